@@ -1,0 +1,13 @@
+"""The one exception for what a user handed over that cannot be used.
+
+Everything that reads files, options or other people's code raises it; the
+command prints its sentence on stderr and exits with code 2.
+"""
+
+
+class BadInput(Exception):
+    """Input that cannot be used, said in one sentence.
+
+    The sentence names what is wrong, where it is wrong and what to do about
+    it. It is shown to the user as it stands, without a traceback.
+    """

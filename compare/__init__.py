@@ -1,0 +1,1 @@
+"""The judge: runs both sides from one start and says whether they differ by more than rounding."""

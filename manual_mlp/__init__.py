@@ -1,0 +1,1 @@
+"""The manual side: a multi-layer perceptron derived by hand, in NumPy and nothing else."""

@@ -1,0 +1,1 @@
+"""The reference side: the same network in torch, differentiated by autograd."""

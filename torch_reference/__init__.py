@@ -1,1 +1,13 @@
-"""The reference side: the same network in torch, differentiated by autograd."""
+"""The reference: the network in torch.nn, differentiated by autograd, updated by torch.optim.SGD.
+
+Read `layout.py` (NumPy in, NumPy out), `network.py`, `reference.py` (loss and gradients at a
+point), `optimiser.py` (one step) and `trainer.py` (a whole run), in this order. Nothing here knows
+the manual side.
+"""
+
+from torch_reference.optimiser import FORMS, step
+from torch_reference.records import Evaluation, Record
+from torch_reference.reference import Reference
+from torch_reference.trainer import train
+
+__all__ = ["FORMS", "Evaluation", "Record", "Reference", "step", "train"]

@@ -1,0 +1,162 @@
+"""The reference at one point: loss, gradients and intermediates, all of them autograd's.
+
+Built once, called at every update; between two calls only the parameters change.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike, NDArray
+from torch import Tensor, nn
+
+from torch_reference.device import find_device
+from torch_reference.layout import (
+    Array,
+    Arrays,
+    require,
+    to_array,
+    to_tensor,
+    torch_dtype,
+    transposed,
+)
+from torch_reference.network import Network
+
+REDUCTIONS = ("mean", "sum")
+REMEMBERED = 4  # x and targets, of training and of validation
+
+
+class Reference:
+    """`(parameters, x, targets) -> (loss, gradients)` by `nn.CrossEntropyLoss` and autograd.
+
+        loss = -(1/N) sum_n sum_k targets_nk log softmax(logits)_nk        reduction="mean"
+        loss = -      sum_n sum_k targets_nk log softmax(logits)_nk        reduction="sum"
+
+    Conventions: `targets` are one-hot or soft rows `(N, K)` of the same dtype as `x (N, F)`, and
+    mean divides by N, not by N·K (an integer target would select another code path of torch).
+    Parameters and gradients are `w (fan_in, fan_out)` and `b (fan_out,)`, C-contiguous NumPy arrays
+    of `dtype`.
+
+    Traps: the parameters are copied in at every call, so a result never depends on the call before.
+    On a device other than the CPU `x` and `targets` are recognised by identity and sent once: do
+    not change them in place.
+
+    ValueError for an unknown activation, reduction, dtype or device, and for arrays of wrong names,
+    shapes or dtype.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: str = "relu",
+        reduction: str = "mean",
+        dtype: DTypeLike = np.float64,
+        device: str = "cpu",
+    ) -> None:
+        if reduction not in REDUCTIONS:
+            names = " and ".join(REDUCTIONS)
+            raise ValueError(f"There is no reduction {reduction!r}; there are {names}.")
+        self.sizes = tuple(sizes)
+        self.activation = activation
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.device = find_device(device, torch_dtype(dtype))
+        self.criterion = nn.CrossEntropyLoss(reduction=reduction)
+        self._network = self.new_network()
+        self._sent: dict[int, tuple[NDArray[Any], Tensor]] = {}
+
+    def new_network(self) -> Network:
+        """Another network of this kind, for a trainer to own: ours is overwritten at every call."""
+        return Network(self.sizes, self.activation, torch_dtype(self.dtype), self.device)
+
+    def tensors(self, x: Array, targets: Array) -> tuple[Tensor, Tensor]:
+        """`x (N, F)` and `targets (N, K)` on the device; on the CPU they share memory with both."""
+        rows = len(x)
+        if rows == 0:
+            raise ValueError("x has no rows; the mean over an empty batch is not a number.")
+        require("x", x, (rows, self.sizes[0]), self.dtype)
+        require("targets", targets, (rows, self.sizes[-1]), self.dtype)
+        return self._send(x), self._send(targets)
+
+    @overload
+    def loss_and_gradients(
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        intermediates: Literal[False] = False,
+    ) -> tuple[float, Arrays]: ...
+
+    @overload
+    def loss_and_gradients(
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        intermediates: Literal[True],
+    ) -> tuple[float, Arrays, Arrays]: ...
+
+    def loss_and_gradients(
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        intermediates: bool = False,
+    ) -> tuple[float, Arrays] | tuple[float, Arrays, Arrays]:
+        """The loss and its gradients `{"w1": ..., "b1": ...}`, pure.
+
+        With `intermediates` also every stage and the loss's gradient with respect to it: `z1, h1,
+        ..., logits, p` and `dz1, dh1, ..., dlogits`, all `(N, width)`. With the identity as
+        activation `z1` and `h1` are one array.
+        """
+        self._network.load(parameters)
+        x_tensor, target_tensor = self.tensors(x, targets)
+        stages = self._network.trace(x_tensor)
+        loss: Tensor = self.criterion(stages["logits"], target_tensor)
+        named = self._network.named
+        shown = stages if intermediates else {}
+        slopes = torch.autograd.grad(loss, [*named.values(), *shown.values()])
+        gradients = {
+            name: to_array(transposed(slope)) for name, slope in zip(named, slopes, strict=False)
+        }
+        if not intermediates:
+            return loss.item(), gradients
+        return loss.item(), gradients, named_stages(stages, slopes[len(named) :])
+
+    @torch.no_grad()
+    def evaluate(
+        self, parameters: Mapping[str, Array], x: Array, targets: Array
+    ) -> tuple[float, float]:
+        """Loss, and the share of rows whose largest logit is where the largest target is."""
+        self._network.load(parameters)
+        x_tensor, target_tensor = self.tensors(x, targets)
+        logits = self._network(x_tensor)
+        return self.criterion(logits, target_tensor).item(), accuracy(logits, target_tensor)
+
+    def _send(self, array: NDArray[Any]) -> Tensor:
+        if self.device.type == "cpu":
+            return to_tensor(array)
+        if id(array) not in self._sent:
+            if len(self._sent) == REMEMBERED:
+                del self._sent[next(iter(self._sent))]
+            # The array is kept beside its copy: while it lives, nobody else can have its id.
+            self._sent[id(array)] = array, to_tensor(array).to(self.device)
+        return self._sent[id(array)][1]
+
+
+def named_stages(stages: Mapping[str, Tensor], slopes: Sequence[Tensor]) -> Arrays:
+    """`z1, h1, ..., logits, p` and `dz1, dh1, ..., dlogits` as arrays."""
+    arrays = {name: to_array(stage) for name, stage in stages.items()}
+    arrays["p"] = to_array(torch.softmax(stages["logits"].detach(), dim=1))
+    arrays |= {f"d{name}": to_array(slope) for name, slope in zip(stages, slopes, strict=True)}
+    return arrays
+
+
+def accuracy(logits: Tensor, targets: Tensor) -> float:
+    """The share of rows whose maximum is in the same column of both `(N, K)`; ties: the first."""
+    hits = logits.argmax(dim=1) == targets.argmax(dim=1)  # (N,)
+    return int(hits.sum()) / len(hits)

@@ -1,0 +1,120 @@
+"""The learning loop as torch's users write it, with a record taken before every `optimiser.step()`.
+
+`zero_grad`, `backward`, record, `step`. The batches are drawn elsewhere and handed in, as are the
+first weights.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from torch_reference.layout import Array, Arrays, owned, to_tensor
+from torch_reference.network import Network
+from torch_reference.optimiser import gradient_of, load_optimiser, read_state
+from torch_reference.records import Evaluation, Record
+from torch_reference.reference import Reference, accuracy
+
+Rows = NDArray[np.int64]
+
+
+def train(
+    reference: Reference,
+    parameters: Mapping[str, Array],
+    state: Mapping[str, Array] | None,
+    training: tuple[Array, Array],
+    validation: tuple[Array, Array],
+    order: Sequence[Sequence[Rows]],
+    *,
+    learning_rate: float,
+    momentum: float,
+    form: str = "velocity",
+) -> Iterator[Record]:
+    """Yield one record per update, before it is applied, and a last one without an update.
+
+    `training` and `validation` are `(x, targets)`; `order` gives, epoch by epoch, the row numbers
+    of each batch. The first record of every epoch, and the last, carry the evaluation at their own
+    weights. The last belongs to epoch `len(order)` and to the whole training set. Validation never
+    trains. The network is the run's own, so `reference` may be called between two records.
+    """
+    network = reference.new_network()
+    network.load(parameters)
+    optimiser = load_optimiser(
+        network.named, state, learning_rate=learning_rate, momentum=momentum, form=form
+    )
+    run = Run(
+        network,
+        reference.criterion,
+        optimiser,
+        reference.tensors(*training),
+        reference.tensors(*validation),
+    )
+    # The given state itself, not torch's: velocity / learning_rate * learning_rate may round.
+    current = {f"v_{name}": np.zeros_like(array) for name, array in parameters.items()}
+    current |= {name: array.copy() for name, array in (state or {}).items()}
+    update = 0
+    for epoch, batches in enumerate(order):
+        for position, batch in enumerate(batches):
+            yield run.record(update, epoch, batch, current, evaluated=position == 0)
+            optimiser.step()
+            current = read_state(optimiser, network.named, form)
+            update += 1
+    yield run.record(update, len(order), np.arange(len(training[0])), current, evaluated=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same from update to update."""
+
+    network: Network
+    criterion: nn.CrossEntropyLoss
+    optimiser: SGD
+    training: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+
+    def record(
+        self, update: int, epoch: int, batch: Rows, state: Arrays, *, evaluated: bool
+    ) -> Record:
+        """Differentiate at the present weights and write everything down, in copies.
+
+        Copies of the gradients too: they are used after the record is handed over, and a reader who
+        writes into a record must not steer the training.
+        """
+        x, targets = self.rows(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        logits = self.network(x)
+        loss: Tensor = self.criterion(logits, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        whole = (loss.item(), accuracy(logits, targets)) if x is self.training[0] else None
+        return Record(
+            update=update,
+            epoch=epoch,
+            batch=np.array(batch),
+            loss=loss.item(),
+            gradients={name: owned(gradient_of(p)) for name, p in self.network.named.items()},
+            parameters=self.network.read(),
+            state=state,
+            evaluation=self.evaluation(whole) if evaluated else None,
+        )
+
+    def rows(self, batch: Rows) -> tuple[Tensor, Tensor]:
+        """The batch's rows; the training set itself if the batch is all of it in its own order."""
+        x, targets = self.training
+        if np.array_equal(batch, np.arange(len(x))):
+            return x, targets
+        index = to_tensor(batch).to(x.device)
+        return x[index], targets[index]
+
+    def evaluation(self, whole: tuple[float, float] | None) -> Evaluation:
+        """Both sets at the present weights; `whole` is the training set's measure if known."""
+        return Evaluation(*(whole or self.measure(*self.training)), *self.measure(*self.validation))
+
+    @torch.no_grad()
+    def measure(self, x: Tensor, targets: Tensor) -> tuple[float, float]:
+        """Loss and accuracy, without a graph."""
+        logits = self.network(x)
+        return self.criterion(logits, targets).item(), accuracy(logits, targets)

@@ -36,8 +36,11 @@ INPUTS, CLASSES, SAMPLES = 64, 10, 1437
 ENVIRONMENT: dict[str, Any] = {
     "versions": {"python": "3.12.4", "numpy": "2.1.0", "torch": "2.5.0"},
     "platform": "Linux x86_64",
+    "cpus": 2,
     "device": "cpu",
-    "blas": [{"name": "openblas", "version": "0.3.27", "threads": 2, "architecture": "Haswell"}],
+    "thread_pools": [
+        {"library": "openblas", "version": "0.3.27", "architecture": "Haswell", "threads": 2}
+    ],
     "torch_threads": 2,
 }
 DEEP = tuple(range(30, 49))  # 20 layers, 40 parameters, no two widths equal

@@ -1,1 +1,45 @@
-"""The manual side: a multi-layer perceptron derived by hand, in NumPy and nothing else."""
+"""A multi-layer perceptron derived by hand: NumPy only, no automatic differentiation.
+
+Read it in this order; each file is one idea and needs only those before it:
+
+    arrays.py        the letters N, F, H, K, L and dictionaries of named arrays
+    activations.py   relu and its siblings: value and derivative
+    layer.py         compute_layer: z = x @ w + b, and what flows back through it
+    loss.py          softmax, cross-entropy, and why the gradient is (p - y) / N
+    network.py       layers in a row: forward, backward, loss_and_gradients
+    initialise.py    where the weights start
+    optimise.py      momentum, in the report's form and in torch's
+    train.py         the learning loop, one record per update
+"""
+
+from manual_mlp.activations import ACTIVATIONS, Activation, relu
+from manual_mlp.initialise import INITIALISERS, initial_parameters, initial_velocity
+from manual_mlp.layer import compute_layer
+from manual_mlp.loss import average_ce, cross_entropy, grad_ce, softmax
+from manual_mlp.network import backward, evaluate, forward, loss_and_gradients
+from manual_mlp.optimise import OPTIMISERS, buffer_step, velocity_step
+from manual_mlp.train import Evaluation, Record, train
+
+__all__ = [
+    "ACTIVATIONS",
+    "INITIALISERS",
+    "OPTIMISERS",
+    "Activation",
+    "Evaluation",
+    "Record",
+    "average_ce",
+    "backward",
+    "buffer_step",
+    "compute_layer",
+    "cross_entropy",
+    "evaluate",
+    "forward",
+    "grad_ce",
+    "initial_parameters",
+    "initial_velocity",
+    "loss_and_gradients",
+    "relu",
+    "softmax",
+    "train",
+    "velocity_step",
+]

@@ -1,0 +1,44 @@
+"""One layer, forward and backward: the only place where a matrix meets a bias."""
+
+from manual_mlp.arrays import Array
+
+
+def compute_layer(x: Array, w: Array, b: Array) -> Array:
+    """Affine map of every row of x.
+
+        z = x @ w + b        z_nj = sum_i x_ni w_ij + b_j
+        (N, fan_in) @ (fan_in, fan_out) + (fan_out,) -> (N, fan_out), in the dtype of the operands
+
+    The report wrote the same, with biases of shape (1, fan_out); both shapes are taken here. Any
+    other raises `ValueError`, because it would broadcast to something that is not a layer.
+
+    Source: Goodfellow, Bengio & Courville 2016, Deep Learning, equation 6.36.
+    """
+    if b.shape not in (w.shape[1:], (1, *w.shape[1:])):
+        raise ValueError(f"a bias for w {w.shape} has shape {w.shape[1:]}, got {b.shape}")
+    return x @ w + b  # (N, fan_out)
+
+
+def layer_gradients(x: Array, dz: Array) -> tuple[Array, Array]:
+    """What the layer z = x @ w + b passes to its own parameters, given dz = dL/dz.
+
+    z_nj depends on w_ij through x_ni and on b_j through 1, and every row n uses the same w and b,
+    so their contributions add up over the rows:
+
+        dw_ij = sum_n x_ni dz_nj        dw = x.T @ dz        (fan_in, fan_out)
+        db_j  = sum_n      dz_nj        db = sum_n dz        (fan_out,)
+
+    The report arrives at `(1 - y)` in place of dz for dw_o and db_h, which loses p; and its db
+    keep the sum over the rows implicit.
+    """
+    return x.T @ dz, dz.sum(axis=0)
+
+
+def input_gradient(dz: Array, w: Array) -> Array:
+    """What the layer z = x @ w + b passes back to its input, given dz = dL/dz.
+
+    x_ni reaches every z_nj through w_ij:
+
+        dx_ni = sum_j dz_nj w_ij        dx = dz @ w.T        (N, fan_in)
+    """
+    return dz @ w.T

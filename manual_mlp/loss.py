@@ -1,0 +1,107 @@
+"""From logits to a number, and back: softmax, cross-entropy and its gradient.
+
+Targets are rows that sum to 1, one-hot or soft. Two reductions exist, and loss and gradient
+always use the same one: "mean" divides the sum over the batch by N (the report's and torch's
+default), "sum" does not. There is no epsilon anywhere.
+"""
+
+import numpy as np
+
+from manual_mlp.arrays import Array, entry, require_same_shape
+
+
+def softmax(x: Array) -> Array:
+    """Softmax of every row.
+
+        p_nk = exp(x_nk) / sum_j exp(x_nj)        (N, K) -> (N, K), the same dtype
+
+    The maximum of the row is subtracted first. That multiplies numerator and denominator by the
+    same exp(-max), so it changes nothing but the largest exponent, which becomes 0: no overflow,
+    and a denominator of at least 1.
+
+    The report wrote the same, with its own row maxima, and computed the exponentials twice.
+
+    Source: Goodfellow, Bengio & Courville 2016, Deep Learning, equations 6.29 and 6.33.
+    """
+    e = np.exp(x - x.max(axis=1, keepdims=True))  # (N, K)
+    p: Array = e / e.sum(axis=1, keepdims=True)
+    return p
+
+
+def average_ce(target: Array, prediction: Array) -> float:
+    """Average cross-entropy of probabilities.
+
+        L = -(1/N) sum_n sum_k y_nk log p_nk        y = target, p = prediction, both (N, K)
+
+    with 0 log 0 = 0, its limit: a confident right answer costs exactly 0, an impossible one inf.
+    Raises `ValueError` unless the shapes are equal.
+
+    The report wrote log(p + 0.00001) against the -inf of log 0. That is the loss of another
+    function: every answer is off by about 1e-5 / p, a confident right one costs -1e-5, an
+    impossible one 11.5, and `grad_ce` is no longer its derivative. The network itself uses
+    `cross_entropy`, where p = 0 does not arise.
+
+    Source: Goodfellow, Bengio & Courville 2016, Deep Learning, section 6.2.1.1.
+    """
+    require_same_shape(target=target, prediction=prediction)
+    impossible = (target == 0) & (prediction == 0)  # 0 log 0, which NumPy would make NaN
+    with np.errstate(divide="ignore"):
+        log_p = np.log(prediction, out=np.zeros_like(prediction), where=~impossible)
+    return 0.0 - float(np.sum(target * log_p)) / len(target)  # 0.0 - 0.0 is 0.0, -(0.0) is -0.0
+
+
+def cross_entropy(logits: Array, targets: Array, *, reduction: str = "mean") -> float:
+    """Cross-entropy of the softmax of the logits, without going through probabilities.
+
+    Put p = softmax(x) into L = -sum_n sum_k y_nk log p_nk. The logarithm undoes the exponential:
+
+        log p_nk = x_nk - log sum_j exp(x_nj) = shifted_nk - lse_n
+        shifted_nk = x_nk - max_j x_nj        lse_n = log sum_j exp(shifted_nj) >= 0
+        L = (1/N) sum_n sum_k y_nk (lse_n - shifted_nk)        ("sum": without 1/N)
+
+    so a probability that underflows to 0 still has its finite logarithm, and nothing overflows.
+    Both arguments are (N, K), rows of targets sum to 1. Raises `ValueError` unless the shapes are
+    equal.
+
+    Source: the log-sum-exp form of Blanchard, Higham & Higham 2021, IMA J. Numer. Anal. 41.
+    """
+    require_same_shape(logits=logits, targets=targets)
+    shifted = logits - logits.max(axis=1, keepdims=True)  # (N, K), at most 0
+    lse = np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (N, 1)
+    return float(np.sum(targets * (lse - shifted))) / divisor(reduction, len(logits))
+
+
+def grad_ce(target: Array, logits: Array, *, reduction: str = "mean") -> Array:
+    """Gradient of the cross-entropy at the logits, dlogits = dL/dlogits.
+
+    L reaches x_nk through every probability of row n, not through p_nk alone:
+
+        dL/dp_nj  = -y_nj / p_nj / N
+        dp_nj/dx_nk = p_nj ([j = k] - p_nk)        the full Jacobian, not its diagonal p (1 - p)
+        dL/dx_nk  = sum_j dL/dp_nj dp_nj/dx_nk = (-y_nk + p_nk sum_j y_nj) / N
+
+    and because the rows of y sum to 1,
+
+        dlogits = (softmax(logits) - target) / N        (N, K), the same dtype
+
+    which is exact: no quotient y / p is ever formed. "sum" leaves out 1/N. Raises `ValueError`
+    unless the shapes are equal.
+
+    The report derived p - y with the diagonal of the Jacobian only (its -y/p * p(1 - p) is not
+    p - y), and returned `logits - target`: right only for a caller who passes probabilities under
+    the name logits, and N times the gradient of its own averaged loss.
+
+    Source: Bishop 2006, Pattern Recognition and Machine Learning, equations 4.106 and 4.109.
+    """
+    require_same_shape(target=target, logits=logits)
+    return (softmax(logits) - target) / divisor(reduction, len(logits))
+
+
+def divisor(reduction: str, rows: int) -> int:
+    """What the sum over the batch is divided by: N for "mean", 1 for "sum"."""
+    return entry({"mean": rows, "sum": 1}, reduction, "reduction")
+
+
+def accuracy(logits: Array, targets: Array) -> float:
+    """Share of rows whose largest logit is at the largest target; the first one wins a tie."""
+    return float(np.mean(logits.argmax(axis=1) == targets.argmax(axis=1)))

@@ -47,9 +47,9 @@ def test_gradients_of_a_network_worked_by_hand() -> None:
     assert loss == pytest.approx(np.log(4))
     dz1 = 0.75 * float(np.log(3))  # dlogits = (3/4, -3/4); the second unit is inactive
     np.testing.assert_allclose(gradients["b2"], [0.75, -0.75])
-    np.testing.assert_allclose(gradients["w2"], [[0.75, -0.75], [0, 0]])
-    np.testing.assert_allclose(gradients["b1"], [dz1, 0])
-    np.testing.assert_allclose(gradients["w1"], [[dz1, 0], [2 * dz1, 0]])
+    np.testing.assert_allclose(gradients["w2"], [[0.75, -0.75], [0.0, 0.0]])
+    np.testing.assert_allclose(gradients["b1"], [dz1, 0.0])
+    np.testing.assert_allclose(gradients["w1"], [[dz1, 0.0], [2 * dz1, 0.0]])
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])

@@ -157,7 +157,9 @@ def test_no_later_update_changes_a_record(momentum: float, form: str) -> None:
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_writing_into_a_record_does_not_steer_the_run(momentum: float) -> None:
+def test_writing_into_a_record_changes_neither_the_run_nor_what_was_given_to_it(
+    momentum: float,
+) -> None:
     honest = records(BATCHES, momentum=momentum)
     given = drawn()
     run = train(Reference(SIZES), *given, BATCHES, learning_rate=0.2, momentum=momentum)
@@ -166,6 +168,9 @@ def test_writing_into_a_record_does_not_steer_the_run(momentum: float) -> None:
         for array in [*arrays(record).values(), record.batch]:
             array[...] = 0
     np.testing.assert_array_equal(BATCHES[0][0], [4, 0, 6])
+    for part, copy in zip(given[:2], drawn()[:2], strict=True):
+        for name, array in part.items():
+            np.testing.assert_array_equal(array, copy[name])
 
 
 def test_a_run_leaves_its_arguments_alone() -> None:

@@ -1,0 +1,78 @@
+"""Arrays as they lay on disk, and the sentences for files that cannot be trusted.
+
+The readers (npz, idx) hand over `Pair`s of `Raw` arrays, which still carry where they came
+from, so that whatever is found wrong with them later can say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from compare.errors import BadInput
+
+LARGEST = 2**29
+"""Most values of one array: 4 GiB as float64, ten times MNIST."""
+
+DEFLATE_LIMIT = 1032
+"""Deflate cannot pack better than 1032:1 (zlib's technical notes)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raw:
+    """`values` as they were stored, and `where`, in words that can begin a sentence."""
+
+    values: NDArray[Any]
+    where: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """Images of any shape (n, ...) and the labels that go with them."""
+
+    images: Raw
+    labels: Raw
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Turn whatever a library raises while it reads `where` into one `BadInput`."""
+    try:
+        yield
+    except BadInput:
+        raise
+    # On damaged bytes gzip, zipfile, zlib and NumPy raise a dozen types between them.
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise BadInput(
+                f"{where} cannot be read ({error.strerror}): check the path and its permissions"
+            ) from error
+        raise BadInput(f"{where} is damaged or cut short: copy or download it again") from error
+
+
+def check_not_empty(path: Path) -> None:
+    """Refuse a file of no bytes, which would otherwise only count as the wrong format."""
+    if path.stat().st_size == 0:
+        raise BadInput(f"{path} is an empty file: copy or download it again")
+
+
+def check_promise(values: int, size: int, room: int, where: str) -> None:
+    """Refuse a header before anything of its size is allocated.
+
+    The header promises `values` values in `size` bytes; the file has room for at most `room`.
+    """
+    if size > room:
+        raise BadInput(
+            f"{where} is damaged or cut short: its header promises {size:,} bytes of values and"
+            f" at most {room:,} can be there; copy or download it again"
+        )
+    if max(values, size // 8) > LARGEST:
+        raise BadInput(
+            f"{where} holds {values:,} values and at most {LARGEST:,} are read:"
+            " save a part of it to a file of its own"
+        )

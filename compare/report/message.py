@@ -1,0 +1,62 @@
+"""One screen of plain text about a Result: the failure message of tests.
+
+At most 24 lines of 100 columns, the first wrong thing first; everything else is in report.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import wrap
+
+from compare.report import words
+from compare.result import Finding, Result
+
+LINES, COLUMNS = 24, 100
+LABEL = 12
+
+
+def one_screen(result: Result) -> str:
+    """Return the verdict, the first finding in full, the named mistake and what proved nothing."""
+    lines = wrap(words.verdict_line(result), COLUMNS)
+    for label, text in facts(result):
+        lines += labelled(label, text)
+    return "\n".join(clipped(lines))
+
+
+def facts(result: Result) -> Iterator[tuple[str, str]]:
+    """Yield label and text of everything worth a line, most important first."""
+    if result.findings:
+        yield from finding_facts(result.findings[0])
+    yield "who", words.kind_of(result.kind)
+    for diagnosis in result.diagnosis:
+        yield "mistake", words.diagnosis_line(diagnosis)
+    for finding in result.findings[1:]:
+        yield "also", words.finding_line(finding)
+    yield "kinks", words.kinks_line(result.kinks)
+    for weak in result.weak:
+        yield "weak", words.weak_line(weak)
+
+
+def finding_facts(finding: Finding) -> Iterator[tuple[str, str]]:
+    """Yield one finding as a table of label and text."""
+    place = words.moment(finding.epoch, finding.update)
+    yield "check", words.listing((words.name_of(finding.check), place))
+    yield "stage", f"{finding.stage} ({finding.side} side): {finding.message}"
+    yield "parameter", f"{finding.parameter or ''}{words.where(finding.index)}"
+    if finding.manual is not None or finding.reference is not None:
+        yield "manual", words.value(finding.manual)
+        yield "reference", words.value(finding.reference)
+    yield "error", words.times_allowance(finding.ratio)
+
+
+def labelled(label: str, text: str) -> list[str]:
+    """Return the lines of one fact, indented behind its label; none for an empty text."""
+    margin = " " * LABEL
+    return wrap(text, COLUMNS, initial_indent=f"  {label:{LABEL - 2}}", subsequent_indent=margin)
+
+
+def clipped(lines: list[str]) -> list[str]:
+    """Return as many lines as fit on a screen, the last saying how many do not."""
+    if len(lines) <= LINES:
+        return lines
+    return [*lines[: LINES - 1], f"  and {len(lines) - LINES + 1} more lines of findings"]

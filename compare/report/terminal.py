@@ -1,0 +1,138 @@
+"""What the command prints when it is done: one table, one line per fact, the verdict last.
+
+One screen high and 80 columns wide, unless everything is asked for (`verbose`). `rich` colours
+only on a terminal, and nowhere when NO_COLOR is set.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from compare.report import words
+from compare.result import Result, Verdict, Worst
+
+ROWS = 20
+"""A table of more tensors than this shows the worst ones only."""
+
+FACTS = 3
+"""So many findings, and as many weak points, are listed; the others are only counted."""
+
+COLUMNS: dict[str, Literal["left", "right"]] = {
+    "worst of": "left",
+    "error": "right",
+    "× allowance": "right",
+    "at": "left",
+    "manual": "right",
+    "reference": "right",
+}
+
+STYLES = {
+    Verdict.AGREES: "bold green",
+    Verdict.DISAGREES: "bold red",
+    Verdict.UNDECIDABLE: "bold yellow",
+}
+
+
+class Terminal(Console):
+    """A console that prints text as it stands, and for which no reader changes the exit code.
+
+    A reader like `head` closes the pipe early; rich would then exit with 1, which means
+    *disagrees* here.
+    """
+
+    def __init__(self, file: TextIO | None = None, *, width: int | None = None) -> None:
+        super().__init__(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def show(result: Result, console: Console, *, verbose: bool = False) -> None:
+    """Print settings, table, facts and verdict of `result`."""
+    console.print(Text(words.settings_line(result.settings), style="dim"))
+    if result.worst:
+        console.print()
+        console.print(table(result, len(result.worst) if verbose else ROWS))
+        console.print()
+    console.print(facts(result, None if verbose else FACTS))
+    show_verdict(result, console)
+
+
+def show_verdict(result: Result, console: Console) -> None:
+    """Print the verdict in one sentence, and nothing else."""
+    console.print(Text(words.verdict_line(result), style=style(result)))
+
+
+def show_files(files: Sequence[Path], console: Console) -> None:
+    """Print where the report is."""
+    names = ", ".join(path.name for path in files)
+    console.print(Text(f"written to {files[0].parent}: {names}", style="dim"))
+
+
+def style(result: Result) -> str:
+    """Return the colour of the verdict; without a working judge it is that of an error."""
+    return STYLES[Verdict.DISAGREES if result.control_failed else result.verdict]
+
+
+def table(result: Result, rows: int) -> Table:
+    """Return the worst entry of every tensor, or of the `rows` worst ones if there are more."""
+    worst = result.worst
+    shown = list(worst) if len(worst) <= rows else words.by_ratio(worst)[:rows]
+    left = len(worst) - len(shown)
+    caption = f"and {left} more tensors, none of them worse" if left else None
+    grid = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
+    for title, side in COLUMNS.items():
+        grid.add_column(title, justify=side, no_wrap=True, header_style="dim")
+    for name in shown:
+        grid.add_row(*cells(name, worst[name]), style=None if worst[name].ratio <= 1 else "red")
+    return grid
+
+
+def cells(name: str, worst: Worst) -> tuple[str, ...]:
+    """Return one row of the table; exponents make the two values line up digit by digit."""
+    return (
+        name,
+        f"{worst.error:.1e}",
+        words.ratio(worst.ratio),
+        words.where(worst.index),
+        f"{worst.manual:.9e}",
+        f"{worst.reference:.9e}",
+    )
+
+
+def facts(result: Result, limit: int | None) -> Table:
+    """Return one line per check, finding, mistake, kink, weak point and note."""
+    grid = Table.grid(padding=(0, 2))
+    for check in result.checks:
+        name = Text(words.name_of(check.check), style=STYLES[check.verdict])
+        grid.add_row(name, check.sentence)
+    kinks = filter(None, [words.kinks_line(result.kinks)])
+    add_rows(grid, "finding", map(words.finding_line, result.findings), limit)
+    add_rows(grid, "mistake", map(words.diagnosis_line, result.diagnosis), limit)
+    add_rows(grid, "kinks", kinks, limit)
+    add_rows(grid, "weak", map(words.weak_line, result.weak), limit)
+    add_rows(grid, "note", result.notes, limit)
+    return grid
+
+
+def add_rows(grid: Table, label: str, lines: Iterable[str], limit: int | None) -> None:
+    """Add the first `limit` lines behind their label, and how many there are besides."""
+    for line in shortened(list(lines), limit):
+        grid.add_row(Text(label, style="bold"), line)
+
+
+def shortened(lines: list[str], limit: int | None) -> Iterator[str]:
+    """Yield all lines, or the first `limit` and a line that counts the others."""
+    yield from lines[:limit]
+    left = 0 if limit is None else len(lines[limit:])
+    if left:
+        yield f"and {left} more, all of them in report.json"

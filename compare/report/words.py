@@ -1,0 +1,145 @@
+"""How numbers, places and facts are worded, once for every report that is made for people.
+
+Differences are manual - reference, errors are quoted as × allowance, and a place is given as far
+as it is known: epoch, update, tensor, index.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from compare.result import Diagnosis, Finding, Index, Kink, Result, Weak, Worst
+
+KINDS = {
+    "derivative": "the manual gradient is not the derivative of the manual loss",
+    "loss": "the manual loss, or only its reporting, is wrong",
+    "update": "the manual optimiser step is wrong",
+    "data": "the two sides did not see the same rows in the same order",
+    "convention": "loss and gradient belong together, but not in the declared convention",
+    "structure": "what came back has the wrong form",
+}
+
+
+def value(number: float | None) -> str:
+    """Return a compared value with ten digits, `-` where there is none."""
+    return "-" if number is None else f"{number:.10g}"
+
+
+def ratio(number: float) -> str:
+    """Return a ratio: three decimals where they mean something, three digits beyond."""
+    return f"{number:.3f}" if number < 10 else f"{number:.3g}"
+
+
+def times_allowance(number: float | None) -> str:
+    """Return a ratio in its unit, `0.284 × allowance`; nothing if there is none."""
+    return "" if number is None else f"{ratio(number)} × allowance"
+
+
+def where(index: Index | None) -> str:
+    """Return an index as it is written in code, nothing for a scalar."""
+    return str(list(index)) if index else ""
+
+
+def name_of(check: str) -> str:
+    """Return a check's name as prose has it: `same point`."""
+    return check.replace("_", " ")
+
+
+def kind_of(kind: str | None) -> str:
+    """Return who is wrong, in a clause; a kind without one speaks for itself."""
+    return "" if kind is None else KINDS.get(kind, kind)
+
+
+def listing(parts: Iterable[str]) -> str:
+    """Join those parts that say something."""
+    return ", ".join(part for part in parts if part)
+
+
+def verdict_line(result: Result) -> str:
+    """Return the verdict in one sentence; a judge that failed its control has none to give."""
+    if result.control_failed:
+        return f"the judge failed its own control, so there is no verdict: {result.sentence}"
+    return result.sentence
+
+
+def moment(epoch: int | None, update: int | None) -> str:
+    """Return `epoch 3, update 21`, as far as both are known."""
+    return listing(
+        (
+            "" if epoch is None else f"epoch {epoch}",
+            "" if update is None else f"update {update}",
+        )
+    )
+
+
+def finding_line(finding: Finding) -> str:
+    """Return a disagreement in one line: where, what, both values."""
+    tensor = "" if finding.parameter is None else f"{finding.parameter}{where(finding.index)}"
+    stage = f"stage {finding.stage}"
+    line = listing((name_of(finding.check), moment(finding.epoch, finding.update), stage, tensor))
+    line = f"{line}: {finding.message}"
+    if finding.manual is None and finding.reference is None:
+        return line
+    numbers = f"manual {value(finding.manual)}, reference {value(finding.reference)}"
+    return f"{line} ({listing((numbers, times_allowance(finding.ratio)))})"
+
+
+def kinks_line(kinks: Sequence[Kink]) -> str:
+    """Return the kinks in one line, with the place of the first; empty without any."""
+    if not kinks:
+        return ""
+    first = kinks[0]
+    count = "1 kink" if len(kinks) == 1 else f"{len(kinks)} kinks"
+    place = f"sample {first.sample}, layer {first.layer}, unit {first.unit}"
+    return f"{count}, the first at {moment(first.epoch, first.update)}: {place}, z = {first.z:.2g}"
+
+
+def weak_line(weak: Weak) -> str:
+    """Return one weak point: what proves little, where, and why."""
+    place = listing((name_of(weak.check), weak.parameter or "", moment(weak.epoch, weak.update)))
+    smallest = weak.smallest_scale_error
+    if smallest is None:
+        return f"{place}: {weak.reason}"
+    if math.isinf(smallest):
+        return f"{place}: {weak.reason} (no scale error could be seen)"
+    return f"{place}: {weak.reason} (smallest scale error seen {smallest:.1g})"
+
+
+def diagnosis_line(diagnosis: Diagnosis) -> str:
+    """Return a named mistake with the evidence, and those it could not be told apart from."""
+    line = (
+        f"{diagnosis.mistake}: {diagnosis.sentence} (with it {diagnosis.ratio_after:.2g}, "
+        f"without it {diagnosis.ratio_before:.2g} × allowance)"
+    )
+    return f"{line}; or {', '.join(diagnosis.also)}" if diagnosis.also else line
+
+
+def settings_line(settings: Mapping[str, Any]) -> str:
+    """Return the run in one line; settings that are not there are not mentioned."""
+    said = {key: setting for key, setting in settings.items() if setting is not None}
+    parts = [
+        str(said.get("data", "digits")),
+        network(said["hidden"]) if "hidden" in said else "",
+        *(str(said.get(key, "")) for key in ("activation", "dtype")),
+        f"{said['epochs']} epochs" if "epochs" in said else "",
+        f"batch {said['batch_size']}" if "batch_size" in said else "full batch",
+        f"seed {said['seed']}" if "seed" in said else "",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def network(hidden: Sequence[int]) -> str:
+    """Return the widths of the hidden layers, of many layers their number."""
+    if not hidden:
+        return "no hidden layer"
+    if len(hidden) > 5:
+        return f"{len(hidden)} hidden layers"
+    return f"hidden {'-'.join(map(str, hidden))}"
+
+
+def by_ratio(worst: Mapping[str, Worst]) -> list[str]:
+    """Return the tensors' names, worst first; a ratio that is NaN is worse than any number."""
+    ranked = {name: math.inf if math.isnan(w.ratio) else w.ratio for name, w in worst.items()}
+    return sorted(ranked, key=lambda name: -ranked[name])

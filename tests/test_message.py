@@ -1,0 +1,62 @@
+"""The failure message of tests: one screen that says first where, with both values."""
+
+from dataclasses import replace
+
+import pytest
+
+from compare.report.message import COLUMNS, LINES, one_screen
+from compare.result import Disagreement
+from tests import results
+
+
+def test_a_disagreement_is_told_from_verdict_to_mistake() -> None:
+    lines = one_screen(results.disagreeing(epoch=3)).splitlines()
+    assert lines[0].startswith("disagrees: not explained by rounding, first at epoch 3")
+    assert lines[1:8] == [
+        "  check     same point, epoch 3, update 3",
+        "  stage     dw1 (manual side): the gradient of w1 differs by more than rounding",
+        "  parameter w1[17, 44]",
+        "  manual    5.391099448",
+        "  reference 0.003751634967",
+        "  error     2.69e+17 × allowance",
+        "  who       the manual gradient is not the derivative of the manual loss",
+    ]
+    assert lines[8].startswith("  mistake   missing-batch-mean: the gradient is summed")
+
+
+def test_values_that_are_not_finite_are_shown_as_they_are() -> None:
+    text = one_screen(results.non_finite())
+    assert "manual    nan" in text
+    assert "error     inf × allowance" in text
+
+
+def test_an_undecidable_result_says_why() -> None:
+    text = one_screen(results.undecidable())
+    assert text.startswith("undecidable: ")
+    assert "the reference is not finite" in text.splitlines()[-1]
+
+
+def test_a_failed_control_comes_first() -> None:
+    assert one_screen(results.control_failed()).startswith("the judge failed its own control")
+
+
+def test_explanations_that_no_probe_told_apart_are_all_named() -> None:
+    result = results.disagreeing()
+    diagnosis = replace(result.diagnosis[0], also=("twice-the-rate", "summed-rows"))
+    text = one_screen(replace(result, diagnosis=(diagnosis,)))
+    assert "or twice-the-rate, summed-rows" in " ".join(text.split())
+
+
+def test_any_number_of_findings_fits_one_screen() -> None:
+    result = results.disagreeing()
+    lines = one_screen(replace(result, findings=result.findings * 100)).splitlines()
+    assert len(lines) == LINES
+    assert lines[-1].endswith("more lines of findings")
+    assert max(map(len, lines)) <= COLUMNS
+
+
+def test_the_message_is_that_of_the_exception() -> None:
+    result = results.disagreeing()
+    with pytest.raises(Disagreement) as caught:
+        result.raise_for_disagreement()
+    assert str(caught.value) == one_screen(result)

@@ -1,0 +1,172 @@
+"""What the command prints: within 80 columns and one screen, the verdict last, plain in a pipe."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from compare.report import terminal
+from compare.report.terminal import Terminal, show, show_files, show_verdict
+from compare.result import Finding, Result, Weak
+from tests import results
+
+WAYS_TO_END = (
+    results.agreeing,
+    results.with_kinks,
+    results.with_weak_points,
+    results.disagreeing,
+    results.non_finite,
+    results.undecidable,
+    results.interrupted,
+    results.control_failed,
+)
+
+
+def printed(result: Result, *, verbose: bool = False) -> str:
+    """Return what a pipe of 80 columns gets."""
+    file = io.StringIO()
+    show(result, Terminal(file, width=80), verbose=verbose)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("make", WAYS_TO_END, ids=lambda make: make.__name__)
+def test_a_result_fits_one_screen(make: Callable[[], Result]) -> None:
+    lines = printed(make()).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 30
+
+
+@pytest.mark.parametrize("make", WAYS_TO_END, ids=lambda make: make.__name__)
+def test_the_verdict_comes_last(make: Callable[[], Result]) -> None:
+    result = make()
+    assert one_line(printed(result)).endswith(result.sentence)
+
+
+def one_line(text: str) -> str:
+    """Return `text` as if the terminal were endlessly wide."""
+    return " ".join(text.split())
+
+
+def test_every_tensor_has_its_row_with_both_values() -> None:
+    result = results.agreeing()
+    text = printed(result)
+    for name, worst in result.worst.items():
+        (row,) = [line for line in text.splitlines() if line.split(" ")[0] == name]
+        assert f"{worst.manual:.9e}" in row
+        assert f"{worst.error:.1e}" in row
+        assert f"{worst.ratio:.3f}" in row
+
+
+def test_the_row_says_where_the_worst_entry_is() -> None:
+    (row,) = [line for line in printed(results.disagreeing()).splitlines() if line[:3] == "dw1"]
+    worst = results.disagreeing().worst["dw1"]
+    assert f"[{worst.index[0]}, {worst.index[1]}]" in row
+    assert "2.69e+17" in row
+
+
+def test_of_many_tensors_the_worst_are_shown_and_the_others_counted() -> None:
+    result = results.agreeing(hidden=results.DEEP)
+    text = printed(result)
+    hidden = len(result.worst) - terminal.ROWS
+    assert f"and {hidden} more tensors, none of them worse" in text
+    ratios = sorted((w.ratio for w in result.worst.values()), reverse=True)
+    assert f"{ratios[0]:.3f}" in text.splitlines()[3]
+
+
+def test_a_nan_ratio_counts_as_worst() -> None:
+    result = results.agreeing(hidden=results.DEEP)
+    nan = replace(result.worst["db7"], ratio=float("nan"))
+    text = printed(replace(result, worst={**result.worst, "db7": nan}))
+    assert text.splitlines()[3].startswith("db7 ")
+
+
+def test_verbose_shows_every_tensor() -> None:
+    result = results.agreeing(hidden=results.DEEP)
+    rows = {line.split(" ")[0] for line in printed(result, verbose=True).splitlines()}
+    assert rows >= set(result.worst)
+
+
+def test_a_disagreement_names_place_values_and_mistake() -> None:
+    text = one_line(printed(results.disagreeing(epoch=3)))
+    assert "finding same point, epoch 3, update 3, stage dw1, w1[17, 44]" in text
+    assert "manual 5.391099448, reference 0.003751634967, 2.69e+17 × allowance" in text
+    assert "mistake missing-batch-mean: the gradient is summed over the batch" in text
+
+
+def test_kinks_take_one_line() -> None:
+    text = one_line(printed(results.with_kinks(40)))
+    assert "kinks 40 kinks, the first at epoch 0, update 0: sample 17, layer 1, unit 5" in text
+
+
+def test_weak_points_come_with_their_reason() -> None:
+    text = one_line(printed(results.with_weak_points()))
+    assert "weak same point, db1, epoch 0, update 0: every entry of the gradient is zero" in text
+    assert "the velocity is zero (no scale error could be seen)" in text
+
+
+def test_a_long_list_of_weak_points_is_cut_and_counted() -> None:
+    weak = tuple(Weak("step", f"reason {n}") for n in range(9))
+    result = replace(results.agreeing(), weak=weak)
+    assert "reason 2" in printed(result)
+    assert "reason 3" not in printed(result)
+    assert "and 6 more, all of them in report.json" in printed(result)
+    assert "reason 8" in printed(result, verbose=True)
+
+
+def test_a_finding_without_values_is_a_sentence() -> None:
+    finding = Finding("structure", "gradients", "the key b2 is missing")
+    text = one_line(printed(replace(results.disagreeing(), findings=(finding,))))
+    assert "finding structure, stage gradients: the key b2 is missing mistake" in text
+
+
+def test_a_judge_that_failed_its_control_has_no_verdict_to_give() -> None:
+    assert "the judge failed its own control, so there is no verdict" in one_line(
+        printed(results.control_failed())
+    )
+
+
+def test_the_verdict_alone_is_the_sentence_and_nothing_else() -> None:
+    file = io.StringIO()
+    show_verdict(results.agreeing(), Terminal(file, width=80))
+    assert file.getvalue() == results.agreeing().sentence + "\n"
+
+
+def test_files_are_listed_with_their_folder() -> None:
+    file = io.StringIO()
+    show_files([Path("out/report.json"), Path("out/loss.png")], Terminal(file, width=80))
+    assert file.getvalue() == "written to out: report.json, loss.png\n"
+
+
+def test_brackets_in_a_text_are_not_taken_for_markup() -> None:
+    result = replace(results.agreeing(), sentence="agrees: see [bold]w1[3][/bold]")
+    assert "see [bold]w1[3][/bold]" in printed(result)
+
+
+def test_a_pipe_gets_no_escape_sequences() -> None:
+    assert "\x1b" not in printed(results.disagreeing())
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_for_terminals_that_want_them(
+    no_color: str, coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True)
+    show(results.agreeing(), console)
+    assert ("\x1b[1;32m" in file.getvalue()) is coloured
+
+
+def test_a_reader_that_has_gone_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(write, "w"))
+    show(results.agreeing(), Terminal())
+    show_verdict(results.agreeing(), Terminal())
+    sys.stdout.close()

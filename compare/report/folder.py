@@ -1,0 +1,82 @@
+"""The folder a run leaves behind: report.json first, then the pictures and the page.
+
+report.json lists what was written beside it, so that the next run into the same folder can take
+away the pictures of this one: an old heat map beside a new verdict would be a lie.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from compare.errors import BadInput
+from compare.report.report_json import write_json
+from compare.result import Result
+
+REPORT = "report.json"
+DRAWN = {".png", ".svg", ".pdf", ".html"}
+
+
+def save(result: Result, folder: Path, *, plots: Sequence[str] = ("png",)) -> Path:
+    """Write report.json, the plots in each of the formats `plots`, and report.html.
+
+    Without formats report.json is all there is. Returns the folder.
+    """
+    write_report(result, folder)
+    if plots:
+        draw(result, folder, plots)
+    return folder
+
+
+def write_report(result: Result, folder: Path) -> Path:
+    """Write report.json in the place of everything an earlier run left in `folder`."""
+    for name in listed(folder / REPORT):
+        (folder / name).unlink(missing_ok=True)
+    return write_json(result, folder / REPORT, files=[])
+
+
+def draw(result: Result, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Write the plots and the page, list them in report.json, and return their paths."""
+    from compare.report import page, plots  # matplotlib takes its time
+
+    drawn = [*plots.write(result, folder, formats), page.write(result, folder)]
+    write_json(result, folder / REPORT, files=[path.name for path in drawn])
+    return drawn
+
+
+def listed(report: Path) -> list[str]:
+    """Return the names of the pictures and pages that a report says it came with.
+
+    A name that leads out of the folder, or is none of ours by its ending, is not returned.
+    """
+    try:
+        names = json.loads(report.read_text(encoding="utf-8")).get("files", [])
+    except (OSError, ValueError, AttributeError):
+        return []
+    paths = [Path(name) for name in names if isinstance(name, str)]
+    return [path.name for path in paths if path.name == str(path) and path.suffix in DRAWN]
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Raise BadInput unless `folder` can be written to, or can be made; makes nothing."""
+    try:
+        place = nearest(folder)
+    except OSError as problem:
+        raise BadInput(f"{option}: {folder} cannot be used ({problem.strerror})") from None
+    if not place.is_dir():
+        raise BadInput(f"{option}: {place} is not a folder: name another one")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise BadInput(f"{option}: {place} may not be written to: name another folder")
+
+
+def nearest(path: Path) -> Path:
+    """Return `path` or the first of its parents that exists, be it a dangling link."""
+    for place in (path, *path.parents):
+        try:
+            os.lstat(place)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return place
+    return path

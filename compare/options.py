@@ -1,0 +1,244 @@
+"""The command line of `python -m compare.run`: every option, its default and its limits.
+
+The settings of the experiment are a table; what else there is has one function per group.
+Whatever is wrong is said in one sentence, before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, NoReturn
+
+from compare.errors import BadInput
+from compare.experiment import (
+    ACTIVATION_NAMES,
+    DTYPES,
+    INITIALISER_NAMES,
+    MOMENTUM_FORMS,
+    REDUCTIONS,
+    REPORT_PRESET,
+    Experiment,
+)
+from compare.option_values import number, plot_formats, whole, widths
+
+PROGRAM = "python -m compare.run"
+PRESETS = {"report": REPORT_PRESET}
+OUT = "compare-report"
+
+DESCRIPTION = """\
+Train one network twice, side by side: once by a backward pass derived by hand
+in NumPy (the manual side), once by torch's autograd (the reference). Both
+start from the same weights and see the same rows in the same order. At every
+update loss, gradients, velocities and weights are compared with what rounding
+may explain (the allowance). Without options this takes seconds and needs no
+file and no network.
+"""
+
+EPILOG = """\
+exit codes:
+  0    agrees: rounding explains every difference
+  1    disagrees; the report says where first, and by how many × allowance
+  2    bad usage or bad input, in one sentence on stderr
+  3    undecidable: some check could not have failed at any point of the run,
+       or the reference itself is not finite
+  4    the judge failed its own control: do not believe it
+  130  interrupted by Ctrl-C; the report covers the updates done
+
+examples:
+  python -m compare.run
+  python -m compare.run --hidden 30,20 --activation tanh --batch-size 32
+  python -m compare.run --preset report --data notMNIST.npz --dtype float32
+"""
+
+
+DEFAULT = Experiment()
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "data and network": {
+        "--data": {
+            "metavar": "PATH",
+            "help": "an .npz file with images and labels, an images file in MNIST's IDX format "
+            "with its labels beside it, or a folder of such files, gzipped or not (default: the "
+            "handwritten digits that come with the package)",
+        },
+        "--hidden": {
+            "metavar": "WIDTHS",
+            "type": widths,
+            "help": "widths of the hidden layers, such as 48 or 512,256; `none` for no hidden "
+            f"layer (default: {','.join(map(str, DEFAULT.hidden))})",
+        },
+        "--activation": {
+            "choices": ACTIVATION_NAMES,
+            "help": f"the function between the layers (default: {DEFAULT.activation})",
+        },
+        "--init": {
+            "choices": INITIALISER_NAMES,
+            "help": "distribution of the initial weights; biases start at zero; xavier is normal "
+            f"with variance 2/(fan_in + fan_out) (default: {DEFAULT.init})",
+        },
+        "--seed": {
+            "metavar": "N",
+            "type": whole(0),
+            "help": "of the initial weights and the order of the rows, both drawn once and handed "
+            f"to both sides (default: {DEFAULT.seed})",
+        },
+        "--dtype": {
+            "choices": DTYPES,
+            "help": f"number format both sides compute in (default: {DEFAULT.dtype})",
+        },
+    },
+    "training": {
+        "--epochs": {
+            "metavar": "N",
+            "type": whole(0),
+            "help": "passes over the training data; 0 compares the start only "
+            f"(default: {DEFAULT.epochs})",
+        },
+        "--batch-size": {
+            "metavar": "N",
+            "type": whole(1),
+            "help": "rows per update (default: all of them, one update per epoch)",
+        },
+        "--learning-rate": {
+            "metavar": "X",
+            "type": number("a finite number above 0", lambda x: 0 < x < math.inf),
+            "help": f"of the loss as --reduction has it (default: {DEFAULT.learning_rate})",
+        },
+        "--momentum": {
+            "metavar": "X",
+            "type": number("a number from 0 up to, but not including, 1", lambda x: 0 <= x < 1),
+            "help": f"share of the last velocity that is kept (default: {DEFAULT.momentum})",
+        },
+        "--momentum-form": {
+            "choices": MOMENTUM_FORMS,
+            "help": "velocity: v = momentum*v + learning_rate*dw, w -= v; buffer, as torch does: "
+            "v = momentum*v + dw, w -= learning_rate*v; equal while the learning rate is constant "
+            f"(default: {DEFAULT.momentum_form})",
+        },
+        "--initial-velocity": {
+            "metavar": "X",
+            "type": number("a finite number", math.isfinite),
+            "help": "where the velocity of every weight starts, on both sides; biases start at "
+            f"zero (default: {DEFAULT.initial_velocity})",
+        },
+        "--reduction": {
+            "choices": REDUCTIONS,
+            "help": "whether loss and gradients are the mean or the sum over the batch, on both "
+            f"sides (default: {DEFAULT.reduction})",
+        },
+    },
+    "machine": {
+        "--device": {
+            "metavar": "NAME",
+            "help": "any device torch names, for the reference; the manual side stays on the CPU "
+            f"(default: {DEFAULT.device})",
+        },
+        "--threads": {
+            "metavar": "N",
+            "type": whole(1),
+            "help": "threads of NumPy's BLAS and of torch, the same for both (default: left as "
+            "they are)",
+        },
+    },
+}
+"""Options by group. Each sets the field of Experiment of the same name."""
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help texts that do not break `compare-report` at its hyphen."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(text, width, break_on_hyphens=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are BadInput, one sentence like all the others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message.removeprefix('argument ')} (--help explains every option)")
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options, with `experiment` built from defaults, preset and explicit options.
+
+    An explicit option wins over the preset wherever it stands. Raises BadInput.
+    """
+    options = parser().parse_args(arguments)
+    given = vars(options)
+    preset = PRESETS.get(options.preset, {})
+    explicit = {f.name: given.pop(f.name) for f in fields(Experiment) if f.name in given}
+    options.experiment = Experiment(**{**preset, **explicit})
+    return options
+
+
+def parser() -> Parser:
+    """Return the parser; settings of the experiment are absent from its result unless given."""
+    made = Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [OPTIONS]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=Help,
+        allow_abbrev=False,  # an abbreviation would change its meaning as options are added
+    )
+    add_settings(made)
+    add_preset(made)
+    add_report(made)
+    return made
+
+
+def add_settings(made: Parser) -> None:
+    """Add the options of the experiment, absent from the result unless they are given."""
+    for title, flags in SETTINGS.items():
+        group = made.add_argument_group(title)
+        for flag, how in flags.items():
+            group.add_argument(flag, default=argparse.SUPPRESS, **how)
+
+
+def add_preset(made: Parser) -> None:
+    """Add the option that sets several others."""
+    group = made.add_argument_group("presets")
+    group.add_argument(
+        "--preset",
+        choices=PRESETS,
+        help="set several options at once; explicit ones win. report: one hidden layer of 1000, "
+        "200 full-batch epochs, learning rate 0.1, momentum 0.9, velocity of the weights starting "
+        "at 1e-5 (default: none)",
+    )
+
+
+def add_report(made: Parser) -> None:
+    """Add what is left behind, and what is said."""
+    group = made.add_argument_group("report")
+    group.add_argument(
+        "--out",
+        type=Path,
+        default=Path(OUT),
+        metavar="FOLDER",
+        help="folder for report.json, the plots and report.html, replacing those of an earlier "
+        f"run (default: {OUT}, in the current folder)",
+    )
+    plots = group.add_mutually_exclusive_group()
+    plots.add_argument(
+        "--plots",
+        type=plot_formats,
+        default=("png",),
+        metavar="FORMATS",
+        help="formats of the plots, of png, svg and pdf, with commas between (default: png)",
+    )
+    plots.add_argument(
+        "--no-plots",
+        dest="plots",
+        action="store_const",
+        const=(),
+        help="write report.json only, neither plots nor report.html",
+    )
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("--quiet", action="store_true", help="print the verdict only")
+    loudness.add_argument(
+        "--verbose", action="store_true", help="print every tensor, finding and weak point"
+    )

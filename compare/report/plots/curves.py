@@ -1,0 +1,118 @@
+"""Loss and accuracy of both sides over the epochs, and under them how far apart they are.
+
+The curves of two correct sides coincide. So the reference is a wide pale line and the manual side a
+thin dark one with a few open markers lying on it: one sees two things, in grey as well. Whether
+they really coincide is read off the differences below, against the band that rounding may fill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from compare.report.plots import differences, series, style
+from compare.report.plots.series import Curve
+from compare.result import Result
+
+WIDE = 5.0
+MARKERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How one of the two data sets is drawn; `colours` are those of manual and reference."""
+
+    name: str
+    colours: tuple[str, str]
+    dashes: str | tuple[float, tuple[float, ...]]
+    marker: str
+
+
+SPLITS = {
+    "train": Split("training", style.TRAINING, "-", "o"),
+    "validation": Split("validation", style.VALIDATION, (0, (5, 1.5)), "s"),
+}
+
+
+def loss(result: Result) -> Figure | None:
+    """Return the loss figure in nats, None without epochs; log axis beyond three decades."""
+    figure = _figure(
+        result, "loss", "Loss of both sides", "cross-entropy (nats)", "nats", 1.0, 1e-17
+    )
+    if figure is not None and _spans_decades(result):
+        figure.axes[0].set_yscale("log")
+    return figure
+
+
+def accuracy(result: Result) -> Figure | None:
+    """Return the accuracy figure in per cent, None without epochs."""
+    return _figure(
+        result, "accuracy", "Accuracy of both sides", "correct (%)", "% points", 100.0, 1e-4
+    )
+
+
+def _figure(
+    result: Result, quantity: str, title: str, label: str, unit: str, scale: float, zero: float
+) -> Figure | None:
+    curves = {key: series.curve(result, f"{key}_{quantity}", scale) for key in SPLITS}
+    curves = {key: curve for key, curve in curves.items() if curve.drawn}
+    if len(result.epochs) < 2 or not curves:
+        return None
+    figure = style.blank(7.0, 3.4 + 1.25 * len(curves), title, style.caption(result))
+    ratios = [3.0] + [1.25] * len(curves)
+    panels = figure.subplots(1 + len(curves), 1, sharex=True, height_ratios=ratios)
+    top, *below = panels
+    _overlay(top, curves)
+    top.set_ylabel(label)
+    for axes, (key, curve) in zip(below, curves.items(), strict=True):
+        differences.panel(axes, curve, SPLITS[key].colours[0], SPLITS[key].marker, zero)
+        axes.set_title(f"|manual − reference|, {SPLITS[key].name}", pad=4)
+        axes.set_ylabel(unit)
+    sides = [values for curve in curves.values() for values in (curve.manual, curve.reference)]
+    style.mark_the_end(top, result, sides)
+    for axes in panels:
+        style.label_epochs(axes, curve.epochs)
+        axes.label_outer()
+    return figure
+
+
+def _overlay(axes: Axes, curves: dict[str, Curve]) -> None:
+    """Draw first the wide reference lines, then the thin manual ones, markers out of step."""
+    few = len(next(iter(curves.values())).epochs) <= 3
+    for key, curve in curves.items():
+        axes.plot(
+            curve.epochs,
+            _finite(curve.reference),
+            color=SPLITS[key].colours[1],
+            linewidth=WIDE,
+            marker=SPLITS[key].marker if few else None,
+            markersize=2 * WIDE,
+            label=f"{SPLITS[key].name}, reference",
+        )
+    for place, (key, curve) in enumerate(curves.items()):
+        step = max(1, len(curve.epochs) // MARKERS)
+        axes.plot(
+            curve.epochs,
+            _finite(curve.manual),
+            color=SPLITS[key].colours[0],
+            linestyle=SPLITS[key].dashes,
+            marker=SPLITS[key].marker,
+            markevery=(place * (step // 2), step),
+            markerfacecolor="white",
+            label=f"{SPLITS[key].name}, manual",
+        )
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4)
+
+
+def _finite(values: series.Floats) -> series.Floats:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _spans_decades(result: Result) -> bool:
+    curves = [series.curve(result, f"{key}_loss") for key in SPLITS]
+    values = np.concatenate([values for c in curves for values in (c.manual, c.reference)])
+    values = values[np.isfinite(values)]
+    return bool(values.size and values.min() > 0 and values.max() > 1e3 * values.min())

@@ -1,0 +1,65 @@
+"""One panel: a difference that should be rounding, on a log axis, over the band it may fill.
+
+Single points rather than a line, because honest float64 differences are a few multiples of the
+last bit with zeros in between; a zero is an open triangle at the tick that reads 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from compare.report.plots import series, style
+from compare.report.plots.series import Curve, Floats
+
+CROSSES = 40
+
+
+def panel(axes: Axes, curve: Curve, colour: str, marker: str, floor: float = 1e-17) -> None:
+    """Draw `|manual - reference|` of one curve, and the band of its allowance if it has one.
+
+    `floor` is where 0 is drawn if there is no positive number to put it below.
+    """
+    difference, band = curve.difference, np.where(np.isfinite(curve.band), curve.band, np.nan)
+    floor = series.floor_below(difference, band, otherwise=floor)
+    series.log_axis(axes, floor, series.largest_finite(difference, band))
+    if np.isfinite(band).any():
+        _band(axes, curve.epochs, band)
+    _points(axes, curve.epochs, difference, floor, colour, marker)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2)
+
+
+def _band(axes: Axes, epochs: Floats, band: Floats) -> None:
+    bottom = axes.get_ylim()[0]
+    marker = "_" if len(epochs) == 1 else None
+    band = np.maximum(band, bottom)
+    axes.fill_between(epochs, bottom, band, color=style.BAND, linewidth=0, label="allowance")
+    axes.plot(epochs, band, color=style.QUIET, linewidth=0.8, marker=marker, markersize=20)
+
+
+def _points(
+    axes: Axes, epochs: Floats, difference: Floats, floor: float, colour: str, marker: str
+) -> None:
+    epochs, difference = series.keep_largest(epochs, difference)
+    size = 3.5 if len(difference) <= 60 else 2.0
+    common: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
+    equal, finite = difference == 0, np.isfinite(difference)
+    seen = finite & ~equal
+    if seen.any():
+        values = np.maximum(difference[seen], floor)
+        axes.plot(epochs[seen], values, marker=marker, markersize=size, **common)
+    if equal.any():
+        label = "equal at every epoch" if equal.all() else "equal to the last bit"
+        hollow: dict[str, Any] = {
+            "markerfacecolor": "white",
+            "markeredgewidth": 0.6,
+            "markersize": size + 1,
+        }
+        zeros = np.full(int(equal.sum()), floor)
+        axes.plot(epochs[equal], zeros, marker="v", label=label, **hollow, **common)
+    if not finite.all():
+        lost = epochs[~finite][:: 1 + int((~finite).sum()) // CROSSES]
+        axes.plot(lost, np.full(len(lost), axes.get_ylim()[1]), marker="x", **common)

@@ -1,0 +1,144 @@
+"""Per parameter: the worst error of its gradient at every epoch, in multiples of the allowance.
+
+Above 1 the sides disagree; honest sides stay below 0.5. Colour tells the layer, line or dash tells
+weights from biases, and ticks on the axis tell where a kink was met.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from compare.report.plots import series, style
+from compare.report.plots.series import Floats
+from compare.result import Result
+
+WEIGHTS: Final = "-"
+BIASES: Final = (0, (3, 1))
+DOTTED: Final = (0, (1, 1.5))
+MANY: Final = 12
+FEW_POINTS: Final = 100
+"""More than `MANY` lines are drawn by `FEW_POINTS` points each, or they hide each other."""
+LAYERS: Final = 10
+"""More layers than this are shown by their colours, but not all listed beside the plot."""
+Colour = tuple[float, float, float, float]
+
+
+def gradients(result: Result) -> Figure | None:
+    """Return the error of every parameter's gradient over the epochs, None at a single point."""
+    if len(result.epochs) < 2 or not any(row.worst for row in result.epochs):
+        return None
+    figure = style.blank(7.0, 4.2, "Worst gradient error per parameter", style.caption(result))
+    axes = figure.add_subplot()
+    epochs = series.column(result.epochs, lambda row: row.epoch)
+    ratios = {name: series.worst_ratio(result, name) for name in _parameters(result)}
+    worst, row = _largest(ratios)
+    _lines(axes, epochs, ratios, worst)
+    _kinks(axes, result)
+    sums = series.column(result.epochs, lambda row: sum(w.ratio for w in row.worst.values()))
+    style.mark_the_end(axes, result, [sums])
+    largest = f"{ratios[worst][row]:.2g} × allowance, {worst} at epoch {epochs[row]:.0f}"
+    axes.set_title(f"largest: {largest}", fontweight="normal")
+    axes.set_ylabel("|manual − reference| (× allowance)")
+    key = _key(_colours(list(ratios)), result)
+    axes.legend(handles=key, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return figure
+
+
+def ratio_axis(axes: Axes, ratios: Floats, which: Literal["x", "y"]) -> float:
+    """Make one axis that of ratios, mark 1 and 0.5 on it, and return where a 0 is drawn."""
+    zero = bool((ratios == 0).any())
+    smallest = series.floor_below(ratios, otherwise=0.01)
+    floor = min(0.01, smallest if zero else 10 * smallest)
+    top = series.largest_finite(ratios)
+    series.log_axis(axes, floor, max(top, 1.0), zero, which)
+    if top < 2:
+        axes.set(**{f"{which}lim": (None, 3)})
+    draw = axes.axhline if which == "y" else axes.axvline
+    draw(1.0, color=style.ALARM, linewidth=1.2)
+    draw(0.5, color=style.QUIET, linewidth=0.9, linestyle=DOTTED)
+    return floor
+
+
+def _parameters(result: Result) -> list[str]:
+    return list(dict.fromkeys(name for row in result.epochs for name in row.worst))
+
+
+def _layer(parameter: str) -> int:
+    digits = re.search(r"\d+$", parameter)
+    return int(digits.group()) if digits else 0
+
+
+def _is_bias(parameter: str) -> bool:
+    return parameter.rstrip("0123456789").endswith("b")
+
+
+def _colours(names: list[str]) -> dict[int, Colour]:
+    layers = sorted({_layer(name) for name in names})
+    shades = colormaps["cividis"](np.linspace(0.0, 0.75, len(layers))).tolist()
+    return {layer: (r, g, b, a) for layer, (r, g, b, a) in zip(layers, shades, strict=True)}
+
+
+def _lines(axes: Axes, epochs: Floats, ratios: dict[str, Floats], worst: str) -> None:
+    """Draw every parameter's line; where there are many, all but the worst one faintly."""
+    many = len(ratios) > MANY
+    points = FEW_POINTS if many else style.POINTS
+    colours = _colours(list(ratios))
+    floor = ratio_axis(axes, np.concatenate(list(ratios.values())), "y")
+    style.label_epochs(axes, epochs, points)
+    for name, ratio in ratios.items():
+        kept, thin = series.keep_largest(epochs, ratio, points)
+        axes.plot(
+            kept,
+            np.where(np.isfinite(thin), np.maximum(thin, floor), np.nan),
+            color=colours[_layer(name)],
+            linestyle=BIASES if _is_bias(name) else WEIGHTS,
+            linewidth=0.5 if many and name != worst else 1.0,
+            marker=("s" if _is_bias(name) else "o") if len(kept) <= 20 else None,
+            markerfacecolor="white",
+        )
+
+
+def _kinks(axes: Axes, result: Result) -> None:
+    met = sorted({kink.epoch for kink in result.kinks})
+    if not met:
+        return
+    axes.plot(
+        met,
+        np.full(len(met), 0.03),
+        transform=axes.get_xaxis_transform(),
+        color=style.INK,
+        linestyle="none",
+        marker="|",
+        markersize=9,
+    )
+
+
+def _largest(ratios: dict[str, Floats]) -> tuple[str, int]:
+    """Return the parameter with the largest finite ratio, and its row."""
+    finite = {name: np.where(np.isfinite(r), r, -1.0) for name, r in ratios.items()}
+    name = max(finite, key=lambda key: float(finite[key].max()))
+    return name, int(finite[name].argmax())
+
+
+def _key(colours: dict[int, Colour], result: Result) -> list[Artist]:
+    ink = style.INK
+    some = list(colours)[:: 1 + len(colours) // LAYERS]
+    layers = [Line2D([], [], color=colours[n], linewidth=4, label=f"layer {n}") for n in some]
+    ticks: dict[str, Any] = {"color": ink, "marker": "|", "markersize": 9, "linestyle": "none"}
+    kinks = Line2D([], [], label=f"kinks met: {len(result.kinks)}", **ticks)
+    return [
+        *layers,
+        Line2D([], [], color=ink, linestyle=WEIGHTS, label="weights w"),
+        Line2D([], [], color=ink, linestyle=BIASES, label="biases b"),
+        Line2D([], [], color=style.ALARM, label="1: the allowance"),
+        Line2D([], [], color=style.QUIET, linestyle=DOTTED, label="0.5: honest limit"),
+        *([kinks] if result.kinks else []),
+    ]

@@ -1,0 +1,102 @@
+"""On a disagreement: where in the first wrong tensor manual and reference differ, and which way.
+
+The pattern is the finding: whole columns, only dead units, everything by one factor. Colours run
+from dark through grey at 0 to light, so the sign survives grey print. Large matrices are shrunk by
+blocks, each shown by its largest entry, never by its mean.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from compare.report.plots import style, vector
+from compare.result import Result
+
+Matrix = NDArray[np.floating[Any]]
+CELLS = 160
+"""More rows or columns than this are finer than the print."""
+
+
+def heatmap(result: Result) -> Figure | None:
+    """Return the picture of the first wrong tensor, None if none is wrong or it has one number."""
+    if result.heatmap is None or max(result.heatmap[1].shape, default=0) < 2:
+        return None
+    name, manual, reference = result.heatmap
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = manual.astype(np.float64) - reference
+    if max(difference.shape) == difference.size:
+        return vector.vector(result, name, manual.ravel(), reference.ravel())
+    panels = {"reference": reference.astype(np.float64), "manual − reference": difference}
+    return _matrices(result, name, panels)
+
+
+def shrink(matrix: Matrix, cells: int = CELLS) -> Matrix:
+    """Return at most `cells` x `cells` entries, each the one of largest size in its block.
+
+    A number that is not finite counts as larger than all.
+    """
+    for axis in (0, 1):
+        groups = np.array_split(np.arange(matrix.shape[axis]), min(cells, matrix.shape[axis]))
+        parts = [_largest(np.take(matrix, group, axis), axis) for group in groups]
+        matrix = np.stack(parts, axis)
+    return matrix
+
+
+def _largest(block: Matrix, axis: int) -> Matrix:
+    size = np.where(np.isfinite(block), np.abs(block), np.inf)
+    at = np.expand_dims(size.argmax(axis), axis)
+    return np.take_along_axis(block, at, axis).squeeze(axis)
+
+
+def _matrices(result: Result, name: str, panels: dict[str, Matrix]) -> Figure:
+    title = f"First wrong tensor: {name}, {' × '.join(map(str, panels['reference'].shape))}"
+    figure = style.blank(7.0, 4.0, title, style.caption(result))
+    for axes, (label, matrix) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        _panel(figure, axes, label, matrix)
+        axes.set_xlabel("column (to unit)" if _is_weight(name) else "column (unit)")
+        axes.set_ylabel("row (from unit)" if _is_weight(name) else "row (sample)")
+    return figure
+
+
+def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix) -> None:
+    shown = shrink(matrix)
+    shown = np.where(np.isfinite(shown), shown, np.nan)
+    limit = float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0
+    rows, columns = matrix.shape
+    image = axes.imshow(
+        shown,
+        cmap=colormaps["cividis"],
+        vmin=-limit,
+        vmax=limit,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
+    )
+    axes.grid(False)
+    axes.patch.set(hatch="////", facecolor="white", edgecolor=style.ALARM)
+    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.9, aspect=30)
+    bar.formatter.set_powerlimits((-2, 2))  # type: ignore[attr-defined]
+    lost = int((~np.isfinite(matrix)).sum())
+    hatched = f"\nhatched: {lost} not finite" if lost else ""
+    axes.set_title(f"{label}\n{_ring(axes, matrix)}{hatched}", fontsize=8, fontweight="normal")
+
+
+def _ring(axes: Axes, matrix: Matrix) -> str:
+    """Mark the largest entry, one cell of a large matrix being easily missed; return its text."""
+    size = np.where(np.isfinite(matrix), np.abs(matrix), 0.0)
+    row, column = np.unravel_index(int(size.argmax()), matrix.shape)
+    ring: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markersize": 9}
+    axes.plot(column, row, markeredgecolor="white", markeredgewidth=2.6, **ring)
+    axes.plot(column, row, markeredgecolor="black", markeredgewidth=1.1, **ring)
+    return f"ring: {matrix[row, column]:.3g} at ({row}, {column})"
+
+
+def _is_weight(name: str) -> bool:
+    return re.fullmatch(r"(d|v_)?w\d+", name) is not None

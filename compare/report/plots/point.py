@@ -1,0 +1,49 @@
+"""At a single point there are no epochs: the worst error of every compared tensor is one dot."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from compare.report.plots import gradients, style
+from compare.report.plots.series import Floats
+from compare.result import Result
+
+TENSORS = 40
+"""More than this cannot be read on one picture; the worst are kept."""
+
+
+def point(result: Result) -> Figure | None:
+    """Return one dot per tensor, in multiples of its allowance; None for a run over epochs."""
+    if len(result.epochs) > 1 or not result.worst:
+        return None
+    ratios = {name: worst.ratio for name, worst in result.worst.items()}
+    kept = _worst(ratios)
+    height = 1.5 + 0.19 * len(kept)
+    figure = style.blank(7.0, height, "Worst error per tensor", style.caption(result))
+    axes = figure.add_subplot()
+    _dots(axes, np.array(list(kept.values())))
+    axes.set_yticks(range(len(kept)), list(kept))
+    axes.set_ylim(len(kept) - 0.5, -0.5)
+    axes.set_xlabel("|manual − reference| (× allowance)")
+    said = "" if len(kept) == len(ratios) else f"the {TENSORS} worst of {len(ratios)} tensors; "
+    axes.set_title(f"{said}line: 1, the allowance; dots: 0.5, honest limit", fontweight="normal")
+    return figure
+
+
+def _worst(ratios: dict[str, float]) -> dict[str, float]:
+    """Return the worst tensors in their first order; not finite is worse than any number."""
+    rank = {name: ratio if np.isfinite(ratio) else np.inf for name, ratio in ratios.items()}
+    kept = set(sorted(rank, key=lambda name: -rank[name])[:TENSORS])
+    return {name: ratio for name, ratio in ratios.items() if name in kept}
+
+
+def _dots(axes: Axes, ratios: Floats) -> None:
+    floor = gradients.ratio_axis(axes, ratios, "x")
+    rows, finite, wrong = np.arange(len(ratios)), np.isfinite(ratios), ~(ratios <= 1)
+    shown = np.where(finite, np.maximum(ratios, floor), axes.get_xlim()[1])
+    ink, alarm = style.TRAINING[0], style.ALARM
+    axes.plot(shown[~wrong], rows[~wrong], "o", color=ink)
+    axes.plot(shown[wrong & finite], rows[wrong & finite], "D", color=alarm)
+    axes.plot(shown[~finite], rows[~finite], "x", color=alarm)

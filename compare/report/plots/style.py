@@ -1,0 +1,116 @@
+"""The look all figures share: one style file, one palette, one way to open a blank figure.
+
+Colours are Okabe and Ito's, safe for the colour-blind; each role also has its own lightness, width
+or dash, so that grey print tells the same story. Figures are made without pyplot, and the style is
+applied in a context, so nothing global changes for a caller who plots too.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from compare.result import Result
+
+STYLE: Final = Path(__file__).parent.parent / "compare.mplstyle"
+
+INK: Final = "#222222"
+QUIET: Final = "#666666"
+BAND: Final = "#d9d9d9"
+ALARM: Final = "#a63603"
+TRAINING: Final = ("#08306b", "#9ecae1")  # (manual, reference)
+VALIDATION: Final = ("#8c2d04", "#fdc68a")
+
+
+POINTS: Final = 1000
+"""More points than this on one axis only blacken it."""
+
+
+def style() -> AbstractContextManager[None]:
+    """Return the context in which figures are drawn and saved."""
+    return matplotlib.rc_context(fname=STYLE)
+
+
+def blank(width: float, height: float, title: str, subtitle: str = "") -> Figure:
+    """Return an empty figure, sizes in inches, with its title at the left above everything."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, x=0.012, ha="left")
+    if subtitle:
+        text = textwrap.fill(subtitle, int(width * 20))
+        figure.supxlabel(text, x=0.012, ha="left", fontsize=7, color=QUIET)
+    return figure
+
+
+def label_epochs(axes: Axes, epochs: NDArray[np.float64], points: int = POINTS) -> None:
+    """Give the horizontal axis whole epochs, and room on either side of the outermost points.
+
+    `points` is what the run was thinned to, which the label says.
+    """
+    margin = max(0.02 * (epochs[-1] - epochs[0]), 0.05)
+    axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=9, integer=True, steps=[1, 2, 2.5, 5, 10]))
+    each = -(-len(epochs) // points)
+    axes.set_xlabel(
+        "epoch" + (f" (of every {each} the worst difference is shown)" if each > 1 else "")
+    )
+
+
+def caption(result: Result) -> str:
+    """Return one line of settings, so that a picture on its own still says what was run."""
+    settings = result.settings
+    said = [
+        ("hidden", "hidden {}"),
+        ("activation", "{}"),
+        ("batch_size", "batch {}"),
+        ("learning_rate", "learning rate {}"),
+        ("momentum", "momentum {}"),
+        ("momentum_form", "({})"),
+        ("dtype", "{}"),
+        ("seed", "seed {}"),
+    ]
+    parts = [form.format(_plain(settings[key])) for key, form in said if key in settings]
+    return "  ·  ".join(parts).replace("  ·  (", " (").replace("batch None", "full batch")
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, tuple | list):
+        return str(value)
+    if len(value) > 4:
+        return f"{value[0]}–…–{value[-1]} ({len(value)} layers)"
+    return "–".join(map(str, value)) or "none"
+
+
+def mark_the_end(axes: Axes, result: Result, series: list[NDArray[np.float64]]) -> None:
+    """Say where a run stopped being a full one: not finite from an epoch on, or interrupted."""
+    finite = np.all([np.isfinite(values) | np.isnan(values).all() for values in series], axis=0)
+    if not finite.all():
+        epoch = result.epochs[int(np.argmin(finite))].epoch
+        axes.axvline(epoch, color=ALARM, linewidth=1, linestyle=":")
+        _note(axes, f"not finite from epoch {epoch} on", 0)
+    if result.interrupted:
+        _note(axes, f"interrupted after epoch {result.epochs[-1].epoch}", int(not finite.all()))
+
+
+def _note(axes: Axes, text: str, line: int) -> None:
+    axes.annotate(
+        text,
+        (1, 1),
+        (-4, -4 - 12 * line),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=ALARM,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
+    )

@@ -1,0 +1,275 @@
+"""The figures draw what the result holds, whatever the run was like, and leave nothing behind.
+
+How a figure looks was judged by eye; here are the facts that an eye found necessary.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+from compare.report.plots import alt_texts, figures, heatmap, series, write
+from compare.report.plots.drift import EXPLAINED, sentence
+from compare.result import Result
+from tests import results
+
+CURVES = ["loss", "accuracy", "gradients", "drift"]
+TAYLOR = {
+    "h": [1e-3, 1e-2, 1e-1],
+    "remainder": [1e-6, 1e-4, 1e-2],
+    "slope": 2.0,
+    "direction": "the observed difference",
+    "power": 1e-6,
+    "parameter": "w1",
+}
+ENDINGS: dict[str, Callable[[], Result]] = {
+    "agreeing": results.agreeing,
+    "one epoch": lambda: results.agreeing(epochs=1),
+    "no hidden layer": lambda: results.agreeing(hidden=()),
+    "twenty layers": lambda: results.agreeing(epochs=30, hidden=results.DEEP),
+    "kinks": results.with_kinks,
+    "disagreeing": results.disagreeing,
+    "disagreeing bias": lambda: results.disagreeing(parameter="b1"),
+    "not finite": results.non_finite,
+    "undecidable": results.undecidable,
+    "interrupted": results.interrupted,
+    "single point": lambda: replace(results.agreeing(), epochs=()),
+    "referee": lambda: replace(results.agreeing(), referee=TAYLOR),
+}
+
+
+@cache
+def drawing(ending: str) -> dict[str, Figure]:
+    return figures(ENDINGS[ending]())
+
+
+def luminance(line: Line2D) -> float:
+    return float(np.dot(to_rgb(line.get_color()), (0.2126, 0.7152, 0.0722)))
+
+
+def labelled(axes: Axes, label: str) -> Line2D:
+    (found,) = [line for line in axes.get_lines() if line.get_label() == label]
+    return found
+
+
+def said(figure: Figure) -> str:
+    return " | ".join(text.get_text() for text in visible_texts(figure))
+
+
+def visible_texts(figure: Figure) -> Iterator[Text]:
+    """Yield every text but the tick labels, of which some lie outside and are never drawn."""
+    ticks = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for label in axis.get_ticklabels()
+    }
+    for artist in figure.findobj(Text):
+        if artist not in ticks and artist.get_visible() and artist.get_text().strip():
+            yield artist
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_ending_of_a_run_is_drawn_with_all_its_words_on_the_picture(ending: str) -> None:
+    drawn = drawing(ending)
+    assert drawn
+    for name, figure in drawn.items():
+        figure.canvas.draw()
+        width, height = figure.canvas.get_width_height()
+        for text in visible_texts(figure):
+            box = text.get_window_extent()
+            inside = -1 <= box.x0 and box.x1 <= width + 1 and -1 <= box.y0 and box.y1 <= height + 1
+            assert inside, f"{name}: {text.get_text()!r} leaves the picture"
+
+
+def test_a_run_has_curves_errors_and_drift() -> None:
+    assert list(figures(results.agreeing())) == CURVES
+
+
+def test_a_disagreement_adds_the_heat_map_and_a_referee_its_slope() -> None:
+    assert list(figures(results.disagreeing())) == [*CURVES, "heatmap"]
+    assert list(figures(replace(results.agreeing(), referee=TAYLOR))) == [*CURVES, "referee"]
+
+
+def test_a_single_point_is_drawn_as_one_dot_per_tensor() -> None:
+    result = replace(results.agreeing(), epochs=())
+    drawn = figures(result)
+    assert list(drawn) == ["point"]
+    labels = [label.get_text() for label in drawn["point"].axes[0].get_yticklabels()]
+    assert labels == list(result.worst)
+
+
+def test_result_plot_returns_the_same_figures_by_name() -> None:
+    assert list(results.agreeing().plot()) == CURVES
+
+
+@pytest.mark.parametrize("split", ["training", "validation"])
+def test_coinciding_sides_differ_in_width_and_in_lightness(split: str) -> None:
+    axes = figures(results.agreeing())["loss"].axes[0]
+    manual, reference = labelled(axes, f"{split}, manual"), labelled(axes, f"{split}, reference")
+    assert np.allclose(manual.get_ydata(), reference.get_ydata(), atol=1e-14)
+    assert reference.get_linewidth() > 3 * manual.get_linewidth()
+    assert luminance(reference) - luminance(manual) > 0.4
+    assert reference.get_zorder() <= manual.get_zorder()
+
+
+def test_training_and_validation_differ_without_colour() -> None:
+    axes = figures(results.agreeing())["loss"].axes[0]
+    training, validation = labelled(axes, "training, manual"), labelled(axes, "validation, manual")
+    assert training.get_linestyle() != validation.get_linestyle()
+    assert training.get_marker() != validation.get_marker()
+
+
+def test_a_difference_of_zero_is_drawn_where_the_axis_says_zero() -> None:
+    axes = figures(results.agreeing(epochs=3))["loss"].axes[1]
+    zeros = [line for line in axes.get_lines() if str(line.get_label()).startswith("equal")]
+    (level,) = {float(y) for y in np.asarray(zeros[0].get_ydata())}
+    ticks = axes.get_yticks()
+    words = axes.yaxis.get_major_formatter().format_ticks(list(ticks))
+    assert [w for w, tick in zip(words, ticks, strict=True) if w == "0"] == ["0"]
+    assert np.isclose(ticks[words.index("0")], level, rtol=1e-9, atol=0)
+
+
+def test_the_band_is_the_allowance_of_the_free_run() -> None:
+    lines = figures(results.agreeing(epochs=9))["loss"].axes[1].get_lines()
+    assert any(np.array_equal(np.asarray(line.get_ydata()), [4e-15] * 10) for line in lines)
+
+
+def test_ten_thousand_epochs_are_thinned_and_keep_the_worst_one() -> None:
+    result = results.agreeing(epochs=10_000)
+    spike = replace(result.epochs[7_777], drift=1.0)
+    rows = (*result.epochs[:7_777], spike, *result.epochs[7_778:])
+    axes = figures(replace(result, epochs=rows))["drift"].axes[0]
+    points = [line for line in axes.get_lines() if line.get_marker() == "o"]
+    (drift,) = points
+    assert len(np.asarray(drift.get_xdata())) <= 1000
+    assert 1.0 in np.asarray(drift.get_ydata())
+
+
+def test_the_first_epoch_that_is_not_finite_is_named() -> None:
+    drawn = figures(results.non_finite(epoch=12))
+    assert all("not finite from epoch 12 on" in said(drawn[name]) for name in ("loss", "gradients"))
+
+
+def test_an_interrupted_run_says_how_far_it_came() -> None:
+    assert "interrupted after epoch 36" in said(figures(results.interrupted(after=37))["loss"])
+
+
+def test_kinks_are_counted_and_marked_at_their_epochs() -> None:
+    figure = figures(results.with_kinks(3))["gradients"]
+    ticks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "|"]
+    assert [list(np.asarray(line.get_xdata())) for line in ticks] == [[0, 40, 80]]
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert "kinks met: 3" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_the_drift_is_called_rounding_only_where_the_checks_prove_it() -> None:
+    honest = results.agreeing()
+    assert sentence(honest) == EXPLAINED
+    without_step = replace(honest, checks=honest.checks[:1])
+    assert "cannot be told: the same point check agrees and the step check was not made" in (
+        sentence(without_step)
+    )
+    assert "Rounding alone does not explain" in sentence(results.disagreeing())
+
+
+matrices = st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(
+    lambda shape: st.integers(0, 2**32 - 1).map(
+        lambda seed: np.random.default_rng(seed).normal(size=shape)
+    )
+)
+
+
+@given(matrices, st.integers(1, 12))
+def test_shrinking_a_matrix_never_loses_its_largest_entry(
+    matrix: series.Floats, cells: int
+) -> None:
+    small = heatmap.shrink(matrix, cells)
+    assert small.shape == tuple(min(cells, size) for size in matrix.shape)
+    assert np.abs(small).max() == np.abs(matrix).max()
+    assert np.isin(small, matrix).all()
+
+
+def test_shrinking_keeps_what_is_not_finite() -> None:
+    matrix = np.zeros((500, 300))
+    matrix[411, 7] = np.nan
+    assert np.isnan(heatmap.shrink(matrix, 20)).sum() == 1
+
+
+def test_a_bias_is_drawn_entry_by_entry_with_both_sides() -> None:
+    result = results.disagreeing(parameter="b1")
+    assert result.heatmap is not None
+    top, below = figures(result)["heatmap"].axes
+    assert np.array_equal(labelled(top, "manual").get_ydata(), result.heatmap[1])
+    assert below.get_ylabel() == "manual − reference"
+
+
+@given(
+    st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=60),
+    st.integers(1, 20),
+)
+def test_thinning_keeps_the_worst_value(values: list[float], points: int) -> None:
+    array = np.array(values)
+    kept_epochs, kept = series.keep_largest(np.arange(float(len(array))), array, points)
+    assert len(kept) == min(points, len(array))
+    assert np.array_equal(array[kept_epochs.astype(int)], kept, equal_nan=True)
+    if np.isfinite(array).all():
+        assert kept.max() == array.max()
+    else:
+        assert not np.isfinite(kept).all()
+
+
+def test_files_are_written_in_every_format_and_twice_the_same(tmp_path: Path) -> None:
+    result = replace(results.agreeing(), epochs=())
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
+    paths = write(result, tmp_path, tuple(starts))
+    assert [path.name for path in paths] == ["point.png", "point.svg", "point.pdf"]
+    once = {path: path.read_bytes() for path in paths}
+    assert all(data.startswith(starts[path.suffix[1:]]) for path, data in once.items())
+    ElementTree.fromstring(once[tmp_path / "point.svg"])
+    write(result, tmp_path, tuple(starts))
+    assert all(path.read_bytes() == data for path, data in once.items())
+
+
+def test_figures_leave_matplotlib_as_they_found_it() -> None:
+    names = set(matplotlib.rcParams) - {"backend"}  # to read the backend is to choose one
+    before = {name: matplotlib.rcParams[name] for name in names}
+    figures(results.agreeing(epochs=2))
+    assert {name: matplotlib.rcParams[name] for name in names} == before
+
+
+def test_figures_need_no_pyplot() -> None:
+    code = "import sys, compare.report.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_figure_has_a_text_for_those_who_cannot_see_it(ending: str) -> None:
+    texts = alt_texts(ENDINGS[ending]())
+    assert all(len(texts[name]) > 30 for name in drawing(ending))
+
+
+def test_epochs_without_gradients_have_no_gradient_figure() -> None:
+    rows = tuple(replace(row, worst={}) for row in results.agreeing(epochs=3).epochs)
+    assert list(figures(replace(results.agreeing(epochs=3), epochs=rows))) == [
+        "loss",
+        "accuracy",
+        "drift",
+    ]

@@ -127,15 +127,48 @@ class Reference:
             return loss.item(), gradients
         return loss.item(), gradients, named_stages(stages, slopes[len(named) :])
 
+    @overload
+    def evaluate(
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        intermediates: Literal[False] = False,
+    ) -> tuple[float, float]: ...
+
+    @overload
+    def evaluate(
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        intermediates: Literal[True],
+    ) -> tuple[float, float, Arrays]: ...
+
     @torch.no_grad()
     def evaluate(
-        self, parameters: Mapping[str, Array], x: Array, targets: Array
-    ) -> tuple[float, float]:
-        """Loss, and the share of rows whose largest logit is where the largest target is."""
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        intermediates: bool = False,
+    ) -> tuple[float, float] | tuple[float, float, Arrays]:
+        """Loss, and the share of rows whose largest logit is where the largest target is.
+
+        With `intermediates` also `z1, h1, ..., logits`, all `(N, width)`.
+        """
         self._network.load(parameters)
         x_tensor, target_tensor = self.tensors(x, targets)
-        logits = self._network(x_tensor)
-        return self.criterion(logits, target_tensor).item(), accuracy(logits, target_tensor)
+        stages = self._network.trace(x_tensor)
+        logits = stages["logits"]
+        loss = self.criterion(logits, target_tensor).item()
+        if not intermediates:
+            return loss, accuracy(logits, target_tensor)
+        shown = {name: to_array(stage) for name, stage in stages.items()}
+        return loss, accuracy(logits, target_tensor), shown
 
     def _send(self, array: NDArray[Any]) -> Tensor:
         if self.device.type == "cpu":

@@ -1,0 +1,99 @@
+"""The free run: how far the two trainings have come apart, and whether rounding did it.
+
+    manual(tm) - reference(tr) = [manual(tm) - reference(tm)] + [reference(tm) - reference(tr)]
+
+The first bracket is the same-point check. The second is the reference's own response to the drift
+`tm - tr`, and the drift is accumulated rounding if both sides start equal, every same-point check
+holds, and every step check of both records holds: induction over the recorded transitions.
+One thing the induction needs is that the reference's *records* are the reference's function. They
+are evaluated again only where they stand out: where the gradient moved more, per unit of drift,
+than it did at any point already verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance import Arithmetic
+from compare.checks.same_point import Examined
+from compare.checks.step import OPERATIONS
+from compare.records import Arrays, Record
+
+
+def norm_of(arrays: Mapping[str, NDArray[Any]]) -> float:
+    """Return the 2-norm of all entries of all arrays together."""
+    return float(np.sqrt(sum(np.square(norm(array)) for array in arrays.values())))
+
+
+def norm(array: NDArray[Any]) -> float:
+    """Return the 2-norm of all entries, in float64."""
+    flat = np.asarray(array, dtype=np.float64).ravel()
+    return float(np.sqrt(np.vdot(flat, flat)))
+
+
+def distance(manual: Arrays, reference: Arrays) -> float:
+    """Return the drift `||manual - reference||` over all parameters together."""
+    return norm_of({k: np.subtract(manual[k], reference[k], dtype=np.float64) for k in reference})
+
+
+@dataclass
+class Drift:
+    """Follows the free run: the drift, the rounding fed into it, and the reference's response.
+
+    `fed` adds up what every update may add by rounding, through the momentum, without the
+    amplification that training itself does: `drift / fed` is that amplification.
+    """
+
+    arithmetic: Arithmetic
+    learning_rate: float
+    momentum: float
+    form: str
+    fed: float = 0.0
+    _fed_velocity: float = 0.0
+    largest: float = 0.0
+    steepness: dict[str, float] = field(default_factory=dict)
+
+    def after(self, examined: Examined, manual: Record, reference: Record) -> float:
+        """Feed one update's rounding in and return the drift before it, `||tm - tr||`."""
+        drift = distance(manual.parameters, reference.parameters)
+        self.largest = max(self.largest, drift)
+        rate = self.learning_rate
+        gradient = norm_of(examined.allowances.gradients) + self._of_kinks(examined)
+        unit = OPERATIONS * self.arithmetic.unit
+        state = norm_of(manual.state) * (1.0 if self.form == "velocity" else rate)
+        rounding = unit * (self.momentum * state + rate * norm_of(manual.gradients))
+        self._fed_velocity = self.momentum * self._fed_velocity + rate * gradient + rounding
+        self.fed += self._fed_velocity + self.arithmetic.unit * norm_of(manual.parameters)
+        return drift
+
+    @staticmethod
+    def _of_kinks(examined: Examined) -> float:
+        """What two sides on different slopes of a kink may differ by: the gradient's own size."""
+        return norm_of(examined.reference_gradients) if len(examined.slopes) else 0.0
+
+    def stands_out(self, examined: Examined, reference: Record, drift: float) -> list[str]:
+        """Return the gradients of the reference's record that moved more than ever verified.
+
+        Movement within twice the allowance is none; afterwards only a steeper response per unit of
+        drift counts.
+        """
+        found = []
+        for name, at_manual in examined.reference_gradients.items():
+            moved = norm(np.subtract(reference.gradients[name], at_manual, dtype=np.float64))
+            free = 2 * norm(examined.allowances.gradients[name])
+            if not moved <= free + self.steepness.get(name, 0.0) * drift:
+                found.append(name)
+        return found
+
+    def verified(self, examined: Examined, reference: Record, drift: float) -> None:
+        """Note how steeply the gradients respond, after the record was found right."""
+        if drift == 0.0:
+            return
+        for name, at_manual in examined.reference_gradients.items():
+            moved = norm(np.subtract(reference.gradients[name], at_manual, dtype=np.float64))
+            self.steepness[name] = max(self.steepness.get(name, 0.0), 2 * moved / drift)

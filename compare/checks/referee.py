@@ -1,0 +1,133 @@
+"""The third witness: does the manual gradient belong to the manual side's own loss?
+
+    R(h) = L(theta + h d) - L(theta) - h <g, d>
+
+shrinks as h**2 if g is the gradient of L and as h if it is not; no step size has to be believed,
+only a slope. It asks neither torch nor our derivation. In float64, and its power ends near
+the rounding of the loss: an error below `power` leaves it undecided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.records import Arrays, Implementation
+
+Float = NDArray[np.float64]
+
+STEPS = 2.0 ** -np.arange(2, 34)
+"""Step sizes in units of the parameter's own norm, halved each time."""
+NOISE = 16.0
+"""Remainders below this many roundings of the loss are not used for the slope."""
+
+
+class Belongs(StrEnum):
+    """What the slope says of the manual gradient and the manual loss."""
+
+    YES = "slope 2: the gradient belongs to the loss"
+    NO = "slope 1: the gradient does not belong to the loss"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Taylor:
+    """One Taylor test along `direction` in `parameter`. `power`: the smallest error it can see."""
+
+    parameter: str
+    direction: str
+    h: Float
+    remainder: Float
+    used: NDArray[np.bool_]
+    slope: float
+    power: float
+    error: float
+    belongs: Belongs
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return plain values for reports and plots."""
+        return {
+            "parameter": self.parameter,
+            "direction": self.direction,
+            "h": self.h.tolist(),
+            "remainder": self.remainder.tolist(),
+            "used": self.used.tolist(),
+            "slope": self.slope,
+            "power": self.power,
+            "error": self.error,
+            "belongs": str(self.belongs),
+        }
+
+
+def taylor_test(
+    implementation: Implementation,
+    parameters: Arrays,
+    x: NDArray[Any],
+    targets: NDArray[Any],
+    parameter: str,
+    difference: NDArray[Any],
+) -> Taylor:
+    """Test along the observed difference `manual - reference` of one gradient.
+
+    Along its own direction an error e of the gradient shows as `R(h) -> -h ||e||`, the largest it
+    can be, so `||difference||` is what the test must be able to see.
+    """
+    theta = {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in parameters.items()}
+    x64, targets64 = x.astype(np.float64), targets.astype(np.float64)
+    error = float(np.linalg.norm(difference.astype(np.float64)))
+    direction = difference.astype(np.float64) / error
+    loss, gradients, *_ = implementation(
+        {k: v.copy() for k, v in theta.items()}, x64.copy(), targets64.copy()
+    )
+    along = float(np.vdot(np.reshape(gradients[parameter], direction.shape), direction))
+
+    def loss_at(h: float) -> float:
+        moved = {k: v.copy() for k, v in theta.items()}
+        moved[parameter] += h * direction
+        return float(implementation(moved, x64.copy(), targets64.copy())[0])
+
+    scale = max(float(np.linalg.norm(theta[parameter])), 1e-3)
+    h: Float = np.asarray(STEPS * scale, dtype=np.float64)
+    values = np.array([loss_at(step) for step in h])
+    remainder = np.abs(values - float(loss) - h * along)
+    return _judge(parameter, h, remainder, float(loss), along, error)
+
+
+def _judge(
+    parameter: str, h: Float, remainder: Float, loss: float, along: float, error: float
+) -> Taylor:
+    noise = NOISE * np.finfo(np.float64).eps * (abs(loss) + h * abs(along))
+    used = np.isfinite(remainder) & (remainder > noise)
+    quotient = np.where(np.isfinite(remainder), (remainder + noise) / h, np.inf)
+    power = float(quotient.min())
+    slope, belongs = np.nan, Belongs.UNDECIDED
+    if used.sum() >= 3:
+        # The smallest steps that rounding has not reached decide: large ones cross kinks.
+        last = np.flatnonzero(used)[-6:]
+        slope = float(np.polyfit(np.log(h[last]), np.log(remainder[last]), 1)[0])
+        if slope < 1.5 and power > error / 4:
+            belongs = Belongs.NO
+        elif slope >= 1.5 and power <= error / 4:
+            belongs = Belongs.YES
+    elif power <= error / 4:
+        belongs = Belongs.YES
+    return Taylor(parameter, "manual - reference", h, remainder, used, slope, power, error, belongs)
+
+
+def kind_of(loss_agrees: bool, gradients_agree: bool, belongs: Belongs, ratio: float | None) -> str:
+    """Return the kind of disagreement by the truth table of the three witnesses.
+
+    `ratio` is the one factor between all manual and reference numbers, loss and gradients alike,
+    if there is one: then two right functions differ by a convention.
+    """
+    if loss_agrees:
+        return "derivative"
+    if gradients_agree:
+        return "loss"
+    if belongs is Belongs.YES:
+        return "convention" if ratio is not None else "function"
+    return "loss and derivative"

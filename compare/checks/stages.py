@@ -1,0 +1,53 @@
+"""Which stage to blame: the first whose inputs agree and whose output does not.
+
+With intermediates the stages are compared in the order of the computation. From gradients alone
+the order of the backward pass still tells something: if layers above l are right and both
+gradients of layer l are wrong, `dz_l` is; if only one of them is, that product is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from compare.checks.comparison import Comparison, compare_entries
+from compare.checks.same_point import Examined
+from compare.records import Arrays
+
+
+def stage_of(gradients: Mapping[str, Comparison]) -> str | None:
+    """Return `dlogits`, `dz1`, `dw2`, `db1`, ...: the first wrong stage backwards, or None."""
+    depth = len(gradients) // 2
+    for layer in range(depth, 0, -1):
+        w_wrong = not gradients[f"w{layer}"].agrees
+        b_wrong = not gradients[f"b{layer}"].agrees
+        if w_wrong and b_wrong:
+            return "dlogits" if layer == depth else f"dz{layer}"
+        if w_wrong or b_wrong:
+            return f"d{'w' if w_wrong else 'b'}{layer}"
+    return None
+
+
+def order_of_stages(depth: int) -> list[str]:
+    """Return the names of all intermediates in the order of the computation."""
+    forward = [f"{kind}{layer}" for layer in range(1, depth) for kind in "zh"]
+    backward = [
+        name
+        for layer in range(depth - 1, 0, -1)
+        for name in (f"dw{layer + 1}", f"db{layer + 1}", f"dh{layer}", f"dz{layer}")
+    ]
+    return [*forward, "logits", "p", "loss", "dlogits", *backward, "dw1", "db1"]
+
+
+def first_wrong_stage(examined: Examined, shown: Arrays, depth: int) -> Comparison | None:
+    """Compare what the manual side shows, in order; return the first that disagrees, or None."""
+    known = examined.comparisons
+    for stage in order_of_stages(depth):
+        allowance = examined.allowances.intermediate(stage)
+        compared = known.get(stage)
+        if stage in shown and stage in examined.reference_values and allowance is not None:
+            reference = examined.reference_values[stage]
+            if shown[stage].shape == reference.shape:
+                compared = compare_entries(stage, shown[stage], reference, allowance)
+        if compared is not None and not compared.agrees:
+            return compared
+    return None

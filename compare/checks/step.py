@@ -1,0 +1,81 @@
+"""The step check: a recorded transition is replayed with the reference's optimiser.
+
+From the recorded `(parameters, gradients, state)` one step of `torch.optim.SGD` must give the
+recorded next `(parameters, state)`. Whether the gradients are right is not asked here, so a wrong
+derivative and a wrong update are never confused. Done for both sides' records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance import Arithmetic
+from compare.checks.comparison import Comparison, compare_entries
+from compare.records import Record
+
+Arrays = Mapping[str, NDArray[Any]]
+
+OPERATIONS = 4
+"""Roundings of one entry: two products, a sum, the buffer's detour through the learning rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCheck:
+    """Replays transitions at fixed hyper-parameters."""
+
+    arithmetic: Arithmetic
+    learning_rate: float
+    momentum: float
+    form: str
+    device: str = "cpu"
+
+    def __call__(self, before: Record, after: Record) -> dict[str, Comparison]:
+        """Compare `after` with one reference step from `before`; keys `w1`, `v_w1`, ..."""
+        from torch_reference import step
+
+        parameters, state = step(
+            before.parameters,
+            before.gradients,
+            before.state,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            form=self.form,
+            device=self.device,
+        )
+        found: dict[str, Comparison] = {}
+        for name, expected in parameters.items():
+            v = f"v_{name}"
+            state_allowance = self._state_allowance(before, name)
+            parameter_allowance = self._parameter_allowance(expected, state_allowance, state[v])
+            found[name] = compare_entries(
+                name, after.parameters[name], expected, parameter_allowance
+            )
+            found[v] = compare_entries(v, after.state[v], state[v], state_allowance)
+        return found
+
+    def _state_allowance(self, before: Record, name: str) -> NDArray[np.float64]:
+        """A(v) for `v = momentum*v + dw` (or learning_rate*dw): a few units of both operands."""
+        rate = self.learning_rate if self.form == "velocity" else 1.0
+        size: NDArray[np.float64] = np.abs(before.gradients[name], dtype=np.float64)
+        size *= abs(rate)
+        size += abs(self.momentum) * np.abs(before.state[f"v_{name}"])
+        size *= OPERATIONS * self.arithmetic.unit
+        size += OPERATIONS * self.arithmetic.tiny
+        return size
+
+    def _parameter_allowance(
+        self, expected: NDArray[Any], state_allowance: NDArray[np.float64], v: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """A(w) for `w -= v` (or learning_rate*v): what v carries, and the subtraction's own."""
+        rate = 1.0 if self.form == "velocity" else abs(self.learning_rate)
+        size: NDArray[np.float64] = np.abs(expected, dtype=np.float64)
+        size += rate * np.abs(v)
+        size *= 2 * self.arithmetic.unit  # one rounding apart is two unit roundoffs apart
+        size += rate * state_allowance
+        size += self.arithmetic.tiny
+        return size

@@ -1,0 +1,75 @@
+"""What `compare` knows of a trainer: the shape of its records, which both sides share.
+
+The two record classes live in packages that import nothing from each other; this protocol is
+where they meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Evaluation(Protocol):
+    """Training and validation loss and accuracy at one set of weights."""
+
+    @property
+    def train_loss(self) -> float: ...
+    @property
+    def train_accuracy(self) -> float: ...
+    @property
+    def validation_loss(self) -> float: ...
+    @property
+    def validation_accuracy(self) -> float: ...
+
+
+class Record(Protocol):
+    """One update before it is applied, or the end of training; see the two trainers."""
+
+    @property
+    def update(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def batch(self) -> NDArray[Any]: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def gradients(self) -> Arrays: ...
+    @property
+    def parameters(self) -> Arrays: ...
+    @property
+    def state(self) -> Arrays: ...
+    @property
+    def evaluation(self) -> Evaluation | None: ...
+
+
+class Implementation(Protocol):
+    """Contract 1: `(parameters, x, targets)` to `(loss, gradients)`, or with intermediates."""
+
+    def __call__(
+        self, parameters: Arrays, x: NDArray[Any], targets: NDArray[Any], /
+    ) -> tuple[Any, ...]: ...
+
+
+class Optimiser(Protocol):
+    """Contract 2: one update, pure."""
+
+    def __call__(
+        self,
+        parameters: Arrays,
+        gradients: Arrays,
+        state: Arrays,
+        /,
+        *,
+        learning_rate: float,
+        momentum: float,
+    ) -> tuple[Arrays, Arrays]: ...
+
+
+Records = Iterator[Record]
+Gradients = Mapping[str, NDArray[Any]]

@@ -1,0 +1,220 @@
+"""What a comparison found, in the words of the project.
+
+Everything downstream (terminal, report.json, plots, page, exit code) reads a `Result` and
+nothing else; everything upstream only fills one in. So this file is the vocabulary: the verdict,
+what was compared worst, the findings that decided it, the points that proved nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Arrays = dict[str, NDArray[Any]]
+Index = tuple[int, ...]
+
+
+class Verdict(StrEnum):
+    """Three-valued: rounding explains the difference, it does not, or nobody can tell here."""
+
+    AGREES = "agrees"
+    DISAGREES = "disagrees"
+    UNDECIDABLE = "undecidable"
+
+
+class ExitCode(IntEnum):
+    """What the command returns to the shell."""
+
+    AGREES = 0
+    DISAGREES = 1
+    BAD_INPUT = 2
+    UNDECIDABLE = 3
+    CONTROL_FAILED = 4
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The entry of one tensor with the largest `ratio = |manual - reference| / allowance`."""
+
+    error: float
+    allowance: float
+    ratio: float
+    index: Index
+    manual: float
+    reference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One disagreement: which check, where in the run, which stage, and both values there."""
+
+    check: str  # same_point | step | free_run | structure | referee
+    stage: str
+    message: str
+    epoch: int | None = None
+    update: int | None = None
+    parameter: str | None = None
+    index: Index | None = None
+    manual: float | None = None
+    reference: float | None = None
+    ratio: float | None = None
+    side: str = "manual"  # whose record is wrong, as far as this check can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Kink:
+    """A unit on a point without a derivative, where the two sides took different slopes."""
+
+    update: int
+    epoch: int
+    sample: int
+    layer: int
+    unit: int
+    z: float
+    slope: float  # the manual side's slope there; the reference took its own
+
+
+@dataclass(frozen=True, slots=True)
+class Weak:
+    """A check that could not have failed, or not seen an error of the size in question, and why."""
+
+    check: str
+    reason: str
+    parameter: str | None = None
+    epoch: int | None = None
+    update: int | None = None
+    smallest_scale_error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A mistake that reproduces the observed numbers; `also` names those no probe told apart."""
+
+    mistake: str
+    sentence: str
+    ratio_before: float
+    ratio_after: float
+    also: tuple[str, ...] = ()
+    constant: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Training and validation loss and accuracy of one side, all at the same weights."""
+
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What rounding may explain of the free-run differences at one epoch.
+
+    `train_loss`, `validation_loss`: allowance of `manual - reference` of the two free runs.
+    `drift`: allowance of the distance of the two parameter vectors, same units as the drift.
+    """
+
+    train_loss: float
+    validation_loss: float
+    drift: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """One point of every curve; `worst`: per parameter, its gradient over the epoch's updates."""
+
+    epoch: int
+    manual: Curves
+    reference: Curves
+    drift: float
+    band: Band
+    worst: Mapping[str, Worst]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSummary:
+    """How one kind of check went: its own verdict, how often it was made, its sentence."""
+
+    check: str
+    verdict: Verdict
+    made: int
+    worst_ratio: float
+    sentence: str
+
+
+class Disagreement(AssertionError):
+    """Raised by `Result.raise_for_disagreement`; its message is one screen."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything a run or a single check found.
+
+    `worst` holds the worst entry of every compared tensor over the whole run, keyed
+    `loss`, `dw1`, ... for the same-point check and `w1`, `v_w1`, ... for the step check.
+    `heatmap` holds `(parameter, manual, reference)` of the first wrong tensor, None if none is.
+    `interrupted` is true when the user stopped the run; `control_failed` when the judge accepted
+    what it must reject, which makes every other word here worthless.
+    """
+
+    verdict: Verdict
+    kind: str | None
+    settings: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    sentence: str
+    findings: tuple[Finding, ...] = ()
+    epochs: tuple[EpochRow, ...] = ()
+    weak: tuple[Weak, ...] = ()
+    kinks: tuple[Kink, ...] = ()
+    diagnosis: tuple[Diagnosis, ...] = ()
+    checks: tuple[CheckSummary, ...] = ()
+    worst: Mapping[str, Worst] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    heatmap: tuple[str, NDArray[np.floating], NDArray[np.floating]] | None = None
+    referee: Mapping[str, Any] | None = None
+    interrupted: bool = False
+    control_failed: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Contract 7; the judge's own failure outranks everything, then the user's Ctrl-C."""
+        if self.control_failed:
+            return ExitCode.CONTROL_FAILED
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        return {
+            Verdict.AGREES: ExitCode.AGREES,
+            Verdict.DISAGREES: ExitCode.DISAGREES,
+            Verdict.UNDECIDABLE: ExitCode.UNDECIDABLE,
+        }[self.verdict]
+
+    def raise_for_disagreement(self) -> None:
+        """Raise `Disagreement`, with one screen of facts, unless the verdict is *agrees*."""
+        if self.verdict is not Verdict.AGREES or self.control_failed:
+            from compare.report.message import one_screen
+
+            raise Disagreement(one_screen(self))
+
+    def plot(self) -> dict[str, Figure]:
+        """Return the figures of this result by name (`loss`, `accuracy`, `gradients`, ...)."""
+        from compare.report.plots import figures
+
+        return figures(self)
+
+    def save(self, folder: str | Path, *, plots: tuple[str, ...] = ("png",)) -> Path:
+        """Write report.json, the plots and report.html into `folder`; return its path."""
+        from compare.report.folder import save
+
+        return save(self, Path(folder), plots=plots)

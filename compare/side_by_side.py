@@ -1,0 +1,124 @@
+"""The side-by-side run: two trainers, one judge, one result.
+
+    inputs -> manual records, reference records -> judge, pair by pair -> conclusion
+
+Nothing flows back. Stopped by the user or by a number that is not finite, the run concludes from
+what it has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from compare.conclusion import conclude
+from compare.data import DataSet
+from compare.environment import environment
+from compare.experiment import Experiment
+from compare.inputs import Inputs, draw_inputs
+from compare.judge import Judge
+from compare.records import Record
+from compare.result import Result
+from compare.sides import (
+    Manual,
+    build_reference,
+    manual_records,
+    numbers_of,
+    our_manual,
+    reference_records,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is; sent after every update."""
+
+    epoch: int
+    epochs: int
+    update: int
+    updates: int
+    manual_loss: float
+    reference_loss: float
+    worst_ratio: float
+
+
+Watcher = Callable[[Progress], None]
+
+
+def run_training(
+    experiment: Experiment,
+    *,
+    manual: Manual | None = None,
+    data: DataSet | None = None,
+    on_update: Watcher | None = None,
+) -> Result:
+    """Train both sides from the same start, check every update, and return the result.
+
+    `manual` is the side under judgement, `manual_mlp` by default; `data` replaces the data named
+    in the experiment. `on_update` is called after every update.
+
+    Errors: `BadInput` for data or settings that cannot be used. Ctrl-C returns a `Result` with
+    `interrupted` set, of the updates done.
+    """
+    inputs = draw_inputs(experiment, data)
+    manual = our_manual(experiment) if manual is None else manual
+    with given_threads(experiment.threads):
+        reference = build_reference(experiment, inputs.sizes)
+        judge = Judge(experiment, inputs, reference)
+        return watch(
+            judge,
+            manual_records(experiment, inputs, manual),
+            reference_records(experiment, inputs, reference),
+            manual,
+            on_update,
+        )
+
+
+def watch(
+    judge: Judge,
+    manual_side: Iterator[Record],
+    reference_side: Iterator[Record],
+    manual: Manual,
+    on_update: Watcher | None = None,
+) -> Result:
+    """Show the judge every pair of records, and conclude."""
+    experiment, inputs = judge.experiment, judge.inputs
+    updates, interrupted, seen = sum(map(len, inputs.order)), False, 0.0
+    try:
+        for ours, theirs in zip(manual_side, reference_side, strict=True):
+            seen = max(seen, judge.see(ours, theirs))
+            if on_update is not None:
+                on_update(
+                    Progress(
+                        ours.epoch, experiment.epochs, ours.update, updates,
+                        ours.loss, theirs.loss, seen,
+                    )
+                )  # fmt: skip
+            if judge.over:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    settings = numbers_of(experiment, inputs) | {"manual": manual.name}
+    return conclude(judge, settings, environment(experiment.device), manual, interrupted)
+
+
+@contextmanager
+def given_threads(count: int | None) -> Iterator[None]:
+    """Give the BLAS of NumPy and torch the same number of threads; None changes nothing."""
+    if count is None:
+        yield
+        return
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        with threadpool_limits(limits=count):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+__all__ = ["Inputs", "Progress", "given_threads", "run_training", "watch"]

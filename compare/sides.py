@@ -1,0 +1,106 @@
+"""The two trainers, started from the same inputs: two iterators of records, nothing shared.
+
+`Manual` is the side under judgement, by default ours; anybody's functions can take its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import manual_mlp
+from compare.experiment import Experiment
+from compare.inputs import Inputs
+from compare.records import Implementation, Optimiser, Record
+
+if TYPE_CHECKING:
+    from torch_reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """The manual side's three functions, options already bound; `name` is for messages.
+
+    `loss_and_gradients` follows contract 1, `step` contract 2, and
+    `evaluate(parameters, x, targets)` gives `(loss, accuracy)`.
+    """
+
+    loss_and_gradients: Implementation
+    evaluate: Callable[..., tuple[float, float]]
+    step: Optimiser
+    name: str = "manual_mlp"
+
+
+def our_manual(experiment: Experiment) -> Manual:
+    """`manual_mlp` with the activation, reduction and momentum form of the experiment."""
+    activation, reduction = experiment.activation, experiment.reduction
+    return Manual(
+        loss_and_gradients=partial(
+            manual_mlp.loss_and_gradients, activation=activation, reduction=reduction
+        ),
+        evaluate=partial(manual_mlp.evaluate, activation=activation, reduction=reduction),
+        step=manual_mlp.OPTIMISERS[experiment.momentum_form],
+    )
+
+
+def manual_records(experiment: Experiment, inputs: Inputs, manual: Manual) -> Iterator[Record]:
+    """Train the manual side."""
+    return manual_mlp.train(
+        inputs.parameters,
+        inputs.state,
+        inputs.training,
+        inputs.validation,
+        inputs.order,
+        loss_and_gradients=manual.loss_and_gradients,
+        evaluate=manual.evaluate,
+        step=manual.step,
+        learning_rate=experiment.learning_rate,
+        momentum=experiment.momentum,
+    )
+
+
+def reference_records(
+    experiment: Experiment, inputs: Inputs, reference: Reference
+) -> Iterator[Record]:
+    """Train the torch side."""
+    from torch_reference import train
+
+    return train(
+        reference,
+        inputs.parameters,
+        inputs.state,
+        inputs.training,
+        inputs.validation,
+        inputs.order,
+        learning_rate=experiment.learning_rate,
+        momentum=experiment.momentum,
+        form=experiment.momentum_form,
+    )
+
+
+def build_reference(experiment: Experiment, sizes: tuple[int, ...]) -> Reference:
+    """The torch network of the experiment."""
+    from torch_reference import Reference
+
+    return Reference(
+        sizes,
+        activation=experiment.activation,
+        reduction=experiment.reduction,
+        dtype=experiment.dtype,
+        device=experiment.device,
+    )
+
+
+def numbers_of(experiment: Experiment, inputs: Inputs) -> dict[str, Any]:
+    """The settings of a run and the sizes that the data decided, for reports."""
+    return experiment.as_settings() | {
+        "data": inputs.data_name,
+        "data_source": inputs.data_source,
+        "sizes": list(inputs.sizes),
+        "training_samples": len(inputs.training[0]),
+        "validation_samples": len(inputs.validation[0]),
+        "test_samples": len(inputs.test[0]),
+        "updates": sum(map(len, inputs.order)),
+    }

@@ -113,7 +113,7 @@ class Reader:
         given = value[1] if isinstance(value[1], Mapping) else None
         zeros = {} if given is None else {k: np.zeros_like(v) for k, v in state.items()}
         whole = value[1] if given is None else zeros | dict(given)
-        return parameters, self.arrays(whole, "state entry", state)
+        return parameters, self.arrays(whole, "state value", state)
 
 
 def kind(value: Any) -> str:

@@ -146,8 +146,11 @@ def attribute(module: ModuleType, name: str, spec: str) -> Callable[..., Any]:
             f"--manual {spec}: {name} is a class; give a function"
             f" {DEFAULT_NAME}(parameters, x, targets) that uses it"
         )
-    if function is not None:
+    if callable(function):
         return function
+    if function is not None:
+        what = type(function).__name__
+        raise BadInput(f"--manual {spec}: {name} is a value of type {what}; give a function")
     there = [key for key, value in vars(module).items() if is_own_function(value, module)]
     if not there:
         raise BadInput(f"--manual {spec}: it defines no {name}, and no other function")

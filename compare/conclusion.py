@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from compare.checks.referee import Belongs, Taylor, kind_of, taylor_test
-from compare.judge import Judge, Suspect
+from compare.point_judge import PointJudge, Suspect
+from compare.records import Implementation
 from compare.result import CheckSummary, Finding, Result, Verdict, Weak
-from compare.sides import Manual
 
 STAGE_KINDS = {
     "initial weights": "data",
@@ -28,55 +28,54 @@ STAGE_KINDS = {
 
 
 def conclude(
-    judge: Judge,
+    judge: PointJudge,
     settings: Mapping[str, Any],
     environment: Mapping[str, Any],
-    manual: Manual,
-    interrupted: bool,
+    implementation: Implementation,
 ) -> Result:
-    """Return the result of a run."""
+    """Return the result of examining points: the part that a run and a single check share."""
     ledger = judge.ledger
     findings = tuple(ledger.findings.values())
-    weak = tuple(judge.power.weak() + momentum_weak(judge) + control_weak(judge))
-    verdict = verdict_of(judge, findings)
-    taylor = refereed(judge.suspect, manual) if findings else None
-    kind = kind_of_run(judge, findings, taylor)
+    verdict = verdict_of(judge)
+    taylor = refereed(judge.suspect, implementation) if findings else None
+    kind = kind_of_findings(judge, findings, taylor)
     accepted = judge.control.accepted if judge.control else ()
-    checks = summaries(judge)
     return Result(
         verdict=verdict,
         kind=kind,
         settings=settings,
         environment=environment,
-        sentence=sentence_of(judge, verdict, kind, findings),
+        sentence=sentence_of(judge, verdict, kind),
         findings=findings,
-        epochs=tuple(judge.rows),
-        weak=weak,
+        weak=tuple(judge.power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),
-        checks=checks,
+        checks=(same_point_summary(judge),),
         worst=dict(ledger.worst),
         notes=tuple(f"the judge accepted {what}" for what in accepted),
         heatmap=heatmap_of(judge.suspect),
         referee=taylor.as_mapping() if taylor is not None else None,
-        interrupted=interrupted,
         control_failed=bool(accepted),
     )
 
 
-def verdict_of(judge: Judge, findings: tuple[Finding, ...]) -> Verdict:
+def verdict_of(judge: PointJudge) -> Verdict:
     """Disagreement outranks doubt, and doubt outranks agreement."""
-    if findings:
+    if judge.ledger.findings:
         return Verdict.DISAGREES
     if judge.ledger.undecided or not judge.power.points or judge.power.powerless():
         return Verdict.UNDECIDABLE
     return Verdict.AGREES
 
 
-def kind_of_run(judge: Judge, findings: tuple[Finding, ...], taylor: Taylor | None) -> str | None:
+def kind_of_findings(
+    judge: PointJudge, findings: tuple[Finding, ...], taylor: Taylor | None
+) -> str | None:
     """Return what kind of disagreement it is, from the first finding and the three witnesses."""
     if not findings:
         return None
     first = findings[0]
+    if first.check == "structure":
+        return "structure"
     if first.stage in STAGE_KINDS:
         return STAGE_KINDS[first.stage]
     if first.side == "reference" or judge.suspect is None:
@@ -107,7 +106,7 @@ def common_factor(suspect: Suspect) -> float | None:
     return factor
 
 
-def refereed(suspect: Suspect | None, manual: Manual) -> Taylor | None:
+def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor | None:
     """Ask the third witness about the first wrong gradient."""
     if suspect is None or suspect.parameter is None:
         return None
@@ -117,7 +116,7 @@ def refereed(suspect: Suspect | None, manual: Manual) -> Taylor | None:
     if not np.isfinite(difference).all() or not difference.any():
         return None
     return taylor_test(
-        manual.loss_and_gradients,
+        implementation,
         suspect.record.parameters,
         suspect.x,
         suspect.targets,
@@ -134,102 +133,21 @@ def heatmap_of(suspect: Suspect | None) -> Any:
     return name, suspect.record.gradients[name], suspect.examined.reference_gradients[name]
 
 
-def momentum_weak(judge: Judge) -> list[Weak]:
-    """A velocity that is zero everywhere cannot show a wrong momentum."""
-    if judge.experiment.momentum == 0 or judge.biggest_velocity > 0:
-        return []
-    return [Weak("step", "the velocity was zero at every update, so momentum was not tested")]
-
-
-def control_weak(judge: Judge) -> list[Weak]:
+def control_weak(judge: PointJudge) -> list[Weak]:
     """No gradient changes when it is rolled, so the control could show nothing with it."""
     if judge.control is None or not judge.control.unrollable:
         return []
     return [Weak("same_point", "no gradient is moved beyond its allowance by rolling it")]
 
 
-def summaries(judge: Judge) -> tuple[CheckSummary, ...]:
-    """One line per check of the run."""
-    tallies = judge.ledger.tallies
-    same, step, free = tallies["same_point"], tallies["step"], tallies["free_run"]
-    return (
-        CheckSummary(
-            "same_point",
-            same.verdict,
-            same.made,
-            same.worst_ratio,
-            f"{same.made} same-point checks, worst {same.worst_ratio:.2g} x allowance",
-        ),
-        CheckSummary(
-            "step",
-            step.verdict,
-            step.made // 2,
-            step.worst_ratio,
-            f"{step.made // 2} step checks on each side, worst {step.worst_ratio:.2g} x allowance",
-        ),
-        CheckSummary(
-            "free_run",
-            free_verdict(judge),
-            free.made,
-            worst_band_ratio(judge),
-            free_run_sentence(judge),
-        ),
-    )
+def same_point_summary(judge: PointJudge) -> CheckSummary:
+    """One line on the same-point checks."""
+    same = judge.ledger.tallies["same_point"]
+    sentence = f"{same.made} same-point checks, worst {same.worst_ratio:.2g} x allowance"
+    return CheckSummary("same_point", same.verdict, same.made, same.worst_ratio, sentence)
 
 
-def free_verdict(judge: Judge) -> Verdict:
-    """The free run is explained by rounding if the induction holds: every premise, every check."""
-    tallies = judge.ledger.tallies
-    if any(tallies[name].failed for name in ("same_point", "step", "free_run")):
-        return Verdict.DISAGREES
-    return Verdict.AGREES if tallies["free_run"].made else Verdict.UNDECIDABLE
-
-
-def worst_band_ratio(judge: Judge) -> float:
-    """Largest curve difference in units of its band."""
-    return max(
-        (
-            abs(row.manual.train_loss - row.reference.train_loss) / row.band.train_loss
-            for row in judge.rows
-            if np.isfinite(row.manual.train_loss - row.reference.train_loss)
-        ),
-        default=0.0,
-    )
-
-
-def free_run_sentence(judge: Judge) -> str:
-    """The sentence on the free run: how far apart, and whether induction explains it."""
-    if not judge.rows:
-        return "no epoch was completed"
-    gaps = [abs(row.manual.train_loss - row.reference.train_loss) for row in judge.rows]
-    last = judge.rows[-1].epoch
-    apart = (
-        f"the training losses differ by at most {max(gaps):.2g} by epoch {last}, "
-        f"the weights by {judge.drift.largest:.2g}"
-    )
-    tallies = judge.ledger.tallies
-    if free_verdict(judge) is Verdict.AGREES:
-        return (
-            f"{apart}; both sides started equal and every one of the "
-            f"{tallies['same_point'].made} same-point and {tallies['step'].made // 2} step checks "
-            "holds, so by induction the difference is accumulated rounding"
-        )
-    first = min(
-        judge.ledger.findings.values(),
-        key=lambda finding: finding.update if finding.update is not None else -1,
-        default=None,
-    )
-    if first is None:
-        return f"{apart}; not decided"
-    return (
-        f"{apart}; not explained by rounding: first at epoch {first.epoch}, "
-        f"update {first.update}, parameter {first.parameter or '-'}, stage {first.stage}"
-    )
-
-
-def sentence_of(
-    judge: Judge, verdict: Verdict, kind: str | None, findings: tuple[Finding, ...]
-) -> str:
+def sentence_of(judge: PointJudge, verdict: Verdict, kind: str | None) -> str:
     """The verdict in one sentence."""
     kinks = len(judge.ledger.kinks)
     made = judge.ledger.tallies["same_point"].made
@@ -245,4 +163,4 @@ def sentence_of(
             + ", ".join(f"d{name}" for name in judge.power.powerless() or ["anything"])
         ]
         return f"undecidable: {why[0]}"
-    return f"disagrees ({kind}): {findings[0].message}"
+    return f"disagrees ({kind}): {next(iter(judge.ledger.findings.values())).message}"

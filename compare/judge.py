@@ -8,68 +8,37 @@ the reported curves). It sees records, never trainers.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.allowance import Arithmetic
 from compare.checks.comparison import Comparison, compare_entries
-from compare.checks.control import Control, negative_control
 from compare.checks.drift import Drift
-from compare.checks.same_point import Examined, SamePoint
-from compare.checks.stages import stage_of
+from compare.checks.same_point import Examined
 from compare.checks.step import StepCheck
-from compare.checks.weak import Power
-from compare.experiment import Experiment
 from compare.inputs import Inputs
-from compare.ledger import Ledger, finding_of
-from compare.records import Arrays, Evaluation, Record
-from compare.result import Band, Curves, EpochRow, Finding, Kink
-
-if TYPE_CHECKING:
-    from torch_reference import Reference
+from compare.ledger import finding_of
+from compare.point_judge import PointJudge
+from compare.records import Evaluation, Record
+from compare.result import Band, Curves, EpochRow, Finding
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """The first point at which the same-point check failed, kept for referee and diagnosis."""
+@dataclass(kw_only=True)
+class Judge(PointJudge):
+    """Watches one run, pair of records by pair of records."""
 
-    record: Record
-    x: NDArray[Any]
-    targets: NDArray[Any]
-    examined: Examined
-    parameter: str | None
-
-
-@dataclass
-class Judge:
-    """Watches one run. `over` is set when a side stopped being finite: nothing follows from NaN."""
-
-    experiment: Experiment
     inputs: Inputs
-    reference: Reference
-    ledger: Ledger = field(default_factory=Ledger)
     rows: list[EpochRow] = field(default_factory=list)
-    suspect: Suspect | None = None
-    control: Control | None = None
-    over: bool = False
     biggest_velocity: float = 0.0
     _previous: tuple[Record, Record] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         wanted = self.experiment
-        arithmetic = Arithmetic.of(wanted.dtype)
-        self.same_point = SamePoint(self.reference, arithmetic, wanted.activation, wanted.reduction)
-        self.step = StepCheck(
-            arithmetic,
-            wanted.learning_rate,
-            wanted.momentum,
-            wanted.momentum_form,
-            wanted.device,
-        )
-        self.drift = Drift(arithmetic, wanted.learning_rate, wanted.momentum, wanted.momentum_form)
-        self.power = Power(wanted.dtype)
+        rate, momentum, form = wanted.learning_rate, wanted.momentum, wanted.momentum_form
+        self.step = StepCheck(self.arithmetic, rate, momentum, form, wanted.device)
+        self.drift = Drift(self.arithmetic, rate, momentum, form)
         self.order = [batch for batches in self.inputs.order for batch in batches]
 
     def see(self, manual: Record, reference: Record) -> float:
@@ -80,10 +49,7 @@ class Judge:
                 before = self._previous[side == "reference"]
                 self._replay(side, before, record)
         x, targets, identities = self._batch(manual)
-        examined = self.same_point(
-            manual.parameters, x, targets, manual.loss, manual.gradients, identities
-        )
-        self._examine(manual, x, targets, examined)
+        examined = self.at_point(manual, x, targets, identities)
         drift = self._follow(manual, reference, x, targets, identities, examined)
         if manual.evaluation is not None and reference.evaluation is not None:
             self._epoch(manual, reference, examined, drift)
@@ -148,92 +114,18 @@ class Judge:
         for name, one in compared.items():
             tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
             self.ledger.compared(name, one)
-            if not one.agrees:
-                self._failed_step(side, before, name, one)
-                return
+        failed = [(name, one) for name, one in compared.items() if not one.agrees]
+        # A velocity that is wrong makes its parameter wrong: blame the velocity first.
+        for name, one in sorted(failed, key=lambda item: not item[0].startswith("v_"))[:1]:
+            self._failed_step(side, before, name, one)
 
     def _failed_step(self, side: str, before: Record, name: str, one: Comparison) -> None:
-        """A state that is wrong makes its parameter wrong: blame the velocity first."""
         if not one.reference_finite:
             self._stop(f"the update from epoch {before.epoch} is not finite on the reference side")
             return
         stage = "velocity" if name.startswith("v_") else "update"
         parameter = name.removeprefix("v_")
         self.ledger.find(finding_of("step", stage, parameter, one, before, side))
-
-    def _examine(
-        self, record: Record, x: NDArray[Any], targets: NDArray[Any], examined: Examined
-    ) -> None:
-        tally = self.ledger.tallies["same_point"]
-        tally.made += 1
-        tally.failed += not examined.agrees
-        for name, one in examined.comparisons.items():
-            tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
-            self.ledger.compared(name, one)
-        for name, one in {"loss": examined.loss, **examined.gradients}.items():
-            self.ledger.compared(f"d{name}", one, epochwise=name) if name != "loss" else (
-                self.ledger.compared(name, one, epochwise=name)
-            )
-        if not all(one.reference_finite for one in examined.comparisons.values()):
-            self._stop(f"the reference is not finite at epoch {record.epoch}")
-            return
-        if not all(one.manual_finite for one in examined.comparisons.values()):
-            self.over = True
-        self.power.see(
-            examined.reference_gradients, examined.allowances, record.epoch, record.update
-        )
-        self._kinks(record, examined)
-        if self.control is None:
-            self.control = negative_control(
-                examined.reference_gradients,
-                examined.reference_gradients,
-                examined.allowances.gradients,
-            )
-        if not examined.agrees:
-            self._accuse(record, x, targets, examined)
-
-    def _accuse(
-        self, record: Record, x: NDArray[Any], targets: NDArray[Any], examined: Examined
-    ) -> None:
-        """Name the first wrong stage; keep the point for referee and diagnosis."""
-        if not examined.loss.agrees:
-            self.ledger.find(
-                finding_of("same_point", "loss", None, examined.loss, record, "manual")
-            )
-        by_tensor = {
-            name: one if not one.agrees else examined.projections.get(name, one)
-            for name, one in examined.gradients.items()
-        }
-        stage = stage_of(by_tensor)
-        wrong = [name for name, one in by_tensor.items() if not one.agrees]
-        parameter = _first_of(stage, wrong)
-        if parameter is not None and stage is not None:
-            self.ledger.find(
-                finding_of("same_point", stage, parameter, by_tensor[parameter], record, "manual")
-            )
-        if self.suspect is None:
-            self.suspect = Suspect(record, x, targets, examined, parameter)
-
-    def _kinks(self, record: Record, examined: Examined) -> None:
-        slopes = examined.slopes
-        batch = record.batch
-        for layer, change in slopes.change.items():
-            z = examined.reference_values[f"z{layer}"]
-            for row, unit, moved in zip(
-                slopes.rows[layer], slopes.units[layer], change, strict=True
-            ):
-                own = float(z[row, unit] > 0)
-                self.ledger.kinks.append(
-                    Kink(
-                        update=record.update,
-                        epoch=record.epoch,
-                        sample=int(batch[row]) if row < len(batch) else int(row),
-                        layer=layer,
-                        unit=int(unit),
-                        z=float(z[row, unit]),
-                        slope=own + float(moved),
-                    )
-                )
 
     def _follow(
         self,
@@ -310,21 +202,6 @@ class Judge:
                 self.ledger.tallies["same_point"].failed += 1
         return loss.worst
 
-    def _stop(self, why: str) -> None:
-        self.over = True
-        self.ledger.undecided.append(why)
-
-
-def _first_of(stage: str | None, wrong: list[str]) -> str | None:
-    """The parameter to show for a stage: the weight of its layer if that is wrong, or its bias."""
-    if stage is None:
-        return None
-    if stage[:2] in ("dw", "db"):
-        return stage[1:]
-    if stage == "dlogits":
-        return max(wrong, key=lambda name: (int(name[1:]), name[0] == "w"))
-    return f"w{stage[2:]}"
-
 
 def curves_of(evaluation: Evaluation) -> Curves:
     """Return the four numbers of an epoch boundary."""
@@ -334,6 +211,3 @@ def curves_of(evaluation: Evaluation) -> Curves:
         validation_loss=float(evaluation.validation_loss),
         validation_accuracy=float(evaluation.validation_accuracy),
     )
-
-
-__all__ = ["Arrays", "Judge", "Suspect"]

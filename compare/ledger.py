@@ -51,11 +51,9 @@ class Ledger:
         self.repeats[key] = self.repeats.get(key, 0) + 1
         self.findings.setdefault(key, finding)
 
-    def compared(self, key: str, comparison: Comparison, *, epochwise: str | None = None) -> None:
-        """Keep the worst entry under `key`, and under `epochwise` for the present epoch."""
+    def compared(self, key: str, comparison: Comparison) -> None:
+        """Keep the worst entry of the whole run under `key`."""
         keep_worst(self.worst, key, comparison.worst)
-        if epochwise is not None:
-            keep_worst(self.epoch_worst, epochwise, comparison.worst)
 
     def close_epoch(self) -> Mapping[str, Worst]:
         """Return the worst entries since the last call."""

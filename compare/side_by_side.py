@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from compare.conclusion import conclude
 from compare.data import DataSet
 from compare.environment import environment
 from compare.experiment import Experiment
-from compare.inputs import Inputs, draw_inputs
+from compare.inputs import draw_inputs
 from compare.judge import Judge
 from compare.records import Record
 from compare.result import Result
+from compare.run_conclusion import conclude_run
 from compare.sides import (
     Manual,
     build_reference,
@@ -65,7 +65,7 @@ def run_training(
     manual = our_manual(experiment) if manual is None else manual
     with given_threads(experiment.threads):
         reference = build_reference(experiment, inputs.sizes)
-        judge = Judge(experiment, inputs, reference)
+        judge = Judge(experiment=experiment, inputs=inputs, reference=reference)
         return watch(
             judge,
             manual_records(experiment, inputs, manual),
@@ -100,7 +100,7 @@ def watch(
     except KeyboardInterrupt:
         interrupted = True
     settings = numbers_of(experiment, inputs) | {"manual": manual.name}
-    return conclude(judge, settings, environment(experiment.device), manual, interrupted)
+    return conclude_run(judge, settings, environment(experiment.device), manual, interrupted)
 
 
 @contextmanager
@@ -119,6 +119,3 @@ def given_threads(count: int | None) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
-
-
-__all__ = ["Inputs", "Progress", "given_threads", "run_training", "watch"]

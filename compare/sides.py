@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import manual_mlp
+from compare.errors import BadInput
 from compare.experiment import Experiment
 from compare.inputs import Inputs
 from compare.records import Implementation, Optimiser, Record
@@ -81,16 +82,19 @@ def reference_records(
 
 
 def build_reference(experiment: Experiment, sizes: tuple[int, ...]) -> Reference:
-    """The torch network of the experiment."""
+    """The torch network of the experiment; `BadInput` for a device torch cannot compute on."""
     from torch_reference import Reference
 
-    return Reference(
-        sizes,
-        activation=experiment.activation,
-        reduction=experiment.reduction,
-        dtype=experiment.dtype,
-        device=experiment.device,
-    )
+    try:
+        return Reference(
+            sizes,
+            activation=experiment.activation,
+            reduction=experiment.reduction,
+            dtype=experiment.dtype,
+            device=experiment.device,
+        )
+    except ValueError as problem:
+        raise BadInput(str(problem)) from problem
 
 
 def numbers_of(experiment: Experiment, inputs: Inputs) -> dict[str, Any]:

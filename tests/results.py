@@ -47,8 +47,9 @@ DEEP = tuple(range(30, 49))  # 20 layers, 40 parameters, no two widths equal
 
 
 def settings(**changes: Any) -> dict[str, Any]:
-    """Return the settings of the default experiment with `changes`."""
-    return Experiment(**changes).as_settings()
+    """Return the settings of the default experiment with `changes`, as a run completes them."""
+    asked = Experiment(**changes).as_settings()
+    return asked | {"data": "digits", "sizes": [INPUTS, *asked["hidden"], CLASSES]}
 
 
 def agreeing(*, epochs: int = 200, hidden: tuple[int, ...] = (48,), **changes: Any) -> Result:
@@ -210,9 +211,12 @@ def honest(rng: np.random.Generator, shape: Index) -> Worst:
 
 
 def run_worst(shapes: Sequence[tuple[str, Index]], rng: np.random.Generator) -> dict[str, Worst]:
-    """Return the worst entry of loss, gradients, weights and velocities over a run."""
+    """Return the worst entry over a run of loss, gradients, projections, curves and steps."""
     worst = {"loss": replace(honest(rng, ()), manual=2.41, reference=2.41)}
-    for prefix in ("d", "", "v_"):
+    worst |= {f"d{name}": honest(rng, shape) for name, shape in shapes}
+    worst |= {f"d{name} projection": honest(rng, ()) for name, _ in shapes}
+    worst |= {f"{curve} (manual)": honest(rng, ()) for curve in ("train loss", "validation loss")}
+    for prefix in ("", "v_"):
         worst |= {f"{prefix}{name}": honest(rng, shape) for name, shape in shapes}
     return worst
 

@@ -1,4 +1,4 @@
-"""Ctrl-C: noted first, met between two updates; the second does not wait, writing is never cut."""
+"""Ctrl-C: noted, and met between two updates; where it is raised at once is said beforehand."""
 
 import os
 import signal
@@ -27,27 +27,36 @@ def test_nothing_is_met_when_nothing_was_pressed() -> None:
         assert not interruption.requested
 
 
-def test_the_second_does_not_wait() -> None:
-    with Interruption():
+def test_none_of_many_disturbs_what_asks_for_nothing() -> None:
+    with Interruption() as interruption:
+        press()
+        press()
+        press()
+        assert interruption.requested
+
+
+def test_the_second_does_not_wait_where_the_first_is_met() -> None:
+    with Interruption() as interruption, interruption.raised_at(2):
         press()
         with pytest.raises(KeyboardInterrupt):
             press()
 
 
-def test_none_of_many_disturbs_what_is_held() -> None:
-    with Interruption() as interruption:
-        with interruption.held():
-            press()
-            press()
-            press()
-        assert interruption.requested
-
-
-def test_the_first_is_raised_where_work_may_be_lost() -> None:
-    with Interruption() as interruption, interruption.at_once():
+def test_what_was_stopped_concludes_undisturbed() -> None:
+    with Interruption() as interruption, interruption.raised_at(2):
+        press()
         with pytest.raises(KeyboardInterrupt):
+            interruption.meet()
+        press()
+        press()
+
+
+def test_the_next_is_raised_where_half_done_work_costs_nothing() -> None:
+    with Interruption() as interruption:
+        press()
+        with interruption.raised_at(1), pytest.raises(KeyboardInterrupt):
             press()
-    assert interruption.requested
+        press()
 
 
 def test_the_handler_of_before_comes_back() -> None:

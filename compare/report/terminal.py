@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -59,9 +59,10 @@ class Terminal(Console):
 def show(result: Result, console: Console, *, verbose: bool = False) -> None:
     """Print settings, table, facts and verdict of `result`."""
     console.print(Text(words.settings_line(result.settings), style="dim"))
-    if result.worst:
+    shown = dict(result.worst) if verbose else tensors(result.worst)
+    if shown:
         console.print()
-        console.print(table(result, len(result.worst) if verbose else ROWS))
+        console.print(table(shown, len(shown) if verbose else ROWS))
         console.print()
     console.print(facts(result, None if verbose else FACTS))
     show_verdict(result, console)
@@ -83,15 +84,19 @@ def style(result: Result) -> str:
     return STYLES[Verdict.DISAGREES if result.control_failed else result.verdict]
 
 
-def table(result: Result, rows: int) -> Table:
-    """Return the worst entry of every tensor, or of the `rows` worst ones if there are more."""
-    worst = result.worst
+def tensors(worst: Mapping[str, Worst]) -> dict[str, Worst]:
+    """Return what has the name of a tensor; curves and projections have names of several words."""
+    return {name: entry for name, entry in worst.items() if " " not in name}
+
+
+def table(worst: Mapping[str, Worst], rows: int) -> Table:
+    """Return one row per entry of `worst`, for the `rows` worst ones if there are more."""
     shown = list(worst) if len(worst) <= rows else words.by_ratio(worst)[:rows]
     left = len(worst) - len(shown)
     caption = f"and {left} more tensors, none of them worse" if left else None
     grid = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
     for title, side in COLUMNS.items():
-        grid.add_column(title, justify=side, no_wrap=True, header_style="dim")
+        grid.add_column(title, justify=side, no_wrap=title != "worst of", header_style="dim")
     for name in shown:
         grid.add_row(*cells(name, worst[name]), style=None if worst[name].ratio <= 1 else "red")
     return grid
@@ -104,8 +109,8 @@ def cells(name: str, worst: Worst) -> tuple[str, ...]:
         f"{worst.error:.1e}",
         words.ratio(worst.ratio),
         words.where(worst.index),
-        f"{worst.manual:.9e}",
-        f"{worst.reference:.9e}",
+        f"{worst.manual:.7e}",
+        f"{worst.reference:.7e}",
     )
 
 
@@ -115,6 +120,9 @@ def facts(result: Result, limit: int | None) -> Table:
     for check in result.checks:
         name = Text(words.name_of(check.check), style=STYLES[check.verdict])
         grid.add_row(name, check.sentence)
+    if limit is not None:
+        others = {name: entry for name, entry in result.worst.items() if " " in name}
+        add_rows(grid, "besides", filter(None, [words.worst_line(others)]), limit)
     kinks = filter(None, [words.kinks_line(result.kinks)])
     add_rows(grid, "finding", map(words.finding_line, result.findings), limit)
     add_rows(grid, "mistake", map(words.diagnosis_line, result.diagnosis), limit)

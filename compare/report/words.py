@@ -91,9 +91,9 @@ def kinks_line(kinks: Sequence[Kink]) -> str:
     if not kinks:
         return ""
     first = kinks[0]
-    count = "1 kink" if len(kinks) == 1 else f"{len(kinks)} kinks"
-    place = f"sample {first.sample}, layer {first.layer}, unit {first.unit}"
-    return f"{count}, the first at {moment(first.epoch, first.update)}: {place}, z = {first.z:.2g}"
+    place = f"sample {first.sample}, layer {first.layer}, unit {first.unit}, z = {first.z:.2g}"
+    when = moment(first.epoch, first.update)
+    return f"{count(len(kinks), 'kink')}, the first at {when}: {place}"
 
 
 def weak_line(weak: Weak) -> str:
@@ -121,22 +121,36 @@ def settings_line(settings: Mapping[str, Any]) -> str:
     said = {key: setting for key, setting in settings.items() if setting is not None}
     parts = [
         str(said.get("data", "digits")),
-        network(said["hidden"]) if "hidden" in said else "",
+        network(said),
         *(str(said.get(key, "")) for key in ("activation", "dtype")),
-        f"{said['epochs']} epochs" if "epochs" in said else "",
+        count(said["epochs"], "epoch") if "epochs" in said else "",
         f"batch {said['batch_size']}" if "batch_size" in said else "full batch",
         f"seed {said['seed']}" if "seed" in said else "",
     ]
     return " · ".join(filter(None, parts))
 
 
-def network(hidden: Sequence[int]) -> str:
-    """Return the widths of the hidden layers, of many layers their number."""
-    if not hidden:
-        return "no hidden layer"
-    if len(hidden) > 5:
-        return f"{len(hidden)} hidden layers"
-    return f"hidden {'-'.join(map(str, hidden))}"
+def network(settings: Mapping[str, Any]) -> str:
+    """Return the widths of the layers as far as they are known, of a deep network its depth."""
+    widths = settings.get("sizes", settings.get("hidden", ()))
+    if len(widths) > 6:
+        return f"{len(widths) - 1 if 'sizes' in settings else len(widths) + 1} layers"
+    listed = "-".join(map(str, widths))
+    return listed if "sizes" in settings else f"hidden {listed or 'none'}"
+
+
+def worst_line(worst: Mapping[str, Worst]) -> str:
+    """Return how many comparisons there were besides the tensors, and the worst of them."""
+    if not worst:
+        return ""
+    name = by_ratio(worst)[0]
+    made = count(len(worst), "curve or projection", "curves and projections")
+    return f"{made}, worst {times_allowance(worst[name].ratio)} ({name})"
+
+
+def count(number: int, thing: str, things: str | None = None) -> str:
+    """Return `1 epoch`, `2 epochs`."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
 
 
 def by_ratio(worst: Mapping[str, Worst]) -> list[str]:

@@ -1,7 +1,8 @@
 """The judge: runs both sides from one start and says whether they differ by more than rounding.
 
-`run_training(Experiment(...))` trains and checks both sides. Nothing here is imported until it is
-used, so that `import compare` needs neither torch nor matplotlib.
+`run_training(Experiment(...))` trains and checks both sides; `check(implementation)` holds one
+gradient against torch, and `assert_gradients_match(implementation)` is that for tests. Nothing
+here is imported until it is used, so that `import compare` needs neither torch nor matplotlib.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from compare.result import Disagreement, Result, Verdict
     from compare.side_by_side import Progress, run_training
     from compare.sides import Manual
+    from compare.single_point import assert_gradients_match, check
 
 HOME = {
     "BadInput": "errors",
@@ -24,6 +26,8 @@ HOME = {
     "Progress": "side_by_side",
     "Result": "result",
     "Verdict": "result",
+    "assert_gradients_match": "single_point",
+    "check": "single_point",
     "run_training": "side_by_side",
 }
 __all__ = [
@@ -34,6 +38,8 @@ __all__ = [
     "Progress",
     "Result",
     "Verdict",
+    "assert_gradients_match",
+    "check",
     "run_training",
 ]
 

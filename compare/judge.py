@@ -47,7 +47,7 @@ class Judge(PointJudge):
             self._handed_over(side, record)
             if self._previous is not None:
                 before = self._previous[side == "reference"]
-                self._replay(side, before, record)
+                self.replay(side, before, record, self.step)
         x, targets, identities = self._batch(manual)
         examined = self.at_point(manual, x, targets, identities)
         drift = self._follow(manual, reference, x, targets, identities, examined)
@@ -105,27 +105,6 @@ class Judge(PointJudge):
         compared = compare_entries(f"{stage} {name}", taken, given, float(tiny))
         self.ledger.find(finding_of("free_run", stage, name, compared, record, side))
         self.ledger.tallies["free_run"].failed += 1
-
-    def _replay(self, side: str, before: Record, after: Record) -> None:
-        compared = self.step(before, after)
-        tally = self.ledger.tallies["step"]
-        tally.made += 1
-        tally.failed += not all(one.agrees for one in compared.values())
-        for name, one in compared.items():
-            tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
-            self.ledger.compared(name, one)
-        failed = [(name, one) for name, one in compared.items() if not one.agrees]
-        # A velocity that is wrong makes its parameter wrong: blame the velocity first.
-        for name, one in sorted(failed, key=lambda item: not item[0].startswith("v_"))[:1]:
-            self._failed_step(side, before, name, one)
-
-    def _failed_step(self, side: str, before: Record, name: str, one: Comparison) -> None:
-        if not one.reference_finite:
-            self._stop(f"the update from epoch {before.epoch} is not finite on the reference side")
-            return
-        stage = "velocity" if name.startswith("v_") else "update"
-        parameter = name.removeprefix("v_")
-        self.ledger.find(finding_of("step", stage, parameter, one, before, side))
 
     def _follow(
         self,

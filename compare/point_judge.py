@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Arithmetic
+from compare.checks.comparison import Comparison
 from compare.checks.control import Control, negative_control
 from compare.checks.same_point import Examined, SamePoint
 from compare.checks.stages import stage_of
+from compare.checks.step import StepCheck
 from compare.checks.weak import Power
 from compare.experiment import Experiment
 from compare.ledger import Ledger, finding_of, keep_worst
@@ -98,6 +100,28 @@ class PointJudge:
             )
         if not examined.agrees:
             self._accuse(record, x, targets, examined)
+
+    def replay(self, side: str, before: Record, after: Record, step: StepCheck) -> None:
+        """Replay one recorded transition with the reference's optimiser."""
+        compared = step(before, after)
+        tally = self.ledger.tallies["step"]
+        tally.made += 1
+        tally.failed += not all(one.agrees for one in compared.values())
+        for name, one in compared.items():
+            tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
+            self.ledger.compared(name, one)
+        failed = [(name, one) for name, one in compared.items() if not one.agrees]
+        # A velocity that is wrong makes its parameter wrong: blame the velocity first.
+        for name, one in sorted(failed, key=lambda item: not item[0].startswith("v_"))[:1]:
+            self._failed_step(side, before, name, one)
+
+    def _failed_step(self, side: str, before: Record, name: str, one: Comparison) -> None:
+        if not one.reference_finite:
+            self._stop(f"the update from epoch {before.epoch} is not finite on the reference side")
+            return
+        stage = "velocity" if name.startswith("v_") else "update"
+        parameter = name.removeprefix("v_")
+        self.ledger.find(finding_of("step", stage, parameter, one, before, side))
 
     def _accuse(
         self, record: Record, x: NDArray[Any], targets: NDArray[Any], examined: Examined

@@ -111,6 +111,27 @@ class SamePoint:
         }
         return {name: one for name, one in found.items() if one is not None}
 
+    def of_two(
+        self,
+        parameters: Arrays,
+        x: NDArray[Any],
+        targets: NDArray[Any],
+        loss: float,
+        gradients: Arrays,
+        other_loss: float,
+        other_gradients: Arrays,
+    ) -> dict[str, Comparison]:
+        """Compare two answers of one implementation at one point, with that point's allowances."""
+        _, reference, values = self.reference.loss_and_gradients(
+            parameters, x, targets, intermediates=True
+        )
+        allowances = network_allowances(
+            self.arithmetic, parameters, x, targets, values, reference,
+            activation=self.activation, reduction=self.reduction,
+        )  # fmt: skip
+        compared = {"loss": compare_entries("loss", loss, other_loss, allowances.forward.loss)}
+        return compared | self._gradients(gradients, other_gradients, allowances)
+
     def evaluation(
         self,
         parameters: Arrays,

@@ -1,0 +1,141 @@
+"""Structural probes: what must hold of any gradient code, before a single value is judged.
+
+Same call twice, other calls in between, rows in another order, soft targets. Made once, on a
+small batch; form (names, shapes, dtypes) is read by `compare.bring`. What holds only up to rounding
+is a note; what does not is a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compare.checks.comparison import Comparison
+from compare.checks.same_point import SamePoint, differences
+from compare.probe import Probe
+from compare.records import Arrays, Implementation
+from compare.result import Finding
+
+
+@dataclass
+class Structure:
+    """Findings and notes of the structural probes; `soft` says whether soft targets are taken."""
+
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    soft: bool = True
+
+
+def examine_structure(
+    implementation: Implementation, same_point: SamePoint, probe: Probe, other: Probe, soft: Probe
+) -> Structure:
+    """Return what the probes of `implementation` found.
+
+    `probe` is the point that is called repeatedly, `other` a different one called in between,
+    `soft` one with soft targets.
+    """
+    found = Structure()
+    first = _call(implementation, probe)
+    _again(found, implementation, same_point, probe, first, "called twice", lambda: None)
+    _again(
+        found, implementation, same_point, probe, first, "called after another batch",
+        lambda: _call(implementation, other),
+    )  # fmt: skip
+    _permuted(found, implementation, same_point, probe, first)
+    _soft(found, implementation, same_point, probe, soft)
+    return found
+
+
+def _call(implementation: Implementation, probe: Probe) -> tuple[float, Arrays]:
+    loss, gradients, *_ = implementation(probe.parameters, probe.x, probe.targets)
+    return float(loss), gradients
+
+
+def _compared(
+    same_point: SamePoint, probe: Probe, one: tuple[float, Arrays], two: tuple[float, Arrays]
+) -> list[Comparison]:
+    """Hold two answers of one implementation against each other, within the point's allowance."""
+    return list(same_point.of_two(probe.parameters, probe.x, probe.targets, *one, *two).values())
+
+
+def _again(
+    found: Structure,
+    implementation: Implementation,
+    same_point: SamePoint,
+    probe: Probe,
+    first: tuple[float, Arrays],
+    when: str,
+    between: Callable[[], object],
+) -> None:
+    between()
+    again = _call(implementation, probe)
+    wrong = [one for one in _compared(same_point, probe, again, first) if not one.agrees]
+    if wrong:
+        worst = wrong[0].worst
+        found.findings.append(
+            Finding(
+                check="structure",
+                stage="repeated call",
+                message=f"{wrong[0].name} changes when the same point is {when}: "
+                f"{worst.reference:.17g} became {worst.manual:.17g}; something is kept or "
+                "overwritten between calls",
+                parameter=wrong[0].name.removeprefix("d") if wrong[0].name != "loss" else None,
+                index=worst.index,
+                manual=worst.manual,
+                reference=worst.reference,
+                ratio=worst.ratio,
+            )
+        )
+    elif any(d.any() for d in differences(again[1], first[1]).values()):
+        found.notes.append(f"when {when}, the same point gives other bits, within rounding")
+
+
+def _permuted(
+    found: Structure,
+    implementation: Implementation,
+    same_point: SamePoint,
+    probe: Probe,
+    first: tuple[float, Arrays],
+) -> None:
+    """Mean and sum do not know the order of the rows, so neither may the gradient."""
+    order = np.roll(np.arange(len(probe.x))[::-1], 3)
+    shuffled = Probe(probe.parameters, probe.x[order], probe.targets[order], probe.note)
+    wrong = [
+        one
+        for one in _compared(same_point, probe, _call(implementation, shuffled), first)
+        if not one.agrees
+    ]
+    if wrong:
+        worst = wrong[0].worst
+        found.findings.append(
+            Finding(
+                check="structure",
+                stage="permuted batch",
+                message=f"{wrong[0].name} depends on the order of the rows: "
+                f"{worst.reference:.17g} became {worst.manual:.17g} when they were permuted",
+                parameter=wrong[0].name.removeprefix("d") if wrong[0].name != "loss" else None,
+                index=worst.index,
+                manual=worst.manual,
+                reference=worst.reference,
+                ratio=worst.ratio,
+            )
+        )
+
+
+def _soft(
+    found: Structure,
+    implementation: Implementation,
+    same_point: SamePoint,
+    probe: Probe,
+    soft: Probe,
+) -> None:
+    """Right on one-hot rows and wrong on soft ones: the code assumes one-hot, which is a note."""
+    hard = same_point(probe.parameters, probe.x, probe.targets, *_call(implementation, probe))
+    if not hard.agrees:
+        return
+    examined = same_point(soft.parameters, soft.x, soft.targets, *_call(implementation, soft))
+    if not examined.agrees:
+        found.soft = False
+        found.notes.append("one-hot only: with soft targets loss or gradient are others")

@@ -1,0 +1,107 @@
+"""Probe points: places where a wrong gradient cannot hide.
+
+A check at zero biases, with a batch of one or square weights passes many a wrong derivation. A
+probe has non-zero biases, more samples than one and as many as no other dimension, unequal
+targets, no unit that is off for every sample, and logits that are neither uniform nor saturated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+import manual_mlp
+from compare.records import Arrays
+
+LEAST_ROWS = 17
+TRIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One point: `x` (N, F), `targets` (N, K), rows that sum to 1; `note` says what is special."""
+
+    parameters: Arrays
+    x: NDArray[Any]
+    targets: NDArray[Any]
+    note: str
+
+
+def draw_probes(
+    sizes: Sequence[int],
+    *,
+    activation: str,
+    dtype: DTypeLike,
+    seed: int,
+    soft: bool = True,
+    rows: NDArray[Any] | None = None,
+) -> list[Probe]:
+    """Return probes for a network of `sizes`: ordinary, confident, and with soft targets.
+
+    `rows` are real inputs to draw the batch from; without them inputs are standard normal.
+    `soft=False` leaves soft targets out, for code that only takes one-hot rows.
+    """
+    generator = np.random.default_rng(seed)
+    kinds = [("fresh weights", 1.0, False), ("confident logits", 3.0, False)]
+    kinds += [("soft targets", 1.0, True)] if soft else []
+    return [_draw(sizes, activation, np.dtype(dtype), generator, rows, *kind) for kind in kinds]
+
+
+def batch_size_unlike(sizes: Sequence[int]) -> int:
+    """Return the smallest batch, at least 17, that equals none of the dimensions."""
+    rows = LEAST_ROWS
+    while rows in sizes:
+        rows += 1
+    return rows
+
+
+def _draw(
+    sizes: Sequence[int],
+    activation: str,
+    dtype: np.dtype[Any],
+    generator: np.random.Generator,
+    rows: NDArray[Any] | None,
+    note: str,
+    gain: float,
+    soft: bool,
+) -> Probe:
+    """Draw until no hidden unit is off for the whole batch, or take the last try."""
+    size = batch_size_unlike(sizes)
+    for _ in range(TRIES):
+        x = _inputs(generator, rows, size, sizes[0])
+        targets = _targets(generator, size, sizes[-1], soft)
+        parameters = manual_mlp.initial_parameters(sizes, generator, scheme="he")
+        for name, array in parameters.items():
+            if name.startswith("b"):
+                array += generator.normal(scale=0.3, size=array.shape)
+        last = f"w{len(sizes) - 1}"
+        parameters[last] *= gain
+        values = manual_mlp.forward(parameters, x, activation=activation)
+        if all((values[f"h{i}"] != 0).any(axis=0).all() for i in range(1, len(sizes) - 1)):
+            break
+    typed = {name: array.astype(dtype) for name, array in parameters.items()}
+    return Probe(typed, x.astype(dtype), targets.astype(dtype), note)
+
+
+def _inputs(
+    generator: np.random.Generator, rows: NDArray[Any] | None, size: int, features: int
+) -> NDArray[np.float64]:
+    if rows is None:
+        return generator.normal(size=(size, features))
+    chosen = generator.choice(len(rows), size=size, replace=len(rows) < size)
+    return np.asarray(rows[chosen], dtype=np.float64)
+
+
+def _targets(
+    generator: np.random.Generator, size: int, classes: int, soft: bool
+) -> NDArray[np.float64]:
+    """One-hot rows of unequal frequency, or soft rows; both sum to 1."""
+    if soft:
+        return generator.dirichlet(np.ones(classes), size=size)
+    labels = (generator.random(size) ** 2 * classes).astype(np.int64)
+    labels[0] = classes - 1  # at least two classes, whatever was drawn
+    return np.eye(classes)[labels]

@@ -1,0 +1,203 @@
+"""A single check: somebody's gradient, held against torch at points chosen to have power.
+
+No training, no data set: the answer comes in seconds, in the same words and with the same verdict
+as a run's. `check` returns a `Result`; `assert_gradients_match` is `check` for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.bring.implementation import GuardedImplementation, GuardedStep
+from compare.checks.stages import first_wrong_stage
+from compare.checks.step import StepCheck
+from compare.checks.structure import Structure, examine_structure
+from compare.conclusion import conclude
+from compare.environment import environment
+from compare.errors import BadInput
+from compare.experiment import Experiment
+from compare.ledger import finding_of
+from compare.point_judge import PointJudge
+from compare.probe import Probe, draw_probes
+from compare.records import Arrays, Implementation, Optimiser
+from compare.result import CheckSummary, Result
+from compare.sides import build_reference
+
+INPUTS, CLASSES = 13, 5
+HIDDEN = (11,)
+TIMEOUT = 60.0
+
+
+def check(
+    implementation: Implementation,
+    *,
+    parameters: Arrays | None = None,
+    x: NDArray[Any] | None = None,
+    targets: NDArray[Any] | None = None,
+    inputs: int = INPUTS,
+    hidden: Sequence[int] = HIDDEN,
+    classes: int = CLASSES,
+    activation: str = "relu",
+    reduction: str = "mean",
+    dtype: str = "float64",
+    seed: int = 0,
+    step: Optimiser | None = None,
+    momentum_form: str = "velocity",
+    timeout: float | None = TIMEOUT,
+    rows: NDArray[Any] | None = None,
+) -> Result:
+    """Check `implementation(parameters, x, targets) -> (loss, gradients)` against torch.
+
+    Without `parameters`, `x` and `targets` the points are drawn: a network of `inputs`, `hidden`
+    and `classes` with non-zero biases, ordinary and confident logits, one-hot and soft targets.
+    With all three, that one point is checked and nothing is drawn. `rows` are real inputs to draw
+    from. `reduction` declares whether the loss is the mean or the sum over the batch. `step`, if
+    given, is held against `torch.optim.SGD` in `momentum_form`. `timeout` is in seconds per call.
+
+    Errors: `BadInput` (one sentence, with the line in the user's file) if the implementation
+    raises, hangs, exits or returns something else than contract 1 says, and for arguments that do
+    not fit each other.
+    """
+    given = _given(parameters, x, targets)
+    sizes = _sizes_of(given) if given else (inputs, *hidden, classes)
+    experiment = Experiment(
+        hidden=tuple(sizes[1:-1]), activation=activation, reduction=reduction,
+        dtype=str(given.x.dtype) if given else dtype, seed=seed, momentum_form=momentum_form,
+    )  # fmt: skip
+    guarded = GuardedImplementation(implementation, timeout=timeout)
+    judge = PointJudge(experiment=experiment, reference=build_reference(experiment, sizes))
+    probes = [given] if given else _draw(experiment, sizes, rows)
+    structure = Structure() if given else examine_structure(guarded, judge.same_point, *probes[:3])
+    for finding in structure.findings:
+        judge.ledger.find(finding)
+        judge.ledger.tallies["structure"].failed += 1
+    for update, probe in enumerate(probes):
+        if structure.soft or probe.note != "soft targets":
+            _examine(judge, guarded, update, probe)
+    steps = _examine_step(judge, step, probes[0], momentum_form, timeout) if step else ()
+    settings = {"mode": "check", "sizes": list(sizes), "batch": len(probes[0].x)}
+    settings |= {name: getattr(experiment, name) for name in SETTINGS}
+    result = conclude(judge, settings, environment(), guarded)
+    notes = tuple(dict.fromkeys((*structure.notes, *guarded.notes)))
+    return replace(result, notes=result.notes + notes, checks=result.checks + steps)
+
+
+SETTINGS = ("activation", "reduction", "dtype", "seed", "momentum_form")
+
+
+def assert_gradients_match(implementation: Implementation, **options: Any) -> None:
+    """Raise `Disagreement`, an `AssertionError` of one screen, unless `check` says *agrees*.
+
+    Takes the options of `check`.
+    """
+    __tracebackhide__ = True
+    check(implementation, **options).raise_for_disagreement()
+
+
+def _given(
+    parameters: Arrays | None, x: NDArray[Any] | None, targets: NDArray[Any] | None
+) -> Probe | None:
+    """The point the caller brought, as C-contiguous arrays, or None."""
+    if parameters is None and x is None and targets is None:
+        return None
+    if parameters is None or x is None or targets is None:
+        raise BadInput("Give parameters, x and targets together, or none of them.")
+    arrays = {name: np.ascontiguousarray(array) for name, array in parameters.items()}
+    return Probe(arrays, np.ascontiguousarray(x), np.ascontiguousarray(targets), "given point")
+
+
+def _sizes_of(probe: Probe) -> tuple[int, ...]:
+    """The layer widths that a point's parameters have; `BadInput` if they are no network."""
+    depth = len(probe.parameters) // 2
+    names = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "wb"]
+    if sorted(names) != sorted(probe.parameters) or depth == 0:
+        raise BadInput(
+            f"The parameters are named {', '.join(probe.parameters)}; a network of L layers has "
+            "w1, b1, ..., wL, bL."
+        )
+    shapes = [probe.parameters[f"w{layer}"].shape for layer in range(1, depth + 1)]
+    sizes = (probe.x.shape[-1], *(shape[-1] for shape in shapes))
+    dtypes = {str(array.dtype) for array in (*probe.parameters.values(), probe.x, probe.targets)}
+    if len(dtypes) != 1 or not dtypes <= {"float32", "float64"}:
+        raise BadInput(
+            f"parameters, x and targets are {', '.join(sorted(dtypes))}; give all of them as "
+            "float64, or all as float32."
+        )
+    return sizes
+
+
+def _draw(experiment: Experiment, sizes: Sequence[int], rows: NDArray[Any] | None) -> list[Probe]:
+    return draw_probes(
+        sizes,
+        activation=experiment.activation,
+        dtype=experiment.dtype,
+        seed=experiment.seed,
+        rows=rows,
+    )
+
+
+def _record(
+    update: int, probe: Probe, loss: float, gradients: Arrays, state: Arrays
+) -> manual_mlp.Record:
+    return manual_mlp.Record(
+        update=update,
+        epoch=0,
+        batch=np.arange(len(probe.x)),
+        loss=loss,
+        gradients=gradients,
+        parameters=probe.parameters,
+        state=state,
+        evaluation=None,
+    )
+
+
+def _examine(judge: PointJudge, guarded: GuardedImplementation, update: int, probe: Probe) -> None:
+    """Judge one probe; intermediates, if shown, name the first wrong stage without guessing."""
+    loss, gradients, shown = guarded(probe.parameters, probe.x, probe.targets)
+    record = _record(update, probe, loss, gradients, {})
+    examined = judge.at_point(record, probe.x, probe.targets)
+    wrong = first_wrong_stage(examined, shown, len(probe.parameters) // 2) if shown else None
+    if wrong is not None:
+        judge.ledger.find(
+            finding_of("same_point", wrong.name, _parameter_of(wrong.name), wrong, record, "manual")
+        )
+
+
+def _parameter_of(stage: str) -> str | None:
+    return stage[1:] if stage[:2] in ("dw", "db") else None
+
+
+def _examine_step(
+    judge: PointJudge,
+    step: Optimiser,
+    probe: Probe,
+    form: str,
+    timeout: float | None,
+) -> tuple[CheckSummary, ...]:
+    """Two consecutive updates with the user's step, from a state that is not zero."""
+    generator = np.random.default_rng(judge.experiment.seed)
+    dtype = probe.x.dtype
+
+    def like(array: NDArray[Any]) -> NDArray[Any]:
+        return generator.normal(scale=0.1, size=array.shape).astype(dtype)
+
+    rate, momentum = judge.experiment.learning_rate, judge.experiment.momentum
+    guarded = GuardedStep(step, timeout=timeout)
+    replay = StepCheck(judge.arithmetic, rate, momentum, form)
+    now = probe.parameters
+    state = {f"v_{name}": like(array) for name, array in now.items()}
+    tally = judge.ledger.tallies["step"]
+    for update in range(2):
+        gradients = {name: like(array) for name, array in now.items()}
+        before = _record(update, replace(probe, parameters=now), 0.0, gradients, state)
+        now, state = guarded(now, gradients, state, learning_rate=rate, momentum=momentum)
+        after = _record(update + 1, replace(probe, parameters=now), 0.0, gradients, state)
+        judge.replay("manual", before, after, replay)
+    sentence = f"{tally.made} step checks, worst {tally.worst_ratio:.2g} x allowance"
+    return (CheckSummary("step", tally.verdict, tally.made, tally.worst_ratio, sentence),)

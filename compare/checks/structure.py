@@ -57,7 +57,7 @@ def _compared(
     same_point: SamePoint, probe: Probe, one: tuple[float, Arrays], two: tuple[float, Arrays]
 ) -> list[Comparison]:
     """Hold two answers of one implementation against each other, within the point's allowance."""
-    return list(same_point.of_two(probe.parameters, probe.x, probe.targets, *one, *two).values())
+    return list(same_point.repeated(probe.parameters, probe.x, probe.targets, one, two).values())
 
 
 def _again(

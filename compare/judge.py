@@ -7,15 +7,15 @@ the reported curves). It sees records, never trainers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.checks.comparison import Comparison, compare_entries
-from compare.checks.drift import Drift
-from compare.checks.same_point import Examined
+from compare.checks.comparison import compare_entries
+from compare.checks.drift import Drift, moved_gradients
+from compare.checks.same_point import Examined, Reported, compare_reported
 from compare.checks.step import StepCheck
 from compare.inputs import Inputs
 from compare.ledger import finding_of
@@ -52,7 +52,7 @@ class Judge(PointJudge):
         examined = self.at_point(manual, x, targets, identities)
         drift = self._follow(manual, reference, x, targets, identities, examined)
         if manual.evaluation is not None and reference.evaluation is not None:
-            self._epoch(manual, reference, examined, drift)
+            self._epoch(manual, reference, targets, examined, drift)
         self._previous = manual, reference
         return max(one.worst.ratio for one in examined.comparisons.values())
 
@@ -121,65 +121,96 @@ class Judge(PointJudge):
         self.biggest_velocity = max(
             self.biggest_velocity, *(float(np.abs(v).max()) for v in manual.state.values())
         )
-        if self.over or not self.drift.stands_out(examined, reference, drift):
+        moved = moved_gradients(examined, reference)
+        if self.over or not self.drift.stands_out(moved, drift):
             return drift
         again = self.same_point(
             reference.parameters, x, targets, reference.loss, reference.gradients, identities
         )
         if again.agrees:
-            self.drift.verified(examined, reference, drift)
+            self.drift.verified(moved, drift)
             return drift
         self.ledger.tallies["free_run"].failed += 1
-        for name, one in again.comparisons.items():
-            if not one.agrees:
-                parameter = name.removeprefix("d") if name != "loss" else None
-                self.ledger.find(
-                    finding_of("free_run", name, parameter, one, reference, "reference")
-                )
-                break
+        name, one = next((k, one) for k, one in again.comparisons.items() if not one.agrees)
+        parameter = None if name == "loss" else name.removesuffix(" projection").removeprefix("d")
+        self.ledger.find(finding_of("free_run", name, parameter, one, reference, "reference"))
         return drift
 
-    def _epoch(self, manual: Record, reference: Record, examined: Examined, drift: float) -> None:
+    def _epoch(
+        self,
+        manual: Record,
+        reference: Record,
+        targets: NDArray[Any],
+        examined: Examined,
+        drift: float,
+    ) -> None:
         """Check what both sides report at an epoch boundary, and add a point to the curves."""
         assert manual.evaluation is not None and reference.evaluation is not None
         curves = curves_of(manual.evaluation), curves_of(reference.evaluation)
-        train = self._reported(manual, "manual", "train")
-        validation = self._reported(manual, "manual", "validation")
-        if drift > 0 or manual.loss != reference.loss:
-            self._reported(reference, "reference", "train")
-            self._reported(reference, "reference", "validation")
-        response = (
-            abs(train.reference - curves[1].train_loss),
-            abs(validation.reference - curves[1].validation_loss),
-        )
-        band = Band(
-            train_loss=train.allowance + response[0],
-            validation_loss=validation.allowance + response[1],
-            drift=self.drift.fed,
-        )
-        worst = {k: v for k, v in self.ledger.close_epoch().items()}
+        bands = {}
+        for which in ("train", "validation"):
+            if which == "train" and len(targets) == len(self.inputs.training[0]):
+                at_manual = reported_at(examined, targets, curves[0])
+            else:
+                at_manual = self._evaluate(manual, which)
+            self._report(manual, "manual", which, at_manual)
+            bands[which] = self._reference_curve(reference, which, at_manual, drift)
+        worst = self.ledger.close_epoch()
+        band = Band(bands["train"], bands["validation"], self.drift.fed)
         self.rows.append(EpochRow(manual.epoch, *curves, drift, band, worst))
 
-    def _reported(self, record: Record, side: str, which: str) -> Any:
-        """Check one reported loss and accuracy at the record's own weights."""
-        x, targets = self.inputs.training if which == "train" else self.inputs.validation
-        loss, accuracy = self.same_point.evaluation(
+    def _evaluate(self, record: Record, which: str) -> Reported:
+        """Evaluate the reference on a whole set, at the weights of a record of either side."""
+        training = which == "train"
+        return self.same_point.reported(
             record.parameters,
-            x,
-            targets,
+            *(self.inputs.training if training else self.inputs.validation),
             getattr(record.evaluation, f"{which}_loss"),
             getattr(record.evaluation, f"{which}_accuracy"),
-            self.inputs.identities if which == "train" else None,
+            self.inputs.identities if training else None,
         )
-        for what, one in (("loss", loss), ("accuracy", accuracy)):
+
+    def _reference_curve(
+        self, reference: Record, which: str, at_manual: Reported, drift: float
+    ) -> float:
+        """Check the reference's own curve where it stands out; return the band of the loss."""
+        loss: float = getattr(reference.evaluation, f"{which}_loss")
+        accuracy: float = getattr(reference.evaluation, f"{which}_accuracy")
+        one, two = at_manual.loss.worst, at_manual.accuracy.worst
+        moved = {
+            f"{which} loss": (abs(loss - one.reference), one.allowance),
+            f"{which} accuracy": (abs(accuracy - two.reference), two.allowance),
+        }
+        if self.drift.stands_out(moved, drift):
+            again = self._evaluate(reference, which)
+            self._report(reference, "reference", which, again)
+            if again.loss.agrees and again.accuracy.agrees:
+                self.drift.verified(moved, drift)
+        return one.allowance + abs(loss - one.reference)
+
+    def _report(self, record: Record, side: str, which: str, found: Reported) -> None:
+        """Enter one point of a curve."""
+        for what, one in (("loss", found.loss), ("accuracy", found.accuracy)):
             name = f"{which} {what}"
             self.ledger.compared(f"{name} ({side})", one)
             if not one.agrees and one.reference_finite:
                 stage = "validation" if which == "validation" else "reporting"
-                named = Comparison(name, one.worst, one.manual_finite, one.reference_finite)
+                named = replace(one, name=name)
                 self.ledger.find(finding_of("same_point", stage, None, named, record, side))
                 self.ledger.tallies["same_point"].failed += 1
-        return loss.worst
+
+
+def reported_at(examined: Examined, targets: NDArray[Any], curves: Curves) -> Reported:
+    """The training point of a full batch: its loss and logits are examined already."""
+    hits = examined.reference_values["logits"].argmax(axis=1) == targets.argmax(axis=1)
+    return compare_reported(
+        curves.train_loss,
+        curves.train_accuracy,
+        examined.reference_loss,
+        float(hits.mean()),
+        examined.allowances.forward,
+        len(targets),
+    )
 
 
 def curves_of(evaluation: Evaluation) -> Curves:

@@ -76,24 +76,29 @@ class Drift:
         """What two sides on different slopes of a kink may differ by: the gradient's own size."""
         return norm_of(examined.reference_gradients) if len(examined.slopes) else 0.0
 
-    def stands_out(self, examined: Examined, reference: Record, drift: float) -> list[str]:
-        """Return the gradients of the reference's record that moved more than ever verified.
+    def stands_out(self, moved: Mapping[str, tuple[float, float]], drift: float) -> bool:
+        """Whether a number of the reference's record moved more than ever verified.
 
-        Movement within twice the allowance is none; afterwards only a steeper response per unit of
-        drift counts.
+        `moved` gives for each number how far it is from the reference's at the manual point, and
+        its allowance. Movement within twice the allowance is none; beyond it only a steeper
+        response per unit of drift than any verified one counts.
         """
-        found = []
-        for name, at_manual in examined.reference_gradients.items():
-            moved = norm(np.subtract(reference.gradients[name], at_manual, dtype=np.float64))
-            free = 2 * norm(examined.allowances.gradients[name])
-            if not moved <= free + self.steepness.get(name, 0.0) * drift:
-                found.append(name)
-        return found
+        return any(
+            not distance <= 2 * allowance + self.steepness.get(name, 0.0) * drift
+            for name, (distance, allowance) in moved.items()
+        )
 
-    def verified(self, examined: Examined, reference: Record, drift: float) -> None:
-        """Note how steeply the gradients respond, after the record was found right."""
-        if drift == 0.0:
-            return
-        for name, at_manual in examined.reference_gradients.items():
-            moved = norm(np.subtract(reference.gradients[name], at_manual, dtype=np.float64))
-            self.steepness[name] = max(self.steepness.get(name, 0.0), 2 * moved / drift)
+    def verified(self, moved: Mapping[str, tuple[float, float]], drift: float) -> None:
+        """Note how steeply the numbers respond to drift, after the record was found right."""
+        for name, (distance, _) in moved.items():
+            steepness = 2 * distance / drift if drift else 0.0
+            self.steepness[name] = max(self.steepness.get(name, 0.0), steepness)
+
+
+def moved_gradients(examined: Examined, reference: Record) -> dict[str, tuple[float, float]]:
+    """How far each gradient of the reference's record is from its value at the manual point."""
+    found = {"loss": (abs(reference.loss - examined.reference_loss), examined.loss.worst.allowance)}
+    for name, at_manual in examined.reference_gradients.items():
+        difference = np.subtract(reference.gradients[name], at_manual, dtype=np.float64)
+        found[name] = norm(difference), norm(examined.allowances.gradients[name])
+    return found

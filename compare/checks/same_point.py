@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.allowance import Allowances, Arithmetic, forward_allowances, network_allowances
+from compare.allowance import (
+    Allowances,
+    Arithmetic,
+    ForwardAllowances,
+    forward_allowances,
+    network_allowances,
+)
 from compare.checks.comparison import Comparison, compare_entries, compare_projection
 from compare.checks.kinks import Point, Slopes, resolve
 from compare.records import Arrays
@@ -141,7 +147,7 @@ class SamePoint:
             found[name] = compare_entries(f"d{name}", again[1][name], first[1][name], allowed)
         return found
 
-    def evaluation(
+    def reported(
         self,
         parameters: Arrays,
         x: NDArray[Any],
@@ -149,7 +155,7 @@ class SamePoint:
         loss: float,
         accuracy: float,
         identities: NDArray[np.int64] | None = None,
-    ) -> tuple[Comparison, Comparison]:
+    ) -> Reported:
         """Compare a reported loss and accuracy with the reference's at the same weights."""
         expected, expected_accuracy, values = self.reference.evaluate(
             parameters, x, targets, intermediates=True
@@ -158,11 +164,31 @@ class SamePoint:
             self.arithmetic, parameters, x, targets, values,
             activation=self.activation, reduction=self.reduction, identities=identities,
         )  # fmt: skip
-        slack = (allowances.ambiguous + 0.5) / len(x)
-        return (
-            compare_entries("loss", loss, expected, allowances.loss),
-            compare_entries("accuracy", accuracy, expected_accuracy, slack),
-        )
+        return compare_reported(loss, accuracy, expected, expected_accuracy, allowances, len(x))
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A point of a curve, compared."""
+
+    loss: Comparison
+    accuracy: Comparison
+
+
+def compare_reported(
+    loss: float,
+    accuracy: float,
+    expected: float,
+    expected_accuracy: float,
+    allowances: ForwardAllowances,
+    samples: int,
+) -> Reported:
+    """Compare a point of a curve: the accuracy may move by the samples that rounding may flip."""
+    slack = (allowances.ambiguous + 0.5) / samples
+    return Reported(
+        compare_entries("loss", loss, expected, allowances.loss),
+        compare_entries("accuracy", accuracy, expected_accuracy, slack),
+    )
 
 
 def finite(compared: Mapping[str, Comparison]) -> bool:

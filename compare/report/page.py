@@ -1,0 +1,146 @@
+"""report.html: one run on one page that needs nothing else, neither network nor script.
+
+The pictures are inside it, everything written by a user or a file is escaped, and one style sheet
+serves light and dark, screen, phone and paper.
+"""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+from PIL import Image
+
+from compare.report import plots, words
+from compare.report.plots.style import style
+from compare.report.report_json import encode, plain, write_atomically
+from compare.result import EpochRow, Result, Verdict
+
+PAGE: Final = "report.html"
+DPI: Final = 150
+LONGEST: Final = 100
+"""A list longer than this ends in a sentence that counts the rest; report.json has them all."""
+MARKS: Final = {Verdict.AGREES: "✓", Verdict.DISAGREES: "✗", Verdict.UNDECIDABLE: "?"}
+CURVES: Final = {
+    "train_loss": "training loss",
+    "validation_loss": "validation loss",
+    "train_accuracy": "training accuracy",
+    "validation_accuracy": "validation accuracy",
+}
+CAPTIONS: Final = {
+    "loss": "Wide and pale: reference; thin and dark, with markers: manual. Below, how far apart "
+    "they are, over the band that rounding may fill.",
+    "accuracy": "Wide and pale: reference; thin and dark, with markers: manual.",
+    "gradients": "Both sides evaluated at the manual side's weights, so that only rounding can "
+    "differ. Above 1 they disagree; honest sides stay below 0.5.",
+    "point": "Both sides evaluated at the same point. Above 1 they disagree.",
+    "drift": "How far the two free runs have come apart.",
+    "heatmap": "Where the first wrong tensor differs: the pattern is the finding.",
+    "referee": "The third witness: the manual loss against the manual gradient.",
+}
+
+
+class Picture(NamedTuple):
+    """One figure inside the page."""
+
+    name: str
+    source: str
+    alt: str
+    caption: str
+
+
+class Point(NamedTuple):
+    """One curve at one epoch."""
+
+    curve: str
+    epoch: int
+    manual: float
+    reference: float
+    allowance: float | None
+
+
+def write(result: Result, folder: Path) -> Path:
+    """Write `folder/report.html` and return its path."""
+    path = folder / PAGE
+    write_atomically(path, render(result))
+    return path
+
+
+def render(result: Result) -> str:
+    """Return the page as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"exact": exact, "short": short}
+    return environment.get_template("page.html.j2").render(
+        result=result,
+        headline=words.verdict_line(result),
+        mark=MARKS[result.verdict],
+        words=words,
+        pictures=pictures(result),
+        points=points(result),
+        settings=flat(result.settings),
+        machine=flat(result.environment),
+        longest=LONGEST,
+    )
+
+
+def pictures(result: Result) -> list[Picture]:
+    """Return every figure of the result as an inline PNG with its alternative text."""
+    texts = plots.alt_texts(result)
+    with style():
+        return [
+            Picture(name, inline(figure), texts[name], CAPTIONS[name])
+            for name, figure in plots.figures(result).items()
+        ]
+
+
+def inline(figure: Figure) -> str:
+    """Return the figure as a data URL: a PNG of 128 colours, a third of the size of a full one."""
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png", dpi=DPI)
+    Image.open(full).convert("RGB").quantize(128).save(small, "png", optimize=True)
+    return f"data:image/png;base64,{b64encode(small.getvalue()).decode()}"
+
+
+def points(result: Result) -> list[Point]:
+    """Return every curve at the first and at the last epoch there is."""
+    ends = result.epochs[:1] + result.epochs[1:][-1:]
+    return [point(row, name) for name in CURVES for row in ends]
+
+
+def point(row: EpochRow, name: str) -> Point:
+    """Return one curve at one epoch, with the allowance of its difference if it has one."""
+    manual, reference = getattr(row.manual, name), getattr(row.reference, name)
+    return Point(CURVES[name], row.epoch, manual, reference, getattr(row.band, name, None))
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested settings as one table: `versions numpy` -> `2.1.0`."""
+    rows: dict[str, str] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            rows |= flat(value, f"{name} ")
+        else:
+            rows[name] = "none" if value is None else encode(plain(value)).strip('"')
+    return rows
+
+
+def exact(number: float | None) -> str:
+    """Return a number with as many digits as it takes to read the same number back."""
+    return "–" if number is None else repr(float(number))
+
+
+def short(number: float | None) -> str:
+    """Return a number to three digits."""
+    return "–" if number is None else f"{number:.3g}"

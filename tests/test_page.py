@@ -1,0 +1,246 @@
+"""The page says everything, escapes everything, needs nothing, and fits a phone.
+
+The last three are asked of a real browser where there is one.
+"""
+
+from __future__ import annotations
+
+import html
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from compare.report import page
+from compare.result import Result, Verdict, Weak
+from tests import results
+
+HOSTILE = "<script>alert('1')</script>\x1b[31m&\"" + "x" * 300
+VOID = {"meta", "link", "img", "br", "hr"}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def hostile() -> Result:
+    """Return a result in which every string a user or a file could choose tries to get out."""
+    run = results.disagreeing()
+    (finding,) = run.findings
+    return replace(
+        run,
+        sentence=HOSTILE,
+        settings={"data": HOSTILE, HOSTILE: [HOSTILE]},
+        environment={HOSTILE: {HOSTILE: HOSTILE}},
+        findings=(replace(finding, message=HOSTILE, stage=HOSTILE, parameter=HOSTILE),),
+        notes=(HOSTILE,),
+        weak=(Weak(HOSTILE, HOSTILE, HOSTILE),),
+        worst={HOSTILE: run.worst["dw1"], **run.worst},
+    )
+
+
+def undrawn(result: Result) -> Result:
+    """Return the result without epochs: its page has one picture and is there at once."""
+    return replace(result, epochs=(), heatmap=None)
+
+
+ENDINGS: dict[str, Callable[[], Result]] = {
+    "agreeing": results.agreeing,
+    "single point": lambda: undrawn(results.agreeing()),
+    "twenty layers": lambda: results.agreeing(epochs=30, hidden=results.DEEP),
+    "kinks": lambda: undrawn(results.with_kinks()),
+    "weak": lambda: undrawn(results.with_weak_points()),
+    "disagreeing": results.disagreeing,
+    "not finite": lambda: undrawn(results.non_finite()),
+    "undecidable": lambda: undrawn(results.undecidable()),
+    "interrupted": lambda: undrawn(results.interrupted()),
+    "control failed": lambda: undrawn(results.control_failed()),
+    "hostile": lambda: undrawn(hostile()),
+}
+
+
+@cache
+def rendered(ending: str) -> str:
+    """Return the page of one ending."""
+    return page.render(ENDINGS[ending]())
+
+
+class Reader(HTMLParser):
+    """Reads a page into its tags and its text, and holds every tag to be closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.said: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(data)
+
+    @property
+    def text(self) -> str:
+        """Everything that is read, white space made single."""
+        return " ".join(" ".join(self.said).split())
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_page_is_whole_and_loads_nothing(ending: str) -> None:
+    tags = Reader(rendered(ending)).tags
+    sources = [attrs.get("src") or attrs.get("href") or "data:" for _, attrs in tags]
+    assert all(source.startswith("data:") for source in sources)
+    assert not {"script", "iframe", "object", "form"} & {tag for tag, _ in tags}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_verdict_comes_first(ending: str) -> None:
+    reader = Reader(rendered(ending))
+    said = reader.text.split("manual against reference", 2)[2]
+    assert " ".join(ENDINGS[ending]().sentence.split()) in said[:600]
+
+
+def test_every_picture_has_its_words() -> None:
+    tags = Reader(rendered("disagreeing")).tags
+    texts = [attrs["alt"] or "" for tag, attrs in tags if tag == "img"]
+    assert len(texts) == 5
+    assert all(len(text) > 30 for text in texts)
+
+
+def test_finding_shows_index_and_both_values_with_all_their_digits() -> None:
+    (finding,) = results.disagreeing().findings
+    text = Reader(rendered("disagreeing")).text
+    assert finding.index is not None
+    assert f"w1{list(finding.index)}" in text
+    assert f"manual {finding.manual!r} reference {finding.reference!r}" in text
+
+
+def test_table_has_a_row_for_every_tensor() -> None:
+    text = Reader(rendered("twenty layers")).text
+    assert all(name in text for name in ENDINGS["twenty layers"]().worst)
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        ("disagreeing", "missing-batch-mean"),
+        ("kinks", "3 kinks"),
+        ("weak", "every entry of the gradient is zero"),
+        ("interrupted", "The run was interrupted"),
+        ("control failed", "failed its own control"),
+        ("agreeing", "learning rate 0.1"),
+        ("agreeing", "versions numpy 2.1.0"),
+    ],
+)
+def test_page_says(ending: str, words: str) -> None:
+    assert words in Reader(rendered(ending)).text
+
+
+def test_what_users_wrote_is_text_and_never_markup() -> None:
+    reader = Reader(rendered("hostile"))
+    assert "<script>alert('1')</script>" in reader.text
+    assert "script" not in {tag for tag, _ in reader.tags}
+
+
+def test_a_long_list_is_cut_and_counted() -> None:
+    weak = tuple(Weak("step", f"reason {n}") for n in range(page.LONGEST + 7))
+    point = replace(results.agreeing(), epochs=(), verdict=Verdict.AGREES, weak=weak)
+    text = Reader(page.render(point)).text
+    assert "reason 99" in text
+    assert "reason 100" not in text
+    assert "and 7 more, all in report.json" in text
+
+
+@pytest.mark.parametrize("ending", ["agreeing", "disagreeing", "twenty layers"])
+def test_page_weighs_less_than_a_megabyte(ending: str) -> None:
+    assert len(rendered(ending).encode()) < 1_000_000
+
+
+def test_page_is_written_into_the_folder(tmp_path: Path) -> None:
+    result = replace(results.agreeing(), epochs=())
+    path = page.write(result, tmp_path)
+    assert path == tmp_path / "report.html"
+    assert path.read_text(encoding="utf-8") == page.render(result)
+
+
+@pytest.fixture
+def browser() -> str:
+    """Return the command of a browser; without one the test is skipped."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("no Chromium here, so nothing was looked at in a browser")
+    return found
+
+
+def opened(browser: str, path: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Open a page without a window; stdout is what its document became, stderr its console."""
+    path.write_text(text, encoding="utf-8")
+    command = [
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--enable-logging=stderr",
+        f"--user-data-dir={path.parent / 'profile'}",
+        "--virtual-time-budget=10000",
+        "--dump-dom",
+        path.as_uri(),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+def framed(pages: Sequence[str], width: int) -> str:
+    """Return a page that shows others in frames, and whose title becomes what sticks out of them.
+
+    A frame of 390 px is a phone to the style sheet inside it.
+    """
+    frames = "".join(
+        f'<iframe srcdoc="{html.escape(text)}" style="width:{width}px;height:800px;border:0">'
+        "</iframe>"
+        for text in pages
+    )
+    script = (
+        "onload = () => { document.title = [...document.querySelectorAll('iframe')]"
+        ".map(frame => frame.contentDocument.documentElement)"
+        ".map(page => page.scrollWidth - page.clientWidth).join() }"
+    )
+    return f"<!doctype html><body>{frames}<script>{script}</script></body>"
+
+
+def test_the_console_of_the_browser_is_heard(browser: str, tmp_path: Path) -> None:
+    done = opened(browser, tmp_path / "loud.html", "<script>console.error('heard')</script>")
+    assert "heard" in done.stderr
+
+
+@pytest.mark.parametrize("ending", ["agreeing", "hostile"])
+def test_the_browser_has_nothing_to_complain_about(
+    browser: str, tmp_path: Path, ending: str
+) -> None:
+    done = opened(browser, tmp_path / "report.html", rendered(ending))
+    assert "CONSOLE" not in done.stderr
+    assert "<figure" in done.stdout
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_no_page_scrolls_sideways(browser: str, tmp_path: Path, width: int) -> None:
+    wide = '<!doctype html><div style="width: 5000px">a page that does</div>'
+    pages = [rendered(ending) for ending in ENDINGS]
+    done = opened(browser, tmp_path / "frames.html", framed([*pages, wide], width))
+    title = done.stdout.partition("<title>")[2].partition("</title>")[0]
+    *sticking_out, control = map(int, title.split(","))
+    assert control > 3000
+    assert dict(zip(ENDINGS, sticking_out, strict=True)) == dict.fromkeys(ENDINGS, 0)

@@ -248,6 +248,13 @@ def test_files_are_written_in_every_format_and_twice_the_same(tmp_path: Path) ->
     assert all(path.read_bytes() == data for path, data in once.items())
 
 
+def test_a_file_may_be_called_anything(tmp_path: Path) -> None:
+    point = replace(results.agreeing(), epochs=())
+    data = "/données/$x_{/данные/数据\x1b.npz"
+    (path,) = write(replace(point, settings={**point.settings, "data": data}), tmp_path)
+    assert path.stat().st_size > 10_000
+
+
 def test_figures_leave_matplotlib_as_they_found_it() -> None:
     names = set(matplotlib.rcParams) - {"backend"}  # to read the backend is to choose one
     before = {name: matplotlib.rcParams[name] for name in names}

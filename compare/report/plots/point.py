@@ -24,7 +24,8 @@ def point(result: Result) -> Figure | None:
     figure = style.blank(7.0, height, "Worst error per tensor", style.caption(result))
     axes = figure.add_subplot()
     _dots(axes, np.array(list(kept.values())))
-    axes.set_yticks(range(len(kept)), list(kept))
+    labels = [style.drawable(name)[:30] for name in kept]
+    axes.set_yticks(range(len(kept)), labels, parse_math=False)
     axes.set_ylim(len(kept) - 0.5, -0.5)
     axes.set_xlabel("|manual − reference| (× allowance)")
     said = "" if len(kept) == len(ratios) else f"the {TENSORS} worst of {len(ratios)} tensors; "

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from compare.report import words
 from compare.result import Result
 
 STYLE: Final = Path(__file__).parent.parent / "compare.mplstyle"
@@ -45,11 +46,17 @@ def blank(width: float, height: float, title: str, subtitle: str = "") -> Figure
     """Return an empty figure, sizes in inches, with its title at the left above everything."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.012, ha="left")
+    figure.suptitle(drawable(title), x=0.012, ha="left", parse_math=False)
     if subtitle:
-        text = textwrap.fill(subtitle, int(width * 20))
-        figure.supxlabel(text, x=0.012, ha="left", fontsize=7, color=QUIET)
+        text = textwrap.fill(drawable(subtitle), int(width * 20))
+        figure.supxlabel(text, x=0.012, ha="left", fontsize=7, color=QUIET, parse_math=False)
     return figure
+
+
+def drawable(text: str) -> str:
+    """Return `text` with `?` for what the font has no glyph for: a file may be called anything."""
+    known = "…–−×·"
+    return "".join(c if c in known or (c.isprintable() and c < "\u0530") else "?" for c in text)
 
 
 def label_epochs(axes: Axes, epochs: NDArray[np.float64], points: int = POINTS) -> None:
@@ -69,26 +76,9 @@ def label_epochs(axes: Axes, epochs: NDArray[np.float64], points: int = POINTS) 
 def caption(result: Result) -> str:
     """Return one line of settings, so that a picture on its own still says what was run."""
     settings = result.settings
-    said = [
-        ("hidden", "hidden {}"),
-        ("activation", "{}"),
-        ("batch_size", "batch {}"),
-        ("learning_rate", "learning rate {}"),
-        ("momentum", "momentum {}"),
-        ("momentum_form", "({})"),
-        ("dtype", "{}"),
-        ("seed", "seed {}"),
-    ]
-    parts = [form.format(_plain(settings[key])) for key, form in said if key in settings]
-    return "  ·  ".join(parts).replace("  ·  (", " (").replace("batch None", "full batch")
-
-
-def _plain(value: object) -> str:
-    if not isinstance(value, tuple | list):
-        return str(value)
-    if len(value) > 4:
-        return f"{value[0]}–…–{value[-1]} ({len(value)} layers)"
-    return "–".join(map(str, value)) or "none"
+    said = {"learning_rate": "learning rate", "momentum": "momentum", "momentum_form": "form"}
+    parts = [f"{name} {settings[key]}" for key, name in said.items() if key in settings]
+    return " · ".join([words.settings_line(settings), *parts])
 
 
 def mark_the_end(axes: Axes, result: Result, series: list[NDArray[np.float64]]) -> None:

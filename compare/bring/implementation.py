@@ -1,7 +1,7 @@
 """A user's function in the place of one of ours: the same call, with every surprise taken out.
 
-Arguments are copies, so theirs to scribble on and to keep; that they were scribbled on is found
-by comparing afterwards, and the line by calling once more with arrays that cannot be written to.
+It gets copies (`copies`), is called under guard (`guard`), and what it returns is read by the
+contract (`contract`). Contract 1 is an implementation, contract 2 a step of the optimiser.
 """
 
 from __future__ import annotations
@@ -10,29 +10,15 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from compare.bring.blame import (
-    UserCodeError,
-    home_of,
-    last_place,
-    name_of,
-    places_of_traceback,
-)
+from compare.bring.blame import UserCodeError, home_of, name_of
 from compare.bring.contract import Array, Arrays, Reader
-from compare.bring.deadline import TimedOut, within
-from compare.bring.effects import Notes, contained
+from compare.bring.copies import OnCopies
+from compare.bring.effects import Notes
 from compare.bring.guard import TIMEOUT, Guard
-
-READ_ONLY = "read-only"
-Argument = Array | Mapping[str, Array]
 
 
 class Guarded:
-    """What `GuardedImplementation` and `GuardedStep` share: a call on copies.
-
-    `notes` is what the function does besides returning; `modified` names the arguments it wrote to.
-    """
+    """What `GuardedImplementation` and `GuardedStep` share: a call on copies, and its notes."""
 
     positions: Sequence[str]
     keywords: Sequence[str] = ()
@@ -46,8 +32,13 @@ class Guarded:
     ) -> None:
         self.function = function
         self.guard = Guard(timeout=timeout, notes=notes)
-        self.modified: set[str] = set()
+        self.call = OnCopies(function, self.guard)
         self._require_signature()
+
+    @property
+    def modified(self) -> set[str]:
+        """The arguments it wrote to."""
+        return self.call.modified
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -70,32 +61,6 @@ class Guarded:
             what = f"{who}{signature} cannot be called as {who}({due}): {error}"
             raise UserCodeError(f"{where}{what}") from error
 
-    def _call(self, arguments: Mapping[str, Argument], **keywords: float) -> Any:
-        handed = {name: copied(argument) for name, argument in arguments.items()}
-        value = self.guard.call(self.function, *handed.values(), **keywords)
-        for name, argument in arguments.items():
-            if not unchanged(argument, handed[name]) and name not in self.modified:
-                self.modified.add(name)
-                self._note_modified(name, arguments, keywords)
-        return value
-
-    def _note_modified(
-        self, name: str, arguments: Mapping[str, Argument], keywords: Mapping[str, float]
-    ) -> None:
-        who, home = name_of(self.function), home_of(self.function)
-        place = home
-        frozen = [copied(argument, writeable=False) for argument in arguments.values()]
-        try:
-            with contained(who, home, Notes()):
-                within(self.guard.timeout, lambda: self.function(*frozen, **keywords))
-        except ValueError as error:
-            if READ_ONLY in str(error):
-                place = last_place(places_of_traceback(error.__traceback__), home)
-        except (Exception, SystemExit, TimedOut):
-            place = home
-        where = f" at {place.quoted()}" if place else ""
-        self.guard.notes.add(f"{who} modifies its argument {name}{where}; it got a copy")
-
 
 class GuardedImplementation(Guarded):
     """Contract 1: `(parameters, x, targets) -> (loss, gradients, intermediates)`, checked.
@@ -109,7 +74,7 @@ class GuardedImplementation(Guarded):
     def __call__(
         self, parameters: Mapping[str, Array], x: Array, targets: Array
     ) -> tuple[float, Arrays, Arrays]:
-        value = self._call({"parameters": parameters, "x": x, "targets": targets})
+        value = self.call({"parameters": parameters, "x": x, "targets": targets})
         return Reader(self.function, parameters, len(x), self.guard.notes).evaluation(value)
 
 
@@ -132,31 +97,5 @@ class GuardedStep(Guarded):
         momentum: float,
     ) -> tuple[Arrays, Arrays]:
         arguments = {"parameters": parameters, "gradients": gradients, "state": state}
-        value = self._call(arguments, learning_rate=learning_rate, momentum=momentum)
+        value = self.call(arguments, learning_rate=learning_rate, momentum=momentum)
         return Reader(self.function, parameters, -1, self.guard.notes).update(value, state)
-
-
-def copied(argument: Argument, *, writeable: bool = True) -> Argument:
-    """Return a C-contiguous copy of an array, or a dictionary of such copies."""
-    if isinstance(argument, Mapping):
-        return {name: frozen_copy(array, writeable) for name, array in argument.items()}
-    return frozen_copy(argument, writeable)
-
-
-def frozen_copy(array: Array, writeable: bool) -> Array:
-    """Return a C-contiguous copy, which may be closed to writing."""
-    copy = np.array(array, order="C")
-    copy.flags.writeable = writeable
-    return copy
-
-
-def unchanged(ours: Argument, theirs: Argument) -> bool:
-    """True if what was handed over still is what it was: the same names, values and shapes."""
-    if isinstance(ours, Mapping):
-        assert isinstance(theirs, Mapping)
-        return ours.keys() == theirs.keys() and all(
-            isinstance(theirs[name], np.ndarray) and unchanged(ours[name], theirs[name])
-            for name in ours
-        )
-    assert isinstance(theirs, np.ndarray)
-    return bool(np.array_equal(ours, theirs) or np.array_equal(ours, theirs, equal_nan=True))

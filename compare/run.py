@@ -95,7 +95,7 @@ def nothing_compared(experiment: Experiment) -> Result:
         kind=None,
         settings=experiment.as_settings(),
         environment=environment(experiment.device),
-        sentence="undecidable: interrupted before anything was compared",
+        sentence="undecidable: nothing was compared",
         interrupted=True,
     )
 

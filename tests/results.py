@@ -94,21 +94,27 @@ def disagreeing(*, epoch: int = 0, parameter: str = "w1", epochs: int = 200) -> 
     reference = rng.normal(scale=1e-3, size=dict(parameter_shapes((48,)))[parameter])
     manual = reference * SAMPLES
     bad = largest(manual, reference, allowance=2e-17)
+    finding = gradient_finding(epoch, parameter, bad)
     return replace(
         run,
         verdict=Verdict.DISAGREES,
         kind="derivative",
-        sentence=f"disagrees: not explained by rounding, first at epoch {epoch}, update {epoch}, "
-        f"parameter {parameter}, stage backward",
+        sentence=f"disagrees (derivative): {finding.message}",
         epochs=tuple(
             row if row.epoch < epoch else spoiled(row, parameter, bad) for row in run.epochs
         ),
-        findings=(gradient_finding(epoch, parameter, bad),),
+        findings=(finding,),
         checks=tuple(disagreement(check, bad) for check in run.checks),
         worst={**run.worst, f"d{parameter}": bad},
         diagnosis=(summed_not_averaged(bad),),
         heatmap=(f"d{parameter}", manual, reference),
-        referee={"slope": 1.0, "sentence": "the manual gradient is not that of the manual loss"},
+        referee={
+            "parameter": parameter,
+            "direction": "manual - reference",
+            "slope": 1.0,
+            "power": 1e-7,
+            "belongs": "slope 1: the gradient does not belong to the loss",
+        },
     )
 
 
@@ -119,7 +125,7 @@ def non_finite(*, epoch: int = 12, epochs: int = 200) -> Result:
     finding = Finding(
         "same_point",
         "logits",
-        "manual is not finite where the reference is",
+        f"dw1[3, 7] = nan is not finite at epoch {epoch}, update {epoch}",
         epoch=epoch,
         update=epoch,
         parameter="w1",
@@ -132,7 +138,7 @@ def non_finite(*, epoch: int = 12, epochs: int = 200) -> Result:
         run,
         verdict=Verdict.DISAGREES,
         kind="non-finite",
-        sentence=f"disagrees: the manual side is not finite from epoch {epoch} on",
+        sentence=f"disagrees (non-finite): {finding.message}",
         epochs=tuple(row if row.epoch < epoch else not_a_number(row, bad) for row in run.epochs),
         findings=(finding,),
         worst={**run.worst, "dw1": bad},
@@ -158,7 +164,6 @@ def interrupted(*, after: int = 37) -> Result:
     return replace(
         run,
         interrupted=True,
-        sentence=f"agrees so far: interrupted in epoch {after} of 200",
         epochs=run.epochs[:after],
         checks=summaries(after),
     )
@@ -245,10 +250,12 @@ def largest(manual: Array, reference: Array, *, allowance: float) -> Worst:
 
 def gradient_finding(epoch: int, parameter: str, bad: Worst) -> Finding:
     """Return the finding that a wrong gradient leaves."""
+    place = f"d{parameter}{list(bad.index)}"
     return Finding(
         check="same_point",
         stage=f"d{parameter}",
-        message=f"the gradient of {parameter} differs by more than rounding",
+        message=f"{place} = {bad.manual!r} is {bad.ratio:.3g} × allowance away from the "
+        f"reference's {bad.reference!r} at epoch {epoch}, update {epoch}",
         epoch=epoch,
         update=epoch,
         parameter=parameter,

@@ -28,20 +28,21 @@ def facts(result: Result) -> Iterator[tuple[str, str]]:
     if result.findings:
         yield from finding_facts(result.findings[0])
     yield "who", words.kind_of(result.kind)
+    yield "referee", words.referee_line(result.referee)
     for diagnosis in result.diagnosis:
         yield "mistake", words.diagnosis_line(diagnosis)
-    for finding in result.findings[1:]:
-        yield "also", words.finding_line(finding)
+    for finding in words.untold(result):
+        yield "finding", words.finding_line(finding)
     yield "kinks", words.kinks_line(result.kinks)
     for weak in result.weak:
         yield "weak", words.weak_line(weak)
 
 
 def finding_facts(finding: Finding) -> Iterator[tuple[str, str]]:
-    """Yield one finding as a table of label and text."""
+    """Yield the place, both values and the error of one finding."""
     place = words.moment(finding.epoch, finding.update)
     yield "check", words.listing((words.name_of(finding.check), place))
-    yield "stage", f"{finding.stage} ({finding.side} side): {finding.message}"
+    yield "stage", f"{finding.stage} ({finding.side} side)"
     yield "parameter", f"{finding.parameter or ''}{words.where(finding.index)}"
     if finding.manual is not None or finding.reference is not None:
         yield "manual", words.value(finding.manual)

@@ -61,6 +61,8 @@ def verdict_line(result: Result) -> str:
     """Return the verdict in one sentence; a judge that failed its control has none to give."""
     if result.control_failed:
         return f"the judge failed its own control, so there is no verdict: {result.sentence}"
+    if result.interrupted:
+        return f"{result.sentence} (interrupted: this is about the updates done)"
     return result.sentence
 
 
@@ -75,15 +77,20 @@ def moment(epoch: int | None, update: int | None) -> str:
 
 
 def finding_line(finding: Finding) -> str:
-    """Return a disagreement in one line: where, what, both values."""
-    tensor = "" if finding.parameter is None else f"{finding.parameter}{where(finding.index)}"
-    stage = f"stage {finding.stage}"
-    line = listing((name_of(finding.check), moment(finding.epoch, finding.update), stage, tensor))
-    line = f"{line}: {finding.message}"
-    if finding.manual is None and finding.reference is None:
-        return line
-    numbers = f"manual {value(finding.manual)}, reference {value(finding.reference)}"
-    return f"{line} ({listing((numbers, times_allowance(finding.ratio)))})"
+    """Return a disagreement in one line; its message says where and by how much."""
+    return f"{name_of(finding.check)}, stage {finding.stage}: {finding.message}"
+
+
+def untold(result: Result) -> list[Finding]:
+    """Return the findings that the verdict's own sentence does not tell already."""
+    return [finding for finding in result.findings if finding.message not in result.sentence]
+
+
+def referee_line(referee: Mapping[str, Any] | None) -> str:
+    """Return what the third witness says of the manual gradient; empty if it was not asked."""
+    if referee is None:
+        return ""
+    return f"{referee['belongs']} (tried on {referee['parameter']} along {referee['direction']})"
 
 
 def kinks_line(kinks: Sequence[Kink]) -> str:

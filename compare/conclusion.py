@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from compare.checks.referee import Belongs, Taylor, kind_of, taylor_test
+from compare.checks.stages import first_wrong_stage
+from compare.ledger import finding_of
 from compare.point_judge import PointJudge, Suspect
 from compare.records import Implementation
 from compare.result import CheckSummary, Finding, Result, Verdict, Weak
@@ -35,7 +37,7 @@ def conclude(
 ) -> Result:
     """Return the result of examining points: the part that a run and a single check share."""
     ledger = judge.ledger
-    findings = tuple(ledger.findings.values())
+    findings = (*localised(judge.suspect, implementation), *ledger.findings.values())
     verdict = verdict_of(judge)
     taylor = refereed(judge.suspect, implementation) if findings else None
     kind = kind_of_findings(judge, findings, taylor)
@@ -45,7 +47,7 @@ def conclude(
         kind=kind,
         settings=settings,
         environment=environment,
-        sentence=sentence_of(judge, verdict, kind),
+        sentence=sentence_of(judge, verdict, kind, findings),
         findings=findings,
         weak=tuple(judge.power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),
@@ -106,6 +108,21 @@ def common_factor(suspect: Suspect) -> float | None:
     return factor
 
 
+def localised(suspect: Suspect | None, implementation: Implementation) -> tuple[Finding, ...]:
+    """Name the first wrong stage where the manual side shows its intermediates."""
+    if suspect is None:
+        return ()
+    record = suspect.record
+    _, _, *shown = implementation(record.parameters, suspect.x, suspect.targets)
+    if not shown or not shown[0]:
+        return ()
+    wrong = first_wrong_stage(suspect.examined, shown[0], len(record.parameters) // 2)
+    if wrong is None:
+        return ()
+    parameter = wrong.name[1:] if wrong.name[:2] in ("dw", "db") else None
+    return (finding_of("same_point", wrong.name, parameter, wrong, record, "manual"),)
+
+
 def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor | None:
     """Ask the third witness about the first wrong gradient."""
     if suspect is None or suspect.parameter is None:
@@ -147,7 +164,9 @@ def same_point_summary(judge: PointJudge) -> CheckSummary:
     return CheckSummary("same_point", same.verdict, same.made, same.worst_ratio, sentence)
 
 
-def sentence_of(judge: PointJudge, verdict: Verdict, kind: str | None) -> str:
+def sentence_of(
+    judge: PointJudge, verdict: Verdict, kind: str | None, findings: tuple[Finding, ...]
+) -> str:
     """The verdict in one sentence."""
     kinks = len(judge.ledger.kinks)
     made = judge.ledger.tallies["same_point"].made
@@ -163,4 +182,4 @@ def sentence_of(judge: PointJudge, verdict: Verdict, kind: str | None) -> str:
             + ", ".join(f"d{name}" for name in judge.power.powerless() or ["anything"])
         ]
         return f"undecidable: {why[0]}"
-    return f"disagrees ({kind}): {next(iter(judge.ledger.findings.values())).message}"
+    return f"disagrees ({kind}): {findings[0].message}"

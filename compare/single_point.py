@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare.bring.implementation import GuardedImplementation, GuardedStep
-from compare.checks.stages import first_wrong_stage
 from compare.checks.step import StepCheck
 from compare.checks.structure import Structure, examine_structure
 from compare.conclusion import conclude
 from compare.environment import environment
 from compare.errors import BadInput
 from compare.experiment import Experiment
-from compare.ledger import finding_of
 from compare.point_judge import PointJudge
 from compare.probe import Probe, draw_probes
 from compare.records import Arrays, Implementation, Optimiser
@@ -158,19 +156,10 @@ def _record(
 
 
 def _examine(judge: PointJudge, guarded: GuardedImplementation, update: int, probe: Probe) -> None:
-    """Judge one probe; intermediates, if shown, name the first wrong stage without guessing."""
-    loss, gradients, shown = guarded(probe.parameters, probe.x, probe.targets)
+    """Judge one probe."""
+    loss, gradients, _ = guarded(probe.parameters, probe.x, probe.targets)
     record = _record(update, probe, loss, gradients, {})
-    examined = judge.at_point(record, probe.x, probe.targets)
-    wrong = first_wrong_stage(examined, shown, len(probe.parameters) // 2) if shown else None
-    if wrong is not None:
-        judge.ledger.find(
-            finding_of("same_point", wrong.name, _parameter_of(wrong.name), wrong, record, "manual")
-        )
-
-
-def _parameter_of(stage: str) -> str | None:
-    return stage[1:] if stage[:2] in ("dw", "db") else None
+    judge.at_point(record, probe.x, probe.targets)
 
 
 def _examine_step(

@@ -51,10 +51,11 @@ def compare_entries(
         raise ValueError(f"{name}: manual is {left.shape} and reference is {right.shape}.")
     if left.size == 0:
         raise EmptyComparison(f"{name} has no entries, so nothing was compared.")
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         difference = np.asarray(np.subtract(left, right, dtype=np.float64))
         np.abs(difference, out=difference)
-        ratio = np.asarray(difference / allowance)
+        # Equal is equal, also where nothing is allowed; NaN is not 0 and stays NaN.
+        ratio = np.divide(difference, allowance, out=np.zeros(left.shape), where=difference != 0)
     peak = int(np.argmax(ratio))  # NaN counts as the largest
     value = float(ratio.flat[peak])
     finite = np.isfinite(value)

@@ -22,7 +22,7 @@ def test_a_disagreement_is_told_from_verdict_to_mistake() -> None:
         "  who       the manual gradient is not the derivative of the manual loss",
     ]
     assert lines[9].startswith("  referee   slope 1: the gradient does not belong to the loss")
-    assert lines[11].startswith("  mistake   missing-batch-mean: the gradient is summed")
+    assert lines[10].startswith("  mistake   missing-batch-mean: the gradient is summed")
 
 
 def test_values_that_are_not_finite_are_shown_as_they_are() -> None:

@@ -44,6 +44,8 @@ DENSE_ENTRIES = 1 << 15
 """Up to this many entries in the widest activation matrix the pass keeps every entry."""
 SMALLEST_PEAK = 2.0**-200
 """Backward passes whose largest dlogits is below this are scaled up, or their squares vanish."""
+LARGEST_SCALE = 1000
+"""A denormal is not brought to order 1 in one factor: the power of two would be infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +286,7 @@ def _scale_of(dlogits: NDArray[np.floating]) -> float:
     peak = float(np.abs(dlogits).max())
     if not 0 < peak < SMALLEST_PEAK:
         return 1.0
-    return float(2.0 ** -np.frexp(peak)[1])
+    return float(2.0 ** min(-int(np.frexp(peak)[1]), LARGEST_SCALE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +308,7 @@ class _GradientSpread:
         own = np.multiply.outer(self.rows, self.columns)
         shared = float((self.square - own.reshape(self.square.shape)).sum())
         independent = float(self.rows @ np.square(g) @ self.columns) * self.likeness
-        return float(np.sqrt(max(shared, 0.0) / norm + independent / norm**2))
+        return float(np.sqrt(max(shared, 0.0) / norm + independent / norm / norm))
 
 
 def _parameter_gradients(

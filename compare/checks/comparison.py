@@ -43,6 +43,9 @@ def compare_entries(
 ) -> Comparison:
     """Compare entry by entry; `allowance` has the same shape or is a scalar.
 
+    An allowance that came out as NaN (infinity times zero, in a run that diverges) tells as little
+    as an infinite one.
+
     Errors: `EmptyComparison` without entries, `ValueError` for different shapes, before anything
     could broadcast.
     """
@@ -57,6 +60,9 @@ def compare_entries(
         # Equal is equal, also where nothing is allowed; NaN is not 0 and stays NaN.
         ratio = np.divide(difference, allowance, out=np.zeros(left.shape), where=difference != 0)
     peak = int(np.argmax(ratio))  # NaN counts as the largest
+    if np.isnan(ratio.flat[peak]) and np.isnan(allowance).any():
+        known = np.where(np.isnan(allowance), np.inf, allowance)
+        return compare_entries(name, manual, reference, known)
     value = float(ratio.flat[peak])
     finite = np.isfinite(value)
     if not finite:

@@ -2,12 +2,14 @@
 
 A verdict is worth as much as the error it would have noticed. For every gradient the smallest
 scale error that the same-point check could have detected is known from the allowance; the points
-where it exceeds the promised size are weak.
+where it exceeds the promised size are weak. Beside that, some points hide whole families of
+mistakes whatever their allowance: a batch of one hides a missing 1/N, square weights a missing
+transposition, zero biases a missing bias.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,10 +18,14 @@ from numpy.typing import NDArray
 from compare.allowance import Allowances
 from compare.result import Weak
 
+Values = Mapping[str, NDArray[np.floating]]
+
 PROMISED = {"float64": 1e-12, "float32": 1e-4}
 """The relative scale error that must be detected on every point not called weak."""
 HONEST = 0.5
 """Honest ratios stay below this, so an error of `1 + HONEST` allowances is always detected."""
+UNIFORM = 1e-3
+"""Probabilities all this close to 1/K, relatively, tell softmax from little else."""
 
 
 def smallest_scale_error(
@@ -34,6 +40,46 @@ def smallest_scale_error(
     return (1 + HONEST) * min(by_entry, allowances.projections[name])
 
 
+def reasons_at(
+    parameters: Values, gradients: Values, rows: int, distinct: int, p: NDArray[np.floating]
+) -> Iterator[tuple[str, str | None]]:
+    """Yield what is weak at a point, whatever the allowance: `(reason, parameter)`.
+
+    `rows` is the batch size, `distinct` how many of its rows differ, `p` the probabilities, (N, K).
+    """
+    depth = len(parameters) // 2
+    if rows == 1:
+        yield "a batch of one cannot tell a mean from a sum", None
+    elif distinct < rows:
+        yield f"{rows - distinct} of {rows} samples repeat another one", None
+    for layer in range(1, depth + 1):
+        w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
+        if w.shape[0] == w.shape[1] > 1:
+            yield f"w{layer} is square, so a missing transposition keeps its shape", f"w{layer}"
+        if rows > 1 and rows in w.shape:
+            yield f"the batch has as many samples as w{layer} has rows or columns", f"w{layer}"
+        if b.size > 1 and (b == b[0]).all():
+            kind = "zero" if b[0] == 0 else "equal"
+            yield f"b{layer} is {kind} everywhere, so a wrong use of it may not show", f"b{layer}"
+        dead = int((gradients[f"b{layer}"] == 0).sum())
+        if layer < depth and dead:
+            every = "every unit" if dead == b.size else f"{dead} of {b.size} units"
+            yield f"{every} of layer {layer} passes no gradient", f"w{layer}"
+    if p.shape[1] > 1 and np.abs(p * p.shape[1] - 1).max() < UNIFORM:
+        yield "all classes are equally probable, so softmax is hardly used", None
+    elif p.shape[1] > 1 and (p.max(axis=1) == 1).all():
+        yield "softmax is saturated for every sample", None
+
+
+@dataclass
+class Seen:
+    """A reason for weakness: at how many points, and where first."""
+
+    points: int
+    epoch: int
+    update: int
+
+
 @dataclass
 class Power:
     """Counts, per gradient, the points with power, and keeps the worst of the others."""
@@ -42,14 +88,9 @@ class Power:
     points: int = 0
     powerful: dict[str, int] = field(default_factory=dict)
     weakest: dict[str, tuple[float, int, int]] = field(default_factory=dict)
+    reasons: dict[tuple[str, str | None], Seen] = field(default_factory=dict)
 
-    def see(
-        self,
-        reference: Mapping[str, NDArray[np.floating]],
-        allowances: Allowances,
-        epoch: int,
-        update: int,
-    ) -> None:
+    def see(self, reference: Values, allowances: Allowances, epoch: int, update: int) -> None:
         """Measure one point."""
         self.points += 1
         for name, tensor in reference.items():
@@ -58,26 +99,31 @@ class Power:
             if size > self.weakest.get(name, (0.0, 0, 0))[0]:
                 self.weakest[name] = size, epoch, update
 
+    def because(self, reasons: Iterator[tuple[str, str | None]], epoch: int, update: int) -> None:
+        """Count reasons that do not depend on the allowance."""
+        for reason in reasons:
+            self.reasons.setdefault(reason, Seen(0, epoch, update)).points += 1
+
     def powerless(self) -> list[str]:
         """Return the gradients that had no point with power at all."""
         return [name for name, count in self.powerful.items() if count == 0]
 
     def weak(self) -> list[Weak]:
-        """Return one entry per gradient with weak points: how many, and the worst of them."""
+        """Return one entry per gradient with weak points and one per reason, with their counts."""
         found = []
         for name, count in self.powerful.items():
             if count < self.points:
                 size, epoch, update = self.weakest[name]
-                found.append(
-                    Weak("same_point", self._reason(name, count, size), name, epoch, update, size)
-                )
+                reason = self._reason(name, count, size)
+                found.append(Weak("same_point", reason, name, epoch, update, size))
+        for (reason, parameter), seen in self.reasons.items():
+            where = f"at {seen.points} of {self.points} points: {reason}"
+            found.append(Weak("same_point", where, parameter, seen.epoch, seen.update))
         return found
 
     def _reason(self, name: str, count: int, size: float) -> str:
         weak, promised = self.points - count, PROMISED[self.dtype]
+        points = f"at {weak} of {self.points} points"
         if np.isinf(size):
-            return f"d{name} was all zero at {weak} of {self.points} points or fewer"
-        return (
-            f"at {weak} of {self.points} points a scale error of {promised:g} in d{name} "
-            f"could have been missed"
-        )
+            return f"{points} d{name} was zero everywhere, or too small to be compared"
+        return f"{points} a scale error of {promised:g} in d{name} could have been missed"

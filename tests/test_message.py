@@ -31,6 +31,15 @@ def test_values_that_are_not_finite_are_shown_as_they_are() -> None:
     assert "error     inf × allowance" in text
 
 
+def test_a_wrong_reference_is_not_blamed_on_the_manual_side() -> None:
+    result = results.disagreeing()
+    finding = replace(result.findings[0], check="step", stage="update", side="reference")
+    text = one_screen(replace(result, kind="update", findings=(finding,)))
+    assert "stage     update (reference side)" in text
+    assert "the manual side is not accused" in text
+    assert "the manual optimiser" not in text
+
+
 def test_an_undecidable_result_says_why() -> None:
     text = one_screen(results.undecidable())
     assert text.startswith("undecidable: ")

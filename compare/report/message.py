@@ -27,7 +27,7 @@ def facts(result: Result) -> Iterator[tuple[str, str]]:
     """Yield label and text of everything worth a line, most important first."""
     if result.findings:
         yield from finding_facts(result.findings[0])
-    yield "who", words.kind_of(result.kind)
+    yield "who", words.who(result)
     yield "referee", words.referee_line(result.referee)
     for diagnosis in result.diagnosis:
         yield "mistake", words.diagnosis_line(diagnosis)

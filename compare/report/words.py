@@ -15,6 +15,9 @@ from compare.result import Diagnosis, Finding, Index, Kink, Result, Weak, Worst
 KINDS = {
     "derivative": "the manual gradient is not the derivative of the manual loss",
     "loss": "the manual loss, or only its reporting, is wrong",
+    "loss and derivative": "neither the manual loss nor its gradient is right",
+    "function": "loss and gradient belong together, but to another function than the reference",
+    "reporting": "the reported curves are not those of the weights",
     "update": "the manual optimiser step is wrong",
     "data": "the two sides did not see the same rows in the same order",
     "convention": "loss and gradient belong together, but not in the declared convention",
@@ -48,8 +51,15 @@ def name_of(check: str) -> str:
 
 
 def kind_of(kind: str | None) -> str:
-    """Return who is wrong, in a clause; a kind without one speaks for itself."""
+    """Return what a kind of disagreement means, in a clause; an unlisted one is its own word."""
     return "" if kind is None else KINDS.get(kind, kind)
+
+
+def who(result: Result) -> str:
+    """Return who is wrong, as far as the first finding can tell."""
+    if result.findings and result.findings[0].side == "reference":
+        return "the reference side's own record contradicts itself; the manual side is not accused"
+    return kind_of(result.kind)
 
 
 def listing(parts: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from compare.checks.control import Control, negative_control
 from compare.checks.same_point import Examined, SamePoint
 from compare.checks.stages import stage_of
 from compare.checks.step import StepCheck
-from compare.checks.weak import Power
+from compare.checks.weak import Power, reasons_at
 from compare.experiment import Experiment
 from compare.ledger import Ledger, finding_of, keep_worst
 from compare.records import Record
@@ -69,11 +69,16 @@ class PointJudge:
         examined = self.same_point(
             record.parameters, x, targets, record.loss, record.gradients, identities
         )
-        self._examine(record, x, targets, examined)
+        self._examine(record, x, targets, examined, identities)
         return examined
 
     def _examine(
-        self, record: Record, x: NDArray[Any], targets: NDArray[Any], examined: Examined
+        self,
+        record: Record,
+        x: NDArray[Any],
+        targets: NDArray[Any],
+        examined: Examined,
+        identities: NDArray[np.int64] | None,
     ) -> None:
         tally = self.ledger.tallies["same_point"]
         tally.made += 1
@@ -91,6 +96,7 @@ class PointJudge:
         self.power.see(
             examined.reference_gradients, examined.allowances, record.epoch, record.update
         )
+        self._weigh(record, examined, identities)
         self._kinks(record, examined)
         if self.control is None:
             self.control = negative_control(
@@ -144,6 +150,24 @@ class PointJudge:
             )
         if self.suspect is None:
             self.suspect = Suspect(record, x, targets, examined, parameter)
+
+    def _weigh(
+        self, record: Record, examined: Examined, identities: NDArray[np.int64] | None
+    ) -> None:
+        """Note what this point could not have shown."""
+        rows = len(examined.reference_values["logits"])
+        distinct = rows if identities is None else len(np.unique(identities))
+        reasons = reasons_at(
+            record.parameters,
+            examined.reference_gradients,
+            rows,
+            distinct,
+            examined.allowances.forward.probabilities,
+        )
+        self.power.because(reasons, record.epoch, record.update)
+        if examined.widened:
+            widened = ("too many units on a kink to resolve them", None)
+            self.power.because(iter([widened]), record.epoch, record.update)
 
     def _kinks(self, record: Record, examined: Examined) -> None:
         slopes = examined.slopes

@@ -115,10 +115,21 @@ def excess(point: Point, difference: Mapping[str, Float], moved: Mapping[str, Fl
     )
 
 
-def resolve(
-    point: Point, difference: Mapping[str, Float]
-) -> tuple[Slopes, dict[str, Float]] | None:
-    """Return slopes at kinks that explain `manual - reference`, and their effect, or None.
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What explains a difference at kinks: `slopes`, and by how much each gradient `moved`.
+
+    Past `MOST_CANDIDATES` the slopes are not resolved: `widened` is what all of them together may
+    do, added up linearly because flips do not add in squares, and the point is weak.
+    """
+
+    slopes: Slopes
+    moved: dict[str, Float]
+    widened: dict[str, Float] | None = None
+
+
+def resolve(point: Point, difference: Mapping[str, Float]) -> Resolution | None:
+    """Return slopes at kinks that explain `manual - reference`, or None.
 
     First every unit that is exactly on a kink is given one common slope, because that is a
     convention; then the layers are fitted from the last to the first, because a slope changes
@@ -131,14 +142,42 @@ def resolve(
         slopes = _exactly_on_a_kink(point, near, common)
         moved = effect(point, slopes)
         if len(slopes) and excess(point, difference, moved) <= 1.0:
-            return slopes, moved
+            return Resolution(slopes, moved)
     if sum(len(rows) for rows, _ in near.values()) > MOST_CANDIDATES:
-        return None
+        nothing = effect(point, Slopes())
+        return Resolution(Slopes(), nothing, _everything(point, near))
     slopes = Slopes()
     for layer in sorted(near, reverse=True):
         _fit_layer(point, near[layer], layer, difference, slopes)
     moved = effect(point, slopes)
-    return (slopes, moved) if excess(point, difference, moved) <= 1.0 else None
+    return Resolution(slopes, moved) if excess(point, difference, moved) <= 1.0 else None
+
+
+def _everything(
+    point: Point, near: Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+) -> dict[str, Float]:
+    """The most that all candidates together can move each gradient, in any combination."""
+    rule = ACTIVATION_RULES[point.activation]
+    rows = np.unique(np.concatenate([rows for rows, _ in near.values()]))
+    size = np.abs(point.values["dlogits"][rows].astype(np.float64))  # (R, K), bound of |dz|
+    moved = np.zeros_like(size)  # (R, K), bound of its change
+    widened: dict[str, Float] = {}
+    for layer in range(point.depth, 0, -1):
+        h = np.abs(point.inputs_of(layer)[rows].astype(np.float64))
+        widened[f"w{layer}"] = h.T @ moved
+        widened[f"b{layer}"] = moved.sum(axis=0)
+        if layer == 1:
+            return widened
+        w = np.abs(point.parameters[f"w{layer}"].astype(np.float64))
+        slope = np.abs(rule.slope(point.inputs_of(layer)[rows].astype(np.float64)))
+        on_kink = np.zeros(slope.shape)
+        if layer - 1 in near:
+            on_kink[np.searchsorted(rows, near[layer - 1][0]), near[layer - 1][1]] = 1.0
+        steepest = np.maximum(slope, on_kink)
+        size, moved = (size @ w.T), (moved @ w.T)
+        moved = moved * steepest + size * on_kink
+        size = size * steepest
+    return widened
 
 
 def _exactly_on_a_kink(

@@ -8,7 +8,7 @@ accused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class Examined:
     reference_gradients: Arrays
     reference_values: Arrays
     slopes: Slopes = field(default_factory=Slopes)
+    widened: bool = False  # too many kinks to resolve: the allowances were widened instead
 
     @property
     def comparisons(self) -> dict[str, Comparison]:
@@ -88,17 +89,27 @@ class SamePoint:
         )  # fmt: skip
         compared_loss = compare_entries("loss", loss, expected, allowances.forward.loss)
         compared = self._gradients(gradients, reference, allowances)
-        slopes, moved = Slopes(), None
+        slopes, widened = Slopes(), False
         if not all(one.agrees for one in compared.values()) and finite(compared):
             point = Point(parameters, x, values, allowances, self.activation)
             resolved = resolve(point, differences(gradients, reference))
             if resolved is not None:
-                slopes, moved = resolved
-                reference = {k: reference[k] + moved[k] for k in reference}
+                slopes, widened = resolved.slopes, resolved.widened is not None
+                reference = {k: reference[k] + resolved.moved[k] for k in reference}
+                if resolved.widened is not None:
+                    allowances = widen(allowances, resolved.widened)
                 compared = self._gradients(gradients, reference, allowances)
         projections = self._projections(gradients, reference, allowances)
         return Examined(
-            compared_loss, compared, projections, allowances, expected, reference, values, slopes
+            compared_loss,
+            compared,
+            projections,
+            allowances,
+            expected,
+            reference,
+            values,
+            slopes,
+            widened,
         )
 
     def _gradients(
@@ -165,6 +176,15 @@ class SamePoint:
             activation=self.activation, reduction=self.reduction, identities=identities,
         )  # fmt: skip
         return compare_reported(loss, accuracy, expected, expected_accuracy, allowances, len(x))
+
+
+def widen(allowances: Allowances, by: Mapping[str, Float]) -> Allowances:
+    """Add `by` to the allowances of the gradients; their projections say nothing any more."""
+    return replace(
+        allowances,
+        gradients={name: entry + by[name] for name, entry in allowances.gradients.items()},
+        projections=dict.fromkeys(allowances.projections, np.inf),
+    )
 
 
 @dataclass(frozen=True, slots=True)

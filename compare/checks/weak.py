@@ -61,10 +61,10 @@ def reasons_at(
         if b.size > 1 and (b == b[0]).all():
             kind = "zero" if b[0] == 0 else "equal"
             yield f"b{layer} is {kind} everywhere, so a wrong use of it may not show", f"b{layer}"
-        dead = int((gradients[f"b{layer}"] == 0).sum())
-        if layer < depth and dead:
-            every = "every unit" if dead == b.size else f"{dead} of {b.size} units"
-            yield f"{every} of layer {layer} passes no gradient", f"w{layer}"
+        dead = gradients[f"b{layer}"] == 0
+        if layer < depth and dead.any():
+            which = "no unit of layer {} passes" if dead.all() else "units of layer {} pass no"
+            yield f"{which.format(layer)} gradient for the whole batch", f"w{layer}"
     if p.shape[1] > 1 and np.abs(p * p.shape[1] - 1).max() < UNIFORM:
         yield "all classes are equally probable, so softmax is hardly used", None
     elif p.shape[1] > 1 and (p.max(axis=1) == 1).all():

@@ -63,8 +63,8 @@ def reasons_at(
             yield f"b{layer} is {kind} everywhere, so a wrong use of it may not show", f"b{layer}"
         dead = gradients[f"b{layer}"] == 0
         if layer < depth and dead.any():
-            which = "no unit of layer {} passes" if dead.all() else "units of layer {} pass no"
-            yield f"{which.format(layer)} gradient for the whole batch", f"w{layer}"
+            which = "all units" if dead.all() else "some units"
+            yield f"{which} of layer {layer} pass no gradient, for the whole batch", f"w{layer}"
     if p.shape[1] > 1 and np.abs(p * p.shape[1] - 1).max() < UNIFORM:
         yield "all classes are equally probable, so softmax is hardly used", None
     elif p.shape[1] > 1 and (p.max(axis=1) == 1).all():

@@ -18,6 +18,8 @@ import manual_mlp
 from compare.records import Arrays
 
 LEAST_ROWS = 17
+ON_KINK = "one unit exactly on a kink"
+SOFT = "soft targets"
 TRIES = 50
 
 
@@ -47,7 +49,7 @@ def draw_probes(
     """
     generator = np.random.default_rng(seed)
     kinds = [("fresh weights", 1.0, False), ("confident logits", 3.0, False)]
-    kinds += [("soft targets", 1.0, True)] if soft else []
+    kinds += [(SOFT, 1.0, True)] if soft else []
     return [_draw(sizes, activation, np.dtype(dtype), generator, rows, *kind) for kind in kinds]
 
 

@@ -22,7 +22,7 @@ from compare.environment import environment
 from compare.errors import BadInput
 from compare.experiment import Experiment
 from compare.point_judge import PointJudge
-from compare.probe import Probe, draw_probes
+from compare.probe import ON_KINK, SOFT, Probe, draw_probes
 from compare.records import Arrays, Implementation, Optimiser
 from compare.result import CheckSummary, Result
 from compare.sides import build_reference
@@ -76,13 +76,13 @@ def check(
         judge.ledger.find(finding)
         judge.ledger.tallies["structure"].failed += 1
     for update, probe in enumerate(probes):
-        if structure.soft or probe.note != "soft targets":
+        if structure.soft or probe.note != SOFT:
             _examine(judge, guarded, update, probe)
     steps = _examine_step(judge, step, probes[0], momentum_form, timeout) if step else ()
     settings = {"mode": "check", "sizes": list(sizes), "batch": len(probes[0].x)}
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     result = conclude(judge, settings, environment(), guarded)
-    notes = tuple(dict.fromkeys((*structure.notes, *guarded.notes)))
+    notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
     return replace(result, notes=result.notes + notes, checks=result.checks + steps)
 
 
@@ -160,6 +160,19 @@ def _examine(judge: PointJudge, guarded: GuardedImplementation, update: int, pro
     loss, gradients, _ = guarded(probe.parameters, probe.x, probe.targets)
     record = _record(update, probe, loss, gradients, {})
     judge.at_point(record, probe.x, probe.targets)
+
+
+def _kink_convention(judge: PointJudge, probes: Sequence[Probe]) -> list[str]:
+    """Say which slope each side takes exactly on a kink, if a probe showed it."""
+    if probes[-1].note != ON_KINK or not judge.ledger.tallies["same_point"].verdict == "agrees":
+        return []
+    update = len(probes) - 1
+    slopes = [kink.slope for kink in judge.ledger.kinks if kink.update == update and kink.z == 0]
+    name = judge.experiment.activation
+    return [
+        f"exactly at 0 the manual side takes {slopes[0] if slopes else 0:g} as the slope of "
+        f"{name}, the reference 0; both are right"
+    ]
 
 
 def _examine_step(

@@ -31,12 +31,15 @@ from tests import results
 
 CURVES = ["loss", "accuracy", "gradients", "drift"]
 TAYLOR = {
-    "h": [1e-3, 1e-2, 1e-1],
-    "remainder": [1e-6, 1e-4, 1e-2],
-    "slope": 2.0,
-    "direction": "the observed difference",
-    "power": 1e-6,
     "parameter": "w1",
+    "direction": "manual - reference",
+    "h": [1e-1, 1e-2, 1e-3, 1e-4],
+    "remainder": [1e-2, 1e-4, 1e-6, 1e-16],
+    "used": [True, True, True, False],
+    "slope": 2.0,
+    "power": 1e-6,
+    "error": 0.1,
+    "belongs": "slope 2: the gradient belongs to the loss",
 }
 ENDINGS: dict[str, Callable[[], Result]] = {
     "agreeing": results.agreeing,

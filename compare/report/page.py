@@ -34,7 +34,8 @@ CURVES: Final = {
 }
 CAPTIONS: Final = {
     "loss": "Wide and pale: reference; thin and dark, with markers: manual. Below, how far apart "
-    "they are, over the band that rounding may fill.",
+    "they are, over the band of what rounding explains at equal weights and what the reference "
+    "answers to the drift of the weights.",
     "accuracy": "Wide and pale: reference; thin and dark, with markers: manual.",
     "gradients": "Both sides evaluated at the manual side's weights, so that only rounding can "
     "differ. Above 1 they disagree; honest sides stay below 0.5.",

@@ -18,6 +18,7 @@ from compare.report.plots.series import Curve
 from compare.result import Result
 
 WIDE = 5.0
+BAND = "allowance + response to the drift"
 MARKERS = 12
 
 
@@ -37,40 +38,58 @@ SPLITS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What is drawn: its axis, its unit, and where a difference of 0 is drawn if all are 0."""
+
+    name: str
+    label: str
+    unit: str
+    scale: float
+    zero: float
+
+
+LOSS = Quantity("loss", "cross-entropy (nats)", "nats", 1.0, 1e-17)
+ACCURACY = Quantity("accuracy", "correct (%)", "% points", 100.0, 1e-3)
+
+
 def loss(result: Result) -> Figure | None:
-    """Return the loss figure in nats, None without epochs; log axis beyond three decades."""
-    figure = _figure(
-        result, "loss", "Loss of both sides", "cross-entropy (nats)", "nats", 1.0, 1e-17
-    )
+    """Return the loss figure, None at a single point; a log axis beyond three decades."""
+    figure = _figure(result, LOSS)
     if figure is not None and _spans_decades(result):
         figure.axes[0].set_yscale("log")
     return figure
 
 
 def accuracy(result: Result) -> Figure | None:
-    """Return the accuracy figure in per cent, None without epochs."""
-    return _figure(
-        result, "accuracy", "Accuracy of both sides", "correct (%)", "% points", 100.0, 1e-4
-    )
+    """Return the accuracy figure, None at a single point; one sample more or less is marked."""
+    figure = _figure(result, ACCURACY)
+    for axes, split in zip(figure.axes[1:] if figure else [], SPLITS.values(), strict=False):
+        samples = result.settings.get(f"{split.name}_samples")
+        if samples:
+            differences.mark_one_sample(axes, ACCURACY.scale / samples)
+    return figure
 
 
-def _figure(
-    result: Result, quantity: str, title: str, label: str, unit: str, scale: float, zero: float
-) -> Figure | None:
-    curves = {key: series.curve(result, f"{key}_{quantity}", scale) for key in SPLITS}
+def _figure(result: Result, quantity: Quantity) -> Figure | None:
+    names = {key: f"{key}_{quantity.name}" for key in SPLITS}
+    curves = {key: series.curve(result, name, quantity.scale) for key, name in names.items()}
     curves = {key: curve for key, curve in curves.items() if curve.drawn}
     if len(result.epochs) < 2 or not curves:
         return None
+    title = f"{quantity.name.capitalize()} of both sides"
     figure = style.blank(7.0, 3.4 + 1.25 * len(curves), title, style.caption(result))
     ratios = [3.0] + [1.25] * len(curves)
     panels = figure.subplots(1 + len(curves), 1, sharex=True, height_ratios=ratios)
     top, *below = panels
     _overlay(top, curves)
-    top.set_ylabel(label)
+    top.set_ylabel(quantity.label)
     for axes, (key, curve) in zip(below, curves.items(), strict=True):
-        differences.panel(axes, curve, SPLITS[key].colours[0], SPLITS[key].marker, zero)
-        axes.set_title(f"|manual − reference|, {SPLITS[key].name}", pad=4)
-        axes.set_ylabel(unit)
+        split = SPLITS[key]
+        look = differences.Look(split.colours[0], split.marker, BAND, quantity.zero)
+        differences.panel(axes, curve, look)
+        axes.set_title(f"|manual − reference|, {split.name}", pad=4)
+        axes.set_ylabel(quantity.unit)
     sides = [values for curve in curves.values() for values in (curve.manual, curve.reference)]
     style.mark_the_end(top, result, sides)
     for axes in panels:

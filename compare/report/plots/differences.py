@@ -6,6 +6,7 @@ last bit with zeros in between; a zero is an open triangle at the tick that read
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,40 +18,55 @@ from compare.report.plots.series import Curve, Floats
 CROSSES = 40
 
 
-def panel(axes: Axes, curve: Curve, colour: str, marker: str, floor: float = 1e-17) -> None:
-    """Draw `|manual - reference|` of one curve, and the band of its allowance if it has one.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a difference is drawn, what its band is called, and where 0 is drawn if all are 0."""
 
-    `floor` is where 0 is drawn if there is no positive number to put it below.
-    """
+    colour: str
+    marker: str
+    band: str
+    zero: float
+
+
+def panel(axes: Axes, curve: Curve, look: Look) -> None:
+    """Draw `|manual - reference|` of one curve, and the band of its allowance if it has one."""
     difference, band = curve.difference, np.where(np.isfinite(curve.band), curve.band, np.nan)
-    floor = series.floor_below(difference, band, otherwise=floor)
+    floor = series.floor_below(difference, band, otherwise=look.zero)
     series.log_axis(axes, floor, series.largest_finite(difference, band))
     if np.isfinite(band).any():
-        _band(axes, curve.epochs, band)
-    _points(axes, curve.epochs, difference, floor, colour, marker)
+        _band(axes, curve.epochs, band, look.band)
+    _points(axes, curve.epochs, difference, floor, look)
+    _legend(axes)
+
+
+def mark_one_sample(axes: Axes, share: float) -> None:
+    """Draw the smallest step an accuracy can make, which is all the scale it has."""
+    axes.axhline(share, color=style.QUIET, linewidth=0.8, linestyle="--", label="one sample")
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2)
 
 
-def _band(axes: Axes, epochs: Floats, band: Floats) -> None:
+def _band(axes: Axes, epochs: Floats, band: Floats, label: str) -> None:
     bottom = axes.get_ylim()[0]
     marker = "_" if len(epochs) == 1 else None
     band = np.maximum(band, bottom)
-    axes.fill_between(epochs, bottom, band, color=style.BAND, linewidth=0, label="allowance")
+    axes.fill_between(epochs, bottom, band, color=style.BAND, linewidth=0, label=label)
     axes.plot(epochs, band, color=style.QUIET, linewidth=0.8, marker=marker, markersize=20)
 
 
-def _points(
-    axes: Axes, epochs: Floats, difference: Floats, floor: float, colour: str, marker: str
-) -> None:
+def _points(axes: Axes, epochs: Floats, difference: Floats, floor: float, look: Look) -> None:
     epochs, difference = series.keep_largest(epochs, difference)
     size = 3.5 if len(difference) <= 60 else 2.0
-    common: dict[str, Any] = {"linestyle": "none", "color": colour, "clip_on": False}
+    common: dict[str, Any] = {"linestyle": "none", "color": look.colour, "clip_on": False}
     equal, finite = difference == 0, np.isfinite(difference)
     seen = finite & ~equal
     if seen.any():
         values = np.maximum(difference[seen], floor)
-        axes.plot(epochs[seen], values, marker=marker, markersize=size, **common)
+        axes.plot(epochs[seen], values, marker=look.marker, markersize=size, **common)
     if equal.any():
         label = "equal at every epoch" if equal.all() else "equal to the last bit"
         hollow: dict[str, Any] = {

@@ -33,12 +33,13 @@ Colour = tuple[float, float, float, float]
 
 def gradients(result: Result) -> Figure | None:
     """Return the error of every parameter's gradient over the epochs, None at a single point."""
-    if len(result.epochs) < 2 or not any(row.worst for row in result.epochs):
+    names = _parameters(result)
+    if len(result.epochs) < 2 or not names:
         return None
     figure = style.blank(7.0, 4.2, "Worst gradient error per parameter", style.caption(result))
     axes = figure.add_subplot()
     epochs = series.column(result.epochs, lambda row: row.epoch)
-    ratios = {name: series.worst_ratio(result, name) for name in _parameters(result)}
+    ratios = {name: series.worst_ratio(result, name) for name in names}
     worst, row = _largest(ratios)
     _lines(axes, epochs, ratios, worst)
     _kinks(axes, result)
@@ -68,7 +69,8 @@ def ratio_axis(axes: Axes, ratios: Floats, which: Literal["x", "y"]) -> float:
 
 
 def _parameters(result: Result) -> list[str]:
-    return list(dict.fromkeys(name for row in result.epochs for name in row.worst))
+    names = dict.fromkeys(name for row in result.epochs for name in row.worst)
+    return [name for name in names if _layer(name)]  # the loss belongs to no layer
 
 
 def _layer(parameter: str) -> int:

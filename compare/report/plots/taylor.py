@@ -6,6 +6,8 @@ is not, so on log axes the slope is the answer; two guide lines show what to com
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,40 +20,37 @@ from compare.result import Result
 def referee(result: Result) -> Figure | None:
     """Return the log-log plot of the referee's remainders, None if none were measured.
 
-    Reads `h` and `remainder` (equally long), `slope`, `direction`, `parameter` and `power` (the
-    smallest relative error it could have seen) from `Result.referee`.
+    Reads `parameter`, `direction`, `slope`, `belongs` and, equally long, `h`, `remainder` and
+    `used` (where rounding has not reached the remainder) from `Result.referee`.
     """
     said = result.referee
-    if said is None or "h" not in said:
+    if said is None or not any(said.get("used", ())):
         return None
     steps = np.asarray(said["h"], dtype=np.float64)
-    remainder = np.abs(np.asarray(said["remainder"], dtype=np.float64))
-    seen = np.isfinite(remainder) & (remainder > 0)
-    if not seen.any():
-        return None
-    title = f"Referee: slope {said['slope']:.2f} along {said['direction']}"
-    figure = style.blank(5.2, 4.0, title, style.caption(result))
+    remainder = np.asarray(said["remainder"], dtype=np.float64)
+    used = np.asarray(said["used"], dtype=bool)
+    figure = style.blank(7.0, 4.2, f"Referee: {said['belongs']}", style.caption(result))
     axes = figure.add_subplot()
     axes.set(xscale="log", yscale="log")
-    _guides(axes, steps[seen], remainder[seen])
-    dark = style.TRAINING[0]
-    axes.plot(
-        steps[seen], remainder[seen], "o-", color=dark, label=f"measured on {said['parameter']}"
-    )
-    axes.set_xlabel("step h along the direction")
+    _guides(axes, steps[used], remainder[used])
+    dark, label = style.TRAINING[0], f"measured, slope {said['slope']:.2f}"
+    axes.plot(steps[used], remainder[used], "o-", color=dark, label=label)
+    left = ~used & (remainder > 0) & np.isfinite(remainder)
+    hollow: dict[str, Any] = {"color": style.QUIET, "markerfacecolor": "white"}
+    axes.plot(steps[left], remainder[left], "o", label="rounding, not used", **hollow)
+    axes.set_xlabel(f"step h in {said['parameter']} along {said['direction']}")
     axes.set_ylabel("|L(θ + h d) − L(θ) − h ⟨g, d⟩| (nats)")
-    axes.set_title(f"sees relative errors down to {said['power']:.1g}", fontweight="normal")
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     return figure
 
 
 def _guides(axes: Axes, steps: Floats, remainder: Floats) -> None:
-    """Draw the slopes 1 and 2 through the point of the largest step."""
-    last = int(steps.argmax())
-    ends = np.array([steps.min(), steps[last]])
+    """Draw the slopes 1 and 2 through the point of the smallest step that counts."""
+    first = int(steps.argmin())
+    ends = np.array([steps[first], steps.max()])
     for slope, meaning, pale in (
-        (2, "slope 2: g is the gradient", style.TRAINING[1]),
+        (2, "slope 2: g is the gradient of L", style.TRAINING[1]),
         (1, "slope 1: it is not", style.VALIDATION[1]),
     ):
-        line = remainder[last] * (ends / steps[last]) ** slope
+        line = remainder[first] * (ends / steps[first]) ** slope
         axes.plot(ends, line, color=pale, linewidth=5, label=meaning)

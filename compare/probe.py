@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import manual_mlp
+from compare.allowance.rules import ACTIVATION_RULES
 from compare.records import Arrays
 
 LEAST_ROWS = 17
@@ -50,7 +51,13 @@ def draw_probes(
     generator = np.random.default_rng(seed)
     kinds = [("fresh weights", 1.0, False), ("confident logits", 3.0, False)]
     kinds += [(SOFT, 1.0, True)] if soft else []
-    return [_draw(sizes, activation, np.dtype(dtype), generator, rows, *kind) for kind in kinds]
+    probes = [_draw(sizes, activation, np.dtype(dtype), generator, rows, *kind) for kind in kinds]
+    if ACTIVATION_RULES[activation].kinks and len(sizes) > 2:
+        on_kink = _draw(sizes, activation, np.dtype(dtype), generator, rows, ON_KINK, 1.0, False)
+        on_kink.x[0] = 0
+        on_kink.parameters["b1"][0] = 0  # z1[0, 0] = 0 exactly, on every side
+        probes.append(on_kink)
+    return probes
 
 
 def batch_size_unlike(sizes: Sequence[int]) -> int:

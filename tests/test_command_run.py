@@ -74,7 +74,7 @@ def test_quiet_prints_the_verdict_and_nothing_else(
     ends_with(monkeypatch, results.disagreeing())
     assert run.main(["--quiet", "--no-plots"]) == 1
     out, err = capsys.readouterr()
-    assert " ".join(out.split()) == results.disagreeing().sentence
+    assert out == results.disagreeing().sentence + "\n"
     assert err == ""
 
 

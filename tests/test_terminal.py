@@ -150,10 +150,10 @@ def test_an_interrupted_run_says_that_it_was() -> None:
     assert text.endswith("(interrupted: this is about the updates done)")
 
 
-def test_the_verdict_alone_is_the_sentence_and_nothing_else() -> None:
+def test_the_verdict_alone_is_one_line() -> None:
     file = io.StringIO()
-    show_verdict(results.agreeing(), Terminal(file, width=80))
-    assert file.getvalue() == results.agreeing().sentence + "\n"
+    show_verdict(results.disagreeing(), Terminal(file, width=80))
+    assert file.getvalue() == results.disagreeing().sentence + "\n"
 
 
 def test_files_are_listed_with_their_folder() -> None:

@@ -65,23 +65,24 @@ def show(result: Result, console: Console, *, verbose: bool = False) -> None:
         console.print(table(shown, len(shown) if verbose else ROWS))
         console.print()
     console.print(facts(result, None if verbose else FACTS))
-    show_verdict(result, console)
+    console.print(verdict(result))
 
 
 def show_verdict(result: Result, console: Console) -> None:
-    """Print the verdict in one sentence, and nothing else."""
-    console.print(Text(words.verdict_line(result), style=style(result)))
+    """Print the verdict on one line however long, for `grep` and the like, and nothing else."""
+    console.print(verdict(result), soft_wrap=True)
+
+
+def verdict(result: Result) -> Text:
+    """Return the verdict in its colour; a judge that does not work is an error."""
+    judged = Verdict.DISAGREES if result.control_failed else result.verdict
+    return Text(words.verdict_line(result), style=STYLES[judged])
 
 
 def show_files(files: Sequence[Path], console: Console) -> None:
     """Print where the report is."""
     names = ", ".join(path.name for path in files)
     console.print(Text(f"written to {files[0].parent}: {names}", style="dim"))
-
-
-def style(result: Result) -> str:
-    """Return the colour of the verdict; without a working judge it is that of an error."""
-    return STYLES[Verdict.DISAGREES if result.control_failed else result.verdict]
 
 
 def tensors(worst: Mapping[str, Worst]) -> dict[str, Worst]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from compare.checks.structure import enter_structure
 from compare.data import DataSet
 from compare.environment import environment
 from compare.experiment import Experiment
-from compare.inputs import draw_inputs
+from compare.inputs import Inputs, draw_inputs
 from compare.judge import Judge
+from compare.probe import Probe, draw_probes
 from compare.records import Record
 from compare.result import Result
 from compare.run_conclusion import conclude_run
@@ -66,13 +68,28 @@ def run_training(
     with given_threads(experiment.threads):
         reference = build_reference(experiment, inputs.sizes)
         judge = Judge(experiment=experiment, inputs=inputs, reference=reference)
-        return watch(
+        structure = enter_structure(
+            judge, manual.loss_and_gradients, structural_probes(experiment, inputs)
+        )
+        result = watch(
             judge,
             manual_records(experiment, inputs, manual),
             reference_records(experiment, inputs, reference),
             manual,
             on_update,
         )
+        return replace(result, notes=(*result.notes, *structure.notes))
+
+
+def structural_probes(experiment: Experiment, inputs: Inputs) -> list[Probe]:
+    """A few of the run's own rows at random weights with biases: no training has begun."""
+    return draw_probes(
+        inputs.sizes,
+        activation=experiment.activation,
+        dtype=experiment.dtype,
+        seed=experiment.seed,
+        rows=inputs.training[0],
+    )
 
 
 def watch(

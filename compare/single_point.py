@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare.bring.implementation import GuardedImplementation, GuardedStep
 from compare.checks.step import StepCheck
-from compare.checks.structure import Structure, examine_structure
+from compare.checks.structure import Structure, enter_structure
 from compare.conclusion import conclude
 from compare.environment import environment
 from compare.errors import BadInput
@@ -71,10 +71,7 @@ def check(
     guarded = GuardedImplementation(implementation, timeout=timeout)
     judge = PointJudge(experiment=experiment, reference=build_reference(experiment, sizes))
     probes = [given] if given else _draw(experiment, sizes, rows)
-    structure = Structure() if given else examine_structure(guarded, judge.same_point, *probes[:3])
-    for finding in structure.findings:
-        judge.ledger.find(finding)
-        judge.ledger.tallies["structure"].failed += 1
+    structure = Structure() if given else enter_structure(judge, guarded, probes)
     for update, probe in enumerate(probes):
         if structure.soft or probe.note != SOFT:
             _examine(judge, guarded, update, probe)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.comparison import compare_entries
-from compare.checks.drift import Drift, moved_gradients
+from compare.checks.drift import Drift, moved_gradients, norm
 from compare.checks.same_point import Examined, Reported, compare_reported
 from compare.checks.step import StepCheck
 from compare.inputs import Inputs
@@ -157,7 +157,8 @@ class Judge(PointJudge):
             bands[which] = self._reference_curve(reference, which, at_manual, drift)
         worst = self.ledger.close_epoch()
         band = Band(bands["train"], bands["validation"], self.drift.fed)
-        self.rows.append(EpochRow(manual.epoch, *curves, drift, band, worst))
+        norms = {name: norm(value) for name, value in manual.parameters.items()}
+        self.rows.append(EpochRow(manual.epoch, *curves, drift, band, worst, norms))
 
     def _evaluate(self, record: Record, which: str) -> Reported:
         """Evaluate the reference on a whole set, at the weights of a record of either side."""

@@ -133,7 +133,11 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """One point of every curve; `worst`: per parameter, its gradient over the epoch's updates."""
+    """One point of every curve; `worst`: per parameter, its gradient over the epoch's updates.
+
+    `norms`: the 2-norm of each of the manual side's parameters, by which a baseline tells which
+    of them moved.
+    """
 
     epoch: int
     manual: Curves
@@ -141,6 +145,7 @@ class EpochRow:
     drift: float
     band: Band
     worst: Mapping[str, Worst]
+    norms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,13 @@ def add_report(made: Parser) -> None:
         const=(),
         help="write report.json only, neither plots nor report.html",
     )
+    group.add_argument(
+        "--junit",
+        type=Path,
+        metavar="FILE",
+        help="also write the checks as JUnit XML, for build servers (default: not written; a "
+        "Markdown summary is appended to $GITHUB_STEP_SUMMARY where that is set)",
+    )
     loudness = group.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="print the verdict only")
     loudness.add_argument(

@@ -51,16 +51,27 @@ def speak_plainly() -> None:
 
 def command(options: argparse.Namespace, interruption: Interruption) -> int:
     """Train and compare, print, save; return the exit code."""
-    from compare.report.folder import check_folder
+    from compare.report import summary
 
-    check_folder(options.out, "--out")
+    check_destinations(options)
     result = train(options, interruption)
     try:
-        show_and_save(result, options)
+        show(result, options)
+        save(result, options)
         result = draw(result, options, interruption)
+        summary.append(result)
     except OSError as problem:
         raise BadInput(f"the report could not be written: {problem}") from problem
     return result.exit_code
+
+
+def check_destinations(options: argparse.Namespace) -> None:
+    """Raise BadInput for what could not be written in the end, before anything is computed."""
+    from compare.report.folder import check_file, check_folder
+
+    check_folder(options.out, "--out")
+    if options.junit:
+        check_file(options.junit, "--junit")
 
 
 def train(options: argparse.Namespace, interruption: Interruption) -> Result:
@@ -100,16 +111,23 @@ def nothing_compared(experiment: Experiment) -> Result:
     )
 
 
-def show_and_save(result: Result, options: argparse.Namespace) -> None:
-    """Print `result` and write report.json."""
-    from compare.report.folder import write_report
-    from compare.report.terminal import Terminal, show, show_verdict
+def show(result: Result, options: argparse.Namespace) -> None:
+    """Print `result` as fully as it is wanted."""
+    from compare.report import terminal
 
     if options.quiet:
-        show_verdict(result, Terminal())
+        terminal.show_verdict(result, terminal.Terminal())
     else:
-        show(result, Terminal(), verbose=options.verbose)
-    write_report(result, options.out)
+        terminal.show(result, terminal.Terminal(), verbose=options.verbose)
+
+
+def save(result: Result, options: argparse.Namespace) -> None:
+    """Write everything that a program reads."""
+    from compare.report import folder, junit
+
+    folder.write_report(result, options.out)
+    if options.junit:
+        junit.write(result, options.junit)
 
 
 def draw(result: Result, options: argparse.Namespace, interruption: Interruption) -> Result:
@@ -129,7 +147,7 @@ def draw(result: Result, options: argparse.Namespace, interruption: Interruption
                 files += folder.draw(result, options.out, options.plots)
     except KeyboardInterrupt:
         result = replace(result, interrupted=True)
-        folder.write_report(result, options.out)
+        save(result, options)
     if not options.quiet:
         show_files(files, Terminal())
     return result

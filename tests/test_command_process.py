@@ -27,8 +27,9 @@ print(code, {"torch", "matplotlib"} & set(sys.modules))
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start every process in a folder of its own."""
+    """Start every process in a folder of its own, and as if on nobody's build server."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(ENVIRONMENT, "GITHUB_STEP_SUMMARY", raising=False)
 
 
 def finished(*command: str) -> subprocess.CompletedProcess[str]:

@@ -25,8 +25,9 @@ VALIDATOR = Draft202012Validator(json.loads(report_json.SCHEMA.read_text(encodin
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each command in a folder of its own."""
+    """Run each command in a folder of its own, and as if on nobody's build server."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
 
 def ends_with(monkeypatch: pytest.MonkeyPatch, result: Result | BaseException) -> None:
@@ -106,6 +107,26 @@ def test_the_report_goes_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> 
     assert {path.name for path in Path("a/b").iterdir()} == {"report.json", *report("a/b")["files"]}
 
 
+def test_the_checks_are_written_for_build_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_with(monkeypatch, results.disagreeing())
+    assert run.main(["--no-plots", "--junit", "xml/junit.xml"]) == 1
+    assert "<failure" in Path("xml/junit.xml").read_text(encoding="utf-8")
+
+
+def test_a_workflow_gets_one_summary_with_the_final_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    def draw(*_: Any) -> list[Path]:
+        press()
+        raise AssertionError("the drawing went on")
+
+    ends_with(monkeypatch, results.agreeing(epochs=1))
+    monkeypatch.setattr(folder, "draw", draw)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    assert run.main([]) == 130
+    text = Path("summary.md").read_text(encoding="utf-8")
+    assert text.count("## ") == 1
+    assert "interrupted" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -115,6 +136,8 @@ def test_the_report_goes_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> 
         (["--device", "abacus"], "abacus"),
         (["--hidden", "2000000000"], "not enough memory"),
         (["--out", "taken"], "--out: taken is not a folder"),
+        (["--junit", "taken/junit.xml"], "--junit: taken is not a folder"),
+        (["--junit", "."], "--junit: . is a folder"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

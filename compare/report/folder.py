@@ -71,6 +71,13 @@ def check_folder(folder: Path, option: str) -> None:
         raise BadInput(f"{option}: {place} may not be written to: name another folder")
 
 
+def check_file(path: Path, option: str) -> None:
+    """Raise BadInput unless a file can be written at `path`; makes nothing."""
+    if path.is_dir():
+        raise BadInput(f"{option}: {path} is a folder: name a file")
+    check_folder(path.parent, option)
+
+
 def nearest(path: Path) -> Path:
     """Return `path` or the first of its parents that exists, be it a dangling link."""
     for place in (path, *path.parents):

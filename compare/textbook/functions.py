@@ -1,0 +1,122 @@
+"""What stands between two matrix products: softmax, logarithms, activations, casts, on Pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from compare.allowance.rules import (
+    ACTIVATION_RULES,
+    softmax_allowance,
+    softmax_rows,
+)
+from compare.textbook.pair import Float, Function, Operand, Pair
+
+VALUES: dict[str, Function] = {
+    "relu": lambda z: np.maximum(z, 0.0),
+    "tanh": np.tanh,
+    "sigmoid": lambda z: np.exp(-np.logaddexp(0.0, -z)),
+    "identity": lambda z: z,
+}
+"""h = f(z) of every activation of `ACTIVATION_RULES`."""
+
+
+def softmax(z: Pair) -> Pair:
+    """Return p = softmax(z) of every row, (N, K); what underflows in the dtype is 0."""
+    p, shifted = softmax_rows(z.value)
+    allowance = softmax_allowance(p, shifted, z.allowance, z.arithmetic.unit)
+    return z.made(p.astype(z.dtype), allowance + z.arithmetic.tiny)
+
+
+def log_softmax(z: Pair) -> Pair:
+    """Return log softmax(z) = z - max z - log sum exp(z - max z) of every row, (N, K)."""
+    p, shifted = softmax_rows(z.value)
+    value = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    carried = (p * z.allowance).sum(axis=1, keepdims=True) + (1 - 2 * p) * z.allowance
+    return z.made(value, carried + z.arithmetic.unit * (1 + np.abs(z.value) + np.abs(value)))
+
+
+def exp(z: Pair) -> Pair:
+    """Return e = exp(z) as the dtype can hold it: infinity above, 0 below."""
+    with np.errstate(over="ignore", under="ignore"):
+        e = np.exp(z.value).astype(z.dtype).astype(np.float64)
+    relative = np.expm1(np.minimum(z.allowance, 700.0)) + z.arithmetic.unit
+    return z.made(e, e * relative + z.arithmetic.tiny)
+
+
+def log(p: Pair) -> Pair:
+    """Return log p; A(log p) = -log(1 - A(p) / p), which is infinite where p may be 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.log(p.value)
+        carried = -np.log1p(-np.minimum(p.allowance / np.abs(p.value), 1.0))
+    return p.made(value, carried + p.arithmetic.unit * np.abs(value))
+
+
+def activate(z: Pair, activation: str) -> Pair:
+    """Return h = f(z); |f'| A(z) and the rounding of f itself."""
+    rule, f = ACTIVATION_RULES[activation], VALUES[activation]
+    value = f(z.value)
+    if rule.kinks:
+        return z.stepped(f)
+    carried = np.abs(rule.slope(value)) * z.allowance + z.arithmetic.floor()
+    return z.made(value, carried + rule.value * z.arithmetic.unit * np.abs(value))
+
+
+def slope(h: Pair, activation: str) -> Pair:
+    """Return f'(z), written in the value h as both sides compute it.
+
+    A(f') = |df'/dh| A(h) + slope_rounding unit; at a kink the slope may be either of the two.
+    """
+    rule = ACTIVATION_RULES[activation]
+    if rule.kinks:
+        return h.jumped(lambda entries: (entries > 0).astype(np.float64))
+    bend = 0.0 if rule.bend is None else rule.bend(h.value)
+    rounding = rule.slope_rounding * h.arithmetic.unit
+    return h.made(rule.slope(h.value), bend * h.allowance + rounding)
+
+
+def mask(z: Pair, threshold: float = 0.0) -> Pair:
+    """Return 1 where z > threshold, else 0."""
+    return z.jumped(lambda entries: (entries > threshold).astype(np.float64))
+
+
+def cast(a: Pair, dtype: DTypeLike) -> Pair:
+    """Return `a` rounded to `dtype` and back; near the middle of two numbers it may be either."""
+    with np.errstate(over="ignore", under="ignore"):
+        return a.jumped(lambda entries: entries.astype(dtype).astype(np.float64))
+
+
+def clip(a: Pair, low: float, high: float) -> Pair:
+    """Return `a` held between `low` and `high`."""
+    return a.stepped(lambda entries: np.clip(entries, low, high))
+
+
+def trunc(a: Pair) -> Pair:
+    """Return `a` without its fraction."""
+    return a.jumped(np.trunc)
+
+
+def sqrt(a: Pair) -> Pair:
+    """Return the square root; f' = 1 / (2 sqrt a)."""
+    return a.smooth(np.sqrt, lambda entries: 0.5 / np.sqrt(entries))
+
+
+def repeated(row: Pair, rows: int) -> Pair:
+    """Return `row`, (K,), once for every sample, (N, K)."""
+    return row.arranged(lambda entries: np.broadcast_to(entries, (rows, *entries.shape)))
+
+
+def where(condition: Operand, chosen: Pair, otherwise: Pair) -> Pair:
+    """Return `chosen` where the exact condition holds, else `otherwise`."""
+    picked = np.asarray(condition, dtype=bool)
+    return Pair(
+        np.where(picked, chosen.value, otherwise.value),
+        np.where(picked, chosen.allowance, otherwise.allowance),
+        chosen.dtype,
+    )
+
+
+def maximum_of_rows(z: Pair) -> Float:
+    """Return the largest entry of each row, (N, 1): a shift cancels, so it counts as exact."""
+    largest: Float = z.value.max(axis=1, keepdims=True)
+    return largest

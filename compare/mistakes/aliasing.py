@@ -1,0 +1,84 @@
+"""Family: an array that is overwritten while somebody still needs it."""
+
+from __future__ import annotations
+
+from compare.mistakes.mistake import NetworkMistake
+from compare.mistakes.reduction import DW_LINE
+from compare.textbook import Pair, Pass, Point
+from compare.textbook.functions import exp, log, log_softmax, maximum_of_rows
+
+FAMILY = "aliasing"
+LOG_LINE = "log_p = log_softmax(logits)"
+
+
+def hidden(point: Point) -> bool:
+    """Return whether there is a hidden layer whose values are cached."""
+    return point.depth > 1
+
+
+def derivative_for_input(net: Pass, i: int) -> Pair:
+    """f'(z_{l-1}).T @ dz_l."""
+    return (net.get("slope", i - 1) if i > 1 else net.x).T @ net.dz(i)
+
+
+def delta_for_input(net: Pass, i: int) -> Pair:
+    """dz_{l-1}.T @ dz_l."""
+    return (net.dz(i - 1) if i > 1 else net.x).T @ net.dz(i)
+
+
+IN_PLACE = (
+    NetworkMistake(
+        name="derivative-overwrites-activation",
+        family=FAMILY,
+        sentence="The derivative of the activation is written into the array of the hidden values; "
+        "the weight gradient of the next layer then reads the derivative.",
+        right="dw_l = h_{l-1}.T @ dz_l",
+        wrong="dw_l = f'(z_{l-1}).T @ dz_l",
+        line=DW_LINE,
+        slip="below = slope(h[i - 1]) if i > 1 else x\n        dw[i] = below.T @ dz[i]",
+        stages={"dw": derivative_for_input},
+        applies=hidden,
+        trigger="the weight gradient is computed after the derivative",
+        seen=12,
+    ),
+    NetworkMistake(
+        name="delta-overwrites-activation",
+        family=FAMILY,
+        sentence="dz is written into the array of the hidden values; the weight gradient of the "
+        "next layer then reads dz.",
+        right="dw_l = h_{l-1}.T @ dz_l",
+        wrong="dw_l = dz_{l-1}.T @ dz_l",
+        line=DW_LINE + "\n        " + "db[i] = dz[i].sum(axis=0)",
+        slip="db[i] = dz[i].sum(axis=0)\n"
+        "        below = (dz[i] @ w[i].T) * slope(h[i - 1]) if i > 1 else x\n"
+        "        dw[i] = below.T @ dz[i]",
+        stages={"dw": delta_for_input},
+        applies=hidden,
+        trigger="the weight gradient is computed after dz of the layer below",
+        seen=4,
+    ),
+    NetworkMistake(
+        name="delta-overwrites-probabilities",
+        family=FAMILY,
+        sentence="p - y is written into the array of the probabilities; the loss then takes the "
+        "logarithm of p - y, which is negative: NaN.",
+        right="loss from log p",
+        wrong="loss from log(p - y)",
+        line=LOG_LINE,
+        slip="with np.errstate(invalid='ignore'):\n        log_p = np.log(p - y)",
+        stages={"log_p": lambda net, _: log(net.error)},
+        trigger="the loss is computed after the gradient",
+    ),
+    NetworkMistake(
+        name="softmax-overwrites-logits",
+        family=FAMILY,
+        sentence="The softmax works in place: the logits hold exp(z - max z) when the loss reads "
+        "them.",
+        right="loss from log softmax(z)",
+        wrong="loss from log softmax(exp(z - max z))",
+        line=LOG_LINE,
+        slip="log_p = log_softmax(np.exp(logits - logits.max(axis=1, keepdims=True)))",
+        stages={"log_p": lambda net, _: log_softmax(exp(net.logits - maximum_of_rows(net.logits)))},
+        trigger="the loss is computed from the logits after the softmax",
+    ),
+)

@@ -1,0 +1,107 @@
+"""What a mistake is: words for the reader, and code that makes it.
+
+The words are the equation as it should be, the equation as it is, the line to change and the
+sentence of the diagnosis. The code is an override of one stage (or a few) of the textbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from compare.textbook import Override, Pair, Pass, Point
+
+Seen = Mapping[str, NDArray[Any]]
+Trial = Callable[[float], Pass]
+Fit = Callable[[Trial, Seen], Iterable[float]]
+"""Candidates for a free constant, best first: `fit(pass with constant c, numbers seen)`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mistake:
+    """The words of a mistake.
+
+    `sentence` is what the user reads; `{N}`, `{K}`, `{F}`, `{H}`, `{constant}` are filled in.
+    `line` and `slip` are code: as it should be, as the mistake writes it; `more` holds further
+    such pairs where one line is not enough. `trigger` says when it
+    shows, `observable` where. `seen` counts it among 70 hand-written networks; with nothing else
+    to tell two explanations apart, the frequent one is named first. A `convention` keeps loss and
+    gradient together.
+    """
+
+    name: str
+    family: str
+    sentence: str
+    right: str
+    wrong: str
+    line: str
+    slip: str
+    more: tuple[tuple[str, str], ...] = ()
+    trigger: str = "always"
+    seen: int = 0
+    convention: bool = False
+    example: float | None = None
+
+    @property
+    def observable(self) -> tuple[str, ...]:
+        """Return where it shows: loss, gradient, repeated calls, trainer records, curves."""
+        raise NotImplementedError
+
+
+def everywhere(point: Point) -> bool:
+    """Return that a mistake can be made in any network."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkMistake(Mistake):
+    """A mistake in loss or gradient: `stages` override those of the textbook pass.
+
+    A stage function is `(pass, layer) -> Pair`, with a third argument where there is a free
+    constant, which `fit` recovers from the numbers seen. `applies` tells the networks in which
+    the mistake can be made; `proof`, if given, is asked about the numbers seen before the
+    explanation is accepted.
+    """
+
+    stages: Mapping[str, Callable[..., Pair]]
+    fit: Fit | None = None
+    applies: Callable[[Point], bool] = everywhere
+    proof: Callable[[Seen], bool] | None = None
+    layers: bool = field(default=True)
+
+    @property
+    def observable(self) -> tuple[str, ...]:
+        """Return what the overridden stages reach."""
+        overrides = self.overrides(0.0)
+        loss = any(override.reaches("loss", 0, 2) for override in overrides)
+        gradient = any(
+            override.reaches(kind, layer, 2)
+            for override in overrides
+            for kind in ("dw", "db")
+            for layer in (1, 2)
+        )
+        return ("loss",) * loss + ("gradient",) * gradient
+
+    def overrides(
+        self, constant: float | None = None, layer: int | None = None
+    ) -> frozenset[Override]:
+        """Return the overrides that make this mistake, in every layer or in one."""
+        bound = constant if self.fit is not None else None
+        return frozenset(
+            Override(stage, function, layer, bound) for stage, function in self.stages.items()
+        )
+
+    def choices(self, point: Point) -> tuple[int | None, ...]:
+        """Return the layers a diagnosis tries: all at once, then each alone."""
+        stages = set(self.stages)
+        if not self.layers or len(stages) > 1:
+            return (None,)
+        last = point.depth + 1 if stages & {"z", "dw", "db"} else point.depth
+        single = range(1, last) if stages <= LAYERED and last > 2 else range(0)
+        return (None, *single)
+
+
+LAYERED = frozenset({"z", "h", "dw", "db", "dh", "slope", "dz"})

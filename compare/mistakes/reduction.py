@@ -1,0 +1,344 @@
+"""Family: how the sum over the batch is divided, and over what is summed at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from compare.mistakes.fits import whole
+from compare.mistakes.mistake import NetworkMistake
+from compare.textbook import RIGHT, Pair, Pass, Point
+from compare.textbook.functions import repeated
+
+FAMILY = "reduction"
+ERROR_LINE = "dz, dh, dw, db = {L: error / M}, {}, {}, {}"
+LOSS_LINE = "loss = terms.sum() / M"
+DW_LINE = "dw[i] = h[i - 1].T @ dz[i]"
+DB_LINE = "db[i] = dz[i].sum(axis=0)"
+
+
+def error_slip(expression: str) -> str:
+    """Return the line of `dlogits` with another expression."""
+    return ERROR_LINE.replace("error / M", expression)
+
+
+def averaged(point: Point) -> bool:
+    """Return whether the loss is declared to be averaged over the batch."""
+    return point.reduction == "mean"
+
+
+def summed(point: Point) -> bool:
+    """Return whether the loss is declared to be summed over the batch."""
+    return point.reduction == "sum"
+
+
+def error_over(divisor: Callable[[Pass], float]) -> Callable[[Pass, int], Pair]:
+    """Return the stage dlogits = error / divisor."""
+    return lambda net, _: net.error / divisor(net)
+
+
+def loss_over(divisor: Callable[[Pass], float]) -> Callable[[Pass, int], Pair]:
+    """Return the stage loss = sum terms / divisor."""
+    return lambda net, _: net.terms.sum() / divisor(net)
+
+
+SUM_AGAINST_MEAN = (
+    NetworkMistake(
+        name="gradient-summed",
+        family=FAMILY,
+        sentence="The gradient is summed over the batch, the loss is averaged: every gradient is "
+        "N = {N} times too large.",
+        right="dlogits = (p - y) / N",
+        wrong="dlogits = p - y",
+        line=ERROR_LINE,
+        slip=error_slip("error"),
+        stages={"dlogits": lambda net, _: net.error},
+        applies=averaged,
+        seen=17,
+    ),
+    NetworkMistake(
+        name="gradient-averaged",
+        family=FAMILY,
+        sentence="The gradient is averaged over the batch, the loss is summed: every gradient is "
+        "N = {N} times too small.",
+        right="dlogits = p - y",
+        wrong="dlogits = (p - y) / N",
+        line=ERROR_LINE,
+        slip=error_slip("error / N"),
+        stages={"dlogits": error_over(lambda net: net.rows)},
+        applies=summed,
+        trigger="the loss is declared to be a sum",
+    ),
+    NetworkMistake(
+        name="loss-summed",
+        family=FAMILY,
+        sentence="The loss is summed over the batch, the gradient belongs to the average: the loss "
+        "is N = {N} times too large.",
+        right="loss = -(1/N) sum y log p",
+        wrong="loss = -sum y log p",
+        line=LOSS_LINE,
+        slip="loss = terms.sum()",
+        stages={"loss": loss_over(lambda net: 1.0)},
+        applies=averaged,
+    ),
+    NetworkMistake(
+        name="loss-averaged",
+        family=FAMILY,
+        sentence="The loss is averaged over the batch, the gradient belongs to the sum: the loss "
+        "is N = {N} times too small.",
+        right="loss = -sum y log p",
+        wrong="loss = -(1/N) sum y log p",
+        line=LOSS_LINE,
+        slip="loss = terms.sum() / N",
+        stages={"loss": loss_over(lambda net: net.rows)},
+        applies=summed,
+        trigger="the loss is declared to be a sum",
+    ),
+    NetworkMistake(
+        name="summed-not-averaged",
+        family=FAMILY,
+        sentence="Loss and gradient are both summed over the batch instead of averaged: a "
+        "convention, everything is N = {N} times as large. Declare it with `--reduction sum`.",
+        right="loss = -(1/N) sum y log p, dlogits = (p - y) / N",
+        wrong="loss = -sum y log p, dlogits = p - y",
+        line='M = N if reduction == "mean" else 1',
+        slip="M = 1",
+        stages={
+            "loss": loss_over(lambda net: 1.0),
+            "dlogits": lambda net, _: net.error,
+        },
+        applies=averaged,
+        convention=True,
+    ),
+    NetworkMistake(
+        name="averaged-not-summed",
+        family=FAMILY,
+        sentence="Loss and gradient are both averaged over the batch instead of summed: a "
+        "convention, everything is N = {N} times as small. Declare it with `--reduction mean`.",
+        right="loss = -sum y log p, dlogits = p - y",
+        wrong="loss = -(1/N) sum y log p, dlogits = (p - y) / N",
+        line='M = N if reduction == "mean" else 1',
+        slip="M = N",
+        stages={
+            "loss": loss_over(lambda net: net.rows),
+            "dlogits": error_over(lambda net: net.rows),
+        },
+        applies=summed,
+        trigger="the loss is declared to be a sum",
+        convention=True,
+    ),
+)
+
+WRONG_DIVISOR = (
+    NetworkMistake(
+        name="gradient-divided-by-n-twice",
+        family=FAMILY,
+        sentence="The gradient is divided by N = {N} twice, once at the logits and once more in "
+        "the layers.",
+        right="dw = h.T @ dz with dz = (p - y) / N",
+        wrong="dw = h.T @ dz / N with dz = (p - y) / N",
+        line=ERROR_LINE,
+        slip=error_slip("error / N / M"),
+        stages={"dlogits": error_over(lambda net: net.divisor * net.rows)},
+    ),
+    NetworkMistake(
+        name="weight-gradient-divided-by-n-twice",
+        family=FAMILY,
+        sentence="The weight gradient is divided by N = {N} once more although dlogits already "
+        "is; the bias gradient is not.",
+        right="dw = h.T @ dz",
+        wrong="dw = h.T @ dz / N",
+        line=DW_LINE,
+        slip="dw[i] = h[i - 1].T @ dz[i] / N",
+        stages={"dw": lambda net, i: RIGHT["dw"](net, i) / net.rows},
+    ),
+    NetworkMistake(
+        name="loss-averaged-over-classes",
+        family=FAMILY,
+        sentence="The loss is a mean over all N·K entries, not over the N = {N} samples: it is "
+        "K = {K} times too small, the gradient is not.",
+        right="loss = -(1/N) sum y log p",
+        wrong="loss = -(1/(N K)) sum y log p",
+        line=LOSS_LINE,
+        slip="loss = terms.sum() / M / K",
+        stages={"loss": loss_over(lambda net: net.divisor * net.classes)},
+        seen=9,
+    ),
+    NetworkMistake(
+        name="gradient-averaged-over-classes",
+        family=FAMILY,
+        sentence="The gradient is a mean over all N·K entries, not over the N = {N} samples: it "
+        "is K = {K} times too small, the loss is not.",
+        right="dlogits = (p - y) / N",
+        wrong="dlogits = (p - y) / (N K)",
+        line=ERROR_LINE,
+        slip=error_slip("error / M / K"),
+        stages={"dlogits": error_over(lambda net: net.divisor * net.classes)},
+    ),
+    NetworkMistake(
+        name="averaged-over-classes",
+        family=FAMILY,
+        sentence="Loss and gradient are means over all N·K entries, not over the N = {N} samples: "
+        "both are K = {K} times too small.",
+        right="loss = -(1/N) sum y log p",
+        wrong="loss = -(1/(N K)) sum y log p, and its gradient",
+        line='M = N if reduction == "mean" else 1',
+        slip='M = N * K if reduction == "mean" else K',
+        stages={
+            "loss": loss_over(lambda net: net.divisor * net.classes),
+            "dlogits": error_over(lambda net: net.divisor * net.classes),
+        },
+        convention=True,
+    ),
+    NetworkMistake(
+        name="gradient-divided-by-features",
+        family=FAMILY,
+        sentence="The gradient is divided by the number of inputs F = {F}, not by the batch "
+        "N = {N}: `shape[1]` was taken for `shape[0]`.",
+        right="dlogits = (p - y) / N",
+        wrong="dlogits = (p - y) / F",
+        line=ERROR_LINE,
+        slip=error_slip("error / F"),
+        stages={"dlogits": error_over(lambda net: net.x.shape[1])},
+        seen=1,
+    ),
+    NetworkMistake(
+        name="gradient-divided-by-classes",
+        family=FAMILY,
+        sentence="The gradient is divided by the number of classes K = {K}, not by the batch "
+        "N = {N}: `shape[1]` was taken for `shape[0]`.",
+        right="dlogits = (p - y) / N",
+        wrong="dlogits = (p - y) / K",
+        line=ERROR_LINE,
+        slip=error_slip("error / K"),
+        stages={"dlogits": error_over(lambda net: net.classes)},
+    ),
+    NetworkMistake(
+        name="gradient-divided-by-hidden-units",
+        family=FAMILY,
+        sentence="The gradient is divided by the number of hidden units H = {H}, not by the batch "
+        "N = {N}.",
+        right="dlogits = (p - y) / N",
+        wrong="dlogits = (p - y) / H",
+        line=ERROR_LINE,
+        slip=error_slip("error / H"),
+        stages={"dlogits": error_over(lambda net: net.w(net.depth).shape[0])},
+        applies=lambda point: point.depth > 1,
+    ),
+    NetworkMistake(
+        name="gradient-divided-by-data-set",
+        family=FAMILY,
+        sentence="The gradient of a mini-batch is divided by {constant:.0f}, not by its own "
+        "N = {N} samples: by the size of the whole data set?",
+        right="dlogits = (p - y) / N",
+        wrong="dlogits = (p - y) / (all samples)",
+        line=ERROR_LINE,
+        slip=error_slip("error / {c:.0f}"),
+        stages={"dlogits": lambda net, _, c: net.error / c},
+        fit=whole,
+        example=1437,
+        trigger="a mini-batch smaller than the data set",
+    ),
+    NetworkMistake(
+        name="loss-divided-by-classes",
+        family=FAMILY,
+        sentence="The loss is divided by the number of classes K = {K}, not by the batch N = {N}.",
+        right="loss = -(1/N) sum y log p",
+        wrong="loss = -(1/K) sum y log p",
+        line=LOSS_LINE,
+        slip="loss = terms.sum() / K",
+        stages={"loss": loss_over(lambda net: net.classes)},
+    ),
+    NetworkMistake(
+        name="gradient-halved",
+        family=FAMILY,
+        sentence="Every gradient is half as large as it should be: 1/(2N) for 1/N.",
+        right="dlogits = (p - y) / N",
+        wrong="dlogits = (p - y) / (2 N)",
+        line=ERROR_LINE,
+        slip=error_slip("error / (2 * M)"),
+        stages={"dlogits": error_over(lambda net: 2.0 * net.divisor)},
+    ),
+    NetworkMistake(
+        name="gradient-doubled",
+        family=FAMILY,
+        sentence="Every gradient is twice as large as it should be: the 2 of a squared error, "
+        "which cross-entropy does not have.",
+        right="dlogits = (p - y) / N",
+        wrong="dlogits = 2 (p - y) / N",
+        line=ERROR_LINE,
+        slip=error_slip("2 * error / M"),
+        stages={"dlogits": error_over(lambda net: 0.5 * net.divisor)},
+    ),
+    NetworkMistake(
+        name="loss-halved",
+        family=FAMILY,
+        sentence="The loss is half as large as it should be, 1/(2N) for 1/N; the gradient is not.",
+        right="loss = -(1/N) sum y log p",
+        wrong="loss = -(1/(2N)) sum y log p",
+        line=LOSS_LINE,
+        slip="loss = terms.sum() / (2 * M)",
+        stages={"loss": loss_over(lambda net: 2.0 * net.divisor)},
+    ),
+)
+
+WRONG_SUM = (
+    NetworkMistake(
+        name="bias-not-summed",
+        family=FAMILY,
+        sentence="The bias gradient is not summed over the batch: it keeps one row per sample.",
+        right="db = sum_n dz",
+        wrong="db = dz        (N, fan_out)",
+        line=DB_LINE,
+        slip="db[i] = dz[i]",
+        stages={"db": lambda net, i: net.dz(i)},
+        seen=3,
+    ),
+    NetworkMistake(
+        name="bias-averaged",
+        family=FAMILY,
+        sentence="The bias gradient is averaged over the batch although dlogits is divided by "
+        "N = {N} already.",
+        right="db = sum_n dz",
+        wrong="db = mean_n dz",
+        line=DB_LINE,
+        slip="db[i] = dz[i].mean(axis=0)",
+        stages={"db": lambda net, i: net.dz(i).mean(0)},
+    ),
+    NetworkMistake(
+        name="bias-summed-over-wrong-axis",
+        family=FAMILY,
+        sentence="The bias gradient is summed over the units, not over the samples: it has one "
+        "entry per sample.",
+        right="db_j = sum_n dz_nj",
+        wrong="db_n = sum_j dz_nj        (N,)",
+        line=DB_LINE,
+        slip="db[i] = dz[i].sum(axis=1)",
+        stages={"db": lambda net, i: net.dz(i).sum(1)},
+        seen=3,
+    ),
+    NetworkMistake(
+        name="bias-summed-to-a-number",
+        family=FAMILY,
+        sentence="The bias gradient is summed over samples and units: one number for all units.",
+        right="db_j = sum_n dz_nj",
+        wrong="db_j = sum_n sum_k dz_nk",
+        line=DB_LINE,
+        slip="db[i] = np.full_like(b[i], dz[i].sum())",
+        stages={"db": lambda net, i: repeated(net.dz(i).sum(), net.dz(i).shape[1])},
+        trigger="beyond the last layer: there the errors of a row add up to 0 of themselves",
+    ),
+    NetworkMistake(
+        name="gradient-collapsed-over-batch",
+        family=FAMILY,
+        sentence="The error at the logits is averaged over the batch before it is multiplied with "
+        "the inputs of the layers: a mean of products became a product of means.",
+        right="dw = sum_n h_n dz_n",
+        wrong="dw = (sum_n h_n) (mean_n dz_n)",
+        line=ERROR_LINE,
+        slip=error_slip("np.ones_like(error) * error.mean(axis=0) / M"),
+        stages={"dlogits": lambda net, _: repeated(net.error.mean(0), net.rows) / net.divisor},
+        seen=4,
+    ),
+)
+
+REDUCTION = SUM_AGAINST_MEAN + WRONG_DIVISOR + WRONG_SUM

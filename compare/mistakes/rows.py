@@ -1,0 +1,191 @@
+"""Family: which samples and classes take part, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from compare.mistakes.fits import Among
+from compare.mistakes.mistake import NetworkMistake
+from compare.mistakes.reduction import DW_LINE
+from compare.textbook import RIGHT, Pair, Pass, Point
+from compare.textbook.pair import Float
+
+FAMILY = "rows and classes"
+ERROR_LINE = "error = p - y"
+TERMS_LINE = "terms = -y * log_p"
+KEPT = {"error": ERROR_LINE, "terms": TERMS_LINE}
+
+Keep = Callable[[Pass, float], Float]
+
+
+def rows(point: Point) -> Iterable[float]:
+    """Return the number of every sample."""
+    return range(len(point.targets))
+
+
+def later_rows(point: Point) -> Iterable[float]:
+    """Return the number of every sample but the first."""
+    return range(1, len(point.targets))
+
+
+def classes(point: Point) -> Iterable[float]:
+    """Return the number of every class."""
+    return range(point.targets.shape[1])
+
+
+def all_but_row(net: Pass, c: float) -> Float:
+    """Return (N, 1): 0 for sample c, else 1."""
+    kept: Float = (np.arange(net.rows) != c).astype(np.float64)[:, None]
+    return kept
+
+
+def first_rows(net: Pass, c: float) -> Float:
+    """Return (N, 1): 1 for the samples before c, else 0."""
+    kept: Float = (np.arange(net.rows) < c).astype(np.float64)[:, None]
+    return kept
+
+
+def last_rows(net: Pass, c: float) -> Float:
+    """Return (N, 1): 1 for the samples from c on, else 0."""
+    kept: Float = (np.arange(net.rows) >= c).astype(np.float64)[:, None]
+    return kept
+
+
+def all_but_class(net: Pass, c: float) -> Float:
+    """Return (1, K): 0 for class c, else 1."""
+    kept: Float = (np.arange(net.classes) != c).astype(np.float64)[None, :]
+    return kept
+
+
+def keeping(stage: str, keep: Keep) -> Callable[[Pass, int, float], Pair]:
+    """Return `stage` with everything set to zero that `keep` does not keep."""
+    return lambda net, i, c: RIGHT[stage](net, i) * keep(net, c)
+
+
+def rolled(net: Pass, _: int, c: float) -> Pair:
+    """Return the targets, each row in the place of the one c rows further."""
+    return RIGHT["y"](net, 0).arranged(lambda y: np.roll(y, int(c), axis=0))
+
+
+def left_out(
+    name: str, what: str, keep: Keep, mask: str, values: Callable[[Point], Iterable[float]]
+) -> tuple[NetworkMistake, NetworkMistake]:
+    """Return the mistakes of leaving something out of the gradient, and of loss and gradient."""
+    in_gradient = NetworkMistake(
+        name=f"{name}-of-gradient",
+        family=FAMILY,
+        sentence=f"{what} out of the gradient; the loss counts it.",
+        right="dlogits = (p - y) / N over all samples and classes",
+        wrong="dlogits = 0 there",
+        line=ERROR_LINE,
+        slip=f"error = (p - y) * {mask}",
+        stages={"error": keeping("error", keep)},
+        fit=Among(values, varies=True),
+        example=3,
+        seen=1,
+    )
+    in_both = NetworkMistake(
+        name=name,
+        family=FAMILY,
+        sentence=f"{what} out of loss and gradient.",
+        right="sums over all samples and classes",
+        wrong="loss and dlogits without them",
+        line=ERROR_LINE,
+        slip=f"error = (p - y) * {mask}",
+        more=((TERMS_LINE, f"terms = -y * log_p * {mask}"),),
+        stages={"error": keeping("error", keep), "terms": keeping("terms", keep)},
+        fit=Among(values, varies=True),
+        example=3,
+    )
+    return in_gradient, in_both
+
+
+ORDER = (
+    NetworkMistake(
+        name="targets-shifted",
+        family=FAMILY,
+        sentence="The targets belong to other samples: their rows are shifted by {constant:.0f}.",
+        right="y_n belongs to x_n",
+        wrong="y_{n - c} is used for x_n",
+        line=TERMS_LINE,
+        slip="y = np.roll(y, {c:.0f}, axis=0)\n    terms = -y * log_p",
+        stages={"y": rolled},
+        fit=Among(later_rows, varies=True),
+        example=3,
+        trigger="targets that differ",
+    ),
+    NetworkMistake(
+        name="targets-reversed",
+        family=FAMILY,
+        sentence="The targets are in reverse order.",
+        right="y_n belongs to x_n",
+        wrong="y_{N - n} is used for x_n",
+        line=TERMS_LINE,
+        slip="y = y[::-1]\n    terms = -y * log_p",
+        stages={"y": lambda net, _: RIGHT["y"](net, 0)[::-1]},
+        trigger="targets that differ",
+    ),
+    NetworkMistake(
+        name="rows-reversed-in-weight-gradient",
+        family=FAMILY,
+        sentence="The weight gradient pairs inputs and errors of different samples: one of the two "
+        "is in reverse order.",
+        right="dw = sum_n h_n dz_n",
+        wrong="dw = sum_n h_{N - n} dz_n",
+        line=DW_LINE,
+        slip="dw[i] = h[i - 1][::-1].T @ dz[i]",
+        stages={"dw": lambda net, i: net.h(i - 1)[::-1].T @ net.dz(i)},
+    ),
+    NetworkMistake(
+        name="rows-shifted-in-weight-gradient",
+        family=FAMILY,
+        sentence="The weight gradient pairs inputs and errors of different samples: one of the two "
+        "is shifted by {constant:.0f} rows.",
+        right="dw = sum_n h_n dz_n",
+        wrong="dw = sum_n h_{n - c} dz_n",
+        line=DW_LINE,
+        slip="dw[i] = np.roll(h[i - 1], {c:.0f}, axis=0).T @ dz[i]",
+        stages={
+            "dw": lambda net, i, c: (
+                net.h(i - 1).arranged(lambda h: np.roll(h, int(c), axis=0)).T @ net.dz(i)
+            )
+        },
+        fit=Among(later_rows, varies=True),
+        example=3,
+    ),
+)
+
+ROWS = (
+    *left_out(
+        "sample-left-out",
+        "Sample {constant:.0f} (counted from 0) is left",
+        all_but_row,
+        "(np.arange(N) != {c:.0f})[:, None]",
+        rows,
+    ),
+    *left_out(
+        "last-chunk-left-out",
+        "The samples from {constant:.0f} on (counted from 0) are left",
+        first_rows,
+        "(np.arange(N) < {c:.0f})[:, None]",
+        later_rows,
+    ),
+    *left_out(
+        "only-last-chunk",
+        "Only the samples from {constant:.0f} on (counted from 0) arrive, as when each chunk "
+        "overwrites the one before (= for +=): the others are left",
+        last_rows,
+        "(np.arange(N) >= {c:.0f})[:, None]",
+        later_rows,
+    ),
+    *left_out(
+        "class-left-out",
+        "Class {constant:.0f} (counted from 0) is left",
+        all_but_class,
+        "(np.arange(K) != {c:.0f})",
+        classes,
+    ),
+    *ORDER,
+)

@@ -1,0 +1,48 @@
+"""Every mistake that can be made at a point, with candidates for its free constant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from compare.diagnosis.explanation import NOTHING, Part
+from compare.diagnosis.match import Case, Overrides
+from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.mistake import NetworkMistake
+from compare.textbook import Pass
+
+
+def parts(case: Case, *, alone: bool) -> Iterator[Part]:
+    """Yield every mistake that can be made at this point, with candidates for its constant.
+
+    `alone`: only mistakes that can explain everything without a second one.
+    """
+    for mistake in NETWORK:
+        if mistake.applies(case.point) and (mistake.proof is None or mistake.proof(case.seen)):
+            for layer in mistake.choices(case.point):
+                if not alone or rest_is_reproduced(case, Part(mistake, 1.0, layer), NOTHING):
+                    yield from fitted(case, mistake, layer, NOTHING)
+
+
+def rest_is_reproduced(case: Case, part: Part, given: Overrides) -> bool:
+    """Return whether `given` reproduces every tensor that `part` does not reach."""
+    net = case.right.having(part.overrides)
+    untouched = (n for n in case.observation.order if not net.relevant(*net.stage_of(n)))
+    return all(case.ratio(name, given) <= 1.0 for name in untouched)
+
+
+def fitted(
+    case: Case, mistake: NetworkMistake, layer: int | None, given: Overrides
+) -> Iterator[Part]:
+    """Yield the mistake with every candidate for its constant, fitted beside `given`."""
+    if mistake.fit is None:
+        yield Part(mistake, None, layer)
+        return
+
+    def trial(constant: float) -> Pass:
+        return case.right.having(given | mistake.overrides(constant, layer))
+
+    with np.errstate(all="ignore"):
+        for constant in mistake.fit(trial, case.seen):
+            yield Part(mistake, constant, layer)

@@ -1,0 +1,94 @@
+"""Diagnosis of loss and gradient: of a function that can be called, or of recorded numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from compare.diagnosis.answer import answer
+from compare.diagnosis.match import Case
+from compare.diagnosis.observation import Observation, observe
+from compare.diagnosis.probes import KINDS, batch_sizes, beyond_exp, probe, reduced
+from compare.diagnosis.search import search
+from compare.result import Diagnosis
+from compare.textbook import Point
+
+Implementation = Callable[..., tuple[Any, ...]]
+
+
+def diagnose(
+    implementation: Implementation,
+    *,
+    sizes: Sequence[int],
+    activation: str = "relu",
+    reduction: str = "mean",
+    dtype: DTypeLike = np.float64,
+    seed: int = 0,
+) -> tuple[Diagnosis, ...]:
+    """Return the mistakes that reproduce what `implementation` computes, best first.
+
+        implementation(parameters, x, targets) -> (loss, gradients[, intermediates])
+
+    `sizes` are the widths (F, H, ..., K). Wide layers are first probed at smaller widths, which is
+    as good and faster; at their own if the code does not take others or is right there. Empty: it
+    is right on every probe, or no known mistake reproduces it.
+    """
+    for widths in dict.fromkeys((reduced(sizes), tuple(sizes))):
+        points = probes(widths, activation=activation, reduction=reduction, dtype=dtype, seed=seed)
+        found = diagnose_gradients(*observations(implementation, points))
+        if found:
+            return found
+    return ()
+
+
+def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:
+    """Return the mistakes that reproduce recorded numbers, at one point or at several."""
+    cases = [Case(observation) for observation in observed]
+    return answer(search(cases), cases)
+
+
+def probes(
+    sizes: Sequence[int], *, activation: str, reduction: str, dtype: DTypeLike, seed: int
+) -> list[tuple[str, Point]]:
+    """Return the probes of a diagnosis with their labels."""
+    generator = np.random.default_rng(seed)
+    rows = batch_sizes(sizes)
+    made = []
+    for kind in (*KINDS, beyond_exp(dtype)):
+        point = probe(
+            sizes,
+            next(rows),
+            kind,
+            activation=activation,
+            reduction=reduction,
+            dtype=dtype,
+            generator=generator,
+        )
+        made.append((kind.label, point))
+    return made
+
+
+def observations(
+    implementation: Implementation, points: Sequence[tuple[str, Point]]
+) -> list[Observation]:
+    """Return what the implementation computes at each point where it computes anything."""
+    made = []
+    for label, point in points:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                loss, gradients, *shown = implementation(*arguments(point))
+                made.append(observe(point, loss, gradients, shown[0] if shown else None, label))
+            except Exception:  # the user's code: a probe it cannot take tells nothing
+                continue
+    return made
+
+
+def arguments(point: Point) -> tuple[Any, ...]:
+    """Return copies of parameters, x and targets, as contract 1 hands them over."""
+    parameters = {name: array.copy() for name, array in point.parameters.items()}
+    return parameters, point.x.copy(), point.targets.copy()

@@ -1,0 +1,81 @@
+"""Which two mistakes can be wrong together, decided before anything is computed for the pair.
+
+A tensor that only one of two mistakes reaches must be reproduced by that one alone, and a tensor
+that neither reaches must be right. Both are known from the mistakes alone, and that rejects
+nearly all pairs without arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.diagnosis.candidates import fitted, parts, rest_is_reproduced
+from compare.diagnosis.explanation import Explanation, Part
+from compare.diagnosis.match import Case
+from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.fits import Among
+
+Flags = NDArray[np.bool_]
+CHEAP = 4
+"""How many tensors, the cheapest first, are compared for every mistake before pairs are formed."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """For each cheap tensor and each part: does the part reach it, does it reproduce it alone."""
+
+    reaches: list[Flags]
+    alone: list[Flags]
+    right: list[bool]
+
+    @classmethod
+    def of(cls, case: Case, found: list[Part]) -> Table:
+        """Compare the cheap tensors under every part."""
+        names = case.observation.order[:CHEAP]
+        reaches, alone = [], []
+        for name in names:
+            nets = [case.right.having(part.overrides) for part in found]
+            reaches.append(np.array([bool(n.relevant(*n.stage_of(name))) for n in nets]))
+            alone.append(np.array([case.ratio(name, p.overrides) <= 1.0 for p in found]))
+        return cls(reaches, alone, [not case.wrong[name] for name in names])
+
+    def compatible(self) -> Flags:
+        """Return (parts, parts): False where some cheap tensor cannot be reproduced by the two."""
+        possible: Flags = np.ones((len(self.reaches[0]),) * 2, dtype=bool)
+        for reaches, alone, right in zip(self.reaches, self.alone, self.right, strict=True):
+            left, top = reaches[:, None], reaches[None, :]
+            one = np.where(left, alone[:, None], alone[None, :])
+            possible &= np.where(left & top, True, np.where(left | top, one, right))
+        return possible
+
+
+def pairs(case: Case) -> Iterator[Explanation]:
+    """Yield two mistakes from different stages; a free constant is fitted beside the other one."""
+    found = list(parts(case, alone=False))
+    possible = np.triu(Table.of(case, found).compatible(), 1)
+    for i, j in np.argwhere(possible):
+        if different(found[i], found[j]):
+            yield Explanation((found[i], found[j]))
+    for given in found:
+        yield from refitted(case, given)
+
+
+def different(one: Part, other: Part) -> bool:
+    """Return whether the two mistakes are made at different stages."""
+    return not set(one.mistake.stages) & set(other.mistake.stages)
+
+
+def refitted(case: Case, given: Part) -> Iterator[Explanation]:
+    """Yield `given` with every mistake whose constant has to be fitted beside it."""
+    for mistake in NETWORK:
+        if mistake.fit is None or isinstance(mistake.fit, Among):
+            continue
+        for layer in mistake.choices(case.point) if mistake.applies(case.point) else ():
+            part = Part(mistake, 1.0, layer)
+            if different(given, part) and rest_is_reproduced(case, part, given.overrides):
+                for second in fitted(case, mistake, layer, given.overrides):
+                    yield Explanation((given, second))

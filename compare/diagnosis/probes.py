@@ -1,0 +1,123 @@
+"""Probe batches on which a mistake cannot hide.
+
+Biases are not zero, the batch is larger than 1 and different from every other dimension, targets
+differ, no unit sits on a kink. Two batches of different size, one with soft targets and one with
+logits beyond the range of exp: what only shows there shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from compare.textbook import Pass, Point
+
+ATTEMPTS = 20
+SMALL = 16
+"""Layers wider than this are probed at another width, unless the code insists on its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of probe: how wide the logits spread, and whether the targets are soft."""
+
+    label: str
+    spread: float
+    soft: bool = False
+    uneven: bool = False
+
+
+ORDINARY = Kind("a random batch", 1.5)
+CONFIDENT = Kind("a batch with probabilities near 0 and 1", 6.0)
+SOFT = Kind("a batch with soft targets", 1.5, soft=True)
+KINDS = (ORDINARY, CONFIDENT, SOFT)
+
+
+def beyond_exp(dtype: DTypeLike) -> Kind:
+    """Return the kind whose logits overflow exp, with one row far below the others."""
+    reach = float(np.log(np.finfo(np.dtype(dtype)).max))
+    return Kind("a batch with logits beyond the range of exp", 4 * reach, uneven=True)
+
+
+def batch_sizes(sizes: Sequence[int]) -> Iterator[int]:
+    """Yield batch sizes, from 5 up, that no layer has."""
+    return (n for n in range(5, 10_000) if n not in sizes)
+
+
+def reduced(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return sizes of at most a few more than `SMALL`, equal where these are equal."""
+    taken = {size for size in sizes if size <= SMALL}
+    free = (n for n in range(SMALL - 3, 10_000) if n not in taken)
+    wide = {size: next(free) for size in sorted(set(sizes) - taken)}
+    return tuple(wide.get(size, size) for size in sizes)
+
+
+def probe(
+    sizes: Sequence[int],
+    rows: int,
+    kind: Kind,
+    *,
+    activation: str,
+    reduction: str,
+    dtype: DTypeLike,
+    generator: np.random.Generator,
+) -> Point:
+    """Return a point of this kind; drawn again while a unit of a ReLU layer is on its kink."""
+    for _ in range(ATTEMPTS):
+        parameters = draw_parameters(sizes, generator)
+        x = generator.normal(size=(rows, sizes[0]))
+        targets = draw_targets(rows, sizes[-1], kind.soft, generator)
+        point = Point(parameters, x, targets, activation, reduction)
+        scale = kind.spread / float(Pass(point).logits.value.std() or 1.0)
+        for name in (f"w{point.depth}", f"b{point.depth}"):
+            parameters[name] *= scale
+        if kind.uneven:
+            x[0] *= 1e-3
+            parameters[f"b{point.depth}"] /= scale
+        point = in_format(point, dtype)
+        if not on_a_kink(point):
+            break
+    return point
+
+
+def draw_parameters(
+    sizes: Sequence[int], generator: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """Return weights that keep z of order 1, and biases of that order too."""
+    parameters = {}
+    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
+        weights = generator.normal(size=(fan_in, fan_out))
+        parameters[f"w{layer}"] = weights * np.sqrt(2 / fan_in)
+        parameters[f"b{layer}"] = generator.normal(size=fan_out) / 2
+    return parameters
+
+
+def draw_targets(
+    rows: int, classes: int, soft: bool, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return soft rows, or one-hot rows with at least two classes."""
+    if soft:
+        return generator.dirichlet(np.ones(classes), rows)
+    labels = generator.integers(classes, size=rows)
+    labels[0] = (labels[1] + 1) % classes
+    return np.eye(classes)[labels]
+
+
+def in_format(point: Point, dtype: DTypeLike) -> Point:
+    """Return the point with all arrays in `dtype`; soft rows still add up to 1 up to rounding."""
+    parameters = {name: array.astype(dtype) for name, array in point.parameters.items()}
+    x, targets = point.x.astype(dtype), point.targets.astype(dtype)
+    return Point(parameters, x, targets, point.activation, point.reduction, dtype)
+
+
+def on_a_kink(point: Point) -> bool:
+    """Return whether rounding could move a ReLU unit across 0."""
+    if point.activation != "relu":
+        return False
+    net = Pass(point)
+    hidden = [net.z(layer) for layer in range(1, point.depth)]
+    return any(bool((np.abs(z.value) <= z.allowance).any()) for z in hidden)

@@ -1,0 +1,93 @@
+"""The search: every mistake alone, then two from different stages, against every observation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+
+from compare.diagnosis.candidates import parts
+from compare.diagnosis.explanation import Explanation, Part
+from compare.diagnosis.match import Case, telling
+from compare.diagnosis.pairing import pairs
+from compare.mistakes.fits import Among
+
+CONVINCING = 1e5
+"""A constant fitted to a single number must reproduce it this many times better than its size."""
+
+
+def search(cases: Sequence[Case]) -> list[Explanation]:
+    """Return the explanations of all cases, best first; empty if there is nothing to explain."""
+    wrong = telling(cases)
+    if not wrong:
+        return []
+    singles = (Explanation((part,)) for part in parts(wrong[0], alone=True))
+    return accepted(singles, wrong[0], cases) or accepted(pairs(wrong[0]), wrong[0], cases)
+
+
+def accepted(
+    candidates: Iterable[Explanation], first: Case, cases: Sequence[Case]
+) -> list[Explanation]:
+    """Return the candidates that reproduce every case, best first, one for each name."""
+    best: dict[str, Explanation] = {}
+    for candidate in candidates:
+        if not first.reproduced(candidate.overrides):
+            continue
+        fitting = [adapted(candidate, case) for case in cases]
+        if all(fitting) and confirmed(candidate, fitting, cases):
+            known = best.setdefault(candidate.name, candidate)
+            best[candidate.name] = min(known, candidate, key=lambda e: e.rank)
+    return sorted(best.values(), key=lambda explanation: explanation.rank)
+
+
+def adapted(explanation: Explanation, case: Case) -> Explanation | None:
+    """Return the explanation as it reproduces `case`, or None; a row number may be another one."""
+    for variant in (explanation, *variants(explanation, case)):
+        if case.reproduced(variant.overrides):
+            return variant
+    return None
+
+
+def variants(explanation: Explanation, case: Case) -> Iterator[Explanation]:
+    """Yield the explanation with every row number of this batch."""
+    choices: list[list[Part]] = []
+    for part in explanation.parts:
+        fit = part.mistake.fit
+        varies = isinstance(fit, Among) and fit.varies
+        values = fit.values(case.point) if isinstance(fit, Among) and varies else (part.constant,)
+        choices.append([Part(part.mistake, value, part.layer) for value in values])
+    if any(len(choice) > 1 for choice in choices):
+        yield from (Explanation(chosen) for chosen in product(*choices))
+
+
+def confirmed(
+    candidate: Explanation, fitting: Sequence[Explanation | None], cases: Sequence[Case]
+) -> bool:
+    """Return whether more numbers are explained than constants were fitted.
+
+    A constant fitted to one number proves nothing, unless it is a number that people type and
+    reproduces what was seen far better than a number drawn at random would. (A mistake with a
+    proof of its own, asked for before, needs none here.)
+    """
+    told = [(case, fit) for case, fit in zip(cases, fitting, strict=True) if fit and case.disagrees]
+    explained = sum(case.explained(fit.overrides) for case, fit in told)
+    if any(part.mistake.proof for part in candidate.parts):
+        return True
+    constants = [part.constant for part in candidate.parts if part.constant is not None]
+    if explained > len(constants):
+        return True
+    precise = max((precision(case, fit) for case, fit in told), default=0.0) > CONVINCING
+    return explained > 0 and precise and all(typed(constant) for constant in constants)
+
+
+def typed(constant: float) -> bool:
+    """Return whether the constant has at most two digits."""
+    return constant == float(f"{constant:.1e}")
+
+
+def precision(case: Case, explanation: Explanation) -> float:
+    """Return |seen - right| of the loss in allowances of the mistaken loss."""
+    if not case.wrong.get("loss"):
+        return 0.0
+    mistaken = case.right.having(explanation.overrides).named("loss")
+    difference = abs(float(case.seen["loss"]) - float(case.right.named("loss").value))
+    return difference / float(mistaken.allowance)

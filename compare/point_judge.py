@@ -21,7 +21,7 @@ from compare.checks.step import StepCheck
 from compare.checks.weak import Power, reasons_at
 from compare.experiment import Experiment
 from compare.ledger import Ledger, finding_of, keep_worst
-from compare.records import Record
+from compare.records import Arrays, Record
 from compare.result import Kink
 
 if TYPE_CHECKING:
@@ -100,12 +100,24 @@ class PointJudge:
         self._kinks(record, examined)
         if self.control is None:
             self.control = negative_control(
-                examined.reference_gradients,
+                lambda spoilt: self._accepts(record, x, targets, examined, spoilt),
                 examined.reference_gradients,
                 examined.allowances.gradients,
             )
         if not examined.agrees:
             self._accuse(record, x, targets, examined)
+
+    def _accepts(
+        self,
+        record: Record,
+        x: NDArray[Any],
+        targets: NDArray[Any],
+        examined: Examined,
+        gradients: Arrays,
+    ) -> bool:
+        """Whether the same-point check accepts `gradients` beside the reference's own loss."""
+        loss = examined.reference_loss
+        return self.same_point(record.parameters, x, targets, loss, gradients).agrees
 
     def replay(self, side: str, before: Record, after: Record, step: StepCheck) -> None:
         """Replay one recorded transition with the reference's optimiser."""

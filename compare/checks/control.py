@@ -1,19 +1,19 @@
 """The negative control: in every run the judge is shown what it must reject.
 
-The same comparison, three times spoilt: a tensor rolled by one, one entry off by 100 times its
-allowance, and one entry NaN. A judge that accepts any of them is broken, and says so with its own
-exit code; a tensor that a roll hardly moves shows nothing, which is weak, not broken.
+The same check of the same point, three times spoilt: a tensor rolled by one, one entry off by 100
+times its allowance, and one entry NaN. A judge that accepts any of them is broken, and says so with
+its own exit code; a tensor that a roll hardly moves shows nothing, which is weak, not broken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.checks.comparison import compare_entries
+from compare.records import Arrays
 
 Float = NDArray[np.float64]
 OFF = 100.0
@@ -28,32 +28,38 @@ class Control:
 
 
 def negative_control(
-    gradients: Mapping[str, NDArray[np.floating]],
-    reference: Mapping[str, NDArray[np.floating]],
-    allowances: Mapping[str, Float],
+    accepts: Callable[[Arrays], bool], right: Arrays, allowances: Mapping[str, Float]
 ) -> Control:
-    """Spoil `gradients` in three ways and return which of them the comparison accepts."""
-    accepted: list[str] = []
-    rollable = _movable(reference, allowances)
+    """Spoil the `right` gradients in three ways and return which of them the judge `accepts`.
+
+    The last layer is spoilt, where no kink can explain anything.
+    """
+    last = list(right)[::-1]
+    name, rollable = last[0], _movable(last, right, allowances)
+    spoilt = {
+        f"d{name} with one entry off by 100 x allowance": _off(right[name], allowances[name]),
+        f"d{name} with one entry NaN": _off(right[name], np.full_like(allowances[name], np.nan)),
+    }
+    accepted = [what for what, wrong in spoilt.items() if accepts(right | {name: wrong})]
     if rollable is not None:
-        rolled = np.roll(gradients[rollable].ravel(), 1).reshape(gradients[rollable].shape)
-        if compare_entries(rollable, rolled, reference[rollable], allowances[rollable]).agrees:
+        tensor = right[rollable]
+        rolled = np.roll(tensor.ravel(), 1).reshape(tensor.shape)
+        if accepts(right | {rollable: rolled}):
             accepted.append(f"d{rollable} rolled by one entry")
-    name = next(iter(reference))
-    for what, entry in (("one entry off by 100 x allowance", None), ("one entry NaN", np.nan)):
-        spoilt = np.array(reference[name], dtype=np.float64)
-        spoilt.flat[0] = spoilt.flat[0] + OFF * allowances[name].flat[0] if entry is None else entry
-        if compare_entries(name, spoilt, reference[name], allowances[name]).agrees:
-            accepted.append(f"d{name} with {what}")
     return Control(tuple(accepted), rollable is None)
 
 
-def _movable(
-    reference: Mapping[str, NDArray[np.floating]], allowances: Mapping[str, Float]
-) -> str | None:
-    """A tensor that a roll moves by more than three times the allowance somewhere, or None."""
-    for name, tensor in reference.items():
-        flat = tensor.ravel().astype(np.float64)
+def _off(tensor: NDArray[np.floating], allowance: Float) -> Float:
+    """`tensor` with its first entry off by 100 times its allowance."""
+    spoilt = tensor.astype(np.float64)
+    spoilt.flat[0] += OFF * allowance.flat[0]
+    return spoilt
+
+
+def _movable(names: list[str], right: Arrays, allowances: Mapping[str, Float]) -> str | None:
+    """The first tensor that a roll moves by more than three times the allowance, or None."""
+    for name in names:
+        flat = right[name].ravel().astype(np.float64)
         if (np.abs(np.roll(flat, 1) - flat) > 3 * allowances[name].ravel()).any():
             return name
     return None

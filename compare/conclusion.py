@@ -128,8 +128,8 @@ def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor 
     if suspect is None or suspect.parameter is None:
         return None
     name = suspect.parameter
-    difference = suspect.record.gradients[name].astype(np.float64)
-    difference = difference - suspect.examined.reference_gradients[name]
+    gradient = suspect.record.gradients[name].astype(np.float64)
+    difference = gradient - suspect.examined.reference_gradients[name]
     if not np.isfinite(difference).all() or not difference.any():
         return None
     return taylor_test(
@@ -138,6 +138,7 @@ def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor 
         suspect.x,
         suspect.targets,
         name,
+        gradient,
         difference,
     )
 

@@ -37,7 +37,8 @@ def smallest_scale_error(
     if flat[peak] == 0.0:
         return np.inf
     by_entry = float(allowances.gradients[name].flat[peak] / flat[peak])
-    return (1 + HONEST) * min(by_entry, allowances.projections[name])
+    smallest = min(by_entry, allowances.projections[name])
+    return np.inf if np.isnan(smallest) else (1 + HONEST) * smallest
 
 
 def reasons_at(

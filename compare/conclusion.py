@@ -14,6 +14,7 @@ import numpy as np
 from compare.checks.referee import Belongs, Taylor, kind_of, taylor_test
 from compare.checks.stages import first_wrong_stage
 from compare.ledger import finding_of
+from compare.naming import name_mistake
 from compare.point_judge import PointJudge, Suspect
 from compare.records import Implementation
 from compare.result import CheckSummary, Finding, Result, Verdict, Weak
@@ -34,12 +35,17 @@ def conclude(
     settings: Mapping[str, Any],
     environment: Mapping[str, Any],
     implementation: Implementation,
+    *,
+    referee: bool = True,
 ) -> Result:
-    """Return the result of examining points: the part that a run and a single check share."""
+    """Return the result of examining points: the part that a run and a single check share.
+
+    `referee=False` for recorded numbers, which nobody can ask for the loss at another point.
+    """
     ledger = judge.ledger
     findings = (*localised(judge.suspect, implementation), *ledger.findings.values())
     verdict = verdict_of(judge)
-    taylor = refereed(judge.suspect, implementation) if findings else None
+    taylor = refereed(judge.suspect, implementation) if findings and referee else None
     kind = kind_of_findings(judge, findings, taylor)
     accepted = judge.control.accepted if judge.control else ()
     return Result(
@@ -51,6 +57,7 @@ def conclude(
         findings=findings,
         weak=tuple(judge.power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),
+        diagnosis=name_mistake(judge.experiment, judge.suspect, implementation),
         checks=(same_point_summary(judge),),
         worst=dict(ledger.worst),
         notes=tuple(f"the judge accepted {what}" for what in accepted),

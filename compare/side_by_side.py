@@ -46,6 +46,7 @@ class Progress:
 
 
 Watcher = Callable[[Progress], None]
+Tap = Callable[[Iterator[Record], Inputs], Iterator[Record]]
 
 
 def run_training(
@@ -54,11 +55,13 @@ def run_training(
     manual: Manual | None = None,
     data: DataSet | None = None,
     on_update: Watcher | None = None,
+    tap: Tap | None = None,
 ) -> Result:
     """Train both sides from the same start, check every update, and return the result.
 
     `manual` is the side under judgement, `manual_mlp` by default; `data` replaces the data named
-    in the experiment. `on_update` is called after every update.
+    in the experiment. `on_update` is called after every update; `tap` passes on the manual side's
+    records, and may write them down.
 
     Errors: `BadInput` for data or settings that cannot be used. Ctrl-C returns a `Result` with
     `interrupted` set, of the updates done.
@@ -71,9 +74,10 @@ def run_training(
         structure = enter_structure(
             judge, manual.loss_and_gradients, structural_probes(experiment, inputs)
         )
+        records = manual_records(experiment, inputs, manual)
         result = watch(
             judge,
-            manual_records(experiment, inputs, manual),
+            records if tap is None else tap(records, inputs),
             reference_records(experiment, inputs, reference),
             manual,
             on_update,

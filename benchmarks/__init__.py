@@ -1,0 +1,1 @@
+"""Measurements that the documents quote, each rerunnable: `python -m benchmarks.NAME`."""

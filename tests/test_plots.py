@@ -216,6 +216,15 @@ def test_shrinking_keeps_what_is_not_finite() -> None:
     assert np.isnan(heatmap.shrink(matrix, 20)).sum() == 1
 
 
+@pytest.mark.parametrize("name", ["w1", "dw1"])
+def test_the_heat_map_of_a_parameter_is_called_by_its_gradient(name: str) -> None:
+    result = results.disagreeing()
+    assert result.heatmap is not None
+    result = replace(result, epochs=(), worst={}, heatmap=(name, *result.heatmap[1:]))
+    assert "First wrong tensor: dw1, 64 × 48" in said(figures(result)["heatmap"])
+    assert "first wrong tensor, dw1 (64 × 48)" in alt_texts(result)["heatmap"]
+
+
 def test_a_bias_is_drawn_entry_by_entry_with_both_sides() -> None:
     result = results.disagreeing(parameter="b1")
     assert result.heatmap is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from compare.report import words
 from compare.report.plots import series
 from compare.report.plots.drift import sentence
+from compare.report.plots.heatmap import gradient_of
 from compare.result import Result
 
 
@@ -48,6 +49,5 @@ def _worst(result: Result) -> str:
 def _heatmap(result: Result) -> str:
     if result.heatmap is None:
         return ""
-    name, manual, _ = result.heatmap
-    shape = " × ".join(map(str, manual.shape))
+    name, shape = gradient_of(result.heatmap[0]), " × ".join(map(str, result.heatmap[1].shape))
     return f"Heat map of manual − reference for the first wrong tensor, {name} ({shape})."

@@ -28,13 +28,18 @@ def heatmap(result: Result) -> Figure | None:
     """Return the picture of the first wrong tensor, None if none is wrong or it has one number."""
     if result.heatmap is None or max(result.heatmap[1].shape, default=0) < 2:
         return None
-    name, manual, reference = result.heatmap
+    name, manual, reference = gradient_of(result.heatmap[0]), *result.heatmap[1:]
     with np.errstate(invalid="ignore", over="ignore"):
         difference = manual.astype(np.float64) - reference
     if max(difference.shape) == difference.size:
         return vector.vector(result, name, manual.ravel(), reference.ravel())
     panels = {"reference": reference.astype(np.float64), "manual − reference": difference}
     return _matrices(result, name, panels)
+
+
+def gradient_of(name: str) -> str:
+    """Return `dw1` for `w1`: what is compared of a parameter is its gradient."""
+    return f"d{name}" if re.fullmatch(r"[wb]\d+", name) else name
 
 
 def shrink(matrix: Matrix, cells: int = CELLS) -> Matrix:

@@ -244,6 +244,19 @@ def add_report(made: Parser) -> None:
         help="also write the checks as JUnit XML, for build servers (default: not written; a "
         "Markdown summary is appended to $GITHUB_STEP_SUMMARY where that is set)",
     )
+    group.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="also compare with an earlier run kept by --save-baseline: changed settings, then "
+        "what moved by more than rounding; exit code 1 if anything did (default: none)",
+    )
+    group.add_argument(
+        "--save-baseline",
+        type=Path,
+        metavar="FILE",
+        help="keep settings and curves of a run that agrees for --baseline (default: not kept)",
+    )
     loudness = group.add_mutually_exclusive_group()
     loudness.add_argument("--quiet", action="store_true", help="print the verdict only")
     loudness.add_argument(

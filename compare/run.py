@@ -19,6 +19,7 @@ from compare.interruption import Interruption
 
 if TYPE_CHECKING:
     from compare.experiment import Experiment
+    from compare.outcome import Outcome
     from compare.result import Result
     from compare.side_by_side import Progress
 
@@ -51,27 +52,35 @@ def speak_plainly() -> None:
 
 def command(options: argparse.Namespace, interruption: Interruption) -> int:
     """Train and compare, print, save; return the exit code."""
+    from compare.outcome import outcome
     from compare.report import summary
 
-    check_destinations(options)
+    check_files(options)
     result = train(options, interruption)
+    show(result, options)
     try:
-        show(result, options)
-        save(result, options)
-        result = draw(result, options, interruption)
-        summary.append(result)
+        found = outcome(result, options.baseline, options.save_baseline)
+        show_baseline(found, options)
+        save(found, options)
+        found = draw(found, options, interruption)
+        summary.append(found.result)
     except OSError as problem:
         raise BadInput(f"the report could not be written: {problem}") from problem
-    return result.exit_code
+    return found.exit_code
 
 
-def check_destinations(options: argparse.Namespace) -> None:
-    """Raise BadInput for what could not be written in the end, before anything is computed."""
+def check_files(options: argparse.Namespace) -> None:
+    """Raise BadInput, before anything is computed, for files that would fail in the end."""
+    from compare.report.baseline.numbers import load
     from compare.report.folder import check_file, check_folder
 
     check_folder(options.out, "--out")
     if options.junit:
         check_file(options.junit, "--junit")
+    if options.save_baseline:
+        check_file(options.save_baseline, "--save-baseline")
+    if options.baseline:
+        load(options.baseline)
 
 
 def train(options: argparse.Namespace, interruption: Interruption) -> Result:
@@ -121,19 +130,29 @@ def show(result: Result, options: argparse.Namespace) -> None:
         terminal.show(result, terminal.Terminal(), verbose=options.verbose)
 
 
-def save(result: Result, options: argparse.Namespace) -> None:
+def show_baseline(found: Outcome, options: argparse.Namespace) -> None:
+    """Print how the run stands against the baseline, and what was wrong with the baseline."""
+    from compare.report import terminal
+
+    if found.against is not None:
+        terminal.show_baseline(found.against, terminal.Terminal(), quiet=options.quiet)
+    if found.trouble is not None:
+        print(f"error: {found.trouble}", file=sys.stderr)
+
+
+def save(found: Outcome, options: argparse.Namespace) -> None:
     """Write everything that a program reads."""
     from compare.report import folder, junit
 
-    folder.write_report(result, options.out)
+    folder.write_report(found.result, options.out, **found.extra)
     if options.junit:
-        junit.write(result, options.junit)
+        junit.write(found.result, options.junit)
 
 
-def draw(result: Result, options: argparse.Namespace, interruption: Interruption) -> Result:
+def draw(found: Outcome, options: argparse.Namespace, interruption: Interruption) -> Outcome:
     """Draw the plots and the page, and say where everything is.
 
-    Whoever stops this has the whole report.json; it and the returned result then say so.
+    Whoever stops this has the whole report.json; it and the returned outcome then say so.
     """
     from compare.report import folder
     from compare.report.terminal import Terminal, show_files
@@ -141,16 +160,16 @@ def draw(result: Result, options: argparse.Namespace, interruption: Interruption
     files = [options.out / folder.REPORT]
     try:
         with interruption.raised_at(1):
-            if interruption.requested and not result.interrupted:
+            if interruption.requested and not found.result.interrupted:
                 raise KeyboardInterrupt
             if options.plots:
-                files += folder.draw(result, options.out, options.plots)
+                files += folder.draw(found.result, options.out, options.plots, **found.extra)
     except KeyboardInterrupt:
-        result = replace(result, interrupted=True)
-        save(result, options)
+        found = found.interrupted()
+        save(found, options)
     if not options.quiet:
         show_files(files, Terminal())
-    return result
+    return found
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def test_the_checks_are_written_for_build_servers(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_workflow_gets_one_summary_with_the_final_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    def draw(*_: Any) -> list[Path]:
+    def draw(*_: Any, **__: Any) -> list[Path]:
         press()
         raise AssertionError("the drawing went on")
 
@@ -162,7 +162,7 @@ def test_a_destination_is_looked_at_before_the_training(monkeypatch: pytest.Monk
 def test_a_report_that_cannot_be_written_leaves_the_verdict_on_the_screen(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device", "report.json")
 
     ends_with(monkeypatch, results.agreeing(epochs=1))
@@ -216,7 +216,7 @@ def test_ctrl_c_before_the_first_update_leaves_a_report_of_nothing(
 def test_ctrl_c_while_drawing_keeps_every_number(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def draw(*_: Any) -> list[Path]:
+    def draw(*_: Any, **__: Any) -> list[Path]:
         press()
         raise AssertionError("the drawing went on")
 

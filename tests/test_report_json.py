@@ -70,7 +70,7 @@ def test_the_schema_names_every_field_of(name: str) -> None:
 
 def test_the_schema_names_every_key_of_the_report() -> None:
     keys = set(to_json(results.agreeing(epochs=1)))
-    assert set(SCHEMA_DOCUMENT["properties"]) == keys | {"files"}
+    assert set(SCHEMA_DOCUMENT["properties"]) == keys | {"files", "baseline"}
 
 
 @pytest.mark.parametrize(

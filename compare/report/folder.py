@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from compare.errors import BadInput
 from compare.report.report_json import write_json
@@ -30,19 +31,19 @@ def save(result: Result, folder: Path, *, plots: Sequence[str] = ("png",)) -> Pa
     return folder
 
 
-def write_report(result: Result, folder: Path) -> Path:
-    """Write report.json in the place of everything an earlier run left in `folder`."""
+def write_report(result: Result, folder: Path, **extra: Any) -> Path:
+    """Write report.json, with `extra` as further keys, and remove what an earlier run left."""
     for name in listed(folder / REPORT):
         (folder / name).unlink(missing_ok=True)
-    return write_json(result, folder / REPORT, files=[])
+    return write_json(result, folder / REPORT, files=[], **extra)
 
 
-def draw(result: Result, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Write the plots and the page, list them in report.json, and return their paths."""
+def draw(result: Result, folder: Path, formats: Sequence[str], **extra: Any) -> list[Path]:
+    """Write the plots and the page, list them in report.json beside `extra`, return their paths."""
     from compare.report import page, plots  # matplotlib takes its time
 
     drawn = [*plots.write(result, folder, formats), page.write(result, folder)]
-    write_json(result, folder / REPORT, files=[path.name for path in drawn])
+    write_json(result, folder / REPORT, files=[path.name for path in drawn], **extra)
     return drawn
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +18,9 @@ from rich.text import Text
 
 from compare.report import words
 from compare.result import Result, Verdict, Worst
+
+if TYPE_CHECKING:
+    from compare.report.baseline import BaselineReport
 
 ROWS = 20
 """A table of more tensors than this shows the worst ones only."""
@@ -77,6 +80,14 @@ def verdict(result: Result) -> Text:
     """Return the verdict in its colour; a judge that does not work is an error."""
     judged = Verdict.DISAGREES if result.control_failed else result.verdict
     return Text(words.verdict_line(result), style=STYLES[judged])
+
+
+def show_baseline(found: BaselineReport, console: Console, *, quiet: bool = False) -> None:
+    """Print what moved against the baseline, `quiet` only the line that sums it up."""
+    *lines, last = found.lines()
+    for line in () if quiet else lines:
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text(last, style=STYLES[found.verdict]), soft_wrap=True)
 
 
 def show_files(files: Sequence[Path], console: Console) -> None:

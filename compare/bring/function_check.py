@@ -1,0 +1,127 @@
+"""One function of a student's file against torch, called in every way it may be meant.
+
+The first reading that agrees decides how it is meant. If none does, it is judged as the
+assignment has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.bring.blame import Place, UserCodeError
+from compare.bring.copies import OnCopies
+from compare.bring.entropy_readings import loss_readings, slope_readings
+from compare.bring.explain import explained
+from compare.bring.function_verdict import FunctionVerdict, Trial, judged
+from compare.bring.guard import Guard
+from compare.bring.layer_readings import (
+    extreme_softmax,
+    layer_readings,
+    relu_readings,
+    softmax_readings,
+)
+from compare.bring.readings import Reading
+from compare.checks.comparison import compare_entries
+from compare.result import Verdict
+
+Array = NDArray[Any]
+READINGS: dict[str, Callable[[Sequence[str], str], Iterator[Reading]]] = {
+    "relu": relu_readings,
+    "softmax": softmax_readings,
+    "compute_layer": layer_readings,
+    "average_ce": loss_readings,
+    "grad_ce": slope_readings,
+}
+"""By role: `(names of the parameters, declared reduction)` to the readings, likeliest first."""
+
+
+@dataclass(frozen=True)
+class FunctionCheck:
+    """Checks functions of one file; `reduction` is what the user declared."""
+
+    guard: Guard
+    reduction: str = "mean"
+
+    def __call__(
+        self,
+        name: str,
+        role: str,
+        function: Callable[..., Any],
+        parameters: Sequence[str],
+        place: Place | None,
+    ) -> FunctionVerdict:
+        """Return the verdict on one function."""
+        quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
+        reading = meant(quiet, READINGS[role](parameters, self.reduction))
+        call = OnCopies(function, self.guard)
+        trial = attempt(call, reading)
+        found = judged(name, role, place, trial)
+        if trial.agrees and role == "softmax":
+            found = at_extremes(found, attempt(call, extreme_softmax(trial.reading.layout)))
+        return self.with_side_effect(found, call.modified)
+
+    def with_side_effect(self, found: FunctionVerdict, modified: set[str]) -> FunctionVerdict:
+        """Add that a function writes to its argument: its caller's array is another one then."""
+        start = f"{found.name} modifies "
+        said = [one for one in self.guard.notes.sentences() if one.startswith(start)]
+        if not modified:
+            return found
+        if found.verdict is Verdict.AGREES:
+            effect = said[0].removeprefix(f"{found.name} ")
+            return found.wrong("side effect", f"right values, but it {effect}", found.worst)
+        return replace(found, sentence=f"{found.sentence}; besides, {said[0]}")
+
+
+def meant(call: OnCopies, readings: Iterable[Reading]) -> Reading:
+    """Return the first reading that agrees, or else the one to talk about."""
+    trials: list[Trial] = []
+    for reading in readings:
+        trials.append(attempt(call, reading))
+        if trials[-1].agrees:
+            return reading
+    trials.sort(key=lambda trial: (trial.compared is None, trial.error is not None))
+    return trials[0].reading
+
+
+def attempt(call: OnCopies, reading: Reading) -> Trial:
+    """Call a function one way."""
+    try:
+        value = call(reading.arguments)
+    except UserCodeError as error:
+        return Trial(reading, error=error)
+    observed = as_array(value, reading.due.answer.shape)
+    if observed is None or observed.shape != reading.due.answer.shape:
+        return Trial(reading, value, observed)
+    compared = compare_entries("", observed, reading.due.answer, reading.due.allowance)
+    return Trial(reading, value, observed, compared)
+
+
+def as_array(value: Any, shape: tuple[int, ...]) -> Array | None:
+    """Return a plain real array of what came back, None if it is none.
+
+    It gets the shape that is due if it only has axes of length 1 too many or too few.
+    """
+    try:
+        array = np.array(value)
+    except (ValueError, TypeError):
+        return None
+    if array.dtype.kind not in "fiub":
+        return None
+    long = [[n for n in one if n != 1] for one in (array.shape, shape)]
+    return array.reshape(shape) if long[0] == long[1] else array
+
+
+def at_extremes(found: FunctionVerdict, trial: Trial) -> FunctionVerdict:
+    """Add what became of logits no exponential survives; the assignment asks for just that."""
+    if trial.agrees or trial.observed is None or trial.compared is None:
+        return found
+    finite = np.isfinite(trial.observed).all()
+    what = "it is wrong there" if finite else "it is not finite there"
+    sentence = f"right for small logits; for logits of ±1e4 {what}"
+    named = explained("softmax", trial.reading, trial.observed)
+    return replace(found.wrong("overflow", sentence, trial.compared.worst), diagnosis=named)

@@ -1,0 +1,94 @@
+"""All the ways one of the five functions can be meant, each with its right answer.
+
+A file that keeps samples in columns or sums over the batch is not wrong, it has another
+convention. So a function is called in every way its author may have meant, and each way carries
+the answer that torch gives, its allowance, and the words for how it differs from the assignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.textbook import Pair
+
+Array = NDArray[Any]
+N, F, H, K = 17, 13, 11, 5
+
+
+class Weight(StrEnum):
+    """What a difference from the assignment means for the verdict."""
+
+    INTERFACE = "interface"  # the same numbers, passed or laid out otherwise
+    CONVENTION = "convention"  # other numbers, that can belong together
+    SLIP = "slip"  # other numbers than the function's own parameter names promise
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference from the assignment, in words."""
+
+    weight: Weight
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The right answer and its allowance."""
+
+    answer: Array
+    allowance: NDArray[np.float64]
+
+    @property
+    def T(self) -> Due:
+        """Return both transposed."""
+        return Due(self.answer.T, self.allowance.T)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One way to mean a function: what to pass, by argument in their order, and what is due.
+
+    `layout` is rows or columns (of samples), `reduction` mean or sum, `scores` logits or p (what
+    is passed for them); each is empty where it makes no difference. `logits` is what p comes from.
+    """
+
+    arguments: dict[str, Array]
+    due: Due
+    differences: tuple[Difference, ...] = ()
+    layout: str = ""
+    reduction: str = ""
+    scores: str = ""
+    logits: Array = field(default_factory=lambda: np.zeros((N, K)))
+
+    def differing(self, weight: Weight, words: str) -> Reading:
+        """Return the reading with one more difference."""
+        return replace(self, differences=(*self.differences, Difference(weight, words)))
+
+
+def drawn() -> tuple[Array, Array]:
+    """Return logits and one-hot targets, both (N, K): no row alike, a negative number first."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(scale=2.0, size=(N, K)) + generator.normal(size=(N, 1))
+    logits[0, 0] = -abs(logits[0, 0])
+    return logits, np.eye(K)[np.arange(N) % K]
+
+
+def right(value: Any, pair: Pair) -> Due:
+    """Return torch's answer with the allowance of the textbook; no entry is exactly free of it."""
+    answer = value.detach().numpy()
+    slack = pair.arithmetic.unit * np.abs(answer) + pair.arithmetic.tiny
+    return Due(answer, pair.allowance + slack)
+
+
+def both_layouts(rows: Reading) -> Iterator[Reading]:
+    """Yield a reading and its transpose, with samples in columns."""
+    yield replace(rows, layout="rows")
+    transposed = {name: array.T.copy() for name, array in rows.arguments.items()}
+    columns = replace(rows, arguments=transposed, due=rows.due.T, layout="columns")
+    yield columns.differing(Weight.INTERFACE, "samples are columns: (K, N)")

@@ -4,13 +4,13 @@ ReLU at 0 has two right slopes, and anything between. Where two correct sides la
 sides of it, a gradient moves by several per cent although nobody is wrong. So kinks are resolved,
 not widened: the difference must be `sum_k t_k C_k`, with C_k the contribution of kink k to the
 reference's gradient and t_k a change of slope between the one-sided slopes, and what is left
-must be within the ordinary allowance.
+must be within the ordinary allowance of a reference that takes these slopes itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from compare.allowance.rules import ACTIVATION_RULES
 
 Float = NDArray[np.float64]
 Values = Mapping[str, NDArray[np.floating]]
+Candidates = Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Per hidden layer the `(rows, units)` that may be on a kink."""
 
 MOST_CANDIDATES = 4096
 """More units than this on a kink are not fitted one by one; their slopes are one convention."""
@@ -69,7 +71,7 @@ class Point:
         return self.x if layer == 1 else self.values[f"h{layer - 1}"]
 
 
-def candidates(point: Point) -> dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def candidates(point: Point) -> Candidates:
     """Return per hidden layer the `(rows, units)` with |z - kink| within the allowance of z."""
     found = {}
     for layer in range(1, point.depth):
@@ -84,78 +86,124 @@ def candidates(point: Point) -> dict[int, tuple[NDArray[np.int64], NDArray[np.in
     return found
 
 
-def effect(point: Point, slopes: Slopes) -> dict[str, Float]:
-    """Return how much each gradient moves when the slopes change: float64, exact in the changes."""
+def shifts(point: Point, slopes: Slopes) -> tuple[NDArray[np.int64], dict[int, Float]]:
+    """Return the rows with changed slopes, and how much dz of each layer moves there, (R, H)."""
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *slopes.rows.values()]))
     rule = ACTIVATION_RULES[point.activation]
-    moved: dict[str, Float] = {}
     dz = point.values["dlogits"][rows].astype(np.float64)  # (R, K), as it was
     dz_new = dz  # (R, K), with the changed slopes
-    for layer in range(point.depth, 0, -1):
-        h = point.inputs_of(layer)[rows].astype(np.float64)  # (R, fan_in)
-        moved[f"w{layer}"] = h.T @ (dz_new - dz)
-        moved[f"b{layer}"] = (dz_new - dz).sum(axis=0)
-        if layer == 1:
-            return moved
-        w = point.parameters[f"w{layer}"].astype(np.float64)
-        slope = rule.slope(h)
+    found = {point.depth: dz_new - dz}
+    for layer in range(point.depth - 1, 0, -1):
+        w = point.parameters[f"w{layer + 1}"].astype(np.float64)
+        slope = rule.slope(point.values[f"h{layer}"][rows].astype(np.float64))
         slope_new = slope.copy()
-        if layer - 1 in slopes.change:
-            at = np.searchsorted(rows, slopes.rows[layer - 1])
-            slope_new[at, slopes.units[layer - 1]] += slopes.change[layer - 1]
+        if layer in slopes.change:
+            at = np.searchsorted(rows, slopes.rows[layer])
+            slope_new[at, slopes.units[layer]] += slopes.change[layer]
         dz, dz_new = (dz @ w.T) * slope, (dz_new @ w.T) * slope_new
-    return moved
+        found[layer] = dz_new - dz
+    return rows, found
 
 
-def excess(point: Point, difference: Mapping[str, Float], moved: Mapping[str, Float]) -> float:
-    """Return the largest `|difference - moved| / allowance` over all gradients."""
-    return max(
-        float((np.abs(difference[k] - moved[k]) / point.allowances.gradients[k]).max())
-        for k in difference
-    )
+def effect(point: Point, slopes: Slopes) -> dict[str, Float]:
+    """Return how much each gradient moves when the slopes change: float64, exact in the changes."""
+    rows, moved = shifts(point, slopes)
+    found: dict[str, Float] = {}
+    for layer, dz in moved.items():
+        found[f"w{layer}"] = point.inputs_of(layer)[rows].astype(np.float64).T @ dz
+        found[f"b{layer}"] = dz.sum(axis=0)
+    return found
+
+
+def substituted(point: Point, slopes: Slopes) -> dict[str, NDArray[np.floating]]:
+    """Return the reference's values as they are with the slopes changed.
+
+    Where a unit was off and is not any more, h is the smallest number whose slope is not 0.
+    """
+    values = dict(point.values)
+    rows, moved = shifts(point, slopes)
+    for layer in range(1, point.depth):
+        dz = values[f"dz{layer}"].copy()
+        dz[rows] += moved[layer].astype(dz.dtype)
+        values[f"dz{layer}"] = dz
+        if layer in slopes.change:
+            h = values[f"h{layer}"].copy()
+            at = slopes.rows[layer], slopes.units[layer]
+            h[at] = np.maximum(h[at], np.finfo(h.dtype).tiny)
+            values[f"h{layer}"] = h
+    return values
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
-    """What explains a difference at kinks: `slopes`, and by how much each gradient `moved`.
+class Explanation:
+    """The gradients and allowances that a correct side would be held against.
 
-    Past `MOST_CANDIDATES` the slopes are not resolved: `widened` is what all of them together may
-    do, added up linearly because flips do not add in squares, and the point is weak.
+    `slopes` are those it takes other than the reference. `widened`: there are too many units on a
+    kink to say which; the allowances hold all they may do, and the point is weak.
     """
 
-    slopes: Slopes
-    moved: dict[str, Float]
-    widened: dict[str, Float] | None = None
+    gradients: Mapping[str, NDArray[np.floating]]
+    allowances: Allowances
+    slopes: Slopes = field(default_factory=Slopes)
+    widened: bool = False
 
 
-def resolve(point: Point, difference: Mapping[str, Float]) -> Resolution | None:
-    """Return slopes at kinks that explain `manual - reference`, or None.
+def explanations(
+    point: Point,
+    gradients: Mapping[str, NDArray[np.floating]],
+    difference: Mapping[str, Float],
+    allow: Callable[[Values, Values], Allowances],
+) -> Iterator[Explanation]:
+    """Yield what may explain `difference`, which is `manual - gradients`, at kinks: simplest first.
+
+    `allow` returns the allowances of the reference's values and gradients.
+    """
+    near = candidates(point)
+    for slopes in proposals(point, near, difference):
+        moved = effect(point, slopes)
+        expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
+        yield Explanation(expected, allow(substituted(point, slopes), expected), slopes)
+    if count(near) > MOST_CANDIDATES:
+        yield Explanation(
+            gradients, widen(point.allowances, _everything(point, near)), widened=True
+        )
+
+
+def proposals(point: Point, near: Candidates, difference: Mapping[str, Float]) -> Iterator[Slopes]:
+    """Yield slopes to try.
 
     First every unit that is exactly on a kink is given one common slope, because that is a
     convention; then the layers are fitted from the last to the first, because a slope changes
-    everything below it.
+    everything below it: once with slopes near a usual choice taken to be that choice, once without.
     """
-    near = candidates(point)
-    if not near:
-        return None
     for common in (1.0, 0.5):
         slopes = _exactly_on_a_kink(point, near, common)
-        moved = effect(point, slopes)
-        if len(slopes) and excess(point, difference, moved) <= 1.0:
-            return Resolution(slopes, moved)
-    if sum(len(rows) for rows, _ in near.values()) > MOST_CANDIDATES:
-        nothing = effect(point, Slopes())
-        return Resolution(Slopes(), nothing, _everything(point, near))
-    slopes = Slopes()
-    for layer in sorted(near, reverse=True):
-        _fit_layer(point, near[layer], layer, difference, slopes)
-    moved = effect(point, slopes)
-    return Resolution(slopes, moved) if excess(point, difference, moved) <= 1.0 else None
+        if len(slopes):
+            yield slopes
+    if not 0 < count(near) <= MOST_CANDIDATES:
+        return
+    for snap in (SNAP, 0.0):
+        slopes = Slopes()
+        for layer in sorted(near, reverse=True):
+            _fit_layer(point, near[layer], layer, difference, slopes, snap)
+        yield slopes
 
 
-def _everything(
-    point: Point, near: Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
-) -> dict[str, Float]:
+def count(near: Candidates) -> int:
+    """Return the number of candidates."""
+    return sum(len(rows) for rows, _ in near.values())
+
+
+def widen(allowances: Allowances, by: Mapping[str, Float]) -> Allowances:
+    """Add `by` to the allowances of the gradients; their projections say nothing any more."""
+    return replace(
+        allowances,
+        gradients={name: entry + by[name] for name, entry in allowances.gradients.items()},
+        projections=dict.fromkeys(allowances.projections, np.inf),
+    )
+
+
+def _everything(point: Point, near: Candidates) -> dict[str, Float]:
     """The most that all candidates together can move each gradient, in any combination."""
     rule = ACTIVATION_RULES[point.activation]
     rows = np.unique(np.concatenate([rows for rows, _ in near.values()]))
@@ -180,11 +228,7 @@ def _everything(
     return widened
 
 
-def _exactly_on_a_kink(
-    point: Point,
-    near: Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64]]],
-    common: float,
-) -> Slopes:
+def _exactly_on_a_kink(point: Point, near: Candidates, common: float) -> Slopes:
     """Slopes that give every unit with z == kink the same slope; the reference's there is 0."""
     slopes = Slopes()
     for layer, (rows, units) in near.items():
@@ -199,6 +243,7 @@ def _fit_layer(
     layer: int,
     difference: Mapping[str, Float],
     slopes: Slopes,
+    snap: float,
 ) -> None:
     """Fit the slopes of one layer, unit by unit: only column j of dw and db sees unit j."""
     rows, units = near
@@ -220,14 +265,14 @@ def _fit_layer(
         beside = np.column_stack((h[rows[mine]].astype(np.float64), np.ones(len(mine))))
         columns = (beside * dh[mine, None]).T  # (fan_in + 1, kinks of this unit)
         change[mine] = np.linalg.lstsq(columns / scale[:, None], left / scale, rcond=None)[0]
-    slopes.put(layer, rows, units, _between(slope + change) - slope)
+    slopes.put(layer, rows, units, _between(slope + change, snap) - slope)
 
 
-def _between(slope: Float) -> Float:
+def _between(slope: Float, snap: float) -> Float:
     """Clip to what lies between the one-sided slopes, and snap to the usual choices."""
     clipped = np.clip(slope, 0.0, 1.0)
     usual = np.round(clipped * 2) / 2
-    return np.where(np.abs(clipped - usual) <= SNAP, usual, clipped)
+    return np.where(np.abs(clipped - usual) <= snap, usual, clipped)
 
 
 def _upstream(point: Point, slopes: Slopes, rows: NDArray[np.int64], layer: int) -> Float:

@@ -8,7 +8,7 @@ accused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from compare.allowance import (
     network_allowances,
 )
 from compare.checks.comparison import Comparison, compare_entries, compare_projection
-from compare.checks.kinks import Point, Slopes, resolve
+from compare.checks.kinks import Explanation, Point, Slopes, Values, explanations
 from compare.records import Arrays
 
 if TYPE_CHECKING:
@@ -83,53 +83,35 @@ class SamePoint:
         expected, reference, values = self.reference.loss_and_gradients(
             parameters, x, targets, intermediates=True
         )
-        allowances = network_allowances(
-            self.arithmetic, parameters, x, targets, values, reference,
-            activation=self.activation, reduction=self.reduction, identities=identities,
-        )  # fmt: skip
-        compared_loss = compare_entries("loss", loss, expected, allowances.forward.loss)
-        compared = self._gradients(gradients, reference, allowances)
-        slopes, widened = Slopes(), False
-        if not all(one.agrees for one in compared.values()) and finite(compared):
+
+        def allow(values: Values, reference: Values) -> Allowances:
+            return network_allowances(
+                self.arithmetic, parameters, x, targets, values, reference,
+                activation=self.activation, reduction=self.reduction, identities=identities,
+            )  # fmt: skip
+
+        allowances = allow(values, reference)
+        found = Explanation(reference, allowances)
+        compared, projections = compare_gradients(gradients, found)
+        if not agree(compared, projections) and finite(compared):
             point = Point(parameters, x, values, allowances, self.activation)
-            resolved = resolve(point, differences(gradients, reference))
-            if resolved is not None:
-                slopes, widened = resolved.slopes, resolved.widened is not None
-                reference = {k: reference[k] + resolved.moved[k] for k in reference}
-                if resolved.widened is not None:
-                    allowances = widen(allowances, resolved.widened)
-                compared = self._gradients(gradients, reference, allowances)
-        projections = self._projections(gradients, reference, allowances)
+            difference = differences(gradients, reference)
+            for other in explanations(point, reference, difference, allow):
+                tried = compare_gradients(gradients, other)
+                if agree(*tried):
+                    found, (compared, projections) = other, tried
+                    break
         return Examined(
-            compared_loss,
+            compare_entries("loss", loss, expected, allowances.forward.loss),
             compared,
             projections,
-            allowances,
+            found.allowances,
             expected,
-            reference,
+            dict(found.gradients),
             values,
-            slopes,
-            widened,
+            found.slopes,
+            found.widened,
         )
-
-    def _gradients(
-        self, manual: Arrays, reference: Arrays, allowances: Allowances
-    ) -> dict[str, Comparison]:
-        return {
-            name: compare_entries(f"d{name}", manual[name], reference[name], allowance)
-            for name, allowance in ((k, allowances.gradients[k]) for k in reference)
-        }
-
-    def _projections(
-        self, manual: Arrays, reference: Arrays, allowances: Allowances
-    ) -> dict[str, Comparison]:
-        found = {
-            name: compare_projection(
-                f"d{name} projection", manual[name], reference[name], allowances.projections[name]
-            )
-            for name in reference
-        }
-        return {name: one for name, one in found.items() if one is not None}
 
     def repeated(
         self,
@@ -178,13 +160,27 @@ class SamePoint:
         return compare_reported(loss, accuracy, expected, expected_accuracy, allowances, len(x))
 
 
-def widen(allowances: Allowances, by: Mapping[str, Float]) -> Allowances:
-    """Add `by` to the allowances of the gradients; their projections say nothing any more."""
-    return replace(
-        allowances,
-        gradients={name: entry + by[name] for name, entry in allowances.gradients.items()},
-        projections=dict.fromkeys(allowances.projections, np.inf),
-    )
+def compare_gradients(
+    manual: Arrays, expected: Explanation
+) -> tuple[dict[str, Comparison], dict[str, Comparison]]:
+    """Compare every gradient entry by entry, and as a whole by its projection."""
+    allowances = expected.allowances
+    entries, projections = {}, {}
+    for name, reference in expected.gradients.items():
+        entries[name] = compare_entries(
+            f"d{name}", manual[name], reference, allowances.gradients[name]
+        )
+        projection = compare_projection(
+            f"d{name} projection", manual[name], reference, allowances.projections[name]
+        )
+        if projection is not None:
+            projections[name] = projection
+    return entries, projections
+
+
+def agree(*compared: Mapping[str, Comparison]) -> bool:
+    """Whether all comparisons agree."""
+    return all(one.agrees for several in compared for one in several.values())
 
 
 @dataclass(frozen=True, slots=True)

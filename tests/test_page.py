@@ -139,6 +139,7 @@ def test_table_has_a_row_for_every_tensor() -> None:
         ("weak", "every entry of the gradient is zero"),
         ("interrupted", "The run was interrupted"),
         ("control failed", "failed its own control"),
+        ("disagreeing", "Referee: slope 1"),
         ("agreeing", "learning rate 0.1"),
         ("agreeing", "versions numpy 2.1.0"),
     ],

@@ -44,9 +44,7 @@ TAYLOR = {
 ENDINGS: dict[str, Callable[[], Result]] = {
     "agreeing": results.agreeing,
     "one epoch": lambda: results.agreeing(epochs=1),
-    "no hidden layer": lambda: results.agreeing(hidden=()),
     "twenty layers": lambda: results.agreeing(epochs=30, hidden=results.DEEP),
-    "kinks": results.with_kinks,
     "disagreeing": results.disagreeing,
     "disagreeing bias": lambda: results.disagreeing(parameter="b1"),
     "not finite": results.non_finite,

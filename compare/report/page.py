@@ -62,7 +62,7 @@ class Point(NamedTuple):
     epoch: int
     manual: float
     reference: float
-    allowance: float | None
+    band: float | None
 
 
 def write(result: Result, folder: Path) -> Path:
@@ -120,7 +120,7 @@ def points(result: Result) -> list[Point]:
 
 
 def point(row: EpochRow, name: str) -> Point:
-    """Return one curve at one epoch, with the allowance of its difference if it has one."""
+    """Return one curve at one epoch, with the band of its difference if it has one."""
     manual, reference = getattr(row.manual, name), getattr(row.reference, name)
     return Point(CURVES[name], row.epoch, manual, reference, getattr(row.band, name, None))
 

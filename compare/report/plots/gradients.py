@@ -132,7 +132,8 @@ def _largest(ratios: dict[str, Floats]) -> tuple[str, int]:
 
 def _key(colours: dict[int, Colour], result: Result) -> list[Artist]:
     ink = style.INK
-    some = list(colours)[:: 1 + len(colours) // LAYERS]
+    rows = np.linspace(0, len(colours) - 1, min(len(colours), LAYERS)).round().astype(int)
+    some = [list(colours)[row] for row in rows]
     layers = [Line2D([], [], color=colours[n], linewidth=4, label=f"layer {n}") for n in some]
     ticks: dict[str, Any] = {"color": ink, "marker": "|", "markersize": 9, "linestyle": "none"}
     kinks = Line2D([], [], label=f"kinks met: {len(result.kinks)}", **ticks)

@@ -37,7 +37,8 @@ def referee(result: Result) -> Figure | None:
     axes.plot(steps[used], remainder[used], "o-", color=dark, label=label)
     left = ~used & (remainder > 0) & np.isfinite(remainder)
     hollow: dict[str, Any] = {"color": style.QUIET, "markerfacecolor": "white"}
-    axes.plot(steps[left], remainder[left], "o", label="rounding, not used", **hollow)
+    if left.any():
+        axes.plot(steps[left], remainder[left], "o", label="rounding, not used", **hollow)
     axes.set_xlabel(f"step h in {said['parameter']} along {said['direction']}")
     axes.set_ylabel("|L(θ + h d) − L(θ) − h ⟨g, d⟩| (nats)")
     axes.legend(loc="upper left")
@@ -48,9 +49,9 @@ def _guides(axes: Axes, steps: Floats, remainder: Floats) -> None:
     """Draw the slopes 1 and 2 through the point of the smallest step that counts."""
     first = int(steps.argmin())
     ends = np.array([steps[first], steps.max()])
-    for slope, meaning, pale in (
-        (2, "slope 2: g is the gradient of L", style.TRAINING[1]),
-        (1, "slope 1: it is not", style.VALIDATION[1]),
+    for slope, meaning, pale, dashes in (
+        (2, "slope 2: g is the gradient of L", style.TRAINING[1], "-"),
+        (1, "slope 1: it is not", style.VALIDATION[1], (0, (1.2, 0.4))),
     ):
         line = remainder[first] * (ends / steps[first]) ** slope
-        axes.plot(ends, line, color=pale, linewidth=5, label=meaning)
+        axes.plot(ends, line, color=pale, linestyle=dashes, linewidth=5, label=meaning)

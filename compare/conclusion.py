@@ -6,11 +6,12 @@ or a check that never had power leaves the run undecidable; otherwise the two si
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
+from compare.bring.blame import UserCodeError
 from compare.checks.referee import Belongs, Taylor, kind_of, taylor_test
 from compare.checks.stages import first_wrong_stage
 from compare.ledger import finding_of
@@ -19,6 +20,7 @@ from compare.point_judge import PointJudge, Suspect
 from compare.records import Implementation
 from compare.result import CheckSummary, Finding, Result, Verdict, Weak
 
+Answer = TypeVar("Answer")
 STAGE_KINDS = {
     "initial weights": "data",
     "initial state": "data",
@@ -43,9 +45,14 @@ def conclude(
     `referee=False` for recorded numbers, which nobody can ask for the loss at another point.
     """
     ledger = judge.ledger
-    findings = (*localised(judge.suspect, implementation), *ledger.findings.values())
+    unanswered: list[str] = []
+    nowhere: tuple[Finding, ...] = ()
+    located = asked(lambda: localised(judge.suspect, implementation), nowhere, unanswered)
+    findings = (*located, *ledger.findings.values())
     verdict = verdict_of(judge)
-    taylor = refereed(judge.suspect, implementation) if findings and referee else None
+    taylor = None
+    if findings and referee:
+        taylor = asked(lambda: refereed(judge.suspect, implementation), None, unanswered)
     kind = kind_of_findings(judge, findings, taylor)
     accepted = judge.control.accepted if judge.control else ()
     return Result(
@@ -60,11 +67,24 @@ def conclude(
         diagnosis=name_mistake(judge.experiment, judge.suspect, implementation),
         checks=(same_point_summary(judge),),
         worst=dict(ledger.worst),
-        notes=tuple(f"the judge accepted {what}" for what in accepted),
+        notes=(*(f"the judge accepted {what}" for what in accepted), *unanswered),
         heatmap=heatmap_of(judge.suspect),
         referee=taylor.as_mapping() if taylor is not None else None,
         control_failed=bool(accepted),
     )
+
+
+def asked(question: Callable[[], Answer], otherwise: Answer, unanswered: list[str]) -> Answer:
+    """Ask the code under test once more; it may fail where no run would take it.
+
+    The referee asks in float64 and at other weights. A failure there is a note, and takes nothing
+    from what was found.
+    """
+    try:
+        return question()
+    except UserCodeError as error:
+        unanswered.append(f"it could not be asked further: {error}")
+        return otherwise
 
 
 def verdict_of(judge: PointJudge) -> Verdict:

@@ -53,6 +53,8 @@ examples:
   python -m compare.run
   python -m compare.run --hidden 30,20 --activation tanh --batch-size 32
   python -m compare.run --preset report --data notMNIST.npz --dtype float32
+  python -m compare.run --manual mine.py
+  python -m compare.run --starter assignment2.ipynb
 """
 
 
@@ -172,7 +174,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     preset = PRESETS.get(options.preset, {})
     explicit = {f.name: given.pop(f.name) for f in fields(Experiment) if f.name in given}
     options.experiment = Experiment(**{**preset, **explicit})
+    options.trains = "epochs" in explicit
+    check_together(options)
     return options
+
+
+def check_together(options: argparse.Namespace) -> None:
+    """Raise BadInput for options that need another one, or exclude each other."""
+    if options.write_adapter is not None and options.starter is None:
+        raise BadInput("--write-adapter writes what --starter FILE could not bind: give both")
+    reading = options.starter or options.dump
+    if options.record is not None and reading:
+        raise BadInput("--record writes down a training run; --starter and --dump train nothing")
 
 
 def parser() -> Parser:
@@ -187,6 +200,7 @@ def parser() -> Parser:
     )
     add_settings(made)
     add_preset(made)
+    add_brought(made)
     add_report(made)
     return made
 
@@ -208,6 +222,56 @@ def add_preset(made: Parser) -> None:
         help="set several options at once; explicit ones win. report: one hidden layer of 1000, "
         "200 full-batch epochs, learning rate 0.1, momentum 0.9, velocity of the weights starting "
         "at 1e-5 (default: none)",
+    )
+
+
+def add_brought(made: Parser) -> None:
+    """Add what others wrote: a function, a student's file, a dump."""
+    group = made.add_argument_group(
+        "somebody else's work", "Code given here runs with your rights; nothing is a sandbox."
+    )
+    source = group.add_mutually_exclusive_group()
+    source.add_argument(
+        "--manual",
+        metavar="FILE.py[:NAME]",
+        help="check this function in place of the manual side, or package.module:NAME: "
+        "NAME(parameters, x, targets) -> (loss, gradients), NAME by default loss_and_gradients; a "
+        "`step` beside it is checked too. At probe points, in seconds; with --epochs it is "
+        "trained (default: our own)",
+    )
+    source.add_argument(
+        "--starter",
+        type=Path,
+        metavar="FILE",
+        help="check the functions of an assignment, a .py or .ipynb file, one by one: relu, "
+        "softmax, compute_layer, average_ce, grad_ce and gradients whose parameters have clear "
+        "names. Nothing else in the file is run (default: none)",
+    )
+    source.add_argument(
+        "--dump",
+        type=Path,
+        metavar="FOLDER",
+        help="check recorded numbers, of any language, step by step (default: none)",
+    )
+    group.add_argument(
+        "--write-adapter",
+        type=Path,
+        metavar="ADAPTER.py",
+        help="with --starter, write a file for --manual that calls its functions, with the blanks "
+        "to fill marked (default: not written)",
+    )
+    group.add_argument(
+        "--record",
+        type=Path,
+        metavar="FOLDER",
+        help="write the manual side of the training as a dump (default: not written)",
+    )
+    group.add_argument(
+        "--timeout",
+        type=number("a number of seconds above 0", lambda x: 0 < x < math.inf),
+        default=60.0,
+        metavar="SECONDS",
+        help="how long one call of their code may take (default: 60)",
     )
 
 

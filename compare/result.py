@@ -170,8 +170,10 @@ class Result:
     `worst` holds the worst entry of every compared tensor over the whole run, keyed
     `loss`, `dw1`, ... for the same-point check and `w1`, `v_w1`, ... for the step check.
     `heatmap` holds `(parameter, manual, reference)` of the first wrong tensor, None if none is.
-    `interrupted` is true when the user stopped the run; `control_failed` when the judge accepted
-    what it must reject, which makes every other word here worthless.
+    `interrupted` is true when the user stopped the run; `failure` is the sentence of code under
+    test that raised or hung on the way, and the rest is then about the updates done before;
+    `control_failed` when the judge accepted what it must reject, which makes every other word here
+    worthless.
     """
 
     verdict: Verdict
@@ -190,6 +192,7 @@ class Result:
     heatmap: tuple[str, NDArray[np.floating], NDArray[np.floating]] | None = None
     referee: Mapping[str, Any] | None = None
     interrupted: bool = False
+    failure: str | None = None
     control_failed: bool = False
 
     @property
@@ -199,6 +202,8 @@ class Result:
             return ExitCode.CONTROL_FAILED
         if self.interrupted:
             return ExitCode.INTERRUPTED
+        if self.failure is not None:
+            return ExitCode.BAD_INPUT
         return {
             Verdict.AGREES: ExitCode.AGREES,
             Verdict.DISAGREES: ExitCode.DISAGREES,
@@ -207,7 +212,7 @@ class Result:
 
     def raise_for_disagreement(self) -> None:
         """Raise `Disagreement`, with one screen of facts, unless the verdict is *agrees*."""
-        if self.verdict is not Verdict.AGREES or self.control_failed:
+        if self.verdict is not Verdict.AGREES or self.control_failed or self.failure:
             from compare.report.message import one_screen
 
             raise Disagreement(one_screen(self))

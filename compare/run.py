@@ -90,7 +90,7 @@ def train(options: argparse.Namespace, interruption: Interruption) -> Result:
     from compare.report.progress import progress_line
 
     with progress_line(Console(stderr=True, quiet=options.quiet)) as show_progress:
-        from compare.side_by_side import run_training  # torch takes its time
+        from compare.bring.jobs import judge_it  # torch takes its time
 
         def on_update(now: Progress) -> None:
             show_progress(now)
@@ -99,7 +99,7 @@ def train(options: argparse.Namespace, interruption: Interruption) -> Result:
         try:
             with interruption.raised_at(2):
                 interruption.meet()
-                result = run_training(options.experiment, on_update=on_update)
+                result = judge_it(options, on_update)
         except KeyboardInterrupt:
             result = nothing_compared(options.experiment)
     return replace(result, interrupted=result.interrupted or interruption.requested)
@@ -121,13 +121,15 @@ def nothing_compared(experiment: Experiment) -> Result:
 
 
 def show(result: Result, options: argparse.Namespace) -> None:
-    """Print `result` as fully as it is wanted."""
+    """Print `result` as fully as it is wanted, and what ended it early."""
     from compare.report import terminal
 
     if options.quiet:
         terminal.show_verdict(result, terminal.Terminal())
     else:
         terminal.show(result, terminal.Terminal(), verbose=options.verbose)
+    if result.failure is not None:
+        print(f"error: {result.failure}", file=sys.stderr)
 
 
 def show_baseline(found: Outcome, options: argparse.Namespace) -> None:

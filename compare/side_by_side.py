@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from compare.bring.blame import UserCodeError
 from compare.checks.structure import enter_structure
 from compare.data import DataSet
 from compare.environment import environment
@@ -106,6 +107,7 @@ def watch(
     """Show the judge every pair of records, and conclude."""
     experiment, inputs = judge.experiment, judge.inputs
     updates, interrupted, seen = sum(map(len, inputs.order)), False, 0.0
+    failure: str | None = None
     try:
         for ours, theirs in zip(manual_side, reference_side, strict=True):
             seen = max(seen, judge.see(ours, theirs))
@@ -120,8 +122,13 @@ def watch(
                 break
     except KeyboardInterrupt:
         interrupted = True
+    except UserCodeError as error:
+        if not judge.ledger.worst:  # there is nothing to report about
+            raise
+        failure = str(error)
     settings = numbers_of(experiment, inputs) | {"manual": manual.name}
-    return conclude_run(judge, settings, environment(experiment.device), manual, interrupted)
+    result = conclude_run(judge, settings, environment(experiment.device), manual, interrupted)
+    return replace(result, failure=failure)
 
 
 @contextmanager

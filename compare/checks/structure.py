@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from compare.bring.blame import UserCodeError
 from compare.checks.comparison import Comparison
 from compare.checks.same_point import SamePoint, differences
 from compare.point_judge import PointJudge
@@ -149,7 +150,13 @@ def _soft(
     hard = same_point(probe.parameters, probe.x, probe.targets, *_call(implementation, probe))
     if not hard.agrees:
         return
-    examined = same_point(soft.parameters, soft.x, soft.targets, *_call(implementation, soft))
+    try:
+        answer = _call(implementation, soft)
+    except UserCodeError as error:
+        found.soft = False
+        found.notes.append(f"one-hot only: with soft targets it fails ({error})")
+        return
+    examined = same_point(soft.parameters, soft.x, soft.targets, *answer)
     if not examined.agrees:
         found.soft = False
         found.notes.append("one-hot only: with soft targets loss or gradient are others")

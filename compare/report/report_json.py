@@ -36,6 +36,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "exit_code": result.exit_code,
         "sentence": result.sentence,
         "interrupted": result.interrupted,
+        "failure": result.failure,
         "control_failed": result.control_failed,
         "settings": result.settings,
         "environment": result.environment,

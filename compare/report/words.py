@@ -71,6 +71,8 @@ def verdict_line(result: Result) -> str:
     """Return the verdict in one sentence; a judge that failed its control has none to give."""
     if result.control_failed:
         return f"the judge failed its own control, so there is no verdict: {result.sentence}"
+    if result.failure is not None:
+        return f"{result.sentence} (ended by the code under test: this is about what came before)"
     if result.interrupted:
         return f"{result.sentence} (interrupted: this is about the updates done)"
     return result.sentence

@@ -100,24 +100,17 @@ class PointJudge:
         self._kinks(record, examined)
         if self.control is None:
             self.control = negative_control(
-                lambda spoilt: self._accepts(record, x, targets, examined, spoilt),
-                examined.reference_gradients,
-                examined.allowances.gradients,
+                lambda spoilt: self._accepts(examined, spoilt),
+                examined.expected.gradients,
+                examined.expected.point.allowances.gradients,
             )
         if not examined.agrees:
             self._accuse(record, x, targets, examined)
 
-    def _accepts(
-        self,
-        record: Record,
-        x: NDArray[Any],
-        targets: NDArray[Any],
-        examined: Examined,
-        gradients: Arrays,
-    ) -> bool:
+    def _accepts(self, examined: Examined, gradients: Arrays) -> bool:
         """Whether the same-point check accepts `gradients` beside the reference's own loss."""
-        loss = examined.reference_loss
-        return self.same_point(record.parameters, x, targets, loss, gradients).agrees
+        expected = examined.expected
+        return self.same_point.hold(expected, expected.loss, gradients).agrees
 
     def replay(self, side: str, before: Record, after: Record, step: StepCheck) -> None:
         """Replay one recorded transition with the reference's optimiser."""

@@ -21,7 +21,6 @@ from compare.records import Arrays
 LEAST_ROWS = 17
 ON_KINK = "one unit exactly on a kink"
 SOFT = "soft targets"
-TRIES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +77,30 @@ def _draw(
     gain: float,
     soft: bool,
 ) -> Probe:
-    """Draw until no hidden unit is off for the whole batch, or take the last try."""
+    """Draw once, then move the bias of every unit that is off for the whole batch."""
     size = batch_size_unlike(sizes)
-    for _ in range(TRIES):
-        x = _inputs(generator, rows, size, sizes[0])
-        targets = _targets(generator, size, sizes[-1], soft)
-        parameters = manual_mlp.initial_parameters(sizes, generator, scheme="he")
-        for name, array in parameters.items():
-            if name.startswith("b"):
-                array += generator.normal(scale=0.3, size=array.shape)
-        last = f"w{len(sizes) - 1}"
-        parameters[last] *= gain
-        values = manual_mlp.forward(parameters, x, activation=activation)
-        if all((values[f"h{i}"] != 0).any(axis=0).all() for i in range(1, len(sizes) - 1)):
-            break
+    x = _inputs(generator, rows, size, sizes[0])
+    targets = _targets(generator, size, sizes[-1], soft)
+    parameters = manual_mlp.initial_parameters(sizes, generator, scheme="he")
+    for name, array in parameters.items():
+        if name.startswith("b"):
+            array += generator.normal(scale=0.3, size=array.shape)
+    parameters[f"w{len(sizes) - 1}"] *= gain
+    if activation == "relu":
+        _wake(parameters, x)
     typed = {name: array.astype(dtype) for name, array in parameters.items()}
     return Probe(typed, x.astype(dtype), targets.astype(dtype), note)
+
+
+def _wake(parameters: Arrays, x: NDArray[np.float64]) -> None:
+    """Turn every dead unit on for half of the batch, by its bias, from the first layer on."""
+    h = x
+    for layer in range(1, len(parameters) // 2):
+        z = manual_mlp.compute_layer(h, parameters[f"w{layer}"], parameters[f"b{layer}"])
+        dead = (z <= 0).all(axis=0)
+        shift = np.where(dead, np.median(z, axis=0), 0.0)
+        parameters[f"b{layer}"] -= shift
+        h = manual_mlp.relu(z - shift)
 
 
 def _inputs(

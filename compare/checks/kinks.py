@@ -158,6 +158,8 @@ def explanations(
 
     `allow` returns the allowances of the reference's values and gradients.
     """
+    if not reachable(point, difference):
+        return
     near = candidates(point)
     for slopes in proposals(point, near, difference):
         moved = effect(point, slopes)
@@ -167,6 +169,14 @@ def explanations(
         yield Explanation(
             gradients, widen(point.allowances, _everything(point, near)), widened=True
         )
+
+
+def reachable(point: Point, difference: Mapping[str, Float]) -> bool:
+    """No slope reaches the last layer's gradients: a difference there is not made of kinks."""
+    last = {name: difference[name] for name in (f"w{point.depth}", f"b{point.depth}")}
+    return bool(ACTIVATION_RULES[point.activation].kinks) and all(
+        (np.abs(left) <= point.allowances.gradients[name]).all() for name, left in last.items()
+    )
 
 
 def proposals(point: Point, near: Candidates, difference: Mapping[str, Float]) -> Iterator[Slopes]:

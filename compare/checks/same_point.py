@@ -7,7 +7,7 @@ accused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,19 @@ UNKNOWN = 1e3
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """The reference at one point, before anything is held against it.
+
+    `allow` gives the allowances of other values and gradients at the same point.
+    """
+
+    loss: float
+    gradients: Arrays
+    point: Point
+    allow: Callable[[Values, Values], Allowances]
+
+
+@dataclass(frozen=True, slots=True)
 class Examined:
     """One point, examined: what was compared, and the reference's numbers there."""
 
@@ -44,7 +57,8 @@ class Examined:
     allowances: Allowances
     reference_loss: float
     reference_gradients: Arrays
-    reference_values: Arrays
+    reference_values: Values
+    expected: Expected
     slopes: Slopes = field(default_factory=Slopes)
     widened: bool = False  # too many kinks to resolve: the allowances were widened instead
 
@@ -80,37 +94,55 @@ class SamePoint:
         identities: NDArray[np.int64] | None = None,
     ) -> Examined:
         """Compare `loss` and `gradients` with the reference's, evaluated here and now."""
-        expected, reference, values = self.reference.loss_and_gradients(
+        return self.hold(self.expect(parameters, x, targets, identities), loss, gradients)
+
+    def expect(
+        self,
+        parameters: Arrays,
+        x: NDArray[Any],
+        targets: NDArray[Any],
+        identities: NDArray[np.int64] | None = None,
+    ) -> Expected:
+        """Evaluate the reference, and what rounding may explain there."""
+        loss, gradients, values = self.reference.loss_and_gradients(
             parameters, x, targets, intermediates=True
         )
 
-        def allow(values: Values, reference: Values) -> Allowances:
+        def allow(values: Values, gradients: Values) -> Allowances:
             return network_allowances(
-                self.arithmetic, parameters, x, targets, values, reference,
+                self.arithmetic, parameters, x, targets, values, gradients,
                 activation=self.activation, reduction=self.reduction, identities=identities,
             )  # fmt: skip
 
-        allowances = allow(values, reference)
-        found = Explanation(reference, allowances)
+        allowances = allow(values, gradients)
+        point = Point(parameters, x, values, allowances, self.activation)
+        return Expected(loss, gradients, point, allow)
+
+    def hold(self, expected: Expected, loss: float, gradients: Arrays) -> Examined:
+        """Hold a loss and gradients against what was expected; resolve kinks before accusing."""
+        allowances = expected.point.allowances
+        found = Explanation(expected.gradients, allowances)
         compared, projections = compare_gradients(gradients, found)
         if not agree(compared, projections) and finite(compared):
-            point = Point(parameters, x, values, allowances, self.activation)
-            difference = differences(gradients, reference)
-            for other in explanations(point, reference, difference, allow):
+            difference = differences(gradients, expected.gradients)
+            for other in explanations(
+                expected.point, expected.gradients, difference, expected.allow
+            ):
                 tried = compare_gradients(gradients, other)
                 if agree(*tried):
                     found, (compared, projections) = other, tried
                     break
         return Examined(
-            compare_entries("loss", loss, expected, allowances.forward.loss),
-            compared,
-            projections,
-            found.allowances,
-            expected,
-            dict(found.gradients),
-            values,
-            found.slopes,
-            found.widened,
+            loss=compare_entries("loss", loss, expected.loss, allowances.forward.loss),
+            gradients=compared,
+            projections=projections,
+            allowances=found.allowances,
+            reference_loss=expected.loss,
+            reference_gradients=dict(found.gradients),
+            reference_values=expected.point.values,
+            expected=expected,
+            slopes=found.slopes,
+            widened=found.widened,
         )
 
     def repeated(

@@ -265,8 +265,8 @@ def _fit_layer(
     for unit in np.unique(units):
         mine = np.flatnonzero(units == unit)
         left = np.append(
-            (difference[f"w{layer}"] - moved[f"w{layer}"])[:, unit],
-            (difference[f"b{layer}"] - moved[f"b{layer}"])[unit],
+            difference[f"w{layer}"][:, unit] - moved[f"w{layer}"][:, unit],
+            difference[f"b{layer}"][unit] - moved[f"b{layer}"][unit],
         )
         scale = np.append(
             point.allowances.gradients[f"w{layer}"][:, unit],

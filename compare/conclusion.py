@@ -188,7 +188,7 @@ def control_weak(judge: PointJudge) -> list[Weak]:
 def same_point_summary(judge: PointJudge) -> CheckSummary:
     """One line on the same-point checks."""
     same = judge.ledger.tallies["same_point"]
-    sentence = f"{same.made} same-point checks, worst {same.worst_ratio:.2g} x allowance"
+    sentence = f"{same.made} same-point checks, worst {same.worst_ratio:.2g} × allowance"
     return CheckSummary("same_point", same.verdict, same.made, same.worst_ratio, sentence)
 
 

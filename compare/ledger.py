@@ -82,7 +82,7 @@ def finding_of(
     if not comparison.manual_finite:
         size = "is not finite"
     else:
-        size = f"is {worst.ratio:.3g} x allowance away from the reference's {worst.reference:.17g}"
+        size = f"is {worst.ratio:.3g} × allowance away from the reference's {worst.reference:.17g}"
     who = "" if side == "manual" else f"{side}: "
     message = (
         f"{who}{comparison.name}{place} = {worst.manual:.17g} {size} "

@@ -50,7 +50,7 @@ def summaries(judge: Judge) -> tuple[CheckSummary, ...]:
             step.verdict,
             step.made // 2,
             step.worst_ratio,
-            f"{step.made // 2} step checks on each side, worst {step.worst_ratio:.2g} x allowance",
+            f"{step.made // 2} step checks on each side, worst {step.worst_ratio:.2g} × allowance",
         ),
         CheckSummary(
             "free_run",

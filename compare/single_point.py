@@ -198,5 +198,5 @@ def _examine_step(
         now, state = guarded(now, gradients, state, learning_rate=rate, momentum=momentum)
         after = _record(update + 1, replace(probe, parameters=now), 0.0, gradients, state)
         judge.replay("manual", before, after, replay)
-    sentence = f"{tally.made} step checks, worst {tally.worst_ratio:.2g} x allowance"
+    sentence = f"{tally.made} step checks, worst {tally.worst_ratio:.2g} × allowance"
     return (CheckSummary("step", tally.verdict, tally.made, tally.worst_ratio, sentence),)

@@ -37,7 +37,7 @@ def negative_control(
     last = list(right)[::-1]
     name, rollable = last[0], _movable(last, right, allowances)
     spoilt = {
-        f"d{name} with one entry off by 100 x allowance": _off(right[name], allowances[name]),
+        f"d{name} with one entry off by 100 × allowance": _off(right[name], allowances[name]),
         f"d{name} with one entry NaN": _off(right[name], np.full_like(allowances[name], np.nan)),
     }
     accepted = [what for what, wrong in spoilt.items() if accepts(right | {name: wrong})]

@@ -46,8 +46,8 @@ def where(index: Index | None) -> str:
 
 
 def name_of(check: str) -> str:
-    """Return a check's name as prose has it: `same point`."""
-    return check.replace("_", " ")
+    """Return a check's name as prose has it: `same point`; a function keeps its own name."""
+    return {"same_point": "same point", "free_run": "free run"}.get(check, check)
 
 
 def kind_of(kind: str | None) -> str:
@@ -143,15 +143,24 @@ def settings_line(settings: Mapping[str, Any]) -> str:
         network(said),
         *(str(said.get(key, "")) for key in ("activation", "dtype")),
         count(said["epochs"], "epoch") if "epochs" in said else "",
-        f"batch {said['batch_size']}" if "batch_size" in said else "full batch",
+        batch(said),
         f"seed {said['seed']}" if "seed" in said else "",
     ]
     return " · ".join(filter(None, parts))
 
 
+def batch(settings: Mapping[str, Any]) -> str:
+    """Return how many rows were looked at together; `full batch` for a run that names none."""
+    if "batch_size" in settings:
+        return f"batch {settings['batch_size']}"
+    return "" if "mode" in settings else "full batch"
+
+
 def network(settings: Mapping[str, Any]) -> str:
     """Return the widths of the layers as far as they are known, of a deep network its depth."""
-    widths = settings.get("sizes", settings.get("hidden", ()))
+    widths = settings.get("sizes", settings.get("hidden"))
+    if widths is None:
+        return ""
     if len(widths) > 6:
         return f"{len(widths) - 1 if 'sizes' in settings else len(widths) + 1} layers"
     listed = "-".join(map(str, widths))

@@ -1,10 +1,35 @@
 """Which known mistake reproduces the numbers: `diagnose` and its siblings.
 
 A mistake is named only if computing with it reproduces what was seen to within its own allowance
-and computing rightly does not.
+and computing rightly does not. `facts` says what can be said when none does.
+
+    diagnose            a function that can be called            loss, gradient, repeated calls
+    diagnose_gradients  numbers recorded at a point or several   loss, gradient, intermediates
+    diagnose_step       consecutive records                      the update
+    diagnose_start      the first record                         initial weights
+    diagnose_curves     curves                                   what was reported
+    prediction          a mistake's name                         its loss and gradients at a point
 """
 
+from compare.diagnosis.calls import diagnose_calls
+from compare.diagnosis.curves import diagnose_curves
+from compare.diagnosis.facts import facts, facts_of
 from compare.diagnosis.gradients import diagnose, diagnose_gradients
 from compare.diagnosis.observation import Observation, observe
+from compare.diagnosis.prediction import prediction
+from compare.diagnosis.start import diagnose_start
+from compare.diagnosis.step import diagnose_step
 
-__all__ = ["Observation", "diagnose", "diagnose_gradients", "observe"]
+__all__ = [
+    "Observation",
+    "diagnose",
+    "diagnose_calls",
+    "diagnose_curves",
+    "diagnose_gradients",
+    "diagnose_start",
+    "diagnose_step",
+    "facts",
+    "facts_of",
+    "observe",
+    "prediction",
+]

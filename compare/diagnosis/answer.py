@@ -7,6 +7,7 @@ from typing import Any
 
 from compare.diagnosis.explanation import Explanation, Part
 from compare.diagnosis.match import Case, telling
+from compare.diagnosis.separate import separating
 from compare.result import Diagnosis
 from compare.textbook import Point
 
@@ -20,7 +21,7 @@ def answer(found: Sequence[Explanation], cases: Sequence[Case]) -> tuple[Diagnos
     return tuple(
         Diagnosis(
             mistake=explanation.name,
-            sentence=sentence(explanation, case.point),
+            sentence=sentence(explanation, case.point) + rivalry(explanation, found, case.point),
             ratio_before=max(case.worst(frozenset()) for case in cases),
             ratio_after=case.worst(explanation.overrides),
             also=tuple(name for name in names if name != explanation.name),
@@ -28,6 +29,15 @@ def answer(found: Sequence[Explanation], cases: Sequence[Case]) -> tuple[Diagnos
         )
         for explanation in found
     )
+
+
+def rivalry(explanation: Explanation, found: Sequence[Explanation], point: Point) -> str:
+    """Return what would tell the explanation from the best other one, if there is another."""
+    others = [other for other in found if other is not explanation]
+    if not others:
+        return ""
+    what = separating(explanation, others[0], point)
+    return f" ({others[0].name} gives the same numbers here; {what}.)"
 
 
 def sentence(explanation: Explanation, point: Point) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from compare.diagnosis.answer import answer
+from compare.diagnosis.calls import diagnose_calls
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation, observe
 from compare.diagnosis.probes import KINDS, batch_sizes, beyond_exp, probe, reduced
@@ -39,7 +41,11 @@ def diagnose(
     """
     for widths in dict.fromkeys((reduced(sizes), tuple(sizes))):
         points = probes(widths, activation=activation, reduction=reduction, dtype=dtype, seed=seed)
-        found = diagnose_gradients(*observations(implementation, points))
+        observed = observations(implementation, points)
+        found = diagnose_gradients(*observed)
+        if not found and len(observed) > 1:
+            one, other = observed[0].point, observed[1].point
+            found = diagnose_calls(implementation, (one, other, one))
         if found:
             return found
     return ()
@@ -54,14 +60,14 @@ def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:
 def probes(
     sizes: Sequence[int], *, activation: str, reduction: str, dtype: DTypeLike, seed: int
 ) -> list[tuple[str, Point]]:
-    """Return the probes of a diagnosis with their labels."""
+    """Return the probes of a diagnosis with their labels; the first two are of equal size."""
     generator = np.random.default_rng(seed)
-    rows = batch_sizes(sizes)
+    few, some, many = islice(batch_sizes(sizes), 3)
     made = []
-    for kind in (*KINDS, beyond_exp(dtype)):
+    for kind, rows in zip((*KINDS, beyond_exp(dtype)), (few, few, some, many), strict=True):
         point = probe(
             sizes,
-            next(rows),
+            rows,
             kind,
             activation=activation,
             reduction=reduction,

@@ -1,0 +1,80 @@
+"""Diagnosis of the initial weights: whose standard deviation were they drawn with?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance.arithmetic import LAMBDA
+from compare.mistakes.start import DECLARED, START, Spread
+from compare.result import Diagnosis
+from compare.textbook.pair import arithmetic_of
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def diagnose_start(
+    parameters: Arrays, *, scheme: str = "xavier", reference: Arrays | None = None
+) -> tuple[Diagnosis, ...]:
+    """Return the mistakes that reproduce the spread of the initial weights, best first.
+
+    `reference`: right weights from the same draws, if there are any; then weights that are a
+    constant multiple of them are judged exactly. Otherwise by their root mean square, whose
+    relative standard error over n weights is 1 / sqrt(2 n); LAMBDA of those are allowed.
+    """
+    weights = {name: w for name, w in parameters.items() if name.startswith("w")}
+    declared = DECLARED[scheme]
+    before = worst(weights, declared, declared, reference)
+    if before <= 1.0:
+        return ()
+    found = []
+    for mistake in START:
+        after = worst(weights, mistake.spread, declared, reference)
+        if after <= 1.0:
+            found.append((mistake, after))
+    names = [mistake.name for mistake, _ in found]
+    return tuple(
+        Diagnosis(
+            mistake=mistake.name,
+            sentence=mistake.sentence,
+            ratio_before=before,
+            ratio_after=after,
+            also=tuple(name for name in names if name != mistake.name),
+        )
+        for mistake, after in found
+    )
+
+
+def worst(weights: Arrays, spread: Spread, declared: Spread, reference: Arrays | None) -> float:
+    """Return the worst ratio over the layers of the weights being drawn with `spread`."""
+    return max(
+        layer_ratio(
+            w, spread(*w.shape), declared(*w.shape), None if reference is None else reference[name]
+        )
+        for name, w in weights.items()
+    )
+
+
+def layer_ratio(
+    w: NDArray[Any], spread: float, declared: float, reference: NDArray[Any] | None
+) -> float:
+    """Return |w - spread / declared * reference| / allowance, or that of the root mean square."""
+    if reference is not None and proportional(w, reference):
+        expected = np.asarray(reference, dtype=np.float64) * (spread / declared)
+        allowed = 4 * arithmetic_of(w.dtype).unit * np.abs(expected)
+        difference = np.abs(w - expected)
+        return float(np.where(difference == 0.0, 0.0, difference / allowed).max())
+    seen = float(np.sqrt(np.mean(np.square(w, dtype=np.float64))))
+    return abs(seen / spread - 1) / (LAMBDA / sqrt(2 * w.size))
+
+
+def proportional(w: NDArray[Any], reference: NDArray[Any]) -> bool:
+    """Return whether `w` is a constant multiple of `reference` up to rounding."""
+    wide = np.asarray(reference, dtype=np.float64)
+    share = float((w * wide).sum() / (wide * wide).sum())
+    allowed = 8 * arithmetic_of(w.dtype).unit * np.abs(share * wide)
+    return bool((np.abs(w - share * wide) <= allowed).all())

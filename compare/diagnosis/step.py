@@ -1,0 +1,150 @@
+"""Diagnosis of the update: consecutive records held against every mistake of the optimiser.
+
+Parameters do not meet in an update, so each is replayed alone: a mistake explains the records if
+it reproduces every parameter that the right step does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.diagnosis.track import RIGHT, Recorded, Settings, Track, Version
+from compare.mistakes.fits import rounded
+from compare.mistakes.update import UPDATE, StepMistake
+from compare.result import Diagnosis
+
+Tracks = Sequence[Track]
+
+
+def diagnose_step(
+    records: Sequence[Recorded],
+    *,
+    learning_rate: float,
+    momentum: float,
+    form: str = "velocity",
+    start: Mapping[str, NDArray[Any]] | None = None,
+) -> tuple[Diagnosis, ...]:
+    """Return the mistakes that reproduce the updates between consecutive records, best first.
+
+    Each record holds update number, parameters, gradients and state before its update; the state
+    may be empty. `start` is the declared first state, zeros where absent. Two records tell little
+    (the first velocity is often zero); three or more are better. Empty: every update is right, or
+    no known mistake reproduces them.
+    """
+    settings = Settings(learning_rate, momentum, form, start or {})
+    with np.errstate(all="ignore"):
+        tracks = [Track(name, records, settings) for name in records[0].parameters]
+        wrong = [track for track in tracks if track.wrong]
+        found = [v for v in versions(wrong) if explains(v, wrong)] if wrong else []
+        if found:
+            return told([(version,) for version in found], wrong, tracks)
+        return told(list(two(wrong)), wrong, tracks)
+
+
+def versions(wrong: Tracks) -> Iterator[Version]:
+    """Yield every mistake that can be made with these parameters, its constant fitted."""
+    for mistake in UPDATE:
+        touched = [track for track in wrong if track.name.startswith(mistake.only)]
+        if touched and not mistake.free:
+            yield Version(mistake)
+        elif touched:
+            yield from (Version(mistake, c) for c in fitted(mistake, touched[0]))
+
+
+def fitted(mistake: StepMistake, track: Track) -> Iterator[float]:
+    """Yield c from what was seen: seen = predicted(0) + c (predicted(1) - predicted(0))."""
+    told = zip(
+        track.seen,
+        track.predicted(Version(mistake, 0.0)),
+        track.predicted(Version(mistake, 1.0)),
+        strict=True,
+    )
+    for seen, before, after in told:
+        effect = after.value - before.value
+        scale = float((effect * effect).sum())
+        if np.isfinite(scale) and (np.abs(effect) > before.allowance + after.allowance).any():
+            constant = float(((seen - before.value) * effect).sum() / scale)
+            yield from rounded(constant) if constant else ()
+            return
+
+
+def explains(version: Version, wrong: Tracks) -> bool:
+    """Return whether the version reproduces all these parameters and is not idle."""
+    assert version.mistake is not None
+    fits = all(
+        track.name.startswith(version.mistake.only) and track.ratio(version) <= 1.0
+        for track in wrong
+    )
+    return fits and sum(track.explained(version) for track in wrong) > len(version.bound)
+
+
+def two(wrong: Tracks) -> Iterator[tuple[Version, Version]]:
+    """Yield two mistakes that explain disjoint parameters (weights and biases, say)."""
+    by_version = []
+    for track in wrong:
+        by_version += [(track.name, v) for v in versions([track]) if explains(v, [track])]
+    for (_, one), (_, other) in combinations(by_version, 2):
+        if one.mistake is not other.mistake and all(
+            explains(one, [track]) or explains(other, [track]) for track in wrong
+        ):
+            yield one, other
+
+
+def told(
+    found: Sequence[tuple[Version, ...]], wrong: Tracks, tracks: Tracks
+) -> tuple[Diagnosis, ...]:
+    """Return a Diagnosis for each explanation, the most specific and frequent first."""
+    unique = {name_of(versions): versions for versions in reversed(found)}
+    ordered = sorted(unique.values(), key=rank)
+    names = [name_of(versions) for versions in ordered]
+    where = affected(wrong, tracks)
+    return tuple(
+        Diagnosis(
+            mistake=name,
+            sentence=" ".join(sentence(version, where) for version in versions),
+            ratio_before=max(track.ratio(RIGHT) for track in wrong),
+            ratio_after=max(min(track.ratio(version) for version in versions) for track in wrong),
+            also=tuple(other for other in names if other != name),
+            constant=next((version.constant for version in versions if version.bound), None),
+        )
+        for name, versions in zip(names, ordered, strict=True)
+    )
+
+
+def name_of(versions: Sequence[Version]) -> str:
+    """Return the names of the mistakes."""
+    return " + ".join(version.mistake.name for version in versions if version.mistake)
+
+
+def rank(versions: Sequence[Version]) -> tuple[int, int, int, int]:
+    """Return what is preferred first: no constant, no convention, limited by name, frequent."""
+    mistakes = [version.mistake for version in versions if version.mistake]
+    return (
+        sum(len(version.bound) for version in versions),
+        sum(mistake.convention for mistake in mistakes),
+        -sum(bool(mistake.only) for mistake in mistakes),
+        -sum(mistake.seen for mistake in mistakes),
+    )
+
+
+def sentence(version: Version, where: str) -> str:
+    """Return the mistake's sentence and the parameters it was seen in."""
+    assert version.mistake is not None
+    filled = version.mistake.sentence.format(constant=version.constant)
+    return filled if version.mistake.only else filled + where
+
+
+def affected(wrong: Tracks, tracks: Tracks) -> str:
+    """Return in words which parameters are affected; nothing to say if all are."""
+    names = [track.name for track in wrong]
+    if len(names) == len(tracks):
+        return ""
+    for kind, letter in (("biases", "b"), ("weights", "w")):
+        if names == [track.name for track in tracks if track.name.startswith(letter)]:
+            return f" (Only the {kind}.)"
+    return f" (Only {', '.join(names)}.)"

@@ -1,0 +1,138 @@
+"""One parameter through consecutive records: what was seen of it, and what a step predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.diagnosis.match import only_by, ratios
+from compare.mistakes.update import StepMistake
+from compare.textbook.pair import Pair, exact
+from compare.textbook.step import Moment, Stepped, right_step
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Recorded(Protocol):
+    """What the replay needs of a record: where training stood before an update."""
+
+    @property
+    def update(self) -> int: ...
+    @property
+    def parameters(self) -> Arrays: ...
+    @property
+    def gradients(self) -> Arrays: ...
+    @property
+    def state(self) -> Arrays: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the update was declared to be; `start` is the first velocity, zeros where absent."""
+
+    learning_rate: float
+    momentum: float
+    form: str
+    start: Arrays
+
+
+@dataclass(frozen=True)
+class Version:
+    """A way to update: the mistake with its constant, or the right one."""
+
+    mistake: StepMistake | None = None
+    constant: float | None = None
+
+    @property
+    def step(self) -> Callable[[Moment], Stepped]:
+        """Return the update of one parameter."""
+        if self.mistake is None:
+            return right_step
+        step, bound = self.mistake.step, self.bound
+        return right_step if step is right_step else lambda now: step(now, *bound)
+
+    @property
+    def bound(self) -> tuple[float, ...]:
+        """Return the constant as the arguments a mistake takes after the others."""
+        return () if self.constant is None else (self.constant,)
+
+    def start(self, w: Pair, declared: Pair) -> Pair:
+        """Return the velocity before the first update."""
+        if self.mistake is None or self.mistake.start is None:
+            return declared
+        return self.mistake.start(w, declared, *self.bound)
+
+
+RIGHT = Version()
+
+
+class Track:
+    """One parameter's records. Where the state was recorded each update starts from it; where
+    not, the velocity is carried along from its declared start."""
+
+    def __init__(self, name: str, records: Sequence[Recorded], settings: Settings) -> None:
+        self.name, self.records, self.settings = name, records, settings
+        self.shape = records[0].parameters[name].shape
+        self.dtype = records[0].parameters[name].dtype
+        self.velocities = [record.state.get(f"v_{name}") for record in records]
+        self.seen = list(self._seen())
+        self.right = list(self.predicted(RIGHT))
+        self.wrong = self.ratio(RIGHT) > 1.0
+
+    def ratio(self, version: Version) -> float:
+        """Return the worst ratio of everything seen of this parameter."""
+        pairs = zip(self.seen, self.predicted(version), strict=True)
+        return max((float(ratios(a, p).max(initial=0.0)) for a, p in pairs), default=0.0)
+
+    def explained(self, version: Version) -> int:
+        """Return how many entries only this version explains."""
+        told = zip(self.seen, self.right, self.predicted(version), strict=True)
+        return sum(only_by(seen, right, mistaken) for seen, right, mistaken in told)
+
+    def predicted(self, version: Version) -> Iterator[Pair]:
+        """Yield the prediction of everything seen, in the same order.
+
+        Records that begin later tell nothing about the first velocity or the gradient before.
+        """
+        first = self.records[0].update == 0
+        earlier = self._exact(np.zeros(self.shape)) if first else self._unknown()
+        v = self._start(version) if first else self._unknown()
+        if self.velocities[0] is not None:
+            yield v
+        for index, record in enumerate(self.records[:-1]):
+            recorded = self.velocities[index]
+            now = self._moment(record, v if recorded is None else self._exact(recorded), earlier)
+            w, v = version.step(now)
+            earlier = now.dw
+            yield w
+            if self.velocities[index + 1] is not None:
+                yield v
+
+    def _seen(self) -> Iterator[NDArray[Any]]:
+        if self.velocities[0] is not None:
+            yield self.velocities[0]
+        for record, v in zip(self.records[1:], self.velocities[1:], strict=True):
+            yield record.parameters[self.name]
+            if v is not None:
+                yield v
+
+    def _start(self, version: Version) -> Pair:
+        declared = self.settings.start.get(f"v_{self.name}", np.zeros(self.shape))
+        return version.start(
+            self._exact(self.records[0].parameters[self.name]), self._exact(declared)
+        )
+
+    def _moment(self, record: Recorded, v: Pair, earlier: Pair) -> Moment:
+        s, name = self.settings, self.name
+        w, dw = self._exact(record.parameters[name]), self._exact(record.gradients[name])
+        return Moment(name, w, dw, v, earlier, s.learning_rate, s.momentum, s.form)
+
+    def _exact(self, array: NDArray[Any]) -> Pair:
+        return exact(array, self.dtype)
+
+    def _unknown(self) -> Pair:
+        return Pair(np.zeros(self.shape), np.full(self.shape, np.inf), self.dtype)

@@ -45,6 +45,8 @@ def in_the_loss(low: float, high: float) -> Fit:
     """Return a fit of a loss that is monotone in the constant, by halving its logarithm."""
 
     def fit(trial: Trial, seen: Seen) -> Iterator[float]:
+        if "loss" not in seen:
+            return
         observed = float(seen["loss"])
 
         def excess(exponent: float) -> float:

@@ -16,7 +16,9 @@ from manual_mlp.activations import ACTIVATIONS, Activation, relu
 from manual_mlp.initialise import INITIALISERS, initial_parameters, initial_velocity
 from manual_mlp.layer import compute_layer
 from manual_mlp.loss import average_ce, cross_entropy, grad_ce, softmax
-from manual_mlp.network import backward, evaluate, forward, loss_and_gradients
+from manual_mlp.memory import Workspace
+from manual_mlp.network import backward, forward
+from manual_mlp.objective import evaluate, loss_and_gradients
 from manual_mlp.optimise import OPTIMISERS, buffer_step, velocity_step
 from manual_mlp.train import Evaluation, Record, train
 
@@ -27,6 +29,7 @@ __all__ = [
     "Activation",
     "Evaluation",
     "Record",
+    "Workspace",
     "average_ce",
     "backward",
     "buffer_step",

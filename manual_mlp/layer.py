@@ -1,10 +1,12 @@
 """One layer, forward and backward: the only place where a matrix meets a bias."""
 
+import numpy as np
+
 from manual_mlp.arrays import Array
 
 
-def compute_layer(x: Array, w: Array, b: Array) -> Array:
-    """Affine map of every row of x.
+def compute_layer(x: Array, w: Array, b: Array, *, out: Array | None = None) -> Array:
+    """Affine map of every row of x, into `out` if it is given.
 
         z = x @ w + b        z_nj = sum_i x_ni w_ij + b_j
         (N, fan_in) @ (fan_in, fan_out) + (fan_out,) -> (N, fan_out), in the dtype of the operands
@@ -16,7 +18,8 @@ def compute_layer(x: Array, w: Array, b: Array) -> Array:
     """
     if b.shape not in (w.shape[1:], (1, *w.shape[1:])):
         raise ValueError(f"a bias for w {w.shape} has shape {w.shape[1:]}, got {b.shape}")
-    return x @ w + b  # (N, fan_out)
+    z = np.matmul(x, w, out=out)  # (N, fan_out)
+    return np.add(z, b, out=out)
 
 
 def layer_gradients(x: Array, dz: Array) -> tuple[Array, Array]:
@@ -26,19 +29,22 @@ def layer_gradients(x: Array, dz: Array) -> tuple[Array, Array]:
     so their contributions add up over the rows:
 
         dw_ij = sum_n x_ni dz_nj        dw = x.T @ dz        (fan_in, fan_out)
-        db_j  = sum_n      dz_nj        db = sum_n dz        (fan_out,)
+        db_j  = sum_n    1 dz_nj        db = ones @ dz       (fan_out,)
+
+    The sum over the rows is written as a product with ones, which is several times faster than
+    `dz.sum(axis=0)` and has the same rounding errors.
 
     The report arrives at `(1 - y)` in place of dz for dw_o and db_h, which loses p; and its db
-    keep the sum over the rows implicit.
+    leave the sum over the rows unsaid.
     """
-    return x.T @ dz, dz.sum(axis=0)
+    return x.T @ dz, np.ones(len(dz), dz.dtype) @ dz
 
 
-def input_gradient(dz: Array, w: Array) -> Array:
+def input_gradient(dz: Array, w: Array, *, out: Array | None = None) -> Array:
     """What the layer z = x @ w + b passes back to its input, given dz = dL/dz.
 
     x_ni reaches every z_nj through w_ij:
 
         dx_ni = sum_j dz_nj w_ij        dx = dz @ w.T        (N, fan_in)
     """
-    return dz @ w.T
+    return np.matmul(dz, w.T, out=out)

@@ -5,27 +5,50 @@ always use the same one: "mean" divides the sum over the batch by N (the report'
 default), "sum" does not. There is no epsilon anywhere.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from manual_mlp.arrays import Array, entry, require_same_shape
 
 
-def softmax(x: Array) -> Array:
-    """Softmax of every row.
+class Exponentials(NamedTuple):
+    """What the softmax and the cross-entropy of the same logits x have in common.
+
+        shifted_nk = x_nk - max_j x_nj  <= 0        (N, K)
+        e_nk       = exp(shifted_nk)    <= 1        (N, K)
+        total_n    = sum_k e_nk         >= 1        (N, 1)
+
+    Without the shift exp overflows from 89 on in float32 and from 710 on in float64.
+    """
+
+    shifted: Array
+    e: Array
+    total: Array
+
+
+def exponentials(x: Array, *, shifted: Array | None = None, e: Array | None = None) -> Exponentials:
+    """The `Exponentials` of every row of x, into `shifted` (which may be x) and `e` if given."""
+    shifted = np.subtract(x, x.max(axis=1, keepdims=True), out=shifted)
+    e = np.exp(shifted, out=e)
+    return Exponentials(shifted, e, e.sum(axis=1, keepdims=True))
+
+
+def softmax(x: Array, *, shared: Exponentials | None = None, out: Array | None = None) -> Array:
+    """Softmax of every row, into `out` if it is given.
 
         p_nk = exp(x_nk) / sum_j exp(x_nj)        (N, K) -> (N, K), the same dtype
 
     The maximum of the row is subtracted first. That multiplies numerator and denominator by the
     same exp(-max), so it changes nothing but the largest exponent, which becomes 0: no overflow,
-    and a denominator of at least 1.
+    and a denominator of at least 1. `shared` are the `exponentials` of x, where they are known.
 
     The report wrote the same, with its own row maxima, and computed the exponentials twice.
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, equations 6.29 and 6.33.
     """
-    e = np.exp(x - x.max(axis=1, keepdims=True))  # (N, K)
-    p: Array = e / e.sum(axis=1, keepdims=True)
-    return p
+    _, e, total = shared or exponentials(x)
+    return np.divide(e, total, out=out)
 
 
 def average_ce(target: Array, prediction: Array) -> float:
@@ -50,42 +73,58 @@ def average_ce(target: Array, prediction: Array) -> float:
     return 0.0 - float(np.sum(target * log_p)) / len(target)  # 0.0 - 0.0 is 0.0, -(0.0) is -0.0
 
 
-def cross_entropy(logits: Array, targets: Array, *, reduction: str = "mean") -> float:
+def cross_entropy(
+    logits: Array,
+    targets: Array,
+    *,
+    reduction: str = "mean",
+    shared: Exponentials | None = None,
+) -> float:
     """Cross-entropy of the softmax of the logits, without going through probabilities.
 
-    Put p = softmax(x) into L = -sum_n sum_k y_nk log p_nk. The logarithm undoes the exponential:
+    Put p = softmax(x) into L = -sum_n sum_k y_nk log p_nk. The logarithm undoes the exponential,
 
-        log p_nk = x_nk - log sum_j exp(x_nj) = shifted_nk - lse_n
-        shifted_nk = x_nk - max_j x_nj        lse_n = log sum_j exp(shifted_nj) >= 0
-        L = (1/N) sum_n sum_k y_nk (lse_n - shifted_nk)        ("sum": without 1/N)
+        log p_nk = shifted_nk - lse_n        lse_n = log sum_j exp(shifted_nj) >= 0
 
-    so a probability that underflows to 0 still has its finite logarithm, and nothing overflows.
-    Both arguments are (N, K), rows of targets sum to 1. Raises `ValueError` unless the shapes are
+    and because the rows of y sum to 1,
+
+        L = (1/N) (sum_n lse_n - sum_n sum_k y_nk shifted_nk)        ("sum": without 1/N)
+
+    Both sums are of one sign, so nothing cancels; a probability that underflows to 0 still has
+    its finite logarithm, and nothing overflows. Both arguments are (N, K); `shared` are the
+    `exponentials` of the logits, where they are known. Raises `ValueError` unless the shapes are
     equal.
 
     Source: the log-sum-exp form of Blanchard, Higham & Higham 2021, IMA J. Numer. Anal. 41.
     """
     require_same_shape(logits=logits, targets=targets)
-    shifted = logits - logits.max(axis=1, keepdims=True)  # (N, K), at most 0
-    lse = np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # (N, 1)
-    return float(np.sum(targets * (lse - shifted))) / divisor(reduction, len(logits))
+    shifted, _, total = shared or exponentials(logits)
+    lse = np.log(total)  # (N, 1)
+    return float(lse.sum() - np.vdot(targets, shifted)) / divisor(reduction, len(logits))
 
 
-def grad_ce(target: Array, logits: Array, *, reduction: str = "mean") -> Array:
-    """Gradient of the cross-entropy at the logits, dlogits = dL/dlogits.
+def grad_ce(
+    target: Array,
+    logits: Array,
+    *,
+    reduction: str = "mean",
+    p: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Gradient of the cross-entropy at the logits, dlogits = dL/dlogits, into `out` if given.
 
     L reaches x_nk through every probability of row n, not through p_nk alone:
 
-        dL/dp_nj  = -y_nj / p_nj / N
+        dL/dp_nj    = -y_nj / p_nj / N
         dp_nj/dx_nk = p_nj ([j = k] - p_nk)        the full Jacobian, not its diagonal p (1 - p)
-        dL/dx_nk  = sum_j dL/dp_nj dp_nj/dx_nk = (-y_nk + p_nk sum_j y_nj) / N
+        dL/dx_nk    = sum_j dL/dp_nj dp_nj/dx_nk = (-y_nk + p_nk sum_j y_nj) / N
 
     and because the rows of y sum to 1,
 
         dlogits = (softmax(logits) - target) / N        (N, K), the same dtype
 
-    which is exact: no quotient y / p is ever formed. "sum" leaves out 1/N. Raises `ValueError`
-    unless the shapes are equal.
+    which is exact: no quotient y / p is ever formed. "sum" leaves out 1/N. `p` is
+    softmax(logits), where it is known. Raises `ValueError` unless the shapes are equal.
 
     The report derived p - y with the diagonal of the Jacobian only (its -y/p * p(1 - p) is not
     p - y), and returned `logits - target`: right only for a caller who passes probabilities under
@@ -94,7 +133,8 @@ def grad_ce(target: Array, logits: Array, *, reduction: str = "mean") -> Array:
     Source: Bishop 2006, Pattern Recognition and Machine Learning, equations 4.106 and 4.109.
     """
     require_same_shape(target=target, logits=logits)
-    return (softmax(logits) - target) / divisor(reduction, len(logits))
+    difference = np.subtract(softmax(logits) if p is None else p, target, out=out)  # (N, K)
+    return np.divide(difference, divisor(reduction, len(logits)), out=out)
 
 
 def divisor(reduction: str, rows: int) -> int:

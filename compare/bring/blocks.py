@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from compare.bring.cells import Cell
 
@@ -119,8 +120,7 @@ def pieces_of(block: Block) -> list[Block]:
 
 def cut(file: str, first: int, lines: Sequence[str], starts: Sequence[int]) -> list[Block]:
     """Return the blocks that begin at these indices; `first` is the number of the first line."""
-    ends = [*starts[1:], len(lines)]
     return [
         Block(file, first + start, "\n".join(lines[start:end]).rstrip() + "\n")
-        for start, end in zip(starts, ends, strict=True)
+        for start, end in pairwise([*starts, len(lines)])
     ]

@@ -23,14 +23,14 @@ READ_ONLY = "read-only"
 
 
 class OnCopies:
-    """Calls `function` under `guard` on copies of named arguments; `modified` names those it
-    wrote to, once noted with the line that does it.
+    """Calls `function` under `guard` on copies of named arguments; `modified` says of those it
+    wrote to at which line, and the guard's notes say it too.
     """
 
     def __init__(self, function: Callable[..., Any], guard: Guard) -> None:
         self.function = function
         self.guard = guard
-        self.modified: set[str] = set()
+        self.modified: dict[str, str] = {}
 
     def __call__(self, arguments: Mapping[str, Argument], **keywords: float) -> Any:
         """Return `function(*arguments, **keywords)`; the names are for what is said."""
@@ -38,11 +38,10 @@ class OnCopies:
         value = self.guard.call(self.function, *handed.values(), **keywords)
         for name, argument in arguments.items():
             if not unchanged(argument, handed[name]) and name not in self.modified:
-                self.modified.add(name)
                 place = self.writing_line(arguments, keywords)
                 where = f" at {place.quoted()}" if place else ""
-                who = name_of(self.function)
-                self.guard.notes.add(f"{who} modifies its argument {name}{where}; it got a copy")
+                what = self.modified[name] = f"modifies its argument {name}{where}"
+                self.guard.notes.add(f"{name_of(self.function)} {what}; it got a copy")
         return value
 
     def writing_line(

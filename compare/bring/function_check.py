@@ -63,18 +63,7 @@ class FunctionCheck:
         found = judged(name, role, place, trial)
         if trial.agrees and role == "softmax":
             found = at_extremes(found, attempt(call, extreme_softmax(trial.reading.layout)))
-        return self.with_side_effect(found, call.modified)
-
-    def with_side_effect(self, found: FunctionVerdict, modified: set[str]) -> FunctionVerdict:
-        """Add that a function writes to its argument: its caller's array is another one then."""
-        start = f"{found.name} modifies "
-        said = [one for one in self.guard.notes.sentences() if one.startswith(start)]
-        if not modified:
-            return found
-        if found.verdict is Verdict.AGREES:
-            effect = said[0].removeprefix(f"{found.name} ")
-            return found.wrong("side effect", f"right values, but it {effect}", found.worst)
-        return replace(found, sentence=f"{found.sentence}; besides, {said[0]}")
+        return with_side_effects(found, list(call.modified.values()))
 
 
 def meant(call: OnCopies, readings: Iterable[Reading]) -> Reading:
@@ -114,6 +103,16 @@ def as_array(value: Any, shape: tuple[int, ...]) -> Array | None:
         return None
     long = [[n for n in one if n != 1] for one in (array.shape, shape)]
     return array.reshape(shape) if long[0] == long[1] else array
+
+
+def with_side_effects(found: FunctionVerdict, effects: Sequence[str]) -> FunctionVerdict:
+    """Add that a function writes to its arguments: its caller's arrays are others afterwards."""
+    if not effects:
+        return found
+    if found.verdict is Verdict.AGREES:
+        sentence = f"right values, but it {' and '.join(effects)}"
+        return found.wrong("side effect", sentence, found.worst)
+    return replace(found, sentence=f"{found.sentence}; besides, it {' and '.join(effects)}")
 
 
 def at_extremes(found: FunctionVerdict, trial: Trial) -> FunctionVerdict:

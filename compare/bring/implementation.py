@@ -38,7 +38,7 @@ class Guarded:
     @property
     def modified(self) -> set[str]:
         """The arguments it wrote to."""
-        return self.call.modified
+        return set(self.call.modified)
 
     @property
     def notes(self) -> tuple[str, ...]:

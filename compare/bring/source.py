@@ -8,6 +8,7 @@ constants these need, in the order of the file. All else is left out, and said.
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -113,6 +114,11 @@ class Source:
                 ]
         return wanted
 
+    def unknown(self, wanted: set[str]) -> set[str]:
+        """Return the names that nothing in the file binds and Python does not know."""
+        bound = {name for one in self.statements for name in one.binds}
+        return wanted - bound - vars(builtins).keys()
+
     def where(self, name: str) -> Place | None:
         """Return where a name is defined, or where its broken definition begins."""
         if name in self.definitions:
@@ -209,12 +215,14 @@ class Loader:
         bound = alias.asname or alias.name
         if bound != "*" and bound not in wanted:
             return
+        if bound == "*" and not self.source.unknown(wanted) - vars(self.opened.module).keys():
+            return
         module = self.module(node.module or alias.name, beside=node.level > 0)
         if bound != "*":
             reason = f"{node.module} has no {alias.name}"
             self.bind(bound, getattr(module, alias.name, Absent(alias.name, reason)))
             return
-        for name in wanted - vars(self.opened.module).keys():
+        for name in self.source.unknown(wanted) - vars(self.opened.module).keys():
             if not isinstance(module, Absent) and hasattr(module, name):
                 self.bind(name, getattr(module, name))
 

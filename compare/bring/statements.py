@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import symtable
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -118,7 +119,7 @@ def is_comment(node: ast.stmt) -> bool:
 
 def statement(node: ast.stmt, file: str) -> Statement:
     """Say what a statement is."""
-    needs = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+    needs = frozenset(free_names(node))
     if isinstance(node, Definition):
         return Statement(file, node, Kind.DEFINITION, frozenset({node.name}), needs)
     if imports := list(imports_in(node)):
@@ -128,6 +129,19 @@ def statement(node: ast.stmt, file: str) -> Statement:
     value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
     simple = value is not None and is_simple(value)
     return Statement(file, node, Kind.CONSTANT if simple else Kind.LEFT_OUT, bound, needs)
+
+
+def free_names(node: ast.stmt) -> Iterator[str]:
+    """Yield the names a statement looks up in the module, however deep in its functions."""
+    source = ast.unparse(ast.Module([node], []))
+    tables = [symtable.symtable(source, "statement", "exec")]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        for symbol in table.get_symbols():
+            outside = symbol.is_global() or table.get_type() == "module"
+            if outside and symbol.is_referenced():
+                yield symbol.get_name()
 
 
 def imports_in(node: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom]:

@@ -123,7 +123,7 @@ class SamePoint:
         allowances = expected.point.allowances
         found = Explanation(expected.gradients, allowances)
         compared, projections = compare_gradients(gradients, found)
-        if not agree(compared, projections) and finite(compared):
+        if not agree(compared, projections) and kinks_may_explain(compared, projections):
             difference = differences(gradients, expected.gradients)
             for other in explanations(
                 expected.point, expected.gradients, difference, expected.allow
@@ -208,6 +208,15 @@ def compare_gradients(
         if projection is not None:
             projections[name] = projection
     return entries, projections
+
+
+def kinks_may_explain(
+    compared: Mapping[str, Comparison], projections: Mapping[str, Comparison]
+) -> bool:
+    """Whether kinks are worth a look: they cannot move the last layer, nor make a NaN."""
+    last = {f"{kind}{len(compared) // 2}" for kind in "wb"}
+    known = [table[name] for table in (compared, projections) for name in last & table.keys()]
+    return finite(compared) and all(one.agrees for one in known)
 
 
 def agree(*compared: Mapping[str, Comparison]) -> bool:

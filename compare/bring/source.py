@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import importlib
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from compare.bring.absent import Absent
 from compare.bring.aliases import Modern
@@ -147,12 +148,21 @@ class Opened:
         function = vars(self.module).get(name)
         if not callable(function):
             raise UserCodeError(self.failed.get(name, f"{name} is no function"))
-        return cast("Callable[..., Any]", function)
+        return self.explaining(function) if self.failed else function
 
-    def why_missing(self, error: UserCodeError) -> str | None:
-        """Return why a name is missing that a call stumbled over, if it was left out here."""
-        cause = error.__cause__
-        return self.failed.get(cause.name or "") if isinstance(cause, NameError) else None
+    def explaining(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function; where it misses a name that was left out here, it says why."""
+
+        @functools.wraps(function)
+        def called(*arguments: Any, **keywords: Any) -> Any:
+            try:
+                return function(*arguments, **keywords)
+            except NameError as error:
+                if why := self.failed.get(error.name or ""):
+                    raise NameError(why).with_traceback(error.__traceback__) from error
+                raise
+
+        return called
 
 
 class Loader:

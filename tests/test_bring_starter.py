@@ -1,0 +1,260 @@
+"""A student's file as a whole: a verdict per function, one layout, gradients that fit the loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compare.bring.adapter import write_adapter
+from compare.bring.binding import bind, gradient_named
+from compare.bring.blame import UserCodeError
+from compare.bring.function_verdict import FunctionVerdict
+from compare.bring.manual_file import load
+from compare.bring.starter import StarterReport, check_starter
+from compare.bring.starter_result import starter_result
+from compare.errors import BadInput
+from compare.result import ExitCode, Verdict
+from manual_mlp import loss_and_gradients
+from tests.test_bring_guard import point
+
+HEAD = "import numpy as np\n"
+RELU = "def relu(x):\n    return np.maximum(x, 0)\n"
+SOFTMAX = """
+def softmax(x):
+    x = x - np.max(x, axis=1).reshape(x.shape[0], 1)
+    return np.exp(x) / np.sum(np.exp(x), axis=1).reshape(x.shape[0], 1)
+"""
+LAYER = "def compute_layer(x, w, b):\n    return np.matmul(x, w) + b\n"
+LOSS = """
+def average_ce(target, prediction):
+    return -np.sum(target * np.log(prediction)) / target.shape[0]
+"""
+SLOPE = "def grad_ce(target, logits):\n    return (softmax(logits) - target) / target.shape[0]\n"
+RIGHT = HEAD + RELU + SOFTMAX + LAYER + LOSS + SLOPE
+COLUMNS = """
+def softmax(x):
+    e = np.exp(x - x.max(axis=0))
+    return e / e.sum(axis=0)
+"""
+BACK = """
+def back_prop(x_h, x_o, x_i, w_o, z_o, target, z_h):
+    d_o = (x_o - target){over}
+    d_wo = x_h.T @ d_o
+    d_bo = np.sum(d_o, axis=0, keepdims=True)
+    d_h = (d_o @ w_o.T) * {mask}
+    d_wh = x_i.T @ d_h
+    d_bh = np.sum(d_h, axis=0, keepdims=True)
+    return d_wo, d_bo, d_wh, d_bh
+"""
+
+
+def report_on(folder: Path, text: str, **options: str) -> StarterReport:
+    """Write a starter file and check it."""
+    path = folder / "starter.py"
+    path.write_text(text, encoding="utf-8")
+    return check_starter(path, timeout=20.0, **options)  # type: ignore[arg-type]
+
+
+def by_name(report: StarterReport) -> dict[str, FunctionVerdict]:
+    """Return the verdicts by function."""
+    return {one.name: one for one in report.functions}
+
+
+def test_a_right_file_agrees_and_exits_with_0(tmp_path: Path) -> None:
+    result = starter_result(report_on(tmp_path, RIGHT))
+    assert result.exit_code is ExitCode.AGREES and result.kind is None
+    assert result.sentence == (
+        "agrees: rounding explains every difference between 5 functions and torch"
+    )
+    assert [check.check for check in result.checks] == [
+        "relu", "softmax", "compute_layer", "average_ce", "grad_ce",
+    ]  # fmt: skip
+    assert result.checks[1].sentence == "starter.py, line 5: agrees"
+
+
+def test_the_reports_own_grad_ce_is_told_both_its_slips(tmp_path: Path) -> None:
+    text = RIGHT.replace("(softmax(logits) - target) / target.shape[0]", "(logits - target)")
+    found = by_name(report_on(tmp_path, text))["grad_ce"]
+    assert (found.verdict, found.kind) == (Verdict.DISAGREES, "value")
+    assert found.sentence == (
+        "it sums over the batch, but the loss is the mean: N times too large; what it calls "
+        "logits has to be probabilities: the softmax is left out"
+    )
+
+
+def test_a_sum_in_loss_and_gradient_is_a_convention_that_can_be_declared(tmp_path: Path) -> None:
+    text = RIGHT.replace(" / target.shape[0]", "")
+    result = starter_result(report_on(tmp_path, text))
+    assert (result.exit_code, result.kind) == (ExitCode.DISAGREES, "convention")
+    declared = starter_result(report_on(tmp_path, text, reduction="sum"))
+    assert declared.exit_code is ExitCode.AGREES
+
+
+def test_columns_throughout_are_a_convention(tmp_path: Path) -> None:
+    text = (
+        HEAD + "def softmax(x):\n    e = np.exp(x - x.max(axis=0))\n    return e / e.sum(axis=0)\n"
+    )
+    found = by_name(report_on(tmp_path, text + RELU))["softmax"]
+    assert (found.verdict, found.layout) == (Verdict.AGREES, "columns")
+
+
+def test_columns_in_one_function_of_a_file_of_rows_are_wrong(tmp_path: Path) -> None:
+    text = (
+        HEAD + "def softmax(x):\n    e = np.exp(x - x.max(axis=0))\n    return e / e.sum(axis=0)\n"
+    )
+    found = by_name(report_on(tmp_path, text + LAYER))["softmax"]
+    assert found.kind == "value" and "works along the wrong axis" in found.sentence
+
+
+def test_a_gradient_function_is_bound_by_its_names_and_says_how(tmp_path: Path) -> None:
+    text = RIGHT + BACK.format(over=" / len(target)", mask="(z_h > 0)")
+    found = by_name(report_on(tmp_path, text))["back_prop"]
+    assert found.verdict is Verdict.AGREES
+    assert found.conventions == (
+        "read with x_h = h1, x_o = p, x_i = x, w_o = w2, z_o = logits, target = y, z_h = z1; "
+        "d_wo = dw2, d_bo = db2, d_wh = dw1, d_bh = db1",
+    )
+
+
+def test_a_gradient_that_sums_under_an_averaged_loss_is_wrong(tmp_path: Path) -> None:
+    text = RIGHT + BACK.format(over="", mask="(x_h > 0)")
+    found = by_name(report_on(tmp_path, text))["back_prop"]
+    assert found.kind == "value" and "N times too large" in found.sentence
+
+
+def test_a_missing_mask_is_named(tmp_path: Path) -> None:
+    text = RIGHT + BACK.format(over=" / len(target)", mask="1")
+    found = by_name(report_on(tmp_path, text))["back_prop"]
+    assert found.kind == "value" and "; w2, b2 right" in found.sentence.replace("d", "")
+    assert "mask" in " ".join(one.mistake for one in found.diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("def grad_wo(h, p, y):\n    return h.T @ (p - y) / len(y)\n", "agrees"),
+        ("def dL_dWo(h, p, y):\n    return {'w_o': h.T @ (p - y) / len(y)}\n", "agrees"),
+        ("def backward(h, p, y):\n    g = (p - y) / len(y)\n    return h.T @ g, g.sum(0)\n", "agr"),
+        ("def grad_bo(p, y):\n    return (p - y) / len(y)\n", "shape (17, 5) as db2; (5,) is due"),
+        ("def grad_bo(p, y):\n    return 0.0\n", "returns a value of shape () as db2; (5,) is due"),
+        (
+            "def backward(h, p):\n    return h, p\n",
+            "returns 2 values that neither names nor shapes",
+        ),
+        ("def grad_wo(h, p, y):\n    return h @ p\n", "could not be called: starter.py, line 3"),
+        ("def gradients(a=undefined()):\n    return a.b\n", "was not checked: what a stands for"),
+    ],
+)
+def test_what_comes_back_is_told_by_names_or_shapes(tmp_path: Path, code: str, words: str) -> None:
+    report = report_on(tmp_path, HEAD + code)
+    said = [*(one.sentence for one in report.functions), *report.notes]
+    assert any(words in one for one in said), said
+
+
+def test_doubtful_parameters_are_said_and_not_bound(tmp_path: Path) -> None:
+    text = RIGHT + "def gradient(x, out, y):\n    return x.T @ out\n"
+    report = report_on(tmp_path, text)
+    assert "gradient" not in by_name(report)
+    assert report.notes[0] == (
+        "gradient(x, out, y) was not checked: what out stands for is not certain; "
+        "--write-adapter writes a file in which you say so"
+    )
+
+
+def test_names_are_bound_by_elimination_only_where_one_choice_is_left() -> None:
+    assert bind(["X", "a1", "W2", "target", "out"]) == (
+        {"X": "x", "W2": "w2", "target": "y"},
+        ("a1", "out"),
+    )
+    assert bind(["z1", "a1"])[0] == {"z1": "z1", "a1": "h1"}
+    assert bind(["x", "X"]) == ({}, ("x", "X"))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        ("d_wo", "w2"),
+        ("dL_dWo", "w2"),
+        ("grad_outer_weight", "w2"),
+        ("W_o_grad", "w2"),
+        ("gradient_of_Wo", "w2"),
+        ("dLoss_dWh", "w1"),
+        ("db_h", "b1"),
+        ("gradBo", "b2"),
+        ("back_prop", None),
+        ("weights", None),
+    ],
+)
+def test_the_name_of_a_gradient_is_read(name: str, parameter: str | None) -> None:
+    assert gradient_named(name) == parameter
+
+
+def test_a_broken_function_leaves_the_others_checked(tmp_path: Path) -> None:
+    report = report_on(tmp_path, HEAD + RELU + "def softmax(x:\n    return x\n" + LAYER)
+    found = by_name(report)
+    assert found["relu"].verdict is found["compute_layer"].verdict is Verdict.AGREES
+    assert found["softmax"].sentence == (
+        "Python cannot read it: '(' was never closed at starter.py, line 4 (`def softmax(x:`)"
+    )
+    result = starter_result(report)
+    assert result.exit_code is ExitCode.UNDECIDABLE
+    assert result.sentence == "undecidable: of 3 functions, softmax could not be called"
+
+
+def test_a_function_that_needs_what_was_left_out_says_so(tmp_path: Path) -> None:
+    text = HEAD + "data = np.load('x.npy')\ndef relu(x):\n    return x + data\n"
+    found = by_name(report_on(tmp_path, text))["relu"]
+    assert found.verdict is Verdict.UNDECIDABLE
+    assert "data is set at starter.py, line 2 (`data = np.load('x.npy')`)" in found.sentence
+
+
+def test_what_was_not_run_is_said(tmp_path: Path) -> None:
+    report = report_on(tmp_path, RIGHT + "for epoch in range(3):\n    train()\nprint(1)\n")
+    assert report.notes[0].startswith("not run: 2 statements outside of functions, the first at s")
+
+
+def test_a_file_of_nothing_known_says_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"defines none of relu, .*; it defines loadData, main"):
+        report_on(tmp_path, "def loadData():\n    pass\ndef main():\n    pass\n")
+
+
+def test_an_adapter_of_a_clear_file_runs_as_it_is(tmp_path: Path) -> None:
+    text = RIGHT + BACK.format(over=" / len(target)", mask="(z_h > 0)")
+    adapter = write_adapter(report_on(tmp_path, text), tmp_path / "adapter.py")
+    loss, gradients, _ = load(str(adapter)).implementation(*point())
+    expected, slopes = loss_and_gradients(*point())
+    assert loss == pytest.approx(expected, rel=1e-12)
+    for name, slope in slopes.items():
+        np.testing.assert_allclose(gradients[name], slope, atol=1e-12)
+
+
+def test_an_adapter_names_its_blanks_and_runs_into_the_first(tmp_path: Path) -> None:
+    text = RIGHT + "def gradient(x, out, y):\n    return x.T @ out\n"
+    adapter = write_adapter(report_on(tmp_path, text), tmp_path / "adapter.py")
+    written = adapter.read_text(encoding="utf-8")
+    assert 'dw1 = FILL("the gradient of w1, shape (F, H)")' in written
+    assert 'FILL("out of gradient: logits or p")' in written
+    with pytest.raises(UserCodeError, match=r"^adapter.py, line \d+ .* Unfilled: replace this"):
+        load(str(adapter)).implementation(*point())
+
+
+def test_an_adapter_keeps_the_order_and_the_kind_of_their_arguments(tmp_path: Path) -> None:
+    text = HEAD + SOFTMAX + "def ce(logits, target):\n"
+    text += "    return -np.sum(target * np.log(softmax(logits))) / len(target)\n"
+    text += "def compute(w, x, b):\n    return x @ w + b\n"
+    adapter = write_adapter(report_on(tmp_path, text), tmp_path / "adapter.py")
+    written = adapter.read_text(encoding="utf-8")
+    assert "loss = theirs.ce(logits, targets)" in written
+    assert "z1 = theirs.compute(w1, x, b1[None, :])" in written
+    assert "h1 = relu(z1)" in written
+
+
+def test_an_adapter_never_replaces_a_file(tmp_path: Path) -> None:
+    report = report_on(tmp_path, RIGHT)
+    write_adapter(report, tmp_path / "adapter.py")
+    with pytest.raises(BadInput, match=r"adapter.py: the file exists; name another one"):
+        write_adapter(report, tmp_path / "adapter.py")
+    with pytest.raises(BadInput, match="No such file or directory"):
+        write_adapter(report, tmp_path / "none" / "adapter.py")

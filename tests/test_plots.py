@@ -166,6 +166,12 @@ def test_the_band_is_the_allowance_of_the_free_run() -> None:
     assert any(np.array_equal(np.asarray(line.get_ydata()), [4e-15] * 10) for line in lines)
 
 
+def test_the_band_of_a_disagreement_is_not_called_an_allowance() -> None:
+    axes = figures(results.disagreeing())["loss"].axes[1]
+    (band,) = [band for band in axes.collections if band.get_hatch()]
+    assert band.get_label() == "response to a drift that is no rounding"
+
+
 def test_ten_thousand_epochs_are_thinned_and_keep_the_worst_one() -> None:
     result = results.agreeing(epochs=10_000)
     spike = replace(result.epochs[7_777], drift=1.0)

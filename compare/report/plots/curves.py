@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 
 from compare.report.plots import differences, series, style
 from compare.report.plots.series import Curve
-from compare.result import Result
+from compare.result import Result, Verdict
 
 WIDE = 5.0
 BAND = "allowance + response to the drift"
+BAND_OF_A_FAULT = "response to a drift that is no rounding"
 MARKERS = 12
 
 
@@ -30,6 +31,11 @@ class Split:
     colours: tuple[str, str]
     dashes: str | tuple[float, tuple[float, ...]]
     marker: str
+
+    @property
+    def look(self) -> tuple[str, str]:
+        """Colour and marker of the manual side, and so of its difference."""
+        return self.colours[0], self.marker
 
 
 SPLITS = {
@@ -86,7 +92,9 @@ def _figure(result: Result, quantity: Quantity) -> Figure | None:
     top.set_ylabel(quantity.label)
     for axes, (key, curve) in zip(below, curves.items(), strict=True):
         split = SPLITS[key]
-        look = differences.Look(split.colours[0], split.marker, BAND, quantity.zero)
+        wrong = result.verdict is Verdict.DISAGREES
+        band = BAND_OF_A_FAULT if wrong else BAND
+        look = differences.Look(*split.look, band, quantity.zero, hatched=wrong)
         differences.panel(axes, curve, look)
         axes.set_title(f"|manual − reference|, {split.name}", pad=4)
         axes.set_ylabel(quantity.unit)

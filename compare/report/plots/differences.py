@@ -20,12 +20,16 @@ CROSSES = 40
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a difference is drawn, what its band is called, and where 0 is drawn if all are 0."""
+    """How a difference is drawn, what its band is called, and where 0 is drawn if all are 0.
+
+    A band that is more than rounding is hatched: it explains a difference without excusing it.
+    """
 
     colour: str
     marker: str
     band: str
     zero: float
+    hatched: bool = False
 
 
 def panel(axes: Axes, curve: Curve, look: Look) -> None:
@@ -34,7 +38,7 @@ def panel(axes: Axes, curve: Curve, look: Look) -> None:
     floor = series.floor_below(difference, band, otherwise=look.zero)
     series.log_axis(axes, floor, series.largest_finite(difference, band))
     if np.isfinite(band).any():
-        _band(axes, curve.epochs, band, look.band)
+        _band(axes, curve.epochs, band, look)
     _points(axes, curve.epochs, difference, floor, look)
     _legend(axes)
 
@@ -50,11 +54,14 @@ def _legend(axes: Axes) -> None:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2)
 
 
-def _band(axes: Axes, epochs: Floats, band: Floats, label: str) -> None:
+def _band(axes: Axes, epochs: Floats, band: Floats, look: Look) -> None:
     bottom = axes.get_ylim()[0]
     marker = "_" if len(epochs) == 1 else None
     band = np.maximum(band, bottom)
-    axes.fill_between(epochs, bottom, band, color=style.BAND, linewidth=0, label=label)
+    fill: dict[str, Any] = {"facecolor": style.BAND, "linewidth": 0}
+    if look.hatched:
+        fill = {"facecolor": "white", "edgecolor": style.BAND, "hatch": "////", "linewidth": 0}
+    axes.fill_between(epochs, bottom, band, label=look.band, **fill)
     axes.plot(epochs, band, color=style.QUIET, linewidth=0.8, marker=marker, markersize=20)
 
 

@@ -26,7 +26,7 @@ from matplotlib.text import Text
 
 from compare.report.plots import alt_texts, figures, heatmap, series, write
 from compare.report.plots.drift import EXPLAINED, sentence
-from compare.result import Result
+from compare.result import Curves, EpochRow, Result
 from tests import results
 
 CURVES = ["loss", "accuracy", "gradients", "drift"]
@@ -276,6 +276,17 @@ def test_files_are_written_in_every_format_and_twice_the_same(tmp_path: Path) ->
     ElementTree.fromstring(once[tmp_path / "point.svg"])
     write(result, tmp_path, tuple(starts))
     assert all(path.read_bytes() == data for path, data in once.items())
+
+
+def test_numbers_at_the_ends_of_the_range_are_drawn_without_a_warning(tmp_path: Path) -> None:
+    def at(row: EpochRow, size: float) -> EpochRow:
+        return replace(row, manual=Curves(size, 0.5, size, 0.5), drift=size)
+
+    result = results.disagreeing(epochs=3)
+    sizes = (5e-324, 1.7e308, 1e200, 0.0)
+    rows = tuple(at(row, size) for row, size in zip(result.epochs, sizes, strict=True))
+    heat = ("w1", np.full((5, 4), 1.7e308), np.full((5, 4), -1.7e308))
+    assert len(write(replace(result, epochs=rows, heatmap=heat), tmp_path)) == 5
 
 
 def test_a_file_may_be_called_anything(tmp_path: Path) -> None:

@@ -135,11 +135,11 @@ def _overlay(axes: Axes, curves: dict[str, Curve]) -> None:
 
 
 def _finite(values: series.Floats) -> series.Floats:
-    return np.where(np.isfinite(values), values, np.nan)
+    return np.where(np.abs(values) < series.HUGE, values, np.nan)
 
 
 def _spans_decades(result: Result) -> bool:
     curves = [series.curve(result, f"{key}_loss") for key in SPLITS]
     values = np.concatenate([values for c in curves for values in (c.manual, c.reference)])
-    values = values[np.isfinite(values)]
+    values = values[np.abs(values) < series.HUGE]
     return bool(values.size and values.min() > 0 and values.max() > 1e3 * values.min())

@@ -72,7 +72,7 @@ def _points(axes: Axes, epochs: Floats, difference: Floats, floor: float, look: 
     equal, finite = difference == 0, np.isfinite(difference)
     seen = finite & ~equal
     if seen.any():
-        values = np.maximum(difference[seen], floor)
+        values = np.clip(difference[seen], floor, axes.get_ylim()[1])
         axes.plot(epochs[seen], values, marker=look.marker, markersize=size, **common)
     if equal.any():
         label = "equal at every epoch" if equal.all() else "equal to the last bit"

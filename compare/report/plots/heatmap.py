@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from compare.report.plots import style, vector
+from compare.report.plots.series import HUGE
 from compare.result import Result
 
 Matrix = NDArray[np.floating[Any]]
@@ -73,7 +74,7 @@ def _matrices(result: Result, name: str, panels: dict[str, Matrix]) -> Figure:
 def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix) -> None:
     shown = shrink(matrix)
     shown = np.where(np.isfinite(shown), shown, np.nan)
-    limit = float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0
+    limit = min(float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0, HUGE)
     rows, columns = matrix.shape
     image = axes.imshow(
         shown,

@@ -20,6 +20,8 @@ from compare.report.plots import style
 from compare.result import EpochRow, Result
 
 Floats = NDArray[np.float64]
+HUGE = 1e200
+"""Beyond this the margins and the next tick of a logarithmic axis overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,9 @@ def _power(value: float) -> str:
 
 
 def largest_finite(*arrays: Floats) -> float:
-    """Return the largest finite value, 0 if there is none."""
+    """Return the largest finite value that an axis can hold, 0 if there is none."""
     values = np.concatenate([np.ravel(array) for array in arrays])
-    return float(values[np.isfinite(values)].max(initial=0.0))
+    return min(float(values[np.isfinite(values)].max(initial=0.0)), HUGE)
 
 
 def first_not_finite(epochs: Floats, values: Floats) -> int | None:

@@ -46,7 +46,7 @@ def diagnose(
         if not found and len(observed) > 1:
             one, other = observed[0].point, observed[1].point
             found = diagnose_calls(implementation, (one, other, one))
-        if found:
+        if found or any(Case(observation).disagrees for observation in observed):
             return found
     return ()
 

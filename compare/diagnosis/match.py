@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.diagnosis.observation import Observation
-from compare.textbook import Override, Pair, Pass
+from compare.textbook import Override, Pair, Pass, Window
 
 Overrides = frozenset[Override]
+FEATURES = 16
+"""How many rows of a wide dw1 are looked at first."""
 LARGE = 1 << 17
 """Entries from which a gradient is dropped after its comparison; nothing else needs it."""
 
@@ -27,11 +29,15 @@ def ratios(seen: NDArray[Any], pair: Pair) -> NDArray[np.float64]:
     entries = np.asarray(seen, dtype=np.float64)
     with np.errstate(all="ignore"):
         difference = np.abs(entries - pair.value)
-        quotient = np.where(difference == 0.0, 0.0, difference / pair.allowance)
-    equal = (entries == pair.value) | (np.isnan(entries) & np.isnan(pair.value))
-    quotient = np.where(np.isfinite(entries) & np.isfinite(pair.value), quotient, np.inf)
-    found: NDArray[np.float64] = np.where(equal | np.isposinf(pair.allowance), 0.0, quotient)
-    return found
+        quotient = np.divide(
+            difference, pair.allowance, out=np.zeros_like(difference), where=difference != 0.0
+        )
+    if not np.isfinite(difference.sum()):
+        strange = ~np.isfinite(difference)
+        same = (entries == pair.value) | (np.isnan(entries) & np.isnan(pair.value))
+        excused = same | np.isposinf(pair.allowance)
+        quotient[strange] = np.where(excused, 0.0, np.inf)[strange]
+    return quotient
 
 
 class Case:
@@ -43,12 +49,24 @@ class Case:
         self.seen = observation.seen
         self.right = Pass(observation.point)
         self.known: dict[tuple[str, Overrides], float] = {}
+        self.features: NDArray[np.intp] | None = None
         self.wrong = {name: self.ratio(name, frozenset()) > 1.0 for name in observation.order}
+        self.features = self._telling_features()
 
     @property
     def disagrees(self) -> bool:
         """Return whether the right computation fails to reproduce what was seen."""
         return any(self.wrong.values())
+
+    def _telling_features(self) -> NDArray[np.intp] | None:
+        """Return the inputs whose rows of dw1 are furthest off, if dw1 is wide; else None."""
+        seen, parameters = self.seen.get("dw1"), self.point.parameters
+        if seen is None or seen.size <= LARGE or seen.shape != parameters["w1"].shape:
+            return None
+        if len(seen) in [array.shape[-1] for array in parameters.values()]:
+            return None  # a layer as wide as the input: the window would break that
+        by_row = ratios(seen, self.right.named("dw1")).max(axis=1)
+        return np.sort(np.argsort(by_row)[-FEATURES:])
 
     @property
     def finite(self) -> bool:
@@ -62,10 +80,20 @@ class Case:
         relevant = net.relevant(stage, layer)
         key = (name, relevant)
         if key not in self.known:
-            self.known[key] = float(ratios(self.seen[name], net.get(stage, layer)).max(initial=0.0))
-            if self.seen[name].size > LARGE:
-                net.forget(stage, layer)
+            self.known[key] = self._compared(name, net)
         return self.known[key]
+
+    def _compared(self, name: str, net: Pass) -> float:
+        """Compare one tensor; a wide dw1 first in some features, the rest only if those agree."""
+        stage, layer = net.stage_of(name)
+        if name == "dw1" and self.features is not None:
+            part = ratios(self.seen[name][self.features], Window(net, self.features).get("dw", 1))
+            if (worst := float(part.max(initial=0.0))) > 1.0:
+                return worst
+        worst = float(ratios(self.seen[name], net.get(stage, layer)).max(initial=0.0))
+        if self.seen[name].size > LARGE:
+            net.forget(stage, layer)
+        return worst
 
     def reproduced(self, overrides: Overrides) -> bool:
         """Return whether every tensor is reproduced; stops at the first that is not."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.diagnosis.candidates import fitted, parts, rest_is_reproduced
-from compare.diagnosis.explanation import Explanation, Part
-from compare.diagnosis.match import Case
+from compare.diagnosis.explanation import NOTHING, Explanation, Part
+from compare.diagnosis.match import Case, Overrides
 from compare.mistakes.catalogue import NETWORK
 from compare.mistakes.fits import Among
 
@@ -55,13 +55,20 @@ class Table:
 
 def pairs(case: Case) -> Iterator[Explanation]:
     """Yield two mistakes from different stages; a free constant is fitted beside the other one."""
-    found = list(parts(case, alone=False))
+    found = [part for part in parts(case, alone=False) if needed(case, part, NOTHING)]
     possible = np.triu(Table.of(case, found).compatible(), 1)
     for i, j in np.argwhere(possible):
         if different(found[i], found[j]):
             yield Explanation((found[i], found[j]))
     for given in found:
         yield from refitted(case, given)
+
+
+def needed(case: Case, part: Part, given: Overrides) -> bool:
+    """Return whether `part` reaches a tensor that `given` does not reproduce."""
+    net = case.right.having(part.overrides)
+    reached = (n for n in case.observation.order if net.relevant(*net.stage_of(n)))
+    return any(case.ratio(name, given) > 1.0 for name in reached)
 
 
 def different(one: Part, other: Part) -> bool:
@@ -76,6 +83,10 @@ def refitted(case: Case, given: Part) -> Iterator[Explanation]:
             continue
         for layer in mistake.choices(case.point) if mistake.applies(case.point) else ():
             part = Part(mistake, 1.0, layer)
-            if different(given, part) and rest_is_reproduced(case, part, given.overrides):
+            if (
+                different(given, part)
+                and rest_is_reproduced(case, part, given.overrides)
+                and needed(case, part, given.overrides)
+            ):
                 for second in fitted(case, mistake, layer, given.overrides):
                     yield Explanation((given, second))

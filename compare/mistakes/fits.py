@@ -10,17 +10,20 @@ import numpy as np
 from compare.mistakes.mistake import Fit, Seen, Trial
 from compare.textbook import Pass, Point
 
-HALVINGS = 60
-"""Of the decimal logarithm of a constant: from 30 decades to the rounding of float64."""
+STEPS = 100
+NARROW = 1e-15
+"""Decades: a bracket this narrow is a number."""
 
 
 def rounded(constant: float) -> Iterator[float]:
-    """Yield `constant` with one, two and three digits (what people type), then as it is."""
-    seen = set()
-    for text in (f"{constant:.0e}", f"{constant:.1e}", f"{constant:.2e}", repr(float(constant))):
-        if (value := float(text)) not in seen:
-            seen.add(value)
-            yield value
+    """Yield what people type near `constant`, then `constant`.
+
+    The power of ten, if it is one within a factor of two, and one, two and three digits.
+    """
+    power = f"{np.sign(constant):.0f}e{round(np.log10(abs(constant)))}" if constant else "0"
+    near = [power] if constant and 0.5 < float(power) / constant < 2.0 else []
+    digits = [f"{constant:.{n}e}" for n in range(3)]
+    yield from dict.fromkeys(float(text) for text in (*near, *digits, repr(float(constant))))
 
 
 def linear(trial: Trial, seen: Seen) -> Iterator[float]:
@@ -42,7 +45,7 @@ def linear(trial: Trial, seen: Seen) -> Iterator[float]:
 
 
 def in_the_loss(low: float, high: float) -> Fit:
-    """Return a fit of a loss that is monotone in the constant, by halving its logarithm."""
+    """Return a fit of a loss that is monotone in the constant, by its decimal logarithm."""
 
     def fit(trial: Trial, seen: Seen) -> Iterator[float]:
         if "loss" not in seen:
@@ -53,15 +56,29 @@ def in_the_loss(low: float, high: float) -> Fit:
             return float(trial(10.0**exponent).named("loss").value) - observed
 
         left, right = np.log10(low), np.log10(high)
-        rising = excess(right) > excess(left)
-        if not np.isfinite(observed) or excess(left) * excess(right) > 0:
-            return
-        for _ in range(HALVINGS):
-            middle = (left + right) / 2
-            left, right = (left, middle) if (excess(middle) > 0) == rising else (middle, right)
-        yield from rounded(10.0**left)
+        ends = (left, excess(left)), (right, excess(right))
+        if np.isfinite(observed) and ends[0][1] * ends[1][1] < 0:
+            yield from rounded(10.0 ** zero_between(excess, *ends))
 
     return fit
+
+
+def zero_between(
+    f: Callable[[float], float], one: tuple[float, float], other: tuple[float, float]
+) -> float:
+    """Return a zero of a monotone f between two points (x, f(x)) of different sign.
+
+    The Illinois form of regula falsi: quick where f is smooth, safe where it has corners.
+    """
+    (x, fx), (y, fy) = one, other
+    for _ in range(STEPS):
+        if fy == 0.0 or abs(y - x) < NARROW:
+            break
+        middle = y - fy * (y - x) / (fy - fx)
+        at_middle = f(middle)
+        x, fx = (y, fy) if at_middle * fy < 0 else (x, fx / 2)
+        y, fy = middle, at_middle
+    return y
 
 
 @dataclass(frozen=True)

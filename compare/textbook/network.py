@@ -243,6 +243,34 @@ class Pass:
         return self.get("error")
 
 
+class Window(Pass):
+    """A pass that looks at `features` of the inputs only, when it computes dw_1.
+
+    Everything else is taken from the pass it looks through. Of a wide first layer this is enough
+    to reject a mistake.
+    """
+
+    def __init__(self, full: Pass, features: NDArray[np.intp]) -> None:
+        super().__init__(full.point, full.overrides)
+        self.full, self.features = full, features
+
+    def get(self, stage: str, layer: int = 0) -> Pair:
+        """Return dw_1 and x of the chosen features, any other value in full."""
+        if (stage, layer) == ("dw", 1):
+            return self._computed(stage, layer)
+        value = self.full.get(stage, layer)
+        return value[:, self.features] if stage == "x" else value
+
+    def w(self, layer: int) -> Pair:
+        """Return w_l, of w_1 the rows of the chosen features."""
+        value = self.full.w(layer)
+        return value[self.features] if layer == 1 else value
+
+    def in_format(self, dtype: DTypeLike) -> Pass:
+        """Return the right pass in another dtype, through the same window."""
+        return Window(self.full.in_format(dtype), self.features)
+
+
 def log_probabilities(net: Pass, _: int = 0) -> Pair:
     """Return log p: of the logits in one go, or of whatever a mistake put in place of p."""
     mistaken = any(override.stage == "p" for override in net.overrides)

@@ -1,0 +1,110 @@
+"""What checking costs: a side-by-side epoch against its gradients, one check against gradcheck.
+
+An epoch of a full-batch run needs two gradients to train both sides, a third because the
+reference is also evaluated at the manual side's weights, and two validation evaluations. What is
+left is allowances, kinks, step checks and records.
+"""
+
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import manual_mlp
+from benchmarks.problem import RATES, Problem
+from benchmarks.timing import Call, Timing, summary
+from compare import check, run_training
+from compare.data import DataSet, Split
+from compare.experiment import Experiment
+from torch_reference import Reference
+
+SLOW_LIMIT, FAST_LIMIT = 20_000, 250_000  # parameters up to which gradcheck ends in a minute or so
+
+
+def reference_of(problem: Problem) -> Reference:
+    """The reference of the comparison, as a run builds it."""
+    return Reference(problem.sizes, dtype=problem.x.dtype)
+
+
+def necessary(problem: Problem) -> dict[str, Call]:
+    """The gradients and evaluations that a checked epoch cannot do without."""
+    parameters, x, targets = problem.parameters, problem.x, problem.targets
+    rows = len(x) // 8
+    validation = parameters, x[:rows].copy(), targets[:rows].copy()
+    workspace, reference = manual_mlp.Workspace(), reference_of(problem)
+    return {
+        "manual gradient": partial(
+            manual_mlp.loss_and_gradients, parameters, x, targets, workspace=workspace
+        ),
+        "reference gradient": partial(reference.loss_and_gradients, parameters, x, targets),
+        "manual validation": partial(manual_mlp.evaluate, *validation, workspace=workspace),
+        "reference validation": partial(reference.evaluate, *validation),
+    }
+
+
+def checked_epochs(problem: Problem, epochs: int) -> Timing:
+    """Seconds from update to update of a full-batch side-by-side run with all its checks."""
+    experiment = Experiment(
+        hidden=tuple(problem.sizes[1:-1]),
+        epochs=epochs,
+        learning_rate=RATES["learning_rate"],
+        momentum=RATES["momentum"],
+        dtype=str(problem.x.dtype),
+    )
+    moments: list[float] = []
+    run_training(
+        experiment, data=data_set(problem), on_update=lambda _: moments.append(perf_counter())
+    )
+    return summary(np.diff(moments[1:]).tolist())  # the first update also warms up
+
+
+def data_set(problem: Problem) -> DataSet:
+    """The problem's rows as a data set; an eighth of them once more for validation."""
+    labels = problem.targets.argmax(axis=1)
+    split = Split(problem.x.astype(np.float64), labels)
+    eighth = len(labels) // 8
+    part = replace(split, x=split.x[:eighth], labels=labels[:eighth])
+    return DataSet("random rows", "benchmark", problem.sizes[-1], split, part, part)
+
+
+def single_checks(problem: Problem) -> dict[str, Call]:
+    """Ways to check one gradient: ours, complete, and torch's gradcheck where it can finish."""
+    parameters, x, targets = problem.parameters, problem.x, problem.targets
+    calls: dict[str, Call] = {
+        "complete check": partial(
+            check, manual_mlp.loss_and_gradients, parameters=parameters, x=x, targets=targets
+        )
+    }
+    size = sum(array.size for array in parameters.values())
+    if problem.x.dtype == np.float64 and size <= FAST_LIMIT:
+        calls["gradcheck, fast mode"] = partial(gradcheck, problem, fast_mode=True)
+    if problem.x.dtype == np.float64 and size <= SLOW_LIMIT:
+        calls["gradcheck, slow mode"] = partial(gradcheck, problem, fast_mode=False)
+    return calls
+
+
+def gradcheck(problem: Problem, *, fast_mode: bool) -> bool:
+    """`torch.autograd.gradcheck` of the manual gradient, made known to autograd."""
+    names, x, targets = list(problem.parameters), problem.x, problem.targets
+
+    class Manual(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *tensors: Tensor) -> Tensor:
+            arrays = dict(zip(names, (tensor.detach().numpy() for tensor in tensors), strict=True))
+            loss, gradients = manual_mlp.loss_and_gradients(arrays, x, targets)
+            ctx.save_for_backward(*(torch.from_numpy(gradients[name]) for name in names))
+            return torch.tensor(loss, dtype=torch.float64)
+
+        @staticmethod
+        def backward(ctx: Any, *dloss: Tensor) -> tuple[Tensor, ...]:
+            return tuple(dloss[0] * gradient for gradient in ctx.saved_tensors)
+
+    leaves = [torch.from_numpy(a).clone().requires_grad_() for a in problem.parameters.values()]
+    # Within a step of a kink its differences are wrong, not the gradient; only the time counts.
+    return torch.autograd.gradcheck(
+        Manual.apply, leaves, fast_mode=fast_mode, raise_exception=False
+    )

@@ -1,0 +1,55 @@
+"""Time several contenders fairly: in turns, each warmed up, on a machine that may be busy.
+
+Rounds are interleaved, so a slow minute hits all contenders alike. Before its turn each one waits
+until the threads of the one before have gone to sleep (both BLAS libraries keep idle threads
+spinning for some milliseconds, and on two cores these would take the next one's cores), and its
+first call of a turn is not counted.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median, quantiles
+from time import perf_counter, sleep
+
+Call = Callable[[], object]
+
+PAUSE = 0.05  # seconds; OpenBLAS lets its threads spin for about 2**26 cycles, 25 ms
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds per call: the median, the fastest, and the quartiles around the median."""
+
+    median: float
+    fastest: float
+    lower: float
+    upper: float
+    calls: int
+
+
+def interleave(contenders: Mapping[str, Call], *, rounds: int, turn: float) -> dict[str, Timing]:
+    """Time every contender in `rounds` rounds of turns of about `turn` seconds each."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
+    for start in range(rounds):
+        for name in names[start % len(names) :] + names[: start % len(names)]:
+            sleep(PAUSE)
+            seconds[name] += one_turn(contenders[name], turn)
+    return {name: summary(values) for name, values in seconds.items()}
+
+
+def one_turn(call: Call, turn: float) -> list[float]:
+    """Seconds of each counted call: at least two, at most fifty."""
+    call()
+    seconds: list[float] = []
+    while len(seconds) < 2 or (len(seconds) < 50 and sum(seconds) < turn):
+        start = perf_counter()
+        call()
+        seconds.append(perf_counter() - start)
+    return seconds
+
+
+def summary(seconds: list[float]) -> Timing:
+    """Median, minimum and quartiles of the counted calls."""
+    lower, _, upper = quantiles(seconds, n=4)
+    return Timing(median(seconds), min(seconds), lower, upper, len(seconds))

@@ -75,7 +75,10 @@ def check(
     for update, probe in enumerate(probes):
         if structure.soft or probe.note != SOFT:
             _examine(judge, guarded, update, probe)
-    steps = _examine_step(judge, step, probes[0], momentum_form, timeout) if step else ()
+    steps: tuple[CheckSummary, ...] = ()
+    if step is not None:
+        their_step = GuardedStep(step, timeout=timeout, notes=guarded.guard.notes)
+        steps = _examine_step(judge, their_step, probes[0], momentum_form)
     settings = {"mode": "check", "sizes": list(sizes), "batch": len(probes[0].x)}
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     result = conclude(judge, settings, environment(), guarded)
@@ -173,11 +176,7 @@ def _kink_convention(judge: PointJudge, probes: Sequence[Probe]) -> list[str]:
 
 
 def _examine_step(
-    judge: PointJudge,
-    step: Optimiser,
-    probe: Probe,
-    form: str,
-    timeout: float | None,
+    judge: PointJudge, guarded: GuardedStep, probe: Probe, form: str
 ) -> tuple[CheckSummary, ...]:
     """Two consecutive updates with the user's step, from a state that is not zero."""
     generator = np.random.default_rng(judge.experiment.seed)
@@ -187,7 +186,6 @@ def _examine_step(
         return generator.normal(scale=0.1, size=array.shape).astype(dtype)
 
     rate, momentum = judge.experiment.learning_rate, judge.experiment.momentum
-    guarded = GuardedStep(step, timeout=timeout)
     replay = StepCheck(judge.arithmetic, rate, momentum, form)
     now = probe.parameters
     state = {f"v_{name}": like(array) for name, array in now.items()}

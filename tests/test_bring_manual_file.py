@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,13 @@ def step(parameters, gradients, state, *, learning_rate, momentum):
 
 
 @pytest.fixture(autouse=True)
-def _modules_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Undo what loading leaves in the interpreter."""
+def _modules_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Undo what loading their files leaves in the interpreter."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def written(folder: Path, text: str, name: str = "mine.py") -> str:

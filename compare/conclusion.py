@@ -15,7 +15,7 @@ from compare.bring.blame import UserCodeError
 from compare.checks.referee import Belongs, Taylor, kind_of, taylor_test
 from compare.checks.stages import first_wrong_stage
 from compare.ledger import finding_of
-from compare.naming import name_mistake
+from compare.naming import name_mistake, predicted
 from compare.point_judge import PointJudge, Suspect
 from compare.records import Implementation
 from compare.result import CheckSummary, Finding, Result, Verdict, Weak
@@ -55,6 +55,7 @@ def conclude(
         taylor = asked(lambda: refereed(judge.suspect, implementation), None, unanswered)
     kind = kind_of_findings(judge, findings, taylor)
     accepted = judge.control.accepted if judge.control else ()
+    named = name_mistake(judge.experiment, judge.suspect, implementation)
     return Result(
         verdict=verdict,
         kind=kind,
@@ -64,10 +65,11 @@ def conclude(
         findings=findings,
         weak=tuple(judge.power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),
-        diagnosis=name_mistake(judge.experiment, judge.suspect, implementation),
+        diagnosis=named.diagnosis,
+        prediction=predicted(judge.experiment, judge.suspect, named.diagnosis),
         checks=(same_point_summary(judge),),
         worst=dict(ledger.worst),
-        notes=(*(f"the judge accepted {what}" for what in accepted), *unanswered),
+        notes=(*(f"the judge accepted {what}" for what in accepted), *unanswered, *named.facts),
         heatmap=heatmap_of(judge.suspect),
         referee=taylor.as_mapping() if taylor is not None else None,
         control_failed=bool(accepted),

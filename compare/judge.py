@@ -23,6 +23,9 @@ from compare.point_judge import PointJudge
 from compare.records import Evaluation, Record
 from compare.result import Band, Curves, EpochRow, Finding
 
+TRAIL = 2
+"""Records kept while all is well; two more follow a wrong update."""
+
 
 @dataclass(kw_only=True)
 class Judge(PointJudge):
@@ -31,6 +34,8 @@ class Judge(PointJudge):
     inputs: Inputs
     rows: list[EpochRow] = field(default_factory=list)
     biggest_velocity: float = 0.0
+    first: Record | None = None
+    trail: list[Record] = field(default_factory=list)
     _previous: tuple[Record, Record] | None = None
 
     def __post_init__(self) -> None:
@@ -52,6 +57,7 @@ class Judge(PointJudge):
         drift, reference_right = self._follow(manual, reference, examined)
         if manual.evaluation is not None and reference.evaluation is not None:
             self._epoch(manual, reference, examined, drift, reference_right)
+        self._keep(manual)
         self._previous = manual, reference
         return max(one.worst.ratio for one in examined.comparisons.values())
 
@@ -60,6 +66,16 @@ class Judge(PointJudge):
         self._handed_over(side, record)
         if self._previous is not None:
             self.replay(side, self._previous[side == "reference"], record, self.step)
+
+    def _keep(self, manual: Record) -> None:
+        """Keep the manual records around the first wrong update, for the diagnosis of it."""
+        if self.first is None:
+            self.first = manual
+        wrong = self.ledger.tallies["step"].failed > 0
+        self.trail.append(manual)
+        if len(self.trail) > TRAIL and not wrong:
+            del self.trail[0]
+        del self.trail[TRAIL + 2 :]
 
     def _batch(self, record: Record) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
         """The rows of a record's own batch: a wrong batch is a finding, not a wrong gradient."""

@@ -7,32 +7,64 @@ all there is, and they are asked as they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.errors import BadInput
 from compare.experiment import Experiment
 from compare.point_judge import Suspect
 from compare.records import Implementation
-from compare.result import Diagnosis
+from compare.result import Curves, Diagnosis, EpochRow
+
+if TYPE_CHECKING:
+    from compare.judge import Judge
+    from compare.textbook import Point
+
+Curve = dict[str, list[float]]
+UNKNOWN = "no known mistake reproduces this"
 
 MOST_RECORDED = 1 << 21
-"""Entries of the widest activation matrix up to which a recorded point is recomputed in full."""
+"""Entries of the widest activation matrix up to which a recorded point is recomputed at all."""
+MOST_SEARCHED = 1 << 14
+"""The same, up to which every known mistake is tried on a recorded point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The mistakes that fit, best first, or the plain facts where none does."""
+
+    diagnosis: tuple[Diagnosis, ...] = ()
+    facts: tuple[str, ...] = ()
 
 
 def name_mistake(
     experiment: Experiment, suspect: Suspect | None, implementation: Implementation
-) -> tuple[Diagnosis, ...]:
-    """Return the known mistakes that reproduce what the suspect computed, best first."""
+) -> Named:
+    """Return the known mistakes that reproduce what the suspect computed, or facts."""
     if suspect is None:
-        return ()
-    from compare.diagnosis import diagnose
+        return Named()
+    from compare.diagnosis import diagnose, facts_of
 
-    found = diagnose(
-        implementation,
-        sizes=widths(suspect),
-        activation=experiment.activation,
-        reduction=experiment.reduction,
-        dtype=experiment.dtype,
-        seed=experiment.seed,
-    )
-    return found or from_record(experiment, suspect)
+    options: dict[str, Any] = {
+        "activation": experiment.activation,
+        "reduction": experiment.reduction,
+        "dtype": experiment.dtype,
+        "seed": experiment.seed,
+    }
+    found = diagnose(implementation, sizes=widths(suspect), **options)
+    if found:
+        return Named(found)
+    from compare.diagnosis.gradients import observations, probes
+    from compare.diagnosis.probes import reduced
+
+    at_probes = facts_of(observations(implementation, probes(reduced(widths(suspect)), **options)))
+    if at_probes:  # wrong there too, and nothing known fits
+        return Named(facts=(UNKNOWN, *at_probes))
+    return from_record(experiment, suspect)
 
 
 def widths(suspect: Suspect) -> tuple[int, ...]:
@@ -42,20 +74,80 @@ def widths(suspect: Suspect) -> tuple[int, ...]:
     return (suspect.x.shape[1], *biases)
 
 
-def from_record(experiment: Experiment, suspect: Suspect) -> tuple[Diagnosis, ...]:
-    """Diagnose the recorded point itself, unless recomputing it would take too long."""
-    from compare.diagnosis import diagnose_gradients, observe
+def point_of(experiment: Experiment, suspect: Suspect) -> Point | None:
+    """The recorded point for the textbook, unless recomputing it would take too long."""
     from compare.textbook import Point
 
-    record = suspect.record
     if len(suspect.x) * max(widths(suspect)) > MOST_RECORDED:
-        return ()
-    point = Point(
-        record.parameters,
+        return None
+    return Point(
+        suspect.record.parameters,
         suspect.x,
         suspect.targets,
         experiment.activation,
         experiment.reduction,
         experiment.dtype,
     )
-    return diagnose_gradients(observe(point, record.loss, record.gradients))
+
+
+def from_record(experiment: Experiment, suspect: Suspect) -> Named:
+    """Diagnose the recorded point itself: the code was right wherever else it was asked."""
+    from compare.diagnosis import diagnose_gradients, facts, observe
+
+    point = point_of(experiment, suspect)
+    if point is None:
+        return Named(facts=(UNKNOWN,))
+    seen = observe(point, suspect.record.loss, suspect.record.gradients)
+    small = len(suspect.x) * max(widths(suspect)) <= MOST_SEARCHED
+    found = diagnose_gradients(seen) if small else ()
+    return Named(found) if found else Named(facts=(UNKNOWN, *facts(seen)))
+
+
+def predicted(
+    experiment: Experiment, suspect: Suspect | None, named: tuple[Diagnosis, ...]
+) -> NDArray[np.floating] | None:
+    """The first wrong tensor as the named mistake computes it at the suspect's own point."""
+    from compare.diagnosis import prediction
+
+    point = None if suspect is None else point_of(experiment, suspect)
+    if suspect is None or point is None or suspect.parameter is None or not named:
+        return None
+    try:
+        values = prediction(named[0].mistake, point, constant=named[0].constant)
+    except BadInput:  # a mistake of repeated calls or of precision has no tensor to show
+        return None
+    return values.get(suspect.parameter)
+
+
+def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
+    """Name a mistake that no single point shows: in the update, the start or the curves."""
+    from compare.diagnosis import diagnose_curves, diagnose_start, diagnose_step
+
+    wanted = judge.experiment
+    if kind == "update" and len(judge.trail) > 1:
+        return diagnose_step(
+            judge.trail,
+            learning_rate=wanted.learning_rate,
+            momentum=wanted.momentum,
+            form=wanted.momentum_form,
+            start=judge.inputs.state,
+        )
+    if kind == "data" and judge.first is not None:
+        reference = judge.inputs.parameters
+        return diagnose_start(judge.first.parameters, scheme=wanted.init, reference=reference)
+    if kind == "reporting":
+        manual, reference_curves, allowed = drawn(judge.rows)
+        return diagnose_curves(manual, reference_curves, allowed)
+    return ()
+
+
+def drawn(rows: Sequence[EpochRow]) -> tuple[Curve, Curve, Curve]:
+    """The curves of both sides and the bands of their losses, by name."""
+    names = [item.name for item in fields(Curves)]
+    manual = {name: [getattr(row.manual, name) for row in rows] for name in names}
+    reference = {name: [getattr(row.reference, name) for row in rows] for name in names}
+    bands = {
+        "train_loss": [row.band.train_loss for row in rows],
+        "validation_loss": [row.band.validation_loss for row in rows],
+    }
+    return manual, reference, bands

@@ -169,7 +169,8 @@ class Result:
 
     `worst` holds the worst entry of every compared tensor over the whole run, keyed
     `loss`, `dw1`, ... for the same-point check and `w1`, `v_w1`, ... for the step check.
-    `heatmap` holds `(parameter, manual, reference)` of the first wrong tensor, None if none is.
+    `heatmap` holds `(parameter, manual, reference)` of the first wrong tensor, None if none is, and
+    `prediction` the same tensor as the named mistake computes it.
     `interrupted` is true when the user stopped the run; `failure` is the sentence of code under
     test that raised or hung on the way, and the rest is then about the updates done before;
     `control_failed` when the judge accepted what it must reject, which makes every other word here
@@ -190,6 +191,7 @@ class Result:
     worst: Mapping[str, Worst] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     heatmap: tuple[str, NDArray[np.floating], NDArray[np.floating]] | None = None
+    prediction: NDArray[np.floating] | None = None
     referee: Mapping[str, Any] | None = None
     interrupted: bool = False
     failure: str | None = None
@@ -212,6 +214,7 @@ class Result:
 
     def raise_for_disagreement(self) -> None:
         """Raise `Disagreement`, with one screen of facts, unless the verdict is *agrees*."""
+        __tracebackhide__ = True
         if self.verdict is not Verdict.AGREES or self.control_failed or self.failure:
             from compare.report.message import one_screen
 

@@ -10,8 +10,12 @@ import numpy as np
 
 from compare.conclusion import conclude, same_point_summary
 from compare.judge import Judge
+from compare.naming import UNKNOWN, name_run_mistake
 from compare.result import CheckSummary, Result, Verdict, Weak
 from compare.sides import Manual
+
+NAMED_KINDS = ("update", "data", "reporting")
+"""Kinds of mistakes that show in the records of a run, not at a point."""
 
 
 def conclude_run(
@@ -23,8 +27,12 @@ def conclude_run(
 ) -> Result:
     """Return the result of a run."""
     result = conclude(judge, settings, environment, manual.loss_and_gradients)
+    named = result.diagnosis or name_run_mistake(judge, result.kind)
+    unknown = judge.suspect is None and result.kind in NAMED_KINDS and not named
     return replace(
         result,
+        diagnosis=named,
+        notes=(*result.notes, UNKNOWN) if unknown else result.notes,
         epochs=tuple(judge.rows),
         weak=result.weak + tuple(momentum_weak(judge)),
         checks=summaries(judge),

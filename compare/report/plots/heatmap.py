@@ -35,6 +35,9 @@ def heatmap(result: Result) -> Figure | None:
     if max(difference.shape) == difference.size:
         return vector.vector(result, name, manual.ravel(), reference.ravel())
     panels = {"reference": reference.astype(np.float64), "manual − reference": difference}
+    if result.prediction is not None and result.prediction.shape == difference.shape:
+        # Named by what it is: beside it stands what was seen, and the two should look alike.
+        panels[f"{result.diagnosis[0].mistake} − reference"] = result.prediction - reference
     return _matrices(result, name, panels)
 
 
@@ -63,7 +66,7 @@ def _largest(block: Matrix, axis: int) -> Matrix:
 
 def _matrices(result: Result, name: str, panels: dict[str, Matrix]) -> Figure:
     title = f"First wrong tensor: {name}, {' × '.join(map(str, panels['reference'].shape))}"
-    figure = style.blank(7.0, 4.0, title, style.caption(result))
+    figure = style.blank(3.5 * len(panels), 4.0, title, style.caption(result))
     for axes, (label, matrix) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         _panel(figure, axes, label, matrix)
         axes.set_xlabel("column (to unit)" if _is_weight(name) else "column (unit)")

@@ -68,8 +68,9 @@ def average_ce(target: Array, prediction: Array) -> float:
     """
     require_same_shape(target=target, prediction=prediction)
     impossible = (target == 0) & (prediction == 0)  # 0 log 0, which NumPy would make NaN
+    log_p = np.zeros(prediction.shape, np.result_type(prediction, 0.0))
     with np.errstate(divide="ignore"):
-        log_p = np.log(prediction, out=np.zeros_like(prediction), where=~impossible)
+        np.log(prediction, out=log_p, where=~impossible)
     return 0.0 - float(np.sum(target * log_p)) / len(target)  # 0.0 - 0.0 is 0.0, -(0.0) is -0.0
 
 

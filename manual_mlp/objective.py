@@ -5,7 +5,7 @@ from typing import Literal, overload
 
 import numpy as np
 
-from manual_mlp.arrays import Array, Arrays
+from manual_mlp.arrays import Array, Arrays, entry
 from manual_mlp.loss import accuracy, cross_entropy, exponentials, grad_ce, softmax
 from manual_mlp.memory import Memory, Workspace
 from manual_mlp.network import backward, forward
@@ -71,7 +71,11 @@ def loss_and_gradients(
     if intermediates is False:
         return loss, gradients
     shown = values | top | below
-    return loss, gradients, shown if everything else {name: shown[name] for name in kept}
+    return (
+        loss,
+        gradients,
+        shown if everything else {name: entry(shown, name, "intermediate") for name in kept},
+    )
 
 
 def loss_and_dlogits(

@@ -92,8 +92,10 @@ def test_average_ce_does_not_hide_nan_behind_a_zero_target() -> None:
     assert math.isnan(average_ce(np.array([[0.0, 1.0]]), np.array([[np.nan, 1.0]])))
 
 
-def test_average_ce_takes_integer_targets() -> None:
-    assert average_ce(np.array([[0, 1]]), np.array([[0.5, 0.5]])) == pytest.approx(math.log(2))
+def test_average_ce_takes_integers() -> None:
+    target = np.array([[0, 1]])
+    assert average_ce(target, np.array([[0.5, 0.5]])) == pytest.approx(math.log(2))
+    assert average_ce(target, target) == 0
 
 
 def test_cross_entropy_of_values_worked_by_hand() -> None:

@@ -156,6 +156,11 @@ def test_asking_for_intermediates_changes_no_number() -> None:
     assert list(shown) == ["logits"]
 
 
+def test_an_unknown_intermediate_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="unknown intermediate 'a1': choose one of z1, h1, logits"):
+        loss_and_gradients(*problem((6, 5, 3)), intermediates=["a1"])
+
+
 def test_loss_of_the_gradient_pass_is_the_evaluated_loss() -> None:
     point = problem((6, 5, 3))
     assert loss_and_gradients(*point)[0] == evaluate(*point)[0]

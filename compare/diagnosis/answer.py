@@ -5,39 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from compare.diagnosis.explanation import Explanation, Part
+from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
+from compare.diagnosis.search import Finding
 from compare.diagnosis.separate import separating
 from compare.result import Diagnosis
 from compare.textbook import Point
 
 
-def answer(found: Sequence[Explanation], cases: Sequence[Case]) -> tuple[Diagnosis, ...]:
-    """Return one Diagnosis per explanation, best first; each names the others as `also`."""
-    if not found:
-        return ()
-    case = telling(cases)[0]
-    names = [explanation.name for explanation in found]
-    return tuple(
-        Diagnosis(
-            mistake=explanation.name,
-            sentence=sentence(explanation, case.point) + rivalry(explanation, found, case.point),
-            ratio_before=max(case.worst(frozenset()) for case in cases),
-            ratio_after=case.worst(explanation.overrides),
-            also=tuple(name for name in names if name != explanation.name),
-            constant=next((p.constant for p in explanation.parts if p.fitted), None),
-        )
-        for explanation in found
+def answer(found: Sequence[Finding], cases: Sequence[Case]) -> tuple[Diagnosis, ...]:
+    """Return one Diagnosis for each finding, with the other explanations as `also`."""
+    return tuple(diagnosis(finding, cases) for finding in found)
+
+
+def diagnosis(finding: Finding, cases: Sequence[Case]) -> Diagnosis:
+    """Return the best explanation of a finding in words, with what it explains."""
+    best, *others = finding.explanations
+    seen = [restricted(case, finding.tensors) for case in cases]
+    case = telling(seen)[0]
+    said = sentence(best, case.point) + where(finding.tensors) + rivalry(best, others, case.point)
+    return Diagnosis(
+        mistake=best.name,
+        sentence=said,
+        ratio_before=max(one.worst(NOTHING) for one in seen),
+        ratio_after=case.worst(best.overrides),
+        also=tuple(other.name for other in others),
+        constant=next((part.constant for part in best.parts if part.fitted), None),
     )
 
 
-def rivalry(explanation: Explanation, found: Sequence[Explanation], point: Point) -> str:
-    """Return what would tell the explanation from the best other one, if there is another."""
-    others = [other for other in found if other is not explanation]
+def restricted(case: Case, tensors: Sequence[str]) -> Case:
+    """Return the case as it is, or with the first of the tensors of a finding only."""
+    return case.only(tensors[0]) if tensors else case
+
+
+def where(tensors: Sequence[str]) -> str:
+    """Return in words that a slip shows in some tensors only."""
+    return f" (In {' and '.join(tensors)} alone.)" if tensors else ""
+
+
+def rivalry(best: Explanation, others: Sequence[Explanation], point: Point) -> str:
+    """Return what would tell the best explanation from the second, if there is one."""
     if not others:
         return ""
-    what = separating(explanation, others[0], point)
-    return f" ({others[0].name} gives the same numbers here; {what}.)"
+    return f" ({others[0].name} gives the same numbers here; {separating(best, others[0], point)}.)"
 
 
 def sentence(explanation: Explanation, point: Point) -> str:

@@ -7,6 +7,7 @@ must stand at the same places; only an entry whose allowance is unbounded may be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,14 @@ class Case:
         self.features: NDArray[np.intp] | None = None
         self.wrong = {name: self.ratio(name, frozenset()) > 1.0 for name in observation.order}
         self.features = self._telling_features()
+
+    def only(self, name: str) -> Case:
+        """Return the same case with one tensor seen; passes and comparisons are shared."""
+        case = copy(self)
+        case.observation = Observation(self.point, {name: self.seen[name]}, self.observation.label)
+        case.seen = case.observation.seen
+        case.wrong = {name: self.wrong[name]}
+        return case
 
     @property
     def disagrees(self) -> bool:

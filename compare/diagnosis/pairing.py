@@ -64,6 +64,14 @@ def pairs(case: Case) -> Iterator[Explanation]:
         yield from refitted(case, given)
 
 
+def scaled(case: Case) -> Iterator[Explanation]:
+    """Yield a mistake together with a wrong divisor: the only pairs worth a single tensor."""
+    found = [part for part in parts(case, alone=False) if needed(case, part, NOTHING)]
+    divisors = [part for part in found if set(part.mistake.stages) == {"dlogits"}]
+    for one in divisors:
+        yield from (Explanation((one, other)) for other in found if different(one, other))
+
+
 def needed(case: Case, part: Part, given: Overrides) -> bool:
     """Return whether `part` reaches a tensor that `given` does not reproduce."""
     net = case.right.having(part.overrides)

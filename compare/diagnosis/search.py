@@ -1,27 +1,63 @@
-"""The search: every mistake alone, then two from different stages, against every observation."""
+"""The search: every mistake alone, then two from different stages, then tensor by tensor.
+
+The last is for derivations in which every gradient was worked out on its own: a slip in one of
+them shows in that tensor alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 from compare.diagnosis.candidates import parts
 from compare.diagnosis.explanation import Explanation, Part
 from compare.diagnosis.match import Case, telling
-from compare.diagnosis.pairing import pairs
+from compare.diagnosis.pairing import pairs, scaled
 from compare.mistakes.fits import Among
 
 CONVINCING = 1e5
 """A constant fitted to a single number must reproduce it this many times better than its size."""
 
 
-def search(cases: Sequence[Case]) -> list[Explanation]:
-    """Return the explanations of all cases, best first; empty if there is nothing to explain."""
+@dataclass(frozen=True)
+class Finding:
+    """Explanations of the same tensors, best first; no tensors named: of everything seen."""
+
+    explanations: tuple[Explanation, ...]
+    tensors: tuple[str, ...] = ()
+
+
+def search(cases: Sequence[Case]) -> list[Finding]:
+    """Return what explains all cases; empty if there is nothing to explain or no explanation."""
     wrong = telling(cases)
     if not wrong:
         return []
-    singles = (Explanation((part,)) for part in parts(wrong[0], alone=True))
-    return accepted(singles, wrong[0], cases) or accepted(pairs(wrong[0]), wrong[0], cases)
+    together = explanations(cases, wrong[0], pairs)
+    return [Finding(tuple(together))] if together else tensor_by_tensor(cases, wrong[0])
+
+
+def explanations(
+    cases: Sequence[Case], first: Case, combined: Callable[[Case], Iterator[Explanation]]
+) -> list[Explanation]:
+    """Return single mistakes, or else combined ones, that reproduce every case."""
+    singles = (Explanation((part,)) for part in parts(first, alone=True))
+    return accepted(singles, first, cases) or accepted(combined(first), first, cases)
+
+
+def tensor_by_tensor(cases: Sequence[Case], first: Case) -> list[Finding]:
+    """Return an explanation for each wrong tensor; all of them, or none at all."""
+    order = first.observation.order
+    wrong = [name for name in order if any(case.wrong.get(name) for case in cases)]
+    found: dict[str, tuple[tuple[str, ...], tuple[Explanation, ...]]] = {}
+    for name in wrong if len(order) > 1 else ():
+        seen = [case.only(name) for case in cases if name in case.seen]
+        alternatives = explanations(seen, telling(seen)[0], scaled)
+        if not alternatives:
+            return []
+        tensors, _ = found.get(alternatives[0].name, ((), ()))
+        found[alternatives[0].name] = ((*tensors, name), tuple(alternatives))
+    return [Finding(alternatives, tensors) for tensors, alternatives in found.values()]
 
 
 def accepted(
@@ -62,7 +98,7 @@ def variants(explanation: Explanation, case: Case) -> Iterator[Explanation]:
 def confirmed(
     candidate: Explanation, fitting: Sequence[Explanation | None], cases: Sequence[Case]
 ) -> bool:
-    """Return whether more numbers are explained than constants were fitted.
+    """Return whether more numbers are explained than constants were fitted and mistakes combined.
 
     A constant fitted to one number proves nothing, unless it is a number that people type and
     reproduces what was seen far better than a number drawn at random would. (A mistake with a
@@ -73,10 +109,11 @@ def confirmed(
     if any(part.mistake.proof for part in candidate.parts):
         return True
     constants = [part.constant for part in candidate.parts if part.constant is not None]
-    if explained > len(constants):
+    if explained > len(constants) + len(candidate.parts) - 1:
         return True
     precise = max((precision(case, fit) for case, fit in told), default=0.0) > CONVINCING
-    return explained > 0 and precise and all(typed(constant) for constant in constants)
+    alone = len(candidate.parts) == 1 and explained > 0
+    return alone and precise and all(typed(constant) for constant in constants)
 
 
 def typed(constant: float) -> bool:

@@ -50,7 +50,8 @@ def scenes(point: Point) -> Iterator[tuple[str, Point]]:
 def described(words: str, label: str, activation: str, point: Point) -> str:
     """Return the scene in words, naming the activation only if it is another one."""
     other = f", with {activation}" if activation != point.activation else ""
-    return f"{label} and {words}{other}"
+    scene = words if label == ORDINARY.label else f"{label} and {words}"
+    return f"{scene}{other}"
 
 
 def differ(one: Overrides, other: Overrides, point: Point) -> bool:

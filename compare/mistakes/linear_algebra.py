@@ -50,6 +50,19 @@ def other_weights(net: Pass, i: int, offset: float) -> Pair:
     return net.dz(i + 1) @ net.w(m if fits else i + 1).T
 
 
+def own_weights_fit(point: Point, layer: int) -> bool:
+    """Return whether dz_{l+1} @ w_l is defined: the widths around layer l are equal."""
+    below = point.parameters[f"w{layer}"].shape[0]
+    return bool(below == point.parameters[f"w{layer + 1}"].shape[1])
+
+
+def own_weights(net: Pass, i: int) -> Pair:
+    """dz_{l+1} @ w_l where the widths allow it."""
+    if own_weights_fit(net.point, i):
+        return net.dz(i + 1) @ net.w(i)
+    return RIGHT["dh"](net, i)
+
+
 def stepped_weights(net: Pass, i: int, c: float) -> Pair:
     """dz @ (w - c dw).T: the layer above has taken its step already."""
     return net.dz(i + 1) @ (net.w(i + 1) - c * net.get("dw", i + 1)).T
@@ -127,6 +140,21 @@ PRODUCTS = (
         fit=Among(lambda point: (-1, 1)),
         example=-1,
         trigger="two weight matrices of the same shape",
+        seen=1,
+    ),
+    NetworkMistake(
+        name="own-weights-in-backward",
+        family=FAMILY,
+        sentence="The gradient goes back through the layer's own weights, not through those of "
+        "the layer above: w_l for w_{{l+1}}.",
+        right="dh_l = dz_{l+1} @ w_{l+1}.T",
+        wrong="dh_l = dz_{l+1} @ w_l",
+        line=DH_LINE,
+        slip="fits = w[i - 1].shape[0] == w[i].shape[1]\n"
+        "            dh[i - 1] = dz[i] @ (w[i - 1] if fits else w[i].T)",
+        stages={"dh": own_weights},
+        applies=lambda point: any(own_weights_fit(point, i) for i in range(1, point.depth)),
+        trigger="the layers below and above are of equal width",
         seen=1,
     ),
     NetworkMistake(

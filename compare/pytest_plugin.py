@@ -1,0 +1,92 @@
+"""The pytest plugin: `def test_it(crosscheck): crosscheck(my_loss_and_gradients)`.
+
+Found by pytest through its entry point, so it needs no configuration; nothing heavy is imported
+before a test asks for the fixture's work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from compare.errors import BadInput
+
+if TYPE_CHECKING:
+    from compare.records import Implementation
+    from compare.result import Result
+
+OPTION = "--crosscheck-artifacts"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that keeps what failing tests saw."""
+    parser.getgroup("crosscheck").addoption(
+        OPTION,
+        metavar="DIR",
+        type=Path,
+        default=None,
+        help="keep report.json, plots and report.html of failing crosscheck tests in DIR",
+    )
+
+
+@pytest.fixture
+def crosscheck(request: pytest.FixtureRequest) -> CrossCheck:
+    """Check a gradient against torch; see `CrossCheck.__call__`."""
+    return CrossCheck(request.node, request.config.getoption(OPTION))
+
+
+class CrossCheck:
+    """The fixture's value: called with a function, it passes or fails the test."""
+
+    def __init__(self, node: pytest.Item, artifacts: Path | None) -> None:
+        self.node = node
+        self.artifacts = artifacts
+        self.kept = 0
+
+    def __call__(
+        self,
+        implementation: Implementation,
+        *,
+        hidden: Sequence[int] = (11,),
+        activation: str = "relu",
+        dtype: str = "float64",
+        seed: int = 0,
+        **options: Any,
+    ) -> Result:
+        """Check `implementation(parameters, x, targets) -> (loss, gradients)`.
+
+        `options` are those of `compare.check`. Returns the `Result` if it agrees; otherwise fails
+        with one screen: the first wrong stage, both values, who is wrong, the named mistake.
+
+        Errors: `Disagreement`, an `AssertionError`; `BadInput` for code that raises, hangs or
+        returns something else, and for options that do not fit.
+        """
+        __tracebackhide__ = True
+        from compare.result import Disagreement
+        from compare.single_point import check
+
+        options |= {"hidden": hidden, "activation": activation, "dtype": dtype, "seed": seed}
+        try:
+            result = check(implementation, **options)
+        except BadInput as problem:  # raised anew: the frames between are none of the reader's
+            raise type(problem)(str(problem)) from None
+        try:
+            result.raise_for_disagreement()
+        except Disagreement as disagreement:
+            self.keep(result)
+            raise Disagreement(str(disagreement)) from None
+        return result
+
+    def keep(self, result: Result) -> None:
+        """Save report and plots under the test's name, and say where."""
+        if self.artifacts is None:
+            return
+        name = re.sub(r"[^\w.-]+", "-", self.node.nodeid).strip("-")
+        folder = self.artifacts / (f"{name}-{self.kept + 1}" if self.kept else name)
+        self.kept += 1
+        result.save(folder)
+        self.node.add_report_section("call", "crosscheck", f"report and plots are in {folder}")

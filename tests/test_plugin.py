@@ -1,0 +1,114 @@
+"""The pytest plugin, run as its users run it: in a pytest of its own."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+ROOT = Path(__file__).resolve().parent.parent
+HEAD = """
+from functools import partial
+from manual_mlp import loss_and_gradients
+
+def wrong(parameters, x, targets):
+    loss, gradients = loss_and_gradients(parameters, x, targets)
+    return loss, {name: len(x) * gradient for name, gradient in gradients.items()}
+
+def raising(parameters, x, targets):
+    return x @ parameters["w2"]
+"""
+
+
+def run(
+    pytester: pytest.Pytester, tests: str, *arguments: str, head: str = HEAD
+) -> pytest.RunResult:
+    """Run tests in a fresh interpreter, which has to find the plugin by itself."""
+    pytester.makepyfile(test_mine=head + tests)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+
+
+def test_right_functions_pass_with_their_options(pytester: pytest.Pytester) -> None:
+    tests = """
+def test_defaults(crosscheck):
+    assert crosscheck(loss_and_gradients).verdict == "agrees"
+
+def test_options(crosscheck):
+    tanh = partial(loss_and_gradients, activation="tanh", reduction="sum")
+    result = crosscheck(
+        tanh, hidden=(7, 3), activation="tanh", dtype="float32", seed=5, reduction="sum")
+    assert result.settings["sizes"] == [13, 7, 3, 5] and result.settings["seed"] == 5
+"""
+    run(pytester, tests).assert_outcomes(passed=2)
+
+
+def test_a_failure_is_one_screen_without_our_frames_and_is_kept(
+    pytester: pytest.Pytester,
+) -> None:
+    tests = """
+def test_wrong(crosscheck):
+    crosscheck(wrong)
+
+def test_twice(crosscheck):
+    for _ in range(2):
+        try:
+            crosscheck(wrong)
+        except AssertionError:
+            pass
+"""
+    done = run(pytester, tests, "--crosscheck-artifacts", "kept")
+    done.assert_outcomes(failed=1, passed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "*crosscheck(wrong)",
+            "E *Disagreement: disagrees (derivative): *",
+            "E *manual *",
+            "E *reference *",
+            "E *× allowance",
+            "E *mistake *gradient-summed*",
+            "test_mine.py:*: Disagreement",
+            "report and plots are in kept*test_mine.py-test_wrong",
+        ]
+    )
+    done.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    done.stdout.no_fnmatch_line("*single_point.py*")
+    kept = pytester.path / "kept"
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "test_mine.py-test_twice",
+        "test_mine.py-test_twice-2",
+        "test_mine.py-test_wrong",
+    ]
+    report = json.loads((kept / "test_mine.py-test_wrong" / "report.json").read_text())
+    assert report["verdict"] == "disagrees" and "report.html" in report["files"]
+
+
+def test_code_that_raises_is_told_its_line_and_nothing_of_ours(
+    pytester: pytest.Pytester,
+) -> None:
+    done = run(pytester, "def test_raising(crosscheck):\n    crosscheck(raising)\n")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        ["E *UserCodeError: test_mine.py, line 9 (`return x @ parameters*`): raising raised *"]
+    )
+    done.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    done.stdout.no_fnmatch_line("*guard.py*")
+
+
+def test_loading_the_plugin_loads_nothing_heavy(pytester: pytest.Pytester) -> None:
+    tests = """
+import sys
+
+def test_loaded(request):
+    assert request.config.getoption("--crosscheck-artifacts") is None
+    assert not {"torch", "matplotlib", "numpy"} & set(sys.modules)
+"""
+    run(pytester, tests, head="").assert_outcomes(passed=1)
+
+
+def test_pytest_finds_the_plugin_without_configuration() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    assert project["entry-points"]["pytest11"] == {"crosscheck": "compare.pytest_plugin"}

@@ -120,8 +120,14 @@ class Judge(PointJudge):
         taken: NDArray[Any],
     ) -> None:
         tiny = np.finfo(np.float64).smallest_subnormal  # any difference at all
-        compared = compare_entries(f"{stage} {name}", taken, given, float(tiny))
-        self.ledger.find(finding_of("free_run", stage, name, compared, record, side))
+        compared = compare_entries(name, taken, given, float(tiny))
+        worst = compared.worst
+        message = (
+            f"{side}: {name}{list(worst.index)} of the {stage} is {worst.manual:.17g}, "
+            f"but {worst.reference:.17g} was handed out"
+        )
+        found = finding_of("free_run", stage, name, compared, record, side)
+        self.ledger.find(replace(found, message=message, ratio=None))
         self.ledger.tallies["free_run"].failed += 1
 
     def _follow(self, manual: Record, reference: Record, examined: Examined) -> tuple[float, bool]:

@@ -22,6 +22,7 @@ from compare import Experiment, Manual, Result
 from compare.data import DataSet, Split
 from compare.inputs import Inputs, draw_inputs
 from compare.judge import Judge
+from compare.naming import Named
 from compare.records import Arrays, Record
 from compare.result import ExitCode
 from compare.side_by_side import given_threads, watch
@@ -76,7 +77,7 @@ def side_by_side(
     settings = torch_trains if isinstance(torch_trains, Experiment) else experiment
     training = torch_trains if isinstance(torch_trains, Reference) else None
     training = training or build_reference(settings, inputs.sizes)
-    with given_threads(experiment.threads), patch(NAMING, return_value=()):
+    with given_threads(experiment.threads), patch(NAMING, return_value=Named()):
         return watch(
             Judge(experiment=experiment, reference=reference, inputs=inputs),
             manual_side(manual_records(experiment, manual_given(inputs), manual)),

@@ -102,11 +102,14 @@ def agreed(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
         return about
     slip = any(d.weight is Weight.SLIP for d in serious)
     sentence = "; ".join(d.words for d in serious)
-    return about.wrong("value" if slip else "convention", sentence, worst)
+    return about.wrong("value" if slip else "convention", sentence)
 
 
 def wrong_value(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
-    """Say where a value is wrong, both values, and the mistake if it has a name."""
+    """Say where a value is wrong, both values, and the mistake if it has a name.
+
+    A wrong loss of the right size still tells whether it is a mean: a sum is N times as large.
+    """
     assert trial.compared is not None and trial.observed is not None
     worst = trial.compared.worst
     where = str(list(worst.index)) if worst.index else ""
@@ -114,5 +117,8 @@ def wrong_value(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
         f"value{where} is {worst.manual:.10g}, where {worst.reference:.10g} is right"
         f" ({worst.ratio:.3g} × allowance)"
     )
+    near = worst.manual * worst.reference > 0 and 1 / 3 < worst.manual / worst.reference < 3
+    reduction = trial.reading.reduction if about.role == "average_ce" and near else ""
     named = explained(about.role, trial.reading, trial.observed)
-    return replace(about.wrong("value", sentence, worst), diagnosis=named)
+    found = about.wrong("value", sentence, worst)
+    return replace(found, diagnosis=named, reduction=reduction)

@@ -123,7 +123,7 @@ def in_layout(one: FunctionVerdict, layouts: set[str]) -> FunctionVerdict:
     if one.layout != "columns" or "rows" not in layouts:
         return one
     sentence = "it works along the wrong axis: the file's other functions have samples in rows"
-    return replace(one.wrong("value", sentence, one.worst), conventions=())
+    return replace(one.wrong("value", sentence), conventions=())
 
 
 def fitting_loss(one: FunctionVerdict, losses: set[str]) -> FunctionVerdict:

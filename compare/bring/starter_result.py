@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from compare.bring.function_verdict import FunctionVerdict
 from compare.bring.starter import StarterReport
@@ -103,4 +104,5 @@ def finding_of(one: FunctionVerdict) -> Finding:
 def diagnoses(wrong: Sequence[FunctionVerdict]) -> Iterator[Diagnosis]:
     """Yield the named mistakes, function by function; equal explanations are in `also`."""
     for one in wrong:
-        yield from one.diagnosis[:1]
+        for named in one.diagnosis[:1]:
+            yield replace(named, sentence=f"{one.name}: {named.sentence}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.diagnosis.alternatives import Fitting, one_of
 from compare.diagnosis.match import ratios
 from compare.diagnosis.observation import flat
 from compare.mistakes.calls import CALLS, Call, CallMistake, right_argument, right_result
@@ -71,31 +72,43 @@ def unchanged(now: Arrays, then: Arrays) -> bool:
 def diagnose_calls(
     implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]
 ) -> tuple[Diagnosis, ...]:
-    """Return the mistakes that reproduce what calls at these points leave behind, best first."""
+    """Return the mistake that reproduces what calls at these points leave behind.
+
+    The last point should be the first one again. Empty: nothing was left behind, or no known
+    mistake reproduces it.
+    """
     row = make(implementation, points)
+    if not suspicious(row):
+        return ()
     passes = [Pass(point) for point in points]
     before = worst(row, passes, None, 0.0)
-    if before <= 1.0:
-        return ()
-    found = []
+    return one_of(list(fitting(row, passes)), before) if before > 1.0 else ()
+
+
+def suspicious(row: Row) -> bool:
+    """Return whether anything was left behind: in arguments, kept results or the last call."""
+    first, *_, last = row.calls
+    repeated = first.point is last.point
+    return (
+        not row.kept
+        or (repeated and not unchanged(first.returned, last.returned))
+        or not all(unchanged(call.arguments, handed(call.point)) for call in row.calls)
+    )
+
+
+def handed(point: Point) -> Arrays:
+    """Return the arguments of a call at this point, by name."""
+    return {**point.parameters, "x": point.x, "y": point.targets}
+
+
+def fitting(row: Row, passes: Sequence[Pass]) -> Iterator[Fitting]:
+    """Yield the mistakes that reproduce everything in the row of calls."""
     for mistake in CALLS:
         for constant in constants(mistake, row, passes):
             after = worst(row, passes, mistake, constant)
             if after <= 1.0:
-                found.append((mistake, constant, after))
+                yield mistake, None if mistake.example is None else constant, after
                 break
-    names = [mistake.name for mistake, _, _ in found]
-    return tuple(
-        Diagnosis(
-            mistake=mistake.name,
-            sentence=mistake.sentence.format(constant=constant),
-            ratio_before=before,
-            ratio_after=after,
-            also=tuple(name for name in names if name != mistake.name),
-            constant=constant if mistake.example is not None else None,
-        )
-        for mistake, constant, after in found
-    )
 
 
 def worst(row: Row, passes: Sequence[Pass], mistake: CallMistake | None, constant: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compare.diagnosis.alternatives import one_of
 from compare.mistakes.reporting import REPORTING, Curves
 from compare.result import Diagnosis
 from compare.textbook.pair import arithmetic_of
@@ -19,7 +20,7 @@ def diagnose_curves(
     reference: Mapping[str, ArrayLike],
     allowance: Mapping[str, ArrayLike] | None = None,
 ) -> tuple[Diagnosis, ...]:
-    """Return the mistakes of reporting that turn the reference's curves into the manual ones.
+    """Return the mistake of reporting that turns the reference's curves into the manual ones.
 
     Both map curve names (`train_loss`, `train_accuracy`, `validation_loss`, ..., `test_loss`) to
     one value per epoch boundary. `reference` may hold further curves: `trained_on_validation_loss`
@@ -32,23 +33,9 @@ def diagnose_curves(
     before, _ = distance(seen, right, allowed)
     if before <= 1.0:
         return ()
-    found = []
-    for mistake in REPORTING:
-        after, points = distance(seen, mistake.curves(right), allowed)
-        if after <= 1.0 and points > 1:
-            found.append((mistake, after))
-    found.sort(key=lambda pair: -pair[0].seen)
-    names = [mistake.name for mistake, _ in found]
-    return tuple(
-        Diagnosis(
-            mistake=mistake.name,
-            sentence=mistake.sentence,
-            ratio_before=before,
-            ratio_after=after,
-            also=tuple(name for name in names if name != mistake.name),
-        )
-        for mistake, after in found
-    )
+    tried = ((mistake, *distance(seen, mistake.curves(right), allowed)) for mistake in REPORTING)
+    fitting = [(mistake, None, after) for mistake, after, points in tried if after <= 1 < points]
+    return one_of(fitting, before)
 
 
 def distance(seen: Curves, expected: Curves, allowed: Curves) -> tuple[float, int]:

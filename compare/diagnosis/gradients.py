@@ -42,13 +42,20 @@ def diagnose(
     for widths in dict.fromkeys((reduced(sizes), tuple(sizes))):
         points = probes(widths, activation=activation, reduction=reduction, dtype=dtype, seed=seed)
         observed = observations(implementation, points)
-        found = diagnose_gradients(*observed)
-        if not found and len(observed) > 1:
-            one, other = observed[0].point, observed[1].point
-            found = diagnose_calls(implementation, (one, other, one))
+        found = left_behind(implementation, observed) or diagnose_gradients(*observed)
         if found or any(Case(observation).disagrees for observation in observed):
             return found
     return ()
+
+
+def left_behind(
+    implementation: Implementation, observed: Sequence[Observation]
+) -> tuple[Diagnosis, ...]:
+    """Return what one call leaves behind for the next; later calls would only show that again."""
+    if len(observed) < 2:
+        return ()
+    one, other = observed[0].point, observed[1].point
+    return diagnose_calls(implementation, (one, other, one))
 
 
 def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import LAMBDA
+from compare.diagnosis.alternatives import one_of
 from compare.mistakes.start import DECLARED, START, Spread
 from compare.result import Diagnosis
 from compare.textbook.pair import arithmetic_of
@@ -20,7 +21,7 @@ Arrays = Mapping[str, NDArray[Any]]
 def diagnose_start(
     parameters: Arrays, *, scheme: str = "xavier", reference: Arrays | None = None
 ) -> tuple[Diagnosis, ...]:
-    """Return the mistakes that reproduce the spread of the initial weights, best first.
+    """Return the mistake that reproduces the spread of the initial weights.
 
     `reference`: right weights from the same draws, if there are any; then weights that are a
     constant multiple of them are judged exactly. Otherwise by their root mean square, whose
@@ -31,22 +32,8 @@ def diagnose_start(
     before = worst(weights, declared, declared, reference)
     if before <= 1.0:
         return ()
-    found = []
-    for mistake in START:
-        after = worst(weights, mistake.spread, declared, reference)
-        if after <= 1.0:
-            found.append((mistake, after))
-    names = [mistake.name for mistake, _ in found]
-    return tuple(
-        Diagnosis(
-            mistake=mistake.name,
-            sentence=mistake.sentence,
-            ratio_before=before,
-            ratio_after=after,
-            also=tuple(name for name in names if name != mistake.name),
-        )
-        for mistake, after in found
-    )
+    tried = ((mistake, worst(weights, mistake.spread, declared, reference)) for mistake in START)
+    return one_of([(mistake, None, after) for mistake, after in tried if after <= 1.0], before)
 
 
 def worst(weights: Arrays, spread: Spread, declared: Spread, reference: Arrays | None) -> float:

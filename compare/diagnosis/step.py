@@ -98,22 +98,22 @@ def two(wrong: Tracks) -> Iterator[tuple[Version, Version]]:
 def told(
     found: Sequence[tuple[Version, ...]], wrong: Tracks, tracks: Tracks
 ) -> tuple[Diagnosis, ...]:
-    """Return a Diagnosis for each explanation, the most specific and frequent first."""
+    """Return the best explanation in words, the most specific and frequent, the others beside."""
+    if not found:
+        return ()
     unique = {name_of(versions): versions for versions in reversed(found)}
-    ordered = sorted(unique.values(), key=rank)
-    names = [name_of(versions) for versions in ordered]
+    best, *others = sorted(unique.values(), key=rank)
     where = affected(wrong, tracks)
-    return tuple(
-        Diagnosis(
-            mistake=name,
-            sentence=" ".join(sentence(version, where) for version in versions),
-            ratio_before=max(track.ratio(RIGHT) for track in wrong),
-            ratio_after=max(min(track.ratio(version) for version in versions) for track in wrong),
-            also=tuple(other for other in names if other != name),
-            constant=next((version.constant for version in versions if version.bound), None),
-        )
-        for name, versions in zip(names, ordered, strict=True)
+    after = max(min(track.ratio(version) for version in best) for track in wrong)
+    diagnosis = Diagnosis(
+        mistake=name_of(best),
+        sentence=" ".join(sentence(version, where) for version in best),
+        ratio_before=max(track.ratio(RIGHT) for track in wrong),
+        ratio_after=after,
+        also=tuple(map(name_of, others)),
+        constant=next((version.constant for version in best if version.bound), None),
     )
+    return (diagnosis,)
 
 
 def name_of(versions: Sequence[Version]) -> str:

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from compare.errors import BadInput
-from compare.mistakes import plain
+from compare.mistakes import plain, plain_step
 from compare.mistakes.mistake import Mistake
 
 
@@ -49,3 +49,12 @@ def plant(
     namespace: dict[str, Any] = {"__name__": plain.__name__}
     exec(code, namespace)
     return partial(namespace["loss_and_gradients"], activation=activation, reduction=reduction)
+
+
+def planted_step(*mistakes: Mistake) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
+    """Return an optimiser (contract 2) of the plain program with these mistakes in it."""
+    code = compile(edited(plain_step, mistakes, None), "<plain step with slips>", "exec")
+    namespace: dict[str, Any] = {"__name__": plain_step.__name__}
+    exec(code, namespace)
+    step: Callable[..., tuple[dict[str, Any], dict[str, Any]]] = namespace["step"]
+    return step

@@ -1,0 +1,109 @@
+"""The command: measure, print a table, write JSON if asked, fail if a figure is missed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.diagnosis import measures, timing, training
+from benchmarks.diagnosis.measures import Score
+
+QUICK = {"networks": 1, "pairs": 4, "honest": 6, "corruptions": 3}
+FULL = {"networks": 30, "pairs": 300, "honest": 300, "corruptions": 300}
+PAIRS_NAMED = 0.97
+SECONDS = 5.0
+
+
+def parse() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.diagnosis", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one network per mistake")
+    parser.add_argument("--seed", type=int, default=0, help="of the population (default: 0)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every score to FILE")
+    return parser.parse_args()
+
+
+def measured(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Score]]]:
+    """Yield the groups of the table, each as soon as it is measured."""
+    count = QUICK if arguments.quick else FULL
+    networks, seed = count["networks"], arguments.seed
+    yield "loss and gradient", shown(measures.singles(networks, seed))
+    yield "update", shown(training.steps(max(2, networks), seed))
+    yield "repeated calls", shown(training.calls(networks, seed))
+    yield "curves", shown(training.curves(networks, seed))
+    yield "initial weights", shown(training.starts(max(2, networks), seed))
+    yield "two at once", shown([measures.pairs(count["pairs"], seed)])
+    yield "nothing to name", shown([measures.honest_runs(count["honest"], seed)])
+    yield "nothing known", shown([measures.corruptions(count["corruptions"], seed)])
+    yield "time", shown(timing.seconds())
+
+
+def shown(scores: Iterable[Score]) -> list[Score]:
+    """Print each score as it comes and return them all."""
+    kept = []
+    for score in scores:
+        print(line(score), flush=True)
+        kept.append(score)
+    return kept
+
+
+def line(score: Score) -> str:
+    """Return one line of the table."""
+    took = f"{median(score.seconds):6.2f} {max(score.seconds):6.2f}" if score.seconds else ""
+    return f"{score.what:44} {score.tried:5} {score.right:5} {score.first:5}  {took}"
+
+
+def failures(groups: dict[str, list[Score]]) -> Iterator[str]:
+    """Yield what falls short of the figures that must be reached."""
+    for group, scores in groups.items():
+        for score in scores:
+            needed = PAIRS_NAMED if group == "two at once" else 1.0
+            if score.tried == 0:
+                yield f"{score.what} was observable nowhere"
+            elif score.right < needed * score.tried:
+                yield f"{score.what}: {score.right} of {score.tried}"
+            if group == "time" and max(score.seconds) > SECONDS:
+                yield f"{score.what}: {max(score.seconds):.1f} s"
+
+
+def as_json(groups: dict[str, list[Score]]) -> dict[str, Any]:
+    """Return every score with its misses."""
+    return {
+        group: [
+            {
+                "what": score.what,
+                "tried": score.tried,
+                "right": score.right,
+                "first": score.first,
+                "seconds": score.seconds,
+                "misses": score.misses,
+            }
+            for score in scores
+        ]
+        for group, scores in groups.items()
+    }
+
+
+def main() -> int:
+    """Measure, print, write; 1 if a figure is missed."""
+    arguments = parse()
+    print(f"{'':44} tried right first  median    max s")
+    groups = dict(measured(arguments))
+    total = [score for scores in groups.values() for score in scores]
+    missed = list(failures(groups))
+    for score in total:
+        for miss in score.misses:
+            print(f"missed {score.what}: {miss}")
+    print(*(f"not reached: {failure}" for failure in missed), sep="\n")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(as_json(groups), indent=1) + "\n", encoding="utf-8")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""The measurements: each returns a `Score`, one line of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from benchmarks.diagnosis.corruptions import CORRUPTIONS, corrupted
+from benchmarks.diagnosis.networks import (
+    ATTEMPTS,
+    HONEST,
+    Faulty,
+    Implementation,
+    Network,
+    draw,
+    honest,
+    planted,
+)
+from compare.diagnosis import Observation, diagnose
+from compare.diagnosis.gradients import observations, probes
+from compare.diagnosis.match import Case
+from compare.mistakes.catalogue import NETWORK
+from compare.result import Diagnosis
+
+
+@dataclass
+class Score:
+    """How often the answer was right. `first`: the planted name came first, not beside others."""
+
+    what: str
+    tried: int = 0
+    right: int = 0
+    first: int = 0
+    seconds: list[float] = field(default_factory=list)
+    misses: list[str] = field(default_factory=list)
+
+    def add(self, right: bool, first: bool, seconds: float, miss: str) -> None:
+        """Count one answer."""
+        self.tried += 1
+        self.right += right
+        self.first += first
+        self.seconds.append(seconds)
+        if not right:
+            self.misses.append(miss)
+
+
+def timed(implementation: Implementation, network: Network) -> tuple[tuple[Diagnosis, ...], float]:
+    """Return the diagnosis and the seconds it took."""
+    start = perf_counter()
+    found = diagnose(implementation, **network.options)
+    return found, perf_counter() - start
+
+
+def names(found: Sequence[Diagnosis]) -> list[str]:
+    """Return the mistake named and those beside it, two together in alphabetical order."""
+    told = [found[0].mistake, *found[0].also] if len(found) == 1 else []
+    return [" + ".join(sorted(name.split(" + "))) for name in told]
+
+
+def visible(implementation: Implementation, network: Network) -> list[Observation]:
+    """Return what the probes show, or nothing if all of it is right."""
+    observed = observations(implementation, probes(**network.options))
+    return observed if any(Case(observation).disagrees for observation in observed) else []
+
+
+def singles(networks: int, seed: int) -> Iterator[Score]:
+    """Plant every mistake alone in `networks` random networks where it moves something."""
+    for index, mistake in enumerate(NETWORK):
+        score = Score(mistake.name)
+        generator = np.random.default_rng([seed, index])
+        for _ in range(ATTEMPTS):
+            if score.tried == networks:
+                break
+            network = draw(generator)
+            faulty = planted([mistake], network, generator)
+            if faulty is not None and visible(faulty.implementation, network):
+                found, seconds = timed(faulty.implementation, network)
+                told = names(found)
+                right = mistake.name in told
+                score.add(right, right and told[0] == mistake.name, seconds, f"{network}: {told}")
+        yield score
+
+
+def pairs(count: int, seed: int) -> Score:
+    """Plant two mistakes of different stages, drawn at random, where both show."""
+    score = Score("two mistakes of different stages")
+    generator = np.random.default_rng([seed, 1001])
+    while score.tried < count:
+        network = draw(generator)
+        one, other = (NETWORK[i] for i in generator.choice(len(NETWORK), 2, replace=False))
+        if set(one.stages) & set(other.stages):
+            continue
+        faulty = planted([one, other], network, generator)
+        if faulty is not None and both_show(faulty, network):
+            found, seconds = timed(faulty.implementation, network)
+            wanted = " + ".join(sorted((one.name, other.name)))
+            told = names(found)
+            first = bool(told) and told[0] == wanted
+            score.add(wanted in told, first, seconds, f"{network}: {wanted}, not {told}")
+    return score
+
+
+def both_show(faulty: Faulty, network: Network) -> bool:
+    """Return whether something is wrong and neither of the two alone explains it."""
+    cases = [Case(observation) for observation in visible(faulty.implementation, network)]
+    alone = [mistake.overrides(mistake.example) for mistake in faulty.mistakes]
+    return bool(cases) and not any(
+        all(case.reproduced(overrides) for case in cases) for overrides in alone
+    )
+
+
+def honest_runs(count: int, seed: int) -> Score:
+    """Diagnose right implementations: nothing may be named."""
+    score = Score("right implementations")
+    generator = np.random.default_rng([seed, 1002])
+    for index in range(count):
+        network = draw(generator)
+        kind = HONEST[index % len(HONEST)]
+        found, seconds = timed(honest(network, kind), network)
+        score.add(not found, not found, seconds, f"{network}, {kind}: {names(found)}")
+    return score
+
+
+def corruptions(count: int, seed: int) -> Score:
+    """Diagnose corruptions outside the catalogue: nothing may be named."""
+    score = Score("corruptions outside the catalogue")
+    generator = np.random.default_rng([seed, 1003])
+    for index in range(count):
+        network = draw(generator)
+        corruption = CORRUPTIONS[index % len(CORRUPTIONS)]
+        wrong = corrupted(honest(network, HONEST[0]), corruption, network.seed)
+        found, seconds = timed(wrong, network)
+        told = [diagnosis.mistake for diagnosis in found]
+        score.add(not found, not found, seconds, f"{network}, {corruption.__name__}: {told}")
+    return score

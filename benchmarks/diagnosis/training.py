@@ -1,0 +1,152 @@
+"""The same for mistakes that show in records, repeated calls, curves and initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import manual_mlp
+from benchmarks.diagnosis.measures import Score, names, timed
+from benchmarks.diagnosis.networks import Network, draw, without_intermediates
+from compare.diagnosis import diagnose_curves, diagnose_start, diagnose_step
+from compare.mistakes.calls import CALLS
+from compare.mistakes.planting import plant, planted_step
+from compare.mistakes.reporting import CURVES, REPORTING
+from compare.mistakes.start import START
+from compare.mistakes.update import UPDATE, StepMistake
+from compare.result import Diagnosis
+
+Arrays = Mapping[str, NDArray[Any]]
+UPDATES = 5
+LEARNING_RATES, MOMENTA = (0.03, 0.3), (0.5, 0.95)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Where training stood before an update."""
+
+    update: int
+    parameters: Arrays
+    gradients: Arrays
+    state: Arrays
+
+
+def told(score: Score, mistake: str, found: Sequence[Diagnosis], start: float, miss: str) -> None:
+    """Count one answer about a planted mistake."""
+    given = names(found)
+    right = mistake in given
+    first = right and given[0] == mistake
+    score.add(right, first, perf_counter() - start, f"{miss}: {given}")
+
+
+def records(
+    step: Callable[..., Any],
+    network: Network,
+    rates: tuple[float, float],
+    recorded: bool,
+    generator: np.random.Generator,
+) -> list[Recorded]:
+    """Return consecutive records of a step with random gradients."""
+    point = network.point()
+    parameters, made = dict(point.parameters), []
+    state: Arrays = {}
+    for update in range(UPDATES):
+        gradients = {
+            name: generator.normal(size=w.shape).astype(w.dtype) for name, w in parameters.items()
+        }
+        shown = state if recorded else {}
+        made.append(Recorded(update, parameters, gradients, shown))
+        parameters, state = step(
+            parameters, gradients, state, learning_rate=rates[0], momentum=rates[1]
+        )
+    return made
+
+
+def steps(networks: int, seed: int) -> Iterator[Score]:
+    """Plant every mistake of the update; every second time the state is not recorded."""
+    for index, mistake in enumerate(UPDATE):
+        score = Score(mistake.name)
+        generator = np.random.default_rng([seed, 2000 + index])
+        while score.tried < networks:
+            one_step(score, mistake, score.tried % 2 == 0, generator)
+        yield score
+
+
+def one_step(
+    score: Score, mistake: StepMistake, recorded: bool, generator: np.random.Generator
+) -> None:
+    """Plant one mistake of the update and diagnose it, if it shows."""
+    network = draw(generator)
+    learning_rate = float(np.round(generator.uniform(*LEARNING_RATES), 3))
+    momentum = float(np.round(generator.uniform(*MOMENTA), 3))
+    faulty = planted_step(mistake)
+    shown = recorded or mistake.convention  # a convention is one because only the state shows it
+    made = records(faulty, network, (learning_rate, momentum), shown, generator)
+    start = perf_counter()
+    found = diagnose_step(made, learning_rate=learning_rate, momentum=momentum)
+    told(score, mistake.name, found, start, f"{network} {learning_rate} {momentum}")
+
+
+def calls(networks: int, seed: int) -> Iterator[Score]:
+    """Plant every mistake that one call makes in the next."""
+    for index, mistake in enumerate(CALLS):
+        score = Score(mistake.name)
+        generator = np.random.default_rng([seed, 3000 + index])
+        for _ in range(networks):
+            network = draw(generator)
+            faulty = plant(mistake, activation=network.activation, reduction=network.reduction)
+            start = perf_counter()
+            found, _ = timed(without_intermediates(faulty), network)
+            told(score, mistake.name, found, start, str(network))
+        yield score
+
+
+def curves(networks: int, seed: int) -> Iterator[Score]:
+    """Draw every wrong curve from random right ones."""
+    for index, mistake in enumerate(REPORTING):
+        score = Score(mistake.name)
+        generator = np.random.default_rng([seed, 4000 + index])
+        for _ in range(networks):
+            right = {name: generator.uniform(size=12) for name in all_curves()}
+            wrong = {n: c for n, c in mistake.curves(right).items() if n in DRAWN}
+            ends = {name: np.nan_to_num(curve, nan=0.5) for name, curve in wrong.items()}
+            start = perf_counter()
+            told(score, mistake.name, diagnose_curves(ends, right), start, "curves")
+        yield score
+
+
+DRAWN = (*CURVES, "test_loss", "test_accuracy")
+
+
+def all_curves() -> tuple[str, ...]:
+    """Return the names of the curves a run draws and of those it can be mistaken for."""
+    return (*DRAWN, "trained_on_validation_loss", "trained_on_validation_accuracy")
+
+
+def starts(networks: int, seed: int) -> Iterator[Score]:
+    """Draw initial weights with every wrong standard deviation; every second draw is unknown."""
+    for index, mistake in enumerate(START):
+        score = Score(mistake.name)
+        generator = np.random.default_rng([seed, 5000 + index])
+        for _ in range(networks):
+            sizes = tuple(int(n) for n in generator.integers(100, 300, size=3))
+            right = manual_mlp.initial_parameters((*sizes, 10), generator)
+            wrong = {n: respread(n, w, mistake.spread) for n, w in right.items()}
+            reference = right if score.tried % 2 else None
+            start = perf_counter()
+            told(score, mistake.name, diagnose_start(wrong, reference=reference), start, str(sizes))
+        yield score
+
+
+def respread(name: str, w: NDArray[Any], spread: Callable[[int, int], float]) -> NDArray[Any]:
+    """Return weights of the right draw with another standard deviation, biases as they are."""
+    if not name.startswith("w"):
+        return w
+    fan_in, fan_out = w.shape
+    scaled: NDArray[Any] = w * (spread(fan_in, fan_out) / np.sqrt(2 / (fan_in + fan_out)))
+    return scaled

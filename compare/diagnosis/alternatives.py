@@ -1,0 +1,28 @@
+"""From mistakes that all fit to one answer: the most frequent is named, the others stand beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compare.mistakes.mistake import Mistake
+from compare.result import Diagnosis
+
+Fitting = tuple[Mistake, float | None, float]
+"""A mistake that reproduces what was seen, its constant if it has one, its ratio."""
+
+
+def one_of(found: Sequence[Fitting], before: float) -> tuple[Diagnosis, ...]:
+    """Return one Diagnosis for mistakes that all reproduce the same numbers, or nothing."""
+    if not found:
+        return ()
+    ordered = sorted(found, key=lambda fitting: (fitting[0].convention, -fitting[0].seen))
+    mistake, constant, after = ordered[0]
+    diagnosis = Diagnosis(
+        mistake=mistake.name,
+        sentence=mistake.sentence.format(constant=constant),
+        ratio_before=before,
+        ratio_after=after,
+        also=tuple(other.name for other, _, _ in ordered[1:]),
+        constant=constant,
+    )
+    return (diagnosis,)

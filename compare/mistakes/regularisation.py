@@ -6,7 +6,6 @@ from compare.mistakes.fits import linear
 from compare.mistakes.mistake import NetworkMistake
 from compare.mistakes.reduction import DW_LINE, LOSS_LINE
 from compare.textbook import RIGHT, Pair, Pass
-from compare.textbook.pair import exact
 
 FAMILY = "loss against gradient"
 ERROR_LINE = "error = p - y"
@@ -15,17 +14,9 @@ LOSS_SLIP = LOSS_LINE + " + {share} * sum((w[i] ** 2).sum() for i in w)"
 SMOOTHED = "((1 - {c}) * y + {c} / K)"
 
 
-def penalty(net: Pass) -> Pair:
-    """Return sum_l sum_ij w_ij**2."""
-    total = exact(0.0, net.point.dtype)
-    for layer in range(1, net.depth + 1):
-        total = total + (net.w(layer) * net.w(layer)).sum()
-    return total
-
-
 def penalised_loss(net: Pass, _: int, c: float) -> Pair:
     """loss + c/2 sum w**2."""
-    return RIGHT["loss"](net, 0) + penalty(net) * (0.5 * c)
+    return RIGHT["loss"](net, 0) + net.get("penalty") * (0.5 * c)
 
 
 def penalised_gradient(net: Pass, i: int, c: float) -> Pair:

@@ -87,6 +87,8 @@ class Override:
 
     def reaches(self, stage: str, layer: int, depth: int) -> bool:
         """Return whether `stage` of `layer` can come out different because of this override."""
+        if stage == "penalty":
+            return False
         if self.stage in ("loss", "dw", "db") or stage == self.stage:
             return self.at(stage, layer) or self._through_layers(stage, layer)
         if self.stage == "x":
@@ -147,7 +149,8 @@ class Pass:
 
     def relevant(self, stage: str, layer: int) -> frozenset[Override]:
         """Return the overrides that can change `stage` of `layer`."""
-        return frozenset(o for o in self.overrides if o.reaches(stage, layer, self.depth))
+        reaching = [o for o in self.overrides if o.reaches(stage, layer, self.depth)]
+        return self.overrides if len(reaching) == len(self.overrides) else frozenset(reaching)
 
     def get(self, stage: str, layer: int = 0) -> Pair:
         """Return a value, computed by the pass that has only the overrides which matter to it."""
@@ -277,6 +280,14 @@ def log_probabilities(net: Pass, _: int = 0) -> Pair:
     return log(net.p) if mistaken else log_softmax(net.logits)
 
 
+def penalty(net: Pass) -> Pair:
+    """Return sum_l sum_ij w_ij**2: no part of the loss, but many people add it."""
+    total = exact(0.0, net.point.dtype)
+    for layer in range(1, net.depth + 1):
+        total = total + (net.w(layer) * net.w(layer)).sum()
+    return total
+
+
 def layer_product(net: Pass, layer: int) -> Pair:
     """Return z_l = h_{l-1} @ w_l + b_l, (N, fan_out)."""
     return net.h(layer - 1) @ net.w(layer) + net.b(layer)
@@ -291,6 +302,7 @@ RIGHT: dict[str, Stage] = {
     "log_p": log_probabilities,
     "terms": lambda net, _: -(net.y * net.log_p),
     "loss": lambda net, _: net.terms.sum() / net.divisor,
+    "penalty": lambda net, _: penalty(net),
     "error": lambda net, _: net.p - net.y,
     "dlogits": lambda net, _: net.error / net.divisor,
     "dw": lambda net, i: net.h(i - 1).T @ net.dz(i),

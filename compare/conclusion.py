@@ -48,7 +48,7 @@ def conclude(
     unanswered: list[str] = []
     nowhere: tuple[Finding, ...] = ()
     located = asked(lambda: localised(judge.suspect, implementation), nowhere, unanswered)
-    findings = (*located, *ledger.findings.values())
+    findings = placed(located, tuple(ledger.findings.values()))
     verdict = verdict_of(judge)
     taylor = None
     if findings and referee:
@@ -150,6 +150,22 @@ def localised(suspect: Suspect | None, implementation: Implementation) -> tuple[
         return ()
     parameter = wrong.name[1:] if wrong.name[:2] in ("dw", "db") else None
     return (finding_of("same_point", wrong.name, parameter, wrong, record, "manual"),)
+
+
+def placed(located: tuple[Finding, ...], found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Put the located stage in the place of what its point found: those are its consequences."""
+    if not located:
+        return found
+    explained = [
+        finding.check == "same_point"
+        and finding.side == "manual"
+        and finding.update == located[0].update
+        and finding.stage not in STAGE_KINDS
+        for finding in found
+    ]
+    first = explained.index(True) if any(explained) else 0
+    kept = [finding for finding, echo in zip(found, explained, strict=True) if not echo]
+    return (*kept[:first], *located, *kept[first:])
 
 
 def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor | None:

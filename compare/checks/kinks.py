@@ -136,13 +136,14 @@ def substituted(point: Point, slopes: Slopes) -> dict[str, NDArray[np.floating]]
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The gradients and allowances that a correct side would be held against.
+    """The gradients, intermediates and allowances that a correct side would be held against.
 
     `slopes` are those it takes other than the reference. `widened`: there are too many units on a
     kink to say which; the allowances hold all they may do, and the point is weak.
     """
 
-    gradients: Mapping[str, NDArray[np.floating]]
+    gradients: Values
+    values: Values
     allowances: Allowances
     slopes: Slopes = field(default_factory=Slopes)
     widened: bool = False
@@ -150,7 +151,7 @@ class Explanation:
 
 def explanations(
     point: Point,
-    gradients: Mapping[str, NDArray[np.floating]],
+    gradients: Values,
     difference: Mapping[str, Float],
     allow: Callable[[Values, Values], Allowances],
 ) -> Iterator[Explanation]:
@@ -162,13 +163,12 @@ def explanations(
         return
     near = candidates(point)
     for slopes in proposals(point, near, difference):
-        moved = effect(point, slopes)
+        moved, values = effect(point, slopes), substituted(point, slopes)
         expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
-        yield Explanation(expected, allow(substituted(point, slopes), expected), slopes)
+        yield Explanation(expected, values, allow(values, expected), slopes)
     if count(near) > MOST_CANDIDATES:
-        yield Explanation(
-            gradients, widen(point.allowances, _everything(point, near)), widened=True
-        )
+        allowances = widen(point.allowances, _everything(point, near))
+        yield Explanation(gradients, point.values, allowances, widened=True)
 
 
 def reachable(point: Point, difference: Mapping[str, Float]) -> bool:

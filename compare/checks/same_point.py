@@ -121,9 +121,9 @@ class SamePoint:
     def hold(self, expected: Expected, loss: float, gradients: Arrays) -> Examined:
         """Hold a loss and gradients against what was expected; resolve kinks before accusing."""
         allowances = expected.point.allowances
-        found = Explanation(expected.gradients, allowances)
+        found = Explanation(expected.gradients, expected.point.values, allowances)
         compared, projections = compare_gradients(gradients, found)
-        if not agree(compared, projections) and kinks_may_explain(compared, projections):
+        if not agree(compared, projections) and finite(compared):
             difference = differences(gradients, expected.gradients)
             for other in explanations(
                 expected.point, expected.gradients, difference, expected.allow
@@ -139,7 +139,7 @@ class SamePoint:
             allowances=found.allowances,
             reference_loss=expected.loss,
             reference_gradients=dict(found.gradients),
-            reference_values=expected.point.values,
+            reference_values=found.values,
             expected=expected,
             slopes=found.slopes,
             widened=found.widened,
@@ -208,15 +208,6 @@ def compare_gradients(
         if projection is not None:
             projections[name] = projection
     return entries, projections
-
-
-def kinks_may_explain(
-    compared: Mapping[str, Comparison], projections: Mapping[str, Comparison]
-) -> bool:
-    """Whether kinks are worth a look: they cannot move the last layer, nor make a NaN."""
-    last = {f"{kind}{len(compared) // 2}" for kind in "wb"}
-    known = [table[name] for table in (compared, projections) for name in last & table.keys()]
-    return finite(compared) and all(one.agrees for one in known)
 
 
 def agree(*compared: Mapping[str, Comparison]) -> bool:

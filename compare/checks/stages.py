@@ -39,7 +39,10 @@ def order_of_stages(depth: int) -> list[str]:
 
 
 def first_wrong_stage(examined: Examined, shown: Arrays, depth: int) -> Comparison | None:
-    """Compare what the manual side shows, in order; return the first that disagrees, or None."""
+    """Compare what the manual side shows, in order; return the first that disagrees, or None.
+
+    None also where that is a gradient whose own dz is not shown: `stage_of` then tells more.
+    """
     known = examined.comparisons
     for stage in order_of_stages(depth):
         allowance = examined.allowances.intermediate(stage)
@@ -49,5 +52,11 @@ def first_wrong_stage(examined: Examined, shown: Arrays, depth: int) -> Comparis
             if shown[stage].shape == reference.shape:
                 compared = compare_entries(stage, shown[stage], reference, allowance)
         if compared is not None and not compared.agrees:
-            return compared
+            return compared if stage in shown or upstream(stage, depth) in shown else None
     return None
+
+
+def upstream(gradient: str, depth: int) -> str:
+    """Return the name of the dz that `dw1`, `db1`, ... is made from."""
+    layer = int(gradient[2:] or 0) if gradient[:2] in ("dw", "db") else 0
+    return "dlogits" if layer == depth else f"dz{layer}"

@@ -69,7 +69,7 @@ def fitted(mistake: StepMistake, track: Track) -> Iterator[float]:
         scale = float((effect * effect).sum())
         if np.isfinite(scale) and (np.abs(effect) > before.allowance + after.allowance).any():
             constant = float(((seen - before.value) * effect).sum() / scale)
-            yield from rounded(constant) if constant else ()
+            yield from rounded(constant) if constant and np.isfinite(constant) else ()
             return
 
 

@@ -106,7 +106,7 @@ def wrong_loss(manual: Manual, change: Callable[[float], float], at: int | None 
     """`manual` with its loss changed."""
 
     def wrong(*arguments: Any) -> tuple[float, Arrays]:
-        loss, gradients = manual.loss_and_gradients(*arguments)
+        loss, gradients, *_ = manual.loss_and_gradients(*arguments)
         return change(loss), gradients
 
     return with_function(manual, wrong, at)
@@ -116,7 +116,7 @@ def wrong_gradient(manual: Manual, name: str, change: Change, at: int | None = N
     """`manual` with one of its gradients changed, in its own dtype."""
 
     def wrong(*arguments: Any) -> tuple[float, Arrays]:
-        loss, gradients = manual.loss_and_gradients(*arguments)
+        loss, gradients, *_ = manual.loss_and_gradients(*arguments)
         dtype = gradients[name].dtype
         return loss, gradients | {name: change(gradients[name].copy()).astype(dtype)}
 

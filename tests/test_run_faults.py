@@ -200,8 +200,8 @@ def stale(manual: Manual, *, loss_too: bool) -> Function:
 
     def implementation(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
         seen.append({name: array.copy() for name, array in parameters.items()})
-        loss, _ = manual.loss_and_gradients(parameters, x, targets)
-        old, gradients = manual.loss_and_gradients(seen[-2:][0], x, targets)
+        loss, *_ = manual.loss_and_gradients(parameters, x, targets)
+        old, gradients, *_ = manual.loss_and_gradients(seen[-2:][0], x, targets)
         return old if loss_too else loss, gradients
 
     return implementation

@@ -1,0 +1,162 @@
+"""The one inequality: |manual - reference| <= 1 x allowance for every entry, and nothing else."""
+
+from __future__ import annotations
+
+import hypothesis.extra.numpy as npst
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from compare.checks.comparison import (
+    Comparison,
+    EmptyComparison,
+    compare_entries,
+    compare_projection,
+)
+
+Float = NDArray[np.float64]
+ONE_ULP = np.nextafter(1.0, 2.0)
+
+
+def test_the_allowance_itself_still_agrees_and_one_unit_more_does_not() -> None:
+    assert compare_entries("dw1", [3.0], [2.0], [1.0]).agrees
+    assert not compare_entries("dw1", [2.0 + ONE_ULP], [2.0], [1.0 / ONE_ULP]).agrees
+
+
+def test_the_worst_entry_is_the_one_with_the_largest_ratio_not_the_largest_error() -> None:
+    manual = np.array([[1.0, 2.0], [3.0, 4.5]])
+    reference = np.array([[1.0, 2.1], [3.0, 4.0]])
+    allowance = np.array([[1.0, 0.01], [1.0, 1.0]])
+    worst = compare_entries("dw1", manual, reference, allowance).worst
+    assert worst.index == (0, 1)
+    assert (worst.manual, worst.reference, worst.allowance) == (2.0, 2.1, 0.01)
+    assert worst.error == pytest.approx(0.1) and worst.ratio == pytest.approx(10)
+
+
+def test_numbers_are_compared_in_float64_whatever_their_dtype() -> None:
+    manual = np.array([1.0], np.float32)
+    compared = compare_entries("b1", manual, np.nextafter(manual, np.float32(2)), 1e-9)
+    assert compared.worst.error == pytest.approx(2.0**-23)
+
+
+def test_a_scalar_is_compared_as_it_is() -> None:
+    compared = compare_entries("loss", 0.75, 0.5, 0.5)
+    assert compared.agrees and compared.worst.index == () and compared.worst.ratio == 0.5
+
+
+@pytest.mark.parametrize(
+    ("manual", "reference", "manual_finite", "reference_finite"),
+    [
+        (np.nan, 1.0, False, True),
+        (1.0, np.nan, True, False),
+        (np.nan, np.nan, False, False),
+        (np.inf, 1.0, False, True),
+        (np.inf, np.inf, False, False),
+        (np.inf, -np.inf, False, False),
+    ],
+)
+def test_what_is_no_number_agrees_with_nothing(
+    manual: float, reference: float, manual_finite: bool, reference_finite: bool
+) -> None:
+    found = compare_entries("dw1", [0.0, manual, 9.0], [0.0, reference, 0.0], [1.0, 1.0, 10.0])
+    assert not found.agrees and found.worst.ratio == np.inf
+    assert found.worst.index == (1,)
+    assert (found.manual_finite, found.reference_finite) == (manual_finite, reference_finite)
+    assert found.decidable is reference_finite
+
+
+def test_nan_is_shown_before_any_large_error() -> None:
+    assert compare_entries("b1", [1e300, np.nan], [0.0, 0.0], 1.0).worst.index == (1,)
+
+
+def test_equal_numbers_agree_where_nothing_is_allowed() -> None:
+    assert compare_entries("b1", [0.0, -0.0], [0.0, 0.0], [0.0, 0.0]).agrees
+
+
+def test_a_difference_where_nothing_is_allowed_disagrees() -> None:
+    found = compare_entries("b1", [5e-324], [0.0], [0.0])
+    assert not found.agrees and found.worst.ratio == np.inf
+
+
+def test_an_allowance_that_is_infinite_or_unknown_allows_any_number() -> None:
+    allowance = [np.inf, np.nan]
+    assert compare_entries("b1", [1e300, 1.0], [0.0, 0.0], allowance).agrees
+    assert not compare_entries("b1", [np.inf, 1.0], [0.0, 0.0], allowance).agrees
+
+
+def test_an_unknown_allowance_hides_no_other_entry() -> None:
+    found = compare_entries("b1", [1.0, 1.0], [0.0, 0.0], [np.nan, 0.5])
+    assert not found.agrees and found.worst.index == (1,)
+
+
+def test_a_difference_too_large_for_float64_disagrees() -> None:
+    found = compare_entries("b1", [1.7e308], [-1.7e308], 1.0)
+    assert not found.agrees
+    assert found.manual_finite and found.reference_finite
+
+
+def test_shapes_are_compared_before_anything_can_broadcast() -> None:
+    with pytest.raises(ValueError, match=r"db1: manual is \(3, 1\) and reference is \(3,\)"):
+        compare_entries("db1", np.ones((3, 1)), np.ones(3), 1.0)
+
+
+def test_comparing_nothing_is_an_error() -> None:
+    with pytest.raises(EmptyComparison, match="db1 has no entries, so nothing was compared"):
+        compare_entries("db1", np.ones((0, 3)), np.ones((0, 3)), 1.0)
+
+
+def projected(manual: Float, reference: Float, allowance: float) -> Comparison:
+    found = compare_projection("dw1 projection", manual, reference, allowance)
+    assert found is not None
+    return found
+
+
+def test_the_projection_sees_a_scale_that_every_entry_hides() -> None:
+    reference = np.random.default_rng(0).normal(size=(30, 20))
+    manual = reference * (1 + 1e-3)
+    assert compare_entries("dw1", manual, reference, 0.1).agrees
+    found = projected(manual, reference, 1e-4)
+    assert not found.agrees
+    assert found.worst.ratio == pytest.approx(10)
+    assert found.worst.manual == pytest.approx(1 + 1e-3) and found.worst.reference == 1
+
+
+def test_the_projection_sees_nothing_at_right_angles() -> None:
+    found = projected(np.array([1.0, 5.0]), np.array([1.0, 0.0]), 1e-12)
+    assert found.agrees and found.worst.error == 0.0
+
+
+def test_there_is_no_projection_on_zero_or_without_an_allowance() -> None:
+    ones = np.ones(3)
+    assert compare_projection("db1 projection", ones, np.zeros(3), 1.0) is None
+    assert compare_projection("db1 projection", ones, ones, np.inf) is None
+    assert compare_projection("db1 projection", ones, np.full(3, np.inf), 1.0) is None
+
+
+def test_a_projection_of_nan_disagrees() -> None:
+    found = projected(np.array([np.nan, 1.0]), np.ones(2), 1.0)
+    assert not found.agrees and not found.manual_finite
+
+
+FINITE = st.floats(-1e6, 1e6)
+ARRAYS = npst.arrays(np.float64, npst.array_shapes(max_dims=2, max_side=5), elements=FINITE)
+
+
+@given(ARRAYS, st.floats(1e-6, 10), st.data())
+def test_one_entry_beyond_its_allowance_is_always_found(
+    reference: Float, allowance: float, data: st.DataObject
+) -> None:
+    place = data.draw(st.integers(0, reference.size - 1))
+    manual = reference.copy()
+    manual.flat[place] += 3 * allowance + 1e-6
+    found = compare_entries("dw1", manual, reference, allowance)
+    assert not found.agrees
+    assert found.worst.index == np.unravel_index(place, reference.shape)
+
+
+@given(ARRAYS, st.floats(-1, 1))
+def test_everything_within_the_allowance_agrees(reference: Float, part: float) -> None:
+    allowance = 1e-3 + 1e-9 * np.abs(reference)
+    assert compare_entries("dw1", reference + 0.99 * part * allowance, reference, allowance).agrees

@@ -1,0 +1,234 @@
+"""Kinks: any slope between the one-sided ones is right there, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import manual_mlp
+from compare import Experiment, Manual, Result
+from compare.checks.same_point import Examined
+from compare.data import DataSet
+from compare.inputs import draw_inputs
+from compare.records import Arrays
+from compare.sides import our_manual
+from tests.faults import SMALL, Array, require_blame, side_by_side, small_data, with_function
+from tests.kinked import Kinked, Unit, kinked, with_slopes
+
+DTYPES = ("float32", "float64")
+
+
+def other_slope(point: Kinked, unit: Unit) -> float:
+    """The one-sided slope that NumPy did not take."""
+    return 0.0 if point.z(unit) > 0 else 1.0
+
+
+def found(examined: Examined) -> set[Unit]:
+    slopes = examined.slopes
+    return {
+        (layer, int(row), int(unit))
+        for layer in slopes.change
+        for row, unit in zip(slopes.rows[layer], slopes.units[layer], strict=True)
+    }
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("unit", [(1, 4, 2), (1, 0, 0), (2, 7, 3), (2, 3, 0)])
+def test_the_other_slope_at_a_kink_agrees_and_is_named(unit: Unit, dtype: str) -> None:
+    point = kinked([unit], dtype=dtype)
+    assert abs(point.z(unit)) < (1e-5 if dtype == "float32" else 1e-13)
+    examined = point.judged(*point.gradients({unit: other_slope(point, unit)}))
+    assert examined.agrees
+    assert found(examined) == {unit}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("slope", [0.5, 0.25, 0.53, 0.98])
+def test_any_slope_in_between_agrees(slope: float, dtype: str) -> None:
+    unit = (2, 7, 3)
+    point = kinked([unit], dtype=dtype)
+    examined = point.judged(*point.gradients({unit: slope}))
+    assert examined.agrees
+    own = 1.0 if point.z(unit) > 0 else 0.0
+    assert own + examined.slopes.change[2][0] == pytest.approx(slope, abs=1e-3)
+
+
+@pytest.mark.parametrize("slope", [-0.5, 1.5, 2.0, -1.0])
+def test_a_slope_outside_the_two_one_sided_ones_disagrees(slope: float) -> None:
+    unit = (2, 7, 3)
+    point = kinked([unit])
+    assert not point.judged(*point.gradients({unit: slope})).agrees
+
+
+SEVERAL: list[Unit] = [(1, 0, 1), (1, 2, 4), (2, 5, 0), (2, 7, 3), (1, 8, 1)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_several_kinks_in_several_layers_are_resolved_at_once(dtype: str) -> None:
+    point = kinked(SEVERAL, dtype=dtype)
+    slopes = {unit: other_slope(point, unit) for unit in SEVERAL}
+    examined = point.judged(*point.gradients(slopes))
+    assert examined.agrees
+    assert found(examined) == set(SEVERAL)
+
+
+def test_the_same_slope_as_torch_needs_no_kink() -> None:
+    point = kinked(SEVERAL)
+    torch_took = {unit: 1.0 - other_slope(point, unit) for unit in SEVERAL}
+    examined = point.judged(*point.gradients(torch_took))
+    assert examined.agrees and len(examined.slopes) <= len(SEVERAL)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_unit_that_is_no_kink_has_one_slope(dtype: str) -> None:
+    point = kinked(SEVERAL, dtype=dtype)
+    flipped: Unit = (1, 4, 2)
+    assert abs(point.z(flipped)) > 1e-3
+    slopes = {unit: other_slope(point, unit) for unit in [*SEVERAL, flipped]}
+    assert not point.judged(*point.gradients(slopes)).agrees
+
+
+@pytest.mark.parametrize("name", ["w1", "b1", "w2", "b2", "w3", "b3"])
+def test_kinks_excuse_no_wrong_gradient(name: str) -> None:
+    point = kinked(SEVERAL)
+    loss, gradients = point.gradients({SEVERAL[0]: other_slope(point, SEVERAL[0])})
+    gradients[name] = gradients[name] * np.float32(1.01)
+    assert not point.judged(loss, gradients).agrees
+
+
+def test_a_unit_that_is_on_only_on_its_kink_is_resolved() -> None:
+    """Off in every other row, so torch's gradient of its weights is zero or one sample's."""
+    unit: Unit = (1, 4, 2)
+    point = kinked([unit])
+    lowered = point.x.copy()
+    w, b = point.parameters["w1"][:, 2], point.parameters["b1"][2]
+    z = lowered @ w + b
+    others = np.arange(len(lowered)) != 4
+    lowered[others] -= np.outer((np.abs(z[others]) + 1 + z[others]), w / (w @ w))
+    point = replace(point, x=lowered)
+    for slope in (0.0, 0.5, 1.0):
+        assert point.judged(*point.gradients({unit: slope})).agrees
+
+
+def blank(dtype: str) -> Kinked:
+    """Zero biases and two blank rows: z is exactly 0 in every unit of these rows."""
+    point = kinked([], dtype=dtype)
+    x = point.x.copy()
+    x[[3, 6]] = 0
+    biases = {name: 0 * array for name, array in point.parameters.items() if name[0] == "b"}
+    return replace(point, x=x, parameters=point.parameters | biases)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("slope", [1.0, 0.5])
+def test_a_convention_at_exactly_zero_is_one_slope_for_all_units(slope: float, dtype: str) -> None:
+    point = blank(dtype)
+    zeros: list[Unit] = [(1, row, unit) for row in (3, 6) for unit in range(6)]
+    zeros += [(2, row, unit) for row in (3, 6) for unit in range(5)]
+    examined = point.judged(*point.gradients(dict.fromkeys(zeros, slope)))
+    assert examined.agrees
+    assert found(examined) == set(zeros)
+    for change in examined.slopes.change.values():
+        np.testing.assert_allclose(change, slope)
+
+
+@given(seed=st.integers(0, 10_000), dtype=st.sampled_from(DTYPES), data=st.data())
+@settings(max_examples=60)
+def test_random_flips_agree_and_only_they_are_named(
+    seed: int, dtype: str, data: st.DataObject
+) -> None:
+    sizes = data.draw(st.sampled_from([(5, 6, 3), (4, 7, 5, 3), (6, 4, 5, 4, 3)]))
+    rows = data.draw(st.permutations(range(9)))[: data.draw(st.integers(1, 3))]
+    units: list[Unit] = []
+    for row in rows:
+        layer = data.draw(st.integers(1, len(sizes) - 2))
+        units.append((layer, row, data.draw(st.integers(0, sizes[layer] - 1))))
+    try:
+        point = kinked(units, sizes, rows=9, dtype=dtype, seed=seed)
+    except AssertionError:
+        assume(False)
+    flipped = {unit: other_slope(point, unit) for unit in units if abs(point.z(unit)) < 1e-6}
+    examined = point.judged(*point.gradients(flipped))
+    assert examined.agrees
+    assert found(examined) <= set(flipped)
+
+
+def on_kinks(experiment: Experiment, units: list[tuple[int, int]]) -> DataSet:
+    """Small data whose training `row` lies on the kink of hidden `unit` before the first update."""
+    data = small_data()
+    w = draw_inputs(experiment, data).parameters["w1"].astype(np.float64)
+    x = data.train.x.copy()
+    for row, unit in units:
+        x[row] -= (x[row] @ w[:, unit]) * w[:, unit] / (w[:, unit] @ w[:, unit])
+    return replace(data, train=replace(data.train, x=x))
+
+
+def flipping(manual: Manual, units: list[tuple[int, int]]) -> Manual:
+    """The manual side with the other slope at these units, at the first update only."""
+
+    def flipped(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        z = manual_mlp.forward(parameters, x)["z1"]
+        slopes = {(1, row, unit): float(z[row, unit] <= 0) for row, unit in units}
+        return with_slopes(parameters, x, targets, slopes)
+
+    return with_function(manual, flipped, at=0)
+
+
+def run_with_flips(dtype: str, units: list[tuple[int, int]], on: list[tuple[int, int]]) -> Result:
+    experiment = replace(SMALL, dtype=dtype)
+    return side_by_side(
+        experiment, on_kinks(experiment, on), manual=flipping(our_manual(experiment), units)
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("units", [[(4, 2)], [(4, 2), (11, 0), (7, 2)]])
+def test_a_run_agrees_up_to_its_kinks(units: list[tuple[int, int]], dtype: str) -> None:
+    result = run_with_flips(dtype, units, on=units)
+    assert result.exit_code == 0, result.sentence
+    several = "kinks" if len(units) > 1 else "kink"
+    assert result.sentence.startswith(f"agrees up to {len(units)} {several}: ")
+    assert {(kink.sample, kink.unit) for kink in result.kinks} == set(units)
+    for kink in result.kinks:
+        assert (kink.update, kink.epoch, kink.layer) == (0, 0, 1)
+        assert abs(kink.z) < 1e-6 and kink.slope == pytest.approx(float(kink.z <= 0), abs=1e-3)
+
+
+def test_the_sample_of_a_kink_is_a_row_of_the_training_set() -> None:
+    experiment = replace(SMALL, batch_size=6, dtype="float32")
+    data = small_data()
+    row = int(draw_inputs(experiment, data).order[0][0][3])
+    data = on_kinks(experiment, [(row, 2)])
+    manual = flipping(our_manual(experiment), [(3, 2)])  # the fourth row of the first batch
+    result = side_by_side(experiment, data, manual=manual)
+    assert result.exit_code == 0, result.sentence
+    assert [(kink.sample, kink.unit) for kink in result.kinks] == [(row, 2)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_run_with_a_flip_where_there_is_no_kink_disagrees(dtype: str) -> None:
+    result = run_with_flips(dtype, [(4, 2), (11, 0)], on=[(4, 2)])
+    require_blame(result, "derivative", "dz1", "w1")
+    assert result.kinks == ()
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.5])
+def test_a_convention_at_blank_rows_agrees_and_is_stated(slope: float) -> None:
+    data = small_data()
+    x = data.train.x.copy()
+    x[[2, 9]] = 0
+
+    def conventional(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        zeros = {(1, row, unit): slope for row in (2, 9) for unit in range(5)}
+        return with_slopes(parameters, x, targets, zeros)
+
+    manual = with_function(our_manual(SMALL), conventional, at=0)
+    data = replace(data, train=replace(data.train, x=x))
+    result = side_by_side(data=data, manual=manual)
+    assert result.exit_code == 0, result.sentence
+    assert len(result.kinks) == 10
+    assert {(kink.z, kink.slope) for kink in result.kinks} == {(0.0, slope)}

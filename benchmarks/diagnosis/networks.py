@@ -13,7 +13,7 @@ import manual_mlp
 from compare.diagnosis.gradients import probes
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import Mistake, NetworkMistake
-from compare.mistakes.planting import plant
+from compare.mistakes.planting import bare, plant
 from compare.textbook import Point
 
 Implementation = Callable[..., tuple[Any, ...]]
@@ -95,26 +95,21 @@ def planted(
         return None
     filled = [replace(m, example=constant_of(m, point, generator)) for m in mistakes]
     faulty = plant(*filled, activation=network.activation, reduction=network.reduction)
-    return Faulty(without_intermediates(faulty), tuple(filled))
-
-
-def without_intermediates(implementation: Implementation) -> Implementation:
-    """Return the implementation as most people have it: loss and gradients only."""
-    return lambda *arguments: implementation(*arguments)[:2]
+    return Faulty(bare(faulty), tuple(filled))
 
 
 def honest(network: Network, kind: str) -> Implementation:
     """Return a right implementation of one of three kinds."""
     plain = plant(activation=network.activation, reduction=network.reduction)
     if kind == "plain program":
-        return without_intermediates(plain)
+        return bare(plain)
     if kind == "manual_mlp":
         return partial(
             manual_mlp.loss_and_gradients,
             activation=network.activation,
             reduction=network.reduction,
         )
-    return in_chunks(without_intermediates(plain), network.reduction)
+    return in_chunks(bare(plain), network.reduction)
 
 
 def in_chunks(implementation: Implementation, reduction: str) -> Implementation:

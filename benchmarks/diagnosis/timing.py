@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.diagnosis.measures import Score, names, timed
-from benchmarks.diagnosis.networks import Implementation, Network, without_intermediates
+from benchmarks.diagnosis.networks import Implementation, Network
 from compare.diagnosis.prediction import BY_NAME
-from compare.mistakes.planting import plant
+from compare.mistakes.planting import bare, plant
 
 REPORT = Network((784, 1000, 10), "relu", "mean", "float64", 0)
 EXAMPLES = (
@@ -37,7 +37,7 @@ def seconds() -> Iterator[Score]:
     for what, wrapped in (("any widths", lambda f: f), ("784-1000-10 only", of_one_size)):
         score = Score(f"784-1000-10, code for {what}")
         for example in EXAMPLES:
-            faulty = without_intermediates(plant(*(BY_NAME[n] for n in example.split(" + "))))
+            faulty = bare(plant(*(BY_NAME[n] for n in example.split(" + "))))
             found, took = timed(wrapped(faulty), REPORT)
             told = names(found)
             score.add(example in told, bool(told) and told[0] == example, took, f"{told}")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from benchmarks.diagnosis.measures import Score, names, timed
-from benchmarks.diagnosis.networks import Network, draw, without_intermediates
+from benchmarks.diagnosis.networks import Network, draw
 from compare.diagnosis import diagnose_curves, diagnose_start, diagnose_step
 from compare.mistakes.calls import CALLS
-from compare.mistakes.planting import plant, planted_step
+from compare.mistakes.planting import bare, plant, planted_step
 from compare.mistakes.reporting import CURVES, REPORTING
 from compare.mistakes.start import START
 from compare.mistakes.update import UPDATE, StepMistake
@@ -101,7 +101,7 @@ def calls(networks: int, seed: int) -> Iterator[Score]:
             network = draw(generator)
             faulty = plant(mistake, activation=network.activation, reduction=network.reduction)
             start = perf_counter()
-            found, _ = timed(without_intermediates(faulty), network)
+            found, _ = timed(bare(faulty), network)
             told(score, mistake.name, found, start, str(network))
         yield score
 

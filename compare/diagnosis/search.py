@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+
 from compare.diagnosis.candidates import parts
 from compare.diagnosis.explanation import Explanation, Part
 from compare.diagnosis.match import Case, telling
@@ -126,5 +128,6 @@ def precision(case: Case, explanation: Explanation) -> float:
     if not case.wrong.get("loss"):
         return 0.0
     mistaken = case.right.having(explanation.overrides).named("loss")
+    allowance = float(mistaken.allowance)
     difference = abs(float(case.seen["loss"]) - float(case.right.named("loss").value))
-    return difference / float(mistaken.allowance)
+    return difference / allowance if np.isfinite(difference) and allowance else 0.0

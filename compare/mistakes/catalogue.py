@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from compare.errors import BadInput
 from compare.mistakes.activation import ACTIVATION
 from compare.mistakes.aliasing import IN_PLACE
+from compare.mistakes.calls import CALLS
 from compare.mistakes.cross_entropy import CROSS_ENTROPY
 from compare.mistakes.linear_algebra import LINEAR_ALGEBRA
-from compare.mistakes.mistake import NetworkMistake
+from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.precision import PRECISION
 from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.regularisation import REGULARISATION
+from compare.mistakes.reporting import REPORTING
 from compare.mistakes.rows import ROWS
 from compare.mistakes.softmax import SOFTMAX
+from compare.mistakes.start import START
+from compare.mistakes.update import UPDATE
 
 NETWORK: tuple[NetworkMistake, ...] = (
     *REDUCTION,
@@ -24,3 +29,30 @@ NETWORK: tuple[NetworkMistake, ...] = (
     *PRECISION,
     *REGULARISATION,
 )
+"""Those that show in loss and gradient of a single call."""
+
+CATALOGUE: tuple[Mistake, ...] = (*NETWORK, *CALLS, *UPDATE, *START, *REPORTING)
+
+EXAMPLE = {"N": 32, "F": 64, "H": 48, "K": 10}
+"""The numbers with which sentences are filled in where there is no network to take them from."""
+
+
+def named(name: str) -> Mistake:
+    """Return the mistake of this name. Raises `BadInput` where there is none."""
+    for mistake in CATALOGUE:
+        if mistake.name == name:
+            return mistake
+    raise BadInput(f"There is no mistake {name!r}: `python -m compare.mistakes` lists all names.")
+
+
+def families() -> dict[str, list[Mistake]]:
+    """Return the catalogue by family, in its own order."""
+    found: dict[str, list[Mistake]] = {}
+    for mistake in CATALOGUE:
+        found.setdefault(mistake.family, []).append(mistake)
+    return found
+
+
+def in_words(mistake: Mistake) -> str:
+    """Return the sentence of a mistake with the example's numbers."""
+    return mistake.sentence.format(constant=mistake.example, **EXAMPLE)

@@ -65,6 +65,7 @@ def ce_of_predictions_first(prediction: Array, target: Array) -> Any:
     return -np.sum(target * np.log(prediction)) / target.shape[0]
 
 
+SURE = "for probabilities of 0 and 1 it is not finite"
 RIGHT: dict[str, tuple[str, Function, tuple[str, ...]]] = {
     "relu": ("relu", lambda x: np.maximum(x, 0), ()),
     "relu by mask": ("relu", lambda x: x * (x > 0), ()),
@@ -79,23 +80,26 @@ RIGHT: dict[str, tuple[str, Function, tuple[str, ...]]] = {
         layer_of_columns,
         ("samples are columns: z = w.T @ x + b",),
     ),
-    "average": ("average_ce", lambda target, p: -np.sum(target * np.log(p)) / len(target), ()),
-    "mean of sums": ("average_ce", lambda t, p: -np.mean(np.sum(t * np.log(p), axis=1)), ()),
+    "average": ("average_ce", lambda target, p: -np.sum(target * np.log(p)) / len(target), (SURE,)),
+    "mean of sums": ("average_ce", lambda t, p: -np.mean(np.sum(t * np.log(p), axis=1)), (SURE,)),
     "by index": (
         "average_ce",
         lambda y, p: -np.log(p[np.arange(len(y)), y.argmax(axis=1)]).mean(),
         (),
     ),
-    "prediction first": ("average_ce", ce_of_predictions_first, ()),
+    "prediction first": ("average_ce", ce_of_predictions_first, (SURE,)),
     "prediction first, without names": (
         "average_ce",
         lambda one, two: -np.sum(two * np.log(one)) / len(one),
-        ("the prediction comes before the target",),
+        ("the prediction comes before the target", SURE),
     ),
     "of logits": (
         "average_ce",
         lambda target, logits: -np.sum(target * np.log(softmax(logits))) / len(target),
-        ("the prediction is logits: it takes the softmax itself",),
+        (
+            "the prediction is logits: it takes the softmax itself",
+            "for logits of ±1e4 it is not finite",
+        ),
     ),
     "of class numbers": (
         "average_ce",
@@ -243,6 +247,19 @@ def test_a_function_that_raises_however_it_is_called_is_not_judged() -> None:
 
 def undefined(x: Array) -> Any:
     raise ZeroDivisionError
+
+
+def test_a_function_that_hangs_is_called_once() -> None:
+    calls: list[int] = []
+
+    def hangs(target: Array, prediction: Array) -> Any:
+        calls.append(1)
+        while True:
+            pass
+
+    check = FunctionCheck(Guard(timeout=0.1))
+    found = check("hangs", "average_ce", hangs, ["target", "prediction"], None)
+    assert "did not return within 0.1 s" in found.sentence and len(calls) == 1
 
 
 def test_a_softmax_that_writes_to_its_argument_and_is_wrong_says_both() -> None:

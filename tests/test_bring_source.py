@@ -5,8 +5,11 @@ Everything dangerous in these files writes into a list that the test reads: it m
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import sys
+import tempfile
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compare.bring.blame import UserCodeError
 from compare.bring.blocks import blocks_of
@@ -330,3 +335,31 @@ def test_a_definition_that_hangs_is_given_up(tmp_path: Path) -> None:
     path.write_text("LARGE = 9 ** 9 ** 9\ndef f(x):\n    return LARGE\n" + RELU)
     source = open_source(path, guard=Guard(timeout=20.0))
     assert source.load(["relu"]).get("relu")(1) == 1
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        "def f(x):", "    return x", "\treturn x", "class A:", "import numpy as np", "x = (1,",
+        '"""', "'''", "# note", "@decorated", "if x:", "else:", "", "print 'x'", "%time", "!ls",
+        "2)", "]", "\\", "    ", "lambda: 0", "f(", "'", "from a import *", "é = 1", "\x0c",
+        "async def g():",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(FRAGMENTS, min_size=1, max_size=30))
+def test_no_text_can_break_the_opening_of_a_file(lines: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.py"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        with contextlib.suppress(BadInput):
+            source = open_source(path, guard=Guard(timeout=20.0))
+            source.load(source.definitions)
+
+
+@given(st.lists(FRAGMENTS, max_size=30))
+def test_no_line_is_lost_between_blocks(lines: list[str]) -> None:
+    blocks = blocks_of(Cell("a.py", tuple(lines)))
+    for block, following in itertools.pairwise(blocks):
+        assert block.line + len(block.text.splitlines()) <= following.line
+    assert all(lines[block.line - 1].rstrip() == block.text.splitlines()[0] for block in blocks)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
-from compare.bring.readings import N, Reading, Weight, both_layouts, drawn, right
+import numpy as np
+
+from compare.bring.readings import EXTREME, N, Reading, Weight, both_layouts, drawn, right
 from compare.bring.roles import orders_of, promises_logits
 from compare.textbook import exact
-from compare.textbook.functions import log, softmax
+from compare.textbook.functions import log, log_softmax, softmax
 
 SUMS = "it sums over the batch, where the assignment averages (--reduction sum declares it)"
 AVERAGES = "it averages over the batch, where --reduction sum was declared"
@@ -70,6 +72,37 @@ def slope_readings(parameters: Sequence[str], reduction: str) -> Iterator[Readin
         if at == "p":
             reading = reading.differing(Weight.CONVENTION, AT_P)
         yield from arranged(reading, "grad_ce", parameters, reduction)
+
+
+def extreme_entropy(role: str, meant: Reading) -> Reading | None:
+    """The call that was meant with probabilities of 0 and 1, or with logits of ±1e4.
+
+    None for a slope from probabilities, or at them, where nothing can overflow.
+    """
+    import torch
+
+    _, y = drawn()
+    share = 1 / N if meant.reduction == "mean" else 1.0
+    at_p = any(difference.words == AT_P for difference in meant.differences)
+    if meant.scores == "logits" and not at_p:
+        scores = EXTREME * (2 * np.roll(y, 1, axis=1) - 1)  # sure of a wrong class
+    elif role == "average_ce":
+        scores = EXTREME * (2 * y - 1)  # sure of the right one; its softmax is y itself
+    else:
+        return None
+    z, target = torch.tensor(scores, requires_grad=True), exact(y, y.dtype)
+    loss = torch.nn.functional.cross_entropy(z, torch.tensor(y), reduction="sum") * share
+    if role == "average_ce":
+        pair = -(target * log_softmax(exact(scores, y.dtype))).sum() * share
+        due = right(loss, pair)
+    else:
+        pair = (softmax(exact(scores, y.dtype)) - target) * share
+        due = right(torch.autograd.grad(loss, z)[0], pair)
+    labels = y.argmax(axis=1) if meant.arguments["target"].ndim == 1 else y
+    values = {"target": labels, "scores": scores if meant.scores == "logits" else y}
+    arguments = {name: values[name] for name in meant.arguments}
+    readings = both_layouts(replace(meant, arguments=arguments, due=due))
+    return next(one for one in readings if one.layout == meant.layout)
 
 
 def both(reduction: str) -> tuple[str, str]:

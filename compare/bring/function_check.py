@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compare.bring.blame import Place, UserCodeError
 from compare.bring.copies import OnCopies
-from compare.bring.entropy_readings import loss_readings, slope_readings
+from compare.bring.entropy_readings import extreme_entropy, loss_readings, slope_readings
 from compare.bring.explain import explained
 from compare.bring.function_verdict import FunctionVerdict, Trial, judged
 from compare.bring.guard import Guard
@@ -57,24 +57,30 @@ class FunctionCheck:
     ) -> FunctionVerdict:
         """Return the verdict on one function."""
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
-        reading = meant(quiet, READINGS[role](parameters, self.reduction))
+        trial = meant(quiet, READINGS[role](parameters, self.reduction))
         call = OnCopies(function, self.guard)
-        trial = attempt(call, reading)
+        if not trial.timed_out:  # once more, for what it does besides returning
+            trial = attempt(call, trial.reading)
         found = judged(name, role, place, trial)
         if trial.agrees and role == "softmax":
             found = at_extremes(found, attempt(call, extreme_softmax(trial.reading.layout)))
+        elif trial.agrees and role in ("average_ce", "grad_ce"):
+            extreme = extreme_entropy(role, trial.reading)
+            found = found if extreme is None else remarked(found, attempt(quiet, extreme))
         return with_side_effects(found, list(call.modified.values()))
 
 
-def meant(call: OnCopies, readings: Iterable[Reading]) -> Reading:
-    """Return the first reading that agrees, or else the one to talk about."""
+def meant(call: OnCopies, readings: Iterable[Reading]) -> Trial:
+    """Return the first trial that agrees, or else the one to talk about.
+
+    A function that hangs is not called a second time.
+    """
     trials: list[Trial] = []
     for reading in readings:
         trials.append(attempt(call, reading))
-        if trials[-1].agrees:
-            return reading
-    trials.sort(key=lambda trial: (trial.compared is None, trial.error is not None))
-    return trials[0].reading
+        if trials[-1].agrees or trials[-1].timed_out:
+            return trials[-1]
+    return min(trials, key=lambda trial: (trial.compared is None, trial.error is not None))
 
 
 def attempt(call: OnCopies, reading: Reading) -> Trial:
@@ -103,6 +109,16 @@ def as_array(value: Any, shape: tuple[int, ...]) -> Array | None:
         return None
     long = [[n for n in one if n != 1] for one in (array.shape, shape)]
     return array.reshape(shape) if long[0] == long[1] else array
+
+
+def remarked(found: FunctionVerdict, trial: Trial) -> FunctionVerdict:
+    """Add what becomes of certainty: nothing the assignment asks for, but a NaN in a training."""
+    if trial.agrees or trial.observed is None:
+        return found
+    where = "logits of ±1e4" if trial.reading.scores == "logits" else "probabilities of 0 and 1"
+    finite = np.isfinite(trial.observed).all()
+    remark = f"for {where} it is {'wrong' if finite else 'not finite'}"
+    return replace(found, conventions=(*found.conventions, remark))
 
 
 def with_side_effects(found: FunctionVerdict, effects: Sequence[str]) -> FunctionVerdict:

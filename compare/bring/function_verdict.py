@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from compare.bring.blame import Place, UserCodeError
 from compare.bring.contract import kind
+from compare.bring.deadline import TimedOut
 from compare.bring.explain import explained
 from compare.bring.readings import H, K, N, Reading, Weight
 from compare.checks.comparison import Comparison
@@ -69,6 +70,11 @@ class Trial:
     def agrees(self) -> bool:
         """True if what came back is right, read this way."""
         return self.compared is not None and self.compared.agrees
+
+    @property
+    def timed_out(self) -> bool:
+        """True if it did not come back."""
+        return self.error is not None and isinstance(self.error.__cause__, TimedOut)
 
 
 def judged(name: str, role: str, place: Place | None, trial: Trial) -> FunctionVerdict:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from compare.bring.readings import (
+    EXTREME,
     Array,
     F,
     H,
@@ -20,8 +21,6 @@ from compare.bring.readings import (
 from compare.bring.roles import orders_of
 from compare.textbook import exact
 from compare.textbook.functions import softmax
-
-EXTREME = 1e4
 
 
 def relu_readings(parameters: Sequence[str], reduction: str) -> Iterator[Reading]:

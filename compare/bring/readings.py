@@ -19,6 +19,8 @@ from compare.textbook import Pair
 
 Array = NDArray[Any]
 N, F, H, K = 17, 13, 11, 5
+EXTREME = 1e4
+"""A logit no exponential survives, in either direction."""
 
 
 class Weight(StrEnum):

@@ -21,6 +21,7 @@ from compare.bring.recorder import Recorder
 from compare.data import Split, load
 from compare.errors import BadInput
 from compare.experiment import Experiment
+from compare.naming import Named
 from compare.result import ExitCode, Result, Verdict
 from compare.side_by_side import run_training
 
@@ -47,7 +48,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def undiagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the search for a mistake, which takes longest where there is none to find."""
-    monkeypatch.setattr("compare.conclusion.name_mistake", lambda *_: ())
+    monkeypatch.setattr("compare.conclusion.name_mistake", lambda *_: Named())
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ def test_torch_in_every_form_finds_the_manual_gradient(problem: Problem) -> None
             gradients.values(), network.parameters(), leaves, strict=True
         ):
             assert module.grad is not None and leaf.grad is not None
-            np.testing.assert_allclose(gradient, module.grad.numpy().T, rtol=tolerance, atol=tolerance)
+            np.testing.assert_allclose(
+                gradient, module.grad.numpy().T, rtol=tolerance, atol=tolerance
+            )
             np.testing.assert_allclose(gradient, leaf.grad, rtol=tolerance, atol=tolerance)
 
 

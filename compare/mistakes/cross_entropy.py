@@ -46,7 +46,7 @@ GRADIENT = (
     NetworkMistake(
         name="softmax-derivative-on-top",
         family=FAMILY,
-        sentence="p - y is multiplied with p (1 - p) once more: p - y already contains the "
+        sentence="The error p - y is multiplied with p (1 - p) once more, but it already contains the "
         "derivative of the softmax.",
         right=RIGHT_ERROR,
         wrong="dlogits = (p - y) p (1 - p) / N",
@@ -57,7 +57,7 @@ GRADIENT = (
     NetworkMistake(
         name="one-minus-target",
         family=FAMILY,
-        sentence="1 - y stands where p - y belongs: the probabilities are gone from the gradient.",
+        sentence="In place of p - y stands 1 - y: the probabilities are gone from the gradient.",
         right=RIGHT_ERROR,
         wrong="dlogits = (1 - y) / N",
         line=ERROR_LINE,

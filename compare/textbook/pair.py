@@ -73,7 +73,9 @@ class Pair:
             allowance = np.where(np.isnan(allowance), np.inf, allowance)
         peak = np.abs(value).max(initial=0.0)
         if peak > largest_of(self.dtype):
-            value = np.where(np.abs(value) > largest_of(self.dtype), np.sign(value) * np.inf, value)
+            value = np.where(
+                np.abs(value) > largest_of(self.dtype), np.copysign(np.inf, value), value
+            )
         if not np.isfinite(peak):
             allowance = np.where(np.isfinite(value), allowance, 0.0)
         return Pair(value, allowance, self.dtype)

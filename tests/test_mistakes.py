@@ -1,0 +1,150 @@
+"""The catalogue: every mistake can be made, its words and its override say the same thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import manual_mlp
+from compare.diagnosis.gradients import observations, probes
+from compare.diagnosis.match import Case
+from compare.errors import BadInput
+from compare.mistakes.__main__ import main
+from compare.mistakes.catalogue import CATALOGUE, NETWORK, families, in_words, named
+from compare.mistakes.live import run
+from compare.mistakes.mistake import Mistake, NetworkMistake
+from compare.mistakes.planting import bare, filled, plant, planted_step, with_slip
+from compare.mistakes.start import START
+from compare.mistakes.wording import equation, markdown, unindented
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "mistakes.md"
+SIZES = ((12, 9, 5), (9, 7, 6, 5), (8, 8, 8, 5), (7, 9, 7))
+WHERE = {"loss", "gradient", "repeated calls", "trainer records", "curves"}
+
+every_mistake = pytest.mark.parametrize("mistake", CATALOGUE, ids=lambda mistake: mistake.name)
+every_network_mistake = pytest.mark.parametrize("mistake", NETWORK, ids=lambda m: m.name)
+
+
+def cases(mistake: NetworkMistake, dtype: str) -> Iterator[Case]:
+    """Yield what the planted program computes at the probes of every network it can be made in."""
+    for sizes, activation, reduction in product(SIZES, ("relu", "tanh"), ("mean", "sum")):
+        points = probes(sizes, activation=activation, reduction=reduction, dtype=dtype, seed=1)
+        if mistake.applies(points[0][1]):
+            faulty = plant(mistake, activation=activation, reduction=reduction)
+            yield from map(Case, observations(bare(faulty), points))
+
+
+@every_network_mistake
+def test_the_override_reproduces_the_program_with_the_slip_and_the_right_pass_does_not(
+    mistake: NetworkMistake,
+) -> None:
+    shown = 0
+    for dtype in ("float64", "float32"):
+        for case in cases(mistake, dtype):
+            assert case.reproduced(mistake.overrides(mistake.example)), case.known
+            shown += case.disagrees
+            if shown > 2:
+                break
+    assert shown > 0
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity"])
+def test_the_plain_program_without_a_slip_is_right(activation: str) -> None:
+    points = probes((12, 9, 7, 5), activation=activation, reduction="mean", dtype="float64", seed=1)
+    observed = observations(plant(activation=activation), points)
+    assert len(observed) == len(points)
+    assert not any(Case(observation).disagrees for observation in observed)
+
+
+def test_the_plain_step_without_a_slip_is_right() -> None:
+    w, dw, v = ({name: np.random.default_rng(i).normal(size=5)} for i, name in
+                enumerate(("b1", "b1", "v_b1")))  # fmt: skip
+    options = {"learning_rate": 0.1, "momentum": 0.9}
+    mine, state = planted_step()(w, dw, v, **options)
+    right, right_state = manual_mlp.velocity_step(w, dw, v, **options)
+    assert mine["b1"] == pytest.approx(right["b1"], rel=1e-15)
+    assert state["v_b1"] == pytest.approx(right_state["v_b1"], rel=1e-15)
+
+
+@pytest.mark.parametrize("family", families())
+def test_a_live_run_ends_in_its_own_name(family: str) -> None:
+    mistake = families()[family][0]
+    told = [line for line in run(mistake) if line.startswith("Diagnosis: ")]
+    assert mistake.name in told[0].removeprefix("Diagnosis: ").replace(",", "").split()
+
+
+@every_mistake
+def test_words_are_complete(mistake: Mistake) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", mistake.name)
+    sentence = in_words(mistake)
+    assert sentence[0].isupper() and sentence[-1] in ".?"
+    assert equation(mistake.right, mistake) != equation(mistake.wrong, mistake)
+    assert mistake.line != mistake.slip
+    assert mistake.observable and set(mistake.observable) <= WHERE
+
+
+def test_names_are_unique() -> None:
+    assert len({mistake.name for mistake in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_every_family_of_the_catalogue_has_members() -> None:
+    assert all(len(mistakes) > 3 for mistakes in families().values())
+
+
+def test_the_page_of_mistakes_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == markdown(), (
+        "docs/mistakes.md is not what the catalogue says: "
+        "python -m compare.mistakes --markdown > docs/mistakes.md"
+    )
+
+
+def test_a_slip_needs_its_line_exactly_once() -> None:
+    with pytest.raises(BadInput, match=r"'b = 1' occurs 2 times, not once"):
+        with_slip("b = 1\nb = 1", "b = 1", "b = 2", None)
+
+
+def test_only_the_constant_of_a_slip_is_filled_in() -> None:
+    assert filled("{L: error / {c:.0f}} + {c}", 32.0) == "{L: error / 32} + 32.0"
+
+
+def test_later_lines_of_a_slip_stand_as_far_left_as_the_first() -> None:
+    assert unindented("a\n        if b:\n            c") == "a\nif b:\n    c"
+
+
+def test_the_command_lists_every_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    listed = capsys.readouterr().out
+    assert all(re.search(rf"^  {mistake.name} ", listed, re.MULTILINE) for mistake in CATALOGUE)
+
+
+def test_the_command_shows_equation_symptom_fix_and_runs_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["gradient-summed"]) == 0
+    shown = capsys.readouterr().out
+    assert "everything" not in shown and "N = 32 times too large" in shown
+    assert "right  dlogits = (p - y) / N\nwrong  dlogits = p - y\n" in shown
+    assert "+ dz, dh, dw, db = {L: error / M}" in shown
+    assert "Diagnosis: gradient-summed" in shown
+
+
+def test_the_command_says_what_to_do_about_an_unknown_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["gradient-sumed"]) == 2
+    assert "`python -m compare.mistakes` lists all names" in capsys.readouterr().err
+
+
+def test_an_unknown_name_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="no mistake 'nothing'"):
+        named("nothing")
+
+
+def test_every_wrong_spread_differs_from_every_other() -> None:
+    spreads = [mistake.spread(64, 48) for mistake in START]
+    assert len(set(np.round(spreads, 6))) == len(spreads)

@@ -196,6 +196,13 @@ def test_code_for_one_hot_targets_only_is_noted(command: Command) -> None:
     assert any("one-hot only: with soft targets" in note for note in command.report["notes"])
 
 
+@pytest.mark.usefixtures("undiagnosed")
+def test_a_loss_that_is_nan_on_their_side_alone_disagrees(command: Command) -> None:
+    text = MINE + "\ndef nan(*point):\n    return np.nan, loss_and_gradients(*point)[1]\n"
+    code, said, _ = command("--manual", command.file(text) + ":nan")
+    assert code == 1 and "loss = nan is not finite" in said
+
+
 def test_a_hang_is_given_up_after_the_timeout(command: Command) -> None:
     text = "def loss_and_gradients(parameters, x, targets):\n    while True:\n        pass\n"
     code, _, error = command("--manual", command.file(text), "--timeout", "0.2")

@@ -40,6 +40,8 @@ def examine_structure(
     """
     found = Structure()
     first = _call(implementation, probe)
+    if not _finite(first):  # NaN never equals NaN, so no repetition would tell anything
+        return found
     _again(found, implementation, same_point, probe, first, "called twice", lambda: None)
     _again(
         found, implementation, same_point, probe, first, "called after another batch",
@@ -66,6 +68,11 @@ def enter_structure(
 def _call(implementation: Implementation, probe: Probe) -> tuple[float, Arrays]:
     loss, gradients, *_ = implementation(probe.parameters, probe.x, probe.targets)
     return float(loss), gradients
+
+
+def _finite(answer: tuple[float, Arrays]) -> bool:
+    loss, gradients = answer
+    return bool(np.isfinite(loss) and all(np.isfinite(array).all() for array in gradients.values()))
 
 
 def _compared(

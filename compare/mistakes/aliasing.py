@@ -44,8 +44,8 @@ IN_PLACE = (
     NetworkMistake(
         name="delta-overwrites-activation",
         family=FAMILY,
-        sentence="dz is written into the array of the hidden values; the weight gradient of the "
-        "next layer then reads dz.",
+        sentence="The delta dz is written into the array of the hidden values; the weight gradient of "
+        "the next layer then reads dz.",
         right="dw_l = h_{l-1}.T @ dz_l",
         wrong="dw_l = dz_{l-1}.T @ dz_l",
         line=DW_LINE + "\n        " + "db[i] = dz[i].sum(axis=0)",
@@ -60,8 +60,8 @@ IN_PLACE = (
     NetworkMistake(
         name="delta-overwrites-probabilities",
         family=FAMILY,
-        sentence="p - y is written into the array of the probabilities; the loss then takes the "
-        "logarithm of p - y, which is negative: NaN.",
+        sentence="The error p - y is written into the array of the probabilities; the loss then "
+        "takes the logarithm of p - y, which is negative: NaN.",
         right="loss from log p",
         wrong="loss from log(p - y)",
         line=LOG_LINE,

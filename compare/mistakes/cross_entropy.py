@@ -46,8 +46,8 @@ GRADIENT = (
     NetworkMistake(
         name="softmax-derivative-on-top",
         family=FAMILY,
-        sentence="The error p - y is multiplied with p (1 - p) once more, but it already contains the "
-        "derivative of the softmax.",
+        sentence="The error p - y is multiplied with p (1 - p) once more, but it already contains "
+        "the derivative of the softmax.",
         right=RIGHT_ERROR,
         wrong="dlogits = (p - y) p (1 - p) / N",
         line=ERROR_LINE,

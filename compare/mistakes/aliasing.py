@@ -44,8 +44,8 @@ IN_PLACE = (
     NetworkMistake(
         name="delta-overwrites-activation",
         family=FAMILY,
-        sentence="The delta dz is written into the array of the hidden values; the weight gradient of "
-        "the next layer then reads dz.",
+        sentence="The delta dz is written into the array of the hidden values; the weight gradient "
+        "of the next layer then reads dz.",
         right="dw_l = h_{l-1}.T @ dz_l",
         wrong="dw_l = dz_{l-1}.T @ dz_l",
         line=DW_LINE + "\n        " + "db[i] = dz[i].sum(axis=0)",

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from compare.bring.blame import UserCodeError
-from compare.checks.referee import Belongs, Taylor, kind_of, taylor_test
+from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
+from compare.checks.same_point import differences
 from compare.checks.stages import first_wrong_stage
 from compare.ledger import finding_of
 from compare.naming import name_mistake, predicted
@@ -49,11 +50,12 @@ def conclude(
     nowhere: tuple[Finding, ...] = ()
     located = asked(lambda: localised(judge.suspect, implementation), nowhere, unanswered)
     findings = placed(located, tuple(ledger.findings.values()))
-    verdict = verdict_of(judge)
     taylor = None
     if findings and referee:
         taylor = asked(lambda: refereed(judge.suspect, implementation), None, unanswered)
-    kind = kind_of_findings(judge, findings, taylor)
+    against_torch = contradicted(judge, findings, taylor)
+    verdict = Verdict.UNDECIDABLE if against_torch else verdict_of(judge)
+    kind = None if against_torch else kind_of_findings(judge, findings, taylor)
     accepted = judge.control.accepted if judge.control else ()
     named = name_mistake(judge.experiment, judge.suspect, implementation)
     return Result(
@@ -61,7 +63,7 @@ def conclude(
         kind=kind,
         settings=settings,
         environment=environment,
-        sentence=sentence_of(judge, verdict, kind, findings),
+        sentence=against_torch or sentence_of(judge, verdict, kind, findings),
         findings=findings,
         weak=tuple(judge.power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),
@@ -96,6 +98,26 @@ def verdict_of(judge: PointJudge) -> Verdict:
     if judge.ledger.undecided or not judge.power.points or judge.power.powerless():
         return Verdict.UNDECIDABLE
     return Verdict.AGREES
+
+
+def contradicted(
+    judge: PointJudge, findings: tuple[Finding, ...], taylor: Taylor | None
+) -> str | None:
+    """Say so if the witnesses contradict each other: equal loss, another gradient, and slope 2.
+
+    The manual gradient then is the derivative of the common loss, and torch's is not.
+    """
+    suspect = judge.suspect
+    if suspect is None or taylor is None or taylor.belongs is not Belongs.YES:
+        return None
+    if not suspect.examined.loss.agrees or {one.check for one in findings} != {"same_point"}:
+        return None
+    if any(one.stage in STAGE_KINDS or one.side == "reference" for one in findings):
+        return None
+    return (
+        "undecidable: the three witnesses contradict each other; the losses are equal, the manual "
+        f"gradient belongs to its loss, and yet {findings[0].message}"
+    )
 
 
 def kind_of_findings(
@@ -177,15 +199,14 @@ def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor 
     difference = gradient - suspect.examined.reference_gradients[name]
     if not np.isfinite(difference).all() or not difference.any():
         return None
-    return taylor_test(
-        implementation,
-        suspect.record.parameters,
-        suspect.x,
-        suspect.targets,
-        name,
-        gradient,
-        difference,
-    )
+    point = suspect.record.parameters, suspect.x, suspect.targets
+    taylor = taylor_test(implementation, *point, name, gradient, difference)
+    if suspect.examined.loss.agrees or taylor.belongs is not Belongs.YES:
+        return taylor
+    gradients = suspect.record.gradients
+    away = differences(gradients, suspect.examined.reference_gradients)
+    joint = joint_test(implementation, *point, gradients, away)
+    return joint if joint.belongs is Belongs.NO else taylor
 
 
 def heatmap_of(suspect: Suspect | None) -> Any:

@@ -63,8 +63,9 @@ def side_by_side(
     manual_given: Given = lambda inputs: inputs,
     torch_given: Given = lambda inputs: inputs,
     torch_trains: Experiment | Reference | None = None,
+    torch_judges: Reference | None = None,
 ) -> Result:
-    """Run both sides before a judge that has the right inputs and the right reference.
+    """Run both sides before a judge that has the right inputs and, normally, the right reference.
 
     `manual_side` and `reference_side` wrap the records, `manual_given` and `torch_given` change
     what is handed to a side, and `torch_trains` lets the torch side train with other settings, or
@@ -73,7 +74,7 @@ def side_by_side(
     """
     inputs = draw_inputs(experiment, data or small_data())
     manual = manual or our_manual(experiment)
-    reference = build_reference(experiment, inputs.sizes)
+    reference = torch_judges or build_reference(experiment, inputs.sizes)
     settings = torch_trains if isinstance(torch_trains, Experiment) else experiment
     training = torch_trains if isinstance(torch_trains, Reference) else None
     training = training or build_reference(settings, inputs.sizes)

@@ -15,7 +15,7 @@ import numpy as np
 from manual_mlp.arrays import Array
 
 # Small enough for a few such arrays to share a cache, large enough for the matrix product of one
-# block to be as fast as that of all rows. Measured: docs/speed.md.
+# block to be nearly as fast as that of all rows. Measured: docs/speed.md.
 BLOCK_BYTES = 2**22
 
 
@@ -23,7 +23,7 @@ class Workspace:
     """Memory lent to one pass after another, allocated when a shape is first met.
 
     It serves one pass at a time: what it lent is written over by the next pass, and within a
-    pass by the next value in the same slot (z1, then h1).
+    pass by the next value in the same slot (z1, then h1, then dz1).
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,11 @@ class Memory:
         if self.workspace is None or name in self.kept:
             return np.empty(shape, dtype, order)
         return self.workspace.lend(slot, shape, dtype, order)
+
+    def own_array(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array | None:
+        """An array for a value that can do without one: None unless it has one of its own."""
+        wanted = self.workspace is None or name in self.kept
+        return np.empty(shape, dtype) if wanted else None
 
 
 def row_blocks(array: Array) -> Iterator[slice]:

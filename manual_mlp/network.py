@@ -5,7 +5,7 @@ Backward mirrors forward line by line, from the last layer to the first, and a g
 (Given a `Memory` with a workspace they write only to what it lends.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -39,11 +39,9 @@ def forward(
     last, h = depth(parameters), x
     for layer in range(1, last):
         w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
-        slot, shape, below = f"hidden{layer}", (len(x), w.shape[1]), h
-        z = memory.array(f"z{layer}", slot, shape, dtype)  # (N, H)
-        h = memory.array(f"h{layer}", slot, shape, dtype)  # (N, H)
-        for rows in row_blocks(h):
-            act.value(compute_layer(below[rows], w, b, out=z[rows]), out=h[rows])
+        slot, shape = f"hidden{layer}", (len(x), w.shape[1])
+        z = compute_layer(h, w, b, out=memory.array(f"z{layer}", slot, shape, dtype))  # (N, H)
+        h = act.value(z, out=memory.array(f"h{layer}", slot, shape, dtype))  # (N, H)
         values |= {f"z{layer}": z, f"h{layer}": h}
     w, b = parameters[f"w{last}"], parameters[f"b{last}"]
     # Stored column by column: N is long and K short, so sums over the classes run along memory.
@@ -82,14 +80,31 @@ def backward(
     intermediates: Arrays = {}
     dz = dlogits  # (N, K)
     for layer in range(depth(parameters), 0, -1):
-        h = values[f"h{layer - 1}"] if layer > 1 else x  # (N, fan_in)
+        below = layer - 1
+        h = values[f"h{below}"] if below else x  # (N, fan_in)
         gradients[f"w{layer}"], gradients[f"b{layer}"] = layer_gradients(h, dz)
-        if layer > 1:
-            slot, w, above = f"dhidden{layer - 1}", parameters[f"w{layer}"], dz
-            dh = memory.array(f"dh{layer - 1}", slot, h.shape, h.dtype)  # (N, fan_in)
-            dz = memory.array(f"dz{layer - 1}", slot, h.shape, h.dtype)  # (N, fan_in)
-            for rows in row_blocks(dz):
-                input_gradient(above[rows], w, out=dh[rows])
-                np.multiply(dh[rows], act.derivative(h[rows]), out=dz[rows])
-            intermediates |= {f"dh{layer - 1}": dh, f"dz{layer - 1}": dz}
+        if below:
+            dh = memory.own_array(f"dh{below}", h.shape, h.dtype)  # (N, fan_in)
+            above, dz = dz, memory.array(f"dz{below}", f"hidden{below}", h.shape, h.dtype)
+            through_layer(above, parameters[f"w{layer}"], h, act.derivative, dz=dz, dh=dh)
+            intermediates |= {f"dz{below}": dz} | ({} if dh is None else {f"dh{below}": dh})
     return {name: gradients[name] for name in parameters}, intermediates
+
+
+def through_layer(
+    above: Array,
+    w: Array,
+    h: Array,
+    derivative: Callable[[Array], Array],
+    *,
+    dz: Array,
+    dh: Array | None,
+) -> None:
+    """Carry a gradient down one layer: dh = above @ w.T and dz = dh * activation'(z).
+
+    Done block by block, so that dh is still in the cache when dz asks for it. It is written down
+    only if it is wanted; dz may be written over h.
+    """
+    for rows in row_blocks(h):
+        dh_rows = input_gradient(above[rows], w, out=None if dh is None else dh[rows])
+        np.multiply(dh_rows, derivative(h[rows]), out=dz[rows])

@@ -103,8 +103,8 @@ def confirmed(
     """Return whether more numbers are explained than constants were fitted and mistakes combined.
 
     A constant fitted to one number proves nothing, unless it is a number that people type and
-    reproduces what was seen far better than a number drawn at random would. (A mistake with a
-    proof of its own, asked for before, needs none here.)
+    either holds at other points too or reproduces what was seen far better than a number drawn
+    at random would. (A mistake with a proof of its own, asked for before, needs none here.)
     """
     told = [(case, fit) for case, fit in zip(cases, fitting, strict=True) if fit and case.disagrees]
     explained = sum(case.explained(fit.overrides) for case, fit in told)
@@ -115,7 +115,8 @@ def confirmed(
         return True
     precise = max((precision(case, fit) for case, fit in told), default=0.0) > CONVINCING
     alone = len(candidate.parts) == 1 and explained > 0
-    return alone and precise and all(typed(constant) for constant in constants)
+    typical = all(typed(constant) for constant in constants)
+    return alone and typical and (precise or len(cases) > 1)
 
 
 def typed(constant: float) -> bool:

@@ -125,6 +125,19 @@ REPORTING = (
         trigger="two epochs or more",
     ),
     CurveMistake(
+        name="update-after-loop",
+        family=FAMILY,
+        sentence="The update stands after the loop over the epochs, not in it: every epoch "
+        "measures the initial weights, and one single update is made at the end.",
+        right="one update in every epoch",
+        wrong="curve(epoch) = curve(0)",
+        line="for epoch in epochs: measure(w); w = step(w)",
+        slip="for epoch in epochs: measure(w)\nw = step(w)",
+        curves=moved(["train", "validation"], lambda curve: np.full_like(curve, curve[0])),
+        trigger="two epochs or more",
+        seen=1,
+    ),
+    CurveMistake(
         name="validation-is-training",
         family=FAMILY,
         sentence="The validation curve is computed from the training data.",

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compare.errors import BadInput
+from compare.idle_threads import let_idle_threads_sleep
 from compare.interruption import Interruption
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments`, by default those of the process; return the exit code."""
     speak_plainly()
+    let_idle_threads_sleep()
     with Interruption() as interruption:
         from compare.options import parse
         from compare.result import ExitCode

@@ -6,9 +6,13 @@ must not depend on it.
 
 import random
 
-import numpy as np
-import pytest
-from hypothesis import HealthCheck, settings
+from compare.idle_threads import let_idle_threads_sleep
+
+let_idle_threads_sleep()  # before NumPy is loaded
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Neither a slow example nor slow drawing is a failure: no test asserts a time.
 settings.register_profile(

@@ -18,8 +18,8 @@ Higham and Mary (2019), "A New Approach to Probabilistic Rounding Error Analysis
 Comput. 41(5), theorem 2.4: with rounding errors that are independent and of mean zero, the error
 of n operations stays below `lambda * sqrt(n) * u` (first order) except with probability at most
 `2 exp(-lambda**2 / 2)` per operation. At 3 that is 2.2 %: pessimistic, because the rules
-bound partial sums by products of norms. `python -m benchmarks.power` measures what remains:
-the largest honest ratio over the stated population, which must not exceed 0.5.
+bound partial sums by products of norms. The programs of `docs/verdict.md` and the tests hold what
+remains, the largest honest ratio, to at most 0.5.
 """
 
 ROOT_FLOOR = 2.0**-511

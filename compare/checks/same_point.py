@@ -22,7 +22,8 @@ from compare.allowance import (
     network_allowances,
 )
 from compare.checks.comparison import Comparison, compare_entries, compare_projection
-from compare.checks.kinks import Explanation, Point, Slopes, Values, explanations
+from compare.checks.kinks import Explanation, explanations
+from compare.checks.slopes import Point, Slopes, Values
 from compare.records import Arrays
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 from compare import run_training
 from compare.checks.comparison import Comparison, compare_entries
 from compare.checks.control import Control, negative_control
-from compare.checks.kinks import Explanation, Point
+from compare.checks.kinks import Explanation
+from compare.checks.slopes import Point
 from compare.records import Arrays
 from compare.result import Disagreement, ExitCode, Verdict
 from compare.sides import our_manual

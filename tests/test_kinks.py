@@ -157,6 +157,67 @@ def test_random_flips_agree_and_only_they_are_named(
     assert found(examined) <= set(flipped)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_a_layer_cannot_tell_apart_the_layers_below_decide(dtype: str) -> None:
+    """One unit below, so z = 0 fixes its value: both kinks have the same column of dw2 and db2."""
+    units: list[Unit] = [(2, 0, 1), (2, 3, 1), (2, 6, 1)]
+    point = kinked([], (5, 1, 4, 3), dtype=dtype)
+    w1, b1, w2 = (point.parameters[name].astype(np.float64) for name in ("w1", "b1", "w2"))
+    point.parameters["b2"][1] = -0.7 * w2[0, 1]
+    for _, row, _ in units:
+        x = point.x[row].astype(np.float64)
+        point.x[row] = x + (0.7 - x @ w1[:, 0] - b1[0]) * w1[:, 0] / (w1[:, 0] @ w1[:, 0])
+    assert max(abs(point.z(unit)) for unit in units) < 1e-6
+    for flipped in (units[:1], units[1:2], units[1:]):
+        slopes = {unit: other_slope(point, unit) for unit in flipped}
+        assert point.judged(*point.gradients(slopes)).agrees
+
+
+def on_a_grid(seed: int, dtype: str) -> tuple[Kinked, Arrays, float]:
+    """Multiples of 0.1, whose sums are 0 or nearly 0 depending on their order, and both orders."""
+    generator = np.random.default_rng(seed)
+    point = kinked([], (13, 2, 18, 4, 3), rows=132, dtype=dtype)
+    arrays = {
+        name: (generator.integers(-6, 7, size=array.shape) * 0.1).astype(dtype)
+        for name, array in point.parameters.items()
+    }
+    x = (generator.integers(-4, 5, size=point.x.shape) * 0.1).astype(dtype)
+    point = replace(point, parameters=arrays, x=x)
+    other = generator.permutation(13)
+    moved = arrays | {"w1": arrays["w1"][other]}
+    loss, gradients = manual_mlp.loss_and_gradients(moved, x[:, other], point.targets)
+    gradients["w1"] = gradients["w1"][np.argsort(other)]
+    return point, gradients, loss
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_in_another_order_agree_on_a_grid_full_of_kinks(dtype: str) -> None:
+    resolved = 0
+    for seed in range(8):
+        point, gradients, loss = on_a_grid(seed, dtype)
+        examined = point.judged(loss, gradients)
+        assert examined.agrees
+        resolved += len(examined.slopes)
+        wrong_above_every_kink = gradients | {"w4": gradients["w4"] * 1.01}
+        assert not point.judged(loss, wrong_above_every_kink).agrees
+    assert resolved > 0, "else this test shows nothing"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_past_some_dozens_the_allowance_is_widened_and_the_point_weak(
+    dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compare.checks.kinks.MOST_FITTED", 2)
+    monkeypatch.setattr("compare.checks.kinks.MOST_RESOLVED", 2)
+    units = [(4, 2), (11, 0), (7, 2)]
+    result = run_with_flips(dtype, units, on=units)
+    assert result.exit_code == 0, result.sentence
+    assert any("too many units on a kink" in weak.reason for weak in result.weak)
+    assert result.kinks == ()
+    flipped_elsewhere = run_with_flips(dtype, [*units, (1, 1)], on=units)
+    require_blame(flipped_elsewhere, "derivative", "dz1", "w1")
+
+
 def on_kinks(experiment: Experiment, units: list[tuple[int, int]]) -> DataSet:
     """Small data whose training `row` lies on the kink of hidden `unit` before the first update."""
     data = small_data()

@@ -14,7 +14,7 @@ from compare.diagnosis.answer import answer
 from compare.diagnosis.calls import diagnose_calls
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation, observe
-from compare.diagnosis.probes import KINDS, batch_sizes, beyond_exp, probe, reduced
+from compare.diagnosis.probes import KINDS, batch_sizes, beyond_exp, probe, reduced, rows_apart
 from compare.diagnosis.search import search
 from compare.result import Diagnosis
 from compare.textbook import Point
@@ -70,8 +70,9 @@ def probes(
     """Return the probes of a diagnosis with their labels; the first two are of equal size."""
     generator = np.random.default_rng(seed)
     few, some, many = islice(batch_sizes(sizes), 3)
+    kinds = (*KINDS, beyond_exp(dtype), rows_apart(dtype))
     made = []
-    for kind, rows in zip((*KINDS, beyond_exp(dtype)), (few, few, some, many), strict=True):
+    for kind, rows in zip(kinds, (few, few, some, many, some), strict=True):
         point = probe(
             sizes,
             rows,

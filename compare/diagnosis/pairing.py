@@ -2,7 +2,7 @@
 
 A tensor that only one of two mistakes reaches must be reproduced by that one alone, and a tensor
 that neither reaches must be right. Both are known from the mistakes alone, and that rejects
-nearly all pairs without arithmetic.
+nearly all pairs without arithmetic. Two mistakes that cancel in a tensor are not looked for.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Table:
         for reaches, alone, right in zip(self.reaches, self.alone, self.right, strict=True):
             left, top = reaches[:, None], reaches[None, :]
             one = np.where(left, alone[:, None], alone[None, :])
-            possible &= np.where(left & top, True, np.where(left | top, one, right))
+            both = alone[:, None] & alone[None, :] if right else True
+            possible &= np.where(left & top, both, np.where(left | top, one, right))
         return possible
 
 

@@ -23,12 +23,17 @@ SMALL = 16
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of probe: how wide the logits spread, and whether the targets are soft."""
+    """One kind of probe: how wide the logits spread, whether the targets are soft.
+
+    `uneven`: one row is far smaller than the others. `apart`: the rows are shifted against each
+    other, from the first number to the second, which changes no probability.
+    """
 
     label: str
     spread: float
     soft: bool = False
     uneven: bool = False
+    apart: tuple[float, float] | None = None
 
 
 ORDINARY = Kind("a random batch", 1.5)
@@ -41,6 +46,12 @@ def beyond_exp(dtype: DTypeLike) -> Kind:
     """Return the kind whose logits overflow exp, with one row far below the others."""
     reach = float(np.log(np.finfo(np.dtype(dtype)).max))
     return Kind("a batch with logits beyond the range of exp", 4 * reach, uneven=True)
+
+
+def rows_apart(dtype: DTypeLike) -> Kind:
+    """Return the kind whose rows are too far apart for a common maximum, each well within exp."""
+    reach = float(np.log(np.finfo(np.dtype(dtype)).max))
+    return Kind("a batch with rows of logits far apart", 1.5, apart=(-0.42 * reach, 0.85 * reach))
 
 
 def batch_sizes(sizes: Sequence[int]) -> Iterator[int]:
@@ -78,10 +89,24 @@ def probe(
         if kind.uneven:
             x[0] *= 1e-3
             parameters[f"b{point.depth}"] /= scale
+        if kind.apart is not None:
+            move_apart(point, kind.apart, generator)
         point = in_format(point, dtype)
         if not on_a_kink(point):
             break
     return point
+
+
+def move_apart(point: Point, ends: tuple[float, float], generator: np.random.Generator) -> None:
+    """Add the same number to all logits of a row, between the two ends over the rows.
+
+    It is h @ u + c, so u is added to every column of w_L and c to every entry of b_L.
+    """
+    h = Pass(point).h(point.depth - 1).value
+    drawn = generator.normal(size=(h.shape[1],))
+    u = drawn * ((ends[1] - ends[0]) / float(np.ptp(h @ drawn)))
+    point.parameters[f"w{point.depth}"][...] += u[:, np.newaxis]
+    point.parameters[f"b{point.depth}"][...] += ends[0] - float((h @ u).min())
 
 
 def draw_parameters(

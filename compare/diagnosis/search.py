@@ -57,9 +57,21 @@ def tensor_by_tensor(cases: Sequence[Case], first: Case) -> list[Finding]:
         alternatives = explanations(seen, telling(seen)[0], scaled)
         if not alternatives:
             return []
+        alternatives.sort(key=lambda explanation: len(broken(explanation, cases)))
         tensors, _ = found.get(alternatives[0].name, ((), ()))
         found[alternatives[0].name] = ((*tensors, name), tuple(alternatives))
     return [Finding(alternatives, tensors) for tensors, alternatives in found.values()]
+
+
+def broken(explanation: Explanation, cases: Sequence[Case]) -> set[str]:
+    """Return the tensors that are right and would not be, were the mistake made everywhere."""
+    overrides = explanation.overrides
+    return {
+        name
+        for case in cases
+        for name, wrong in case.wrong.items()
+        if not wrong and case.ratio(name, overrides) > 1.0
+    }
 
 
 def accepted(

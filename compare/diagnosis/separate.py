@@ -8,7 +8,7 @@ import numpy as np
 
 from compare.diagnosis.explanation import Explanation
 from compare.diagnosis.match import Overrides, ratios
-from compare.diagnosis.probes import CONFIDENT, ORDINARY, SOFT, beyond_exp, probe
+from compare.diagnosis.probes import CONFIDENT, ORDINARY, SOFT, beyond_exp, probe, rows_apart
 from compare.textbook import Pair, Pass, Point
 
 NEVER = "no numbers tell them apart: look at the code"
@@ -34,7 +34,13 @@ def scenes(point: Point) -> Iterator[tuple[str, Point]]:
     generator = np.random.default_rng(0)
     for activation in dict.fromkeys((point.activation, "relu", "tanh")):
         for words, sizes in widths.items():
-            for kind in (ORDINARY, CONFIDENT, SOFT, beyond_exp(point.dtype)):
+            for kind in (
+                ORDINARY,
+                CONFIDENT,
+                SOFT,
+                beyond_exp(point.dtype),
+                rows_apart(point.dtype),
+            ):
                 scene = probe(
                     sizes,
                     6,

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.allowance.arithmetic import LAMBDA
 from compare.diagnosis.alternatives import one_of
 from compare.mistakes.start import DECLARED, START, Spread
 from compare.result import Diagnosis
 from compare.textbook.pair import arithmetic_of
 
 Arrays = Mapping[str, NDArray[Any]]
+DEVIATIONS = 5.0
+"""Standard errors within which a spread is the one it should be: one layer in a million is not."""
 
 
 def diagnose_start(
@@ -25,7 +26,7 @@ def diagnose_start(
 
     `reference`: right weights from the same draws, if there are any; then weights that are a
     constant multiple of them are judged exactly. Otherwise by their root mean square, whose
-    relative standard error over n weights is 1 / sqrt(2 n); LAMBDA of those are allowed.
+    relative standard error over n weights is 1 / sqrt(2 n); `DEVIATIONS` of those are allowed.
     """
     weights = {name: w for name, w in parameters.items() if name.startswith("w")}
     declared = DECLARED[scheme]
@@ -56,7 +57,7 @@ def layer_ratio(
         difference = np.abs(w - expected)
         return float(np.where(difference == 0.0, 0.0, difference / allowed).max())
     seen = float(np.sqrt(np.mean(np.square(w, dtype=np.float64))))
-    return abs(seen / spread - 1) / (LAMBDA / sqrt(2 * w.size))
+    return abs(seen / spread - 1) / (DEVIATIONS / sqrt(2 * w.size))
 
 
 def proportional(w: NDArray[Any], reference: NDArray[Any]) -> bool:

@@ -305,6 +305,18 @@ WRONG_SUM = (
         stages={"db": lambda net, i: net.dz(i).mean(0)},
     ),
     NetworkMistake(
+        name="bias-gradient-summed",
+        family=FAMILY,
+        sentence="The bias gradient is not divided by N = {N}: it is a sum where the weight "
+        "gradient is an average.",
+        right="db = sum_n dz with dz = (p - y) / N",
+        wrong="db = N sum_n dz",
+        line=DB_LINE,
+        slip="db[i] = (dz[i] * N).sum(axis=0)",
+        stages={"db": lambda net, i: (net.dz(i) * net.rows).sum(0)},
+        applies=averaged,
+    ),
+    NetworkMistake(
         name="bias-summed-over-wrong-axis",
         family=FAMILY,
         sentence="The bias gradient is summed over the units, not over the samples: it has one "

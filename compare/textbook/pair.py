@@ -20,6 +20,10 @@ from compare.allowance.arithmetic import LAMBDA, Arithmetic
 from compare.allowance.rules import total_allowance
 
 Float = NDArray[np.float64]
+COARSE = 2.0**22
+"""Sums that agree to this many parts belong to equal items, computed in another order perhaps."""
+SQUARABLE = 1e150
+"""Up to this size the square of an allowance is a finite float64."""
 Function = Callable[[Float], NDArray[Any]]
 
 
@@ -153,7 +157,9 @@ class Pair:
             return self.sum(0) if len(self.shape) == 1 else self.sum(-1).sum()
         terms, own = np.moveaxis(self.value, axis, 0), np.moveaxis(self.allowance, axis, 0)
         weights = occurrences(terms) if own.any() else np.ones(len(terms))
-        return self.made(terms.sum(axis=0), total_allowance(terms, own, weights, self.arithmetic))
+        scale = np.maximum(1.0, own.max(axis=0, initial=0.0) / SQUARABLE)
+        scaled = total_allowance(terms / scale, own / scale, weights, self.arithmetic)
+        return self.made(terms.sum(axis=0), scale * scaled)
 
     def mean(self, axis: int | None = None) -> Pair:
         """Return the mean along `axis`, or of all entries."""
@@ -199,7 +205,8 @@ def exact(array: NDArray[Any] | float, dtype: DTypeLike) -> Pair:
 
 
 def occurrences(items: Float) -> Float:
-    """Return how often each item along the first axis occurs, (n,); to single precision."""
+    """Return how often each item along the first axis occurs, (n,)."""
     keys = items if items.ndim == 1 else row_keys(items.reshape(len(items), -1))
-    times = multiplicities(keys.astype(np.float32))
+    mantissa, exponent = np.frexp(keys)
+    times = multiplicities(np.ldexp(np.round(mantissa * COARSE), exponent))
     return np.ones(len(items)) if times is None else times

@@ -1,0 +1,385 @@
+"""The diagnosis: mistakes are named with the right words, and nothing is named without proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.diagnosis import (
+    Observation,
+    diagnose,
+    diagnose_calls,
+    diagnose_curves,
+    diagnose_gradients,
+    diagnose_start,
+    diagnose_step,
+    facts,
+    observe,
+    prediction,
+)
+from compare.diagnosis.gradients import observations, probes
+from compare.diagnosis.match import Case, ratios
+from compare.diagnosis.probes import ORDINARY, on_a_kink, probe, reduced
+from compare.errors import BadInput
+from compare.mistakes.catalogue import named
+from compare.mistakes.planting import bare, plant, planted_step
+from compare.result import Diagnosis
+from compare.textbook import Pair, Point
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+SIZES = (12, 9, 5)
+
+
+def faulty(*names: str, **options: Any) -> Callable[..., tuple[Any, ...]]:
+    """Return the plain program with these mistakes, showing loss and gradients only."""
+    return bare(plant(*map(named, names), **options))
+
+
+def only(found: tuple[Diagnosis, ...]) -> Diagnosis:
+    """Return the one finding there is."""
+    (one,) = found
+    return one
+
+
+def recorded(implementation: Callable[..., tuple[Any, ...]], seed: int = 0) -> Observation:
+    """Return what the implementation gives at one random point."""
+    points = probes(SIZES, activation="relu", reduction="mean", dtype=np.float64, seed=seed)
+    return observations(implementation, points[:1])[0]
+
+
+def changed(change: Callable[[float, Arrays], tuple[Any, Arrays]]) -> Callable[..., Any]:
+    """Return the right program with its result changed."""
+    right = bare(plant())
+    return lambda *arguments: change(*right(*arguments))
+
+
+SIGNATURES = {
+    "gradient-summed": "every gradient is N = 6 times too large",
+    "loss-averaged-over-classes": "K = 5 times too small",
+    "diagonal-jacobian": "just the diagonal p (1 - p)",
+    "mask-missing": "The derivative of the activation is missing",
+    "mask-missing-in-bias": "summed before the activation's derivative",
+    "derivative-overwrites-activation": "then reads the derivative",
+    "bias-not-summed": "one row per sample",
+    "target-minus-prediction": "y - p for p - y",
+    "missing-max-shift": "becomes NaN",
+    "global-maximum": "rows far below it become 0/0",
+    "epsilon-in-log": "A constant 1e-05 is added inside the logarithm",
+    "l2-in-gradient-only": "contain 0.01 · w",
+    "weights-stepped-too-early": "by 0.1 times their gradient",
+    "sample-left-out-of-gradient": "Sample 3 (counted from 0)",
+    "targets-hardened": "assumes one-hot targets",
+    "summed-not-averaged": "Declare it with `--reduction sum`",
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_is_named_in_the_right_words(name: str, dtype: str) -> None:
+    found = only(diagnose(faulty(name), sizes=SIZES, dtype=dtype))
+    assert found.mistake == name
+    assert SIGNATURES[name] in found.sentence
+    assert found.ratio_before > 1 >= found.ratio_after
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity"])
+def test_nothing_is_named_in_a_right_implementation(activation: str, dtype: str) -> None:
+    def right(*arguments: Any) -> Any:
+        return manual_mlp.loss_and_gradients(*arguments, activation=activation, intermediates=True)
+
+    assert diagnose(right, sizes=(12, 9, 7, 5), activation=activation, dtype=dtype) == ()
+
+
+OUTSIDE: dict[str, Callable[[float, Arrays], tuple[Any, Arrays]]] = {
+    "an odd loss": lambda loss, g: (loss * 0.637, g),
+    "a number added to the loss": lambda loss, g: (loss + 0.0911, g),
+    "units exchanged": lambda loss, g: (loss, g | {"w1": g["w1"][:, [1, 0, *range(2, 9)]]}),
+}
+
+
+@pytest.mark.parametrize("corruption", OUTSIDE)
+def test_nothing_is_named_outside_the_catalogue(corruption: str) -> None:
+    assert diagnose(changed(OUTSIDE[corruption]), sizes=SIZES) == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("gradient-summed", "mask-missing"),
+        ("epsilon-in-log", "diagonal-jacobian"),
+        ("l2-in-gradient-only", "bias-averaged"),
+    ],
+)
+def test_two_mistakes_of_different_stages_are_both_named(one: str, other: str) -> None:
+    found = only(diagnose(faulty(one, other), sizes=SIZES))
+    assert {one, other} in [set(name.split(" + ")) for name in (found.mistake, *found.also)]
+    assert found.sentence.startswith("Two mistakes together. ")
+
+
+def test_slips_in_gradients_derived_separately_are_named_tensor_by_tensor() -> None:
+    def wrong(parameters: Arrays, x: Array, y: Array) -> Any:
+        loss, gradients = bare(plant())(parameters, x, y)
+        h = np.maximum(x @ parameters["w1"] + parameters["b1"], 0)
+        first, second = plant(named("mask-missing")), plant(named("mask-inverted"))
+        gradients["w2"] = h.T @ (1 - y) / len(x)
+        gradients["w1"] = first(parameters, x, y)[1]["w1"]
+        gradients["b1"] = second(parameters, x, y)[1]["b1"]
+        return loss, gradients
+
+    found = diagnose(wrong, sizes=SIZES)
+    assert [diagnosis.mistake for diagnosis in found] == [
+        "one-minus-target", "mask-inverted", "mask-missing",
+    ]  # fmt: skip
+    assert "(In dw2 alone.)" in found[0].sentence
+
+
+def test_explanations_with_equal_numbers_are_all_listed_with_what_would_tell_them_apart() -> None:
+    found = only(diagnose(faulty("mask-always-true"), sizes=SIZES))
+    assert (found.mistake, found.also) == ("mask-missing", ("mask-always-true",))
+    assert "no numbers tell them apart: look at the code" in found.sentence
+    found = only(diagnose(faulty("gradient-divided-by-features"), sizes=(9, 9, 5)))
+    assert "gradient-divided-by-hidden-units" in found.also
+    assert "a batch of another size would tell them apart" in found.sentence
+
+
+def test_a_mistake_in_one_layer_only_is_told_so() -> None:
+    def wrong(parameters: Arrays, x: Array, y: Array) -> Any:
+        loss, gradients = bare(plant())(parameters, x, y)
+        return loss, gradients | {"b2": gradients["b2"] / len(x)}
+
+    found = only(diagnose(wrong, sizes=(12, 9, 7, 5)))
+    assert found.mistake == "bias-averaged"
+    assert found.sentence.endswith("(In layer 2 only.)")
+
+
+def test_intermediates_are_compared_too() -> None:
+    def late(*arguments: Any) -> Any:
+        loss, gradients, shown = plant()(*arguments)
+        return loss, {name: 6 * gradient for name, gradient in gradients.items()}, shown
+
+    point = recorded(bare(plant())).point
+    loss, gradients, shown = late(point.parameters, point.x, point.targets)
+    assert only(diagnose_gradients(observe(point, loss, gradients))).mistake == "gradient-summed"
+    with_them = diagnose_gradients(observe(point, loss, gradients, shown))
+    assert all("dlogits" not in one.sentence and "alone" in one.sentence for one in with_them)
+
+
+def test_code_that_insists_on_its_own_wide_layers_is_diagnosed_there() -> None:
+    def fixed(parameters: Arrays, *data: Any) -> Any:
+        if parameters["w1"].shape != (300, 450):
+            raise ValueError("300-450-10 only")
+        return faulty("mask-missing-in-weights")(parameters, *data)
+
+    found = only(diagnose(fixed, sizes=(300, 450, 10)))
+    assert found.mistake == "mask-missing-in-weights"
+
+
+def test_code_that_cannot_take_soft_targets_is_diagnosed_on_the_others() -> None:
+    def hard_only(parameters: Arrays, x: Array, y: Array) -> Any:
+        if ((y != 0) & (y != 1)).any():
+            raise ValueError("one-hot targets only")
+        return faulty("one-minus-target")(parameters, x, y)
+
+    assert only(diagnose(hard_only, sizes=SIZES)).mistake == "one-minus-target"
+
+
+def test_wide_layers_are_probed_at_small_widths_that_keep_equal_widths_equal() -> None:
+    assert reduced((784, 1000, 1000, 10)) == (13, 14, 14, 10)
+    assert reduced((5, 7, 3)) == (5, 7, 3)
+
+
+def test_a_probe_has_power() -> None:
+    generator = np.random.default_rng(0)
+    for dtype in ("float64", "float32"):
+        point = probe(
+            (12, 9, 5), 6, ORDINARY, activation="relu", reduction="mean", dtype=dtype,
+            generator=generator,
+        )  # fmt: skip
+        assert all(np.abs(point.parameters[name]).min() > 0 for name in ("b1", "b2"))
+        assert len(point.x) > 1 and len(point.x) not in (12, 9, 5)
+        assert len(set(point.targets.argmax(axis=1))) > 1
+        assert not on_a_kink(point)
+
+
+def test_a_constant_fitted_to_one_number_needs_to_be_one_that_people_type() -> None:
+    typed = recorded(faulty("epsilon-in-log", constant=1e-4))
+    assert only(diagnose_gradients(typed)).constant == 1e-4
+    odd = recorded(changed(lambda loss, g: (loss * 0.9173, g)))
+    assert diagnose_gradients(odd) == ()
+
+
+def test_an_odd_constant_is_believed_where_many_numbers_confirm_it() -> None:
+    found = only(diagnose_gradients(recorded(faulty("l2-in-gradient-only", constant=0.01234567))))
+    assert found.mistake == "l2-in-gradient-only"
+    assert found.constant == pytest.approx(0.01234567, rel=1e-9)
+
+
+def test_an_allowance_that_would_excuse_anything_explains_nothing() -> None:
+    observation = recorded(bare(plant()))
+    seen = dict(observation.seen)
+    seen["dw2"] = seen["dw2"] * (1 + 1e-9)
+    case = Case(replace(observation, seen=seen))
+    wide = named("float32-throughout")
+    overrides = wide.overrides(None)  # type: ignore[attr-defined]
+    assert case.reproduced(overrides) and case.explained(overrides) == 0
+
+
+def test_nan_matches_nan_and_nothing_else() -> None:
+    pair = Pair(np.array([np.nan, np.inf, 1.0, 1.0]), np.array([0.0, 0, np.inf, 0]), np.dtype("f8"))
+    seen = np.array([np.nan, np.inf, np.nan, np.nan])
+    assert ratios(seen, pair).tolist() == [0, 0, 0, np.inf]
+    assert ratios(np.zeros(4), pair).tolist() == [np.inf, np.inf, 0, np.inf]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gradients-accumulate", "cached-values-of-call-before", "targets-overwritten",
+     "parameters-updated-in-place", "returned-arrays-reused"],
+)  # fmt: skip
+def test_what_a_call_leaves_behind_is_named(name: str) -> None:
+    assert only(diagnose(faulty(name), sizes=SIZES)).mistake == name
+
+
+def test_calls_of_a_pure_function_leave_nothing_behind() -> None:
+    point = recorded(bare(plant())).point
+    other = replace(point, x=point.x[::-1].copy())
+    assert diagnose_calls(faulty("mask-missing"), (point, other, point)) == ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where training stood before an update."""
+
+    update: int
+    parameters: Arrays
+    gradients: Arrays
+    state: Arrays
+
+
+def records(step: Callable[..., Any], *, state: bool = True, first: int = 0) -> list[Record]:
+    """Return four consecutive records of a step with random gradients."""
+    generator = np.random.default_rng(0)
+    parameters = {"w1": generator.normal(size=(5, 4)), "b1": generator.normal(size=4)}
+    velocity: Arrays = {}
+    made = []
+    for update in range(4):
+        gradients = {name: generator.normal(size=w.shape) for name, w in parameters.items()}
+        made.append(Record(update, parameters, gradients, velocity if state else {}))
+        parameters, velocity = step(
+            parameters, gradients, velocity, learning_rate=0.2, momentum=0.7
+        )
+    return made[first:]
+
+
+def mixed(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: float) -> Any:
+    """Weights by Nesterov's momentum, biases up the gradient."""
+    w, v = planted_step(named("nesterov"))(parameters, gradients, state, **rates)
+    b, u = planted_step(named("gradient-ascent"))(parameters, gradients, state, **rates)
+    return {"w1": w["w1"], "b1": b["b1"]}, {"v_w1": v["v_w1"], "v_b1": u["v_b1"]}
+
+
+@pytest.mark.parametrize("state", [True, False], ids=["state recorded", "state unknown"])
+@pytest.mark.parametrize(
+    "name", ["biases-without-momentum", "nesterov", "weight-decay", "dampened"]
+)
+def test_a_mistake_in_the_update_is_named_from_records(name: str, state: bool) -> None:
+    made = records(planted_step(named(name)), state=state)
+    assert only(diagnose_step(made, learning_rate=0.2, momentum=0.7)).mistake == name
+
+
+def test_records_of_a_right_update_name_nothing() -> None:
+    made = records(manual_mlp.velocity_step)
+    assert diagnose_step(made, learning_rate=0.2, momentum=0.7) == ()
+    assert diagnose_step(made[2:], learning_rate=0.2, momentum=0.7) == ()
+
+
+def test_the_other_momentum_form_is_a_convention_that_the_state_shows() -> None:
+    made = records(manual_mlp.buffer_step)
+    found = only(diagnose_step(made, learning_rate=0.2, momentum=0.7))
+    assert found.mistake == "other-momentum-form"
+    assert diagnose_step(made, learning_rate=0.2, momentum=0.7, form="buffer") == ()
+
+
+def test_mistakes_in_weights_and_in_biases_are_both_named() -> None:
+    found = only(diagnose_step(records(mixed), learning_rate=0.2, momentum=0.7))
+    assert set(found.mistake.split(" + ")) == {"nesterov", "gradient-ascent"}
+
+
+def test_only_the_parameters_that_are_wrong_are_blamed() -> None:
+    def stuck(parameters: Arrays, *rest: Any, **rates: float) -> Any:
+        after, state = planted_step()(parameters, *rest, **rates)
+        return after | {"b1": parameters["b1"]}, state
+
+    found = only(diagnose_step(records(stuck), learning_rate=0.2, momentum=0.7))
+    assert found.mistake == "parameter-never-updated"
+    assert found.sentence.endswith("(Only the biases.)")
+
+
+def test_a_wrong_first_velocity_is_named_with_its_size() -> None:
+    made = records(planted_step(named("velocity-starts-elsewhere")), state=False)
+    found = only(diagnose_step(made, learning_rate=0.2, momentum=0.7))
+    assert (found.mistake, found.constant) == ("velocity-starts-elsewhere", 1e-5)
+
+
+def test_a_validation_curve_after_the_update_is_named() -> None:
+    train, validation = np.linspace(2, 1, 8) ** 2, np.linspace(2, 1.2, 8)
+    right = {"train_loss": train, "validation_loss": validation}
+    drawn = {"train_loss": train[:-1], "validation_loss": validation[1:]}
+    cut = {name: curve[:-1] for name, curve in right.items()}
+    found = only(diagnose_curves(drawn, cut))
+    assert found.mistake == "validation-after-update"
+    assert diagnose_curves(cut, cut) == ()
+
+
+def test_a_curve_within_the_given_allowance_is_right() -> None:
+    right = {"train_loss": np.full(5, 2.0), "validation_loss": np.full(5, 1.0)}
+    drawn = {"train_loss": np.full(5, 1.0), "validation_loss": np.full(5, 2.0)}
+    assert only(diagnose_curves(drawn, right)).mistake == "curves-swapped"
+    assert diagnose_curves(drawn, right, {"train_loss": 2.0, "validation_loss": 2.0}) == ()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["same draws", "unknown draws"])
+def test_a_variance_used_as_standard_deviation_is_named(known: bool) -> None:
+    right = manual_mlp.initial_parameters((64, 48, 10), np.random.default_rng(0))
+    wrong = {name: w * np.sqrt(2 / sum(w.shape)) if w.ndim == 2 else w for name, w in right.items()}
+    found = only(diagnose_start(wrong, reference=right if known else None))
+    assert found.mistake == "variance-as-standard-deviation"
+    assert diagnose_start(right, reference=right if known else None) == ()
+
+
+def test_facts_say_which_tensors_rows_and_ratio() -> None:
+    def wrong(loss: float, g: Arrays) -> Any:
+        b1 = g["b1"].copy()
+        b1[3] += 1
+        return loss, g | {"b1": b1, "w2": 0.75 * g["w2"]}
+
+    told = " ".join(facts(recorded(changed(wrong))))
+    assert "wrong are dw2, db1; right are loss, db2, dw1." in told
+    assert "dw2 is 0.75 times the right one." in told
+    assert "db1 is wrong in 1 of 9 entries: 3." in told
+
+
+def test_facts_about_right_numbers_are_none() -> None:
+    assert facts(recorded(bare(plant()))) == ()
+
+
+def test_the_prediction_is_what_the_mistake_computes() -> None:
+    point: Point = recorded(bare(plant())).point
+    loss, gradients = faulty("diagonal-jacobian")(point.parameters, point.x, point.targets)
+    found = prediction("diagonal-jacobian", point)
+    assert found["loss"] == pytest.approx(loss)
+    assert all(found[name] == pytest.approx(gradients[name]) for name in gradients)
+    both = prediction("gradient-summed + epsilon-in-log", point, constant=1e-2)
+    assert both["loss"] < loss and both["w1"] == pytest.approx(
+        len(point.x) * prediction("epsilon-in-log", point)["w1"]
+    )
+    with pytest.raises(BadInput, match="no mistake 'nothing'"):
+        prediction("nothing", point)

@@ -147,7 +147,8 @@ def forward_allowances(
         loss=total / len(x) if reduction == "mean" else total,
         ambiguous=ambiguous_samples(logits, z_allowance),
         logits=z_allowance,
-        p=softmax_allowance(p, shifted, z_allowance, arithmetic.unit),
+        p=softmax_allowance(p, shifted, z_allowance, arithmetic.unit)
+        + p.shape[1] * arithmetic.tiny,
         probabilities=p,
         row_weights=weights,
         z=z,

@@ -6,8 +6,8 @@ to the diagnosis. `--markdown` writes docs/report.md.
 
 from __future__ import annotations
 
+import argparse
 import inspect
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -285,7 +285,7 @@ def markdown() -> str:
         output = "\n".join(told(case.found))
         assumed = f"{case.assumed}\n\n" if case.assumed else ""
         parts.append(
-            f"## {case.section}\n\n```python\n{code}\n```\n\n{assumed}```text\n{output}\n```\n"
+            f"## {case.section}\n\n```py\n{code}\n```\n\n{assumed}```text\n{output}\n```\n"
         )
     return "\n".join(parts)
 
@@ -299,4 +299,6 @@ def terminal() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(markdown() if "--markdown" in sys.argv[1:] else "\n".join(terminal()), end="")
+    parser = argparse.ArgumentParser(prog="python -m compare.mistakes.report_cases")
+    parser.add_argument("--markdown", action="store_true", help="print docs/report.md")
+    print(markdown() if parser.parse_args().markdown else "\n".join(terminal()), end="")

@@ -107,11 +107,8 @@ def free_run_sentence(judge: Judge) -> str:
             f"{tallies['same_point'].made} same-point and {tallies['step'].made // 2} step checks "
             "holds, so by induction the difference is accumulated rounding"
         )
-    first = min(
-        judge.ledger.findings.values(),
-        key=lambda finding: finding.update if finding.update is not None else -1,
-        default=None,
-    )
+    placed = [one for one in judge.ledger.findings.values() if one.update is not None]
+    first = min(placed, key=lambda finding: finding.update or 0, default=None)
     if first is None:
         return f"{apart}; not decided"
     return (

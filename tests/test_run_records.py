@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from torch import Tensor
 
-from compare import BadInput
+from compare import BadInput, run_training
 from compare.inputs import Inputs
+from compare.naming import Named
 from compare.records import Arrays, Record
 from compare.result import ExitCode
 from compare.sides import our_manual
 from tests.faults import (
+    NAMING,
     SMALL,
     Array,
     Given,
@@ -311,3 +314,17 @@ def test_a_gradient_without_entries_is_an_error() -> None:
     manual = wrong_gradient(OURS, "b1", lambda gradient: gradient[:0], 0)
     with pytest.raises(ValueError, match=r"db1: manual is \(0,\) and reference is \(5,\)"):
         side_by_side(manual=manual)
+
+
+def test_the_sentence_on_the_free_run_names_an_update() -> None:
+    """A structural finding has none, and comes first."""
+
+    def rescaling(parameters: Arrays, x: Array, targets: Array) -> Any:
+        answer = OURS.loss_and_gradients(parameters, x, targets)
+        x *= 1.01
+        return answer
+
+    with patch(NAMING, return_value=Named()):
+        result = run_training(SMALL, data=small_data(), manual=with_function(OURS, rescaling))
+    assert result.kind == "structure" and result.findings[0].update is None
+    assert "first at epoch 0, update 0, parameter -, stage loss" in result.checks[2].sentence

@@ -22,7 +22,7 @@ from compare.data import DataSet, Split
 from compare.experiment import Experiment
 from torch_reference import Reference
 
-SLOW_LIMIT, FAST_LIMIT = 20_000, 250_000  # parameters up to which gradcheck ends in a minute or so
+SLOW_LIMIT, FAST_LIMIT = 5_000, 1_000_000  # parameters up to which gradcheck ends in a minute
 
 
 def reference_of(problem: Problem) -> Reference:

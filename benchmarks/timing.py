@@ -13,6 +13,7 @@ from time import perf_counter, sleep
 
 Call = Callable[[], object]
 
+LONG = 5.0  # seconds, beyond which a call needs no warming up
 PAUSE = 0.05  # seconds; OpenBLAS lets its threads spin for about 2**26 cycles, 25 ms
 
 
@@ -39,14 +40,21 @@ def interleave(contenders: Mapping[str, Call], *, rounds: int, turn: float) -> d
 
 
 def one_turn(call: Call, turn: float) -> list[float]:
-    """Seconds of each counted call: at least two, at most fifty."""
-    call()
+    """Seconds of each counted call: two to fifty, or one if that takes seconds by itself."""
+    warm_up = stopwatch(call)
+    if warm_up > LONG:
+        return [warm_up]
     seconds: list[float] = []
     while len(seconds) < 2 or (len(seconds) < 50 and sum(seconds) < turn):
-        start = perf_counter()
-        call()
-        seconds.append(perf_counter() - start)
+        seconds.append(stopwatch(call))
     return seconds
+
+
+def stopwatch(call: Call) -> float:
+    """Seconds of one call."""
+    start = perf_counter()
+    call()
+    return perf_counter() - start
 
 
 def summary(seconds: list[float]) -> Timing:

@@ -15,10 +15,11 @@ from benchmarks.diagnosis.measures import Score, names, timed
 from benchmarks.diagnosis.networks import Network, draw
 from compare.diagnosis import diagnose_curves, diagnose_start, diagnose_step
 from compare.mistakes.calls import CALLS
+from compare.mistakes.catalogue import STEP
 from compare.mistakes.planting import bare, plant, planted_step
 from compare.mistakes.reporting import CURVES, REPORTING
 from compare.mistakes.start import START
-from compare.mistakes.update import UPDATE, StepMistake
+from compare.mistakes.step_mistake import StepMistake
 from compare.result import Diagnosis
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -69,7 +70,7 @@ def records(
 
 def steps(networks: int, seed: int) -> Iterator[Score]:
     """Plant every mistake of the update; every second time the state is not recorded."""
-    for index, mistake in enumerate(UPDATE):
+    for index, mistake in enumerate(STEP):
         score = Score(mistake.name)
         generator = np.random.default_rng([seed, 2000 + index])
         while score.tried < networks:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.diagnosis.track import RIGHT, Recorded, Settings, Track, Version
+from compare.mistakes.catalogue import STEP
 from compare.mistakes.fits import rounded
-from compare.mistakes.update import UPDATE, StepMistake
+from compare.mistakes.step_mistake import StepMistake
 from compare.result import Diagnosis
 
 Tracks = Sequence[Track]
@@ -48,7 +49,7 @@ def diagnose_step(
 
 def versions(wrong: Tracks) -> Iterator[Version]:
     """Yield every mistake that can be made with these parameters, its constant fitted."""
-    for mistake in UPDATE:
+    for mistake in STEP:
         touched = [track for track in wrong if track.name.startswith(mistake.only)]
         if touched and not mistake.free:
             yield Version(mistake)

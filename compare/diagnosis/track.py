@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.diagnosis.match import only_by, ratios
-from compare.mistakes.update import StepMistake
+from compare.mistakes.step_mistake import StepMistake
 from compare.textbook.pair import Pair, exact
 from compare.textbook.step import Moment, Stepped, right_step
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from compare.mistakes.conditions import hidden
+from compare.mistakes.lines import DB_LINE, DW_LINE, LOG_LINE
 from compare.mistakes.mistake import NetworkMistake
-from compare.mistakes.reduction import DW_LINE
-from compare.textbook import Pair, Pass, Point
+from compare.textbook import Pair, Pass
 from compare.textbook.functions import exp, log, log_softmax, maximum_of_rows
 
 FAMILY = "aliasing"
-LOG_LINE = "log_p = log_softmax(logits)"
-
-
-def hidden(point: Point) -> bool:
-    """Return whether there is a hidden layer whose values are cached."""
-    return point.depth > 1
 
 
 def derivative_for_input(net: Pass, i: int) -> Pair:
@@ -48,7 +43,7 @@ IN_PLACE = (
         "of the next layer then reads dz.",
         right="dw_l = h_{l-1}.T @ dz_l",
         wrong="dw_l = dz_{l-1}.T @ dz_l",
-        line=DW_LINE + "\n        " + "db[i] = dz[i].sum(axis=0)",
+        line=f"{DW_LINE}\n        {DB_LINE}",
         slip="db[i] = dz[i].sum(axis=0)\n"
         "        below = (dz[i] @ w[i].T) * slope(h[i - 1]) if i > 1 else x\n"
         "        dw[i] = below.T @ dz[i]",

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from compare.mistakes.lines import BACKWARD_LINE, ERROR_LINE, GRADIENTS_LINE
 from compare.mistakes.mistake import Mistake
 from compare.textbook import Override, Pair, Pass
 from compare.textbook.functions import slope
 
 FAMILY = "aliasing"
 RIGHT = "the same arguments give the same result and stay as they are"
-GRADIENTS_LINE = 'gradients = {f"w{i}": dw[i] for i in dw} | {f"b{i}": db[i] for i in db}'
-ERROR_LINE = "error = p - y"
-BACKWARD_LINE = "for i in range(L, 0, -1):"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from compare.mistakes.activation import ACTIVATION
 from compare.mistakes.aliasing import IN_PLACE
 from compare.mistakes.calls import CALLS
 from compare.mistakes.cross_entropy import CROSS_ENTROPY
+from compare.mistakes.derivative import DERIVATIVE
 from compare.mistakes.linear_algebra import LINEAR_ALGEBRA
 from compare.mistakes.mistake import Mistake, NetworkMistake
+from compare.mistakes.momentum import MOMENTUM
 from compare.mistakes.precision import PRECISION
 from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.regularisation import REGULARISATION
@@ -16,12 +18,16 @@ from compare.mistakes.reporting import REPORTING
 from compare.mistakes.rows import ROWS
 from compare.mistakes.softmax import SOFTMAX
 from compare.mistakes.start import START
+from compare.mistakes.step_mistake import StepMistake
+from compare.mistakes.sums import SUMS
 from compare.mistakes.update import UPDATE
 
 NETWORK: tuple[NetworkMistake, ...] = (
     *REDUCTION,
+    *SUMS,
     *SOFTMAX,
     *CROSS_ENTROPY,
+    *DERIVATIVE,
     *ACTIVATION,
     *LINEAR_ALGEBRA,
     *ROWS,
@@ -31,7 +37,10 @@ NETWORK: tuple[NetworkMistake, ...] = (
 )
 """Those that show in loss and gradient of a single call."""
 
-CATALOGUE: tuple[Mistake, ...] = (*NETWORK, *CALLS, *UPDATE, *START, *REPORTING)
+STEP: tuple[StepMistake, ...] = (*UPDATE, *MOMENTUM)
+"""Those that show in consecutive records."""
+
+CATALOGUE: tuple[Mistake, ...] = (*NETWORK, *CALLS, *STEP, *START, *REPORTING)
 
 EXAMPLE = {"N": 32, "F": 64, "H": 48, "K": 10}
 """The numbers with which sentences are filled in where there is no network to take them from."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from compare.mistakes.fits import in_the_loss
+from compare.mistakes.lines import ERROR_LINE, LOG_LINE, LOSS_LINE, TERMS_LINE
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pair, Pass
 from compare.textbook.functions import clip, log, softmax
 from compare.textbook.pair import exact
 
 FAMILY = "cross-entropy"
-LOG_LINE = "log_p = log_softmax(logits)"
-TERMS_LINE = "terms = -y * log_p"
-LOSS_LINE = "loss = terms.sum() / M"
-ERROR_LINE = "error = p - y"
 RIGHT_ERROR = "dlogits = (p - y) / N"
 RIGHT_LOSS = "loss = -(1/N) sum_n sum_k y_nk log p_nk"
 

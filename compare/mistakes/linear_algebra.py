@@ -4,31 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from compare.mistakes.conditions import alike, hidden, square, square_behind
 from compare.mistakes.fits import Among, linear
+from compare.mistakes.lines import DB_LINE, DH_LINE, DW_LINE, Z_LINE
 from compare.mistakes.mistake import NetworkMistake
-from compare.mistakes.reduction import DB_LINE, DW_LINE
 from compare.textbook import RIGHT, Pair, Pass, Point
 
 FAMILY = "linear algebra"
-Z_LINE = "z[i] = h[i - 1] @ w[i] + b[i]"
-DH_LINE = "dh[i - 1] = dz[i] @ w[i].T"
-
-
-def square(point: Point) -> bool:
-    """Return whether some weight matrix is square: elsewhere the missing transpose raises."""
-    return any(w.ndim == 2 and w.shape[0] == w.shape[1] for w in point.parameters.values())
-
-
-def square_behind(point: Point) -> bool:
-    """Return whether a weight matrix that the backward pass goes through is square."""
-    behind = [point.parameters[f"w{layer}"].shape for layer in range(2, point.depth + 1)]
-    return any(rows == columns for rows, columns in behind)
-
-
-def alike(point: Point) -> bool:
-    """Return whether two weight matrices have the same shape."""
-    shapes = [point.parameters[f"w{layer}"].shape for layer in range(1, point.depth + 1)]
-    return len(set(shapes)) < len(shapes)
 
 
 def backward_untransposed(net: Pass, i: int) -> Pair:
@@ -167,7 +149,7 @@ PRODUCTS = (
         line=DH_LINE,
         slip="dh[i - 1] = dz[i] @ (w[i] - {c} * dw[i]).T",
         stages={"dh": stepped_weights},
-        applies=lambda point: point.depth > 1,
+        applies=hidden,
         fit=linear,
         example=0.1,
         seen=6,
@@ -182,7 +164,7 @@ PRODUCTS = (
         line=DH_LINE,
         slip="dh[i - 1] = (dz[i] if i < L else -y / p / M) @ w[i].T",
         stages={"dh": error_of_probabilities},
-        applies=lambda point: point.depth > 1,
+        applies=hidden,
         layers=False,
         seen=1,
     ),
@@ -211,7 +193,7 @@ PRODUCTS = (
         "        m = m if 0 <= m < L and h[m].shape == h[i - 1].shape else i - 1\n"
         "        dw[i] = h[m].T @ dz[i]",
         stages={"dw": input_of_another_layer},
-        applies=lambda point: point.depth > 1,
+        applies=hidden,
         fit=Among(lambda point: (1, -1)),
         example=1,
         trigger="two neighbouring layers of the same width",

@@ -20,7 +20,7 @@ from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.planting import bare, plant, planted_step
 from compare.mistakes.reporting import CURVES, CurveMistake
 from compare.mistakes.start import DECLARED, StartMistake
-from compare.mistakes.update import StepMistake
+from compare.mistakes.step_mistake import StepMistake
 from compare.result import Diagnosis
 
 SIZES = ((12, 9, 5), (12, 9, 7, 5), (8, 8, 8, 5), (7, 9, 7))

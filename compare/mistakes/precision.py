@@ -7,26 +7,27 @@ from functools import partial
 
 import numpy as np
 
+from compare.mistakes.conditions import hidden
+from compare.mistakes.lines import DW_LINE, DZ_LINE, ERROR_LINE, H_LINE, INPUT_LINE, P_LINE
 from compare.mistakes.mistake import NetworkMistake, Seen
-from compare.mistakes.softmax import P_LINE
 from compare.textbook import RIGHT, Pair, Pass, Point
 from compare.textbook.functions import activate, cast, trunc
 
 FAMILY = "dtype"
 PLACES = {
-    "inputs": ("x", "z, h = {}, {0: x}", "x = {cast}\n    z, h = {}, {0: x}", "x"),
-    "hidden": ("h", "h[i] = f(z[i])", "h[i] = {cast}", "f(z[i])"),
+    "inputs": ("x", INPUT_LINE, "x = {cast}\n    z, h = {}, {0: x}", "x"),
+    "hidden": ("h", H_LINE, "h[i] = {cast}", "f(z[i])"),
     "probabilities": ("p", P_LINE, "p = {cast}\n    log_p = np.log(p)", "softmax(logits)"),
-    "errors": ("error", "error = p - y", "error = {cast}", "(p - y)"),
+    "errors": ("error", ERROR_LINE, "error = {cast}", "(p - y)"),
     "deltas": (
         "dz",
-        "dz[i - 1] = dh[i - 1] * slope(h[i - 1])",
+        DZ_LINE,
         "dz[i - 1] = {cast}",
         "(dh[i - 1] * slope(h[i - 1]))",
     ),
     "weight-gradients": (
         "dw",
-        "dw[i] = h[i - 1].T @ dz[i]",
+        DW_LINE,
         "dw[i] = {cast}",
         "(h[i - 1].T @ dz[i])",
     ),
@@ -83,10 +84,10 @@ PRECISION = (
         "integer first result, zeros of an integer dtype) holds them.",
         right="h = f(z)",
         wrong="h = trunc(f(z))",
-        line="h[i] = f(z[i])",
+        line=H_LINE,
         slip="h[i] = np.trunc(f(z[i]))",
         stages={"h": lambda net, i: trunc(activate(net.z(i), net.activation))},
-        applies=lambda point: point.depth > 1,
+        applies=hidden,
         seen=1,
     ),
     NetworkMistake(

@@ -1,34 +1,22 @@
-"""Family: how the sum over the batch is divided, and over what is summed at all."""
+"""Family: what the sum over the batch is divided by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from compare.mistakes.conditions import averaged, hidden, summed
 from compare.mistakes.fits import whole
+from compare.mistakes.lines import (
+    DIVISOR_LINE,
+    DLOGITS_LINE,
+    DW_LINE,
+    LOSS_LINE,
+    dlogits_slip,
+)
 from compare.mistakes.mistake import NetworkMistake
-from compare.textbook import RIGHT, Pair, Pass, Point
-from compare.textbook.functions import repeated
+from compare.textbook import RIGHT, Pair, Pass
 
 FAMILY = "reduction"
-ERROR_LINE = "dz, dh, dw, db = {L: error / M}, {}, {}, {}"
-LOSS_LINE = "loss = terms.sum() / M"
-DW_LINE = "dw[i] = h[i - 1].T @ dz[i]"
-DB_LINE = "db[i] = dz[i].sum(axis=0)"
-
-
-def error_slip(expression: str) -> str:
-    """Return the line of `dlogits` with another expression."""
-    return ERROR_LINE.replace("error / M", expression)
-
-
-def averaged(point: Point) -> bool:
-    """Return whether the loss is declared to be averaged over the batch."""
-    return point.reduction == "mean"
-
-
-def summed(point: Point) -> bool:
-    """Return whether the loss is declared to be summed over the batch."""
-    return point.reduction == "sum"
 
 
 def error_over(divisor: Callable[[Pass], float]) -> Callable[[Pass, int], Pair]:
@@ -49,8 +37,8 @@ SUM_AGAINST_MEAN = (
         "N = {N} times too large.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = p - y",
-        line=ERROR_LINE,
-        slip=error_slip("error"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error"),
         stages={"dlogits": lambda net, _: net.error},
         applies=averaged,
         seen=17,
@@ -62,8 +50,8 @@ SUM_AGAINST_MEAN = (
         "N = {N} times too small.",
         right="dlogits = p - y",
         wrong="dlogits = (p - y) / N",
-        line=ERROR_LINE,
-        slip=error_slip("error / N"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error / N"),
         stages={"dlogits": error_over(lambda net: net.rows)},
         applies=summed,
         trigger="the loss is declared to be a sum",
@@ -100,7 +88,7 @@ SUM_AGAINST_MEAN = (
         "convention, everything is N = {N} times as large. Declare it with `--reduction sum`.",
         right="loss = -(1/N) sum y log p, dlogits = (p - y) / N",
         wrong="loss = -sum y log p, dlogits = p - y",
-        line='M = N if reduction == "mean" else 1',
+        line=DIVISOR_LINE,
         slip="M = 1",
         stages={
             "loss": loss_over(lambda net: 1.0),
@@ -116,7 +104,7 @@ SUM_AGAINST_MEAN = (
         "convention, everything is N = {N} times as small. Declare it with `--reduction mean`.",
         right="loss = -sum y log p, dlogits = p - y",
         wrong="loss = -(1/N) sum y log p, dlogits = (p - y) / N",
-        line='M = N if reduction == "mean" else 1',
+        line=DIVISOR_LINE,
         slip="M = N",
         stages={
             "loss": loss_over(lambda net: net.rows),
@@ -136,8 +124,8 @@ WRONG_DIVISOR = (
         "the layers.",
         right="dw = h.T @ dz with dz = (p - y) / N",
         wrong="dw = h.T @ dz / N with dz = (p - y) / N",
-        line=ERROR_LINE,
-        slip=error_slip("error / N / M"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error / N / M"),
         stages={"dlogits": error_over(lambda net: net.divisor * net.rows)},
     ),
     NetworkMistake(
@@ -170,8 +158,8 @@ WRONG_DIVISOR = (
         "is K = {K} times too small, the loss is not.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / (N K)",
-        line=ERROR_LINE,
-        slip=error_slip("error / M / K"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error / M / K"),
         stages={"dlogits": error_over(lambda net: net.divisor * net.classes)},
     ),
     NetworkMistake(
@@ -181,7 +169,7 @@ WRONG_DIVISOR = (
         "both are K = {K} times too small.",
         right="loss = -(1/N) sum y log p",
         wrong="loss = -(1/(N K)) sum y log p, and its gradient",
-        line='M = N if reduction == "mean" else 1',
+        line=DIVISOR_LINE,
         slip='M = N * K if reduction == "mean" else K',
         stages={
             "loss": loss_over(lambda net: net.divisor * net.classes),
@@ -196,8 +184,8 @@ WRONG_DIVISOR = (
         "N = {N}: `shape[1]` was taken for `shape[0]`.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / F",
-        line=ERROR_LINE,
-        slip=error_slip("error / F"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error / F"),
         stages={"dlogits": error_over(lambda net: net.x.shape[1])},
         seen=1,
     ),
@@ -208,8 +196,8 @@ WRONG_DIVISOR = (
         "N = {N}: `shape[1]` was taken for `shape[0]`.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / K",
-        line=ERROR_LINE,
-        slip=error_slip("error / K"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error / K"),
         stages={"dlogits": error_over(lambda net: net.classes)},
     ),
     NetworkMistake(
@@ -219,10 +207,10 @@ WRONG_DIVISOR = (
         "N = {N}.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / H",
-        line=ERROR_LINE,
-        slip=error_slip("error / H"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error / H"),
         stages={"dlogits": error_over(lambda net: net.w(net.depth).shape[0])},
-        applies=lambda point: point.depth > 1,
+        applies=hidden,
     ),
     NetworkMistake(
         name="gradient-divided-by-data-set",
@@ -231,8 +219,8 @@ WRONG_DIVISOR = (
         "N = {N} samples: by the size of the whole data set?",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / (all samples)",
-        line=ERROR_LINE,
-        slip=error_slip("error / {c:.0f}"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error / {c:.0f}"),
         stages={"dlogits": lambda net, _, c: net.error / c},
         fit=whole,
         example=1437,
@@ -254,8 +242,8 @@ WRONG_DIVISOR = (
         sentence="Every gradient is half as large as it should be: 1/(2N) for 1/N.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / (2 N)",
-        line=ERROR_LINE,
-        slip=error_slip("error / (2 * M)"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("error / (2 * M)"),
         stages={"dlogits": error_over(lambda net: 2.0 * net.divisor)},
     ),
     NetworkMistake(
@@ -265,8 +253,8 @@ WRONG_DIVISOR = (
         "which cross-entropy does not have.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = 2 (p - y) / N",
-        line=ERROR_LINE,
-        slip=error_slip("2 * error / M"),
+        line=DLOGITS_LINE,
+        slip=dlogits_slip("2 * error / M"),
         stages={"dlogits": error_over(lambda net: 0.5 * net.divisor)},
     ),
     NetworkMistake(
@@ -281,76 +269,4 @@ WRONG_DIVISOR = (
     ),
 )
 
-WRONG_SUM = (
-    NetworkMistake(
-        name="bias-not-summed",
-        family=FAMILY,
-        sentence="The bias gradient is not summed over the batch: it keeps one row per sample.",
-        right="db = sum_n dz",
-        wrong="db = dz        (N, fan_out)",
-        line=DB_LINE,
-        slip="db[i] = dz[i]",
-        stages={"db": lambda net, i: net.dz(i)},
-        seen=3,
-    ),
-    NetworkMistake(
-        name="bias-averaged",
-        family=FAMILY,
-        sentence="The bias gradient is averaged over the batch although dlogits is divided by "
-        "N = {N} already.",
-        right="db = sum_n dz",
-        wrong="db = mean_n dz",
-        line=DB_LINE,
-        slip="db[i] = dz[i].mean(axis=0)",
-        stages={"db": lambda net, i: net.dz(i).mean(0)},
-    ),
-    NetworkMistake(
-        name="bias-gradient-summed",
-        family=FAMILY,
-        sentence="The bias gradient is not divided by N = {N}: it is a sum where the weight "
-        "gradient is an average.",
-        right="db = sum_n dz with dz = (p - y) / N",
-        wrong="db = N sum_n dz",
-        line=DB_LINE,
-        slip="db[i] = (dz[i] * N).sum(axis=0)",
-        stages={"db": lambda net, i: (net.dz(i) * net.rows).sum(0)},
-        applies=averaged,
-    ),
-    NetworkMistake(
-        name="bias-summed-over-wrong-axis",
-        family=FAMILY,
-        sentence="The bias gradient is summed over the units, not over the samples: it has one "
-        "entry per sample.",
-        right="db_j = sum_n dz_nj",
-        wrong="db_n = sum_j dz_nj        (N,)",
-        line=DB_LINE,
-        slip="db[i] = dz[i].sum(axis=1)",
-        stages={"db": lambda net, i: net.dz(i).sum(1)},
-        seen=3,
-    ),
-    NetworkMistake(
-        name="bias-summed-to-a-number",
-        family=FAMILY,
-        sentence="The bias gradient is summed over samples and units: one number for all units.",
-        right="db_j = sum_n dz_nj",
-        wrong="db_j = sum_n sum_k dz_nk",
-        line=DB_LINE,
-        slip="db[i] = np.full_like(b[i], dz[i].sum())",
-        stages={"db": lambda net, i: repeated(net.dz(i).sum(), net.dz(i).shape[1])},
-        trigger="beyond the last layer: there the errors of a row add up to 0 of themselves",
-    ),
-    NetworkMistake(
-        name="gradient-collapsed-over-batch",
-        family=FAMILY,
-        sentence="The error at the logits is averaged over the batch before it is multiplied with "
-        "the inputs of the layers: a mean of products became a product of means.",
-        right="dw = sum_n h_n dz_n",
-        wrong="dw = (sum_n h_n) (mean_n dz_n)",
-        line=ERROR_LINE,
-        slip=error_slip("np.ones_like(error) * error.mean(axis=0) / M"),
-        stages={"dlogits": lambda net, _: repeated(net.error.mean(0), net.rows) / net.divisor},
-        seen=4,
-    ),
-)
-
-REDUCTION = SUM_AGAINST_MEAN + WRONG_DIVISOR + WRONG_SUM
+REDUCTION = SUM_AGAINST_MEAN + WRONG_DIVISOR

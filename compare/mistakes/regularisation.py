@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from compare.mistakes.fits import linear
+from compare.mistakes.lines import DB_LINE, DW_LINE, ERROR_LINE, LOSS_LINE, TERMS_LINE
 from compare.mistakes.mistake import NetworkMistake
-from compare.mistakes.reduction import DW_LINE, LOSS_LINE
 from compare.textbook import RIGHT, Pair, Pass
 
 FAMILY = "loss against gradient"
-ERROR_LINE = "error = p - y"
-TERMS_LINE = "terms = -y * log_p"
 LOSS_SLIP = LOSS_LINE + " + {share} * sum((w[i] ** 2).sum() for i in w)"
 SMOOTHED = "((1 - {c}) * y + {c} / K)"
 
@@ -73,7 +71,7 @@ REGULARISATION = (
         wrong="dw = h.T @ dz + {constant:.3g} w, db = sum_n dz + {constant:.3g} b",
         line=DW_LINE,
         slip=DW_LINE + " + {c} * w[i]",
-        more=(("db[i] = dz[i].sum(axis=0)", "db[i] = dz[i].sum(axis=0) + {c} * b[i]"),),
+        more=((DB_LINE, DB_LINE + " + {c} * b[i]"),),
         stages={
             "dw": penalised_gradient,
             "db": lambda net, i, c: RIGHT["db"](net, i) + c * net.b(i),

@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from compare.mistakes.fits import Among
+from compare.mistakes.lines import DW_LINE, ERROR_LINE, TERMS_LINE
 from compare.mistakes.mistake import NetworkMistake
-from compare.mistakes.reduction import DW_LINE
 from compare.textbook import RIGHT, Pair, Pass, Point
 from compare.textbook.pair import Float
 
 FAMILY = "rows and classes"
-ERROR_LINE = "error = p - y"
-TERMS_LINE = "terms = -y * log_p"
-KEPT = {"error": ERROR_LINE, "terms": TERMS_LINE}
 
 Keep = Callable[[Pass, float], Float]
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from compare.mistakes.fits import in_the_loss
+from compare.mistakes.lines import ERROR_LINE, LOG_LINE, P_LINE, p_slip
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pair, Pass
 from compare.textbook.functions import exp, log, log_softmax, maximum_of_rows, softmax, sqrt
 
 FAMILY = "softmax"
-P_LINE = "p = softmax(logits)\n    log_p = log_softmax(logits)"
-LOG_LINE = "log_p = log_softmax(logits)"
-ERROR_LINE = "error = p - y"
-
-
-def p_slip(expression: str) -> str:
-    """Return the lines of p and log p with another softmax, e.g. on `logits`."""
-    return f"p = {expression}\n    log_p = np.log(p)"
 
 
 def normalised(e: Pair) -> Pair:

@@ -1,0 +1,53 @@
+"""In which networks a mistake can be made at all."""
+
+from __future__ import annotations
+
+from compare.textbook import Point
+
+
+def averaged(point: Point) -> bool:
+    """Return whether the loss is declared to be averaged over the batch."""
+    return point.reduction == "mean"
+
+
+def summed(point: Point) -> bool:
+    """Return whether the loss is declared to be summed over the batch."""
+    return point.reduction == "sum"
+
+
+def hidden(point: Point) -> bool:
+    """Return whether there is a hidden layer."""
+    return point.depth > 1
+
+
+def curved(point: Point) -> bool:
+    """Return whether a hidden layer has an activation with a derivative other than 1."""
+    return point.activation != "identity" and hidden(point)
+
+
+def relu(point: Point) -> bool:
+    """Return whether masks are what the derivative is about."""
+    return point.activation == "relu" and hidden(point)
+
+
+def smooth(point: Point) -> bool:
+    """Return whether the derivative is written in the value (tanh, sigmoid)."""
+    return point.activation in ("tanh", "sigmoid") and hidden(point)
+
+
+def square(point: Point) -> bool:
+    """Return whether some weight matrix is square: elsewhere the missing transpose raises."""
+    shapes = (point.parameters[f"w{layer}"].shape for layer in range(1, point.depth + 1))
+    return any(rows == columns for rows, columns in shapes)
+
+
+def square_behind(point: Point) -> bool:
+    """Return whether a weight matrix that the backward pass goes through is square."""
+    shapes = (point.parameters[f"w{layer}"].shape for layer in range(2, point.depth + 1))
+    return any(rows == columns for rows, columns in shapes)
+
+
+def alike(point: Point) -> bool:
+    """Return whether two weight matrices have the same shape."""
+    shapes = [point.parameters[f"w{layer}"].shape for layer in range(1, point.depth + 1)]
+    return len(set(shapes)) < len(shapes)

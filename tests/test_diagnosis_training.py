@@ -1,0 +1,126 @@
+"""The diagnosis of updates, curves and initial weights: named from records, with proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.diagnosis import diagnose_curves, diagnose_start, diagnose_step
+from compare.mistakes.catalogue import named
+from compare.mistakes.planting import planted_step
+from compare.result import Diagnosis
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def only(found: tuple[Diagnosis, ...]) -> Diagnosis:
+    """Return the one finding there is."""
+    (one,) = found
+    return one
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where training stood before an update."""
+
+    update: int
+    parameters: Arrays
+    gradients: Arrays
+    state: Arrays
+
+
+def records(step: Callable[..., Any], *, state: bool = True, first: int = 0) -> list[Record]:
+    """Return four consecutive records of a step with random gradients."""
+    generator = np.random.default_rng(0)
+    parameters = {"w1": generator.normal(size=(5, 4)), "b1": generator.normal(size=4)}
+    velocity: Arrays = {}
+    made = []
+    for update in range(4):
+        gradients = {name: generator.normal(size=w.shape) for name, w in parameters.items()}
+        made.append(Record(update, parameters, gradients, velocity if state else {}))
+        parameters, velocity = step(
+            parameters, gradients, velocity, learning_rate=0.2, momentum=0.7
+        )
+    return made[first:]
+
+
+def mixed(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: float) -> Any:
+    """Weights by Nesterov's momentum, biases up the gradient."""
+    w, v = planted_step(named("nesterov"))(parameters, gradients, state, **rates)
+    b, u = planted_step(named("gradient-ascent"))(parameters, gradients, state, **rates)
+    return {"w1": w["w1"], "b1": b["b1"]}, {"v_w1": v["v_w1"], "v_b1": u["v_b1"]}
+
+
+@pytest.mark.parametrize("state", [True, False], ids=["state recorded", "state unknown"])
+@pytest.mark.parametrize(
+    "name", ["biases-without-momentum", "nesterov", "weight-decay", "dampened"]
+)
+def test_a_mistake_in_the_update_is_named_from_records(name: str, state: bool) -> None:
+    made = records(planted_step(named(name)), state=state)
+    assert only(diagnose_step(made, learning_rate=0.2, momentum=0.7)).mistake == name
+
+
+def test_records_of_a_right_update_name_nothing() -> None:
+    made = records(manual_mlp.velocity_step)
+    assert diagnose_step(made, learning_rate=0.2, momentum=0.7) == ()
+    assert diagnose_step(made[2:], learning_rate=0.2, momentum=0.7) == ()
+
+
+def test_the_other_momentum_form_is_a_convention_that_the_state_shows() -> None:
+    made = records(manual_mlp.buffer_step)
+    found = only(diagnose_step(made, learning_rate=0.2, momentum=0.7))
+    assert found.mistake == "other-momentum-form"
+    assert diagnose_step(made, learning_rate=0.2, momentum=0.7, form="buffer") == ()
+
+
+def test_mistakes_in_weights_and_in_biases_are_both_named() -> None:
+    found = only(diagnose_step(records(mixed), learning_rate=0.2, momentum=0.7))
+    assert set(found.mistake.split(" + ")) == {"nesterov", "gradient-ascent"}
+
+
+def test_only_the_parameters_that_are_wrong_are_blamed() -> None:
+    def stuck(parameters: Arrays, *rest: Any, **rates: float) -> Any:
+        after, state = planted_step()(parameters, *rest, **rates)
+        return after | {"b1": parameters["b1"]}, state
+
+    found = only(diagnose_step(records(stuck), learning_rate=0.2, momentum=0.7))
+    assert found.mistake == "parameter-never-updated"
+    assert found.sentence.endswith("(Only the biases.)")
+
+
+def test_a_wrong_first_velocity_is_named_with_its_size() -> None:
+    made = records(planted_step(named("velocity-starts-elsewhere")), state=False)
+    found = only(diagnose_step(made, learning_rate=0.2, momentum=0.7))
+    assert (found.mistake, found.constant) == ("velocity-starts-elsewhere", 1e-5)
+
+
+def test_a_validation_curve_after_the_update_is_named() -> None:
+    train, validation = np.linspace(2, 1, 8) ** 2, np.linspace(2, 1.2, 8)
+    right = {"train_loss": train, "validation_loss": validation}
+    drawn = {"train_loss": train[:-1], "validation_loss": validation[1:]}
+    cut = {name: curve[:-1] for name, curve in right.items()}
+    found = only(diagnose_curves(drawn, cut))
+    assert found.mistake == "validation-after-update"
+    assert diagnose_curves(cut, cut) == ()
+
+
+def test_a_curve_within_the_given_allowance_is_right() -> None:
+    right = {"train_loss": np.full(5, 2.0), "validation_loss": np.full(5, 1.0)}
+    drawn = {"train_loss": np.full(5, 1.0), "validation_loss": np.full(5, 2.0)}
+    assert only(diagnose_curves(drawn, right)).mistake == "curves-swapped"
+    assert diagnose_curves(drawn, right, {"train_loss": 2.0, "validation_loss": 2.0}) == ()
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["same draws", "unknown draws"])
+def test_a_variance_used_as_standard_deviation_is_named(known: bool) -> None:
+    right = manual_mlp.initial_parameters((64, 48, 10), np.random.default_rng(0))
+    wrong = {name: w * np.sqrt(2 / sum(w.shape)) if w.ndim == 2 else w for name, w in right.items()}
+    found = only(diagnose_start(wrong, reference=right if known else None))
+    assert found.mistake == "variance-as-standard-deviation"
+    assert diagnose_start(right, reference=right if known else None) == ()

@@ -15,6 +15,8 @@ from compare.checks.comparison import (
     compare_entries,
     compare_projection,
 )
+from compare.checks.weak import smallest_scale_error
+from tests.kinked import kinked
 
 Float = NDArray[np.float64]
 ONE_ULP = np.nextafter(1.0, 2.0)
@@ -160,3 +162,25 @@ def test_one_entry_beyond_its_allowance_is_always_found(
 def test_everything_within_the_allowance_agrees(reference: Float, part: float) -> None:
     allowance = 1e-3 + 1e-9 * np.abs(reference)
     assert compare_entries("dw1", reference + 0.99 * part * allowance, reference, allowance).agrees
+
+
+@given(
+    dtype=st.sampled_from(["float64", "float32"]),
+    sizes=st.lists(st.integers(2, 12), min_size=2, max_size=5).map(tuple),
+    rows=st.integers(2, 40),
+    sign=st.sampled_from([1.0, -1.0]),
+    seed=st.integers(0, 10_000),
+)
+def test_the_smallest_scale_error_that_weak_points_state_is_never_missed(
+    dtype: str, sizes: tuple[int, ...], rows: int, sign: float, seed: int
+) -> None:
+    point = kinked([], sizes, rows=rows, dtype=dtype, seed=seed)
+    loss, gradients = point.gradients({})
+    examined = point.judged(loss, gradients)
+    assert examined.agrees
+    for name, gradient in gradients.items():
+        size = smallest_scale_error(name, examined.reference_gradients[name], examined.allowances)
+        if size > 0.3:
+            continue
+        scaled = (gradient.astype(np.float64) * (1 + 1.01 * sign * size)).astype(dtype)
+        assert not point.judged(loss, gradients | {name: scaled}).agrees

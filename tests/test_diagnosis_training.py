@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 import manual_mlp
-from compare.diagnosis import diagnose_curves, diagnose_start, diagnose_step
+from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
 from compare.mistakes.catalogue import named
+from compare.mistakes.plain_run import PICKS, run
 from compare.mistakes.planting import planted_step
 from compare.result import Diagnosis
 
@@ -124,3 +125,13 @@ def test_a_variance_used_as_standard_deviation_is_named(known: bool) -> None:
     found = only(diagnose_start(wrong, reference=right if known else None))
     assert found.mistake == "variance-as-standard-deviation"
     assert diagnose_start(right, reference=right if known else None) == ()
+
+
+@pytest.mark.parametrize("name", ["weights-stepped-first", *PICKS])
+def test_a_mistake_about_batches_and_order_is_named_from_the_records_of_a_run(name: str) -> None:
+    generator = np.random.default_rng(1)
+    data = generator.normal(size=(15, 7)), np.eye(4)[generator.integers(4, size=15)]
+    parameters = manual_mlp.initial_parameters((7, 6, 4), generator)
+    order = np.split(generator.permutation(15), 3)
+    assert only(diagnose_records(run(named(name), data, parameters, order), data)).mistake == name
+    assert diagnose_records(run(named("nesterov"), data, parameters, order), data) == ()

@@ -34,6 +34,7 @@ def measured(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Score]]]
     networks, seed = count["networks"], arguments.seed
     yield "loss and gradient", shown(measures.singles(networks, seed))
     yield "update", shown(training.steps(max(2, networks), seed))
+    yield "batches and order", shown(training.orders(networks, seed))
     yield "repeated calls", shown(training.calls(networks, seed))
     yield "curves", shown(training.curves(networks, seed))
     yield "initial weights", shown(training.starts(max(2, networks), seed))

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 import manual_mlp
 from benchmarks.diagnosis.measures import Score, names, timed
 from benchmarks.diagnosis.networks import Network, draw
-from compare.diagnosis import diagnose_curves, diagnose_start, diagnose_step
+from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
 from compare.mistakes.calls import CALLS
 from compare.mistakes.catalogue import STEP
+from compare.mistakes.order import RECORDS, RecordMistake
+from compare.mistakes.plain_run import run
 from compare.mistakes.planting import bare, plant, planted_step
 from compare.mistakes.reporting import CURVES, REPORTING
 from compare.mistakes.start import START
@@ -91,6 +93,29 @@ def one_step(
     start = perf_counter()
     found = diagnose_step(made, learning_rate=learning_rate, momentum=momentum)
     told(score, mistake.name, found, start, f"{network} {learning_rate} {momentum}")
+
+
+def orders(networks: int, seed: int) -> Iterator[Score]:
+    """Plant every mistake about batches and order in a short run on random data."""
+    for index, mistake in enumerate(RECORDS):
+        score = Score(mistake.name)
+        generator = np.random.default_rng([seed, 6000 + index])
+        for _ in range(networks):
+            one_run(score, mistake, generator)
+        yield score
+
+
+def one_run(score: Score, mistake: RecordMistake, generator: np.random.Generator) -> None:
+    """Plant one of them in a network of two layers."""
+    inputs, width, classes, size = (int(n) for n in generator.integers(4, 12, size=4))
+    parameters = manual_mlp.initial_parameters((inputs, width, classes), generator)
+    targets = np.eye(classes)[generator.integers(classes, size=4 * size)]
+    data = generator.normal(size=(4 * size, inputs)), targets
+    order = np.split(generator.permutation(4 * size), 4)
+    made = run(mistake, data, parameters, order)
+    start = perf_counter()
+    found = diagnose_records(made, data)
+    told(score, mistake.name, found, start, f"{inputs}-{width}-{classes}, batches of {size}")
 
 
 def calls(networks: int, seed: int) -> Iterator[Score]:

@@ -6,6 +6,7 @@ and computing rightly does not. `facts` says what can be said when none does.
     diagnose            a function that can be called            loss, gradient, repeated calls
     diagnose_gradients  numbers recorded at a point or several   loss, gradient, intermediates
     diagnose_step       consecutive records                      the update
+    diagnose_records    records and the training set             batches and order
     diagnose_start      the first record                         initial weights
     diagnose_curves     curves                                   what was reported
     prediction          a mistake's name                         its loss and gradients at a point
@@ -17,6 +18,7 @@ from compare.diagnosis.facts import facts, facts_of
 from compare.diagnosis.gradients import diagnose, diagnose_gradients
 from compare.diagnosis.observation import Observation, observe
 from compare.diagnosis.prediction import prediction
+from compare.diagnosis.records import diagnose_records
 from compare.diagnosis.start import diagnose_start
 from compare.diagnosis.step import diagnose_step
 
@@ -26,6 +28,7 @@ __all__ = [
     "diagnose_calls",
     "diagnose_curves",
     "diagnose_gradients",
+    "diagnose_records",
     "diagnose_start",
     "diagnose_step",
     "facts",

@@ -11,6 +11,7 @@ from compare.mistakes.derivative import DERIVATIVE
 from compare.mistakes.linear_algebra import LINEAR_ALGEBRA
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.momentum import MOMENTUM
+from compare.mistakes.order import RECORDS
 from compare.mistakes.precision import PRECISION
 from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.regularisation import REGULARISATION
@@ -40,7 +41,14 @@ NETWORK: tuple[NetworkMistake, ...] = (
 STEP: tuple[StepMistake, ...] = (*UPDATE, *MOMENTUM)
 """Those that show in consecutive records."""
 
-CATALOGUE: tuple[Mistake, ...] = (*NETWORK, *CALLS, *STEP, *START, *REPORTING)
+CATALOGUE: tuple[Mistake, ...] = (
+    *NETWORK,
+    *CALLS,
+    *STEP,
+    *RECORDS,
+    *START,
+    *REPORTING,
+)
 
 EXAMPLE = {"N": 32, "F": 64, "H": 48, "K": 10}
 """The numbers with which sentences are filled in where there is no network to take them from."""

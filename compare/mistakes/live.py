@@ -12,11 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.diagnosis import diagnose, diagnose_curves, diagnose_start, diagnose_step
+from compare.diagnosis import (
+    diagnose,
+    diagnose_curves,
+    diagnose_records,
+    diagnose_start,
+    diagnose_step,
+)
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
 from compare.mistakes.calls import CallMistake
 from compare.mistakes.mistake import Mistake, NetworkMistake
+from compare.mistakes.order import RecordMistake
+from compare.mistakes.plain_run import run as trained
 from compare.mistakes.planting import bare, plant, planted_step
 from compare.mistakes.reporting import CURVES, CurveMistake
 from compare.mistakes.start import DECLARED, StartMistake
@@ -112,6 +120,22 @@ def run_step(mistake: StepMistake) -> Iterator[str]:
     rates = f"learning rate {LEARNING_RATE}, momentum {MOMENTUM}"
     yield f"{UPDATES} updates of w1 (6, 4) and b1, {rates}."
     yield from answer(diagnose_step(records, learning_rate=LEARNING_RATE, momentum=MOMENTUM))
+
+
+@run.register
+def run_records(mistake: RecordMistake) -> Iterator[str]:
+    """Train a small network for a few updates with the mistake in the loop."""
+    generator = np.random.default_rng(0)
+    data = generator.normal(size=(12, 8)), np.eye(4)[generator.integers(4, size=12)]
+    parameters = {
+        "w1": generator.normal(size=(8, 6)),
+        "b1": generator.normal(size=6),
+        "w2": generator.normal(size=(6, 4)),
+        "b2": generator.normal(size=4),
+    }
+    order = np.split(generator.permutation(12), 3)
+    yield "3 updates of an 8-6-4 network with batches of 4 of 12 rows, in shuffled order."
+    yield from answer(diagnose_records(trained(mistake, data, parameters, order), data))
 
 
 @run.register

@@ -1,0 +1,67 @@
+"""Diagnosis of what an update looked at: records of a run held against other rows and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.diagnosis.alternatives import one_of
+from compare.diagnosis.match import Case, ratios
+from compare.diagnosis.observation import observe
+from compare.mistakes.order import RECORDS, Moment, RecordMistake, Trained
+from compare.result import Diagnosis
+from compare.textbook import Pass, Point
+
+Array = NDArray[Any]
+
+
+def diagnose_records(
+    records: Sequence[Trained],
+    training: tuple[Array, Array],
+    *,
+    activation: str = "relu",
+    reduction: str = "mean",
+) -> tuple[Diagnosis, ...]:
+    """Return the mistake about batches and order that reproduces the records' gradients.
+
+    `records`: consecutive ones, with their batches as row numbers of `training` = (x, targets).
+    Every record whose gradients are not right at its own batch has to be reproduced. Empty: all
+    are right, or no known mistake of this kind reproduces them.
+    """
+    wrong: list[tuple[Case, Moment]] = []
+    for index, record in enumerate(records):
+        x, targets = (array[record.batch] for array in training)
+        dtype = record.parameters["w1"].dtype
+        point = Point(record.parameters, x, targets, activation, reduction, dtype)
+        case = Case(observe(point, record.loss, record.gradients))
+        if case.disagrees:
+            wrong.append((case, Moment(point, training, records, index)))
+    if not wrong:
+        return ()
+    tried = ((mistake, farthest(mistake, wrong)) for mistake in RECORDS)
+    found = [(mistake, None, ratio) for mistake, ratio in tried if ratio <= 1.0]
+    return one_of(found, max(case.worst(frozenset()) for case, _ in wrong))
+
+
+def farthest(mistake: RecordMistake, wrong: Sequence[tuple[Case, Moment]]) -> float:
+    """Return the worst ratio over the records, each by the best of the mistake's passes.
+
+    Records the mistake says nothing about (the last one, without a successor) are left out.
+    """
+    found = [closest(case, list(mistake.passes(moment))) for case, moment in wrong]
+    return max((ratio for ratio in found if ratio is not None), default=np.inf)
+
+
+def closest(case: Case, passes: Sequence[Pass]) -> float | None:
+    """Return the smallest worst ratio of one record over the passes, None if there are none."""
+    with np.errstate(all="ignore"):
+        return min((furthest(case, net) for net in passes), default=None)
+
+
+def furthest(case: Case, net: Pass) -> float:
+    """Return the worst ratio of everything seen, held against one pass."""
+    each = (ratios(seen, net.named(name)) for name, seen in case.seen.items())
+    return max(float(found.max(initial=0.0)) for found in each)

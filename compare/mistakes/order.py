@@ -1,0 +1,157 @@
+"""Family: which rows and which weights an update looks at. Only the records of a run show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.mistakes.mistake import Mistake
+from compare.textbook import Override, Pass, Point
+
+FAMILY = "batches and order"
+LINE = "for batch in order[epoch]: loss, dw = loss_and_gradients(w, x[batch], y[batch])"
+RIGHT = "dw of the rows of this update's batch"
+
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
+
+
+class Trained(Protocol):
+    """What is needed of a record: the update, its batch, and where training stood before it."""
+
+    @property
+    def update(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def batch(self) -> Array: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def gradients(self) -> Arrays: ...
+    @property
+    def parameters(self) -> Arrays: ...
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One record among the others: `point` is its own point, `data` the training set."""
+
+    point: Point
+    data: tuple[Array, Array]
+    records: Sequence[Trained]
+    index: int
+
+    @property
+    def record(self) -> Trained:
+        """Return the record itself."""
+        return self.records[self.index]
+
+    def on(self, rows: Array, targets: Array | None = None) -> Pass:
+        """Return the right pass on other rows, with the targets of yet others if given."""
+        x, y = self.data
+        return Pass(replace(self.point, x=x[rows], targets=y[rows if targets is None else targets]))
+
+    def others(self) -> Iterator[Array]:
+        """Yield every other batch of the same epoch, and of the epochs beside it."""
+        for record in self.records:
+            if abs(record.epoch - self.record.epoch) <= 1 and record is not self.record:
+                yield record.batch
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecordMistake(Mistake):
+    """A mistake that `passes(moment)` reproduces: loss and gradients by one of the passes."""
+
+    passes: Callable[[Moment], Iterator[Pass]]
+
+    @property
+    def observable(self) -> tuple[str, ...]:
+        """Return that the records of a run show it."""
+        return ("trainer records",)
+
+
+def unshuffled(now: Moment) -> Iterator[Pass]:
+    """Yield the pass on the rows that natural order would give this update."""
+    epoch = [record for record in now.records if record.epoch == now.record.epoch]
+    start = sum(len(record.batch) for record in epoch if record.update < now.record.update)
+    yield now.on(np.arange(start, start + len(now.record.batch)) % len(now.data[0]))
+
+
+def other_targets(now: Moment) -> Iterator[Pass]:
+    """Yield the passes on this batch's inputs with another batch's targets."""
+    own = now.record.batch
+    yield from (now.on(own, rows) for rows in now.others() if len(rows) == len(own))
+
+
+def stepped_first(now: Moment) -> Iterator[Pass]:
+    """Yield the pass that goes back through the weights of the next record."""
+    if now.index + 1 < len(now.records):
+        after = now.records[now.index + 1].parameters
+        back = Override("dh", lambda net, i: net.dz(i + 1) @ after[f"w{i + 1}"].T)
+        yield Pass(now.point).having(frozenset({back}))
+
+
+RECORDS = (
+    RecordMistake(
+        name="weights-stepped-first",
+        family=FAMILY,
+        sentence="Each layer is updated as the backward pass goes by: the gradient goes on through "
+        "weights that have taken their step already.",
+        right="dh = dz @ w.T, all gradients at the weights before the update",
+        wrong="dh = dz @ (w after its update).T",
+        line="gradients = backward(w); w = step(w, gradients)",
+        slip="for layer in reversed(layers): gradients = ...; w[layer] = step(...)",
+        passes=stepped_first,
+        seen=6,
+    ),
+    RecordMistake(
+        name="batch-of-another-update",
+        family=FAMILY,
+        sentence="The update uses the batch of another update: the batches come in another order.",
+        right=RIGHT,
+        wrong="dw of the rows of another update's batch",
+        line=LINE,
+        slip=LINE.replace("order[epoch]", "another_order[epoch]"),
+        passes=lambda now: (now.on(rows) for rows in now.others()),
+        trigger="mini-batches",
+    ),
+    RecordMistake(
+        name="batches-not-shuffled",
+        family=FAMILY,
+        sentence="The batches are cut from the data in natural order; the declared order is "
+        "shuffled.",
+        right=RIGHT,
+        wrong="dw of the next rows in natural order",
+        line=LINE,
+        slip=LINE.replace("order[epoch]", "natural_order"),
+        passes=unshuffled,
+        trigger="mini-batches and a shuffled order",
+    ),
+    RecordMistake(
+        name="whole-data-set-in-every-update",
+        family=FAMILY,
+        sentence="The update uses the whole training set, not its batch.",
+        right=RIGHT,
+        wrong="dw of all rows",
+        line=LINE,
+        slip=LINE.replace("x[batch], y[batch]", "x, y"),
+        passes=lambda now: iter([now.on(np.arange(len(now.data[0])))]),
+        trigger="mini-batches",
+    ),
+    RecordMistake(
+        name="targets-of-another-batch",
+        family=FAMILY,
+        sentence="Inputs and targets of the update come from different batches.",
+        right=RIGHT,
+        wrong="dw of this batch's inputs with another batch's targets",
+        line=LINE,
+        slip=LINE.replace("y[batch]", "y[other_batch]"),
+        passes=other_targets,
+        trigger="mini-batches",
+    ),
+)

@@ -2,7 +2,7 @@
 
 OpenBLAS (NumPy) and OpenMP (torch) keep the threads of a finished operation spinning, in the hope
 of more work. Here the next operation is the other library's, and on two cores a spinning thread
-holds one of the two that it needs: the default run took four times as long (docs/speed.md).
+holds one of the two that it needs: the default run took four times as long.
 """
 
 import os

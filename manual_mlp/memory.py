@@ -15,7 +15,7 @@ import numpy as np
 from manual_mlp.arrays import Array
 
 # Small enough for a few such arrays to share a cache, large enough for the matrix product of one
-# block to be nearly as fast as that of all rows. Measured: docs/speed.md.
+# block to be nearly as fast as that of all rows. `python -m benchmarks.speed` measures it.
 BLOCK_BYTES = 2**22
 
 

@@ -9,20 +9,32 @@ import numpy as np
 from compare.diagnosis.explanation import NOTHING, Part
 from compare.diagnosis.match import Case, Overrides
 from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.fits import Among
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pass
+
+MANY = 32
+"""Rows above which each single one is tried alone only."""
 
 
 def parts(case: Case, *, alone: bool) -> Iterator[Part]:
     """Yield every mistake that can be made at this point, with candidates for its constant.
 
-    `alone`: only mistakes that can explain everything without a second one.
+    `alone`: only mistakes that can explain everything without a second one. Otherwise a mistake
+    about one row of many is left out: with a second one beside it that is a needle in a haystack.
     """
     for mistake in NETWORK:
+        if not alone and len(case.point.x) > MANY and of_a_row(mistake):
+            continue
         if mistake.applies(case.point) and (mistake.proof is None or mistake.proof(case.seen)):
             for layer in mistake.choices(case.point):
                 if not alone or rest_is_reproduced(case, Part(mistake, 1.0, layer), NOTHING):
                     yield from fitted(case, mistake, layer, NOTHING)
+
+
+def of_a_row(mistake: NetworkMistake) -> bool:
+    """Return whether the mistake's constant is a row of the batch."""
+    return isinstance(mistake.fit, Among) and mistake.fit.varies
 
 
 def rest_is_reproduced(case: Case, part: Part, given: Overrides) -> bool:

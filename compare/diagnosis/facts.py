@@ -80,7 +80,7 @@ def listed(name: str, what: str, bad: Flags) -> Iterator[str]:
     numbers = np.flatnonzero(bad)
     if 0 < len(numbers) < len(bad):
         first = ", ".join(map(str, numbers[:LISTED]))
-        more = ", ..." if len(numbers) > LISTED else ""
+        more = " and others" if len(numbers) > LISTED else ""
         yield f"{name} is wrong in {len(numbers)} of {len(bad)} {what}: {first}{more}."
 
 

@@ -7,7 +7,7 @@ sentence of the diagnosis. The code is an override of one stage (or a few) of th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -26,10 +26,10 @@ class Mistake:
 
     `sentence` is what the user reads; `{N}`, `{K}`, `{F}`, `{H}`, `{constant}` are filled in.
     `line` and `slip` are code: as it should be, as the mistake writes it; `more` holds further
-    such pairs where one line is not enough. `trigger` says when it
-    shows, `observable` where. `seen` counts it among 70 hand-written networks; with nothing else
-    to tell two explanations apart, the frequent one is named first. A `convention` keeps loss and
-    gradient together.
+    such pairs where one line is not enough. `trigger` says when it shows, `observable` where.
+    `seen` counts it among 70 hand-written networks; with nothing else to tell two explanations
+    apart, the frequent one is named first. A `convention` keeps loss and gradient together.
+    `example` is the constant of the catalogue's own runs, where there is one.
     """
 
     name: str
@@ -63,14 +63,14 @@ class NetworkMistake(Mistake):
     A stage function is `(pass, layer) -> Pair`, with a third argument where there is a free
     constant, which `fit` recovers from the numbers seen. `applies` tells the networks in which
     the mistake can be made; `proof`, if given, is asked about the numbers seen before the
-    explanation is accepted.
+    explanation is accepted. Without `layers` it is never looked for in one layer alone.
     """
 
     stages: Mapping[str, Callable[..., Pair]]
     fit: Fit | None = None
     applies: Callable[[Point], bool] = everywhere
     proof: Callable[[Seen], bool] | None = None
-    layers: bool = field(default=True)
+    layers: bool = True
 
     @property
     def observable(self) -> tuple[str, ...]:

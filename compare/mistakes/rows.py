@@ -17,14 +17,23 @@ FAMILY = "rows and classes"
 Keep = Callable[[Pass, float], Float]
 
 
+EVERY = 64
+"""Up to this many samples each one is tried; of more only the ends, and where chunks end."""
+CHUNKS = (8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000)
+
+
 def rows(point: Point) -> Iterable[float]:
-    """Return the number of every sample."""
-    return range(len(point.targets))
+    """Return the number of every sample, or of the first and last few."""
+    n = len(point.targets)
+    return range(n) if n <= EVERY else (0, 1, n - 2, n - 1)
 
 
 def later_rows(point: Point) -> Iterable[float]:
-    """Return the number of every sample but the first."""
-    return range(1, len(point.targets))
+    """Return the number of every sample but the first, or where the last chunk begins."""
+    n = len(point.targets)
+    if n <= EVERY:
+        return range(1, n)
+    return sorted({1, n - 1, *(n - n % size for size in CHUNKS if n % size)})
 
 
 def classes(point: Point) -> Iterable[float]:

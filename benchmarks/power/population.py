@@ -1,0 +1,41 @@
+"""The stated population: random points, drawn so that everything a judge could stumble over occurs.
+
+`ordinary` ones: depth 1-5, widths 4-512, batches 1-2,048, all activations, mean (4 in 5) and sum,
+one-hot and soft targets, with and without biases. `training`: along honest runs to convergence.
+`scales`: inputs and weights from 1e-6 to 1e6. `alike`: samples or units that repeat. `hard`: widths
+and batches of 1, zeros, denormals, saturation, weights of rank one. Both formats alternate, and
+every draw depends on its seed and number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.power.alike import alike
+from benchmarks.power.case import Case, Setting, Sketch, as_case
+from benchmarks.power.hard import hard
+from benchmarks.power.networks import Generator, ordinary, scales
+from benchmarks.power.training import along_a_run
+
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
+KINDS: dict[str, tuple[Callable[[Generator, Setting], Sketch], float]] = {
+    "training": (along_a_run, 0.06),
+    "ordinary": (lambda generator, _: ordinary(generator), 0.64),
+    "scales": (lambda generator, _: scales(generator), 0.06),
+    "alike": (lambda generator, _: alike(generator), 0.12),
+    "hard": (hard, 0.12),
+}
+"""How each kind is drawn, and how often."""
+
+
+def draw(seed: int, number: int) -> Case:
+    """Draw case `number` of the population that `seed` stands for; formats alternate."""
+    generator = np.random.default_rng((seed, number))
+    dtype = np.dtype((np.float64, np.float32)[number % 2])
+    kind = str(generator.choice(list(KINDS), p=[share for _, share in KINDS.values()]))
+    activation = str(generator.choice(ACTIVATIONS))
+    setting = Setting(activation, "sum" if generator.random() < 0.2 else "mean", dtype)
+    with np.errstate(all="ignore"):  # a scale of 1e12 need not fit
+        return as_case(kind, KINDS[kind][0](generator, setting), setting)

@@ -1,0 +1,170 @@
+"""The measures of all points as Markdown: false accusations, power, detection, time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from benchmarks.power.measures import OURS, RULES, Detection, Point
+from benchmarks.power.ours import ANY_SHAPE
+from benchmarks.power.planted import KINDS as ERRORS
+from benchmarks.power.planted import SIZES
+from benchmarks.power.population import KINDS as POINTS
+from compare.checks.weak import PROMISED
+
+DTYPES = ("float64", "float32")
+Row = Sequence[str]
+
+
+def markdown(title: str, head: Row, rows: Sequence[Row]) -> str:
+    """Return one table under a heading."""
+    lines = [f"### {title}", "", *map(line, (head, ["---"] * len(head), *rows))]
+    return "\n".join(lines) + "\n"
+
+
+def line(cells: Row) -> str:
+    """Return one row."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share, with as many digits as tell some from none and from all."""
+    if whole == 0:
+        return "none"
+    share = 100 * part / whole
+    return (
+        f"{share:.0f} %"
+        if share == round(share)
+        else f"{share:.2g} %"
+        if share < 10
+        else (f"{share:.1f} %")
+    )
+
+
+def power_of_ten(size: float) -> str:
+    """Return 1, 1e-1, 1e-2, ..."""
+    return f"{size:.0e}".replace("e+00", "").replace("e-0", "e-")
+
+
+def of(points: Sequence[Point], dtype: str) -> list[Point]:
+    """Return the points of a format at which anything could be said."""
+    return [point for point in points if point.dtype == dtype and point.decided]
+
+
+def accusations(points: Sequence[Point]) -> str:
+    """Right gradients that each rule rejects, of those it was shown."""
+    rows = []
+    for rule in RULES:
+        cells = [rule]
+        for dtype in DTYPES:
+            counts = [point.rejected[rule] for point in of(points, dtype)]
+            no, shown = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+            cells.append(f"{no:,} of {shown:,} ({percent(no, shown)})")
+        rows.append(cells)
+    return markdown("Right gradients rejected", ("rule", *DTYPES), rows)
+
+
+def worst_ratio(points: Sequence[Point]) -> float:
+    """Return the largest honest ratio."""
+    return max((ratio for p in points for ratio, _ in p.ratios.values()), default=0.0)
+
+
+def honest_ratios(points: Sequence[Point]) -> str:
+    """This project's honest comparisons by kind of point: how many, how many accused, the worst."""
+    rows = []
+    for kind in (*POINTS, "all"):
+        cells = [kind]
+        for dtype in DTYPES:
+            mine = [point for point in of(points, dtype) if kind in (point.kind, "all")]
+            ratios = [ratio for point in mine for ratio, _ in point.ratios.values()]
+            accused = sum(ratio > 1 for ratio in ratios)
+            cells += [f"{len(ratios):,}", f"{accused:,}", f"{worst_ratio(mine):.2f}"]
+        rows.append(cells)
+    head = ("points", *(f"{d} {what}" for d in DTYPES for what in ("compared", "accused", "worst")))
+    return markdown("Honest comparisons, × allowance", head, rows)
+
+
+def power(points: Sequence[Point]) -> str:
+    """The allowance and the weak tensors, per format."""
+    rows = []
+    for dtype in DTYPES:
+        tensors = [tensor for point in of(points, dtype) for tensor in point.tensors.values()]
+        medians = [tensor.median for tensor in tensors if tensor.median is not None]
+        blind = sum(not tensor.power.scale <= PROMISED[dtype] for tensor in tensors)
+        shapes = sum(not tensor.power.any_shape <= ANY_SHAPE for tensor in tensors)
+        weak = sum(tensor.power.weak for tensor in tensors)
+        shares = [percent(n, len(tensors)) for n in (blind, shapes, weak)]
+        middle = f"{median(medians):.0f} u" if medians else "none"
+        rows.append([dtype, f"{len(tensors):,}", middle, power_of_ten(PROMISED[dtype]), *shares])
+    head = (
+        "format", "gradients", "median allowance of an entry", "promised scale error",
+        "weak for it", f"weak for {power_of_ten(ANY_SHAPE)} of any shape", "weak",
+    )  # fmt: skip
+    return markdown("What could be seen", head, rows)
+
+
+def seen(points: Sequence[Point], dtype: str, kind: str) -> tuple[list[Detection], int]:
+    """Return the errors of a kind planted in tensors that are not weak, and how many were."""
+    planted = [d for point in of(points, dtype) for d in point.detections if d.kind == kind]
+    strong = [detection for detection in planted if not detection.weak]
+    return strong, len(planted) - len(strong)
+
+
+def always_from(rule: str, detections: Sequence[Detection]) -> str:
+    """Return the smallest size from which on a rule detected everything."""
+    missed = [d.missed[rule] for d in detections if rule in d.missed]
+    above = [size for size in SIZES if size > max(missed, default=0.0)]
+    if not missed:
+        return "not asked"
+    return power_of_ten(above[-1]) if above else "never"
+
+
+def share_seen(rule: str, detections: Sequence[Detection]) -> str:
+    """Return how often a rule detected everything from 1e-3 on, of what it was asked about."""
+    missed = [d.missed[rule] for d in detections if rule in d.missed]
+    found = sum(size < ANY_SHAPE for size in missed)
+    return f"{percent(found, len(missed))} of {len(missed):,}" if missed else "not asked"
+
+
+def detection(points: Sequence[Point]) -> Iterator[str]:
+    """Per format: the smallest size always detected, and the share detected at 1e-3."""
+    for dtype in DTYPES:
+        groups = {kind: seen(points, dtype, kind) for kind in ERRORS}
+        cells = ((always_from, "Smallest relative error always detected"),
+                 (share_seen, f"Errors of relative size {power_of_ten(ANY_SHAPE)} detected"))  # fmt: skip
+        for cell, title in cells:
+            rows = [[rule, *(cell(rule, found) for found, _ in groups.values())] for rule in RULES]
+            rows.append(["planted, not weak", *(f"{len(f):,}" for f, _ in groups.values())])
+            weak = (percent(n, len(f) + n) for f, n in groups.values())
+            rows.append(["left out as weak", *weak])
+            yield markdown(f"{title}, {dtype}", ("rule", *ERRORS), rows)
+
+
+def times(measured: dict[str, dict[str, float]]) -> str:
+    """The time of a whole check, in reference gradients: per network and rule."""
+    rows = [
+        [rule, *(f"{column[rule]:.2f}" if rule in column else "-" for column in measured.values())]
+        for rule in RULES
+    ]
+    return markdown("Time of a whole check, in reference gradients", ("rule", *measured), rows)
+
+
+def failures(points: Sequence[Point]) -> Iterator[str]:
+    """Yield what falls short of the figures that must be reached."""
+    if not any(point.decided for point in points):
+        yield "nothing was compared"
+    for point in points:
+        for variant, (ratio, where) in point.ratios.items():
+            if not ratio <= 0.5:
+                what = "accused" if not ratio <= 1 else "above 0.5"
+                yield f"{what}: {variant}, {where} at {ratio:.3g} × allowance; {name(point)}"
+        for found in point.detections:
+            wanted = PROMISED[point.dtype] if found.kind == "scale" else ANY_SHAPE
+            if not found.weak and found.missed.get(OURS, 0.0) >= wanted:
+                size = found.missed[OURS]
+                yield f"missed: {found.kind} of {size:g} in d{found.tensor}; {name(point)}"
+
+
+def name(point: Point) -> str:
+    """Return how to find a point again."""
+    return f"case {point.number}, {point.kind}, {point.dtype}, {point.case}"

@@ -15,7 +15,7 @@ from benchmarks.power import tables, timing
 from benchmarks.power.measures import OURS, Point
 from benchmarks.power.workers import measured, single_threaded
 
-QUICK, FULL = 40, 1500
+QUICK, FULL = 24, 1500
 """Points; each is compared with up to nine honest variants."""
 
 

@@ -13,13 +13,17 @@ from benchmarks.power.population import KINDS as POINTS
 from compare.checks.weak import PROMISED
 
 DTYPES = ("float64", "float32")
+NOT_ASKED = (
+    "A rule is asked about wrong gradients only where it accepts the right ones, gradcheck only in "
+    "the smallest networks."
+)
 Row = Sequence[str]
 
 
-def markdown(title: str, head: Row, rows: Sequence[Row]) -> str:
-    """Return one table under a heading."""
-    lines = [f"### {title}", "", *map(line, (head, ["---"] * len(head), *rows))]
-    return "\n".join(lines) + "\n"
+def markdown(title: str, note: str, head: Row, rows: Sequence[Row]) -> str:
+    """Return one table under a heading and a note on how to read it."""
+    table = "\n".join(map(line, (head, ["---"] * len(head), *rows)))
+    return f"### {title}\n\n{note}\n\n{table}\n"
 
 
 def line(cells: Row) -> str:
@@ -28,17 +32,12 @@ def line(cells: Row) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share, with as many digits as tell some from none and from all."""
+    """Return a share; neither a few nor nearly all are rounded away."""
     if whole == 0:
         return "none"
     share = 100 * part / whole
-    return (
-        f"{share:.0f} %"
-        if share == round(share)
-        else f"{share:.2g} %"
-        if share < 10
-        else (f"{share:.1f} %")
-    )
+    digits = 0 if share in (0, 100) else 1 if 1 <= share < 99.95 else 2
+    return f"{share:.{digits}f} %"
 
 
 def power_of_ten(size: float) -> str:
@@ -61,7 +60,8 @@ def accusations(points: Sequence[Point]) -> str:
             no, shown = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
             cells.append(f"{no:,} of {shown:,} ({percent(no, shown)})")
         rows.append(cells)
-    return markdown("Right gradients rejected", ("rule", *DTYPES), rows)
+    note = "Every rule is shown the same answers of right implementations, gradcheck one per point."
+    return markdown("Right gradients rejected", note, ("rule", *DTYPES), rows)
 
 
 def worst_ratio(points: Sequence[Point]) -> float:
@@ -81,26 +81,48 @@ def honest_ratios(points: Sequence[Point]) -> str:
             cells += [f"{len(ratios):,}", f"{accused:,}", f"{worst_ratio(mine):.2f}"]
         rows.append(cells)
     head = ("points", *(f"{d} {what}" for d in DTYPES for what in ("compared", "accused", "worst")))
-    return markdown("Honest comparisons, × allowance", head, rows)
+    note = (
+        "This project by kind of point; loss, gradients and intermediates. Worst is to be <= 0.5."
+    )
+    return markdown("Honest comparisons, × allowance", note, head, rows)
 
 
 def power(points: Sequence[Point]) -> str:
-    """The allowance and the weak tensors, per format."""
-    rows = []
-    for dtype in DTYPES:
-        tensors = [tensor for point in of(points, dtype) for tensor in point.tensors.values()]
-        medians = [tensor.median for tensor in tensors if tensor.median is not None]
-        blind = sum(not tensor.power.scale <= PROMISED[dtype] for tensor in tensors)
-        shapes = sum(not tensor.power.any_shape <= ANY_SHAPE for tensor in tensors)
-        weak = sum(tensor.power.weak for tensor in tensors)
-        shares = [percent(n, len(tensors)) for n in (blind, shapes, weak)]
-        middle = f"{median(medians):.0f} u" if medians else "none"
-        rows.append([dtype, f"{len(tensors):,}", middle, power_of_ten(PROMISED[dtype]), *shares])
+    """The allowance and the weak tensors, per format and kind of point."""
+    rows = [
+        [dtype, kind, *power_row(mine, PROMISED[dtype])]
+        for dtype in DTYPES
+        for kind in (*POINTS, "all")
+        if (mine := [point for point in of(points, dtype) if kind in (point.kind, "all")])
+    ]
     head = (
-        "format", "gradients", "median allowance of an entry", "promised scale error",
-        "weak for it", f"weak for {power_of_ten(ANY_SHAPE)} of any shape", "weak",
+        "format", "points", "gradients", "median allowance of an entry", "all zero",
+        "promised scale error", "weak for it", f"weak for {power_of_ten(ANY_SHAPE)} of any shape",
+        "weak",
     )  # fmt: skip
-    return markdown("What could be seen", head, rows)
+    note = (
+        "The median over gradients of the median over non-zero entries, relative to the entry, to "
+        "be <= 500 u. Weak: a promised error could be missed; a gradient of zeros always is."
+    )
+    return markdown("What could be seen", note, head, rows)
+
+
+def power_row(points: Sequence[Point], wanted: float) -> Row:
+    """Return the cells of one row of `power`; `wanted` is the promised scale error."""
+    tensors = [tensor for point in points for tensor in point.tensors.values()]
+    medians = [tensor.median for tensor in tensors if tensor.median is not None]
+    counts = (
+        sum(not tensor.power.scale <= wanted for tensor in tensors),
+        sum(not tensor.power.any_shape <= ANY_SHAPE for tensor in tensors),
+        sum(tensor.power.weak for tensor in tensors),
+    )
+    return (
+        f"{len(tensors):,}",
+        f"{median(medians):.0f} u" if medians else "none",
+        percent(len(tensors) - len(medians), len(tensors)),
+        power_of_ten(wanted),
+        *(percent(n, len(tensors)) for n in counts),
+    )
 
 
 def seen(points: Sequence[Point], dtype: str, kind: str) -> tuple[list[Detection], int]:
@@ -130,14 +152,16 @@ def detection(points: Sequence[Point]) -> Iterator[str]:
     """Per format: the smallest size always detected, and the share detected at 1e-3."""
     for dtype in DTYPES:
         groups = {kind: seen(points, dtype, kind) for kind in ERRORS}
-        cells = ((always_from, "Smallest relative error always detected"),
-                 (share_seen, f"Errors of relative size {power_of_ten(ANY_SHAPE)} detected"))  # fmt: skip
+        cells = (
+            (always_from, "Smallest relative error always detected"),
+            (share_seen, f"Errors of relative size {power_of_ten(ANY_SHAPE)} detected"),
+        )
         for cell, title in cells:
             rows = [[rule, *(cell(rule, found) for found, _ in groups.values())] for rule in RULES]
             rows.append(["planted, not weak", *(f"{len(f):,}" for f, _ in groups.values())])
             weak = (percent(n, len(f) + n) for f, n in groups.values())
             rows.append(["left out as weak", *weak])
-            yield markdown(f"{title}, {dtype}", ("rule", *ERRORS), rows)
+            yield markdown(f"{title}, {dtype}", NOT_ASKED, ("rule", *ERRORS), rows)
 
 
 def times(measured: dict[str, dict[str, float]]) -> str:
@@ -146,7 +170,9 @@ def times(measured: dict[str, dict[str, float]]) -> str:
         [rule, *(f"{column[rule]:.2f}" if rule in column else "-" for column in measured.values())]
         for rule in RULES
     ]
-    return markdown("Time of a whole check, in reference gradients", ("rule", *measured), rows)
+    note = "On one thread, medians; the reference's own gradient included where a rule needs it."
+    title = "Time of a whole check, in reference gradients"
+    return markdown(title, note, ("rule", *measured), rows)
 
 
 def failures(points: Sequence[Point]) -> Iterator[str]:

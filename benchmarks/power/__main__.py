@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,16 @@ def as_json(points: Sequence[Point], times: dict[str, dict[str, float]]) -> dict
         "points": [
             {
                 "case": tables.name(point),
-                "honest": point.ratios,
+                "honest": {
+                    variant: {"worst": number(ratio), "in": where}
+                    for variant, (ratio, where) in point.ratios.items()
+                },
                 "rejected": point.rejected,
                 "gradients": {
                     name: {
-                        "median allowance in u": tensor.median,
-                        "scale error seen": tensor.power.scale,
-                        "error of any shape seen": tensor.power.any_shape,
+                        "median allowance in u": number(tensor.median),
+                        "scale error seen": number(tensor.power.scale),
+                        "error of any shape seen": number(tensor.power.any_shape),
                     }
                     for name, tensor in point.tensors.items()
                 },
@@ -67,6 +71,11 @@ def as_json(points: Sequence[Point], times: dict[str, dict[str, float]]) -> dict
             for point in points
         ],
     }
+
+
+def number(value: float | None) -> float | str | None:
+    """Return a number as JSON can hold it; infinity and NaN become strings."""
+    return value if value is None or isfinite(value) else str(value)
 
 
 def today() -> str:
@@ -101,7 +110,7 @@ def main(given: Sequence[str] | None = None) -> int:
     for failure in missed:
         print(f"not reached: {failure}")
     if arguments.json:
-        text = json.dumps(as_json(points, times), indent=1)
+        text = json.dumps(as_json(points, times), indent=1, allow_nan=False)
         arguments.json.write_text(text + "\n", encoding="utf-8")
     return 1 if missed else 0
 

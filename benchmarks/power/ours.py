@@ -1,7 +1,7 @@
 """This project's rule at one point: the same-point check, kinks included, and what it cannot see.
 
-`guaranteed` is the smallest relative error that cannot be missed in a tensor; where that is larger
-than promised, the tensor is weak at this point. An all-zero gradient always is.
+`Power` is the smallest relative error that cannot be missed in a tensor; where that is larger than
+promised, the tensor is weak at this point. An all-zero gradient always is.
 """
 
 from __future__ import annotations

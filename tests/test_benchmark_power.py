@@ -12,7 +12,7 @@ from benchmarks.power import peers, planted, tables
 from benchmarks.power.__main__ import main
 from benchmarks.power.case import Array, Arrays, Case, Setting, norm
 from benchmarks.power.measures import OURS, RULES, Detection, Point, largest_missed
-from benchmarks.power.ours import Judge
+from benchmarks.power.ours import Judge, median_allowance
 from benchmarks.power.planted import KINDS, SIZES, Pass, Planting, plantings
 from benchmarks.power.population import ACTIVATIONS, draw
 from benchmarks.power.population import KINDS as POINTS
@@ -241,6 +241,13 @@ def test_a_gradient_of_zeros_is_weak() -> None:
     dead = {**case.parameters, "b1": np.full_like(case.parameters["b1"], -1e3)}
     power = Judge.at(replace(case, parameters=dead)).power()
     assert power["w1"].weak and not power["b3"].weak
+
+
+def test_an_allowance_that_is_not_a_number_allows_everything() -> None:
+    entries = np.ones(3)
+    assert median_allowance(entries, np.full(3, np.nan)) == np.inf
+    assert median_allowance(entries, np.full(3, 2.0**-53)) == 1.0
+    assert median_allowance(np.zeros(3), entries) is None
 
 
 def finding(missed: float, *, weak: bool = False, ratio: float = 0.1) -> list[str]:

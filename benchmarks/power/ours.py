@@ -34,7 +34,8 @@ def smallest_error(name: str, reference: NDArray[np.floating], allowances: Allow
     An error E with |E| <= 1.5 A everywhere is no larger than 1.5 ||A||_F.
     """
     size = norm(reference)
-    return (1 + HONEST) * norm(allowances.gradients[name]) / size if size else np.inf
+    smallest = (1 + HONEST) * norm(allowances.gradients[name]) / size if size else np.inf
+    return np.inf if np.isnan(smallest) else smallest
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,14 @@ def same_point(case: Case) -> SamePoint:
 
 
 def median_allowance(reference: Array, allowance: Array) -> float | None:
-    """Return the median allowance of the non-zero entries in u, relative to them; None without."""
+    """Return the median allowance of the non-zero entries in u, relative to them; None without.
+
+    An allowance that is not a number allows everything, as in the comparison itself.
+    """
     some = reference != 0
     if not some.any():
         return None
     unit = float(np.finfo(reference.dtype).eps) / 2
     with np.errstate(over="ignore"):
         relative = allowance[some] / np.abs(reference[some], dtype=np.float64)
-    return float(np.median(relative)) / unit
+    return float(np.median(np.where(np.isnan(relative), np.inf, relative))) / unit

@@ -67,6 +67,7 @@ def as_json(points: Sequence[Point], times: dict[str, dict[str, float]]) -> dict
                     f"{found.kind} in d{found.tensor}": found.missed.get(OURS)
                     for found in point.detections
                 },
+                "too many kinks": any(found.widened for found in point.detections),
             }
             for point in points
         ],

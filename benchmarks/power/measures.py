@@ -42,12 +42,14 @@ class Detection:
     """One planted error: for every rule the largest size it accepted, or 0.
 
     Rules that reject the right gradient at this point are not asked, and not in `missed`.
+    `widened`: the judge accepted a promised size, because too many units are on a kink to resolve
+    them; it calls the point weak then.
     """
 
     kind: str
     tensor: str
     weak: bool
-    guaranteed: float
+    widened: bool
     missed: dict[str, float]
 
 
@@ -122,20 +124,12 @@ def detect(judge: Judge, right: Arrays, point: Point) -> None:
         missed = largest_missed(planting, rules)
         power = point.tensors[planting.tensor].power
         size = missed.get(OURS, 0.0)
-        # Where too many kinks are widened over, the judge itself calls the point weak.
         widened = (
             size >= promised(planting.kind, judge.case.dtype)
             and judge.hold(planting.planted(size)).widened
         )
-        point.detections.append(
-            Detection(
-                planting.kind,
-                planting.tensor,
-                power.weak or widened,
-                power.of(planting.kind),
-                missed,
-            )
-        )
+        found = Detection(planting.kind, planting.tensor, power.weak, widened, missed)
+        point.detections.append(found)
 
 
 def rules_at(judge: Judge) -> Iterator[tuple[str, Accepts]]:

@@ -9,33 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.power.case import Array, Arrays, Case, norm
-from compare.allowance import Allowances, Arithmetic
+from benchmarks.power.case import Array, Arrays, Case
+from compare.allowance import Arithmetic
 from compare.allowance.alike import row_identities
 from compare.checks.comparison import compare_entries
 from compare.checks.same_point import Examined, Expected, SamePoint
-from compare.checks.weak import HONEST, PROMISED, smallest_scale_error
+from compare.checks.weak import (
+    PROMISED,
+    PROMISED_OF_ANY_SHAPE,
+    smallest_error,
+    smallest_scale_error,
+)
 from torch_reference import Reference
-
-ANY_SHAPE = 1e-3
-"""The relative error of any shape that must be detected in every tensor not called weak."""
 
 
 def promised(kind: str, dtype: np.dtype[np.floating]) -> float:
     """Return the relative size from which on a planted error must be detected."""
-    return PROMISED[dtype.name] if kind == "scale" else ANY_SHAPE
-
-
-def smallest_error(name: str, reference: NDArray[np.floating], allowances: Allowances) -> float:
-    """Return the smallest relative error of gradient `name`, of any shape, that cannot be missed.
-
-    An error E with |E| <= 1.5 A everywhere is no larger than 1.5 ||A||_F.
-    """
-    size = norm(reference)
-    smallest = (1 + HONEST) * norm(allowances.gradients[name]) / size if size else np.inf
-    return np.inf if np.isnan(smallest) else smallest
+    return PROMISED[dtype.name] if kind == "scale" else PROMISED_OF_ANY_SHAPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,7 @@ class Power:
     @property
     def weak(self) -> bool:
         """Whether an error of a promised size could be missed."""
-        return not (self.scale <= self.promised and self.any_shape <= ANY_SHAPE)
+        return not (self.scale <= self.promised and self.any_shape <= PROMISED_OF_ANY_SHAPE)
 
     def of(self, kind: str) -> float:
         """Return the smallest relative size of a kind of error that cannot be missed."""

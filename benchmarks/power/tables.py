@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 from benchmarks.power.measures import OURS, RULES, Detection, Point
-from benchmarks.power.ours import ANY_SHAPE
 from benchmarks.power.planted import KINDS as ERRORS
 from benchmarks.power.planted import SIZES
 from benchmarks.power.population import KINDS as POINTS
-from compare.checks.weak import PROMISED
+from compare.checks.weak import PROMISED, PROMISED_OF_ANY_SHAPE
 
 DTYPES = ("float64", "float32")
 NOT_ASKED = (
@@ -97,8 +96,8 @@ def power(points: Sequence[Point]) -> str:
     ]
     head = (
         "format", "points", "gradients", "median allowance of an entry", "all zero",
-        "promised scale error", "weak for it", f"weak for {power_of_ten(ANY_SHAPE)} of any shape",
-        "weak",
+        "promised scale error", "weak for it",
+        f"weak for {power_of_ten(PROMISED_OF_ANY_SHAPE)} of any shape", "weak",
     )  # fmt: skip
     note = (
         "The median over gradients of the median over non-zero entries, relative to the entry, to "
@@ -113,7 +112,7 @@ def power_row(points: Sequence[Point], wanted: float) -> Row:
     medians = [tensor.median for tensor in tensors if tensor.median is not None]
     counts = (
         sum(not tensor.power.scale <= wanted for tensor in tensors),
-        sum(not tensor.power.any_shape <= ANY_SHAPE for tensor in tensors),
+        sum(not tensor.power.any_shape <= PROMISED_OF_ANY_SHAPE for tensor in tensors),
         sum(tensor.power.weak for tensor in tensors),
     )
     return (
@@ -142,7 +141,7 @@ def always_from(rule: str, detections: Sequence[Detection]) -> str:
 def share_seen(rule: str, detections: Sequence[Detection]) -> str:
     """Return how often a rule detected everything from 1e-3 on, of what it was asked about."""
     missed = [d.missed[rule] for d in detections if rule in d.missed]
-    found = sum(size < ANY_SHAPE for size in missed)
+    found = sum(size < PROMISED_OF_ANY_SHAPE for size in missed)
     return f"{percent(found, len(missed))} of {len(missed):,}" if missed else "not asked"
 
 
@@ -158,7 +157,7 @@ def detection(points: Sequence[Point]) -> Iterator[str]:
         ]
         cells = (
             (always_from, "Smallest relative error always detected"),
-            (share_seen, f"Errors of relative size {power_of_ten(ANY_SHAPE)} detected"),
+            (share_seen, f"Errors of relative size {power_of_ten(PROMISED_OF_ANY_SHAPE)} detected"),
         )
         for cell, title in cells:
             rows = [[rule, *(cell(rule, group) for group in strong)] for rule in RULES]
@@ -192,7 +191,7 @@ def failures(points: Sequence[Point]) -> Iterator[str]:
                 what = "accused" if not ratio <= 1 else "above 0.5"
                 yield f"{what}: {variant}, {where} at {ratio:.3g} × allowance; {name(point)}"
         for found in point.detections:
-            wanted = PROMISED[point.dtype] if found.kind == "scale" else ANY_SHAPE
+            wanted = PROMISED[point.dtype] if found.kind == "scale" else PROMISED_OF_ANY_SHAPE
             if not (found.weak or found.widened) and found.missed.get(OURS, 0.0) >= wanted:
                 size = found.missed[OURS]
                 yield f"missed: {found.kind} of {size:g} in d{found.tensor}; {name(point)}"

@@ -1,17 +1,13 @@
 """What rounding may explain: the allowance of every number that two correct sides compute.
 
-`arithmetic` states the one constant; `rules` holds one rule per operation; `spread` holds a whole
-matrix of squared allowances, dense or as low-rank factors; `network` walks the forward and backward
-pass with them; `step` does the same for one update of the optimiser.
+`arithmetic` states the one constant; `sums` says what a sum rounds, `softmax` and `rules` what
+stands between two sums; `spread` holds a whole matrix of squared allowances, `dense` or as factors
+of low rank; `walk` goes forward and back through the network with them.
 """
 
 from compare.allowance.arithmetic import LAMBDA, Arithmetic
-from compare.allowance.network import (
-    Allowances,
-    ForwardAllowances,
-    forward_allowances,
-    network_allowances,
-)
+from compare.allowance.found import Allowances, ForwardAllowances
+from compare.allowance.network import forward_allowances, network_allowances
 
 __all__ = [
     "LAMBDA",

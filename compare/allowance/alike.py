@@ -7,20 +7,38 @@ row that occurs m times therefore weighs m times in every sum of squares.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 
+LAST_DIGITS = 8
+"""Rows whose logits differ by no more than so many roundoffs of the largest count as equal."""
+
+
+def repeats(keys: NDArray[np.generic]) -> bool:
+    """Return whether any key occurs twice."""
+    order = np.sort(keys)
+    return bool((order[1:] == order[:-1]).any())
+
 
 def multiplicities(keys: NDArray[np.generic]) -> Float | None:
     """Return for each key how often it occurs, (N,), or None if all differ."""
-    order = np.sort(keys)
-    if len(keys) < 2 or not (order[1:] == order[:-1]).any():
+    if not repeats(keys):
         return None
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     times: Float = counts[inverse].astype(np.float64)
     return times
+
+
+def largest_multiplicity(squares: Float) -> float:
+    """Return how often the most frequent non-zero number occurs: equal columns have equal norms."""
+    if not repeats(squares):
+        return 1.0
+    times = multiplicities(squares[squares > 0])
+    return 1.0 if times is None else float(times.max())
 
 
 def row_identities(x: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -30,22 +48,51 @@ def row_identities(x: NDArray[np.floating]) -> NDArray[np.int64]:
     return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows], dtype=np.int64)
 
 
-def row_keys(logits: NDArray[np.floating]) -> Float:
+def row_keys(rows: NDArray[np.floating]) -> Float:
     """Return one number per row, (N,), equal for equal rows: a sum with irrational weights."""
-    weights = np.sqrt(np.arange(2, logits.shape[1] + 2, dtype=np.float64))
-    keys: Float = (logits * weights).sum(axis=1)
+    keys: Float = rows @ irrationals(rows.shape[1])
     return keys
 
 
-def row_weights(identities: NDArray[np.int64] | None, logits: NDArray[np.floating]) -> Float:
-    """Return the weight of every row of a batch, (N,): its multiplicity in `x` or in the logits.
+@lru_cache(maxsize=16)
+def irrationals(count: int) -> Float:
+    """Return `count` numbers of which no two short sums are equal."""
+    return np.sqrt(np.arange(2, count + 2, dtype=np.float64))
 
-    Different inputs can have equal logits (a dead layer), and then share the error of everything
-    that follows.
+
+def row_weights(
+    identities: NDArray[np.int64] | None, logits: Float, largest: float, roundoff: float
+) -> Float | None:
+    """Return the weight of every row of a batch, (N,): how many rows are like it. None: only it.
+
+    Like it are those that are equal in `x`, and those whose logits, (K, N) and at most `largest` in
+    size, are equal up to the last digits: different inputs can have equal logits (a dead layer,
+    tiny weights), and then share the error of everything that follows.
     """
-    weights = np.ones(len(logits))
-    for keys in (identities, row_keys(logits)):
-        times = None if keys is None else multiplicities(keys)
-        if times is not None:
-            np.maximum(weights, times, out=weights)
+    weights = near_rows(logits, LAST_DIGITS * roundoff * largest)
+    times = None if identities is None else multiplicities(identities)
+    if weights is None or times is None:
+        return times if weights is None else weights
+    return np.maximum(times, weights)
+
+
+def near_rows(logits: Float, near: float) -> Float | None:
+    """Return how many rows, (K, N), are within `near` of each, (N,), or None if all are apart.
+
+    Near rows have near keys, so only neighbours in the order of the keys are looked at.
+    """
+    keys = irrationals(len(logits)) @ logits
+    gap = near * len(logits)  # more than the norm of the irrationals
+    order = np.argsort(keys)
+    close = np.flatnonzero(np.diff(keys[order]) <= gap)
+    if not len(close):
+        return None
+    apart = np.abs(logits[:, order[close]] - logits[:, order[close + 1]]).max(axis=0) > near
+    if apart.all():
+        return None
+    first = np.ones(len(keys), dtype=np.int64)
+    first[close[~apart] + 1] = 0
+    group = np.cumsum(first)
+    weights = np.empty(len(keys))
+    weights[order] = np.bincount(group)[group]
     return weights

@@ -1,125 +1,111 @@
-"""A matrix of squared allowances, (N, H), in one of two forms with the same operations.
+"""What the rules read and what they hand on: operands, products, slopes, gradients.
 
-`Dense` keeps every entry. `LowRank` keeps `rows @ columns`, non-negative factors of a few columns:
-the first term of every rule is a product of norms, hence of rank one, and a product with squared
-weights acts on `columns` alone. That turns the cost of an allowance from a matrix product into a
-few passes. Where a factor is not of rank one (the slope of an activation), `LowRank` takes a
-bound of rank one that the caller supplies beside the entries, so it is never below `Dense`.
+A matrix of squared allowances, (N, H), has one of two forms with the same operations. `Dense`
+keeps every entry. `LowRank` keeps two thin non-negative factors: the rounding of a matrix product
+is a product of norms, hence of rank one, and a product with squared weights acts on the smaller
+factor alone. That turns the cost of an allowance from a matrix product into a few passes. Where a
+rule is not of rank one, `LowRank` takes a bound that is, so it is never below `Dense`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.allowance.squares import squared_products
+from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.rules import ActivationRule
 
 Float = NDArray[np.float64]
-Entries = Callable[[], Float]
+Real = NDArray[np.floating[Any]]
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
-class Dense:
-    """Squared allowances entry by entry, (N, H)."""
+class Operand:
+    """A matrix that is multiplied, (N, H): its entries, the sums of squares of its rows, (N,), and
+    its squares, where they are stored."""
 
-    square: Float
-
-    @classmethod
-    def of(cls, entries: Float) -> Dense:
-        """Keep `entries`, (N, K), as they are."""
-        return cls(entries)
-
-    @classmethod
-    def outer(cls, rows: list[Float], columns: list[Float]) -> Dense:
-        """Return the sum of the outer products `rows[i] columns[i]`."""
-        return cls(np.stack(rows, axis=1) @ np.stack(columns))
-
-    def plus(self, other: Dense) -> Dense:
-        """Return `self + other`."""
-        return Dense(self.square + other.square)
-
-    def plus_entries(self, entries: Entries, rows: Float, columns: Float) -> Dense:
-        """Return `self + entries()`."""
-        return Dense(self.square + entries())
-
-    def times(self, entries: Entries, rows: Float | float, columns: Float | float) -> Dense:
-        """Return `self * entries()`."""
-        return Dense(self.square * entries())
-
-    def through(self, weight_square: Float) -> Dense:
-        """Return `self @ weight_square`: carried through a matrix product."""
-        return Dense(self.square @ weight_square)
-
-    def totals(self, weights: Float) -> Float:
-        """Return `sum_n weights_n self_nh`, (H,)."""
-        return weights @ self.square
-
-    def gathered(self, left: NDArray[np.floating], weights: Float) -> tuple[Float, Float]:
-        """Return `(left**2).T @ (weights * self)`, (F, H), and the column sums of `left**2`."""
-        return squared_products(left, self.square * weights[:, None])
-
-    def collected(self, right: Float) -> Float:
-        """Return `self.T @ right`, (H, M)."""
-        return self.square.T @ right
-
-    def entries(self) -> Float:
-        """Return the squared allowances, (N, H)."""
-        return self.square
+    entries: Real
+    rows: Float
+    square: Float | None
 
 
 @dataclass(frozen=True, slots=True)
-class LowRank:
-    """Squared allowances as `rows @ columns`, (N, k) and (k, H)."""
+class Product:
+    """What the rule of a product `value = left @ right + constant` reads.
+
+    `rows`: sums of squares of the rows of `left`, (N,). `own`: squared rounding of the sums
+    themselves for a row of norm 1, (H,); what is left of it, `of_value`, times `value**2`.
+    `squares`: `right**2`, (n, H), weighted for alike inner items. `one_sign`: what n carried errors
+    of one sign and size, 1 altogether, add to that, squared, (H,). `constant`: squared allowance
+    that every row has, (H,). `common`: squared relative error that all of a row share, (N,).
+    """
 
     rows: Float
+    own: Float
+    squares: Float
+    one_sign: Float
+    value: Real
+    of_value: float
+    constant: Float
+    common: Float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slope(Generic[S]):
+    """What the rule of `dz = dh * f'(z)` reads beside A(dh)**2; `h = f(z)`."""
+
+    rule: ActivationRule
+    h: Operand
+    h_spread: S
+    dh: Real
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Squared allowances of `[h, 1].T @ dz`, (fan_in + 1, fan_out): a bias weighs an input of 1.
+
+    `square` is what was carried in, `shared` its total without the bias; `columns` are the sums of
+    squares of the columns of `[h, 1]`, (fan_in + 1,).
+    """
+
+    square: Float
+    shared: float
     columns: Float
 
-    @classmethod
-    def of(cls, entries: Float) -> LowRank:
-        """Keep `entries`, (N, K), exactly: rank K, which for a layer of K classes is low."""
-        return cls(entries, np.eye(entries.shape[1]))
+
+class Spread(Protocol):
+    """Squared allowances of a matrix, (N, H)."""
 
     @classmethod
-    def outer(cls, rows: list[Float], columns: list[Float]) -> LowRank:
-        """Return the sum of the outer products `rows[i] columns[i]`."""
-        return cls(np.stack(rows, axis=1), np.stack(columns))
+    def of(cls, entries: Float) -> Self:
+        """Keep `entries`, unit by unit, (H, N)."""
 
-    def plus(self, other: LowRank) -> LowRank:
-        """Return `self + other`; the ranks add up."""
-        rows = np.concatenate((self.rows, other.rows), axis=1)
-        return LowRank(rows, np.concatenate((self.columns, other.columns)))
+    @staticmethod
+    def read(entries: Real) -> Operand:
+        """Return what the rules need of a matrix that is multiplied."""
 
-    def plus_entries(self, entries: Entries, rows: Float, columns: Float) -> LowRank:
-        """Return at least `self + entries()`, which `rows` and `columns` bound."""
-        return self.plus(LowRank(rows[:, None], columns[None, :]))
+    @classmethod
+    def product(cls, carried: Self | None, made: Product) -> Self:
+        """Return `carried @ squares`, and the rounding of the product itself."""
 
-    def times(self, entries: Entries, rows: Float | float, columns: Float | float) -> LowRank:
-        """Return at least `self * entries()`, which `rows` and `columns` bound."""
-        return LowRank(self.rows * np.reshape(rows, (-1, 1)), self.columns * columns)
+    def activated(self, rule: ActivationRule, z: Real, h: Real, arithmetic: Arithmetic) -> Self:
+        """Return A(h)**2 for `h = f(z)`, of which this is A(z)**2."""
 
-    def through(self, weight_square: Float) -> LowRank:
-        """Return `self @ weight_square`: only the small factor is multiplied."""
-        return LowRank(self.rows, self.columns @ weight_square)
+    def sloped(self, slope: Slope[Self], arithmetic: Arithmetic) -> Self:
+        """Return A(dz)**2 for `dz = dh * f'(z)`, of which this is A(dh)**2."""
 
-    def totals(self, weights: Float) -> Float:
-        """Return `sum_n weights_n self_nh`, (H,)."""
-        return (weights @ self.rows) @ self.columns
-
-    def gathered(self, left: NDArray[np.floating], weights: Float) -> tuple[Float, Float]:
-        """Return `(left**2).T @ (weights * self)`, (F, H), and the column sums of `left**2`."""
-        product, columns = squared_products(left, self.rows * weights[:, None])
-        return product @ self.columns, columns
-
-    def collected(self, right: Float) -> Float:
-        """Return `self.T @ right`, (H, M)."""
-        return self.columns.T @ (self.rows.T @ right)
+    def gathered(
+        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None
+    ) -> Gathered:
+        """Return `[h, 1]**2.T @ self + [h_spread, 0].T @ (dz**2 + self)`, rows weighted."""
 
     def entries(self) -> Float:
         """Return the squared allowances, (N, H)."""
-        return self.rows @ self.columns
 
-
-SpreadType = type[Dense] | type[LowRank]
+    def some_entries(self, units: slice) -> Float:
+        """Return a copy of some of their columns."""

@@ -1,7 +1,7 @@
-"""Sums of squares in float64, in row blocks that stay in the cache.
+"""Sums of squares of whole matrices, in float64 or as good as that.
 
-The squares of a large activation matrix are never stored: each block is squared and used up while
-it is warm. float32 input is widened block by block, so its squares neither overflow nor vanish.
+The squares of a large matrix are never stored: each block of rows is squared and used up while it
+is warm.
 """
 
 from __future__ import annotations
@@ -12,42 +12,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
-BLOCK_ENTRIES = 1 << 16
-"""Entries of one block: 512 KiB of float64, a share of an ordinary second-level cache."""
+Real = NDArray[np.floating]
+
+BLOCK = 1 << 16
+"""Entries of a block: half a megabyte of float64, a share of an ordinary second-level cache."""
+SAFE = 2.0**50
+"""float32 squares are taken after scaling the largest row to this, so none of them overflows."""
 
 
-def _blocks(array: NDArray[np.floating]) -> Iterator[tuple[slice, Float]]:
-    height = max(1, BLOCK_ENTRIES // max(1, array.shape[1]))
+def blocks(array: Real) -> Iterator[tuple[slice, Real]]:
+    """Yield the rows of `array` piece by piece, each with its slice."""
+    height = max(1, BLOCK // max(1, array.shape[1]))
     for start in range(0, len(array), height):
         part = slice(start, start + height)
-        yield part, array[part].astype(np.float64, copy=False)
+        yield part, array[part]
 
 
-def row_squares(array: NDArray[np.floating]) -> Float:
-    """Return `sum_j array_ij**2`, (N,), in float64."""
-    if array.dtype == np.float64:
-        exact: Float = np.einsum("ij,ij->i", array, array)
-        return exact
+def row_squares(array: Real) -> Float:
+    """Return `sum_j array_ij**2`, (N,)."""
+    quick = np.vecdot(array, array)
+    if array.dtype == np.float64 or bool(1e-30 < quick.min() and quick.max() < 1e30):
+        return np.asarray(quick, dtype=np.float64)
     total = np.empty(len(array))
-    for part, block in _blocks(array):
-        np.einsum("ij,ij->i", block, block, out=total[part])
+    for part, block in blocks(array):
+        wide = block.astype(np.float64)
+        np.vecdot(wide, wide, out=total[part])
     return total
 
 
-def column_squares_and_sums(array: NDArray[np.floating]) -> tuple[Float, Float]:
-    """Return `sum_i array_ij**2` and `sum_i |array_ij|`, both (H,), in float64."""
-    squares = np.zeros(array.shape[1])
-    sums = np.zeros(array.shape[1])
-    for _, block in _blocks(array):
-        squares += np.einsum("ij,ij->j", block, block)
-        sums += np.abs(block).sum(axis=0)
-    return squares, sums
+def squared_products(left: Real, sizes: Float, across: Float) -> Float:
+    """Return `across @ left**2`, (M, F); `sizes` are the `row_squares` of `left`, (N, F).
+
+    float32 is squared in float32, which is exact enough for an allowance, with the largest row
+    scaled to 2**50: entries below 1e-34 of it vanish.
+    """
+    dtype, scale, unit = left.dtype, 1.0, None
+    if dtype == np.float32:
+        peak = float(np.maximum.reduce(sizes))
+        scale = SAFE / 2.0 ** np.ceil(np.log2(peak) / 2) if 0 < peak < np.inf else 1.0
+        unit = np.maximum.reduce(across, axis=1, keepdims=True)
+        unit[unit == 0] = 1.0
+        narrow = np.empty(across.shape, np.float32)
+        across = np.divide(across, unit, out=narrow, casting="same_kind")
+    product = np.zeros((len(across), left.shape[1]), dtype)
+    squares = np.empty((max(1, BLOCK // max(1, left.shape[1])), left.shape[1]), dtype)
+    for part, block in blocks(left):
+        square = squares[: len(block)]
+        scaled = block if scale == 1.0 else np.multiply(block, dtype.type(scale), out=square)
+        np.multiply(scaled, scaled, out=square)
+        product += across[:, part] @ square
+    if unit is None:
+        return product.astype(np.float64, copy=False)
+    return product.astype(np.float64) * (unit / scale / scale)
 
 
-def squared_products(left: NDArray[np.floating], right: Float) -> tuple[Float, Float]:
-    """Return `(left**2).T @ right`, (F, M), and the column sums of `left**2`, (F,)."""
-    beside = np.concatenate((right, np.ones((len(right), 1))), axis=1)
-    product = np.zeros((left.shape[1], beside.shape[1]))
-    for part, block in _blocks(left):
-        product += (block * block).T @ beside[part]
-    return product[:, :-1], product[:, -1]
+def largest_quotients(above: Real, rows: Float) -> Float:
+    """Return `max_i above_ij**2 / rows_i`, (H,): the columns of a bound of rank one."""
+    root = 1 / np.sqrt(rows)
+    largest = np.zeros(above.shape[1])
+    for part, block in blocks(above):
+        scaled = np.abs(block) * root[part, None]
+        np.maximum(largest, np.maximum.reduce(scaled), out=largest)
+    return largest * largest

@@ -22,6 +22,8 @@ Values = Mapping[str, NDArray[np.floating]]
 
 PROMISED = {"float64": 1e-12, "float32": 1e-4}
 """The relative scale error that must be detected on every point not called weak."""
+PROMISED_OF_ANY_SHAPE = 1e-3
+"""The same for an error of any shape (a row, an entry, a sample), relative to the gradient."""
 HONEST = 0.5
 """Honest ratios stay below this, so an error of `1 + HONEST` allowances is always detected."""
 UNIFORM = 1e-3
@@ -31,14 +33,33 @@ UNIFORM = 1e-3
 def smallest_scale_error(
     name: str, reference: NDArray[np.floating], allowances: Allowances
 ) -> float:
-    """Return the smallest relative scale error of gradient `name` that cannot be missed here."""
-    flat = np.abs(reference, dtype=np.float64).ravel()
-    peak = int(np.argmax(flat))
-    if flat[peak] == 0.0:
-        return np.inf
-    by_entry = float(allowances.gradients[name].flat[peak] / flat[peak])
-    smallest = min(by_entry, allowances.projections[name])
+    """Return the smallest relative scale error of gradient `name` that cannot be missed here.
+
+    It moves every entry in proportion: the entry with the smallest allowance for its size sees it
+    first, or the projection of the whole gradient. Of a gradient of zeros there is none: infinity.
+    """
+    size = np.abs(reference, dtype=np.float64)
+    relative = np.divide(
+        allowances.gradients[name], size, out=np.full(size.shape, np.inf), where=size > 0
+    )
+    smallest = float(np.fmin.reduce(relative, axis=None, initial=allowances.projections[name]))
     return np.inf if np.isnan(smallest) else (1 + HONEST) * smallest
+
+
+def smallest_error(name: str, reference: NDArray[np.floating], allowances: Allowances) -> float:
+    """Return the smallest relative error of any shape, ||error|| / ||gradient||, that is seen here.
+
+    An error within every allowance is no longer than they are together: a longer one is seen.
+    """
+    size = float(np.abs(reference).max(initial=0.0))
+    if size == 0.0:
+        return np.inf
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = [
+            float(np.linalg.norm(entries / size))  # squares of tiny numbers would vanish
+            for entries in (allowances.gradients[name], reference.astype(np.float64))
+        ]
+    return np.inf if np.isnan(lengths[0]) else (1 + HONEST) * lengths[0] / lengths[1]
 
 
 def reasons_at(
@@ -96,7 +117,10 @@ class Power:
         self.points += 1
         for name, tensor in reference.items():
             size = smallest_scale_error(name, tensor, allowances)
-            self.powerful[name] = self.powerful.get(name, 0) + (size <= PROMISED[self.dtype])
+            seen = size <= PROMISED[self.dtype] and (
+                smallest_error(name, tensor, allowances) <= PROMISED_OF_ANY_SHAPE
+            )
+            self.powerful[name] = self.powerful.get(name, 0) + seen
             if size > self.weakest.get(name, (0.0, 0, 0))[0]:
                 self.weakest[name] = size, epoch, update
 
@@ -127,4 +151,9 @@ class Power:
         points = f"at {weak} of {self.points} points"
         if np.isinf(size):
             return f"{points} d{name} was zero everywhere, or too small to be compared"
-        return f"{points} a scale error of {promised:g} in d{name} could have been missed"
+        if size > promised:
+            return f"{points} a scale error of {promised:g} in d{name} could have been missed"
+        any_shape = f"{PROMISED_OF_ANY_SHAPE:g}"
+        return (
+            f"{points} an error of {any_shape} of d{name} could have been missed, if no scale error"
+        )

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from compare.allowance.rules import (
-    ACTIVATION_RULES,
-    softmax_allowance,
-    softmax_rows,
-)
+from compare.allowance.rules import ACTIVATION_RULES
+from compare.allowance.softmax import softmax_allowance, softmax_rows
 from compare.textbook.pair import Float, Function, Operand, Pair
 
 VALUES: dict[str, Function] = {

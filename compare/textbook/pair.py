@@ -17,7 +17,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from compare.allowance.alike import multiplicities, row_keys
 from compare.allowance.arithmetic import LAMBDA, Arithmetic
-from compare.allowance.rules import total_allowance
+from compare.allowance.sums import over_batch, own_square
+from compare.allowance.totals import total_allowance
 
 Float = NDArray[np.float64]
 COARSE = 2.0**22
@@ -139,17 +140,19 @@ class Pair:
         return self.like(other) @ self
 
     def __matmul__(self, other: Operand) -> Pair:
-        """A(a @ b)**2 = n unit**2 ||a_i||**2 ||b_j||**2 + A(a)**2 @ b**2 + a**2 @ A(b)**2."""
+        """A(a @ b)**2 = own**2 + A(a)**2 @ b**2 + a**2 @ A(b)**2, with T = ||a_i|| ||b_j||."""
         other = self.like(other)
         a, b = np.square(self.value), np.square(other.value)
-        terms = len(b)
-        square = np.multiply.outer(a.sum(axis=1), terms * self.arithmetic.unit**2 * b.sum(axis=0))
+        terms, value = len(b), self.value @ other.value
+        sizes = np.multiply.outer(a.sum(axis=1), b.sum(axis=0))
+        own = own_square(over_batch(terms), sizes, np.square(value))
+        square = own * self.arithmetic.unit**2
         if self.allowance.any():
             square += (np.square(self.allowance) * occurrences(self.value.T)) @ b
         if other.allowance.any():
             square += a @ (np.square(other.allowance) * occurrences(other.value)[:, None])
         slack = terms * self.arithmetic.floor()
-        return self.made(self.value @ other.value, np.sqrt(square) + slack)
+        return self.made(value, np.sqrt(square) + slack)
 
     def sum(self, axis: int | None = None) -> Pair:
         """Return the sum along `axis`, or of all entries; equal items err alike."""

@@ -1,0 +1,71 @@
+"""From the logits to the loss and to dlogits: the allowances of the network's last stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance.alike import row_weights
+from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.softmax import (
+    moved_logits,
+    probability_allowance,
+    sample_loss_allowance,
+    softmax_columns,
+    target_slack,
+)
+from compare.allowance.spread import Float, Real
+from compare.allowance.totals import rounding_of_losses
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Allowances from the logits on, all class by class, (K, N). `loss`: A(sum of the losses).
+
+    `probabilities`: softmax of the reference's logits; `dlogits`: before the division by N;
+    `weights`: how often each sample occurs, (N,), None if once.
+    """
+
+    probabilities: Float
+    logits: Float
+    p: Float
+    dlogits: Float
+    loss: float
+    weights: Float | None
+
+
+def head_allowances(
+    arithmetic: Arithmetic,
+    reference: Real,
+    targets: Real,
+    z_square: Float,
+    identities: NDArray[np.int64] | None,
+) -> Head:
+    """Return the allowances of softmax, loss and dlogits; `z_square` is A(logits)**2, (K, N).
+
+    A(dlogits) = A(p) + 2 unit |p - y|        and what soft targets miss of a sum of 1
+    """
+    unit, count = arithmetic.unit, len(reference)
+    logits = np.asarray(reference.T, dtype=np.float64, order="C")  # (K, N)
+    y = np.asarray(targets.T, dtype=np.float64, order="C")  # (K, N)
+    z_allowance = np.sqrt(z_square)
+    p, shifted = softmax_columns(logits)
+    moved = moved_logits(shifted, z_allowance, unit)
+    largest = np.maximum.reduce(moved)  # (N,)
+    p_allowance = probability_allowance(p, shifted, moved, largest, unit)
+    sizes = np.maximum.reduce(np.abs(logits))  # (N,)
+    weights = row_weights(identities, logits, float(np.maximum.reduce(sizes)), arithmetic.roundoff)
+    error = np.abs(p - y)
+    dlogits = p_allowance + 2 * unit * error
+    terms = sample_loss_allowance(error, moved, largest, sizes, unit)  # (N,)
+    losses = -np.add.reduce(y * shifted) - np.log(np.maximum.reduce(p))  # (N,)
+    slack = target_slack(y, unit)
+    if slack is not None:
+        terms += losses * slack
+        dlogits += p * slack
+    terms *= terms
+    carried = float(np.add.reduce(terms) if weights is None else terms @ weights) ** 0.5
+    loss = carried + rounding_of_losses(losses, weights, arithmetic) + count * arithmetic.floor()
+    return Head(p, z_allowance, p_allowance, dlogits, loss, weights)

@@ -1,0 +1,112 @@
+"""Squared allowances as a product of thin factors: the form that large networks can afford."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.dense import Dense
+from compare.allowance.rules import ActivationRule
+from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope
+from compare.allowance.squares import largest_quotients, row_squares, squared_products
+
+EXACT = 32
+"""Layers of up to so many units keep every entry where a rule is not of rank one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """Squared allowances `rows.T @ columns`, (k, N) and (k, H); `Spread` explains the methods."""
+
+    rows: Float
+    columns: Float
+
+    @classmethod
+    def of(cls, entries: Float) -> Self:
+        """Keep `entries`, (H, N), exactly: rank H, which for a layer of a few classes is low."""
+        return cls(entries, np.eye(len(entries)))
+
+    @staticmethod
+    def read(entries: Real) -> Operand:
+        return Operand(entries, row_squares(entries), None)
+
+    @classmethod
+    def product(cls, carried: Self | None, made: Product) -> Self:
+        """At least `Dense.product`: the squares of the value are bounded by those of the norms."""
+        norms = np.add.reduce(made.squares)  # value**2 <= 2 rows norms + 2 bias**2
+        rows, columns = [made.rows[None]], [(made.own + 2 * made.of_value * norms)[None]]
+        rows.append(np.ones((1, len(made.rows))))
+        columns.append(2 * made.constant[None])
+        if made.common is not None:
+            rows.append((made.rows * made.common)[None])
+            columns.append(norms[None])  # a value with a common error has no bias
+        if carried is not None:
+            rows += [carried.rows, (np.add.reduce(carried.columns, axis=1) @ carried.rows)[None]]
+            columns += [carried.columns @ made.squares, made.one_sign[None]]
+        return cls(np.concatenate(rows), np.concatenate(columns))
+
+    def activated(self, rule: ActivationRule, z: Real, h: Real, arithmetic: Arithmetic) -> Self:
+        if h.shape[1] <= EXACT:
+            return type(self).of(self._dense().activated(rule, z, h, arithmetic).square.T)
+        if rule.bend is None:
+            return self
+        steep = self.columns * np.square(rule.steepest(h))
+        own = (rule.value * arithmetic.unit) ** 2 + arithmetic.floor() ** 2
+        return type(self)(self.rows, steep).plus(np.ones(len(h)), np.full(h.shape[1], own))
+
+    def plus(self, rows: Float, columns: Float) -> Self:
+        """Add an outer product."""
+        return type(self)(
+            np.concatenate((self.rows, rows[None])), np.concatenate((self.columns, columns[None]))
+        )
+
+    def sloped(self, slope: Slope[Self], arithmetic: Arithmetic) -> Self:
+        rule, h, h_spread = slope.rule, slope.h.entries, slope.h_spread
+        if h.shape[1] <= EXACT:
+            exact = Slope(rule, Dense.read(h), h_spread._dense(), slope.dh, slope.floor)
+            return type(self).of(self._dense().sloped(exact, arithmetic).square.T)
+        if rule.bend is None:
+            return self
+        sizes = row_squares(slope.dh)
+        sizes += float(sizes.mean()) or 1.0
+        columns = largest_quotients(slope.dh, sizes)
+        bias = len(h) * (rule.steepest_bend * arithmetic.unit) ** 2
+        own = (rule.slope_rounding * arithmetic.unit) ** 2 + bias
+        error = h_spread.columns * rule.steepest_bend**2
+        steepest = np.square(rule.steepest(h)) + own + h_spread.rows.max(axis=1) @ error
+        below = type(self)(
+            np.concatenate((self.rows, h_spread.rows * sizes)),
+            np.concatenate((self.columns * steepest, error * columns)),
+        )
+        flushed = np.full(h.shape[1], slope.floor**2)
+        return below.plus(sizes, own * columns).plus(np.ones(len(h)), flushed)
+
+    def gathered(
+        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None
+    ) -> Gathered:
+        rank = len(self.columns)
+        beside = np.empty((rank + 1, self.rows.shape[1]))
+        beside[:-1] = self.rows if weights is None else self.rows * weights
+        beside[-1] = 1.0
+        sums = np.empty((rank + 1, h.entries.shape[1] + 1))
+        sums[:, :-1] = squared_products(h.entries, h.rows, beside)
+        np.add.reduce(beside, axis=1, out=sums[:, -1])
+        square = sums[:-1].T @ self.columns
+        if h_spread is not None:
+            left = h_spread.rows if weights is None else h_spread.rows * weights
+            product = squared_products(dz.entries, dz.rows, left)
+            product += (left @ self.rows.T) @ self.columns
+            square[:-1] += h_spread.columns.T @ product
+        return Gathered(square, float(np.add.reduce(square[:-1], axis=None)), sums[-1])
+
+    def _dense(self) -> Dense:
+        return Dense(self.entries())
+
+    def entries(self) -> Float:
+        return self.rows.T @ self.columns
+
+    def some_entries(self, units: slice) -> Float:
+        return self.rows.T @ self.columns[:, units]

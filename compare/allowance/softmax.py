@@ -1,0 +1,126 @@
+"""From logits to probabilities and losses: what rounding does to softmax and cross-entropy.
+
+All of it class by class, (K, N): N is long and K short, so this is the quick way round.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+SMALL = 0.1
+"""Allowances of logits below this keep the exponent of `probability_allowance` below 0.3."""
+LARGEST_EXPONENT = 700.0
+"""exp of this is still finite."""
+
+
+def softmax_columns(logits: Float) -> tuple[Float, Float]:
+    """Return `p = softmax(logits)` and `logits - max logits`, both (K, N), in float64."""
+    shifted = logits - np.maximum.reduce(logits)
+    p = np.exp(shifted)
+    p /= np.add.reduce(p)
+    return p, shifted
+
+
+def softmax_rows(logits: Float) -> tuple[Float, Float]:
+    """Return the same sample by sample, (N, K)."""
+    p, shifted = softmax_columns(logits.T)
+    return p.T, shifted.T
+
+
+def softmax_allowance(p: Float, shifted: Float, z_allowance: Float, unit: float) -> Float:
+    """Return A(p), (N, K), for `p = softmax(z)` with |dz| <= A(z); see `probability_allowance`."""
+    moved = moved_logits(shifted.T, z_allowance.T, unit)
+    return probability_allowance(p.T, shifted.T, moved, np.maximum.reduce(moved), unit).T
+
+
+def moved_logits(shifted: Float, z_allowance: Float, unit: float) -> Float:
+    """Return B: what A(z), the subtraction of the maximum and exp come to together, (K, N).
+
+    The last two err like z itself, by `unit (1 + |z_k - max z|)`.
+    """
+    moved = shifted * -unit
+    moved += z_allowance
+    moved += unit
+    return moved
+
+
+def probability_allowance(
+    p: Float, shifted: Float, moved: Float, largest: Float, unit: float
+) -> Float:
+    """Return A(p), (K, N), from B, (K, N), and the largest B of each sample, (N,).
+
+        log p_k moves by at most   (1 - p_k) B_k + sum_{j!=k} p_j B_j + max_j B_j**2 / 2
+        and by rounding            unit (1 + sqrt(1 + K)), but no more than 6 (1 - max p)
+
+    The square is Hoeffding's bound on what the first order leaves out, and `expm1`, clipped to 1,
+    takes the result from log p to p, so saturated rows and allowances of order 1 are covered. The
+    second line is the sum of the exponentials and the division: where the largest of them is all
+    there is, 1 + 0 and 1 / 1 do not round at all.
+    """
+    row = rounding_of_quotient(p, shifted, unit)
+    row += largest * largest / 2
+    carried = p * moved
+    row += np.add.reduce(carried)
+    carried *= -2
+    slack: Float = np.add(carried, moved, out=carried)
+    slack += row
+    if np.maximum.reduce(largest, initial=0.0) < SMALL:
+        slack += slack * slack  # expm1 is below this
+    else:
+        np.expm1(np.minimum(slack, LARGEST_EXPONENT, out=slack), out=slack)
+    slack *= p
+    clipped: Float = np.clip(slack, 0.0, 1.0, out=slack)
+    return clipped
+
+
+def rounding_of_quotient(p: Float, shifted: Float, unit: float) -> Float:
+    """Return what the sum of the exponentials and the division by it round, relative to p, (N,)."""
+    lower = shifted < 0
+    below: Float = np.add.reduce(p * lower)  # 1 - max p,
+    below[np.add.reduce(lower) < len(p) - 1] = 1.0  # unless several are the largest
+    below *= 6
+    least: Float = np.minimum(below, unit * (1 + np.sqrt(1 + len(p))), out=below)
+    return least
+
+
+def target_slack(targets: Float, unit: float) -> Float | None:
+    """Return by how much the targets, (K, N), may miss a sum of 1, (N,), or None if one-hot.
+
+    Both `p - y` and `p sum_j y_j - y` are right for rows that sum to 1, but soft rows do so only up
+    to the last digits, and whoever adds them up rounds.
+    """
+    soft = 1 - np.maximum.reduce(targets)
+    if not soft.any():
+        return None
+    missed = np.abs(np.add.reduce(targets) - 1)
+    slack: Float = missed + np.minimum(6 * np.abs(soft), unit * np.sqrt(1 + len(targets)))
+    return slack
+
+
+def sample_loss_allowance(
+    error: Float, moved: Float, largest: Float, largest_logit: Float, unit: float
+) -> Float:
+    """Return A(loss_n), (N,), for `loss_n = log sum_k exp z_k - sum_k y_k z_k`.
+
+        sum_k |p_k - y_k| B_k + max_j B_j**2 / 2 + unit (2 + max|z|)        error = |p - y|, (K, N)
+
+    B as in `probability_allowance`. Whoever writes `logsumexp(z) - z_y` rounds at the size of z.
+    """
+    total: Float = np.add.reduce(error * moved)
+    total += largest * largest / 2
+    total += unit * largest_logit
+    total += 2 * unit
+    return total
+
+
+def ambiguous_samples(logits: NDArray[np.floating], z_allowance: Float) -> int:
+    """Return how many samples have their two largest logits within the sum of their allowances."""
+    if logits.shape[1] < 2:
+        return 0
+    rows = np.arange(len(logits))
+    top, second = np.argsort(logits, axis=1)[:, :-3:-1].T
+    gap = logits[rows, top] - logits[rows, second]
+    return int((gap <= z_allowance[rows, top] + z_allowance[rows, second]).sum())

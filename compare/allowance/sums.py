@@ -1,0 +1,108 @@
+r"""What a sum itself rounds: the one rule that decides how wide most allowances are.
+
+Every addition rounds at the size of the partial sum it makes, so n additions err by about
+`unit * sqrt(n) P`, with P the root mean square of the partial sums (Higham and Mary 2019). With S
+the sum, and its terms and the result rounded as well,
+
+    own**2 = unit**2 ((n + 4) P**2 + 2 S**2)
+
+Where P is not looked at, the order of the terms may be the worst: first all of one sign, then all
+of the other. Let T be the sum of the |terms|; for terms of one size that gives
+
+    P**2 = T**2 ((1 + S/T)**3 / 4 - (S/T)**3) / 3 <= T**2 / 8 + 5/8 S**2
+
+(T**2 / 12 if the terms cancel, T**2 / 3 if none does). T is at most the product of the norms.
+Otherwise P is measured, in the order in which the terms are handed over: see `measured`.
+"""
+
+from __future__ import annotations
+
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Real = NDArray[np.floating]
+
+OF_TERMS, OF_SUM = 1 / 8, 5 / 8
+"""Factors of T**2 and S**2 in the worst P**2."""
+OF_RESULT = 2.0
+"""Factor of S**2 for rounding the result, which is what counts in the shortest sums."""
+SHORT = 16
+"""Sums of up to this many terms are allowed the error of equal terms, whether they are or not."""
+FEW = 8
+"""In so many rows of a matrix product the partial sums over its units are measured."""
+
+
+def additions(count: int) -> float:
+    """Return as how many roundings of size P a sum of `count` terms counts, the terms' included."""
+    return count + 4
+
+
+def over_batch(count: int) -> float:
+    """Return the same for a sum over samples: if they are few, they may all be alike."""
+    return additions(count) + (of_equal_terms(count) if count <= SHORT else 0)
+
+
+def of_equal_terms(count: int) -> float:
+    """Return as how many independent roundings `count` equal terms count.
+
+    `s + t` rounds by what t has below the last digit of s, the same at every addition until s
+    doubles. So equal terms err alike, by up to `u P` each and all in one direction. Honest
+    comparisons use half of the allowance, and LAMBDA is in the unit.
+    """
+    return count * count / 4
+
+
+def of_repeated_terms(count: int, occurrences: Float | float) -> Float:
+    """Return the same for terms that occur `occurrences` times on average, each group by itself."""
+    again = np.maximum(occurrences - 1, 0)
+    times: Float = np.minimum(2 * count * again, of_equal_terms(count))
+    return times
+
+
+@overload
+def own_square(times: float, terms: float, total: float) -> float: ...
+@overload
+def own_square(times: Float | float, terms: Float | float, total: Float) -> Float: ...
+def own_square(times: Float | float, terms: Float | float, total: Float | float) -> Float | float:
+    """Return `own**2 / unit**2` of `times` roundings in the worst order, from T**2 and S**2."""
+    return times * (OF_TERMS * terms + OF_SUM * total) + OF_RESULT * total
+
+
+def measured(left: Float, right: Float) -> Float:
+    """Return P**2 of every sum `sum_n left_nf right_nh`, (F, H), in the order of the n.
+
+    The terms are cut into about sqrt(n / 2) blocks. Partial sums at their ends are exact, and
+    count twice; between them the worst order is assumed, which also covers any random order.
+    """
+    blocks = int(np.sqrt(len(left) / 2))
+    size = len(left) // blocks
+    a = left[: blocks * size].reshape(blocks, size, -1)
+    b = right[: blocks * size].reshape(blocks, size, -1)
+    ends = np.cumsum(np.matmul(a.transpose(0, 2, 1), b), axis=0)  # (B, F, H)
+    ends *= ends
+    square: Float = np.add.reduce(ends)
+    square *= 2 / blocks
+    terms = np.einsum("bnf,bnf->bf", a, a).T @ np.einsum("bnh,bnh->bh", b, b)  # at least T**2
+    terms *= OF_TERMS * (blocks + 1) / blocks**2
+    square += terms
+    return square
+
+
+def usual(rows: Real, sizes: Float, right: Float) -> Float:
+    """Return the largest `((n + 4) P**2 + 2 S**2) / ||row||**2` of `row @ right`, (H,).
+
+    In a few of the rows: the order of the terms is that of the units, the same in every row.
+    `sizes`: the rows' sums of squares, (N,).
+    """
+    step = (len(rows) - 1) // FEW + 1
+    picked = rows[::step].astype(np.float64)
+    found = measured(np.ascontiguousarray(picked.T), right)
+    found *= additions(len(right))
+    found += OF_RESULT * np.square(picked @ right)
+    size = sizes[::step]
+    found /= np.where(size > 0, size, np.inf)[:, None]
+    largest: Float = np.maximum.reduce(found)
+    return largest

@@ -1,0 +1,61 @@
+"""The allowance of a plain sum over the batch: of the losses, and of any column of numbers."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.crowds import crowding
+from compare.allowance.sums import (
+    SHORT,
+    of_equal_terms,
+    of_repeated_terms,
+    over_batch,
+    own_square,
+)
+
+Float = NDArray[np.float64]
+
+
+def total_allowance(
+    terms: Float, allowances: Float, weights: Float, arithmetic: Arithmetic
+) -> Float:
+    """Return A(sum_n terms_n), over the first axis: rounding of the sum, then the terms' own."""
+    carried = np.sqrt(np.tensordot(weights, allowances * allowances, axes=1))
+    rounding = rounding_of_total(terms, arithmetic)
+    total: Float = rounding + carried + len(terms) * arithmetic.floor()
+    return total
+
+
+def rounding_of_total(terms: Float, arithmetic: Arithmetic) -> Float:
+    """Return what `sum_n terms_n` over the first axis may lose by rounding, in the worst order."""
+    count = len(terms)
+    flat = terms.reshape(count, -1)
+    size = np.add.reduce(np.abs(flat))
+    left = np.divide(np.add.reduce(flat), size, out=np.zeros_like(size), where=size > 0)  # S / T
+    left *= left
+    square = own_square(roundings(flat, size, arithmetic), 1.0, left)
+    rounding: Float = arithmetic.unit * size * np.sqrt(square)
+    return rounding.reshape(terms.shape[1:])
+
+
+def rounding_of_losses(losses: Float, weights: Float | None, arithmetic: Arithmetic) -> float:
+    """Return the same for the losses of a batch, none negative; `weights`: their occurrences."""
+    total = float(np.add.reduce(losses))
+    times = float(np.max(roundings(losses[:, None], np.array([total]), arithmetic)))
+    if weights is not None and total > 0:
+        square = losses * losses
+        often = float(square @ weights) / float(np.add.reduce(square))
+        times += float(of_repeated_terms(len(losses), often))
+    return arithmetic.unit * total * sqrt(own_square(times, 1.0, 1.0))
+
+
+def roundings(columns: Float, sizes: Float, arithmetic: Arithmetic) -> Float | float:
+    """Return as how many independent roundings the sum of each column counts; `sizes`: its T."""
+    count = len(columns)
+    times = over_batch(count)
+    crowd = None if count <= SHORT else crowding(columns, arithmetic.roundoff * sizes)
+    return times if crowd is None else times + of_equal_terms(count) * np.square(crowd.share)

@@ -1,0 +1,252 @@
+"""One pass over a network with allowances in place of values, forward and backward.
+
+It mirrors the network of the design layer by layer: it reads the reference's values (`z1`, `h1`,
+..., `logits`, `dlogits`, `dh1`, `dz1`, ...), applies one rule per operation and carries squared
+allowances on. With A for an allowance and `own` for what a sum itself rounds (see `sums`),
+
+    A(z)**2  = own(h @ w) + A(h)**2 @ w**2
+    A(h)**2  = f'**2 A(z)**2 + unit**2 h**2
+    A(dh)**2 = own(dz @ w.T) + A(dz)**2 @ w.T**2
+    A(dz)**2 = (f'**2 + A(f')**2) A(dh)**2 + dh**2 A(f')**2
+
+and the gradients' as in `gradients`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance.alike import multiplicities
+from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.dense import Dense
+from compare.allowance.found import Allowances, ForwardAllowances, Values
+from compare.allowance.gradients import batch_sums, gradient_allowances
+from compare.allowance.head import head_allowances
+from compare.allowance.rules import ActivationRule
+from compare.allowance.spread import Float, Operand, Product, Real, Slope, Spread
+from compare.allowance.sums import additions, own_square, usual
+
+S = TypeVar("S", bound=Spread)
+
+INNER = 40
+"""From this many units on the partial sums over units are measured, in a few rows."""
+FEW_UNITS = 16
+"""Units of a layer that are asked what error they all share."""
+SMALLEST_PEAK = 2.0**-200
+"""Backward passes whose largest dlogits is below this are scaled up, or their squares vanish."""
+LARGEST_SCALE = 1000
+"""A denormal is not brought to order 1 in one factor: the power of two would be infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer(Generic[S]):
+    """One layer's operands, and what the pass forward has learnt about them."""
+
+    number: int
+    w: Real  # (fan_in, fan_out)
+    w_square: Float
+    h: Operand  # (N, fan_in), the layer's input
+    h_spread: S | None  # None: the input is exact
+    z: S
+    unit_weights: Float | None  # how often each output unit occurs among its equals
+
+
+@dataclass(frozen=True)
+class Pass(Generic[S]):
+    """One pass over one evaluation. `measure`: whether to look at the order of sums at all."""
+
+    arithmetic: Arithmetic
+    parameters: Values
+    x: Real
+    targets: Real
+    values: Values
+    rule: ActivationRule
+    reduction: str
+    identities: NDArray[np.int64] | None
+    form: type[S]
+    measure: bool = True
+
+    def unordered(self) -> Pass[Dense]:
+        """Return the same pass entry by entry, with the worst order in every sum."""
+        return Pass(
+            self.arithmetic, self.parameters, self.x, self.targets, self.values,
+            self.rule, self.reduction, self.identities, Dense, measure=False,
+        )  # fmt: skip
+
+    def forward(self) -> ForwardAllowances:
+        """Return the allowances of the loss and of everything on the way to it."""
+        return self._head(self._layers())
+
+    def backward(self, gradients: Values) -> Allowances:
+        """Return A(dw), A(db) and their projections of every layer; `gradients` as the reference's.
+
+        From the top down, in numbers that `scale` keeps away from underflow.
+        """
+        layers = self._layers()
+        forward = self._head(layers)
+        scale = scale_of(self.values["dlogits"])
+        sums = batch_sums(
+            self.arithmetic, self._scaled("dlogits", scale), self.targets, forward.head.weights,
+            measure=self.measure,
+        )  # fmt: skip
+        dh: dict[int, S] = {}
+        dz = {len(layers): self._dlogits(forward, scale)}
+        found = {}
+        common: Float | None = None
+        for layer in reversed(layers):
+            i = layer.number
+            name = f"dz{i}" if i < len(layers) else "dlogits"
+            operand = self.form.read(self._scaled(name, scale))
+            carried = dz[i].gathered(layer.h, layer.h_spread, operand, sums.weights)
+            found[i] = gradient_allowances(
+                sums, layer.h, operand, carried, gradients[f"w{i}"], gradients[f"b{i}"], scale
+            )
+            if i > 1:
+                if i > 2:
+                    common = shared_error(dz[i], operand, common)
+                dh[i - 1] = self._through(layer, operand, dz[i], common, scale)
+                dz[i - 1] = self._sloped(layer, dh[i - 1], scale)
+        entries = {f"w{i}": one.w for i, one in found.items()}
+        entries |= {f"b{i}": one.b for i, one in found.items()}
+        projections = {f"w{i}": one.w_projection for i, one in found.items()}
+        projections |= {f"b{i}": one.b_projection for i, one in found.items()}
+        return Allowances(
+            forward,
+            {name: entries[name] for name in gradients},
+            {name: projections[name] for name in gradients},
+            dh,
+            dz,
+            scale,
+            partial(self.unordered().backward, gradients),
+        )
+
+    def _layers(self) -> list[Layer[S]]:
+        """Return what the pass forward finds, layer by layer."""
+        layers: list[Layer[S]] = []
+        h, spread, depth = self.x, None, len(self.parameters) // 2
+        alike: Float | None = None
+        for number in range(1, depth + 1):
+            w = self.parameters[f"w{number}"]
+            w_square = np.square(w, dtype=np.float64)
+            columns = np.add.reduce(w_square)
+            operand = self.form.read(h)
+            squares = w_square if alike is None else w_square * alike[:, None]
+            name = f"z{number}" if number < depth else "logits"
+            z = self.form.product(
+                spread, self._product(operand, w, columns, squares, self.values[name], number)
+            )
+            alike = multiplicities(columns)
+            layers.append(Layer(number, w, w_square, operand, spread, z, alike))
+            if number < depth:
+                h = self.values[f"h{number}"]
+                spread = z.activated(self.rule, self.values[name], h, self.arithmetic)
+        return layers
+
+    def _product(
+        self, h: Operand, w: Real, columns: Float, squares: Float, z: Real, number: int
+    ) -> Product:
+        """What `z = h @ w + b` rounds; the bias may come first and be in every partial sum."""
+        terms = len(w) + 1
+        own, of_value = self._own(h, w, columns, terms)
+        b = np.square(self.parameters[f"b{number}"], dtype=np.float64)
+        b = own_square(additions(terms), 0.0, b) * self.arithmetic.unit**2
+        b += (terms * self.arithmetic.floor()) ** 2
+        return Product(h.rows, own, squares, one_sign(w, columns), z, of_value, b)
+
+    def _own(self, left: Operand, right: Real, columns: Float, terms: int) -> tuple[Float, float]:
+        """What the sums of `left @ right` round, squared: per norm of a row, and per value."""
+        unit_square = self.arithmetic.unit**2
+        if self.measure and len(right) >= INNER:
+            wide = np.asarray(right, dtype=np.float64)
+            return usual(left.entries, left.rows, wide) * unit_square, 0.0
+        times = additions(terms)
+        per_norm, per_value = own_square(times, 1.0, 0.0), own_square(times, 0.0, 1.0)
+        return columns * (per_norm * unit_square), per_value * unit_square
+
+    def _head(self, layers: list[Layer[S]]) -> ForwardAllowances:
+        """The loss, from the last layer's logits."""
+        logits = self.values["logits"]
+        head = head_allowances(
+            self.arithmetic, logits, self.targets, layers[-1].z.entries().T, self.identities
+        )
+        return ForwardAllowances(
+            head.loss / len(self.x) if self.reduction == "mean" else head.loss,
+            head,
+            logits,
+            {layer.number: layer.z for layer in layers},
+            {layer.number - 1: layer.h_spread for layer in layers if layer.h_spread is not None},
+            self.arithmetic.tiny,
+            self.unordered().forward,
+        )
+
+    def _dlogits(self, forward: ForwardAllowances, scale: float) -> S:
+        """A(dlogits)**2, of numbers multiplied by `scale`."""
+        share = 1 / len(self.x) if self.reduction == "mean" else 1.0
+        scaled = forward.head.dlogits * (share * scale) + self.arithmetic.floor(scale)
+        return self.form.of(np.square(scaled))
+
+    def _through(
+        self, layer: Layer[S], dz: Operand, spread: S, common: Float | None, scale: float
+    ) -> S:
+        """A(dh)**2 of the layer below, for `dh = dz @ w.T`."""
+        squares, terms = layer.w_square.T, layer.w.shape[1]
+        columns = np.add.reduce(squares)
+        own, of_value = self._own(dz, layer.w.T, columns, terms)
+        alone = one_sign(layer.w.T, columns)
+        if layer.unit_weights is not None:
+            squares = squares * layer.unit_weights[:, None]
+        flushed = np.full(len(layer.w), (terms * self.arithmetic.floor(scale)) ** 2)
+        value = self._scaled(f"dh{layer.number - 1}", scale)
+        made = Product(dz.rows, own, squares, alone, value, of_value, flushed, common)
+        return self.form.product(spread, made)
+
+    def _sloped(self, layer: Layer[S], dh: S, scale: float) -> S:
+        """A(dz)**2 for `dz = dh * f'(z)`; without A(f') correct tanh gradients look wrong."""
+        assert layer.h_spread is not None
+        value = self._scaled(f"dh{layer.number - 1}", scale)
+        slope = Slope(self.rule, layer.h, layer.h_spread, value, self.arithmetic.floor(scale))
+        return dh.sloped(slope, self.arithmetic)
+
+    def _scaled(self, name: str, scale: float) -> Real:
+        values = self.values[name]
+        return values if scale == 1.0 else values.astype(np.float64) * scale
+
+
+def one_sign(right: Real, columns: Float) -> Float:
+    """Return what errors of one sign in `left`, of square sum 1, do to `left @ right`, (H,).
+
+    Beyond what adding their squares says: weights that are mostly positive add them up.
+    """
+    total: Float = np.add.reduce(right, dtype=np.float64)
+    total *= total
+    total -= columns
+    np.maximum(total, 0.0, out=total)
+    total /= len(right)
+    return total
+
+
+def shared_error(spread: Spread, dz: Operand, common: Float | None) -> Float:
+    """Return the squared relative error that a layer's dz hand to all units below, (N,).
+
+    The layers below are linear in dz: what its units share (all of it, behind a single unit)
+    multiplies everything there and does not add up in squares. It is no more than the smallest.
+    """
+    few = slice(None, None, (dz.entries.shape[1] - 1) // FEW_UNITS + 1)
+    quotients = spread.some_entries(few)
+    quotients /= np.square(dz.entries[:, few], dtype=np.float64)
+    found: Float = np.fmin.reduce(quotients, axis=1)
+    found[~(found < 1)] = 0.0
+    return found if common is None else np.maximum(found, common)
+
+
+def scale_of(dlogits: Real) -> float:
+    """A power of two that brings the largest |dlogits| to order 1, or 1 if it need not be moved."""
+    peak = float(np.abs(dlogits).max())
+    if not 0 < peak < SMALLEST_PEAK:
+        return 1.0
+    return float(2.0 ** min(-int(np.frexp(peak)[1]), LARGEST_SCALE))

@@ -17,7 +17,7 @@ from compare.inputs import draw_inputs
 from compare.records import Arrays
 from compare.sides import our_manual
 from tests.faults import SMALL, Array, require_blame, side_by_side, small_data, with_function
-from tests.kinked import Kinked, Unit, kinked, with_slopes
+from tests.kinked import Kinked, Unit, kinked, moved_onto, with_slopes
 
 DTYPES = ("float32", "float64")
 
@@ -134,6 +134,44 @@ def test_a_convention_at_exactly_zero_is_one_slope_for_all_units(slope: float, d
     assert found(examined) == set(zeros)
     for change in examined.slopes.change.values():
         np.testing.assert_allclose(change, slope)
+
+
+def half_blank(dtype: str, rows: int = 40, units: int = 12) -> Kinked:
+    """Half of the rows are blank and there are no biases: hundreds of units are exactly at 0."""
+    point = kinked([], (9, units, 4), rows=rows, dtype=dtype)
+    point.parameters["b1"][:] = 0
+    point.x[: rows // 2] = 0
+    return point
+
+
+def ones_at_zero(point: Kinked) -> dict[Unit, float]:
+    """The slope 1 at every unit whose z is exactly 0."""
+    rows, units = np.nonzero(manual_mlp.forward(point.parameters, point.x)["z1"] == 0)
+    return {(1, int(row), int(unit)): 1.0 for row, unit in zip(rows, units, strict=True)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["w1", "b1"])
+def test_units_that_no_rounding_moves_excuse_no_wrong_gradient(name: str, dtype: str) -> None:
+    point = half_blank(dtype)
+    for slopes in ({}, ones_at_zero(point)):
+        loss, gradients = point.gradients(slopes)
+        assert point.judged(loss, gradients).agrees
+        gradients[name].flat[0] *= 1.01
+        examined = point.judged(loss, gradients)
+        assert not examined.agrees
+        assert not examined.widened
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_convention_at_blank_rows_and_a_flip_elsewhere_are_resolved_together(dtype: str) -> None:
+    point = half_blank(dtype)
+    row = len(point.x) - 1
+    point.x[row] = moved_onto(point.parameters, point.x[row].astype(np.float64), (1, row, 3))
+    flipped = 0.0 if point.z((1, row, 3)) > 0 else 1.0
+    examined = point.judged(*point.gradients(ones_at_zero(point) | {(1, row, 3): flipped}))
+    assert examined.agrees
+    assert not examined.widened
 
 
 @given(seed=st.integers(0, 10_000), dtype=st.sampled_from(DTYPES), data=st.data())

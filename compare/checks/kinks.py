@@ -24,10 +24,12 @@ from compare.checks.slopes import (
     Point,
     Slopes,
     Values,
+    apart,
     candidates,
     count,
     effect,
     substituted,
+    together,
 )
 
 MOST_FITTED = 4096
@@ -61,18 +63,34 @@ def explanations(
 ) -> Iterator[Explanation]:
     """Yield what may explain `difference`, which is `manual - gradients`, at kinks: simplest first.
 
-    `allow` returns the allowances of the reference's values and gradients.
+    `allow` returns the allowances of the reference's values and gradients. Units that are on a kink
+    whatever is rounded share one slope, a convention: first the reference's, then the other one.
     """
     if not reachable(point, difference):
         return
-    near = candidates(point)
-    for slopes in proposals(point, near, difference):
+    exact, near = apart(point, candidates(point))
+
+    def explained(slopes: Slopes) -> Explanation:
         moved, values = effect(point, slopes), substituted(point, slopes)
         expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
-        yield Explanation(expected, values, allow(values, expected), slopes)
-    if count(near) > MOST_RESOLVED:
-        allowances = widen(point.allowances, _everything(point, near))
-        yield Explanation(gradients, point.values, allowances, widened=True)
+        return Explanation(expected, values, allow(values, expected), slopes)
+
+    for common in (1.0, 0.5):
+        slopes = at_kink(point, together(exact, near), common)
+        if len(slopes):
+            yield explained(slopes)
+    conventions = [Explanation(gradients, point.values, point.allowances)]
+    if len(everywhere := at_kink(point, exact, 1.0)):
+        conventions.append(explained(everywhere))
+    for taken in conventions:
+        there = replace(point, values=taken.values, allowances=taken.allowances)
+        moved = effect(point, taken.slopes)
+        left = {name: entries - moved[name] for name, entries in difference.items()}
+        for slopes in proposals(there, near, left):
+            yield explained(taken.slopes.with_those(slopes))
+        if count(near) > MOST_RESOLVED:
+            allowances = widen(taken.allowances, _everything(there, near))
+            yield Explanation(taken.gradients, taken.values, allowances, taken.slopes, widened=True)
 
 
 def reachable(point: Point, difference: Mapping[str, Float]) -> bool:
@@ -84,16 +102,7 @@ def reachable(point: Point, difference: Mapping[str, Float]) -> bool:
 
 
 def proposals(point: Point, near: Candidates, difference: Mapping[str, Float]) -> Iterator[Slopes]:
-    """Yield slopes to try.
-
-    First every unit that is exactly on a kink is given one common slope, because that is a
-    convention; then the slopes are fitted, once with those near a usual choice taken to be that
-    choice, once without.
-    """
-    for common in (1.0, 0.5):
-        slopes = _exactly_on_a_kink(point, near, common)
-        if len(slopes):
-            yield slopes
+    """Yield slopes to try: fitted, once with those near a usual choice taken to be that choice."""
     if not 0 < count(near) <= MOST_FITTED:
         return
     entries = sum(left.size for left in difference.values()) * count(near)
@@ -137,7 +146,7 @@ def _everything(point: Point, near: Candidates) -> dict[str, Float]:
     return widened
 
 
-def _exactly_on_a_kink(point: Point, near: Candidates, common: float) -> Slopes:
+def at_kink(point: Point, near: Candidates, common: float) -> Slopes:
     """Slopes that give every unit with z == kink the same slope; the reference's there is 0."""
     slopes = Slopes()
     for layer, (rows, units) in near.items():

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Allowances
+from compare.allowance.arithmetic import ROOT_FLOOR
 from compare.allowance.rules import ACTIVATION_RULES
 
 Float = NDArray[np.float64]
@@ -38,6 +39,18 @@ class Slopes:
         moved = np.abs(change) > MOVED
         self.rows[layer], self.units[layer] = rows[moved], units[moved]
         self.change[layer] = change[moved]
+
+    def with_those(self, others: Slopes) -> Slopes:
+        """These changes and the others, of other units."""
+        found = Slopes()
+        for layer in sorted({*self.rows, *others.rows}):
+            both = [slopes for slopes in (self, others) if layer in slopes.rows]
+            rows, units, change = (
+                np.concatenate([table[layer] for table in tables])
+                for tables in zip(*((s.rows, s.units, s.change) for s in both), strict=True)
+            )
+            found.put(layer, rows, units, change)
+        return found
 
     def __len__(self) -> int:
         return sum(len(change) for change in self.change.values())
@@ -74,6 +87,36 @@ def candidates(point: Point) -> Candidates:
             near |= np.abs(z - kink) <= allowance
         rows, units = np.nonzero(near)
         if len(rows):
+            found[layer] = rows, units
+    return found
+
+
+def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
+    """Part the candidates: those that no rounding moves off their kink, and all others.
+
+    A unit all of whose terms are zero (a blank input, no bias) has z == 0 on every side, however it
+    is computed. Its slope is no accident of rounding but a convention, the same for all of them.
+    """
+    exact: dict[int, tuple[Rows, Rows]] = {}
+    others: dict[int, tuple[Rows, Rows]] = {}
+    floor = point.allowances.forward.tiny
+    for layer, (rows, units) in near.items():
+        z, spread = point.values[f"z{layer}"], point.allowances.forward.z[layer]
+        flushed = 2 * (len(point.parameters[f"w{layer}"]) + 1) * max(floor, ROOT_FLOOR)
+        still = (z[rows, units] == 0) & (np.sqrt(spread.entries()[rows, units]) <= flushed)
+        for table, chosen in ((exact, still), (others, ~still)):
+            if chosen.any():
+                table[layer] = rows[chosen], units[chosen]
+    return exact, others
+
+
+def together(*several: Candidates) -> Candidates:
+    """Put the candidates of several tables into one."""
+    found: dict[int, tuple[Rows, Rows]] = {}
+    for near in several:
+        for layer, pair in near.items():
+            parts = [found[layer], pair] if layer in found else [pair]
+            rows, units = (np.concatenate(part) for part in zip(*parts, strict=True))
             found[layer] = rows, units
     return found
 

@@ -38,6 +38,8 @@ class Dense:
             value = np.square(made.value, dtype=np.float64)
             value *= factor
             square += value
+        if made.followed is not None:
+            square += made.followed
         square += made.constant
         return cls(square)
 

@@ -46,6 +46,11 @@ class LowRank:
         if carried is not None:
             rows += [carried.rows, (np.add.reduce(carried.columns, axis=1) @ carried.rows)[None]]
             columns += [carried.columns @ made.squares, made.one_sign[None]]
+        if made.followed is not None:
+            sizes = np.add.reduce(made.followed, axis=1)
+            sizes += float(sizes.mean()) or 1.0
+            rows.append(sizes[None])
+            columns.append(np.maximum.reduce(made.followed / sizes[:, None])[None])
         return cls(np.concatenate(rows), np.concatenate(columns))
 
     def activated(self, rule: ActivationRule, z: Real, h: Real, arithmetic: Arithmetic) -> Self:

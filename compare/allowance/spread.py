@@ -42,6 +42,7 @@ class Product:
     `squares`: `right**2`, (n, H), weighted for alike inner items. `one_sign`: what n carried errors
     of one sign and size, 1 altogether, add to that, squared, (H,). `constant`: squared allowance
     that every row has, (H,). `common`: squared relative error that all of a row share, (N,).
+    `followed`: squared allowance of errors that were followed one by one, (N, H).
     """
 
     rows: Float
@@ -52,6 +53,7 @@ class Product:
     of_value: float
     constant: Float
     common: Float | None = None
+    followed: Float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ class Pass(Generic[S]):
         dz = {len(layers): self._dlogits(forward, scale)}
         found = {}
         common: Float | None = None
+        led = leading(np.sqrt(dz[len(layers)].entries())) if len(layers) > 2 else None
         for layer in reversed(layers):
             i = layer.number
             name = f"dz{i}" if i < len(layers) else "dlogits"
@@ -109,8 +110,10 @@ class Pass(Generic[S]):
             if i > 1:
                 if i > 2:
                     common = shared_error(dz[i], operand, common)
-                dh[i - 1] = self._through(layer, operand, dz[i], common, scale)
+                dh[i - 1] = self._through(layer, operand, dz[i], common, led, scale)
                 dz[i - 1] = self._sloped(layer, dh[i - 1], scale)
+                if led is not None:
+                    led = (led @ layer.w.T) * self.rule.slope(layer.h.entries)
         entries = {f"w{i}": one.w for i, one in found.items()}
         entries |= {f"b{i}": one.b for i, one in found.items()}
         projections = {f"w{i}": one.w_projection for i, one in found.items()}
@@ -191,8 +194,9 @@ class Pass(Generic[S]):
         return self.form.of(np.square(scaled))
 
     def _through(
-        self, layer: Layer[S], dz: Operand, spread: S, common: Float | None, scale: float
-    ) -> S:
+        self, layer: Layer[S], dz: Operand, spread: S,
+        common: Float | None, led: Float | None, scale: float,
+    ) -> S:  # fmt: skip
         """A(dh)**2 of the layer below, for `dh = dz @ w.T`."""
         squares, terms = layer.w_square.T, layer.w.shape[1]
         columns = np.add.reduce(squares)
@@ -202,7 +206,8 @@ class Pass(Generic[S]):
             squares = squares * layer.unit_weights[:, None]
         flushed = np.full(len(layer.w), (terms * self.arithmetic.floor(scale)) ** 2)
         value = self._scaled(f"dh{layer.number - 1}", scale)
-        made = Product(dz.rows, own, squares, alone, value, of_value, flushed, common)
+        followed = None if led is None else beyond_squares(led, layer.w.T, layer.w_square.T)
+        made = Product(dz.rows, own, squares, alone, value, of_value, flushed, common, followed)
         return self.form.product(spread, made)
 
     def _sloped(self, layer: Layer[S], dh: S, scale: float) -> S:
@@ -228,6 +233,25 @@ def one_sign(right: Real, columns: Float) -> Float:
     np.maximum(total, 0.0, out=total)
     total /= len(right)
     return total
+
+
+def leading(dlogits: Float) -> Float:
+    """Keep the largest entry of each row of A(dlogits), (N, K): the error that is followed exactly.
+
+    The logit of the target has by far the largest one in a fitted network, and hands it to all
+    units below: what they make of it adds up again, or cancels, two layers further down.
+    """
+    largest = np.zeros_like(dlogits)
+    at = np.arange(len(dlogits)), np.argmax(dlogits, axis=1)
+    largest[at] = dlogits[at]
+    return largest
+
+
+def beyond_squares(led: Float, right: Real, squares: Float) -> Float:
+    """Return by how much `(led @ right)**2` exceeds what adding squares says, (N, H)."""
+    exceeding = np.square(led @ right)
+    exceeding -= np.square(led) @ squares
+    return np.maximum(exceeding, 0.0, out=exceeding)
 
 
 def shared_error(spread: Spread, dz: Operand, common: Float | None) -> Float:

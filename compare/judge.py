@@ -24,7 +24,7 @@ from compare.records import Evaluation, Record
 from compare.result import Band, Curves, EpochRow, Finding
 
 TRAIL = 2
-"""Records kept while all is well; two more follow a wrong update."""
+"""Records kept while all is well; two more follow a wrong one."""
 
 
 @dataclass(kw_only=True)
@@ -68,10 +68,10 @@ class Judge(PointJudge):
             self.replay(side, self._previous[side == "reference"], record, self.step)
 
     def _keep(self, manual: Record) -> None:
-        """Keep the manual records around the first wrong update, for the diagnosis of it."""
+        """Keep the manual records around the first wrong one, for the diagnosis of it."""
         if self.first is None:
             self.first = manual
-        wrong = self.ledger.tallies["step"].failed > 0
+        wrong = any(self.ledger.tallies[check].failed > 0 for check in ("step", "same_point"))
         self.trail.append(manual)
         if len(self.trail) > TRAIL and not wrong:
             del self.trail[0]

@@ -31,6 +31,8 @@ MOST_RECORDED = 1 << 21
 """Entries of the widest activation matrix up to which a recorded point is recomputed at all."""
 MOST_SEARCHED = 1 << 14
 """The same, up to which every known mistake is tried on a recorded point."""
+POINT_KINDS = ("derivative", "loss", "function")
+"""Kinds that a single point shows; looking at the wrong rows gives the loss of another function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,17 @@ def predicted(
 
 
 def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
-    """Name a mistake that no single point shows: in the update, the start or the curves."""
-    from compare.diagnosis import diagnose_curves, diagnose_start, diagnose_step
+    """Name a mistake that no single point shows: in the rows, the update, the start, the curves."""
+    from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
 
     wanted = judge.experiment
+    if kind in POINT_KINDS and judge.suspect is not None:
+        return diagnose_records(
+            judge.trail,
+            judge.inputs.training,
+            activation=wanted.activation,
+            reduction=wanted.reduction,
+        )
     if kind == "update" and len(judge.trail) > 1:
         return diagnose_step(
             judge.trail,

@@ -28,11 +28,12 @@ def conclude_run(
     """Return the result of a run."""
     result = conclude(judge, settings, environment, manual.loss_and_gradients)
     named = result.diagnosis or name_run_mistake(judge, result.kind)
+    notes = tuple(note for note in result.notes if note != UNKNOWN or not named)
     unknown = judge.suspect is None and result.kind in NAMED_KINDS and not named
     return replace(
         result,
         diagnosis=named,
-        notes=(*result.notes, UNKNOWN) if unknown else result.notes,
+        notes=(*notes, UNKNOWN) if unknown else notes,
         epochs=tuple(judge.rows),
         weak=result.weak + tuple(momentum_weak(judge)),
         checks=summaries(judge),

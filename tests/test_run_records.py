@@ -16,10 +16,10 @@ import pytest
 from torch import Tensor
 
 from compare import BadInput, run_training
-from compare.inputs import Inputs
-from compare.naming import Named
+from compare.inputs import Inputs, draw_inputs
+from compare.naming import UNKNOWN, Named
 from compare.records import Arrays, Record
-from compare.result import ExitCode
+from compare.result import ExitCode, Verdict
 from compare.sides import our_manual
 from tests.faults import (
     NAMING,
@@ -328,3 +328,18 @@ def test_the_sentence_on_the_free_run_names_an_update() -> None:
         result = run_training(SMALL, data=small_data(), manual=with_function(OURS, rescaling))
     assert result.kind == "structure" and result.findings[0].update is None
     assert "first at epoch 0, update 0, parameter -, stage loss" in result.checks[2].sentence
+
+
+def test_an_update_that_looks_at_other_rows_is_named_from_the_records_of_the_run() -> None:
+    experiment = replace(SMALL, batch_size=6)
+    everything = draw_inputs(experiment, small_data()).training
+    manual = our_manual(experiment)
+
+    def whole(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        loss, gradients, *_ = manual.loss_and_gradients(parameters, *everything)
+        return loss, gradients
+
+    result = side_by_side(experiment, manual=replace(manual, loss_and_gradients=whole))
+    assert result.verdict is Verdict.DISAGREES
+    assert [found.mistake for found in result.diagnosis] == ["whole-data-set-in-every-update"]
+    assert UNKNOWN not in result.notes

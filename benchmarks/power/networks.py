@@ -81,10 +81,5 @@ def sketch(generator: Generator, x_scale: float, w_scale: float) -> Sketch:
 
 
 def ordinary(generator: Generator) -> Sketch:
-    """Inputs of scale 0.01 to 30, weights of 1/4 to 4 times Xavier's."""
-    return sketch(generator, log_uniform(generator, 1e-2, 30.0), log_uniform(generator, 0.25, 4.0))
-
-
-def scales(generator: Generator) -> Sketch:
-    """Inputs and weights of scale 1e-6 to 1e6."""
-    return sketch(generator, log_uniform(generator, 1e-6, 1e6), log_uniform(generator, 1e-6, 1e6))
+    """Inputs of scale 0.01 to 30, weights of 1/2 to 2 times Xavier's."""
+    return sketch(generator, log_uniform(generator, 1e-2, 30.0), log_uniform(generator, 0.5, 2.0))

@@ -16,16 +16,17 @@ import numpy as np
 from benchmarks.power.alike import alike
 from benchmarks.power.case import Case, Setting, Sketch, as_case
 from benchmarks.power.hard import hard
-from benchmarks.power.networks import Generator, ordinary, scales
+from benchmarks.power.networks import Generator, ordinary
+from benchmarks.power.scales import scales
 from benchmarks.power.training import along_a_run
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
 KINDS: dict[str, tuple[Callable[[Generator, Setting], Sketch], float]] = {
-    "training": (along_a_run, 0.06),
-    "ordinary": (lambda generator, _: ordinary(generator), 0.64),
-    "scales": (lambda generator, _: scales(generator), 0.06),
-    "alike": (lambda generator, _: alike(generator), 0.12),
-    "hard": (hard, 0.12),
+    "training": (along_a_run, 0.08),
+    "ordinary": (lambda generator, _: ordinary(generator), 0.80),
+    "scales": (scales, 0.04),
+    "alike": (lambda generator, _: alike(generator), 0.05),
+    "hard": (hard, 0.03),
 }
 """How each kind is drawn, and how often."""
 

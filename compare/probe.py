@@ -96,9 +96,11 @@ def _wake(parameters: Arrays, x: NDArray[np.float64]) -> None:
     """Turn every dead unit on for half of the batch, by its bias, from the first layer on."""
     h = x
     for layer in range(1, len(parameters) // 2):
-        z = manual_mlp.compute_layer(h, parameters[f"w{layer}"], parameters[f"b{layer}"])
+        z = manual_mlp.compute_layer(h, parameters[f"w{layer}"], parameters[f"b{layer}"])  # (N, H)
         dead = (z <= 0).all(axis=0)
-        shift = np.where(dead, np.median(z, axis=0), 0.0)
+        # Between two samples: the middle one itself would sit on the kink.
+        above, below = np.sort(z, axis=0)[[-(len(z) // 2), -(len(z) // 2) - 1]]
+        shift = np.where(dead, (above + below) / 2, 0.0)
         parameters[f"b{layer}"] -= shift
         h = manual_mlp.relu(z - shift)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -41,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sentence = str(problem)
         except MemoryError as problem:
             sentence = f"there is not enough memory for this network and data: {problem}"
+        except Exception:
+            traceback.print_exc()
+            print("error: the judge itself failed; this accuses nobody", file=sys.stderr)
+            return ExitCode.CONTROL_FAILED
     print(f"error: {sentence}", file=sys.stderr)
     return ExitCode.BAD_INPUT
 

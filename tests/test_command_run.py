@@ -254,3 +254,11 @@ def test_a_screen_that_knows_no_such_sign_gets_another(
         monkeypatch.setattr(sys, "stdout", narrow)
         assert run.main(["--no-plots"]) == 0
     assert b"? allowance" in capfdbinary.readouterr().out
+
+
+def test_a_failure_of_the_judge_itself_accuses_nobody(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends_with(monkeypatch, ZeroDivisionError("a mistake of ours"))
+    assert run.main(SMALL) == 4
+    assert "accuses nobody" in capsys.readouterr().err

@@ -23,10 +23,10 @@ from benchmarks.power.training import along_a_run
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
 KINDS: dict[str, tuple[Callable[[Generator, Setting], Sketch], float]] = {
     "training": (along_a_run, 0.08),
-    "ordinary": (lambda generator, _: ordinary(generator), 0.80),
+    "ordinary": (lambda generator, _: ordinary(generator), 0.81),
     "scales": (scales, 0.04),
     "alike": (lambda generator, _: alike(generator), 0.05),
-    "hard": (hard, 0.03),
+    "hard": (hard, 0.02),
 }
 """How each kind is drawn, and how often."""
 

@@ -17,8 +17,9 @@ Form = type[Dense] | type[LowRank]
 
 DENSE = 1 << 13
 """Up to this many entries in the widest activation matrix the pass keeps every entry."""
-DENSE_IF_BENT = 1 << 17
-"""The same for activations with a slope that varies, where factors of rank one are too wide."""
+DENSE_IF_DEEP_OR_BENT = 1 << 17
+"""The same where factors of rank one are too wide: with several hidden layers, or a slope that
+varies."""
 
 
 @quiet
@@ -77,5 +78,6 @@ def preferred_form(rows: int, parameters: Values, rule: ActivationRule) -> Form:
     With about as many classes as hidden units, `LowRank` would save nothing.
     """
     widths = [w.shape[0] for name, w in parameters.items() if name[0] == "b"]
-    largest = DENSE if rule.bend is None else DENSE_IF_BENT
+    shallow = len(widths) <= 2 and rule.bend is None
+    largest = DENSE if shallow else DENSE_IF_DEEP_OR_BENT
     return Dense if rows * max(widths) <= largest or 4 * widths[-1] > max(widths) else LowRank

@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.diagnosis import measures, timing, training
 from benchmarks.diagnosis.measures import Score
+from benchmarks.workers import Mapped, processes
+from compare.mistakes.catalogue import NETWORK
 
 QUICK = {"networks": 1, "pairs": 4, "honest": 6, "corruptions": 3}
 FULL = {"networks": 30, "pairs": 300, "honest": 300, "corruptions": 300}
+BLOCK = 20
+"""So many answers are measured one after the other; blocks share the processes."""
 PAIRS_NAMED = 0.97
 SECONDS = 5.0
 
@@ -24,24 +29,40 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.diagnosis", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one network per mistake")
     parser.add_argument("--seed", type=int, default=0, help="of the population (default: 0)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every score to FILE")
     return parser.parse_args()
 
 
-def measured(arguments: argparse.Namespace) -> Iterator[tuple[str, list[Score]]]:
+def measured(arguments: argparse.Namespace, mapped: Mapped) -> Iterator[tuple[str, list[Score]]]:
     """Yield the groups of the table, each as soon as it is measured."""
     count = QUICK if arguments.quick else FULL
     networks, seed = count["networks"], arguments.seed
-    yield "loss and gradient", shown(measures.singles(networks, seed))
+    each = partial(measures.single, networks, seed)
+    yield "loss and gradient", shown(mapped(each, range(len(NETWORK))))
     yield "update", shown(training.steps(max(2, networks), seed))
     yield "batches and order", shown(training.orders(networks, seed))
     yield "repeated calls", shown(training.calls(networks, seed))
     yield "curves", shown(training.curves(networks, seed))
     yield "initial weights", shown(training.starts(max(2, networks), seed))
-    yield "two at once", shown([measures.pairs(count["pairs"], seed)])
-    yield "nothing to name", shown([measures.honest_runs(count["honest"], seed)])
-    yield "nothing known", shown([measures.corruptions(count["corruptions"], seed)])
+    for group, measure, tried in (
+        ("two at once", measures.pairs, count["pairs"]),
+        ("nothing to name", measures.honest_runs, count["honest"]),
+        ("nothing known", measures.corruptions, count["corruptions"]),
+    ):
+        yield group, shown([in_blocks(measure, tried, seed, mapped)])
     yield "time", shown(timing.seconds())
+
+
+def in_blocks(
+    measure: Callable[[int, int, int], Score], count: int, seed: int, mapped: Mapped
+) -> Score:
+    """Measure `count` answers in blocks of their own draws, and put them together."""
+    blocks = -(-count // BLOCK)
+    total, *others = mapped(partial(measure, -(-count // blocks), seed), range(blocks))
+    for score in others:
+        total.extend(score)
+    return total
 
 
 def shown(scores: Iterable[Score]) -> list[Score]:
@@ -94,7 +115,8 @@ def main() -> int:
     """Measure, print, write; 1 if a figure is missed."""
     arguments = parse()
     print(f"{'':44} tried right first  median    max s")
-    groups = dict(measured(arguments))
+    with processes(arguments.jobs) as mapped:
+        groups = dict(measured(arguments, mapped))
     total = [score for scores in groups.values() for score in scores]
     missed = list(failures(groups))
     for score in total:

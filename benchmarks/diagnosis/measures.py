@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -46,6 +46,14 @@ class Score:
         if not right:
             self.misses.append(miss)
 
+    def extend(self, other: Score) -> None:
+        """Count the answers of another score as well."""
+        self.tried += other.tried
+        self.right += other.right
+        self.first += other.first
+        self.seconds += other.seconds
+        self.misses += other.misses
+
 
 def timed(implementation: Implementation, network: Network) -> tuple[tuple[Diagnosis, ...], float]:
     """Return the diagnosis and the seconds it took."""
@@ -66,28 +74,28 @@ def visible(implementation: Implementation, network: Network) -> list[Observatio
     return observed if any(Case(observation).disagrees for observation in observed) else []
 
 
-def singles(networks: int, seed: int) -> Iterator[Score]:
-    """Plant every mistake alone in `networks` random networks where it moves something."""
-    for index, mistake in enumerate(NETWORK):
-        score = Score(mistake.name)
-        generator = np.random.default_rng([seed, index])
-        for _ in range(ATTEMPTS):
-            if score.tried == networks:
-                break
-            network = draw(generator)
-            faulty = planted([mistake], network, generator)
-            if faulty is not None and visible(faulty.implementation, network):
-                found, seconds = timed(faulty.implementation, network)
-                told = names(found)
-                right = mistake.name in told
-                score.add(right, right and told[0] == mistake.name, seconds, f"{network}: {told}")
-        yield score
+def single(networks: int, seed: int, index: int) -> Score:
+    """Plant one mistake alone in `networks` random networks where it moves something."""
+    mistake = NETWORK[index]
+    score = Score(mistake.name)
+    generator = np.random.default_rng([seed, index])
+    for _ in range(ATTEMPTS):
+        if score.tried == networks:
+            break
+        network = draw(generator)
+        faulty = planted([mistake], network, generator)
+        if faulty is not None and visible(faulty.implementation, network):
+            found, seconds = timed(faulty.implementation, network)
+            told = names(found)
+            right = mistake.name in told
+            score.add(right, right and told[0] == mistake.name, seconds, f"{network}: {told}")
+    return score
 
 
-def pairs(count: int, seed: int) -> Score:
+def pairs(count: int, seed: int, block: int) -> Score:
     """Plant two mistakes of different stages, drawn at random, where both show."""
     score = Score("two mistakes of different stages")
-    generator = np.random.default_rng([seed, 1001])
+    generator = np.random.default_rng([seed, 1001, block])
     while score.tried < count:
         network = draw(generator)
         one, other = (NETWORK[i] for i in generator.choice(len(NETWORK), 2, replace=False))
@@ -112,10 +120,10 @@ def both_show(faulty: Faulty, network: Network) -> bool:
     )
 
 
-def honest_runs(count: int, seed: int) -> Score:
+def honest_runs(count: int, seed: int, block: int) -> Score:
     """Diagnose right implementations: nothing may be named."""
     score = Score("right implementations")
-    generator = np.random.default_rng([seed, 1002])
+    generator = np.random.default_rng([seed, 1002, block])
     for index in range(count):
         network = draw(generator)
         kind = HONEST[index % len(HONEST)]
@@ -124,10 +132,10 @@ def honest_runs(count: int, seed: int) -> Score:
     return score
 
 
-def corruptions(count: int, seed: int) -> Score:
+def corruptions(count: int, seed: int, block: int) -> Score:
     """Diagnose corruptions outside the catalogue: nothing may be named."""
     score = Score("corruptions outside the catalogue")
-    generator = np.random.default_rng([seed, 1003])
+    generator = np.random.default_rng([seed, 1003, block])
     for index in range(count):
         network = draw(generator)
         corruption = CORRUPTIONS[index % len(CORRUPTIONS)]

@@ -7,14 +7,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine
 from benchmarks.power import tables, timing
-from benchmarks.power.measures import OURS, Point
-from benchmarks.power.workers import measured, single_threaded
+from benchmarks.power.measures import OURS, Point, measure
+from benchmarks.workers import processes, single_threaded
 
 QUICK, FULL = 24, 1500
 """Points; each is compared with up to nine honest variants."""
@@ -103,7 +104,8 @@ def main(given: Sequence[str] | None = None) -> int:
     """Measure, print, write; 1 if a figure is missed."""
     arguments = parse(given)
     count = arguments.points or (QUICK if arguments.quick else FULL)
-    points = watched(measured(arguments.seed, count, arguments.jobs), count)
+    with processes(arguments.jobs) as mapped:
+        points = watched(mapped(partial(measure, arguments.seed), range(count)), count)
     with single_threaded():
         times = timing.in_reference_gradients(quick=arguments.quick)
     show(points, times, arguments.seed)

@@ -1,17 +1,23 @@
-"""Points are measured in several processes of one thread each; the answer does not depend on it."""
+"""Independent measurements in several processes of one thread each; no answer depends on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing import get_context
+from typing import Any, Protocol, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.power.measures import Point, measure
+T = TypeVar("T")
+
+
+class Mapped(Protocol):
+    """Apply a function to every item and yield the answers in order, as `map` does."""
+
+    def __call__(self, function: Callable[[Any], T], items: Iterable[Any], /) -> Iterator[T]: ...
 
 
 @contextmanager
@@ -32,13 +38,13 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def measured(seed: int, count: int, jobs: int) -> Iterator[Point]:
-    """Yield every point, in order; one job is done in this process."""
-    one = partial(measure, seed)
+@contextmanager
+def processes(jobs: int) -> Iterator[Mapped]:
+    """Lend a `map` that works in `jobs` processes; one job is done in this one."""
     if jobs == 1:
         with single_threaded():
-            yield from map(one, range(count))
+            yield map
         return
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=one_thread) as pool:
-        yield from pool.map(one, range(count))
+        yield pool.map

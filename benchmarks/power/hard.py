@@ -11,10 +11,6 @@ import manual_mlp
 from benchmarks.power.case import Setting, Sketch
 from benchmarks.power.networks import (
     Generator,
-    draw_inputs,
-    draw_parameters,
-    draw_sizes,
-    draw_targets,
     log_uniform,
     ordinary,
 )
@@ -80,22 +76,6 @@ def with_denormals(generator: Generator, drawn: Sketch, setting: Setting) -> Ske
     return replace(drawn, x=drawn.x * columns)
 
 
-def narrow(generator: Generator, drawn: Sketch, setting: Setting) -> Sketch:
-    """Layers of 1 to 3 units, inputs included, and now and then a single class (gradient 0)."""
-    rows, sizes = draw_sizes(generator)
-    changed = list(sizes)
-    for layer in range(len(sizes) - 1):
-        if generator.random() < 0.5:
-            changed[layer] = int(generator.integers(1, 4))
-    if generator.random() < 0.1:
-        changed[-1] = 1
-    return Sketch(
-        draw_parameters(generator, tuple(changed), 1.0, 0.3),
-        draw_inputs(generator, rows, changed[0]),
-        draw_targets(generator, rows, changed[-1]),
-    )
-
-
 def one_sample(generator: Generator, drawn: Sketch, setting: Setting) -> Sketch:
     """A batch of 1."""
     return replace(drawn, x=drawn.x[:1], targets=drawn.targets[:1])
@@ -108,6 +88,5 @@ HARD: tuple[Callable[[Generator, Sketch, Setting], Sketch], ...] = (
     rank_one,
     with_zeros,
     with_denormals,
-    narrow,
     one_sample,
 )

@@ -83,3 +83,19 @@ def sketch(generator: Generator, x_scale: float, w_scale: float) -> Sketch:
 def ordinary(generator: Generator) -> Sketch:
     """Inputs of scale 0.01 to 30, weights of 1/2 to 2 times Xavier's."""
     return sketch(generator, log_uniform(generator, 1e-2, 30.0), log_uniform(generator, 0.5, 2.0))
+
+
+def narrow(generator: Generator) -> Sketch:
+    """Layers of 1 to 3 units, inputs included, and now and then a single class (gradient 0)."""
+    rows, sizes = draw_sizes(generator)
+    changed = list(sizes)
+    for layer in range(len(sizes) - 1):
+        if generator.random() < 0.5:
+            changed[layer] = int(generator.integers(1, 4))
+    if generator.random() < 0.1:
+        changed[-1] = 1
+    return Sketch(
+        draw_parameters(generator, tuple(changed), 1.0, 0.3),
+        draw_inputs(generator, rows, changed[0]),
+        draw_targets(generator, rows, changed[-1]),
+    )

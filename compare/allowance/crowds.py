@@ -17,20 +17,23 @@ Float = NDArray[np.float64]
 Real = NDArray[np.floating]
 
 SAMPLE = 64
-"""Terms looked at to find out whether many of a long sum are equal."""
-SMALLEST = 20
-"""Groups of less than one term in so many are not seen."""
+"""Terms looked at to find out how many of a long sum are nearly equal."""
+NOTHING = 1 / 16
+"""Terms smaller than this part of the digit lose so little that they do not count."""
+RARE = 4.0
+"""With fewer terms like it than this, on average, a term counts as independent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
     """How many terms of each column lie so close together that they count as equal.
 
-    `share`: of all terms, (H,); `slack`: by how much they may be multiplied differently and still
+    `alike`: the probability that two terms do, (H,), which for groups of equal terms is the sum of
+    the squares of their shares; `slack`: by how much terms may be multiplied differently and still
     count as equal, the largest of all columns.
     """
 
-    share: Float
+    alike: Float
     slack: float
 
 
@@ -38,19 +41,20 @@ def crowding(columns: Real, digit: Float | float) -> Crowd | None:
     """Return the crowd in each column, (N, H), or None if there is none in any.
 
     `digit`: (H,), the size of the last digit of the partial sums. Terms below it lose no more than
-    themselves, and count less.
+    themselves, and count less. Sorted, nearly equal terms stand side by side.
     """
-    sample = np.sort(columns[:: (len(columns) - 1) // SAMPLE + 1], axis=0)
-    lag = len(sample) // SMALLEST + 1
-    low, high = sample[:-lag], sample[lag:]
-    close = high - low <= digit / 2
-    if not close.any():
-        return None
-    size = np.maximum(high, -low)
-    close &= size > digit / 16
-    members = np.add.reduce(close)
-    if not members.any():
-        return None
-    lost = np.where(close, size / digit, 0.0)
-    share = np.minimum(lost.max(axis=0), 1.0) * np.where(members, (members + lag) / len(sample), 0)
-    return Crowd(share, min(1.0, float((1 / lost[close]).max())))
+    sample = np.sort(columns[:: (len(columns) - 1) // SAMPLE + 1], axis=0)  # (M, H)
+    pairs, slack = np.zeros(sample.shape[1]), 0.0
+    for lag in range(1, len(sample)):
+        low, high = sample[:-lag], sample[lag:]
+        close = high - low <= digit / 2
+        if not close.any():
+            break
+        size = np.maximum(high, -low)
+        close &= size > digit * NOTHING
+        if close.any():
+            lost = np.where(close, size / digit, 0.0)
+            pairs += np.square(np.minimum(lost, 1.0)).sum(axis=0)
+            slack = max(slack, float((1 / lost[close]).max()))
+    alike = 2 * pairs / (len(sample) * (len(sample) - 1))
+    return Crowd(alike, min(slack, 1.0)) if len(columns) * alike.max() > RARE else None

@@ -167,11 +167,11 @@ def rounding_of_equal_terms(
         digits = 2 * np.sqrt(own[-1] / single) * sums.arithmetic.roundoff / sums.arithmetic.unit
         right = crowding(dz.entries, digits)
         if right is not None:
-            share = np.ones(len(h_columns))
+            alike = np.ones(len(h_columns))
             if right.slack < 1:
                 left = crowding(h.entries, right.slack * np.sqrt(h_columns[:-1] / count))
-                share[:-1] = 0.0 if left is None else left.share
-            times += of_equal_terms(count) * np.square(share[:, None] * right.share)
+                alike[:-1] = 0.0 if left is None else left.alike
+            times += of_equal_terms(count) * np.multiply.outer(alike, right.alike)
     times *= own
     times /= single
     return times

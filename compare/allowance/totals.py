@@ -58,4 +58,4 @@ def roundings(columns: Float, sizes: Float, arithmetic: Arithmetic) -> Float | f
     count = len(columns)
     times = over_batch(count)
     crowd = None if count <= SHORT else crowding(columns, arithmetic.roundoff * sizes)
-    return times if crowd is None else times + of_equal_terms(count) * np.square(crowd.share)
+    return times if crowd is None else times + of_equal_terms(count) * crowd.alike

@@ -39,7 +39,7 @@ class LowRank:
         norms = np.add.reduce(made.squares)  # value**2 <= 2 rows norms + 2 bias**2
         rows, columns = [made.rows[None]], [(made.own + 2 * made.of_value * norms)[None]]
         rows.append(np.ones((1, len(made.rows))))
-        columns.append(2 * made.constant[None])
+        columns.append(3 * made.constant[None])  # its own rounding, and twice that of the value
         if made.common is not None:
             rows.append((made.rows * made.common)[None])
             columns.append(norms[None])  # a value with a common error has no bias

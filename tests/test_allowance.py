@@ -1,0 +1,280 @@
+"""What rounding may explain: each rule against closed forms, and against sums that really round."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.allowance import LAMBDA, Allowances, Arithmetic, network_allowances
+from compare.allowance.alike import multiplicities, near_rows, row_identities, row_weights
+from compare.allowance.crowds import crowding
+from compare.allowance.dense import Dense
+from compare.allowance.lowrank import LowRank
+from compare.allowance.softmax import softmax_allowance, softmax_rows, target_slack
+from compare.allowance.sums import measured, of_equal_terms, over_batch, own_square
+from compare.allowance.totals import rounding_of_total
+from compare.allowance.walk import beyond_squares, leading
+
+Array = NDArray[Any]
+DTYPES = ("float64", "float32")
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
+U = {name: float(np.finfo(name).eps) / 2 for name in DTYPES}
+
+
+def network(
+    sizes: tuple[int, ...], rows: int, *, seed: int = 0, dtype: str = "float64", scale: float = 1.0
+) -> tuple[dict[str, Array], Array, Array]:
+    generator = np.random.default_rng(seed)
+    parameters: dict[str, Array] = {}
+    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
+        parameters[f"w{layer}"] = generator.normal(size=(fan_in, fan_out)) / np.sqrt(fan_in)
+        parameters[f"b{layer}"] = generator.normal(size=fan_out) / 5
+    x = scale * generator.normal(size=(rows, sizes[0]))
+    targets = np.eye(sizes[-1])[generator.integers(sizes[-1], size=rows)]
+    return (
+        {name: array.astype(dtype) for name, array in parameters.items()},
+        x.astype(dtype),
+        targets.astype(dtype),
+    )
+
+
+def allowed(
+    drawn: tuple[dict[str, Array], Array, Array], activation: str, **options: Any
+) -> Allowances:
+    parameters, x, targets = drawn
+    _, gradients, values = manual_mlp.loss_and_gradients(
+        parameters, x, targets, activation=activation, intermediates=True
+    )
+    return network_allowances(
+        Arithmetic.of(x.dtype), parameters, x, targets, values, gradients,
+        activation=activation, identities=row_identities(x), **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_unit_is_lambda_roundoffs(dtype: str) -> None:
+    arithmetic = Arithmetic.of(dtype)
+    assert arithmetic.roundoff == pytest.approx(U[dtype])
+    assert arithmetic.unit == pytest.approx(LAMBDA * U[dtype])
+
+
+@given(
+    depth=st.integers(1, 4),
+    rows=st.integers(1, 80),
+    activation=st.sampled_from(ACTIVATIONS),
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60)
+def test_factors_of_low_rank_are_never_below_the_entries_they_replace(
+    depth: int, rows: int, activation: str, dtype: str, seed: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    sizes = tuple(int(n) for n in generator.integers(2, 50, size=depth + 1))
+    drawn = network(sizes, rows, seed=seed, dtype=dtype)
+    exact, wider = (allowed(drawn, activation, form=form) for form in (Dense, LowRank))
+    slack = 1 - 1e-5  # float32 squares are summed in float32
+    for name, entries in exact.gradients.items():
+        assert (wider.gradients[name] >= slack * entries).all(), name
+        assert wider.projections[name] >= slack * exact.projections[name], name
+    for one, other in ((exact.dz, wider.dz), (exact.forward.z, wider.forward.z)):
+        for layer, spread in one.items():
+            assert (other[layer].entries() >= slack**2 * spread.entries()).all(), layer
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+def test_every_number_of_a_pass_is_within_half_of_its_allowance(
+    activation: str, dtype: str, scale: float
+) -> None:
+    drawn = network((20, 30, 25, 7), 60, dtype=dtype, scale=scale)
+    parameters, x, targets = drawn
+    right = manual_mlp.loss_and_gradients(
+        parameters, x, targets, activation=activation, intermediates=True
+    )
+    wide = manual_mlp.loss_and_gradients(
+        {name: array.astype(np.longdouble) for name, array in parameters.items()},
+        x.astype(np.longdouble), targets.astype(np.longdouble),
+        activation=activation, intermediates=True,
+    )  # fmt: skip
+    found = allowed(drawn, activation)
+    flipped = activation == "relu" and any(
+        ((right[2][name] > 0) != (wide[2][name] > 0)).any() for name in ("z1", "z2")
+    )
+    assert not flipped, "choose another seed"
+    assert abs(right[0] - wide[0]) <= 0.5 * found.forward.loss
+    for name, gradient in right[1].items():
+        assert (np.abs(gradient - wide[1][name]) <= 0.5 * found.gradients[name]).all(), name
+    for name, values in right[2].items():
+        allowance = found.intermediate(name)
+        assert allowance is not None, name
+        assert (np.abs(values - wide[2][name]) <= 0.5 * allowance).all(), name
+
+
+def test_an_unknown_intermediate_has_no_allowance() -> None:
+    found = allowed(network((5, 4, 3), 8), "relu")
+    assert found.intermediate("z7") is None
+    assert found.intermediate("dz9") is None
+    assert found.intermediate("velocity") is None
+
+
+def test_a_power_of_two_in_front_of_the_inputs_passes_through_a_linear_layer() -> None:
+    parameters, x, targets = network((6, 4), 20)
+    parameters["w1"] *= 2.0**-40
+    parameters["b1"][:] = 0
+    small, large = (
+        allowed((parameters | {"w1": parameters["w1"] / factor}, factor * x, targets), "identity")
+        for factor in (1.0, 2.0**40)
+    )
+    np.testing.assert_allclose(large.gradients["w1"], 2.0**40 * small.gradients["w1"], rtol=1e-9)
+
+
+@given(
+    signs=st.lists(st.sampled_from([-1.0, 1.0]), min_size=2, max_size=300),
+    sort=st.booleans(),
+)
+def test_the_worst_order_bounds_the_partial_sums_of_terms_of_one_size(
+    signs: list[float], sort: bool
+) -> None:
+    terms = np.sort(signs) if sort else np.array(signs)
+    partial = np.cumsum(terms)
+    assumed = own_square(1.0, float(np.abs(terms).sum()) ** 2, float(terms.sum()) ** 2)
+    edge = 1 + 3 / len(terms)  # the closed form is that of many terms
+    assert np.mean(partial**2) <= edge * (assumed + float(len(terms) == 2))
+
+
+@pytest.mark.parametrize("count", [70, 333, 2000])
+def test_measured_partial_sums_are_about_right_and_never_far_below(count: int) -> None:
+    generator = np.random.default_rng(count)
+    left, right = generator.normal(size=(count, 3)), generator.normal(size=(count, 4))
+    true = np.mean(np.cumsum(left[:, :, None] * right[:, None, :], axis=0) ** 2, axis=0)
+    found = measured(left, right)
+    assert (found >= true).all()
+    assert (found <= 20 * true).all()
+
+
+@pytest.mark.parametrize("terms", ["equal", "of one sign", "of random signs", "in two groups"])
+@pytest.mark.parametrize("count", [5, 100, 5000])
+def test_sums_one_term_after_the_other_stay_within_half_of_what_a_sum_may_round(
+    terms: str, count: int
+) -> None:
+    generator = np.random.default_rng(count)
+    column = {
+        "equal": np.full(count, 0.3),
+        "of one sign": generator.random(count),
+        "of random signs": generator.normal(size=count),
+        "in two groups": np.repeat([0.7, 1.3], [count // 2, count - count // 2]),
+    }[terms].astype(np.float32)
+    total = np.float32(0)
+    for term in column:
+        total += term
+    exact = column.astype(np.float64)
+    rounding = rounding_of_total(exact[:, None], Arithmetic.of(np.float32))
+    assert abs(float(total) - exact.sum()) <= 0.5 * rounding[0]
+
+
+def test_the_rounding_of_a_sum_of_huge_terms_is_finite() -> None:
+    terms = np.full((100, 1), 1e200)
+    assert np.isfinite(rounding_of_total(terms, Arithmetic.of(np.float64))).all()
+
+
+def test_equal_terms_count_like_the_square_of_their_number() -> None:
+    assert over_batch(10) == 14 + of_equal_terms(10)
+    assert over_batch(1000) == 1004
+
+
+def test_a_crowd_is_the_chance_that_two_terms_are_nearly_equal() -> None:
+    column = np.repeat(np.arange(1.0, 6.0), 200)  # five groups
+    found = crowding(np.random.default_rng(0).permutation(column)[:, None], np.array([0.1]))
+    assert found is not None
+    assert found.alike[0] == pytest.approx(1 / 5, abs=0.06)
+
+
+def test_terms_spread_over_many_digits_are_no_crowd() -> None:
+    column = np.random.default_rng(0).random((1000, 1))
+    assert crowding(column, np.array([1e-6])) is None
+
+
+def test_terms_far_below_the_digit_lose_nothing_and_are_no_crowd() -> None:
+    assert crowding(np.full((1000, 1), 1e-3), np.array([1.0])) is None
+
+
+def test_multiplicities_count_equal_keys() -> None:
+    found = multiplicities(np.array([3, 1, 3, 3]))
+    assert found is not None
+    assert found.tolist() == [3, 1, 3, 3]
+    assert multiplicities(np.array([1, 2, 3])) is None
+
+
+def test_rows_that_differ_in_the_last_digits_are_near_and_others_are_not() -> None:
+    logits = np.random.default_rng(0).normal(size=(4, 30))
+    logits[:, 7] = logits[:, 20] + 1e-12
+    found = near_rows(logits, 1e-11)
+    assert found is not None
+    assert np.flatnonzero(found == 2).tolist() == [7, 20]
+    assert near_rows(logits, 1e-13) is None
+
+
+def test_a_row_weighs_as_often_as_its_input_or_its_logits_occur() -> None:
+    logits = np.random.default_rng(0).normal(size=(4, 6))
+    identities = np.array([0, 0, 1, 2, 3, 4])
+    logits[:, 4] = logits[:, 5]
+    found = row_weights(identities, logits, 3.0, 1e-16)
+    assert found is not None
+    assert found.tolist() == [2, 2, 1, 1, 2, 2]
+
+
+def test_moved_logits_move_probabilities_by_no_more_than_their_allowance() -> None:
+    generator = np.random.default_rng(0)
+    for size in (1e-9, 1e-3, 0.3, 5.0):
+        z = 3 * generator.normal(size=(50, 6))
+        moved = z + size * generator.uniform(-1, 1, size=z.shape)
+        p, shifted = softmax_rows(z)
+        allowance = softmax_allowance(p, shifted, np.full(z.shape, size), 1e-16)
+        assert (np.abs(softmax_rows(moved)[0] - p) <= allowance + 1e-15).all()
+        assert (allowance <= 1).all()
+
+
+def test_a_saturated_softmax_does_not_round() -> None:
+    p, shifted = softmax_rows(np.array([[0.0, -900.0, -900.0]]))
+    assert softmax_allowance(p, shifted, np.zeros((1, 3)), 1e-16)[0, 0] < 1e-25
+
+
+def test_one_hot_targets_have_no_slack_and_soft_ones_what_they_miss() -> None:
+    assert target_slack(np.eye(3), 1e-16) is None
+    soft = np.array([[0.5, 0.2], [0.25, 0.3], [0.25, 0.4]])
+    slack = target_slack(soft, 1e-16)
+    assert slack is not None
+    assert slack[0] < 1e-14 < 0.05 < slack[1]
+
+
+def test_an_error_that_is_followed_is_carried_exactly() -> None:
+    generator = np.random.default_rng(0)
+    dlogits, w = generator.random((9, 4)), generator.normal(size=(4, 12))
+    led = leading(dlogits)
+    assert (np.count_nonzero(led, axis=1) == 1).all()
+    assert (led.max(axis=1) == dlogits.max(axis=1)).all()
+    assert beyond_squares(led, w, w * w).max() < 1e-14  # one error is what its square says
+    down = led @ w
+    back = generator.normal(size=(12, 7))
+    beyond = beyond_squares(down, back, back * back)
+    assert (np.square(down) @ (back * back) + beyond >= np.square(down @ back) - 1e-12).all()
+
+
+def test_repeated_rows_widen_the_allowance_like_the_root_of_their_number() -> None:
+    parameters, x, targets = network((6, 5, 3), 64)
+    alone = allowed((parameters, x, targets), "tanh")
+    one = allowed((parameters, np.tile(x[:1], (64, 1)), np.tile(targets[:1], (64, 1))), "tanh")
+    relative = {
+        name: float(np.median(found.gradients["w1"]))
+        for name, found in (("alone", alone), ("equal", one))
+    }
+    assert relative["equal"] > 3 * relative["alone"]

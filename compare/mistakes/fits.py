@@ -26,9 +26,9 @@ def rounded(constant: float) -> Iterator[float]:
     yield from dict.fromkeys(float(text) for text in (*near, *digits, repr(float(constant))))
 
 
-def linear(trial: Trial, seen: Seen) -> Iterator[float]:
-    """Yield c from the first tensor with seen = value(0) + c (value(1) - value(0))."""
-    without, with_one = trial(0.0), trial(1.0)
+def linear(trial: Trial, seen: Seen, one: float = 1.0) -> Iterator[float]:
+    """Yield c from the first tensor with seen = value(0) + c / one (value(one) - value(0))."""
+    without, with_one = trial(0.0), trial(one)
     names = without.point.names
     for name in (*names[1:], names[0]):
         before, after = without.named(name), with_one.named(name)
@@ -38,7 +38,7 @@ def linear(trial: Trial, seen: Seen) -> Iterator[float]:
         scale = float((effect * effect).sum())
         if not np.isfinite(scale) or (np.abs(effect) <= after.allowance + before.allowance).all():
             continue
-        constant = float(((seen[name] - before.value) * effect).sum() / scale)
+        constant = one * float(((seen[name] - before.value) * effect).sum() / scale)
         if np.isfinite(constant) and constant != 0.0:
             yield from rounded(constant)
         return
@@ -59,6 +59,18 @@ def in_the_loss(low: float, high: float) -> Fit:
         ends = (left, excess(left)), (right, excess(right))
         if np.isfinite(observed) and ends[0][1] * ends[1][1] < 0:
             yield from rounded(10.0 ** zero_between(excess, *ends))
+
+    return fit
+
+
+def in_loss_or_gradient(low: float, high: float, small: float) -> Fit:
+    """Return the same fit, and beside it one in the gradient, which is linear in constants up to
+    `small`: in float32 the loss may round more than a small constant changes it."""
+    in_loss = in_the_loss(low, high)
+
+    def fit(trial: Trial, seen: Seen) -> Iterator[float]:
+        yield from in_loss(trial, seen)
+        yield from linear(trial, seen, small)
 
     return fit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compare.mistakes.fits import in_the_loss
+from compare.mistakes.fits import in_loss_or_gradient
 from compare.mistakes.lines import ERROR_LINE, LOG_LINE, P_LINE, p_slip
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pair, Pass
@@ -208,7 +208,7 @@ SOFTMAX = (
             " / (e.sum(axis=1, keepdims=True) + {c})"
         ),
         stages={"p": shifted_sum},
-        fit=in_the_loss(1e-30, 10.0),
+        fit=in_loss_or_gradient(1e-30, 10.0, small=1e-3),
         example=1e-5,
         trigger="the constant is above the rounding of the dtype",
         seen=1,

@@ -136,6 +136,27 @@ def test_a_convention_at_exactly_zero_is_one_slope_for_all_units(slope: float, d
         np.testing.assert_allclose(change, slope)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_flip_that_stays_within_its_allowance_is_resolved_beyond_half_of_it(dtype: str) -> None:
+    unit = (1, 4, 2)
+    point = kinked([unit], (7, 6, 3), dtype=dtype)
+    row = unit[1]
+    p = manual_mlp.softmax(manual_mlp.forward(point.parameters, point.x)["logits"][[row]])[0]
+    wrong = point.targets[row] - p
+    for quieter in 2.0 ** np.arange(0, 60, 0.25):  # until the flip moves too little to be seen
+        point.targets[row] = p + wrong / quieter
+        loss, gradients = point.gradients({unit: other_slope(point, unit)})
+        right = point.gradients({})[1]
+        allowances = point.judged(loss, right).allowances.gradients
+        ratio = max(float((np.abs(gradients[k] - right[k]) / allowances[k]).max()) for k in right)
+        if 0.6 < ratio < 0.9:
+            examined = point.judged(loss, gradients)
+            assert found(examined) == {unit}
+            assert max(one.worst.ratio for one in examined.comparisons.values()) <= 0.5
+            return
+    pytest.fail("no flip of this size was found")
+
+
 def half_blank(dtype: str, rows: int = 40, units: int = 12) -> Kinked:
     """Half of the rows are blank and there are no biases: hundreds of units are exactly at 0."""
     point = kinked([], (9, units, 4), rows=rows, dtype=dtype)

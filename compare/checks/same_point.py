@@ -24,6 +24,7 @@ from compare.allowance import (
 from compare.checks.comparison import Comparison, compare_entries, compare_projection
 from compare.checks.kinks import Explanation, explanations
 from compare.checks.slopes import Point, Slopes, Values
+from compare.checks.weak import HONEST
 from compare.records import Arrays
 
 if TYPE_CHECKING:
@@ -124,13 +125,13 @@ class SamePoint:
         allowances = expected.point.allowances
         found = Explanation(expected.gradients, expected.point.values, allowances)
         compared, projections = compare_gradients(gradients, found)
-        if not agree(compared, projections) and finite(compared):
+        if worst(compared, projections) > HONEST and finite(compared):
             difference = differences(gradients, expected.gradients)
             for other in explanations(
                 expected.point, expected.gradients, difference, expected.allow
             ):
                 tried = compare_gradients(gradients, other)
-                if agree(*tried):
+                if better(worst(*tried), worst(compared, projections), other):
                     found, (compared, projections) = other, tried
                     break
         return Examined(
@@ -211,9 +212,22 @@ def compare_gradients(
     return entries, projections
 
 
-def agree(*compared: Mapping[str, Comparison]) -> bool:
-    """Whether all comparisons agree."""
-    return all(one.agrees for several in compared for one in several.values())
+def worst(*compared: Mapping[str, Comparison]) -> float:
+    """Return the largest ratio of all; anything that does not agree counts as infinite."""
+    ratios = [
+        one.worst.ratio if one.agrees else np.inf
+        for several in compared
+        for one in several.values()
+    ]
+    return max(ratios)
+
+
+def better(tried: float, before: float, explanation: Explanation) -> bool:
+    """Whether kinks explain what rounding does not, or what is too much for honest rounding.
+
+    A unit that has changed sides may move a gradient by less than its allowance.
+    """
+    return tried <= 1.0 < before or (tried <= HONEST and not explanation.widened)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 import manual_mlp
 from compare.diagnosis.gradients import probes
+from compare.errors import BadInput
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.planting import bare, plant
@@ -89,12 +90,18 @@ class Faulty:
 def planted(
     mistakes: Sequence[NetworkMistake], network: Network, generator: np.random.Generator
 ) -> Faulty | None:
-    """Return a program with these mistakes, or None where one of them cannot be made."""
+    """Return a program with these mistakes, or None where one of them cannot be made.
+
+    Two mistakes that are written in the same line cannot both be.
+    """
     point = network.point()
     if not all(mistake.applies(point) for mistake in mistakes):
         return None
     filled = [replace(m, example=constant_of(m, point, generator)) for m in mistakes]
-    faulty = plant(*filled, activation=network.activation, reduction=network.reduction)
+    try:
+        faulty = plant(*filled, activation=network.activation, reduction=network.reduction)
+    except BadInput:
+        return None
     return Faulty(bare(faulty), tuple(filled))
 
 

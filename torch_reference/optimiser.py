@@ -1,5 +1,7 @@
 """One update by `torch.optim.SGD`, and the only place where the two momentum forms meet.
 
+`step` calls the function that is inside of it; the trainer uses the optimiser itself.
+
 torch keeps a buffer, the report a velocity:
 
     buffer:   v = momentum*v + dw                  w -= learning_rate*v
@@ -13,6 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD
+from torch.optim.sgd import sgd
 
 from torch_reference.device import find_device
 from torch_reference.layout import (
@@ -52,17 +55,35 @@ def step(
     if len(dtypes) != 1:
         raise ValueError(f"The parameters are of {len(dtypes)} dtypes; they must be of one.")
     place = find_device(device, torch_dtype(dtypes.pop()))
-    named: dict[str, nn.Parameter] = {}
+    scale = scale_of(form, learning_rate)
     for name, array in parameters.items():
         require(f"gradient {name}", gradients[name], array.shape, array.dtype)
-        named[name] = nn.Parameter(transposed(to_tensor(array).to(place, copy=True)))
-        named[name].grad = transposed(to_tensor(gradients[name]).to(place))
-    optimiser = load_optimiser(
-        named, state, learning_rate=learning_rate, momentum=momentum, form=form
+    # An update is elementwise, so nothing is transposed here.
+    stepped = {name: to_tensor(array).to(place, copy=True) for name, array in parameters.items()}
+    buffers = {name: v.div_(scale) for name, v in state_tensors(stepped, state or {}).items()}
+    used = {name: to_tensor(gradients[name]).to(place) for name in parameters}
+    sgd(
+        list(stepped.values()), list(used.values()),
+        list(buffers.values()) if momentum else [None] * len(stepped),
+        foreach=False, lr=learning_rate, momentum=momentum,
+        weight_decay=0.0, dampening=0.0, nesterov=False, maximize=False,
+    )  # fmt: skip
+    # Without momentum torch keeps no buffer; what the update used, 0*v + dw, is the gradient.
+    after = buffers if momentum else used
+    return (
+        {name: to_array(tensor) for name, tensor in stepped.items()},
+        {f"v_{name}": to_array(after[name] * scale) for name in stepped},
     )
-    optimiser.step()
-    stepped = {name: to_array(transposed(p)) for name, p in named.items()}
-    return stepped, read_state(optimiser, named, form)
+
+
+def scale_of(form: str, learning_rate: float) -> float:
+    """Return the factor from buffer to state in `form`; ValueError for an unknown form, or rate."""
+    if form not in FORMS:
+        names = " and ".join(FORMS)
+        raise ValueError(f"There is no momentum form {form!r}; there are {names}.")
+    if not learning_rate > 0:
+        raise ValueError(f"The learning rate is {learning_rate}; it must be above 0.")
+    return learning_rate if form == "velocity" else 1.0
 
 
 def load_optimiser(
@@ -79,13 +100,10 @@ def load_optimiser(
     `momentum*0 + dw` only because its dampening is 0. Without momentum torch keeps no buffers, and
     none are set.
     """
-    if form not in FORMS:
-        names = " and ".join(FORMS)
-        raise ValueError(f"There is no momentum form {form!r}; there are {names}.")
-    if not learning_rate > 0:
-        raise ValueError(f"The learning rate is {learning_rate}; it must be above 0.")
-    scale = learning_rate if form == "velocity" else 1.0
-    buffers = state_tensors(named, state or {})
+    scale = scale_of(form, learning_rate)
+    buffers = {
+        name: transposed(v) for name, v in state_tensors(in_our_layout(named), state or {}).items()
+    }
     optimiser = SGD(list(named.values()), lr=learning_rate, momentum=momentum)
     if momentum:
         for name, parameter in named.items():
@@ -114,17 +132,23 @@ def gradient_of(parameter: nn.Parameter) -> Tensor:
     return parameter.grad
 
 
+def in_our_layout(named: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """The parameters, seen as the other side lays them out."""
+    return {name: transposed(parameter.detach()) for name, parameter in named.items()}
+
+
 def state_tensors(
-    named: Mapping[str, nn.Parameter], state: Mapping[str, Array]
+    parameters: Mapping[str, Tensor], state: Mapping[str, Array]
 ) -> dict[str, Tensor]:
-    """`state` in torch's layout, beside the parameters, completed with zeros."""
-    keys = {f"v_{name}" for name in named}
+    """`state` as tensors of its own beside the parameters, completed with zeros."""
+    keys = {f"v_{name}" for name in parameters}
     require_names("keys of the state", dict.fromkeys(keys) | dict(state), keys)
-    tensors = {name: torch.zeros_like(parameter) for name, parameter in named.items()}
-    for name, tensor in tensors.items():
+    tensors = {}
+    for name, parameter in parameters.items():
         array = state.get(f"v_{name}")
-        if array is not None:
-            target = transposed(tensor)
-            require(f"v_{name}", array, tuple(target.shape), numpy_dtype(target.dtype))
-            target.copy_(to_tensor(array))
+        if array is None:
+            tensors[name] = torch.zeros_like(parameter)
+        else:
+            require(f"v_{name}", array, tuple(parameter.shape), numpy_dtype(parameter.dtype))
+            tensors[name] = to_tensor(array).to(parameter.device, copy=True)
     return tensors

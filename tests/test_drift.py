@@ -49,7 +49,7 @@ def test_the_same_run_in_float64_hardly_drifts() -> None:
 @pytest.mark.parametrize("at", [0, 20, 45])
 def test_one_wrong_update_of_a_drifting_run_is_found(name: str, at: int) -> None:
     experiment = replace(LONG, epochs=60)
-    manual = wrong_gradient(our_manual(experiment), name, lambda gradient: gradient * 1.01, at)
+    manual = wrong_gradient(our_manual(experiment), name, lambda gradient: gradient * 1.001, at)
     result = side_by_side(experiment, manual=manual)
     require_blame(result, "derivative", f"d{name}", name, update=at)
     assert "not explained by rounding: first at epoch" in result.checks[2].sentence
@@ -59,7 +59,7 @@ def test_one_wrong_update_of_a_drifting_run_is_found(name: str, at: int) -> None
 @pytest.mark.parametrize("at", [0, 50, 80])
 @pytest.mark.parametrize("name", ["w1", "b2"])
 def test_one_wrong_mini_batch_of_a_drifting_run_is_found(name: str, at: int) -> None:
-    manual = wrong_gradient(our_manual(MINI), name, lambda gradient: gradient * 1.01, at)
+    manual = wrong_gradient(our_manual(MINI), name, lambda gradient: gradient * 1.001, at)
     result = side_by_side(MINI, manual=manual)
     require_blame(result, "derivative", f"d{name}", name, update=at, epoch=at // 4)
 

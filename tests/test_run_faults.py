@@ -50,7 +50,7 @@ def test_a_wrong_loss_is_found(change: Callable[[float], float], at: int | None)
 
 @pytest.mark.parametrize("at", UPDATES)
 @pytest.mark.parametrize("name", TENSORS)
-@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-6), ("float32", 1e-2)])
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-9), ("float32", 1e-3)])
 def test_a_wrong_scale_of_one_gradient_is_found(
     name: str, dtype: str, error: float, at: int | None
 ) -> None:
@@ -300,11 +300,11 @@ def test_the_velocity_form_in_a_buffer_run_is_found() -> None:
 @pytest.mark.parametrize(
     ("dtype", "error", "name", "at"),
     [
-        ("float64", 1e-6, "w1", 0),
-        ("float32", 1e-2, "b1", 0),
-        ("float64", 1e-6, "w2", 100),
-        ("float32", 1e-2, "w1", 200),
-        ("float64", 1e-6, "b2", 200),
+        ("float64", 1e-9, "w1", 0),
+        ("float32", 1e-3, "b1", 0),
+        ("float64", 1e-9, "w2", 100),
+        ("float32", 1e-3, "w1", 200),
+        ("float64", 1e-9, "b2", 200),
     ],
 )
 def test_one_wrong_update_of_the_default_run_is_found(

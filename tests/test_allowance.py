@@ -269,12 +269,84 @@ def test_an_error_that_is_followed_is_carried_exactly() -> None:
     assert (np.square(down) @ (back * back) + beyond >= np.square(down @ back) - 1e-12).all()
 
 
-def test_repeated_rows_widen_the_allowance_like_the_root_of_their_number() -> None:
-    parameters, x, targets = network((6, 5, 3), 64)
-    alone = allowed((parameters, x, targets), "tanh")
-    one = allowed((parameters, np.tile(x[:1], (64, 1)), np.tile(targets[:1], (64, 1))), "tanh")
-    relative = {
-        name: float(np.median(found.gradients["w1"]))
-        for name, found in (("alone", alone), ("equal", one))
-    }
-    assert relative["equal"] > 3 * relative["alone"]
+def one_after_the_other(h: Array, dz: Array) -> Array:
+    """`h.T @ dz` with the samples added up one after the other."""
+    total = np.zeros((h.shape[1], dz.shape[1]), h.dtype)
+    for row, error in zip(h, dz, strict=True):
+        total += row[:, None] * error
+    return total
+
+
+def worst_of_last_layer(drawn: tuple[dict[str, Array], Array, Array], activation: str) -> float:
+    """The largest ratio of dw of the last layer, summed one sample after the other."""
+    parameters, x, targets = drawn
+    wide = {name: array.astype(np.float64) for name, array in parameters.items()}
+    exact = manual_mlp.loss_and_gradients(
+        wide, x.astype(np.float64), targets.astype(np.float64), activation=activation
+    )
+    _, _, values = manual_mlp.loss_and_gradients(
+        parameters, x, targets, activation=activation, intermediates=True
+    )
+    last = len(parameters) // 2
+    h = values[f"h{last - 1}"] if last > 1 else x
+    found = one_after_the_other(h, values["dlogits"])
+    allowance = allowed(drawn, activation).gradients[f"w{last}"]
+    return float((np.abs(found - exact[1][f"w{last}"]) / allowance).max())
+
+
+@pytest.mark.parametrize("order", ["sorted", "mixed"])
+@pytest.mark.parametrize("groups", [1, 3, 30])
+@pytest.mark.parametrize("noise", [0.0, 1e-5])
+def test_groups_of_equal_or_nearly_equal_rows_stay_within_half(
+    groups: int, noise: float, order: str
+) -> None:
+    generator = np.random.default_rng(0)
+    parameters, x, targets = network((8, 8, 3), groups, dtype="float32")
+    picked = np.sort(generator.integers(groups, size=3000))
+    if order == "mixed":
+        generator.shuffle(picked)
+    x = x[picked] * (1 + noise * generator.normal(size=(3000, 8))).astype(np.float32)
+    assert worst_of_last_layer((parameters, x, targets[picked]), "tanh") <= 0.5
+
+
+@pytest.mark.parametrize("signs", ["blank", "of both signs"])
+def test_rows_that_cancel_unlike_the_others_stay_within_half(signs: str) -> None:
+    generator = np.random.default_rng(0)
+    parameters, _, targets = network((1000, 5), 80, dtype="float32")
+    parameters["w1"] = np.abs(parameters["w1"])
+    x = generator.random((80, 1000)).astype(np.float32)
+    x[::10] = 0 if signs == "blank" else generator.normal(size=(8, 1000))
+    right = manual_mlp.loss_and_gradients(parameters, x, targets, intermediates=True)
+    wide = manual_mlp.loss_and_gradients(
+        {name: array.astype(np.float64) for name, array in parameters.items()},
+        x.astype(np.float64),
+        targets.astype(np.float64),
+    )
+    found = allowed((parameters, x, targets), "identity")
+    for name, gradient in right[1].items():
+        assert (np.abs(gradient - wide[1][name]) <= 0.5 * found.gradients[name]).all(), name
+
+
+def test_tiny_float32_values_have_finite_allowances_in_factors_of_low_rank() -> None:
+    parameters, x, targets = network((40, 60, 50, 5), 300, dtype="float32")
+    parameters["w3"] *= np.float32(1e-25)
+    found = allowed((parameters, x, targets), "relu", form=LowRank)
+    for name, entries in found.gradients.items():
+        assert np.isfinite(entries).all(), name
+
+
+@pytest.mark.parametrize("period", [2, 32, 64])
+def test_a_period_in_the_terms_does_not_hide_that_they_are_equal(period: int) -> None:
+    column = np.full(2048, 0.3, np.float32)
+    column[::period] = np.random.default_rng(0).random(len(column[::period]))
+    total = np.float32(0)
+    for term in column:
+        total += term
+    exact = column.astype(np.float64)
+    rounding = rounding_of_total(exact[:, None], Arithmetic.of(np.float32))
+    assert abs(float(total) - exact.sum()) <= 0.5 * rounding[0]
+
+
+def test_a_column_of_zeros_beside_another_raises_no_warning() -> None:
+    terms = np.column_stack([np.zeros(50), np.full(50, 0.3)])
+    assert rounding_of_total(terms, Arithmetic.of("float32"))[0] == 0

@@ -185,12 +185,31 @@ def test_units_that_no_rounding_moves_excuse_no_wrong_gradient(name: str, dtype:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_convention_at_blank_rows_and_a_flip_elsewhere_are_resolved_together(dtype: str) -> None:
+@pytest.mark.parametrize("name", ["w1", "b1", "b2"])
+def test_no_rounding_moves_the_units_behind_a_blank_layer_either(name: str, dtype: str) -> None:
+    point = kinked([], (200, 12, 10, 4), rows=40, dtype=dtype)
+    for bias in ("b1", "b2"):
+        point.parameters[bias][:] = 0
+    point.x[:20] = 0
+    loss, gradients = point.gradients({})
+    assert point.judged(loss, gradients).agrees
+    gradients[name].flat[0] *= 1.01
+    examined = point.judged(loss, gradients)
+    assert not examined.agrees
+    assert not examined.widened
+
+
+@pytest.mark.parametrize("slope", [1.0, 0.5])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_convention_at_blank_rows_and_a_flip_elsewhere_are_resolved_together(
+    dtype: str, slope: float
+) -> None:
     point = half_blank(dtype)
     row = len(point.x) - 1
     point.x[row] = moved_onto(point.parameters, point.x[row].astype(np.float64), (1, row, 3))
     flipped = 0.0 if point.z((1, row, 3)) > 0 else 1.0
-    examined = point.judged(*point.gradients(ones_at_zero(point) | {(1, row, 3): flipped}))
+    zeros = dict.fromkeys(ones_at_zero(point), slope)
+    examined = point.judged(*point.gradients(zeros | {(1, row, 3): flipped}))
     assert examined.agrees
     assert not examined.widened
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import manual_mlp
-from benchmarks.power.case import Arrays, Case, Float, norm
+from benchmarks.power.case import Array, Arrays, Case, Float, norm
 
 Generator = np.random.Generator
 SIZES = tuple(float(f"1e-{k}") for k in range(14))
@@ -30,9 +30,7 @@ class Pass:
     case: Case
     gradients: Arrays
     wide: Case
-    values: Arrays
-    dlogits: Float  # (N, K)
-    behind: Arrays  # dz1, dh1, ...
+    values: Arrays  # z1, h1, ..., logits, dlogits, dh1, dz1, ...
 
     @classmethod
     def of(cls, case: Case, gradients: Arrays) -> Pass:
@@ -42,9 +40,9 @@ class Pass:
             wide.parameters, wide.x, wide.targets,
             activation=case.activation, reduction=case.reduction, intermediates=True,
         )  # fmt: skip
-        return cls(case, gradients, wide, shown, shown["dlogits"], shown)
+        return cls(case, gradients, wide, shown)
 
-    def without(self, dlogits: Float, tensor: str) -> Float:
+    def without(self, dlogits: Array, tensor: str) -> Float:
         """D of `tensor` where a part `dlogits` (N, K) of the gradient is lost: linear in it."""
         lost, _ = manual_mlp.backward(
             self.wide.parameters, self.wide.x, self.values, dlogits,
@@ -114,7 +112,7 @@ def missing_mask(point: Pass, tensor: str, generator: Generator) -> Float | None
     if point.case.activation != "relu" or layer == point.case.depth:
         return None
     off = point.values[f"z{layer}"] < 0  # (N, H)
-    dz = np.where(off, point.behind[f"dh{layer}"], 0.0)  # (N, H), what the mask removes
+    dz = np.where(off, point.values[f"dh{layer}"], 0.0)  # (N, H), what the mask removes
     h = point.wide.x if layer == 1 else point.values[f"h{layer - 1}"]
     every = np.asarray(h.T @ dz if tensor[0] == "w" else dz.sum(axis=0), dtype=np.float64)
     units = np.flatnonzero((every != 0).any(axis=0) if every.ndim == 2 else every != 0)
@@ -128,23 +126,23 @@ def missing_mask(point: Pass, tensor: str, generator: Generator) -> Float | None
 
 def one_sample(point: Pass, tensor: str, generator: Generator) -> Float | None:
     """One sample of several left out of the sums, the 1/N unchanged."""
-    rows = len(point.dlogits)
+    rows = len(point.values["dlogits"])
     if rows == 1:
         return None
-    lost = np.zeros_like(point.dlogits)
+    lost = np.zeros_like(point.values["dlogits"])
     row = int(generator.integers(rows))
-    lost[row] = point.dlogits[row]
+    lost[row] = point.values["dlogits"][row]
     return point.without(lost, tensor)
 
 
 def one_class(point: Pass, tensor: str, generator: Generator) -> Float | None:
     """One class of several without its share of dlogits."""
-    classes = point.dlogits.shape[1]
+    classes = point.values["dlogits"].shape[1]
     if classes == 1:
         return None
-    lost = np.zeros_like(point.dlogits)
+    lost = np.zeros_like(point.values["dlogits"])
     column = int(generator.integers(classes))
-    lost[:, column] = point.dlogits[:, column]
+    lost[:, column] = point.values["dlogits"][:, column]
     return point.without(lost, tensor)
 
 

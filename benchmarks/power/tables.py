@@ -12,6 +12,12 @@ from benchmarks.power.population import KINDS as POINTS
 from compare.checks.weak import PROMISED, PROMISED_OF_ANY_SHAPE
 
 DTYPES = ("float64", "float32")
+MOST_WEAK = {"float64": 0.03, "float32": 0.10}
+"""The share of all gradients that may be weak."""
+WIDEST_MEDIAN = 500
+"""In u: what the median allowance may be, relative to its entry."""
+ENOUGH = 1000
+"""Points from which the share of weak ones says something about the population."""
 NOT_ASKED = (
     "A rule is asked about wrong gradients only where it accepts the right ones, gradcheck only in "
     "the smallest networks."
@@ -195,6 +201,20 @@ def failures(points: Sequence[Point]) -> Iterator[str]:
             if not (found.weak or found.widened) and found.missed.get(OURS, 0.0) >= wanted:
                 size = found.missed[OURS]
                 yield f"missed: {found.kind} of {size:g} in d{found.tensor}; {name(point)}"
+    if len(points) >= ENOUGH:
+        yield from too_weak(points)
+
+
+def too_weak(points: Sequence[Point]) -> Iterator[str]:
+    """Yield which figures about the whole population are missed."""
+    for dtype, share in MOST_WEAK.items():
+        tensors = [t for point in points if point.dtype == dtype for t in point.tensors.values()]
+        weak = sum(tensor.power.weak for tensor in tensors) / len(tensors)
+        middle = median(t.median for t in tensors if t.median is not None)
+        if weak > share:
+            yield f"{weak:.1%} of the {dtype} gradients are weak, more than {share:.0%}"
+        if not middle <= WIDEST_MEDIAN:
+            yield f"the median allowance in {dtype} is {middle:.0f} u"
 
 
 def name(point: Point) -> str:

@@ -18,6 +18,7 @@ from benchmarks.power.case import Case
 from benchmarks.power.measures import MOST_EVALUATED, MOST_GRADCHECKED, OURS
 from benchmarks.power.ours import same_point
 from benchmarks.timing import interleave
+from compare.allowance.alike import row_identities
 
 NETWORKS = (((16, 32, 10), 64), ((64, 48, 10), 1437), ((784, 1000, 10), 10_000))
 """Small, the default data's, and the report's: `(F, H, K)` and N."""
@@ -42,7 +43,7 @@ def seconds(case: Case, *, rounds: int, turn: float) -> dict[str, float]:
     _, gradients = check.reference.loss_and_gradients(*point)
     calls: dict[str, Callable[[], object]] = {
         "reference": partial(check.reference.loss_and_gradients, *point),
-        OURS: partial(check, *point, *manual),
+        OURS: partial(check, *point, *manual, row_identities(case.x)),
     }
     calls |= {name: partial(rule, manual[1], gradients) for name, rule in peers.RULES.items()}
     if case.entries <= MOST_GRADCHECKED and case.operations <= MOST_EVALUATED:

@@ -14,19 +14,16 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 
+COARSE = 2.0**22
+"""Sums that agree to this many parts belong to equal items, computed in another order perhaps."""
 LAST_DIGITS = 8
 """Rows whose logits differ by no more than so many roundoffs of the largest count as equal."""
 
 
-def repeats(keys: NDArray[np.generic]) -> bool:
-    """Return whether any key occurs twice."""
-    order = np.sort(keys)
-    return bool((order[1:] == order[:-1]).any())
-
-
 def multiplicities(keys: NDArray[np.generic]) -> Float | None:
     """Return for each key how often it occurs, (N,), or None if all differ."""
-    if not repeats(keys):
+    order = np.sort(keys)
+    if not (order[1:] == order[:-1]).any():
         return None
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     times: Float = counts[inverse].astype(np.float64)
@@ -34,17 +31,27 @@ def multiplicities(keys: NDArray[np.generic]) -> Float | None:
 
 
 def largest_multiplicity(squares: Float) -> float:
-    """Return how often the most frequent non-zero number occurs: equal columns have equal norms."""
-    if not repeats(squares):
+    """Return how often the most frequent non-zero number occurs: equal columns have equal norms.
+
+    Up to the last digits, in which a BLAS may add up equal columns differently.
+    """
+    order = np.sort(squares)
+    if not (order[1:] - order[:-1] <= order[1:] / COARSE).any():
         return 1.0
-    times = multiplicities(squares[squares > 0])
+    times = multiplicities(coarse(order[order > 0]))
     return 1.0 if times is None else float(times.max())
+
+
+def coarse(keys: Float) -> Float:
+    """Round numbers to `COARSE` parts."""
+    mantissa, exponent = np.frexp(keys)
+    return np.ldexp(np.round(mantissa * COARSE), exponent)
 
 
 def row_identities(x: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return a number per row of `x`, (N,), equal for equal rows; made once per data set."""
     seen: dict[bytes, int] = {}
-    rows = np.ascontiguousarray(x)
+    rows = np.ascontiguousarray(x + 0.0)  # -0.0 becomes 0.0
     return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows], dtype=np.int64)
 
 
@@ -81,8 +88,8 @@ def near_rows(logits: Float, near: float) -> Float | None:
 
     Near rows have near keys, so only neighbours in the order of the keys are looked at.
     """
-    keys = irrationals(len(logits)) @ logits
-    gap = near * len(logits)  # more than the norm of the irrationals
+    weights = irrationals(len(logits))
+    keys, gap = weights @ logits, near * float(weights.sum())
     order = np.argsort(keys)
     close = np.flatnonzero(np.diff(keys[order]) <= gap)
     if not len(close):
@@ -93,6 +100,6 @@ def near_rows(logits: Float, near: float) -> Float | None:
     first = np.ones(len(keys), dtype=np.int64)
     first[close[~apart] + 1] = 0
     group = np.cumsum(first)
-    weights = np.empty(len(keys))
-    weights[order] = np.bincount(group)[group]
-    return weights
+    times = np.empty(len(keys))
+    times[order] = np.bincount(group)[group]
+    return times

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.sample import sampled
+
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
 
-SAMPLE = 64
-"""Terms looked at to find out how many of a long sum are nearly equal."""
+SAMPLE, SAMPLE_IF_WIDE, WIDE = 64, 24, 128
+"""Terms looked at to find out how many of a long sum are nearly equal; fewer in many columns."""
 NOTHING = 1 / 16
 """Terms smaller than this part of the digit lose so little that they do not count."""
 RARE = 4.0
@@ -43,7 +45,8 @@ def crowding(columns: Real, digit: Float | float) -> Crowd | None:
     `digit`: (H,), the size of the last digit of the partial sums. Terms below it lose no more than
     themselves, and count less. Sorted, nearly equal terms stand side by side.
     """
-    sample = np.sort(columns[:: (len(columns) - 1) // SAMPLE + 1], axis=0)  # (M, H)
+    most = SAMPLE if columns.shape[1] <= WIDE else SAMPLE_IF_WIDE
+    sample = np.sort(columns[sampled(len(columns), most)], axis=0)  # (M, H)
     pairs, slack = np.zeros(sample.shape[1]), 0.0
     for lag in range(1, len(sample)):
         low, high = sample[:-lag], sample[lag:]
@@ -53,7 +56,7 @@ def crowding(columns: Real, digit: Float | float) -> Crowd | None:
         size = np.maximum(high, -low)
         close &= size > digit * NOTHING
         if close.any():
-            lost = np.where(close, size / digit, 0.0)
+            lost = np.divide(size, digit, out=np.zeros(size.shape), where=close)
             pairs += np.square(np.minimum(lost, 1.0)).sum(axis=0)
             slack = max(slack, float((1 / lost[close]).max()))
     alike = 2 * pairs / (len(sample) * (len(sample) - 1))

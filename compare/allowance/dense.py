@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
-from compare.allowance.rules import ActivationRule
+from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope
 
 
@@ -61,7 +61,7 @@ class Dense:
         if rule.bend is None:
             return type(self)(self.square * (h > 0)) if rule.kinks else self
         assert slope.h.square is not None
-        error = slope.h_spread.square + (len(h) * arithmetic.unit**2) * slope.h.square
+        error = slope.h_spread.square + lean(len(h), arithmetic) * slope.h.square
         error *= np.square(rule.bend(h), dtype=np.float64)
         error += (rule.slope_rounding * arithmetic.unit) ** 2
         square = np.square(rule.slope(h), dtype=np.float64)

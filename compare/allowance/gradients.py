@@ -18,6 +18,7 @@ from compare.allowance.alike import largest_multiplicity
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.crowds import crowding
 from compare.allowance.spread import Float, Gathered, Operand, Real
+from compare.allowance.squares import squared_products
 from compare.allowance.sums import (
     OF_RESULT,
     SHORT,
@@ -108,12 +109,11 @@ def gradient_allowances(
 
 def column_squares(operand: Operand) -> Float:
     """Return the sums of squares of the columns, (H,)."""
-    entries = operand.entries
-    squares: Float = (
-        np.einsum("nh,nh->h", entries, entries, dtype=np.float64)
-        if operand.square is None
-        else np.add.reduce(operand.square)
-    )
+    if operand.square is None:
+        ones = np.ones((1, len(operand.entries)))
+        only: Float = squared_products(operand.entries, operand.rows, ones)[0]
+        return only
+    squares: Float = np.add.reduce(operand.square)
     return squares
 
 
@@ -154,7 +154,8 @@ def rounding_of_equal_terms(
 ) -> Float:
     """Return what equal and nearly equal terms add to own**2: they err alike.
 
-    Rows that occur several times count by their share of each column of dz.
+    Rows that occur several times count by their share of each column of dz. Products of nearly
+    equal factors are nearly equal: where one factor is, so may the other be.
     """
     count = len(dz.entries)
     times = np.zeros_like(own)
@@ -171,7 +172,7 @@ def rounding_of_equal_terms(
             if right.slack < 1:
                 left = crowding(h.entries, right.slack * np.sqrt(h_columns[:-1] / count))
                 alike[:-1] = 0.0 if left is None else left.alike
-            times += of_equal_terms(count) * np.multiply.outer(alike, right.alike)
+            times += of_equal_terms(count) * np.minimum.outer(alike, right.alike)
     times *= own
     times /= single
     return times

@@ -9,7 +9,7 @@ import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.dense import Dense
-from compare.allowance.rules import ActivationRule
+from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope
 from compare.allowance.squares import largest_quotients, row_squares, squared_products
 
@@ -78,7 +78,7 @@ class LowRank:
         sizes = row_squares(slope.dh)
         sizes += float(sizes.mean()) or 1.0
         columns = largest_quotients(slope.dh, sizes)
-        bias = len(h) * (rule.steepest_bend * arithmetic.unit) ** 2
+        bias = lean(len(h), arithmetic) * rule.steepest_bend**2  # |h| <= 1
         own = (rule.slope_rounding * arithmetic.unit) ** 2 + bias
         error = h_spread.columns * rule.steepest_bend**2
         steepest = np.square(rule.steepest(h)) + own + h_spread.rows.max(axis=1) @ error

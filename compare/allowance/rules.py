@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.arithmetic import Arithmetic
+
 Float = NDArray[np.float64]
 
 
@@ -22,7 +24,8 @@ class ActivationRule:
     `slope(h)`: f' written in the value, as both sides compute it.
     `steepest(h)`: the largest |f'| of each unit, (H,) or a scalar bound.
     `value`: rounding of f itself, in units of |h|; 0 where f is exact.
-    `bend(h)`: |df'/dh|; `slope_rounding`: rounding of f' itself in units of 1, beside a few of f'.
+    `bend(h)`: |df'/dh|; `slope_rounding`: rounding of f' itself in units of 1; with `lean`,
+        A(f')**2 = bend**2 (A(h)**2 + lean h**2) + (slope_rounding unit)**2
     `kinks`: where f has no derivative.
     """
 
@@ -33,6 +36,15 @@ class ActivationRule:
     steepest_bend: float
     slope_rounding: float
     kinks: tuple[float, ...]
+
+
+def lean(samples: int, arithmetic: Arithmetic) -> float:
+    """Return the squared relative error of f that a slope is allowed beside A(h)**2.
+
+    Two libraries' tanh differ in one direction wherever one of them leans: such errors of N samples
+    add up in a gradient like N, not like sqrt(N), so each sample is allowed sqrt(N) of them.
+    """
+    return samples * arithmetic.unit**2
 
 
 ACTIVATION_RULES: dict[str, ActivationRule] = {

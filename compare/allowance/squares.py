@@ -19,6 +19,9 @@ BLOCK = 1 << 16
 SAFE = 2.0**50
 """float32 squares are taken after scaling the largest row to this, so none of them overflows."""
 
+SMALLEST = 2.0**-100
+"""Sums of squares of float32 rows below this are not scaled, but widened to float64."""
+
 
 def blocks(array: Real) -> Iterator[tuple[slice, Real]]:
     """Yield the rows of `array` piece by piece, each with its slice."""
@@ -44,8 +47,11 @@ def squared_products(left: Real, sizes: Float, across: Float) -> Float:
     """Return `across @ left**2`, (M, F); `sizes` are the `row_squares` of `left`, (N, F).
 
     float32 is squared in float32, which is exact enough for an allowance, with the largest row
-    scaled to 2**50: entries below 1e-34 of it vanish.
+    scaled to 2**50: entries below 1e-34 of it vanish. What would have to be scaled further than
+    float32 reaches is widened instead.
     """
+    if left.dtype == np.float32 and not np.maximum.reduce(sizes, initial=0.0) > SMALLEST:
+        left = left.astype(np.float64)
     dtype, scale, unit = left.dtype, 1.0, None
     if dtype == np.float32:
         peak = float(np.maximum.reduce(sizes))
@@ -66,11 +72,12 @@ def squared_products(left: Real, sizes: Float, across: Float) -> Float:
     return product.astype(np.float64) * (unit / scale / scale)
 
 
-def largest_quotients(above: Real, rows: Float) -> Float:
-    """Return `max_i above_ij**2 / rows_i`, (H,): the columns of a bound of rank one."""
-    root = 1 / np.sqrt(rows)
+def largest_quotients(above: Real, rows: Float, constant: Float | float = 0.0) -> Float:
+    """Return `max_i (above_ij - constant_j)**2 / rows_i`, (H,), over the i with `rows_i` > 0."""
+    root = np.divide(1.0, np.sqrt(rows), out=np.zeros(len(rows)), where=rows > 0)
+    root, constant = root.astype(above.dtype), np.asarray(constant, dtype=above.dtype)
     largest = np.zeros(above.shape[1])
     for part, block in blocks(above):
-        scaled = np.abs(block) * root[part, None]
-        np.maximum(largest, np.maximum.reduce(scaled), out=largest)
+        scaled = (block - constant) * root[part, None]
+        np.maximum(largest, np.maximum.reduce(np.abs(scaled, out=scaled)), out=largest)
     return largest * largest

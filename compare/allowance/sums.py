@@ -22,6 +22,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.sample import sampled
+from compare.allowance.squares import largest_quotients
+
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
 
@@ -33,6 +36,8 @@ SHORT = 16
 """Sums of up to this many terms are allowed the error of equal terms, whether they are or not."""
 FEW = 8
 """In so many rows of a matrix product the partial sums over its units are measured."""
+MANY = 1024
+"""In so many rows its results are looked at."""
 
 
 def additions(count: int) -> float:
@@ -91,18 +96,23 @@ def measured(left: Float, right: Float) -> Float:
     return square
 
 
-def usual(rows: Real, sizes: Float, right: Float) -> Float:
+def usual(rows: Real, sizes: Float, right: Float, total: Real, constant: Float | float) -> Float:
     """Return the largest `((n + 4) P**2 + 2 S**2) / ||row||**2` of `row @ right`, (H,).
 
-    In a few of the rows: the order of the terms is that of the units, the same in every row.
-    `sizes`: the rows' sums of squares, (N,).
+    P is measured in a few of the rows: the order of the terms is that of the units, the same in
+    every row. S is looked at in many: where a row cancels less than these few, its partial sums
+    are larger. `sizes`: the rows' sums of squares, (N,); `total`: `rows @ right + constant`.
     """
-    step = (len(rows) - 1) // FEW + 1
-    picked = rows[::step].astype(np.float64)
+    some = np.flatnonzero(sizes > 0)
+    if not len(some):
+        return np.zeros(right.shape[1])
+    few, many = (some[sampled(len(some), most)] for most in (FEW, MANY))
+    picked = rows[few].astype(np.float64)
     found = measured(np.ascontiguousarray(picked.T), right)
     found *= additions(len(right))
     found += OF_RESULT * np.square(picked @ right)
-    size = sizes[::step]
-    found /= np.where(size > 0, size, np.inf)[:, None]
+    found /= sizes[few][:, None]
+    norms = np.add.reduce(right * right)
+    least = np.minimum(largest_quotients(total[many], sizes[many], constant), norms)
     largest: Float = np.maximum.reduce(found)
-    return largest
+    return np.maximum(largest, least * own_square(additions(len(right)), 0.0, 1.0))

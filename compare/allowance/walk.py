@@ -9,7 +9,7 @@ allowances on. With A for an allowance and `own` for what a sum itself rounds (s
     A(dh)**2 = own(dz @ w.T) + A(dz)**2 @ w.T**2
     A(dz)**2 = (f'**2 + A(f')**2) A(dh)**2 + dh**2 A(f')**2
 
-and the gradients' as in `gradients`.
+with A(f') as in `rules`, and the gradients' as in `gradients`.
 """
 
 from __future__ import annotations
@@ -155,18 +155,24 @@ class Pass(Generic[S]):
     ) -> Product:
         """What `z = h @ w + b` rounds; the bias may come first and be in every partial sum."""
         terms = len(w) + 1
-        own, of_value = self._own(h, w, columns, terms)
-        b = np.square(self.parameters[f"b{number}"], dtype=np.float64)
-        b = own_square(additions(terms), 0.0, b) * self.arithmetic.unit**2
+        bias = self.parameters[f"b{number}"].astype(np.float64)
+        own, of_value = self._own(h, w, columns, terms, z, bias)
+        b = own_square(additions(terms), 0.0, bias * bias) * self.arithmetic.unit**2
         b += (terms * self.arithmetic.floor()) ** 2
         return Product(h.rows, own, squares, one_sign(w, columns), z, of_value, b)
 
-    def _own(self, left: Operand, right: Real, columns: Float, terms: int) -> tuple[Float, float]:
-        """What the sums of `left @ right` round, squared: per norm of a row, and per value."""
+    def _own(
+        self, left: Operand, right: Real, columns: Float, terms: int,
+        value: Real, constant: Float | float,
+    ) -> tuple[Float, float]:  # fmt: skip
+        """What the sums of `left @ right`, `value - constant`, round, squared.
+
+        Per squared norm of a row of `left`, (H,), and per squared value.
+        """
         unit_square = self.arithmetic.unit**2
         if self.measure and len(right) >= INNER:
             wide = np.asarray(right, dtype=np.float64)
-            return usual(left.entries, left.rows, wide) * unit_square, 0.0
+            return usual(left.entries, left.rows, wide, value, constant) * unit_square, 0.0
         times = additions(terms)
         per_norm, per_value = own_square(times, 1.0, 0.0), own_square(times, 0.0, 1.0)
         return columns * (per_norm * unit_square), per_value * unit_square
@@ -200,12 +206,12 @@ class Pass(Generic[S]):
         """A(dh)**2 of the layer below, for `dh = dz @ w.T`."""
         squares, terms = layer.w_square.T, layer.w.shape[1]
         columns = np.add.reduce(squares)
-        own, of_value = self._own(dz, layer.w.T, columns, terms)
+        value = self._scaled(f"dh{layer.number - 1}", scale)
+        own, of_value = self._own(dz, layer.w.T, columns, terms, value, 0.0)
         alone = one_sign(layer.w.T, columns)
         if layer.unit_weights is not None:
             squares = squares * layer.unit_weights[:, None]
         flushed = np.full(len(layer.w), (terms * self.arithmetic.floor(scale)) ** 2)
-        value = self._scaled(f"dh{layer.number - 1}", scale)
         followed = None if led is None else beyond_squares(led, layer.w.T, layer.w_square.T)
         made = Product(dz.rows, own, squares, alone, value, of_value, flushed, common, followed)
         return self.form.product(spread, made)

@@ -59,6 +59,7 @@ def _fit_layer(
             point.allowances.gradients[f"w{layer}"][:, unit],
             point.allowances.gradients[f"b{layer}"][unit],
         )
+        scale[~np.isfinite(scale)] = np.inf  # nothing can be told from these entries
         beside = np.column_stack((h[rows[mine]].astype(np.float64), np.ones(len(mine))))
         columns = (beside * dh[mine, None]).T  # (fan_in + 1, kinks of this unit)
         change[mine] = np.linalg.lstsq(columns / scale[:, None], left / scale, rcond=None)[0]
@@ -119,6 +120,8 @@ def fit_jointly(
         + np.finfo(point.x.dtype).eps * float(np.abs(left).max())
         for name, left in difference.items()
     }
+    for entries in scale.values():
+        entries[~np.isfinite(entries)] = np.inf  # nothing can be told from these
 
     def weighed(moved: Mapping[str, Float]) -> Float:
         return np.concatenate([(moved[name] / scale[name]).ravel() for name in scale])

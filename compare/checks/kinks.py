@@ -32,6 +32,8 @@ from compare.checks.slopes import (
     together,
 )
 
+CONVENTIONS = (1.0, 0.5)
+"""Slopes other than the reference's, 0, that people choose at exactly 0."""
 MOST_FITTED = 4096
 """More units than this on a kink are not fitted unit by unit."""
 MOST_RESOLVED = 64
@@ -64,7 +66,7 @@ def explanations(
     """Yield what may explain `difference`, which is `manual - gradients`, at kinks: simplest first.
 
     `allow` returns the allowances of the reference's values and gradients. Units that are on a kink
-    whatever is rounded share one slope, a convention: first the reference's, then the other one.
+    whatever is rounded share one slope, a convention: the reference's or another.
     """
     if not reachable(point, difference):
         return
@@ -75,13 +77,13 @@ def explanations(
         expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
         return Explanation(expected, values, allow(values, expected), slopes)
 
-    for common in (1.0, 0.5):
+    for common in CONVENTIONS:
         slopes = at_kink(point, together(exact, near), common)
         if len(slopes):
             yield explained(slopes)
     conventions = [Explanation(gradients, point.values, point.allowances)]
-    if len(everywhere := at_kink(point, exact, 1.0)):
-        conventions.append(explained(everywhere))
+    if exact:
+        conventions += [explained(at_kink(point, exact, common)) for common in CONVENTIONS]
     for taken in conventions:
         there = replace(point, values=taken.values, allowances=taken.allowances)
         moved = effect(point, taken.slopes)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Allowances
-from compare.allowance.arithmetic import ROOT_FLOOR
 from compare.allowance.rules import ACTIVATION_RULES
 
 Float = NDArray[np.float64]
@@ -99,15 +98,29 @@ def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
     """
     exact: dict[int, tuple[Rows, Rows]] = {}
     others: dict[int, tuple[Rows, Rows]] = {}
-    floor = point.allowances.forward.tiny
-    for layer, (rows, units) in near.items():
-        z, spread = point.values[f"z{layer}"], point.allowances.forward.z[layer]
-        flushed = 2 * (len(point.parameters[f"w{layer}"]) + 1) * max(floor, ROOT_FLOOR)
-        still = (z[rows, units] == 0) & (np.sqrt(spread.entries()[rows, units]) <= flushed)
-        for table, chosen in ((exact, still), (others, ~still)):
-            if chosen.any():
-                table[layer] = rows[chosen], units[chosen]
+    maybe = point.x != 0  # (N, fan_in): inputs that are not zero on every side
+    for layer in range(1, point.depth):
+        if layer in near:
+            rows, units = near[layer]
+            still = ~_has_terms(point, layer, maybe, rows, units)
+            for table, chosen in ((exact, still), (others, ~still)):
+                if chosen.any():
+                    table[layer] = rows[chosen], units[chosen]
+        maybe = point.values[f"h{layer}"] != 0
+        if layer in others:
+            maybe[others[layer]] = True
     return exact, others
+
+
+def _has_terms(
+    point: Point, layer: int, maybe: NDArray[np.bool_], rows: Rows, units: Rows
+) -> NDArray[np.bool_]:
+    """Whether anything but zeros is added up in z at these units."""
+    some, at = np.unique(rows, return_inverse=True)
+    w, b = point.parameters[f"w{layer}"], point.parameters[f"b{layer}"]
+    terms = maybe[some].astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
+    found: NDArray[np.bool_] = (terms[at, units] > 0) | (b[units] != 0)
+    return found
 
 
 def together(*several: Candidates) -> Candidates:

@@ -15,14 +15,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from compare.allowance.alike import multiplicities, row_keys
+from compare.allowance.alike import coarse, multiplicities, row_keys
 from compare.allowance.arithmetic import LAMBDA, Arithmetic
 from compare.allowance.sums import over_batch, own_square
 from compare.allowance.totals import total_allowance
 
 Float = NDArray[np.float64]
-COARSE = 2.0**22
-"""Sums that agree to this many parts belong to equal items, computed in another order perhaps."""
 SQUARABLE = 1e150
 """Up to this size the square of an allowance is a finite float64."""
 Function = Callable[[Float], NDArray[Any]]
@@ -210,6 +208,5 @@ def exact(array: NDArray[Any] | float, dtype: DTypeLike) -> Pair:
 def occurrences(items: Float) -> Float:
     """Return how often each item along the first axis occurs, (n,)."""
     keys = items if items.ndim == 1 else row_keys(items.reshape(len(items), -1))
-    mantissa, exponent = np.frexp(keys)
-    times = multiplicities(np.ldexp(np.round(mantissa * COARSE), exponent))
+    times = multiplicities(coarse(keys))
     return np.ones(len(items)) if times is None else times

@@ -182,10 +182,12 @@ class Pair:
         """Return f(a) for a monotone f with jumps (mask, cast).
 
         Within A(a) of a jump the result is one of two numbers J apart: a standard deviation of at
-        most J / 2, and the allowance is LAMBDA of them.
+        most J / 2, and the allowance is LAMBDA of them. A zero away from jumps is exactly zero.
         """
         value = np.asarray(f(self.value), dtype=np.float64)
-        return self.made(value, LAMBDA / 2 * self._reach(f, value) + self._rounding(value))
+        reach = self._reach(f, value)
+        rounding = np.where((value == 0) & (reach == 0), 0.0, self._rounding(value))
+        return self.made(value, LAMBDA / 2 * reach + rounding)
 
     def _reach(self, f: Function, value: Float) -> Float:
         above, below = f(self.value + self.allowance), f(self.value - self.allowance)

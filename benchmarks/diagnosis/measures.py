@@ -112,11 +112,15 @@ def pairs(count: int, seed: int, block: int) -> Score:
 
 
 def both_show(faulty: Faulty, network: Network) -> bool:
-    """Return whether something is wrong and neither of the two alone explains it."""
+    """Return whether something is wrong and no single mistake explains it.
+
+    Neither of the two alone, nor a convention that is the two together (loss and gradient summed).
+    """
     cases = [Case(observation) for observation in visible(faulty.implementation, network)]
-    alone = [mistake.overrides(mistake.example) for mistake in faulty.mistakes]
+    alone = [*faulty.mistakes, *(mistake for mistake in NETWORK if mistake.convention)]
     return bool(cases) and not any(
-        all(case.reproduced(overrides) for case in cases) for overrides in alone
+        all(case.reproduced(mistake.overrides(mistake.example)) for case in cases)
+        for mistake in alone
     )
 
 

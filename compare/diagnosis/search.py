@@ -42,9 +42,16 @@ def search(cases: Sequence[Case]) -> list[Finding]:
 def explanations(
     cases: Sequence[Case], first: Case, combined: Callable[[Case], Iterator[Explanation]]
 ) -> list[Explanation]:
-    """Return single mistakes, or else combined ones, that reproduce every case."""
+    """Return single mistakes, or else combined ones, that reproduce every case.
+
+    Two are looked for where most is wrong: elsewhere one of them may not show at all.
+    """
     singles = (Explanation((part,)) for part in parts(first, alone=True))
-    return accepted(singles, first, cases) or accepted(combined(first), first, cases)
+    if found := accepted(singles, first, cases):
+        return found
+    most = max((first, *cases), key=lambda case: sum(case.wrong.values()))
+    found = accepted(combined(most), most, cases)
+    return found if found or most is first else accepted(combined(first), first, cases)
 
 
 def tensor_by_tensor(cases: Sequence[Case], first: Case) -> list[Finding]:
@@ -77,15 +84,15 @@ def broken(explanation: Explanation, cases: Sequence[Case]) -> set[str]:
 def accepted(
     candidates: Iterable[Explanation], first: Case, cases: Sequence[Case]
 ) -> list[Explanation]:
-    """Return the candidates that reproduce every case, best first, one for each name."""
-    best: dict[str, Explanation] = {}
+    """Return the candidates that reproduce every case, best first, one for each name or two."""
+    best: dict[tuple[str, ...], Explanation] = {}
     for candidate in candidates:
         if not first.reproduced(candidate.overrides):
             continue
         fitting = [adapted(candidate, case) for case in cases]
         if all(fitting) and confirmed(candidate, fitting, cases):
-            known = best.setdefault(candidate.name, candidate)
-            best[candidate.name] = min(known, candidate, key=lambda e: e.rank)
+            names = tuple(sorted(part.mistake.name for part in candidate.parts))
+            best[names] = min(best.get(names, candidate), candidate, key=lambda e: e.rank)
     return sorted(best.values(), key=lambda explanation: explanation.rank)
 
 

@@ -96,7 +96,8 @@ class Pass(Generic[S]):
         )  # fmt: skip
         dh: dict[int, S] = {}
         dz = {len(layers): self._dlogits(forward, scale)}
-        found = {}
+        found: dict[str, Float] = {}
+        projections: dict[str, float] = {}
         common: Float | None = None
         led = leading(np.sqrt(dz[len(layers)].entries())) if len(layers) > 2 else None
         for layer in reversed(layers):
@@ -104,9 +105,11 @@ class Pass(Generic[S]):
             name = f"dz{i}" if i < len(layers) else "dlogits"
             operand = self.form.read(self._scaled(name, scale))
             carried = dz[i].gathered(layer.h, layer.h_spread, operand, sums.weights)
-            found[i] = gradient_allowances(
+            made = gradient_allowances(
                 sums, layer.h, operand, carried, gradients[f"w{i}"], gradients[f"b{i}"], scale
             )
+            found |= {f"w{i}": made.w, f"b{i}": made.b}
+            projections |= {f"w{i}": made.w_projection, f"b{i}": made.b_projection}
             if i > 1:
                 if i > 2:
                     common = shared_error(dz[i], operand, common)
@@ -114,19 +117,9 @@ class Pass(Generic[S]):
                 dz[i - 1] = self._sloped(layer, dh[i - 1], scale)
                 if led is not None:
                     led = (led @ layer.w.T) * self.rule.slope(layer.h.entries)
-        entries = {f"w{i}": one.w for i, one in found.items()}
-        entries |= {f"b{i}": one.b for i, one in found.items()}
-        projections = {f"w{i}": one.w_projection for i, one in found.items()}
-        projections |= {f"b{i}": one.b_projection for i, one in found.items()}
-        return Allowances(
-            forward,
-            {name: entries[name] for name in gradients},
-            {name: projections[name] for name in gradients},
-            dh,
-            dz,
-            scale,
-            partial(self.unordered().backward, gradients),
-        )
+        entries = {name: found[name] for name in gradients}
+        again = partial(self.unordered().backward, gradients)
+        return Allowances(forward, entries, projections, dh, dz, scale, again)
 
     def _layers(self) -> list[Layer[S]]:
         """Return what the pass forward finds, layer by layer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -20,6 +21,7 @@ from compare.result import Diagnosis
 from compare.textbook import Point
 
 Implementation = Callable[..., tuple[Any, ...]]
+ELSEWHERE = "(Left out: points at which the numbers are infinite or NaN.)"
 
 
 def diagnose(
@@ -59,9 +61,21 @@ def left_behind(
 
 
 def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:
-    """Return the mistakes that reproduce recorded numbers, at one point or at several."""
+    """Return the mistakes that reproduce recorded numbers, at one point or at several.
+
+    Where the numbers are infinite or NaN at some points only, and nothing explains that, the other
+    points are asked by themselves: there are many ways to overflow, and they hide what else is
+    wrong.
+    """
     cases = [Case(observation) for observation in observed]
-    return answer(search(cases), cases)
+    finite = [case for case in cases if case.finite]
+    found = answer(search(cases), cases)
+    if found or not 0 < len(finite) < len(cases):
+        return found
+    return tuple(
+        replace(one, sentence=f"{one.sentence} {ELSEWHERE}")
+        for one in answer(search(finite), finite)
+    )
 
 
 def probes(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import manual_mlp
+from compare.bring.blame import UserCodeError
 from compare.bring.implementation import GuardedImplementation, GuardedStep
 from compare.checks.step import StepCheck
 from compare.checks.structure import Structure, enter_structure
@@ -24,12 +25,14 @@ from compare.experiment import Experiment
 from compare.point_judge import PointJudge
 from compare.probe import ON_KINK, SOFT, Probe, draw_probes
 from compare.records import Arrays, Implementation, Optimiser
-from compare.result import CheckSummary, Result
+from compare.result import CheckSummary, Result, Verdict
 from compare.sides import build_reference
 
 INPUTS, CLASSES = 13, 5
 HIDDEN = (11,)
 TIMEOUT = 60.0
+TARGETS_OFF = 1e-3
+"""By how much the rows of given targets may miss a sum of 1: what float32 makes of many classes."""
 
 
 def check(
@@ -83,6 +86,8 @@ def check(
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     result = conclude(judge, settings, environment(), guarded)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
+    if result.verdict is Verdict.AGREES and not given:
+        notes += overflowing(implementation, probes[0], activation)
     return replace(result, notes=result.notes + notes, checks=result.checks + steps)
 
 
@@ -107,7 +112,17 @@ def _given(
     if parameters is None or x is None or targets is None:
         raise BadInput("Give parameters, x and targets together, or none of them.")
     arrays = {name: np.ascontiguousarray(array) for name, array in parameters.items()}
-    return Probe(arrays, np.ascontiguousarray(x), np.ascontiguousarray(targets), "given point")
+    probe = Probe(arrays, np.ascontiguousarray(x), np.ascontiguousarray(targets), "given point")
+    if len(probe.x) == 0:
+        raise BadInput("x has no rows, so nothing could be compared; give at least one sample.")
+    sums = probe.targets.sum(axis=-1, dtype=np.float64)
+    row = int(np.abs(sums - 1).argmax())
+    if abs(sums[row] - 1) > TARGETS_OFF:
+        raise BadInput(
+            f"Row {row} of targets sums to {sums[row]:.6g}; every row must sum to 1 (one-hot, or "
+            "soft probabilities)."
+        )
+    return probe
 
 
 def _sizes_of(probe: Probe) -> tuple[int, ...]:
@@ -173,6 +188,32 @@ def _kink_convention(judge: PointJudge, probes: Sequence[Probe]) -> list[str]:
         f"exactly at 0 the manual side takes {slopes[0] if slopes else 0:g} as the slope of "
         f"{name}, the reference 0; both are right"
     ]
+
+
+def overflowing(implementation: Implementation, probe: Probe, activation: str) -> tuple[str, ...]:
+    """Say so if a right function is not finite once exp of a logit is not: no shift by the maximum.
+
+    The logits of ordinary points never get there, so nothing else would show it.
+    """
+    last = f"w{len(probe.parameters) // 2}"
+    logits = manual_mlp.forward(probe.parameters, probe.x, activation=activation)["logits"]
+    reach = 4 * float(np.log(np.finfo(probe.x.dtype).max))
+    louder = probe.parameters[last] * probe.x.dtype.type(reach / np.abs(logits).max())
+    once_more = GuardedImplementation(implementation, timeout=TIMEOUT)
+    try:
+        loss, gradients, _ = once_more(probe.parameters | {last: louder}, probe.x, probe.targets)
+    except UserCodeError:
+        finite = False
+    else:
+        finite = bool(
+            np.isfinite(loss) and all(np.isfinite(array).all() for array in gradients.values())
+        )
+    if finite:
+        return ()
+    return (
+        f"with logits of about ±{reach:.0f} it is not finite, where the reference is: exp "
+        "overflows (subtract the maximum of the row first, or take log-sum-exp)",
+    )
 
 
 def _examine_step(

@@ -60,8 +60,10 @@ def scale(point: Pass, tensor: str, generator: Generator) -> Float:
 
 
 def sign(point: Pass, tensor: str, generator: Generator) -> Float:
-    """Everything with the other sign."""
-    return -2 * point.gradients[tensor].astype(np.float64)
+    """Half of the entries, drawn at random, with the other sign."""
+    right = point.gradients[tensor].astype(np.float64)
+    flipped = generator.permutation(right.size) < (right.size + 1) // 2
+    return np.asarray(-2 * right * flipped.reshape(right.shape))
 
 
 def transpose(point: Pass, tensor: str, generator: Generator) -> Float | None:

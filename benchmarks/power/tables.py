@@ -18,6 +18,8 @@ WIDEST_MEDIAN = 500
 """In u: what the median allowance may be, relative to its entry."""
 ENOUGH = 1000
 """Points from which the share of weak ones says something about the population."""
+FEW = 10
+"""Errors of which nothing is concluded."""
 NOT_ASKED = (
     "A rule is asked about wrong gradients only where it accepts the right ones, gradcheck only in "
     "the smallest networks."
@@ -139,20 +141,20 @@ def always_from(rule: str, detections: Sequence[Detection]) -> str:
     """Return the smallest size from which on a rule detected everything."""
     missed = [d.missed[rule] for d in detections if rule in d.missed]
     above = [size for size in SIZES if size > max(missed, default=0.0)]
-    if not missed:
-        return "not asked"
+    if len(missed) < FEW:
+        return "too few" if missed else "not asked"
     return power_of_ten(above[-1]) if above else "never"
 
 
 def share_seen(rule: str, detections: Sequence[Detection]) -> str:
-    """Return how often a rule detected everything from 1e-3 on, of what it was asked about."""
+    """Return how often a rule detected every size from 1e-3 on, of what it was asked about."""
     missed = [d.missed[rule] for d in detections if rule in d.missed]
     found = sum(size < PROMISED_OF_ANY_SHAPE for size in missed)
     return f"{percent(found, len(missed))} of {len(missed):,}" if missed else "not asked"
 
 
 def detection(points: Sequence[Point]) -> Iterator[str]:
-    """Per format: the smallest size always detected, and the share detected at 1e-3."""
+    """Per format: the smallest size always detected, and the share detected from 1e-3 on."""
     for dtype in DTYPES:
         everything = [planted(points, dtype, kind) for kind in ERRORS]
         strong = [[d for d in group if not (d.weak or d.widened)] for group in everything]
@@ -163,7 +165,7 @@ def detection(points: Sequence[Point]) -> Iterator[str]:
         ]
         cells = (
             (always_from, "Smallest relative error always detected"),
-            (share_seen, f"Errors of relative size {power_of_ten(PROMISED_OF_ANY_SHAPE)} detected"),
+            (share_seen, f"Errors detected from {power_of_ten(PROMISED_OF_ANY_SHAPE)} on"),
         )
         for cell, title in cells:
             rows = [[rule, *(cell(rule, group) for group in strong)] for rule in RULES]

@@ -18,7 +18,7 @@ from compare.allowance.crowds import crowding
 from compare.allowance.dense import Dense
 from compare.allowance.lowrank import LowRank
 from compare.allowance.softmax import softmax_allowance, softmax_rows, target_slack
-from compare.allowance.sums import measured, of_equal_terms, over_batch, own_square
+from compare.allowance.sums import measured, of_alike_terms, over_batch, own_square
 from compare.allowance.totals import rounding_of_total
 from compare.allowance.walk import beyond_squares, leading
 
@@ -192,7 +192,7 @@ def test_the_rounding_of_a_sum_of_huge_terms_is_finite() -> None:
 
 
 def test_equal_terms_count_like_the_square_of_their_number() -> None:
-    assert over_batch(10) == 14 + of_equal_terms(10)
+    assert over_batch(10) == 14 + of_alike_terms(10, 10)
     assert over_batch(1000) == 1004
 
 

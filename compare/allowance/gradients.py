@@ -23,8 +23,7 @@ from compare.allowance.sums import (
     OF_RESULT,
     SHORT,
     measured,
-    of_equal_terms,
-    of_repeated_terms,
+    of_alike_terms,
     over_batch,
     own_square,
 )
@@ -162,7 +161,8 @@ def rounding_of_equal_terms(
     if sums.weights is not None:
         square = np.square(dz.entries, dtype=np.float64)
         total = np.add.reduce(square)
-        times += of_repeated_terms(count, sums.weights @ square / np.where(total > 0, total, 1.0))
+        often = sums.weights @ square / np.where(total > 0, total, np.inf)
+        times += of_alike_terms(count, np.maximum(often - 1, 0.0))
     single = over_batch(count)
     if sums.crowded:
         digits = 2 * np.sqrt(own[-1] / single) * sums.arithmetic.roundoff / sums.arithmetic.unit
@@ -172,7 +172,7 @@ def rounding_of_equal_terms(
             if right.slack < 1:
                 left = crowding(h.entries, right.slack * np.sqrt(h_columns[:-1] / count))
                 alike[:-1] = 0.0 if left is None else left.alike
-            times += of_equal_terms(count) * np.minimum.outer(alike, right.alike)
+            times += of_alike_terms(count, count * np.minimum.outer(alike, right.alike))
     times *= own
     times /= single
     return times

@@ -18,7 +18,6 @@ BLOCK = 1 << 16
 """Entries of a block: half a megabyte of float64, a share of an ordinary second-level cache."""
 SAFE = 2.0**50
 """float32 squares are taken after scaling the largest row to this, so none of them overflows."""
-
 SMALLEST = 2.0**-100
 """Sums of squares of float32 rows below this are not scaled, but widened to float64."""
 
@@ -75,7 +74,8 @@ def squared_products(left: Real, sizes: Float, across: Float) -> Float:
 def largest_quotients(above: Real, rows: Float, constant: Float | float = 0.0) -> Float:
     """Return `max_i (above_ij - constant_j)**2 / rows_i`, (H,), over the i with `rows_i` > 0."""
     root = np.divide(1.0, np.sqrt(rows), out=np.zeros(len(rows)), where=rows > 0)
-    root, constant = root.astype(above.dtype), np.asarray(constant, dtype=above.dtype)
+    root = np.minimum(root, np.finfo(above.dtype).max).astype(above.dtype)
+    constant = np.asarray(constant, dtype=above.dtype)
     largest = np.zeros(above.shape[1])
     for part, block in blocks(above):
         scaled = (block - constant) * root[part, None]

@@ -47,24 +47,22 @@ def additions(count: int) -> float:
 
 def over_batch(count: int) -> float:
     """Return the same for a sum over samples: if they are few, they may all be alike."""
-    return additions(count) + (of_equal_terms(count) if count <= SHORT else 0)
+    return additions(count) + (of_alike_terms(count, count) if count <= SHORT else 0)
 
 
-def of_equal_terms(count: int) -> float:
-    """Return as how many independent roundings `count` equal terms count.
+@overload
+def of_alike_terms(count: int, alike: float) -> float: ...
+@overload
+def of_alike_terms(count: int, alike: Float | float) -> Float | float: ...
+def of_alike_terms(count: int, alike: Float | float) -> Float | float:
+    """Return as how many roundings `count` terms count beyond their additions.
 
-    `s + t` rounds by what t has below the last digit of s, the same at every addition until s
-    doubles. So equal terms err alike, by up to `u P` each and all in one direction. Honest
-    comparisons use half of the allowance, and LAMBDA is in the unit.
+    `alike`: how many terms are equal to each of them, on average. `s + t` rounds by what t has
+    below the last digit of s, the same at every addition until s doubles: equal terms err alike, by
+    up to `u P` each and all in one direction, so m of them count m**2 and `count` in groups of m
+    count `count * m`. A quarter of that, because honest comparisons use half of the allowance.
     """
-    return count * count / 4
-
-
-def of_repeated_terms(count: int, occurrences: Float | float) -> Float:
-    """Return the same for terms that occur `occurrences` times on average, each group by itself."""
-    again = np.maximum(occurrences - 1, 0)
-    times: Float = np.minimum(2 * count * again, of_equal_terms(count))
-    return times
+    return count * alike / 4
 
 
 @overload
@@ -79,8 +77,9 @@ def own_square(times: Float | float, terms: Float | float, total: Float | float)
 def measured(left: Float, right: Float) -> Float:
     """Return P**2 of every sum `sum_n left_nf right_nh`, (F, H), in the order of the n.
 
-    The terms are cut into about sqrt(n / 2) blocks. Partial sums at their ends are exact, and
-    count twice; between them the worst order is assumed, which also covers any random order.
+    The terms are cut into about sqrt(n / 2) blocks, without the few left over. Partial sums at the
+    ends of blocks are exact, and count twice; between them the worst order is assumed, which also
+    covers any random order.
     """
     blocks = int(np.sqrt(len(left) / 2))
     size = len(left) // blocks

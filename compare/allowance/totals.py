@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.crowds import crowding
-from compare.allowance.sums import (
-    SHORT,
-    of_equal_terms,
-    of_repeated_terms,
-    over_batch,
-    own_square,
-)
+from compare.allowance.sums import SHORT, of_alike_terms, over_batch, own_square
 
 Float = NDArray[np.float64]
 
@@ -49,7 +43,7 @@ def rounding_of_losses(losses: Float, weights: Float | None, arithmetic: Arithme
     if weights is not None and total > 0:
         square = losses * losses
         often = float(square @ weights) / float(np.add.reduce(square))
-        times += float(of_repeated_terms(len(losses), often))
+        times += of_alike_terms(len(losses), often - 1)
     return arithmetic.unit * total * sqrt(own_square(times, 1.0, 1.0))
 
 
@@ -58,4 +52,4 @@ def roundings(columns: Float, sizes: Float, arithmetic: Arithmetic) -> Float | f
     count = len(columns)
     times = over_batch(count)
     crowd = None if count <= SHORT else crowding(columns, arithmetic.roundoff * sizes)
-    return times if crowd is None else times + of_equal_terms(count) * crowd.alike
+    return times if crowd is None else times + of_alike_terms(count, count * crowd.alike)

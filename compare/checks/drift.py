@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from compare.allowance import Arithmetic
 from compare.checks.same_point import Examined
-from compare.checks.step import OPERATIONS
+from compare.checks.step import IN_STATE
 from compare.records import Arrays, Record
 
 
@@ -64,7 +64,7 @@ class Drift:
         self.largest = max(self.largest, drift)
         rate = self.learning_rate
         gradient = norm_of(examined.allowances.gradients) + self._of_kinks(examined)
-        unit = OPERATIONS * self.arithmetic.unit
+        unit = float(np.sqrt(IN_STATE)) * self.arithmetic.unit
         state = norm_of(manual.state) * (1.0 if self.form == "velocity" else rate)
         rounding = unit * (self.momentum * state + rate * norm_of(manual.gradients))
         self._fed_velocity = self.momentum * self._fed_velocity + rate * gradient + rounding

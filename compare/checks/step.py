@@ -20,8 +20,11 @@ from compare.records import Record
 
 Arrays = Mapping[str, NDArray[Any]]
 
-OPERATIONS = 4
-"""Roundings of one entry: two products, a sum, the buffer's detour through the learning rate."""
+IN_STATE = 7
+"""Roundings of a velocity: two products and a sum on each side, and what is left of the buffer's
+detour through the learning rate."""
+IN_PARAMETER = 4
+"""Roundings of a parameter: a product and a subtraction on each side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,13 @@ class StepCheck:
         return found
 
     def _state_allowance(self, before: Record, name: str) -> NDArray[np.float64]:
-        """A(v) for `v = momentum*v + dw` (or learning_rate*dw): a few units of both operands."""
+        """A(v) for `v = momentum*v + dw` (or learning_rate*dw): roundings add like a root."""
         rate = self.learning_rate if self.form == "velocity" else 1.0
         size: NDArray[np.float64] = np.abs(before.gradients[name], dtype=np.float64)
         size *= abs(rate)
         size += abs(self.momentum) * np.abs(before.state[f"v_{name}"])
-        size *= OPERATIONS * self.arithmetic.unit
-        size += OPERATIONS * self.arithmetic.tiny
+        size *= np.sqrt(IN_STATE) * self.arithmetic.unit
+        size += IN_STATE * self.arithmetic.tiny
         return size
 
     def _parameter_allowance(
@@ -75,7 +78,7 @@ class StepCheck:
         rate = 1.0 if self.form == "velocity" else abs(self.learning_rate)
         size: NDArray[np.float64] = np.abs(expected, dtype=np.float64)
         size += rate * np.abs(v)
-        size *= 2 * self.arithmetic.unit  # one rounding apart is two unit roundoffs apart
+        size *= np.sqrt(IN_PARAMETER) * self.arithmetic.unit
         size += rate * state_allowance
         size += self.arithmetic.tiny
         return size

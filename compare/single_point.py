@@ -87,7 +87,7 @@ def check(
     result = conclude(judge, settings, environment(), guarded)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
     if result.verdict is Verdict.AGREES and not given:
-        notes += overflowing(implementation, probes[0], activation)
+        notes += overflowing(implementation, probes[0], activation, timeout)
     return replace(result, notes=result.notes + notes, checks=result.checks + steps)
 
 
@@ -190,7 +190,9 @@ def _kink_convention(judge: PointJudge, probes: Sequence[Probe]) -> list[str]:
     ]
 
 
-def overflowing(implementation: Implementation, probe: Probe, activation: str) -> tuple[str, ...]:
+def overflowing(
+    implementation: Implementation, probe: Probe, activation: str, timeout: float | None
+) -> tuple[str, ...]:
     """Say so if a right function is not finite once exp of a logit is not: no shift by the maximum.
 
     The logits of ordinary points never get there, so nothing else would show it.
@@ -199,16 +201,12 @@ def overflowing(implementation: Implementation, probe: Probe, activation: str) -
     logits = manual_mlp.forward(probe.parameters, probe.x, activation=activation)["logits"]
     reach = 4 * float(np.log(np.finfo(probe.x.dtype).max))
     louder = probe.parameters[last] * probe.x.dtype.type(reach / np.abs(logits).max())
-    once_more = GuardedImplementation(implementation, timeout=TIMEOUT)
+    guarded = GuardedImplementation(implementation, timeout=timeout)
     try:
-        loss, gradients, _ = once_more(probe.parameters | {last: louder}, probe.x, probe.targets)
-    except UserCodeError:
-        finite = False
-    else:
-        finite = bool(
-            np.isfinite(loss) and all(np.isfinite(array).all() for array in gradients.values())
-        )
-    if finite:
+        loss, gradients, _ = guarded(probe.parameters | {last: louder}, probe.x, probe.targets)
+    except UserCodeError as error:
+        return (f"with logits of about ±{reach:.0f}: {error}",)
+    if np.isfinite(loss) and all(np.isfinite(array).all() for array in gradients.values()):
         return ()
     return (
         f"with logits of about ±{reach:.0f} it is not finite, where the reference is: exp "

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from compare.diagnosis.alternatives import one_of
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.observation import observe
-from compare.mistakes.order import RECORDS, Moment, RecordMistake, Trained
+from compare.mistakes.order import RECORDS, Moment, RecordMistake
+from compare.records import Record
 from compare.result import Diagnosis
 from compare.textbook import Pass, Point
 
@@ -19,7 +20,7 @@ Array = NDArray[Any]
 
 
 def diagnose_records(
-    records: Sequence[Trained],
+    records: Sequence[Record],
     training: tuple[Array, Array],
     *,
     activation: str = "relu",

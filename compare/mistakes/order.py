@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare.mistakes.mistake import Mistake
+from compare.records import Record
 from compare.textbook import Override, Pass, Point
 
 FAMILY = "batches and order"
@@ -17,24 +18,6 @@ LINE = "for batch in order[epoch]: loss, dw = loss_and_gradients(w, x[batch], y[
 RIGHT = "dw of the rows of this update's batch"
 
 Array = NDArray[Any]
-Arrays = Mapping[str, Array]
-
-
-class Trained(Protocol):
-    """What is needed of a record: the update, its batch, and where training stood before it."""
-
-    @property
-    def update(self) -> int: ...
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def batch(self) -> Array: ...
-    @property
-    def loss(self) -> float: ...
-    @property
-    def gradients(self) -> Arrays: ...
-    @property
-    def parameters(self) -> Arrays: ...
 
 
 @dataclass(frozen=True)
@@ -43,11 +26,11 @@ class Moment:
 
     point: Point
     data: tuple[Array, Array]
-    records: Sequence[Trained]
+    records: Sequence[Record]
     index: int
 
     @property
-    def record(self) -> Trained:
+    def record(self) -> Record:
         """Return the record itself."""
         return self.records[self.index]
 

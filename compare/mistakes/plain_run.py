@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from compare.mistakes.mistake import Mistake
 from compare.mistakes.plain import loss_and_gradients
 from compare.mistakes.plain_step import step
+from manual_mlp import Record
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -19,18 +19,6 @@ Batch = tuple[Array, Array]
 """Row numbers of the inputs and of the targets."""
 
 RATES = {"learning_rate": 0.2, "momentum": 0.7}
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A record: the update, its declared batch, where training stood, what was computed."""
-
-    update: int
-    epoch: int
-    batch: Array
-    loss: float
-    gradients: Arrays
-    parameters: Arrays
 
 
 def declared(order: list[Array], number: int) -> Batch:
@@ -66,7 +54,7 @@ def stepped_first(parameters: Arrays, x: Array, y: Array, state: Arrays) -> tupl
     return loss, gradients | {"w1": x.T @ dz, "b1": dz.sum(axis=0)}
 
 
-def run(mistake: Mistake, data: Batch, parameters: Arrays, order: list[Array]) -> list[Trained]:
+def run(mistake: Mistake, data: Batch, parameters: Arrays, order: list[Array]) -> list[Record]:
     """One epoch of training a network of two layers with the mistake in it, as records."""
     pick = PICKS.get(mistake.name, declared)
     state: Arrays = {}
@@ -77,6 +65,6 @@ def run(mistake: Mistake, data: Batch, parameters: Arrays, order: list[Array]) -
         loss, gradients = loss_and_gradients(parameters, x, y)[:2]
         if mistake.name == "weights-stepped-first":
             loss, gradients = stepped_first(parameters, x, y, state)
-        made.append(Trained(i, 0, batch, loss, gradients, parameters))
+        made.append(Record(i, 0, batch, loss, gradients, parameters, state, None))
         parameters, state = step(parameters, gradients, state, **RATES)
     return made

@@ -232,7 +232,8 @@ class Judge(PointJudge):
 
 def reported_at(examined: Examined, targets: NDArray[Any], curves: Curves) -> Reported:
     """The training point of a full batch: its loss and logits are examined already."""
-    hits = examined.reference_values["logits"].argmax(axis=1) == targets.argmax(axis=1)
+    logits = examined.expected.point.values["logits"]
+    hits = logits.argmax(axis=1) == targets.argmax(axis=1)
     return compare_reported(
         curves.train_loss,
         curves.train_accuracy,

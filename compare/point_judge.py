@@ -160,7 +160,7 @@ class PointJudge:
         self, record: Record, examined: Examined, identities: NDArray[np.int64] | None
     ) -> None:
         """Note what this point could not have shown."""
-        rows = len(examined.reference_values["logits"])
+        rows = len(examined.expected.point.x)
         distinct = rows if identities is None else int(np.count_nonzero(np.bincount(identities)))
         reasons = reasons_at(
             record.parameters,
@@ -178,7 +178,7 @@ class PointJudge:
         slopes = examined.slopes
         batch = record.batch
         for layer, change in slopes.change.items():
-            z = examined.reference_values[f"z{layer}"]
+            z = examined.expected.point.values[f"z{layer}"]
             for row, unit, moved in zip(
                 slopes.rows[layer], slopes.units[layer], change, strict=True
             ):

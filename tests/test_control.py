@@ -106,7 +106,7 @@ def allow_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 def excuse_by_kinks(monkeypatch: pytest.MonkeyPatch) -> None:
     def anything(point: Point, gradients: Arrays, difference: Arrays, allow: Any) -> Iterator[Any]:
         shown = {name: gradients[name] + difference[name] for name in gradients}
-        yield Explanation(shown, point.values, point.allowances)
+        yield Explanation(shown, point.allowances)
 
     monkeypatch.setattr("compare.checks.same_point.explanations", anything)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.rules import ActivationRule, lean
-from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope
+from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,10 @@ class Dense:
 
     def entries(self) -> Float:
         return self.square
+
+    def reaching(self, value: float, z: Real) -> tuple[Where, Where]:
+        rows, units = np.nonzero(np.abs(z - value) <= np.sqrt(self.square))
+        return rows, units
 
     def some_entries(self, units: slice) -> Float:
         return self.square[:, units].copy()

@@ -10,11 +10,13 @@ import numpy as np
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.dense import Dense
 from compare.allowance.rules import ActivationRule, lean
-from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope
-from compare.allowance.squares import largest_quotients, row_squares, squared_products
+from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope, Where
+from compare.allowance.squares import blocks, largest_quotients, row_squares, squared_products
 
 EXACT = 32
 """Layers of up to so many units keep every entry where a rule is not of rank one."""
+ROUNDED_UP = 1 + 2.0**-20
+"""What is rounded to float32 and multiplied by this is not below what it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,20 @@ class LowRank:
 
     def entries(self) -> Float:
         return self.rows.T @ self.columns
+
+    def reaching(self, value: float, z: Real) -> tuple[Where, Where]:
+        """Look closely only where z is near enough to the value for the widest of a block."""
+        found = [(np.empty(0, np.intp), np.empty(0, np.intp))]
+        for part, block in blocks(z):
+            widest = np.maximum.reduce(self.rows[:, part], axis=1) @ self.columns  # (H,)
+            distance = np.abs(block - value)
+            farther = distance > np.sqrt(widest).astype(z.dtype) * ROUNDED_UP
+            rows, units = np.nonzero(~farther)  # NaN is not farther
+            exact = np.einsum("kn,kn->n", self.rows[:, part][:, rows], self.columns[:, units])
+            near = distance[rows, units] <= np.sqrt(exact)
+            found.append((rows[near] + part.start, units[near]))
+        rows, units = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return rows, units
 
     def some_entries(self, units: slice) -> Float:
         return self.rows.T @ self.columns[:, units]

@@ -20,6 +20,7 @@ from compare.allowance.rules import ActivationRule
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating[Any]]
+Where = NDArray[np.intp]
 S = TypeVar("S")
 
 
@@ -108,6 +109,9 @@ class Spread(Protocol):
 
     def entries(self) -> Float:
         """Return the squared allowances, (N, H)."""
+
+    def reaching(self, value: float, z: Real) -> tuple[Where, Where]:
+        """Return the `(rows, units)` with |z - value| within the allowance."""
 
     def some_entries(self, units: slice) -> Float:
         """Return a copy of some of their columns."""

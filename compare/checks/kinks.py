@@ -40,18 +40,19 @@ MOST_RESOLVED = 64
 """More than this are not fitted jointly, and if nothing explains them the allowance is widened."""
 MOST_ENTRIES = 1 << 22
 """A joint fit has at most this many numbers: entries of the gradients times units."""
+SAMPLES_PER_UNIT = 256
+"""With this many samples for each changed slope the allowances of the point as it is are tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The gradients, intermediates and allowances that a correct side would be held against.
+    """The gradients and allowances that a correct side would be held against.
 
     `slopes` are those it takes other than the reference. `widened`: there are too many units on a
     kink to say which; the allowances hold all they may do, and the point is weak.
     """
 
     gradients: Values
-    values: Values
     allowances: Allowances
     slopes: Slopes = field(default_factory=Slopes)
     widened: bool = False
@@ -72,27 +73,31 @@ def explanations(
         return
     exact, near = apart(point, candidates(point))
 
-    def explained(slopes: Slopes) -> Explanation:
-        moved, values = effect(point, slopes), substituted(point, slopes)
+    def explained(slopes: Slopes, *, quickly: bool = True) -> Iterator[Explanation]:
+        moved = effect(point, slopes)
         expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
-        return Explanation(expected, values, allow(values, expected), slopes)
+        if quickly and len(slopes) * SAMPLES_PER_UNIT <= len(point.x):
+            yield Explanation(expected, point.allowances, slopes)
+        yield Explanation(expected, allow(substituted(point, slopes), expected), slopes)
 
     for common in CONVENTIONS:
         slopes = at_kink(point, together(exact, near), common)
         if len(slopes):
-            yield explained(slopes)
-    conventions = [Explanation(gradients, point.values, point.allowances)]
+            yield from explained(slopes)
+    conventions = [Explanation(gradients, point.allowances)]
     if exact:
-        conventions += [explained(at_kink(point, exact, common)) for common in CONVENTIONS]
+        for common in CONVENTIONS:
+            conventions += explained(at_kink(point, exact, common), quickly=False)
     for taken in conventions:
-        there = replace(point, values=taken.values, allowances=taken.allowances)
+        values = substituted(point, taken.slopes)
+        there = replace(point, values=values, allowances=taken.allowances)
         moved = effect(point, taken.slopes)
         left = {name: entries - moved[name] for name, entries in difference.items()}
         for slopes in proposals(there, near, left):
-            yield explained(taken.slopes.with_those(slopes))
+            yield from explained(taken.slopes.with_those(slopes))
         if count(near) > MOST_RESOLVED:
             allowances = widen(taken.allowances, _everything(there, near))
-            yield Explanation(taken.gradients, taken.values, allowances, taken.slopes, widened=True)
+            yield Explanation(taken.gradients, allowances, taken.slopes, widened=True)
 
 
 def reachable(point: Point, difference: Mapping[str, Float]) -> bool:

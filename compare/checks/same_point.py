@@ -23,7 +23,7 @@ from compare.allowance import (
 )
 from compare.checks.comparison import Comparison, compare_entries, compare_projection
 from compare.checks.kinks import Explanation, explanations
-from compare.checks.slopes import Point, Slopes, Values
+from compare.checks.slopes import Point, Slopes, Values, substituted
 from compare.checks.weak import HONEST
 from compare.records import Arrays
 
@@ -59,7 +59,6 @@ class Examined:
     allowances: Allowances
     reference_loss: float
     reference_gradients: Arrays
-    reference_values: Values
     expected: Expected
     slopes: Slopes = field(default_factory=Slopes)
     widened: bool = False  # too many kinks to resolve: the allowances were widened instead
@@ -70,6 +69,11 @@ class Examined:
         found = {"loss": self.loss}
         found |= {f"d{name}": one for name, one in self.gradients.items()}
         return found | {f"d{name} projection": one for name, one in self.projections.items()}
+
+    @property
+    def reference_values(self) -> Values:
+        """The reference's intermediates, with the slopes at kinks that explain the gradients."""
+        return substituted(self.expected.point, self.slopes)
 
     @property
     def agrees(self) -> bool:
@@ -123,7 +127,7 @@ class SamePoint:
     def hold(self, expected: Expected, loss: float, gradients: Arrays) -> Examined:
         """Hold a loss and gradients against what was expected; resolve kinks before accusing."""
         allowances = expected.point.allowances
-        found = Explanation(expected.gradients, expected.point.values, allowances)
+        found = Explanation(expected.gradients, allowances)
         compared, projections = compare_gradients(gradients, found)
         if worst(compared, projections) > HONEST and finite(compared):
             difference = differences(gradients, expected.gradients)
@@ -141,7 +145,6 @@ class SamePoint:
             allowances=found.allowances,
             reference_loss=expected.loss,
             reference_gradients=dict(found.gradients),
-            reference_values=found.values,
             expected=expected,
             slopes=found.slopes,
             widened=found.widened,

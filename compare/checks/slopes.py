@@ -77,16 +77,13 @@ class Point:
 
 def candidates(point: Point) -> Candidates:
     """Return per hidden layer the `(rows, units)` with |z - kink| within the allowance of z."""
-    found = {}
+    found: Candidates = {}
     for layer in range(1, point.depth):
-        z = point.values[f"z{layer}"]
-        allowance = np.sqrt(point.allowances.forward.z[layer].entries())
-        near = np.zeros(z.shape, dtype=bool)
+        spread = point.allowances.forward.z[layer]
         for kink in ACTIVATION_RULES[point.activation].kinks:
-            near |= np.abs(z - kink) <= allowance
-        rows, units = np.nonzero(near)
-        if len(rows):
-            found[layer] = rows, units
+            rows, units = spread.reaching(kink, point.values[f"z{layer}"])
+            if len(rows):
+                found = together(found, {layer: (rows, units)})
     return found
 
 
@@ -174,6 +171,8 @@ def substituted(point: Point, slopes: Slopes) -> dict[str, NDArray[np.floating]]
     Where a unit was off and is not any more, h is the smallest number whose slope is not 0.
     """
     values = dict(point.values)
+    if not len(slopes):
+        return values
     rows, moved = shifts(point, slopes)
     for layer in range(1, point.depth):
         dz = values[f"dz{layer}"].copy()

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.squares import length
 from compare.checks.comparison import compare_entries
-from compare.checks.drift import Drift, moved_gradients, norm
+from compare.checks.drift import Drift, moved_gradients
 from compare.checks.same_point import Examined, Reported, compare_reported
 from compare.checks.step import StepCheck
 from compare.inputs import Inputs
@@ -185,7 +186,7 @@ class Judge(PointJudge):
             )
         worst = self.ledger.close_epoch()
         band = Band(bands["train"], bands["validation"], self.drift.fed)
-        norms = {name: norm(value) for name, value in manual.parameters.items()}
+        norms = {name: length(value) for name, value in manual.parameters.items()}
         self.rows.append(EpochRow(manual.epoch, *curves, drift, band, worst, norms))
 
     def _evaluate(self, record: Record, which: str) -> Reported:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from compare.allowance.squares import length
 from compare.checks.comparison import (
+    BLOCK,
     Comparison,
     EmptyComparison,
     compare_entries,
@@ -184,3 +186,43 @@ def test_the_smallest_scale_error_that_weak_points_state_is_never_missed(
             continue
         scaled = (gradient.astype(np.float64) * (1 + 1.01 * sign * size)).astype(dtype)
         assert not point.judged(loss, gradients | {name: scaled}).agrees
+
+
+@pytest.mark.parametrize("at", [0, BLOCK - 1, BLOCK, 3 * BLOCK + 7])
+@pytest.mark.parametrize("value", [3.0, np.inf, np.nan])
+def test_the_worst_entry_is_found_in_every_block(at: int, value: float) -> None:
+    reference = np.zeros(4 * BLOCK)
+    manual = np.full(4 * BLOCK, 0.5)
+    manual[at] = value
+    found = compare_entries("w1", manual, reference, np.ones(4 * BLOCK))
+    assert found.worst.index == (at,) and not found.agrees
+    assert found.worst.manual == value or np.isnan(value)
+
+
+def test_allowances_are_made_where_entries_differ_and_nowhere_else() -> None:
+    reference, asked = np.zeros(4 * BLOCK), []
+    manual = reference.copy()
+    manual[2 * BLOCK + 1] = 0.25
+
+    def allow(part: slice) -> Float:
+        asked.append(part.start)
+        return np.full(len(reference[part]), 0.5)
+
+    found = compare_entries("w1", manual, reference, allow)
+    assert found.agrees and found.worst.ratio == 0.5 and found.worst.index == (2 * BLOCK + 1,)
+    assert asked == [0, 2 * BLOCK]
+
+
+def test_infinities_and_nan_are_not_equal_to_themselves_in_any_block() -> None:
+    for value in (np.inf, np.nan):
+        array = np.zeros(4 * BLOCK)
+        array[3 * BLOCK] = value
+        found = compare_entries("w1", array, array.copy(), 1.0)
+        assert not found.agrees and found.worst.index == (3 * BLOCK,)
+        assert not found.manual_finite and not found.reference_finite
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1.0, 1e30, 1e300])
+def test_a_length_neither_overflows_nor_vanishes(scale: float) -> None:
+    array = np.array([[3.0, 0.0], [0.0, -4.0]]) * scale
+    assert length(array) == pytest.approx(5 * scale, rel=1e-12)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from compare import Experiment, Result, run_training
-from compare.checks.drift import distance, norm, norm_of
+from compare.allowance.squares import length
+from compare.checks.drift import distance, norm_of
 from compare.sides import our_manual
 from tests.faults import SMALL, hooked, require_blame, side_by_side, small_data, wrong_gradient
 
@@ -84,7 +85,7 @@ def test_the_drift_of_a_fault_is_no_second_finding() -> None:
 def test_norms_run_over_all_parameters() -> None:
     one = {"w1": np.array([[3.0, 0.0]]), "b1": np.array([4.0])}
     zero = {name: np.zeros_like(array) for name, array in one.items()}
-    assert norm(one["w1"]) == 3.0
+    assert length(one["w1"]) == 3.0
     assert norm_of(one) == 5.0
     assert distance(one, zero) == 5.0 and distance(one, one) == 0.0
 

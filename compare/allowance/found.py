@@ -12,6 +12,7 @@ from compare.allowance.arithmetic import quiet
 from compare.allowance.head import Head
 from compare.allowance.softmax import ambiguous_samples
 from compare.allowance.spread import Float, Real, Spread
+from compare.allowance.squares import length
 
 Values = Mapping[str, Real]
 
@@ -74,6 +75,12 @@ class Allowances:
     dz: Mapping[int, Spread]
     scale: float
     unordered: Callable[[], Allowances]
+
+    @cached_property
+    @quiet
+    def lengths(self) -> dict[str, float]:
+        """The 2-norms of the allowances of all gradients."""
+        return {name: length(entries) for name, entries in self.gradients.items()}
 
     def intermediate(self, name: str) -> Float | None:
         """Return the allowance of the intermediate `name` (`z1`, `dz1`, `logits`, ...), or None."""

@@ -16,6 +16,8 @@ Real = NDArray[np.floating]
 
 BLOCK = 1 << 16
 """Entries of a block: half a megabyte of float64, a share of an ordinary second-level cache."""
+SMALL = 1e-280
+"""A sum of squares below this may have lost some of them."""
 SAFE = 2.0**50
 """float32 squares are taken after scaling the largest row to this, so none of them overflows."""
 SMALLEST = 2.0**-100
@@ -40,6 +42,20 @@ def row_squares(array: Real) -> Float:
         wide = block.astype(np.float64)
         np.vecdot(wide, wide, out=total[part])
     return total
+
+
+def length(array: Real) -> float:
+    """Return `sqrt(sum_i array_i**2)` over all entries, whatever their size."""
+    flat, total = array.reshape(-1), 0.0
+    for start in range(0, flat.size, BLOCK):
+        wide = flat[start : start + BLOCK].astype(np.float64, copy=False)
+        total += float(np.vdot(wide, wide))
+    if SMALL <= total < np.inf:
+        return float(np.sqrt(total))
+    peak = float(np.abs(flat).max(initial=0.0))
+    if not 0 < peak < np.inf:
+        return peak
+    return peak * float(np.linalg.norm(flat.astype(np.float64) / peak))
 
 
 def squared_products(left: Real, sizes: Float, across: Float) -> Float:

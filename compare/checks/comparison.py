@@ -6,12 +6,21 @@ comparing no entries at all is an error, because an empty comparison would pass 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compare.result import Worst
+
+Float = NDArray[np.float64]
+Allowing = Callable[[slice], NDArray[np.floating]]
+"""Gives the allowances of a part of the flattened entries."""
+
+BLOCK = 1 << 14
+"""Entries compared at a time: 128 KiB of float64, and all that is made of them stays in cache."""
 
 
 class EmptyComparison(ValueError):
@@ -39,9 +48,9 @@ class Comparison:
 
 
 def compare_entries(
-    name: str, manual: ArrayLike, reference: ArrayLike, allowance: ArrayLike
+    name: str, manual: ArrayLike, reference: ArrayLike, allowance: ArrayLike | Allowing
 ) -> Comparison:
-    """Compare entry by entry; `allowance` has the same shape or is a scalar.
+    """Compare entry by entry; `allowance` has the same shape or is a scalar, or is made on demand.
 
     An allowance that came out as NaN (infinity times zero, in a run that diverges) tells as little
     as an infinite one.
@@ -54,32 +63,70 @@ def compare_entries(
         raise ValueError(f"{name}: manual is {left.shape} and reference is {right.shape}.")
     if left.size == 0:
         raise EmptyComparison(f"{name} has no entries, so nothing was compared.")
+    allowed = allowance if callable(allowance) else _given(allowance)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        difference = np.asarray(np.subtract(left, right, dtype=np.float64))
-        np.abs(difference, out=difference)
-        # Equal is equal, also where nothing is allowed; NaN is not 0 and stays NaN.
-        ratio = np.divide(difference, allowance, out=np.zeros(left.shape), where=difference != 0)
-    peak = int(np.argmax(ratio))  # NaN counts as the largest
-    if np.isnan(ratio.flat[peak]) and np.isnan(allowance).any():
-        known = np.where(np.isnan(allowance), np.inf, allowance)
-        return compare_entries(name, manual, reference, known)
-    value = float(ratio.flat[peak])
-    finite = np.isfinite(value)
+        worst = _worst_entry(left.reshape(-1), right.reshape(-1), allowed)
+    finite = bool(np.isfinite(worst.ratio))
     if not finite:
-        peak = _first_not_finite(left, right, peak)
+        at = _first_not_finite(left, right, worst.at)
+        error = abs(float(left.flat[at]) - float(right.flat[at]))
+        worst = Entry(at, error, float(allowed(slice(at, at + 1))[0]), np.inf)
     return Comparison(
         name,
         Worst(
-            error=float(difference.flat[peak]),
-            allowance=float(np.broadcast_to(allowance, left.shape).flat[peak]),
-            ratio=value if finite else np.inf,
-            index=tuple(int(i) for i in np.unravel_index(peak, left.shape)),
-            manual=float(left.flat[peak]),
-            reference=float(right.flat[peak]),
+            error=worst.error,
+            allowance=worst.allowance,
+            ratio=worst.ratio,
+            index=tuple(int(i) for i in np.unravel_index(worst.at, left.shape)),
+            manual=float(left.flat[worst.at]),
+            reference=float(right.flat[worst.at]),
         ),
-        manual_finite=bool(finite or np.isfinite(left).all()),
-        reference_finite=bool(finite or np.isfinite(right).all()),
+        manual_finite=finite or bool(np.isfinite(left).all()),
+        reference_finite=finite or bool(np.isfinite(right).all()),
     )
+
+
+class Entry(NamedTuple):
+    """One entry of a comparison, by its place in the flattened array."""
+
+    at: int
+    error: float
+    allowance: float
+    ratio: float
+
+
+def _given(allowance: ArrayLike) -> Allowing:
+    """Hand out an allowance that is there already."""
+    entries = np.asarray(allowance, dtype=np.float64).reshape(-1)
+    return (lambda part: entries) if entries.size == 1 else entries.__getitem__
+
+
+def _worst_entry(left: NDArray[Any], right: NDArray[Any], allowed: Allowing) -> Entry:
+    """Return the first entry with the largest ratio; NaN is the largest.
+
+    Block by block, so that a large comparison stays in cache. Where a block is equal throughout,
+    which NaN and infinity are not, nobody asks what would have been allowed.
+    """
+    worst = Entry(0, 0.0, 0.0, -1.0)
+    for start in range(0, left.size, BLOCK):
+        part = slice(start, start + BLOCK)
+        if start and not (left[part] - right[part]).any():
+            continue
+        error = np.subtract(left[part], right[part], dtype=np.float64)
+        np.abs(error, out=error)
+        allowance = allowed(part)
+        ratio = error / allowance
+        at = int(ratio.argmax())
+        if np.isnan(ratio[at]):
+            ratio[error == 0] = 0.0  # equal is equal, also where nothing or NaN is allowed
+            ratio[np.isnan(allowance) & np.isfinite(error)] = 0.0
+            at = int(ratio.argmax())
+        if not ratio[at] <= worst.ratio:
+            permitted = allowance[at if allowance.size > 1 else 0]
+            worst = Entry(start + at, float(error[at]), float(permitted), float(ratio[at]))
+        if np.isnan(worst.ratio):
+            break
+    return worst
 
 
 def _first_not_finite(left: NDArray[np.generic], right: NDArray[np.generic], peak: int) -> int:
@@ -98,12 +145,16 @@ def compare_projection(
 
     One number for the whole tensor: it sees a wrong scale that every single entry hides.
     """
-    right = np.asarray(reference, dtype=np.float64).ravel()
-    norm = float(np.vdot(right, right))
+    left, right = manual.reshape(-1), reference.reshape(-1)
+    norm = moved = 0.0
+    for start in range(0, right.size, BLOCK):
+        part = slice(start, start + BLOCK)
+        wide = right[part].astype(np.float64)
+        norm += float(np.vdot(wide, wide))
+        moved += float(np.vdot(np.subtract(left[part], wide), wide))
     if not 0.0 < norm < np.inf or not np.isfinite(allowance):
         return None
-    difference = np.subtract(manual, reference, dtype=np.float64).ravel()
-    shift = float(np.vdot(difference, right)) / norm
+    shift = moved / norm
     worst = Worst(
         error=abs(shift),
         allowance=allowance,

@@ -12,33 +12,45 @@ than it did at any point already verified.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import hypot
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Arithmetic
+from compare.allowance.squares import length
+from compare.checks.comparison import BLOCK
 from compare.checks.same_point import Examined
 from compare.checks.step import IN_STATE
 from compare.records import Arrays, Record
 
 
-def norm_of(arrays: Mapping[str, NDArray[Any]]) -> float:
+def together(lengths: Iterable[float]) -> float:
+    """Return the 2-norm of all entries of several arrays from the norms of each."""
+    return hypot(*lengths)
+
+
+def norm_of(arrays: Arrays) -> float:
     """Return the 2-norm of all entries of all arrays together."""
-    return float(np.sqrt(sum(np.square(norm(array)) for array in arrays.values())))
+    return together(map(length, arrays.values()))
 
 
-def norm(array: NDArray[Any]) -> float:
-    """Return the 2-norm of all entries, in float64."""
-    flat = np.asarray(array, dtype=np.float64).ravel()
-    return float(np.sqrt(np.vdot(flat, flat)))
+def between(manual: NDArray[Any], reference: NDArray[Any]) -> float:
+    """Return `||manual - reference||`, in float64."""
+    left, right, total = manual.reshape(-1), reference.reshape(-1), 0.0
+    for start in range(0, right.size, BLOCK):
+        part = slice(start, start + BLOCK)
+        difference = np.subtract(left[part], right[part], dtype=np.float64)
+        total += float(np.vdot(difference, difference))
+    return float(np.sqrt(total))
 
 
 def distance(manual: Arrays, reference: Arrays) -> float:
     """Return the drift `||manual - reference||` over all parameters together."""
-    return norm_of({k: np.subtract(manual[k], reference[k], dtype=np.float64) for k in reference})
+    return together(between(manual[name], reference[name]) for name in reference)
 
 
 @dataclass
@@ -63,7 +75,7 @@ class Drift:
         drift = distance(manual.parameters, reference.parameters)
         self.largest = max(self.largest, drift)
         rate = self.learning_rate
-        gradient = norm_of(examined.allowances.gradients) + self._of_kinks(examined)
+        gradient = together(examined.allowances.lengths.values()) + self._of_kinks(examined)
         unit = float(np.sqrt(IN_STATE)) * self.arithmetic.unit
         state = norm_of(manual.state) * (1.0 if self.form == "velocity" else rate)
         rounding = unit * (self.momentum * state + rate * norm_of(manual.gradients))
@@ -99,6 +111,6 @@ def moved_gradients(examined: Examined, reference: Record) -> dict[str, tuple[fl
     """How far each gradient of the reference's record is from its value at the manual point."""
     found = {"loss": (abs(reference.loss - examined.reference_loss), examined.loss.worst.allowance)}
     for name, at_manual in examined.reference_gradients.items():
-        difference = np.subtract(reference.gradients[name], at_manual, dtype=np.float64)
-        found[name] = norm(difference), norm(examined.allowances.gradients[name])
+        moved = between(reference.gradients[name], at_manual)
+        found[name] = moved, examined.allowances.lengths[name]
     return found

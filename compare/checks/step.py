@@ -7,18 +7,18 @@ derivative and a wrong update are never confused. Done for both sides' records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Arithmetic
-from compare.checks.comparison import Comparison, compare_entries
+from compare.checks.comparison import Allowing, Comparison, compare_entries
 from compare.records import Record
 
-Arrays = Mapping[str, NDArray[Any]]
+Real = NDArray[np.floating]
 
 IN_STATE = 7
 """Roundings of a velocity: two products and a sum on each side, and what is left of the buffer's
@@ -53,32 +53,40 @@ class StepCheck:
         found: dict[str, Comparison] = {}
         for name, expected in parameters.items():
             v = f"v_{name}"
-            state_allowance = self._state_allowance(before, name)
-            parameter_allowance = self._parameter_allowance(expected, state_allowance, state[v])
+            state_allowance = partial(
+                self._state_allowance,
+                before.gradients[name].reshape(-1),
+                before.state[v].reshape(-1),
+            )
+            parameter_allowance = partial(
+                self._parameter_allowance,
+                expected.reshape(-1),
+                state[v].reshape(-1),
+                state_allowance,
+            )
             found[name] = compare_entries(
                 name, after.parameters[name], expected, parameter_allowance
             )
             found[v] = compare_entries(v, after.state[v], state[v], state_allowance)
         return found
 
-    def _state_allowance(self, before: Record, name: str) -> NDArray[np.float64]:
+    def _state_allowance(self, dw: Real, before: Real, part: slice) -> Real:
         """A(v) for `v = momentum*v + dw` (or learning_rate*dw): roundings add like a root."""
         rate = self.learning_rate if self.form == "velocity" else 1.0
-        size: NDArray[np.float64] = np.abs(before.gradients[name], dtype=np.float64)
-        size *= abs(rate)
-        size += abs(self.momentum) * np.abs(before.state[f"v_{name}"])
-        size *= np.sqrt(IN_STATE) * self.arithmetic.unit
+        unit = sqrt(IN_STATE) * self.arithmetic.unit
+        size = np.abs(dw[part]) * (abs(rate) * unit)
+        size += np.abs(before[part]) * (abs(self.momentum) * unit)
         size += IN_STATE * self.arithmetic.tiny
         return size
 
     def _parameter_allowance(
-        self, expected: NDArray[Any], state_allowance: NDArray[np.float64], v: NDArray[Any]
-    ) -> NDArray[np.float64]:
+        self, expected: Real, v: Real, state_allowance: Allowing, part: slice
+    ) -> Real:
         """A(w) for `w -= v` (or learning_rate*v): what v carries, and the subtraction's own."""
         rate = 1.0 if self.form == "velocity" else abs(self.learning_rate)
-        size: NDArray[np.float64] = np.abs(expected, dtype=np.float64)
-        size += rate * np.abs(v)
-        size *= np.sqrt(IN_PARAMETER) * self.arithmetic.unit
-        size += rate * state_allowance
+        unit = sqrt(IN_PARAMETER) * self.arithmetic.unit
+        size = np.abs(expected[part]) * unit
+        size += np.abs(v[part]) * (rate * unit)
+        size += state_allowance(part) * rate
         size += self.arithmetic.tiny
         return size

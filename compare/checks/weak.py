@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Allowances
+from compare.allowance.squares import length
+from compare.checks.comparison import BLOCK
 from compare.result import Weak
 
 Values = Mapping[str, NDArray[np.floating]]
@@ -38,11 +40,14 @@ def smallest_scale_error(
     It moves every entry in proportion: the entry with the smallest allowance for its size sees it
     first, or the projection of the whole gradient. Of a gradient of zeros there is none: infinity.
     """
-    size = np.abs(reference, dtype=np.float64)
-    relative = np.divide(
-        allowances.gradients[name], size, out=np.full(size.shape, np.inf), where=size > 0
-    )
-    smallest = float(np.fmin.reduce(relative, axis=None, initial=allowances.projections[name]))
+    entries, allowed = reference.reshape(-1), allowances.gradients[name].reshape(-1)
+    smallest = allowances.projections[name]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for start in range(0, entries.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            relative = np.abs(entries[part], dtype=np.float64)
+            np.divide(allowed[part], relative, out=relative)  # of a zero: infinity, or NaN
+            smallest = float(np.fmin.reduce(relative, initial=smallest))
     return np.inf if np.isnan(smallest) else (1 + HONEST) * smallest
 
 
@@ -51,15 +56,8 @@ def smallest_error(name: str, reference: NDArray[np.floating], allowances: Allow
 
     An error within every allowance is no longer than they are together: a longer one is seen.
     """
-    size = float(np.abs(reference).max(initial=0.0))
-    if size == 0.0:
-        return np.inf
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = [
-            float(np.linalg.norm(entries / size))  # squares of tiny numbers would vanish
-            for entries in (allowances.gradients[name], reference.astype(np.float64))
-        ]
-    return np.inf if np.isnan(lengths[0]) else (1 + HONEST) * lengths[0] / lengths[1]
+    size, allowed = length(reference), allowances.lengths[name]
+    return np.inf if size == 0.0 or np.isnan(allowed) else (1 + HONEST) * allowed / size
 
 
 def reasons_at(

@@ -19,7 +19,8 @@ DTYPES = ("float64", "float32")
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Settings of a run. `batch_size=None` is full batch; `threads=None` leaves the BLAS alone.
+    """Settings of a run. `batch_size=None` is full batch; `threads=None` takes one thread for
+    a small network and leaves the BLAS alone for a large one.
 
     `initial_velocity` is the value every weight's velocity starts at, on both sides (biases start
     at zero); the report's is 1e-5.

@@ -142,8 +142,8 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "--threads": {
             "metavar": "N",
             "type": whole(1),
-            "help": "threads of NumPy's BLAS and of torch, the same for both (default: left as "
-            "they are)",
+            "help": "threads of NumPy's BLAS and of torch, the same for both (default: one "
+            "for a small network, else left as they are)",
         },
     },
 }

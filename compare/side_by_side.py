@@ -9,7 +9,6 @@ what it has seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from compare.bring.blame import UserCodeError
@@ -31,6 +30,7 @@ from compare.sides import (
     our_manual,
     reference_records,
 )
+from compare.threads import given_threads, worthwhile_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def run_training(
     """
     inputs = draw_inputs(experiment, data)
     manual = our_manual(experiment) if manual is None else manual
-    with given_threads(experiment.threads):
+    with given_threads(experiment.threads or worthwhile_threads(experiment, inputs)):
         reference = build_reference(experiment, inputs.sizes)
         judge = Judge(experiment=experiment, inputs=inputs, reference=reference)
         structure = enter_structure(
@@ -129,21 +129,3 @@ def watch(
     settings = numbers_of(experiment, inputs) | {"manual": manual.name}
     result = conclude_run(judge, settings, environment(experiment.device), manual, interrupted)
     return replace(result, failure=failure)
-
-
-@contextmanager
-def given_threads(count: int | None) -> Iterator[None]:
-    """Give the BLAS of NumPy and torch the same number of threads; None changes nothing."""
-    if count is None:
-        yield
-        return
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(limits=count):
-            yield
-    finally:
-        torch.set_num_threads(before)

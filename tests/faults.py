@@ -25,8 +25,9 @@ from compare.judge import Judge
 from compare.naming import Named
 from compare.records import Arrays, Record
 from compare.result import ExitCode
-from compare.side_by_side import given_threads, watch
+from compare.side_by_side import watch
 from compare.sides import build_reference, manual_records, our_manual, reference_records
+from compare.threads import given_threads
 from torch_reference import Reference
 from torch_reference.network import Network
 

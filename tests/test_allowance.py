@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import manual_mlp
-from compare.allowance import LAMBDA, Allowances, Arithmetic, network_allowances
+from compare.allowance import LAMBDA, Allowances, Arithmetic, Batch, network_allowances
 from compare.allowance.alike import multiplicities, near_rows, row_identities, row_weights
 from compare.allowance.crowds import crowding
 from compare.allowance.dense import Dense
@@ -53,8 +53,8 @@ def allowed(
         parameters, x, targets, activation=activation, intermediates=True
     )
     return network_allowances(
-        Arithmetic.of(x.dtype), parameters, x, targets, values, gradients,
-        activation=activation, identities=row_identities(x), **options,
+        Arithmetic.of(x.dtype), parameters, Batch(x, targets, row_identities(x)), values, gradients,
+        activation=activation, **options,
     )  # fmt: skip
 
 
@@ -232,7 +232,7 @@ def test_a_row_weighs_as_often_as_its_input_or_its_logits_occur() -> None:
     logits = np.random.default_rng(0).normal(size=(4, 6))
     identities = np.array([0, 0, 1, 2, 3, 4])
     logits[:, 4] = logits[:, 5]
-    found = row_weights(identities, logits, 3.0, 1e-16)
+    found = row_weights(multiplicities(identities), logits, 3.0, 1e-16)
     assert found is not None
     assert found.tolist() == [2, 2, 1, 1, 2, 2]
 
@@ -254,9 +254,9 @@ def test_a_saturated_softmax_does_not_round() -> None:
 
 
 def test_one_hot_targets_have_no_slack_and_soft_ones_what_they_miss() -> None:
-    assert target_slack(np.eye(3), 1e-16) is None
-    soft = np.array([[0.5, 0.2], [0.25, 0.3], [0.25, 0.4]])
-    slack = target_slack(soft, 1e-16)
+    assert target_slack(Batch(np.zeros((3, 1)), np.eye(3)), 1e-16) is None
+    soft = np.array([[0.5, 0.25, 0.25], [0.2, 0.3, 0.4]])
+    slack = target_slack(Batch(np.zeros((2, 1)), soft), 1e-16)
     assert slack is not None
     assert slack[0] < 1e-14 < 0.05 < slack[1]
 

@@ -1,11 +1,13 @@
 """What rounding may explain: the allowance of every number that two correct sides compute.
 
 `arithmetic` states the one constant; `sums` says what a sum rounds, `softmax` and `rules` what
-stands between two sums; `spread` holds a whole matrix of squared allowances, `dense` or as factors
-of low rank; `walk` goes forward and back through the network with them.
+stands between two sums; `batch` holds what follows from the data alone, `spread` a whole matrix of
+squared allowances, `dense` or as factors of low rank; `walk` goes forward and back through the
+network with them.
 """
 
 from compare.allowance.arithmetic import LAMBDA, Arithmetic
+from compare.allowance.batch import Batch
 from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.network import forward_allowances, network_allowances
 
@@ -13,6 +15,7 @@ __all__ = [
     "LAMBDA",
     "Allowances",
     "Arithmetic",
+    "Batch",
     "ForwardAllowances",
     "forward_allowances",
     "network_allowances",

@@ -23,7 +23,7 @@ LAST_DIGITS = 8
 def multiplicities(keys: NDArray[np.generic]) -> Float | None:
     """Return for each key how often it occurs, (N,), or None if all differ."""
     order = np.sort(keys)
-    if not (order[1:] == order[:-1]).any():
+    if not np.logical_or.reduce(order[1:] == order[:-1]):
         return None
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     times: Float = counts[inverse].astype(np.float64)
@@ -36,7 +36,7 @@ def largest_multiplicity(squares: Float) -> float:
     Up to the last digits, in which a BLAS may add up equal columns differently.
     """
     order = np.sort(squares)
-    if not (order[1:] - order[:-1] <= order[1:] / COARSE).any():
+    if not np.logical_or.reduce(order[:-1] > order[1:] * (1 - 1 / COARSE)):
         return 1.0
     times = multiplicities(coarse(order[order > 0]))
     return 1.0 if times is None else float(times.max())
@@ -68,16 +68,15 @@ def irrationals(count: int) -> Float:
 
 
 def row_weights(
-    identities: NDArray[np.int64] | None, logits: Float, largest: float, roundoff: float
+    times: Float | None, logits: Float, largest: float, roundoff: float
 ) -> Float | None:
     """Return the weight of every row of a batch, (N,): how many rows are like it. None: only it.
 
-    Like it are those that are equal in `x`, and those whose logits, (K, N) and at most `largest` in
-    size, are equal up to the last digits: different inputs can have equal logits (a dead layer,
-    tiny weights), and then share the error of everything that follows.
+    Like it are those that are equal in `x`, `times` of them, and those whose logits, (K, N) and at
+    most `largest` in size, are equal up to the last digits: different inputs can have equal logits
+    (a dead layer, tiny weights), and then share the error of everything that follows.
     """
     weights = near_rows(logits, LAST_DIGITS * roundoff * largest)
-    times = None if identities is None else multiplicities(identities)
     if weights is None or times is None:
         return times if weights is None else weights
     return np.maximum(times, weights)
@@ -90,10 +89,11 @@ def near_rows(logits: Float, near: float) -> Float | None:
     """
     weights = irrationals(len(logits))
     keys, gap = weights @ logits, near * float(weights.sum())
+    ordered = np.sort(keys)
+    if not np.logical_or.reduce(ordered[1:] - ordered[:-1] <= gap):
+        return None
     order = np.argsort(keys)
     close = np.flatnonzero(np.diff(keys[order]) <= gap)
-    if not len(close):
-        return None
     apart = np.abs(logits[:, order[close]] - logits[:, order[close + 1]]).max(axis=0) > near
     if apart.all():
         return None

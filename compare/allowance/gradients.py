@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from math import inf, nan, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.allowance.alike import largest_multiplicity
 from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.batch import Batch
 from compare.allowance.crowds import crowding
 from compare.allowance.spread import Float, Gathered, Operand, Real
-from compare.allowance.squares import squared_products
+from compare.allowance.squares import blocks, column_squares
 from compare.allowance.sums import (
     OF_RESULT,
     SHORT,
+    Order,
     measured,
+    measured_totals,
     of_alike_terms,
     over_batch,
     own_square,
@@ -47,7 +49,7 @@ class Sums:
     arithmetic: Arithmetic
     weights: Float | None
     crowded: bool
-    orders: tuple[NDArray[np.int64] | slice, ...]
+    orders: tuple[Order, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,132 +63,183 @@ class GradientAllowances:
 
 
 def batch_sums(
-    arithmetic: Arithmetic, dlogits: Real, targets: Real, weights: Float | None, *, measure: bool
+    arithmetic: Arithmetic, dlogits: Real, batch: Batch, weights: Float | None, *, measure: bool
 ) -> Sums:
-    """Return what the sums over this batch have in common; `dlogits`, `targets`: (N, K)."""
+    """Return what the sums over this batch have in common; `dlogits`: (N, K)."""
     count, crowded = len(dlogits), False
-    orders: tuple[NDArray[np.int64] | slice, ...] = ()
+    orders: tuple[Order, ...] = ()
     if count > SHORT:
-        squares = np.einsum("nk,nk->k", dlogits, dlogits, dtype=np.float64)
-        crowded = crowding(dlogits, arithmetic.roundoff * np.sqrt(count * squares)) is not None
+        digits = arithmetic.roundoff * np.sqrt(count * column_squares(dlogits))
+        crowded = crowding(dlogits, digits) is not None
     if measure and count >= LONG:
-        classes = np.argmax(targets, axis=1)
-        orders = (slice(None), np.argsort(classes, kind="stable"))
+        orders = (None, batch.by_class)
     return Sums(arithmetic, weights, crowded, orders)
 
 
 def gradient_allowances(
     sums: Sums, h: Operand, dz: Operand, carried: Gathered, dw: Real, db: Real, scale: float
 ) -> GradientAllowances:
-    """Return the allowances of `dw = h.T @ dz` and `db = sum_n dz_n`; dz is multiplied by scale."""
-    gradient = np.empty_like(carried.square)  # (fan_in + 1, fan_out)
-    gradient[:-1], gradient[-1] = dw, db
-    gradient *= scale
-    gradient *= gradient
-    dz_columns = column_squares(dz)  # (fan_out,)
-    own = own_rounding(sums, h, dz, np.multiply.outer(carried.columns, dz_columns), gradient)
-    total, shared = carried.square, carried.shared
-    bias_shared = float(np.add.reduce(total[-1]))
-    if sums.crowded or sums.weights is not None:
-        more = rounding_of_equal_terms(sums, h, dz, carried.columns, own)
-        total += more
-        shared += float(np.add.reduce(more[:-1], axis=None))
-        bias_shared += float(np.add.reduce(more[-1]))
-    total += own
-    alike = largest_multiplicity(dz_columns)
-    beside = alike * largest_multiplicity(carried.columns[:-1])
-    allowance = np.sqrt(total, out=total)
-    allowance += len(dz.entries) * sums.arithmetic.floor(scale)
-    allowance /= scale
+    """Return the allowances of `dw = h.T @ dz` and `db = sum_n dz_n`; dz is multiplied by scale.
+
+    Block by block: of a large layer, only what was carried and the result are ever whole.
+    """
+    floor = len(dz.entries) * sums.arithmetic.floor(scale)
+    own = OwnRounding.of(sums, h, dz, carried.columns)
+    more = equal_terms(sums, h, dz, own, db * scale)
+    total = carried.square  # (fan_in + 1, fan_out), and in the end the allowances
+    norms, independent, shared = np.zeros((3, len(total)))
+    ones = np.ones(len(db))
+    shared[-1], bias = np.add.reduce(total[-1]), slice(-1, None)
+    for part, block in blocks(total):
+        square = squared(dw, db, part, scale)
+        rounding = own.square(part, square)
+        norms[part] = square @ ones
+        independent[part] = np.vecdot(rounding, square)
+        if more is not None:
+            beside = more.times(part) * rounding
+            shared[part] += beside @ ones
+            block += beside
+        block += rounding
+        np.sqrt(block, out=block)
+        block += floor
+        if scale != 1.0:
+            block /= scale
+    alike = largest_multiplicity(own.dz_columns)
+    independent *= alike
+    independent[:-1] *= largest_multiplicity(carried.columns[:-1])
+    shared[0] += carried.shared
     return GradientAllowances(
-        allowance[:-1],
-        allowance[-1],
-        projection_allowance(shared, own[:-1], gradient[:-1], beside),
-        projection_allowance(bias_shared, own[-1], gradient[-1], alike),
+        total[:-1],
+        total[-1],
+        projection_allowance(shared[:-1], independent[:-1], norms[:-1]),
+        projection_allowance(shared[bias], independent[bias], norms[bias]),
     )
 
 
-def column_squares(operand: Operand) -> Float:
-    """Return the sums of squares of the columns, (H,)."""
-    if operand.square is None:
-        ones = np.ones((1, len(operand.entries)))
-        only: Float = squared_products(operand.entries, operand.rows, ones)[0]
-        return only
-    squares: Float = np.add.reduce(operand.square)
-    return squares
+def squared(dw: Real, db: Real, part: slice, scale: float) -> Float:
+    """Return the squares of some rows of `[dw, db]`, multiplied by `scale`."""
+    rows = dw[part]
+    square = np.empty((min(part.stop, len(dw) + 1) - part.start, len(db)))
+    square[: len(rows)] = rows
+    square[len(rows) :] = db  # no row, or the last one
+    if scale != 1.0:
+        square *= scale
+    square *= square
+    return square
 
 
-def own_rounding(sums: Sums, h: Operand, dz: Operand, terms: Float, gradient: Float) -> Float:
-    """Return own**2 of every sum: with partial sums measured where that is cheap, else the worst.
+@dataclass(frozen=True, slots=True)
+class OwnRounding:
+    """What the sums `[h, 1].T @ dz` themselves round, each on average, squared.
 
-    `terms`: T**2 or more; `gradient`: S**2.
+    `columns`, (fan_in + 1,), and `dz_columns`, (fan_out,): T**2 is at most their product.
+    `partial`: P**2 of the last sums, or of all, where it is known; elsewhere the worst order.
     """
-    count, unit_square = len(dz.entries), sums.arithmetic.unit**2
-    times = over_batch(count)
-    own = own_square(times, terms, gradient) * unit_square
-    found = partial_sums(sums, h, dz)
-    if found is not None:
-        part = slice(-len(found), None)
-        own[part] = (times * found + OF_RESULT * gradient[part]) * unit_square
-    return own
+
+    times: float
+    unit_square: float
+    columns: Float
+    dz_columns: Float
+    partial: Float | None
+
+    @classmethod
+    def of(cls, sums: Sums, h: Operand, dz: Operand, columns: Float) -> OwnRounding:
+        """Look at the sums of one layer."""
+        squares = column_squares(dz.entries) if dz.square is None else np.add.reduce(dz.square)
+        partial = partial_sums(sums, h, dz, squares)
+        times = over_batch(len(dz.entries))
+        return cls(times, sums.arithmetic.unit**2, columns, squares, partial)
+
+    def square(self, part: slice, total: Float) -> Float:
+        """Return own**2 of some rows; `total`: S**2 there."""
+        per_term = own_square(self.times, 1.0, 0.0) * self.unit_square
+        own = np.multiply.outer(self.columns[part] * per_term, self.dz_columns)
+        own += total * (own_square(self.times, 0.0, 1.0) * self.unit_square)
+        if self.partial is not None:
+            first = len(self.partial) - len(self.columns) + part.start
+            known = self.partial[max(0, first) : max(0, first + len(total))]
+            here = slice(len(total) - len(known), None)
+            own[here] = (known * self.times + total[here] * OF_RESULT) * self.unit_square
+        return own
 
 
-def partial_sums(sums: Sums, h: Operand, dz: Operand) -> Float | None:
+def partial_sums(sums: Sums, h: Operand, dz: Operand, squares: Float) -> Float | None:
     """Return P**2 of the sums of all rows of `[h, 1].T @ dz`, or of the last one, or None."""
     count, width = dz.entries.shape
     if not sums.orders or count * width > CHEAP:
         return None
     inputs = h.entries.shape[1]
-    everything = inputs * width <= FEW_SUMS and count * (inputs + 1 + width) <= CHEAP
-    left = np.ones((count, inputs + 1 if everything else 1))
-    if everything:
-        left[:, :-1] = h.entries
-    right = np.asarray(dz.entries, dtype=np.float64)
-    largest: Float = np.maximum.reduce(
-        [measured(left[order], right[order]) for order in sums.orders]
-    )
-    return largest
+    if inputs * width > FEW_SUMS or count * (inputs + 1 + width) > CHEAP:
+        totals = [measured_totals(dz.entries, order, squares) for order in sums.orders]
+        return np.maximum(*totals)[None]
+    left = np.ones((count, inputs + 1), h.entries.dtype)
+    left[:, :-1] = h.entries
+    found = [
+        measured(left, dz.entries) if order is None else measured(left[order], dz.entries[order])
+        for order in sums.orders
+    ]
+    return np.maximum(*found)
 
 
-def rounding_of_equal_terms(
-    sums: Sums, h: Operand, dz: Operand, h_columns: Float, own: Float
-) -> Float:
-    """Return what equal and nearly equal terms add to own**2: they err alike.
+@dataclass(frozen=True, slots=True)
+class EqualTerms:
+    """What equal and nearly equal terms add to own**2, as a factor: they err alike.
 
-    Rows that occur several times count by their share of each column of dz. Products of nearly
-    equal factors are nearly equal: where one factor is, so may the other be.
+    Rows that occur several times count by their share of each column of dz, `often`, (fan_out,).
+    Products of nearly equal factors are nearly equal: where `left` is, (fan_in + 1,), `right`,
+    (fan_out,), may be too.
     """
-    count = len(dz.entries)
-    times = np.zeros_like(own)
+
+    count: int
+    often: Float
+    left: Float
+    right: Float
+
+    def times(self, part: slice) -> Float:
+        """Return the factor for some rows of `[h, 1].T @ dz`."""
+        alike = np.minimum.outer(self.left[part], self.right)
+        alike *= self.count
+        alike += self.often
+        more: Float = np.asarray(of_alike_terms(self.count, alike))
+        more /= over_batch(self.count)
+        return more
+
+
+def equal_terms(
+    sums: Sums, h: Operand, dz: Operand, own: OwnRounding, db: Real
+) -> EqualTerms | None:
+    """Return how equal the terms of these sums are, or None; `db` is multiplied as dz is."""
+    count, width = dz.entries.shape
+    often, left, right = np.zeros(width), np.zeros(len(own.columns)), np.zeros(width)
     if sums.weights is not None:
         square = np.square(dz.entries, dtype=np.float64)
         total = np.add.reduce(square)
-        often = sums.weights @ square / np.where(total > 0, total, np.inf)
-        times += of_alike_terms(count, np.maximum(often - 1, 0.0))
-    single = over_batch(count)
+        share = sums.weights @ square / np.where(total > 0, total, np.inf)
+        often = np.maximum(share - 1, 0.0)
+    crowd = None
     if sums.crowded:
-        digits = 2 * np.sqrt(own[-1] / single) * sums.arithmetic.roundoff / sums.arithmetic.unit
-        right = crowding(dz.entries, digits)
-        if right is not None:
-            alike = np.ones(len(h_columns))
-            if right.slack < 1:
-                left = crowding(h.entries, right.slack * np.sqrt(h_columns[:-1] / count))
-                alike[:-1] = 0.0 if left is None else left.alike
-            times += of_alike_terms(count, count * np.minimum.outer(alike, right.alike))
-    times *= own
-    times /= single
-    return times
+        bias = own.square(slice(len(own.columns) - 1, len(own.columns)), np.square(db)[None])[0]
+        size = np.sqrt(bias / over_batch(count)) / sums.arithmetic.unit
+        crowd = crowding(dz.entries, 2 * size * sums.arithmetic.roundoff)
+    if crowd is not None:
+        left[:], right = 1.0, crowd.alike
+        if crowd.slack < 1:
+            close = crowding(h.entries, crowd.slack * np.sqrt(own.columns[:-1] / count))
+            left[:-1] = 0.0 if close is None else close.alike
+    if sums.weights is None and crowd is None:
+        return None
+    return EqualTerms(count, often, left, right)
 
 
-def projection_allowance(shared: float, own: Float, gradient: Float, alike: float) -> float:
-    """Return A(<d, g> / <g, g>); `gradient` holds g**2.
+def projection_allowance(shared: Float, independent: Float, norms: Float) -> float:
+    """Return A(<d, g> / <g, g>), all of it row by row of g; `norms` holds sums of g**2.
 
-    A sum's own rounding is independent from entry to entry, unless columns are `alike`: it adds in
+    A sum's own rounding is independent from entry to entry, unless columns are alike: it adds in
     squares. What entries share, `shared`, is bounded by Cauchy and Schwarz.
     """
-    norm = float(np.add.reduce(gradient, axis=None))
+    norm = float(np.add.reduce(norms))
     if norm == 0.0:
         return inf
-    independent = float(np.vdot(own, gradient)) * alike
-    square = shared / norm + independent / norm / norm
+    square = float(np.add.reduce(shared)) / norm
+    square += float(np.add.reduce(independent)) / norm / norm
     return sqrt(square) if square >= 0 else nan

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.allowance.alike import row_weights
 from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.batch import Batch
 from compare.allowance.softmax import (
     moved_logits,
     probability_allowance,
@@ -36,32 +36,28 @@ class Head:
     weights: Float | None
 
 
-def head_allowances(
-    arithmetic: Arithmetic,
-    reference: Real,
-    targets: Real,
-    z_square: Float,
-    identities: NDArray[np.int64] | None,
-) -> Head:
+def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_square: Float) -> Head:
     """Return the allowances of softmax, loss and dlogits; `z_square` is A(logits)**2, (K, N).
 
     A(dlogits) = A(p) + 2 unit |p - y|        and what soft targets miss of a sum of 1
     """
     unit, count = arithmetic.unit, len(reference)
     logits = np.asarray(reference.T, dtype=np.float64, order="C")  # (K, N)
-    y = np.asarray(targets.T, dtype=np.float64, order="C")  # (K, N)
     z_allowance = np.sqrt(z_square)
     p, shifted = softmax_columns(logits)
+    most = np.maximum.reduce(p)  # (N,)
     moved = moved_logits(shifted, z_allowance, unit)
     largest = np.maximum.reduce(moved)  # (N,)
-    p_allowance = probability_allowance(p, shifted, moved, largest, unit)
-    sizes = np.maximum.reduce(np.abs(logits))  # (N,)
-    weights = row_weights(identities, logits, float(np.maximum.reduce(sizes)), arithmetic.roundoff)
-    error = np.abs(p - y)
-    dlogits = p_allowance + 2 * unit * error
+    p_allowance = probability_allowance(p, most, moved, largest, unit)
+    sizes = np.maximum(np.maximum.reduce(logits), -np.minimum.reduce(logits))  # (N,)
+    weights = row_weights(batch.often, logits, float(sizes.max()), arithmetic.roundoff)
+    error = p - batch.y
+    np.abs(error, out=error)
     terms = sample_loss_allowance(error, moved, largest, sizes, unit)  # (N,)
-    losses = -np.add.reduce(y * shifted) - np.log(np.maximum.reduce(p))  # (N,)
-    slack = target_slack(y, unit)
+    error *= 2 * unit
+    dlogits = np.add(p_allowance, error, out=error)
+    losses = -np.einsum("kn,kn->n", batch.y, shifted) - np.log(most)  # (N,)
+    slack = target_slack(batch, unit)
     if slack is not None:
         terms += losses * slack
         dlogits += p * slack

@@ -38,7 +38,7 @@ class LowRank:
     @classmethod
     def product(cls, carried: Self | None, made: Product) -> Self:
         """At least `Dense.product`: the squares of the value are bounded by those of the norms."""
-        norms = np.add.reduce(made.squares)  # value**2 <= 2 rows norms + 2 bias**2
+        norms = made.right.columns  # value**2 <= 2 rows norms + 2 bias**2
         rows, columns = [made.rows[None]], [(made.own + 2 * made.of_value * norms)[None]]
         rows.append(np.ones((1, len(made.rows))))
         columns.append(3 * made.constant[None])  # its own rounding, and twice that of the value
@@ -47,7 +47,7 @@ class LowRank:
             columns.append(norms[None])  # a value with a common error has no bias
         if carried is not None:
             rows += [carried.rows, (np.add.reduce(carried.columns, axis=1) @ carried.rows)[None]]
-            columns += [carried.columns @ made.squares, made.one_sign[None]]
+            columns += [carried.columns @ made.squares, made.right.one_sign[None]]
         if made.followed is not None:
             sizes = np.add.reduce(made.followed, axis=1)
             sizes += float(sizes.mean()) or 1.0
@@ -102,12 +102,14 @@ class LowRank:
         sums[:, :-1] = squared_products(h.entries, h.rows, beside)
         np.add.reduce(beside, axis=1, out=sums[:, -1])
         square = sums[:-1].T @ self.columns
+        shared = np.add.reduce(sums[:-1, :-1], axis=1) @ np.add.reduce(self.columns, axis=1)
         if h_spread is not None:
             left = h_spread.rows if weights is None else h_spread.rows * weights
             product = squared_products(dz.entries, dz.rows, left)
             product += (left @ self.rows.T) @ self.columns
             square[:-1] += h_spread.columns.T @ product
-        return Gathered(square, float(np.add.reduce(square[:-1], axis=None)), sums[-1])
+            shared += np.add.reduce(h_spread.columns, axis=1) @ np.add.reduce(product, axis=1)
+        return Gathered(square, float(shared), sums[-1])
 
     def _dense(self) -> Dense:
         return Dense(self.entries())

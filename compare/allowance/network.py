@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from compare.allowance.arithmetic import Arithmetic, quiet
+from compare.allowance.batch import Batch
 from compare.allowance.dense import Dense
 from compare.allowance.found import Allowances, ForwardAllowances, Values
 from compare.allowance.lowrank import LowRank
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
-from compare.allowance.spread import Real
 from compare.allowance.walk import Pass
 
 Form = type[Dense] | type[LowRank]
@@ -26,39 +23,32 @@ varies."""
 def forward_allowances(
     arithmetic: Arithmetic,
     parameters: Values,
-    x: Real,
-    targets: Real,
+    batch: Batch,
     values: Values,
     *,
     activation: str,
     reduction: str = "mean",
-    identities: NDArray[np.int64] | None = None,
     form: Form | None = None,
 ) -> ForwardAllowances:
     """Return the allowances of the loss whose reference values are `values` (`z1`, ..., `logits`).
 
-    `x`: (N, F), `targets`: (N, K), rows that sum to 1. `identities`: one number per row of `x`,
-    equal for equal rows. `form`: how squared allowances are kept, `preferred_form` by default.
+    `form`: how squared allowances are kept, `preferred_form` by default.
     """
     rule = ACTIVATION_RULES[activation]
-    chosen = form or preferred_form(len(x), parameters, rule)
-    return Pass(
-        arithmetic, parameters, x, targets, values, rule, reduction, identities, chosen
-    ).forward()
+    chosen = form or preferred_form(len(batch.x), parameters, rule)
+    return Pass(arithmetic, parameters, batch, values, rule, reduction, chosen).forward()
 
 
 @quiet
 def network_allowances(
     arithmetic: Arithmetic,
     parameters: Values,
-    x: Real,
-    targets: Real,
+    batch: Batch,
     values: Values,
     gradients: Values,
     *,
     activation: str,
     reduction: str = "mean",
-    identities: NDArray[np.int64] | None = None,
     form: Form | None = None,
 ) -> Allowances:
     """Return the allowances of loss and gradients; arguments as in `forward_allowances`.
@@ -66,10 +56,8 @@ def network_allowances(
     `values` must also hold `dlogits`, every `dh` and every `dz`; `gradients` is the reference's.
     """
     rule = ACTIVATION_RULES[activation]
-    chosen = form or preferred_form(len(x), parameters, rule)
-    return Pass(
-        arithmetic, parameters, x, targets, values, rule, reduction, identities, chosen
-    ).backward(gradients)
+    chosen = form or preferred_form(len(batch.x), parameters, rule)
+    return Pass(arithmetic, parameters, batch, values, rule, reduction, chosen).backward(gradients)
 
 
 def preferred_form(rows: int, parameters: Values, rule: ActivationRule) -> Form:

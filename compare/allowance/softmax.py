@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.batch import Batch
+
 Float = NDArray[np.float64]
 
 SMALL = 0.1
@@ -32,8 +34,8 @@ def softmax_rows(logits: Float) -> tuple[Float, Float]:
 
 def softmax_allowance(p: Float, shifted: Float, z_allowance: Float, unit: float) -> Float:
     """Return A(p), (N, K), for `p = softmax(z)` with |dz| <= A(z); see `probability_allowance`."""
-    moved = moved_logits(shifted.T, z_allowance.T, unit)
-    return probability_allowance(p.T, shifted.T, moved, np.maximum.reduce(moved), unit).T
+    moved, most = moved_logits(shifted.T, z_allowance.T, unit), np.maximum.reduce(p.T)
+    return probability_allowance(p.T, most, moved, np.maximum.reduce(moved), unit).T
 
 
 def moved_logits(shifted: Float, z_allowance: Float, unit: float) -> Float:
@@ -48,9 +50,9 @@ def moved_logits(shifted: Float, z_allowance: Float, unit: float) -> Float:
 
 
 def probability_allowance(
-    p: Float, shifted: Float, moved: Float, largest: Float, unit: float
+    p: Float, most: Float, moved: Float, largest: Float, unit: float
 ) -> Float:
-    """Return A(p), (K, N), from B, (K, N), and the largest B of each sample, (N,).
+    """Return A(p), (K, N), from B, (K, N), and the largest p and B of each sample, (N,).
 
         log p_k moves by at most   (1 - p_k) B_k + sum_{j!=k} p_j B_j + max_j B_j**2 / 2
         and by rounding            unit (1 + sqrt(1 + K)), but no more than 6 (1 - max p)
@@ -60,13 +62,13 @@ def probability_allowance(
     second line is the sum of the exponentials and the division: where the largest of them is all
     there is, 1 + 0 and 1 / 1 do not round at all.
     """
-    row = rounding_of_quotient(p, shifted, unit)
-    row += largest * largest / 2
     carried = p * moved
-    row += np.add.reduce(carried)
+    row = np.add.reduce(carried)
+    row += largest * largest / 2
+    row += rounding_of_quotient(p, most, unit)
     carried *= -2
-    slack: Float = np.add(carried, moved, out=carried)
-    slack += row
+    carried += moved
+    slack: Float = np.add(carried, row, out=carried)
     if np.maximum.reduce(largest, initial=0.0) < SMALL:
         slack += slack * slack  # expm1 is below this
     else:
@@ -76,27 +78,29 @@ def probability_allowance(
     return clipped
 
 
-def rounding_of_quotient(p: Float, shifted: Float, unit: float) -> Float:
+def rounding_of_quotient(p: Float, most: Float, unit: float) -> Float | float:
     """Return what the sum of the exponentials and the division by it round, relative to p, (N,)."""
-    lower = shifted < 0
-    below: Float = np.add.reduce(p * lower)  # 1 - max p,
-    below[np.add.reduce(lower) < len(p) - 1] = 1.0  # unless several are the largest
-    below *= 6
-    least: Float = np.minimum(below, unit * (1 + np.sqrt(1 + len(p))), out=below)
-    return least
+    usual = float(unit * (1 + np.sqrt(1 + len(p))))
+    saturated = np.flatnonzero(6 * (1 - most) < 2 * usual)
+    if not len(saturated):
+        return usual
+    found = np.full(p.shape[1], usual)
+    here = p[:, saturated]
+    here[np.argmax(here, axis=0), np.arange(len(saturated))] = 0.0
+    found[saturated] = np.minimum(6 * np.add.reduce(here), usual)  # 1 - max p, exactly
+    return found
 
 
-def target_slack(targets: Float, unit: float) -> Float | None:
-    """Return by how much the targets, (K, N), may miss a sum of 1, (N,), or None if one-hot.
+def target_slack(batch: Batch, unit: float) -> Float | None:
+    """Return by how much the targets may miss a sum of 1, (N,), or None if they are one-hot.
 
     Both `p - y` and `p sum_j y_j - y` are right for rows that sum to 1, but soft rows do so only up
     to the last digits, and whoever adds them up rounds.
     """
-    soft = 1 - np.maximum.reduce(targets)
-    if not soft.any():
+    if batch.soft is None:
         return None
-    missed = np.abs(np.add.reduce(targets) - 1)
-    slack: Float = missed + np.minimum(6 * np.abs(soft), unit * np.sqrt(1 + len(targets)))
+    soft, missed = batch.soft
+    slack: Float = missed + np.minimum(6 * np.abs(soft), unit * np.sqrt(1 + len(batch.y)))
     return slack
 
 
@@ -109,7 +113,7 @@ def sample_loss_allowance(
 
     B as in `probability_allowance`. Whoever writes `logsumexp(z) - z_y` rounds at the size of z.
     """
-    total: Float = np.add.reduce(error * moved)
+    total: Float = np.einsum("kn,kn->n", error, moved)
     total += largest * largest / 2
     total += unit * largest_logit
     total += 2 * unit

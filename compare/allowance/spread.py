@@ -10,6 +10,7 @@ rule is not of rank one, `LowRank` takes a bound that is, so it is never below `
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.rules import ActivationRule
+from compare.allowance.squares import column_squares
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating[Any]]
@@ -34,27 +36,62 @@ class Operand:
     square: Float | None
 
 
+@dataclass(frozen=True)
+class Right:
+    """What the rules read of a matrix that is multiplied from the right, (n, H)."""
+
+    entries: Real
+
+    @cached_property
+    def squares(self) -> Float:
+        """The squares of all entries, (n, H)."""
+        return np.square(self.entries, dtype=np.float64)
+
+    @cached_property
+    def columns(self) -> Float:
+        """Sums of squares of the columns, (H,)."""
+        return column_squares(self.entries)
+
+    @cached_property
+    def one_sign(self) -> Float:
+        """What n errors of one sign, of square sum 1, add to the columns' sums of squares, (H,).
+
+        Weights that are mostly positive add them up.
+        """
+        total: Float = np.add.reduce(self.entries, dtype=np.float64)
+        total *= total
+        total -= self.columns
+        np.maximum(total, 0.0, out=total)
+        total /= len(self.entries)
+        return total
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """What the rule of a product `value = left @ right + constant` reads.
 
     `rows`: sums of squares of the rows of `left`, (N,). `own`: squared rounding of the sums
-    themselves for a row of norm 1, (H,); what is left of it, `of_value`, times `value**2`.
-    `squares`: `right**2`, (n, H), weighted for alike inner items. `one_sign`: what n carried errors
-    of one sign and size, 1 altogether, add to that, squared, (H,). `constant`: squared allowance
-    that every row has, (H,). `common`: squared relative error that all of a row share, (N,).
+    themselves for a row of norm 1, (H,); what is left of it, `of_value`, times `value**2`. `alike`:
+    how often each of the n inner items occurs, (n,), or None. `constant`: squared allowance that
+    every row has, (H,). `common`: squared relative error that all of a row share, (N,).
     `followed`: squared allowance of errors that were followed one by one, (N, H).
     """
 
     rows: Float
     own: Float
-    squares: Float
-    one_sign: Float
+    right: Right
+    alike: Float | None
     value: Real
     of_value: float
     constant: Float
     common: Float | None = None
     followed: Float | None = None
+
+    @property
+    def squares(self) -> Float:
+        """`right**2`, (n, H), weighted for alike inner items."""
+        squares = self.right.squares
+        return squares if self.alike is None else squares * self.alike[:, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
 
-BLOCK = 1 << 16
-"""Entries of a block: half a megabyte of float64, a share of an ordinary second-level cache."""
+BLOCK = 16_000
+"""Entries of a block: what is made of them stays in cache, and is small enough (below 128 KiB)
+that the C library keeps its memory instead of asking the system for it again."""
+SAFELY = 1e-30
+"""Sums of squares between this and its inverse may be made in float32."""
 SMALL = 1e-280
 """A sum of squares below this may have lost some of them."""
 SAFE = 2.0**50
@@ -34,14 +37,34 @@ def blocks(array: Real) -> Iterator[tuple[slice, Real]]:
 
 def row_squares(array: Real) -> Float:
     """Return `sum_j array_ij**2`, (N,)."""
-    quick = np.vecdot(array, array)
-    if array.dtype == np.float64 or bool(1e-30 < quick.min() and quick.max() < 1e30):
-        return np.asarray(quick, dtype=np.float64)
+    if array.dtype == np.float64:
+        return np.asarray(np.vecdot(array, array))
+    quick: Real = np.einsum("ij,ij->i", array, array)
+    if safe(quick):
+        return quick.astype(np.float64)
     total = np.empty(len(array))
     for part, block in blocks(array):
         wide = block.astype(np.float64)
         np.vecdot(wide, wide, out=total[part])
     return total
+
+
+def column_squares(array: Real) -> Float:
+    """Return `sum_i array_ij**2`, (H,)."""
+    total = np.zeros(array.shape[1])
+    for _, block in blocks(array):
+        total += np.einsum("ij,ij->j", block, block)
+    if array.dtype == np.float32 and not safe(total):
+        doubtful = ~((total > SAFELY) & (total < 1 / SAFELY))
+        wide = array[:, doubtful].astype(np.float64)
+        total[doubtful] = np.einsum("ij,ij->j", wide, wide)
+    return total
+
+
+def safe(squares: Real) -> bool:
+    """Whether sums of squares made in float32 have neither overflowed nor lost anything."""
+    least, most = np.minimum.reduce(squares), np.maximum.reduce(squares)
+    return bool(SAFELY < least and most < 1 / SAFELY)
 
 
 def length(array: Real) -> float:

@@ -12,7 +12,7 @@ of the other. Let T be the sum of the |terms|; for terms of one size that gives
     P**2 = T**2 ((1 + S/T)**3 / 4 - (S/T)**3) / 3 <= T**2 / 8 + 5/8 S**2
 
 (T**2 / 12 if the terms cancel, T**2 / 3 if none does). T is at most the product of the norms.
-Otherwise P is measured, in the order in which the terms are handed over: see `measured`.
+Otherwise P is measured, in the order in which the terms are handed over: see `cut`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.sample import sampled
-from compare.allowance.squares import largest_quotients
+from compare.allowance.squares import BLOCK, largest_quotients, safe
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
+Order = NDArray[np.int64] | None
+"""In which order rows are added up; None: as they come."""
 
 OF_TERMS, OF_SUM = 1 / 8, 5 / 8
 """Factors of T**2 and S**2 in the worst P**2."""
@@ -36,7 +38,7 @@ SHORT = 16
 """Sums of up to this many terms are allowed the error of equal terms, whether they are or not."""
 FEW = 8
 """In so many rows of a matrix product the partial sums over its units are measured."""
-MANY = 1024
+MANY = 256
 """In so many rows its results are looked at."""
 
 
@@ -74,44 +76,77 @@ def own_square(times: Float | float, terms: Float | float, total: Float | float)
     return times * (OF_TERMS * terms + OF_SUM * total) + OF_RESULT * total
 
 
-def measured(left: Float, right: Float) -> Float:
-    """Return P**2 of every sum `sum_n left_nf right_nh`, (F, H), in the order of the n.
+def cut(count: int) -> tuple[int, int]:
+    """Return in how many blocks, of how many terms, a sum of `count` terms is looked at.
 
-    The terms are cut into about sqrt(n / 2) blocks, without the few left over. Partial sums at the
-    ends of blocks are exact, and count twice; between them the worst order is assumed, which also
-    covers any random order.
+    About sqrt(n / 2) of them, without the few terms left over. Partial sums at the ends of blocks
+    are exact, and count twice; between them the worst order is assumed, which also covers any
+    random order.
     """
-    blocks = int(np.sqrt(len(left) / 2))
-    size = len(left) // blocks
+    blocks = int(np.sqrt(count / 2))
+    return blocks, count // blocks
+
+
+def measured(left: Real, right: Real) -> Float:
+    """Return P**2 of every sum `sum_n left_nf right_nh`, (F, H), in the order of the n."""
+    blocks, size = cut(len(left))
     a = left[: blocks * size].reshape(blocks, size, -1)
     b = right[: blocks * size].reshape(blocks, size, -1)
-    ends = np.cumsum(np.matmul(a.transpose(0, 2, 1), b), axis=0)  # (B, F, H)
+    ends = np.cumsum(np.matmul(a.transpose(0, 2, 1), b), axis=0, dtype=np.float64)  # (B, F, H)
+    terms = block_squares(a).T @ block_squares(b)  # at least T**2
+    return followed(ends, terms)
+
+
+def block_squares(array: Real) -> Float:
+    """Return `sum_n array_bnh**2`, (B, H)."""
+    quick: Real = np.einsum("bnh,bnh->bh", array, array)
+    if array.dtype == np.float64 or safe(quick.ravel()):
+        return quick.astype(np.float64, copy=False)
+    wide = array.astype(np.float64)
+    return np.asarray(np.einsum("bnh,bnh->bh", wide, wide))
+
+
+def measured_totals(terms: Real, order: Order, squares: Float) -> Float:
+    """Return P**2 of every column's sum, (H,), in that order; `squares`: sums of squares, (H,)."""
+    blocks, size = cut(len(terms))
+    ones, ends = np.ones(size, terms.dtype), np.empty((blocks, terms.shape[1]))
+    several = max(1, BLOCK // (size * terms.shape[1]))  # blocks at a time
+    for first in range(0, blocks, several):
+        part = slice(first * size, min(first + several, blocks) * size)
+        some = terms[part if order is None else order[part]]
+        ends[first : first + several] = ones @ some.reshape(-1, size, terms.shape[1])
+    return followed(np.cumsum(ends, axis=0, out=ends), squares * size)
+
+
+def followed(ends: Float, terms: Float) -> Float:
+    """Return P**2 from the partial sums at the ends of blocks, (B, ...), and from T**2 of each."""
+    blocks = len(ends)
     ends *= ends
     square: Float = np.add.reduce(ends)
     square *= 2 / blocks
-    terms = np.einsum("bnf,bnf->bf", a, a).T @ np.einsum("bnh,bnh->bh", b, b)  # at least T**2
-    terms *= OF_TERMS * (blocks + 1) / blocks**2
-    square += terms
+    square += terms * (OF_TERMS * (blocks + 1) / blocks**2)
     return square
 
 
-def usual(rows: Real, sizes: Float, right: Float, total: Real, constant: Float | float) -> Float:
+def usual(
+    rows: Real, sizes: Float, right: Real, norms: Float, total: Real, constant: Float | float
+) -> Float:
     """Return the largest `((n + 4) P**2 + 2 S**2) / ||row||**2` of `row @ right`, (H,).
 
     P is measured in a few of the rows: the order of the terms is that of the units, the same in
     every row. S is looked at in many: where a row cancels less than these few, its partial sums
-    are larger. `sizes`: the rows' sums of squares, (N,); `total`: `rows @ right + constant`.
+    are larger. `sizes`: the rows' sums of squares, (N,); `norms`: those of the columns of `right`,
+    (H,); `total`: `rows @ right + constant`.
     """
     some = np.flatnonzero(sizes > 0)
     if not len(some):
         return np.zeros(right.shape[1])
     few, many = (some[sampled(len(some), most)] for most in (FEW, MANY))
-    picked = rows[few].astype(np.float64)
+    picked = rows[few]
     found = measured(np.ascontiguousarray(picked.T), right)
     found *= additions(len(right))
-    found += OF_RESULT * np.square(picked @ right)
+    found += OF_RESULT * np.square(picked @ right, dtype=np.float64)
     found /= sizes[few][:, None]
-    norms = np.add.reduce(right * right)
     least = np.minimum(largest_quotients(total[many], sizes[many], constant), norms)
     largest: Float = np.maximum.reduce(found)
     return np.maximum(largest, least * own_square(additions(len(right)), 0.0, 1.0))

@@ -19,16 +19,16 @@ from functools import partial
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.allowance.alike import multiplicities
 from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.batch import Batch
 from compare.allowance.dense import Dense
 from compare.allowance.found import Allowances, ForwardAllowances, Values
 from compare.allowance.gradients import batch_sums, gradient_allowances
 from compare.allowance.head import head_allowances
 from compare.allowance.rules import ActivationRule
-from compare.allowance.spread import Float, Operand, Product, Real, Slope, Spread
+from compare.allowance.spread import Float, Operand, Product, Real, Right, Slope, Spread
 from compare.allowance.sums import additions, own_square, usual
 
 S = TypeVar("S", bound=Spread)
@@ -48,8 +48,7 @@ class Layer(Generic[S]):
     """One layer's operands, and what the pass forward has learnt about them."""
 
     number: int
-    w: Real  # (fan_in, fan_out)
-    w_square: Float
+    w: Right  # (fan_in, fan_out)
     h: Operand  # (N, fan_in), the layer's input
     h_spread: S | None  # None: the input is exact
     z: S
@@ -62,20 +61,18 @@ class Pass(Generic[S]):
 
     arithmetic: Arithmetic
     parameters: Values
-    x: Real
-    targets: Real
+    batch: Batch
     values: Values
     rule: ActivationRule
     reduction: str
-    identities: NDArray[np.int64] | None
     form: type[S]
     measure: bool = True
 
     def unordered(self) -> Pass[Dense]:
         """Return the same pass entry by entry, with the worst order in every sum."""
         return Pass(
-            self.arithmetic, self.parameters, self.x, self.targets, self.values,
-            self.rule, self.reduction, self.identities, Dense, measure=False,
+            self.arithmetic, self.parameters, self.batch, self.values, self.rule, self.reduction,
+            Dense, measure=False,
         )  # fmt: skip
 
     def forward(self) -> ForwardAllowances:
@@ -91,7 +88,7 @@ class Pass(Generic[S]):
         forward = self._head(layers)
         scale = scale_of(self.values["dlogits"])
         sums = batch_sums(
-            self.arithmetic, self._scaled("dlogits", scale), self.targets, forward.head.weights,
+            self.arithmetic, self._scaled("dlogits", scale), self.batch, forward.head.weights,
             measure=self.measure,
         )  # fmt: skip
         dh: dict[int, S] = {}
@@ -116,7 +113,7 @@ class Pass(Generic[S]):
                 dh[i - 1] = self._through(layer, operand, dz[i], common, led, scale)
                 dz[i - 1] = self._sloped(layer, dh[i - 1], scale)
                 if led is not None:
-                    led = (led @ layer.w.T) * self.rule.slope(layer.h.entries)
+                    led = (led @ layer.w.entries.T) * self.rule.slope(layer.h.entries)
         entries = {name: found[name] for name in gradients}
         again = partial(self.unordered().backward, gradients)
         return Allowances(forward, entries, projections, dh, dz, scale, again)
@@ -124,60 +121,54 @@ class Pass(Generic[S]):
     def _layers(self) -> list[Layer[S]]:
         """Return what the pass forward finds, layer by layer."""
         layers: list[Layer[S]] = []
-        h, spread, depth = self.x, None, len(self.parameters) // 2
+        operand, spread = self.batch.operand(self.form), None
+        depth = len(self.parameters) // 2
         alike: Float | None = None
         for number in range(1, depth + 1):
             w = self.parameters[f"w{number}"]
-            w_square = np.square(w, dtype=np.float64)
-            columns = np.add.reduce(w_square)
-            operand = self.form.read(h)
-            squares = w_square if alike is None else w_square * alike[:, None]
+            right = Right(w)
             name = f"z{number}" if number < depth else "logits"
             z = self.form.product(
-                spread, self._product(operand, w, columns, squares, self.values[name], number)
+                spread, self._product(operand, right, alike, self.values[name], number)
             )
-            alike = multiplicities(columns)
-            layers.append(Layer(number, w, w_square, operand, spread, z, alike))
+            alike = multiplicities(right.columns)
+            layers.append(Layer(number, right, operand, spread, z, alike))
             if number < depth:
                 h = self.values[f"h{number}"]
                 spread = z.activated(self.rule, self.values[name], h, self.arithmetic)
+                operand = self.form.read(h)
         return layers
 
-    def _product(
-        self, h: Operand, w: Real, columns: Float, squares: Float, z: Real, number: int
-    ) -> Product:
+    def _product(self, h: Operand, w: Right, alike: Float | None, z: Real, number: int) -> Product:
         """What `z = h @ w + b` rounds; the bias may come first and be in every partial sum."""
-        terms = len(w) + 1
+        terms = len(w.entries) + 1
         bias = self.parameters[f"b{number}"].astype(np.float64)
-        own, of_value = self._own(h, w, columns, terms, z, bias)
+        own, of_value = self._own(h, w, terms, z, bias)
         b = own_square(additions(terms), 0.0, bias * bias) * self.arithmetic.unit**2
         b += (terms * self.arithmetic.floor()) ** 2
-        return Product(h.rows, own, squares, one_sign(w, columns), z, of_value, b)
+        return Product(h.rows, own, w, alike, z, of_value, b)
 
     def _own(
-        self, left: Operand, right: Real, columns: Float, terms: int,
-        value: Real, constant: Float | float,
-    ) -> tuple[Float, float]:  # fmt: skip
+        self, left: Operand, right: Right, terms: int, value: Real, constant: Float | float
+    ) -> tuple[Float, float]:
         """What the sums of `left @ right`, `value - constant`, round, squared.
 
         Per squared norm of a row of `left`, (H,), and per squared value.
         """
         unit_square = self.arithmetic.unit**2
-        if self.measure and len(right) >= INNER:
-            wide = np.asarray(right, dtype=np.float64)
-            return usual(left.entries, left.rows, wide, value, constant) * unit_square, 0.0
+        if self.measure and len(right.entries) >= INNER:
+            found = usual(left.entries, left.rows, right.entries, right.columns, value, constant)
+            return found * unit_square, 0.0
         times = additions(terms)
         per_norm, per_value = own_square(times, 1.0, 0.0), own_square(times, 0.0, 1.0)
-        return columns * (per_norm * unit_square), per_value * unit_square
+        return right.columns * (per_norm * unit_square), per_value * unit_square
 
     def _head(self, layers: list[Layer[S]]) -> ForwardAllowances:
         """The loss, from the last layer's logits."""
         logits = self.values["logits"]
-        head = head_allowances(
-            self.arithmetic, logits, self.targets, layers[-1].z.entries().T, self.identities
-        )
+        head = head_allowances(self.arithmetic, logits, self.batch, layers[-1].z.entries().T)
         return ForwardAllowances(
-            head.loss / len(self.x) if self.reduction == "mean" else head.loss,
+            head.loss / len(self.batch.x) if self.reduction == "mean" else head.loss,
             head,
             logits,
             {layer.number: layer.z for layer in layers},
@@ -188,7 +179,7 @@ class Pass(Generic[S]):
 
     def _dlogits(self, forward: ForwardAllowances, scale: float) -> S:
         """A(dlogits)**2, of numbers multiplied by `scale`."""
-        share = 1 / len(self.x) if self.reduction == "mean" else 1.0
+        share = 1 / len(self.batch.x) if self.reduction == "mean" else 1.0
         scaled = forward.head.dlogits * (share * scale) + self.arithmetic.floor(scale)
         return self.form.of(np.square(scaled))
 
@@ -197,16 +188,15 @@ class Pass(Generic[S]):
         common: Float | None, led: Float | None, scale: float,
     ) -> S:  # fmt: skip
         """A(dh)**2 of the layer below, for `dh = dz @ w.T`."""
-        squares, terms = layer.w_square.T, layer.w.shape[1]
-        columns = np.add.reduce(squares)
+        right = Right(layer.w.entries.T)
+        terms = len(right.entries)
         value = self._scaled(f"dh{layer.number - 1}", scale)
-        own, of_value = self._own(dz, layer.w.T, columns, terms, value, 0.0)
-        alone = one_sign(layer.w.T, columns)
-        if layer.unit_weights is not None:
-            squares = squares * layer.unit_weights[:, None]
-        flushed = np.full(len(layer.w), (terms * self.arithmetic.floor(scale)) ** 2)
-        followed = None if led is None else beyond_squares(led, layer.w.T, layer.w_square.T)
-        made = Product(dz.rows, own, squares, alone, value, of_value, flushed, common, followed)
+        own, of_value = self._own(dz, right, terms, value, 0.0)
+        flushed = np.full(right.entries.shape[1], (terms * self.arithmetic.floor(scale)) ** 2)
+        followed = None if led is None else beyond_squares(led, right.entries, right.squares)
+        made = Product(
+            dz.rows, own, right, layer.unit_weights, value, of_value, flushed, common, followed
+        )
         return self.form.product(spread, made)
 
     def _sloped(self, layer: Layer[S], dh: S, scale: float) -> S:
@@ -219,19 +209,6 @@ class Pass(Generic[S]):
     def _scaled(self, name: str, scale: float) -> Real:
         values = self.values[name]
         return values if scale == 1.0 else values.astype(np.float64) * scale
-
-
-def one_sign(right: Real, columns: Float) -> Float:
-    """Return what errors of one sign in `left`, of square sum 1, do to `left @ right`, (H,).
-
-    Beyond what adding their squares says: weights that are mostly positive add them up.
-    """
-    total: Float = np.add.reduce(right, dtype=np.float64)
-    total *= total
-    total -= columns
-    np.maximum(total, 0.0, out=total)
-    total /= len(right)
-    return total
 
 
 def leading(dlogits: Float) -> Float:

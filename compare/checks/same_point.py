@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from compare.allowance import (
     Allowances,
     Arithmetic,
+    Batch,
     ForwardAllowances,
     forward_allowances,
     network_allowances,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float64]
 
+REMEMBERED = 2
+"""Batches of a full-batch run that come again: training and validation."""
 UNKNOWN = 1e3
 """How much wider a wrong gradient may round than the right one, when it is compared with itself."""
 
@@ -89,6 +92,7 @@ class SamePoint:
     arithmetic: Arithmetic
     activation: str
     reduction: str
+    _batches: list[Batch] = field(default_factory=list)
 
     def __call__(
         self,
@@ -113,11 +117,12 @@ class SamePoint:
         loss, gradients, values = self.reference.loss_and_gradients(
             parameters, x, targets, intermediates=True
         )
+        batch = self._batch(x, targets, identities)
 
         def allow(values: Values, gradients: Values) -> Allowances:
             return network_allowances(
-                self.arithmetic, parameters, x, targets, values, gradients,
-                activation=self.activation, reduction=self.reduction, identities=identities,
+                self.arithmetic, parameters, batch, values, gradients,
+                activation=self.activation, reduction=self.reduction,
             )  # fmt: skip
 
         allowances = allow(values, gradients)
@@ -191,10 +196,21 @@ class SamePoint:
             parameters, x, targets, intermediates=True
         )
         allowances = forward_allowances(
-            self.arithmetic, parameters, x, targets, values,
-            activation=self.activation, reduction=self.reduction, identities=identities,
+            self.arithmetic, parameters, self._batch(x, targets, identities), values,
+            activation=self.activation, reduction=self.reduction,
         )  # fmt: skip
         return compare_reported(loss, accuracy, expected, expected_accuracy, allowances, len(x))
+
+    def _batch(
+        self, x: NDArray[Any], targets: NDArray[Any], identities: NDArray[np.int64] | None
+    ) -> Batch:
+        """Return what is known of a batch; the last few are remembered."""
+        for batch in self._batches:
+            if batch.is_of(x, targets, identities):
+                return batch
+        self._batches.append(Batch(x, targets, identities))
+        del self._batches[:-REMEMBERED]
+        return self._batches[-1]
 
 
 def compare_gradients(

@@ -65,7 +65,7 @@ def checked_epochs(problem: Problem, epochs: int) -> Timing:
 def data_set(problem: Problem) -> DataSet:
     """The problem's rows as a data set; an eighth of them once more for validation."""
     labels = problem.targets.argmax(axis=1)
-    split = Split(problem.x.astype(np.float64), labels)
+    split = Split(problem.x.astype(np.float64, copy=False), labels)
     eighth = len(labels) // 8
     part = replace(split, x=split.x[:eighth], labels=labels[:eighth])
     return DataSet("random rows", "benchmark", problem.sizes[-1], split, part, part)

@@ -8,6 +8,7 @@ row that occurs m times therefore weighs m times in every sum of squares.
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +52,8 @@ def coarse(keys: Float) -> Float:
 def row_identities(x: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return a number per row of `x`, (N,), equal for equal rows; made once per data set."""
     seen: dict[bytes, int] = {}
-    rows = np.ascontiguousarray(x + 0.0)  # -0.0 becomes 0.0
-    return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows], dtype=np.int64)
+    keys = (blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in x)  # -0.0 is 0.0
+    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
 
 
 def row_keys(rows: NDArray[np.floating]) -> Float:

@@ -48,10 +48,11 @@ def crowding(columns: Real, digit: Float | float) -> Crowd | None:
     most = SAMPLE if columns.shape[1] <= WIDE else SAMPLE_IF_WIDE
     sample = np.sort(columns[sampled(len(columns), most)], axis=0)  # (M, H)
     pairs, slack = np.zeros(sample.shape[1]), 0.0
+    near = digit / 2
     for lag in range(1, len(sample)):
         low, high = sample[:-lag], sample[lag:]
-        close = high - low <= digit / 2
-        if not close.any():
+        close = high - low <= near
+        if not np.logical_or.reduce(close, axis=None):
             break
         size = np.maximum(high, -low)
         close &= size > digit * NOTHING
@@ -59,5 +60,7 @@ def crowding(columns: Real, digit: Float | float) -> Crowd | None:
             lost = np.divide(size, digit, out=np.zeros(size.shape), where=close)
             pairs += np.square(np.minimum(lost, 1.0)).sum(axis=0)
             slack = max(slack, float((1 / lost[close]).max()))
+    if slack == 0.0:
+        return None
     alike = 2 * pairs / (len(sample) * (len(sample) - 1))
     return Crowd(alike, min(slack, 1.0)) if len(columns) * alike.max() > RARE else None

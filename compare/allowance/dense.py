@@ -86,8 +86,7 @@ class Dense:
                 right *= weights[:, None]
             square[:-1] += h_spread.square.T @ right
         columns = np.empty(len(square))
-        np.add.reduce(h.square, out=columns[:-1])
-        columns[-1] = len(own)
+        columns[:-1], columns[-1] = h.columns, len(own)
         return Gathered(square, float(np.add.reduce(square[:-1], axis=None)), columns)
 
     def entries(self) -> Float:

@@ -18,7 +18,7 @@ from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
 from compare.allowance.crowds import crowding
 from compare.allowance.spread import Float, Gathered, Operand, Real
-from compare.allowance.squares import blocks, column_squares
+from compare.allowance.squares import blocks
 from compare.allowance.sums import (
     OF_RESULT,
     SHORT,
@@ -63,14 +63,14 @@ class GradientAllowances:
 
 
 def batch_sums(
-    arithmetic: Arithmetic, dlogits: Real, batch: Batch, weights: Float | None, *, measure: bool
+    arithmetic: Arithmetic, dlogits: Operand, batch: Batch, weights: Float | None, *, measure: bool
 ) -> Sums:
     """Return what the sums over this batch have in common; `dlogits`: (N, K)."""
-    count, crowded = len(dlogits), False
+    count, crowded = len(dlogits.entries), False
     orders: tuple[Order, ...] = ()
     if count > SHORT:
-        digits = arithmetic.roundoff * np.sqrt(count * column_squares(dlogits))
-        crowded = crowding(dlogits, digits) is not None
+        digits = arithmetic.roundoff * np.sqrt(count * dlogits.columns)
+        crowded = crowding(dlogits.entries, digits) is not None
     if measure and count >= LONG:
         orders = (None, batch.by_class)
     return Sums(arithmetic, weights, crowded, orders)
@@ -87,32 +87,32 @@ def gradient_allowances(
     own = OwnRounding.of(sums, h, dz, carried.columns)
     more = equal_terms(sums, h, dz, own, db * scale)
     total = carried.square  # (fan_in + 1, fan_out), and in the end the allowances
-    norms, independent, shared = np.zeros((3, len(total)))
+    bias_shared = float(np.add.reduce(total[-1]))
+    rows = np.zeros((3, len(total)))  # of each row: S**2, own**2 S**2, and what its entries share
     ones = np.ones(len(db))
-    shared[-1], bias = np.add.reduce(total[-1]), slice(-1, None)
     for part, block in blocks(total):
         square = squared(dw, db, part, scale)
         rounding = own.square(part, square)
-        norms[part] = square @ ones
-        independent[part] = np.vecdot(rounding, square)
+        rows[0, part] = square @ ones
+        rows[1, part] = np.vecdot(rounding, square)
         if more is not None:
             beside = more.times(part) * rounding
-            shared[part] += beside @ ones
+            rows[2, part] = beside @ ones
             block += beside
         block += rounding
         np.sqrt(block, out=block)
         block += floor
         if scale != 1.0:
             block /= scale
-    alike = largest_multiplicity(own.dz_columns)
-    independent *= alike
-    independent[:-1] *= largest_multiplicity(carried.columns[:-1])
-    shared[0] += carried.shared
+    alike = largest_multiplicity(dz.columns)
+    both = alike * largest_multiplicity(carried.columns[:-1])
+    norm, independent, shared = np.add.reduce(rows[:, :-1], axis=1).tolist()
+    bias_norm, bias_independent, bias_more = rows[:, -1].tolist()
     return GradientAllowances(
         total[:-1],
         total[-1],
-        projection_allowance(shared[:-1], independent[:-1], norms[:-1]),
-        projection_allowance(shared[bias], independent[bias], norms[bias]),
+        projection_allowance(carried.shared + shared, independent * both, norm),
+        projection_allowance(bias_shared + bias_more, bias_independent * alike, bias_norm),
     )
 
 
@@ -132,8 +132,9 @@ def squared(dw: Real, db: Real, part: slice, scale: float) -> Float:
 class OwnRounding:
     """What the sums `[h, 1].T @ dz` themselves round, each on average, squared.
 
-    `columns`, (fan_in + 1,), and `dz_columns`, (fan_out,): T**2 is at most their product.
-    `partial`: P**2 of the last sums, or of all, where it is known; elsewhere the worst order.
+    `columns`, (fan_in + 1,), and `dz_columns`, (fan_out,): sums of squares, those of `[h, 1]`
+    and of dz; T**2 is at most their product. `partial`: P**2 of the last sums, or of all, where it
+    is known; elsewhere the worst order.
     """
 
     times: float
@@ -145,10 +146,9 @@ class OwnRounding:
     @classmethod
     def of(cls, sums: Sums, h: Operand, dz: Operand, columns: Float) -> OwnRounding:
         """Look at the sums of one layer."""
-        squares = column_squares(dz.entries) if dz.square is None else np.add.reduce(dz.square)
-        partial = partial_sums(sums, h, dz, squares)
         times = over_batch(len(dz.entries))
-        return cls(times, sums.arithmetic.unit**2, columns, squares, partial)
+        partial = partial_sums(sums, h, dz)
+        return cls(times, sums.arithmetic.unit**2, columns, dz.columns, partial)
 
     def square(self, part: slice, total: Float) -> Float:
         """Return own**2 of some rows; `total`: S**2 there."""
@@ -163,14 +163,14 @@ class OwnRounding:
         return own
 
 
-def partial_sums(sums: Sums, h: Operand, dz: Operand, squares: Float) -> Float | None:
+def partial_sums(sums: Sums, h: Operand, dz: Operand) -> Float | None:
     """Return P**2 of the sums of all rows of `[h, 1].T @ dz`, or of the last one, or None."""
     count, width = dz.entries.shape
     if not sums.orders or count * width > CHEAP:
         return None
     inputs = h.entries.shape[1]
     if inputs * width > FEW_SUMS or count * (inputs + 1 + width) > CHEAP:
-        totals = [measured_totals(dz.entries, order, squares) for order in sums.orders]
+        totals = [measured_totals(dz.entries, order, dz.columns) for order in sums.orders]
         return np.maximum(*totals)[None]
     left = np.ones((count, inputs + 1), h.entries.dtype)
     left[:, :-1] = h.entries
@@ -231,15 +231,13 @@ def equal_terms(
     return EqualTerms(count, often, left, right)
 
 
-def projection_allowance(shared: Float, independent: Float, norms: Float) -> float:
-    """Return A(<d, g> / <g, g>), all of it row by row of g; `norms` holds sums of g**2.
+def projection_allowance(shared: float, independent: float, norm: float) -> float:
+    """Return A(<d, g> / <g, g>); `norm` is <g, g>, `independent` the sum of own**2 g**2.
 
     A sum's own rounding is independent from entry to entry, unless columns are alike: it adds in
     squares. What entries share, `shared`, is bounded by Cauchy and Schwarz.
     """
-    norm = float(np.add.reduce(norms))
     if norm == 0.0:
         return inf
-    square = float(np.add.reduce(shared)) / norm
-    square += float(np.add.reduce(independent)) / norm / norm
+    square = shared / norm + independent / norm / norm
     return sqrt(square) if square >= 0 else nan

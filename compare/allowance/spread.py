@@ -26,7 +26,7 @@ Where = NDArray[np.intp]
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operand:
     """A matrix that is multiplied, (N, H): its entries, the sums of squares of its rows, (N,), and
     its squares, where they are stored."""
@@ -34,6 +34,11 @@ class Operand:
     entries: Real
     rows: Float
     square: Float | None
+
+    @cached_property
+    def columns(self) -> Float:
+        """Sums of squares of the columns, (H,)."""
+        return column_squares(self.entries) if self.square is None else np.add.reduce(self.square)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ Real = NDArray[np.floating]
 BLOCK = 16_000
 """Entries of a block: what is made of them stays in cache, and is small enough (below 128 KiB)
 that the C library keeps its memory instead of asking the system for it again."""
+MOST_ADDED = 1 << 16
+"""So many squares are added up in float32, one after the other, before it goes on in float64."""
 SAFELY = 1e-30
 """Sums of squares between this and its inverse may be made in float32."""
 SMALL = 1e-280
@@ -36,35 +38,36 @@ def blocks(array: Real) -> Iterator[tuple[slice, Real]]:
 
 
 def row_squares(array: Real) -> Float:
-    """Return `sum_j array_ij**2`, (N,)."""
+    """Return `sum_j array_ij**2`, (N,). What float32 cannot hold is made again in float64."""
     if array.dtype == np.float64:
         return np.asarray(np.vecdot(array, array))
-    quick: Real = np.einsum("ij,ij->i", array, array)
-    if safe(quick):
-        return quick.astype(np.float64)
-    total = np.empty(len(array))
-    for part, block in blocks(array):
-        wide = block.astype(np.float64)
-        np.vecdot(wide, wide, out=total[part])
-    return total
+    rows: Float = np.einsum("ij,ij->i", array, array).astype(np.float64)
+    doubtful = ~safe(rows)
+    if np.logical_or.reduce(doubtful):
+        wide = array[doubtful].astype(np.float64)
+        rows[doubtful] = np.vecdot(wide, wide)
+    return rows
 
 
 def column_squares(array: Real) -> Float:
-    """Return `sum_i array_ij**2`, (H,)."""
-    total = np.zeros(array.shape[1])
-    for _, block in blocks(array):
-        total += np.einsum("ij,ij->j", block, block)
-    if array.dtype == np.float32 and not safe(total):
-        doubtful = ~((total > SAFELY) & (total < 1 / SAFELY))
+    """Return `sum_i array_ij**2`, (H,), likewise."""
+    columns = np.zeros(array.shape[1])
+    for start in range(0, len(array), MOST_ADDED):
+        part = array[start : start + MOST_ADDED]
+        columns += np.einsum("ij,ij->j", part, part)
+    if array.dtype == np.float64:
+        return columns
+    doubtful = ~safe(columns)
+    if np.logical_or.reduce(doubtful):
         wide = array[:, doubtful].astype(np.float64)
-        total[doubtful] = np.einsum("ij,ij->j", wide, wide)
-    return total
+        columns[doubtful] = np.einsum("ij,ij->j", wide, wide)
+    return columns
 
 
-def safe(squares: Real) -> bool:
-    """Whether sums of squares made in float32 have neither overflowed nor lost anything."""
-    least, most = np.minimum.reduce(squares), np.maximum.reduce(squares)
-    return bool(SAFELY < least and most < 1 / SAFELY)
+def safe(squares: Real) -> NDArray[np.bool_]:
+    """Which sums of squares, made in float32, have neither overflowed nor lost anything."""
+    found: NDArray[np.bool_] = (squares > SAFELY) & (squares < 1 / SAFELY)
+    return found
 
 
 def length(array: Real) -> float:

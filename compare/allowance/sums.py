@@ -100,7 +100,7 @@ def measured(left: Real, right: Real) -> Float:
 def block_squares(array: Real) -> Float:
     """Return `sum_n array_bnh**2`, (B, H)."""
     quick: Real = np.einsum("bnh,bnh->bh", array, array)
-    if array.dtype == np.float64 or safe(quick.ravel()):
+    if array.dtype == np.float64 or np.logical_and.reduce(safe(quick), axis=None):
         return quick.astype(np.float64, copy=False)
     wide = array.astype(np.float64)
     return np.asarray(np.einsum("bnh,bnh->bh", wide, wide))

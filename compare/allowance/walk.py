@@ -87,10 +87,10 @@ class Pass(Generic[S]):
         layers = self._layers()
         forward = self._head(layers)
         scale = scale_of(self.values["dlogits"])
+        operand = self.form.read(self._scaled("dlogits", scale))
         sums = batch_sums(
-            self.arithmetic, self._scaled("dlogits", scale), self.batch, forward.head.weights,
-            measure=self.measure,
-        )  # fmt: skip
+            self.arithmetic, operand, self.batch, forward.head.weights, measure=self.measure
+        )
         dh: dict[int, S] = {}
         dz = {len(layers): self._dlogits(forward, scale)}
         found: dict[str, Float] = {}
@@ -99,8 +99,6 @@ class Pass(Generic[S]):
         led = leading(np.sqrt(dz[len(layers)].entries())) if len(layers) > 2 else None
         for layer in reversed(layers):
             i = layer.number
-            name = f"dz{i}" if i < len(layers) else "dlogits"
-            operand = self.form.read(self._scaled(name, scale))
             carried = dz[i].gathered(layer.h, layer.h_spread, operand, sums.weights)
             made = gradient_allowances(
                 sums, layer.h, operand, carried, gradients[f"w{i}"], gradients[f"b{i}"], scale
@@ -112,6 +110,7 @@ class Pass(Generic[S]):
                     common = shared_error(dz[i], operand, common)
                 dh[i - 1] = self._through(layer, operand, dz[i], common, led, scale)
                 dz[i - 1] = self._sloped(layer, dh[i - 1], scale)
+                operand = self.form.read(self._scaled(f"dz{i - 1}", scale))
                 if led is not None:
                     led = (led @ layer.w.entries.T) * self.rule.slope(layer.h.entries)
         entries = {name: found[name] for name in gradients}
@@ -144,7 +143,7 @@ class Pass(Generic[S]):
         terms = len(w.entries) + 1
         bias = self.parameters[f"b{number}"].astype(np.float64)
         own, of_value = self._own(h, w, terms, z, bias)
-        b = own_square(additions(terms), 0.0, bias * bias) * self.arithmetic.unit**2
+        b = bias * bias * (own_square(additions(terms), 0.0, 1.0) * self.arithmetic.unit**2)
         b += (terms * self.arithmetic.floor()) ** 2
         return Product(h.rows, own, w, alike, z, of_value, b)
 

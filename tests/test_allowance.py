@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import manual_mlp
-from compare.allowance import LAMBDA, Allowances, Arithmetic, Batch, network_allowances
-from compare.allowance.alike import multiplicities, near_rows, row_identities, row_weights
-from compare.allowance.crowds import crowding
+from compare.allowance import LAMBDA, Allowances, Arithmetic, Batch, network_allowances, squares
+from compare.allowance.alike import row_identities
 from compare.allowance.dense import Dense
 from compare.allowance.lowrank import LowRank
 from compare.allowance.softmax import softmax_allowance, softmax_rows, target_slack
-from compare.allowance.sums import measured, of_alike_terms, over_batch, own_square
-from compare.allowance.totals import rounding_of_total
 from compare.allowance.walk import beyond_squares, leading
+from compare.checks.same_point import SamePoint
+from torch_reference import Reference
 
 Array = NDArray[Any]
 DTYPES = ("float64", "float32")
@@ -137,106 +136,6 @@ def test_a_power_of_two_in_front_of_the_inputs_passes_through_a_linear_layer() -
     np.testing.assert_allclose(large.gradients["w1"], 2.0**40 * small.gradients["w1"], rtol=1e-9)
 
 
-@given(
-    signs=st.lists(st.sampled_from([-1.0, 1.0]), min_size=2, max_size=300),
-    sort=st.booleans(),
-)
-def test_the_worst_order_bounds_the_partial_sums_of_terms_of_one_size(
-    signs: list[float], sort: bool
-) -> None:
-    terms = np.sort(signs) if sort else np.array(signs)
-    partial = np.cumsum(terms)
-    assumed = own_square(1.0, float(np.abs(terms).sum()) ** 2, float(terms.sum()) ** 2)
-    edge = 1 + 3 / len(terms)  # the closed form is that of many terms
-    assert np.mean(partial**2) <= edge * (assumed + float(len(terms) == 2))
-
-
-@pytest.mark.parametrize("count", [70, 333, 2000])
-def test_measured_partial_sums_are_about_right_and_never_far_below(count: int) -> None:
-    generator = np.random.default_rng(count)
-    left, right = generator.normal(size=(count, 3)), generator.normal(size=(count, 4))
-    true = np.mean(np.cumsum(left[:, :, None] * right[:, None, :], axis=0) ** 2, axis=0)
-    found = measured(left, right)
-    assert (found >= true).all()
-    assert (found <= 20 * true).all()
-
-
-def sequential_ratio(column: NDArray[np.float32]) -> float:
-    """How far off a sum is, one term after the other, in units of what it may round."""
-    total = np.float32(0)
-    for term in column:
-        total += term
-    exact = column.astype(np.float64)
-    rounding = rounding_of_total(exact[:, None], Arithmetic.of(np.float32))
-    return float(abs(float(total) - exact.sum()) / rounding[0])
-
-
-@pytest.mark.parametrize("terms", ["equal", "of one sign", "of random signs", "in two groups"])
-@pytest.mark.parametrize("count", [5, 100, 5000])
-def test_sums_one_term_after_the_other_stay_within_half_of_what_a_sum_may_round(
-    terms: str, count: int
-) -> None:
-    generator = np.random.default_rng(count)
-    column = {
-        "equal": np.full(count, 0.3),
-        "of one sign": generator.random(count),
-        "of random signs": generator.normal(size=count),
-        "in two groups": np.repeat([0.7, 1.3], [count // 2, count - count // 2]),
-    }[terms].astype(np.float32)
-    assert sequential_ratio(column) <= 0.5
-
-
-def test_the_rounding_of_a_sum_of_huge_terms_is_finite() -> None:
-    terms = np.full((100, 1), 1e200)
-    assert np.isfinite(rounding_of_total(terms, Arithmetic.of(np.float64))).all()
-
-
-def test_equal_terms_count_like_the_square_of_their_number() -> None:
-    assert over_batch(10) == 14 + of_alike_terms(10, 10)
-    assert over_batch(1000) == 1004
-
-
-def test_a_crowd_is_the_chance_that_two_terms_are_nearly_equal() -> None:
-    column = np.repeat(np.arange(1.0, 6.0), 200)  # five groups
-    found = crowding(np.random.default_rng(0).permutation(column)[:, None], np.array([0.1]))
-    assert found is not None
-    assert found.alike[0] == pytest.approx(1 / 5, abs=0.06)
-
-
-def test_terms_spread_over_many_digits_are_no_crowd() -> None:
-    column = np.random.default_rng(0).random((1000, 1))
-    assert crowding(column, np.array([1e-6])) is None
-
-
-def test_terms_far_below_the_digit_lose_nothing_and_are_no_crowd() -> None:
-    assert crowding(np.full((1000, 1), 1e-3), np.array([1.0])) is None
-
-
-def test_multiplicities_count_equal_keys() -> None:
-    found = multiplicities(np.array([3, 1, 3, 3]))
-    assert found is not None
-    assert found.tolist() == [3, 1, 3, 3]
-    assert multiplicities(np.array([1, 2, 3])) is None
-
-
-def test_rows_that_differ_in_the_last_digits_are_near_and_others_are_not() -> None:
-    logits = np.random.default_rng(0).normal(size=(4, 30))
-    logits[:, 7] = logits[:, 20] + 1e-12
-    found = near_rows(logits, 1e-11)
-    assert found is not None
-    assert np.flatnonzero(found == 2).tolist() == [7, 20]
-    assert near_rows(logits, 1e-13) is None
-
-
-def test_a_row_weighs_as_often_as_its_input_or_its_logits_occur() -> None:
-    logits = np.random.default_rng(0).normal(size=(4, 6))
-    identities = np.array([0, 0, 1, 2, 3, 4])
-    logits[:, 4] = logits[:, 5]
-    found = row_weights(multiplicities(identities), logits, 3.0, 1e-16)
-    assert found is not None
-    assert found.tolist() == [2, 2, 1, 1, 2, 2]
-
-
 def test_moved_logits_move_probabilities_by_no_more_than_their_allowance() -> None:
     generator = np.random.default_rng(0)
     for size in (1e-9, 1e-3, 0.3, 5.0):
@@ -340,13 +239,46 @@ def test_tiny_float32_values_have_finite_allowances_in_factors_of_low_rank() -> 
         assert np.isfinite(entries).all(), name
 
 
-@pytest.mark.parametrize("period", [2, 32, 64])
-def test_a_period_in_the_terms_does_not_hide_that_they_are_equal(period: int) -> None:
-    column = np.full(2048, 0.3, np.float32)
-    column[::period] = np.random.default_rng(0).random(len(column[::period]))
-    assert sequential_ratio(column) <= 0.5
 
 
-def test_a_column_of_zeros_beside_another_raises_no_warning() -> None:
-    terms = np.column_stack([np.zeros(50), np.full(50, 0.3)])
-    assert rounding_of_total(terms, Arithmetic.of("float32"))[0] == 0
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_both_forms_find_the_same_units_within_reach_of_a_kink(dtype: str) -> None:
+    drawn = network((6, 300, 4), 200, dtype=dtype, scale=1e-3)
+    drawn[0]["b1"][:] = 0
+    drawn[0]["w1"] *= 1e-6  # most units are near 0
+    _, _, values = manual_mlp.loss_and_gradients(*drawn, intermediates=True)
+    z, spread = values["z1"], allowed(drawn, "relu", form=LowRank).forward.z[1]
+    z = np.where(np.random.default_rng(0).random(z.shape) < 0.9, z, 0.9 * np.sqrt(spread.entries()))
+    z[17] = 0
+    found = spread.reaching(0.0, z.astype(dtype))
+    expected = Dense(spread.entries()).reaching(0.0, z.astype(dtype))
+    assert len(found[0]) > 300
+    for one, other in zip(found, expected, strict=True):
+        assert one.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize("form", [Dense, LowRank])
+@pytest.mark.parametrize("repeated", [False, True])
+def test_allowances_do_not_depend_on_where_blocks_of_a_gradient_end(
+    form: type[Dense] | type[LowRank], repeated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters, x, targets = network((30, 20, 5), 100)
+    if repeated:
+        x[50:], targets[50:] = x[:50], targets[:50]
+    whole = allowed((parameters, x, targets), "relu", form=form)
+    monkeypatch.setattr(squares, "BLOCK", 20 * 7)  # 7 rows of dw1 at a time, and 2 at the end
+    pieces = allowed((parameters, x, targets), "relu", form=form)
+    for name, entries in whole.gradients.items():
+        np.testing.assert_allclose(pieces.gradients[name], entries, rtol=1e-9)
+        assert pieces.projections[name] == pytest.approx(whole.projections[name], rel=1e-9)
+
+
+def test_a_batch_that_comes_again_is_not_read_again_and_another_is() -> None:
+    parameters, x, targets = network((6, 5, 3), 40)
+    check = SamePoint(Reference((6, 5, 3)), Arithmetic.of("float64"), "relu", "mean")
+    first = check.expect(parameters, x, targets)
+    scaled = check.expect(parameters, 8 * x, targets).point.allowances.gradients["w1"]
+    again = check.expect(parameters, x, targets)
+    for name, entries in first.point.allowances.gradients.items():
+        assert np.array_equal(entries, again.point.allowances.gradients[name])
+    assert scaled.min() > first.point.allowances.gradients["w1"].min()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,19 @@ import manual_mlp
 from benchmarks.diagnosis.measures import Score, names, timed
 from benchmarks.diagnosis.networks import Network, draw
 from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
-from compare.mistakes.calls import CALLS
+from compare.mistakes.calls import CALLS, CallMistake
 from compare.mistakes.catalogue import STEP
+from compare.mistakes.mistake import Mistake
 from compare.mistakes.order import RECORDS, RecordMistake
 from compare.mistakes.plain_run import run
 from compare.mistakes.planting import bare, plant, planted_step
-from compare.mistakes.reporting import CURVES, REPORTING
-from compare.mistakes.start import START
+from compare.mistakes.reporting import CURVES, REPORTING, CurveMistake
+from compare.mistakes.start import START, StartMistake
 from compare.mistakes.step_mistake import StepMistake
 from compare.result import Diagnosis
 
 Arrays = Mapping[str, NDArray[Any]]
+M = TypeVar("M", bound=Mistake)
 UPDATES = 5
 LEARNING_RATES, MOMENTA = (0.03, 0.3), (0.5, 0.95)
 
@@ -70,25 +72,35 @@ def records(
     return made
 
 
-def steps(networks: int, seed: int) -> Iterator[Score]:
-    """Plant every mistake of the update; every second time the state is not recorded."""
-    for index, mistake in enumerate(STEP):
+def each(
+    mistakes: Sequence[M],
+    networks: int,
+    seed: tuple[int, int],
+    one: Callable[[Score, M, np.random.Generator], None],
+) -> Iterator[Score]:
+    """Plant every mistake in as many random networks; each draws from a seed of its own."""
+    for index, mistake in enumerate(mistakes):
         score = Score(mistake.name)
-        generator = np.random.default_rng([seed, 2000 + index])
+        generator = np.random.default_rng([seed[0], seed[1] + index])
         while score.tried < networks:
-            one_step(score, mistake, score.tried % 2 == 0, generator)
+            one(score, mistake, generator)
         yield score
 
 
-def one_step(
-    score: Score, mistake: StepMistake, recorded: bool, generator: np.random.Generator
-) -> None:
-    """Plant one mistake of the update and diagnose it, if it shows."""
+def steps(networks: int, seed: int) -> Iterator[Score]:
+    """Plant every mistake of the update; every second time the state is not recorded."""
+    return each(STEP, networks, (seed, 2000), one_step)
+
+
+def one_step(score: Score, mistake: StepMistake, generator: np.random.Generator) -> None:
+    """Plant one mistake of the update and diagnose it."""
     network = draw(generator)
     learning_rate = float(np.round(generator.uniform(*LEARNING_RATES), 3))
     momentum = float(np.round(generator.uniform(*MOMENTA), 3))
     faulty = planted_step(mistake)
-    shown = recorded or mistake.convention  # a convention is one because only the state shows it
+    shown = (
+        score.tried % 2 == 0 or mistake.convention
+    )  # a convention is one because only the state shows it
     made = records(faulty, network, (learning_rate, momentum), shown, generator)
     start = perf_counter()
     found = diagnose_step(made, learning_rate=learning_rate, momentum=momentum)
@@ -97,12 +109,7 @@ def one_step(
 
 def orders(networks: int, seed: int) -> Iterator[Score]:
     """Plant every mistake about batches and order in a short run on random data."""
-    for index, mistake in enumerate(RECORDS):
-        score = Score(mistake.name)
-        generator = np.random.default_rng([seed, 6000 + index])
-        for _ in range(networks):
-            one_run(score, mistake, generator)
-        yield score
+    return each(RECORDS, networks, (seed, 6000), one_run)
 
 
 def one_run(score: Score, mistake: RecordMistake, generator: np.random.Generator) -> None:
@@ -120,30 +127,30 @@ def one_run(score: Score, mistake: RecordMistake, generator: np.random.Generator
 
 def calls(networks: int, seed: int) -> Iterator[Score]:
     """Plant every mistake that one call makes in the next."""
-    for index, mistake in enumerate(CALLS):
-        score = Score(mistake.name)
-        generator = np.random.default_rng([seed, 3000 + index])
-        for _ in range(networks):
-            network = draw(generator)
-            faulty = plant(mistake, activation=network.activation, reduction=network.reduction)
-            start = perf_counter()
-            found, _ = timed(bare(faulty), network)
-            told(score, mistake.name, found, start, str(network))
-        yield score
+    return each(CALLS, networks, (seed, 3000), one_call)
+
+
+def one_call(score: Score, mistake: CallMistake, generator: np.random.Generator) -> None:
+    """Plant one of them and diagnose the network."""
+    network = draw(generator)
+    faulty = plant(mistake, activation=network.activation, reduction=network.reduction)
+    start = perf_counter()
+    found, _ = timed(bare(faulty), network)
+    told(score, mistake.name, found, start, str(network))
 
 
 def curves(networks: int, seed: int) -> Iterator[Score]:
     """Draw every wrong curve from random right ones."""
-    for index, mistake in enumerate(REPORTING):
-        score = Score(mistake.name)
-        generator = np.random.default_rng([seed, 4000 + index])
-        for _ in range(networks):
-            right = {name: generator.uniform(size=12) for name in all_curves()}
-            wrong = {n: c for n, c in mistake.curves(right).items() if n in DRAWN}
-            ends = {name: np.nan_to_num(curve, nan=0.5) for name, curve in wrong.items()}
-            start = perf_counter()
-            told(score, mistake.name, diagnose_curves(ends, right), start, "curves")
-        yield score
+    return each(REPORTING, networks, (seed, 4000), one_drawing)
+
+
+def one_drawing(score: Score, mistake: CurveMistake, generator: np.random.Generator) -> None:
+    """Draw one of them beside the right curves."""
+    right = {name: generator.uniform(size=12) for name in all_curves()}
+    wrong = {name: curve for name, curve in mistake.curves(right).items() if name in DRAWN}
+    ends = {name: np.nan_to_num(curve, nan=0.5) for name, curve in wrong.items()}
+    start = perf_counter()
+    told(score, mistake.name, diagnose_curves(ends, right), start, "curves")
 
 
 DRAWN = (*CURVES, "test_loss", "test_accuracy")
@@ -156,17 +163,17 @@ def all_curves() -> tuple[str, ...]:
 
 def starts(networks: int, seed: int) -> Iterator[Score]:
     """Draw initial weights with every wrong standard deviation; every second draw is unknown."""
-    for index, mistake in enumerate(START):
-        score = Score(mistake.name)
-        generator = np.random.default_rng([seed, 5000 + index])
-        for _ in range(networks):
-            sizes = tuple(int(n) for n in generator.integers(100, 300, size=3))
-            right = manual_mlp.initial_parameters((*sizes, 10), generator)
-            wrong = {n: respread(n, w, mistake.spread) for n, w in right.items()}
-            reference = right if score.tried % 2 else None
-            start = perf_counter()
-            told(score, mistake.name, diagnose_start(wrong, reference=reference), start, str(sizes))
-        yield score
+    return each(START, networks, (seed, 5000), one_start)
+
+
+def one_start(score: Score, mistake: StartMistake, generator: np.random.Generator) -> None:
+    """Draw initial weights with one of them."""
+    sizes = tuple(int(n) for n in generator.integers(100, 300, size=3))
+    right = manual_mlp.initial_parameters((*sizes, 10), generator)
+    wrong = {name: respread(name, w, mistake.spread) for name, w in right.items()}
+    reference = right if score.tried % 2 else None
+    start = perf_counter()
+    told(score, mistake.name, diagnose_start(wrong, reference=reference), start, str(sizes))
 
 
 def respread(name: str, w: NDArray[Any], spread: Callable[[int, int], float]) -> NDArray[Any]:

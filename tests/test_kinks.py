@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import manual_mlp
 from compare import Experiment, Manual, Result
 from compare.checks.same_point import Examined
+from compare.checks.stages import first_wrong_stage
 from compare.data import DataSet
 from compare.inputs import draw_inputs
 from compare.records import Arrays
@@ -44,6 +45,27 @@ def test_the_other_slope_at_a_kink_agrees_and_is_named(unit: Unit, dtype: str) -
     examined = point.judged(*point.gradients({unit: other_slope(point, unit)}))
     assert examined.agrees
     assert found(examined) == {unit}
+
+
+@pytest.mark.parametrize("rows", [200, 300])
+@pytest.mark.parametrize("seed", range(6))
+def test_intermediates_of_the_other_slope_agree_too_however_many_samples_there_are(
+    seed: int, rows: int
+) -> None:
+    unit = (1, 0, 0)
+    point = kinked([unit], (7, 12, 10), rows=rows, seed=seed)
+    slope = other_slope(point, unit)
+    examined = point.judged(*point.gradients({unit: slope}))
+    values = manual_mlp.forward(point.parameters, point.x)
+    dlogits = manual_mlp.grad_ce(point.targets, values["logits"])
+    mask = values["z1"] > 0
+    mask[0, 0] = slope
+    shown = {"dlogits": dlogits, "dz1": (dlogits @ point.parameters["w2"].T) * mask}
+    assert examined.agrees
+    assert first_wrong_stage(examined, shown, 2) is None
+    shown["dz1"] = shown["dz1"] * np.float32(1.001)
+    wrong = first_wrong_stage(examined, shown, 2)
+    assert wrong is not None and wrong.name == "dz1"
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

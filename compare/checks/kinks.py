@@ -4,8 +4,9 @@ ReLU at 0 has two right slopes, and anything between. Where two correct sides la
 sides of it, a gradient moves by several per cent although nobody is wrong. So kinks are resolved,
 not widened: the difference must be `sum_k t_k C_k`, with C_k the contribution of kink k to the
 reference's gradient and t_k a change of slope between the one-sided slopes, and what is left
-must be within the ordinary allowance of a reference that takes these slopes itself. Only where
-there are too many to say which is the allowance widened, and the point weak.
+must be within the ordinary allowance of a reference that takes these slopes itself (where a few
+among thousands of samples change, of the reference as it is). Only where there are too many to say
+which is the allowance widened, and the point weak.
 """
 
 from __future__ import annotations
@@ -76,9 +77,15 @@ def explanations(
     def explained(slopes: Slopes, *, quickly: bool = True) -> Iterator[Explanation]:
         moved = effect(point, slopes)
         expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
+
+        def anew() -> Allowances:
+            return allow(substituted(point, slopes), expected)
+
         if quickly and len(slopes) * SAMPLES_PER_UNIT <= len(point.x):
-            yield Explanation(expected, point.allowances, slopes)
-        yield Explanation(expected, allow(substituted(point, slopes), expected), slopes)
+            # Intermediates of the changed units themselves move by all they are.
+            there = replace(point.allowances, unordered=lambda: anew().unordered())
+            yield Explanation(expected, there, slopes)
+        yield Explanation(expected, anew(), slopes)
 
     for common in CONVENTIONS:
         slopes = at_kink(point, together(exact, near), common)

@@ -43,14 +43,13 @@ def first_wrong_stage(examined: Examined, shown: Arrays, depth: int) -> Comparis
 
     None also where that is a gradient whose own dz is not shown: `stage_of` then tells more.
     """
-    known = examined.comparisons
+    known, values = examined.comparisons, examined.reference_values
     for stage in order_of_stages(depth):
         allowance = examined.allowances.intermediate(stage)
         compared = known.get(stage)
-        if stage in shown and stage in examined.reference_values and allowance is not None:
-            reference = examined.reference_values[stage]
-            if shown[stage].shape == reference.shape:
-                compared = compare_entries(stage, shown[stage], reference, allowance)
+        if stage in shown and stage in values and allowance is not None:
+            if shown[stage].shape == values[stage].shape:
+                compared = compare_entries(stage, shown[stage], values[stage], allowance)
         if compared is not None and not compared.agrees:
             return compared if stage in shown or upstream(stage, depth) in shown else None
     return None

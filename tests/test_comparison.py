@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import hypothesis.extra.numpy as npst
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from compare.checks.comparison import (
     compare_entries,
     compare_projection,
 )
+from compare.checks.drift import between
 from compare.checks.weak import smallest_scale_error
 from tests.kinked import kinked
 
@@ -226,3 +229,33 @@ def test_infinities_and_nan_are_not_equal_to_themselves_in_any_block() -> None:
 def test_a_length_neither_overflows_nor_vanishes(scale: float) -> None:
     array = np.array([[3.0, 0.0], [0.0, -4.0]]) * scale
     assert length(array) == pytest.approx(5 * scale, rel=1e-12)
+
+
+@pytest.mark.parametrize("at", [0, BLOCK, 3 * BLOCK + 7])
+def test_a_shift_and_a_distance_are_seen_in_every_block(at: int) -> None:
+    reference = np.zeros(4 * BLOCK)
+    reference[at] = 2.0
+    manual = reference * 1.5
+    found = compare_projection("dw1 projection", manual, reference, 1.0)
+    assert found is not None and found.worst.error == 0.5
+    assert between(manual, reference) == 1.0
+
+
+@pytest.mark.parametrize("at", [0, BLOCK, 3 * BLOCK + 7])
+def test_the_entry_that_tells_most_is_found_in_every_block(at: int) -> None:
+    allowed, reference = np.ones((4, BLOCK)), np.ones((4, BLOCK))
+    allowed.flat[at] = 1e-3
+    allowances = mock.Mock(gradients={"w1": allowed}, projections={"w1": np.inf})
+    assert smallest_scale_error("w1", reference, allowances) == pytest.approx(1.5e-3)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (6,), (2, 4), (1, 3), (1,)])
+def test_an_allowance_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="their allowance is"):
+        compare_entries("dw1", np.ones((2, 3)), np.zeros((2, 3)), np.ones(shape))
+
+
+def test_a_projection_of_numbers_that_overflow_says_nothing_and_warns_of_nothing() -> None:
+    for manual, reference in (([np.inf, 1.0], [np.inf, 1.0]), ([1e308, 1.0], [-1e308, 1.0])):
+        found = compare_projection("p", np.array(manual), np.array(reference), 1.0)
+        assert found is None

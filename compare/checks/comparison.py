@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compare.allowance.squares import DOTTED
 from compare.result import Worst
 
 Float = NDArray[np.float64]
-Allowing = Callable[[slice], NDArray[np.floating]]
+Allowing = Callable[[slice], Float]
 """Gives the allowances of a part of the flattened entries."""
 
-BLOCK = 1 << 14
-"""Entries compared at a time: 128 KiB of float64, and all that is made of them stays in cache."""
+BLOCK = DOTTED
+"""Entries compared at a time: all that is made of them stays in cache."""
 
 
 class EmptyComparison(ValueError):
@@ -63,7 +64,7 @@ def compare_entries(
         raise ValueError(f"{name}: manual is {left.shape} and reference is {right.shape}.")
     if left.size == 0:
         raise EmptyComparison(f"{name} has no entries, so nothing was compared.")
-    allowed = allowance if callable(allowance) else _given(allowance)
+    allowed = allowance if callable(allowance) else _given(name, allowance, left.shape)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         worst = _worst_entry(left.reshape(-1), right.reshape(-1), allowed)
     finite = bool(np.isfinite(worst.ratio))
@@ -95,10 +96,15 @@ class Entry(NamedTuple):
     ratio: float
 
 
-def _given(allowance: ArrayLike) -> Allowing:
-    """Hand out an allowance that is there already."""
-    entries = np.asarray(allowance, dtype=np.float64).reshape(-1)
-    return (lambda part: entries) if entries.size == 1 else entries.__getitem__
+def _given(name: str, allowance: ArrayLike, shape: tuple[int, ...]) -> Allowing:
+    """Hand out an allowance that is there already: one for all entries, or one for each."""
+    entries = np.asarray(allowance, dtype=np.float64)
+    if entries.ndim == 0:
+        everywhere = entries.reshape(1)
+        return lambda part: everywhere
+    if entries.shape != shape:
+        raise ValueError(f"{name}: entries are {shape} and their allowance is {entries.shape}.")
+    return entries.reshape(-1).__getitem__
 
 
 def _worst_entry(left: NDArray[Any], right: NDArray[Any], allowed: Allowing) -> Entry:
@@ -145,14 +151,17 @@ def compare_projection(
 
     One number for the whole tensor: it sees a wrong scale that every single entry hides.
     """
+    if not np.isfinite(allowance):
+        return None
     left, right = manual.reshape(-1), reference.reshape(-1)
     norm = moved = 0.0
-    for start in range(0, right.size, BLOCK):
-        part = slice(start, start + BLOCK)
-        wide = right[part].astype(np.float64)
-        norm += float(np.vdot(wide, wide))
-        moved += float(np.vdot(np.subtract(left[part], wide), wide))
-    if not 0.0 < norm < np.inf or not np.isfinite(allowance):
+    with np.errstate(invalid="ignore", over="ignore"):
+        for start in range(0, right.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            wide = right[part].astype(np.float64)
+            norm += float(np.vdot(wide, wide))
+            moved += float(np.vdot(np.subtract(left[part], wide), wide))
+    if not 0.0 < norm < np.inf:
         return None
     shift = moved / norm
     worst = Worst(

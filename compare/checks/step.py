@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Arithmetic
-from compare.checks.comparison import Allowing, Comparison, compare_entries
+from compare.checks.comparison import Allowing, Comparison, Float, compare_entries
 from compare.records import Record
 
 Real = NDArray[np.floating]
@@ -70,22 +70,22 @@ class StepCheck:
             found[v] = compare_entries(v, after.state[v], state[v], state_allowance)
         return found
 
-    def _state_allowance(self, dw: Real, before: Real, part: slice) -> Real:
+    def _state_allowance(self, dw: Real, before: Real, part: slice) -> Float:
         """A(v) for `v = momentum*v + dw` (or learning_rate*dw): roundings add like a root."""
         rate = self.learning_rate if self.form == "velocity" else 1.0
         unit = sqrt(IN_STATE) * self.arithmetic.unit
-        size = np.abs(dw[part]) * (abs(rate) * unit)
+        size: Float = np.abs(dw[part], dtype=np.float64) * (abs(rate) * unit)
         size += np.abs(before[part]) * (abs(self.momentum) * unit)
         size += IN_STATE * self.arithmetic.tiny
         return size
 
     def _parameter_allowance(
         self, expected: Real, v: Real, state_allowance: Allowing, part: slice
-    ) -> Real:
+    ) -> Float:
         """A(w) for `w -= v` (or learning_rate*v): what v carries, and the subtraction's own."""
         rate = 1.0 if self.form == "velocity" else abs(self.learning_rate)
         unit = sqrt(IN_PARAMETER) * self.arithmetic.unit
-        size = np.abs(expected[part]) * unit
+        size: Float = np.abs(expected[part], dtype=np.float64) * unit
         size += np.abs(v[part]) * (rate * unit)
         size += state_allowance(part) * rate
         size += self.arithmetic.tiny

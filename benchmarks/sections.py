@@ -13,6 +13,7 @@ from benchmarks import checked, footprint, numpy_contenders, torch_contenders
 from benchmarks.machine import machine
 from benchmarks.problem import SHAPES, Problem, draw, label
 from benchmarks.timing import Timing, interleave
+from compare.threads import given_threads, worthwhile_threads
 
 DTYPES = ("float32", "float64")
 COMPILED = "torch compiled"
@@ -81,7 +82,14 @@ def check_rows(arguments: argparse.Namespace) -> list[Row]:
 
 
 def checks(problem: Problem, arguments: argparse.Namespace) -> Row:
-    """One row of that; a check of one gradient is told in reference gradients."""
+    """One row of that, all of it on as many threads as a run of this size takes."""
+    threads = worthwhile_threads(len(problem.x), problem.sizes) or arguments.threads
+    with given_threads(threads):
+        return {"threads": threads} | checked_row(problem, arguments)
+
+
+def checked_row(problem: Problem, arguments: argparse.Namespace) -> Row:
+    """The times, and their ratios; a check of one gradient is told in reference gradients."""
     needed = interleave(checked.necessary(problem), rounds=arguments.rounds, turn=arguments.turn)
     epoch = checked.checked_epochs(problem, arguments.epochs)
     single = interleave(checked.single_checks(problem), rounds=2, turn=arguments.turn)

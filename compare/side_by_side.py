@@ -69,7 +69,8 @@ def run_training(
     """
     inputs = draw_inputs(experiment, data)
     manual = our_manual(experiment) if manual is None else manual
-    with given_threads(experiment.threads or worthwhile_threads(experiment, inputs)):
+    rows = max(len(batch) for batch in inputs.order[0]) if inputs.order else 0
+    with given_threads(experiment.threads or worthwhile_threads(rows, inputs.sizes)):
         reference = build_reference(experiment, inputs.sizes)
         judge = Judge(experiment=experiment, inputs=inputs, reference=reference)
         structure = enter_structure(

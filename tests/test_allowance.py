@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ import manual_mlp
 from compare.allowance import LAMBDA, Allowances, Arithmetic, Batch, network_allowances, squares
 from compare.allowance.alike import row_identities
 from compare.allowance.dense import Dense
+from compare.allowance.followed import Led
 from compare.allowance.lowrank import LowRank
 from compare.allowance.softmax import softmax_allowance, softmax_rows, target_slack
-from compare.allowance.walk import beyond_squares, leading
+from compare.allowance.spread import Right
 from compare.checks.same_point import SamePoint
 from torch_reference import Reference
 
@@ -163,14 +165,29 @@ def test_one_hot_targets_have_no_slack_and_soft_ones_what_they_miss() -> None:
 def test_an_error_that_is_followed_is_carried_exactly() -> None:
     generator = np.random.default_rng(0)
     dlogits, w = generator.random((9, 4)), generator.normal(size=(4, 12))
-    led = leading(dlogits)
-    assert (np.count_nonzero(led, axis=1) == 1).all()
-    assert (led.max(axis=1) == dlogits.max(axis=1)).all()
-    assert beyond_squares(led, w, w * w).max() < 1e-14  # one error is what its square says
-    down = led @ w
-    back = generator.normal(size=(12, 7))
-    beyond = beyond_squares(down, back, back * back)
-    assert (np.square(down) @ (back * back) + beyond >= np.square(down @ back) - 1e-12).all()
+    led = Led.of(dlogits, every=True)
+    assert (np.count_nonzero(led.entries, axis=1) == 1).all()
+    assert (led.entries.max(axis=1) == dlogits.max(axis=1)).all()
+    down, followed = led.through(Right(w))
+    assert followed.square.max() < 1e-14  # one error is what its square says
+    slope, back = generator.random((9, 12)), generator.normal(size=(12, 7))
+    sloped = down.sloped(slope)
+    _, beyond = sloped.through(Right(back))
+    exact = np.square((led.entries @ w * slope) @ back)
+    assert (np.square(sloped.entries) @ (back * back) + beyond.square >= exact - 1e-12).all()
+
+
+def test_rows_that_are_not_followed_are_bounded_by_those_that_are() -> None:
+    generator = np.random.default_rng(0)
+    dlogits = np.repeat(generator.random((40, 4)), 50, axis=0)  # each row 50 times
+    dlogits *= 10.0 ** generator.uniform(-6, 0, size=(2000, 1))
+    first, second = Right(generator.normal(size=(4, 12))), Right(generator.normal(size=(12, 7)))
+    some, every = (
+        Led.of(dlogits, every=every).through(first)[0].through(second)[1] for every in (False, True)
+    )
+    assert len(some.square) < 2000
+    bound = np.multiply.outer(some.sizes, some.per_size())
+    assert (bound >= every.square * (1 - 1e-9)).all()
 
 
 def one_after_the_other(h: Array, dz: Array) -> Array:
@@ -239,8 +256,6 @@ def test_tiny_float32_values_have_finite_allowances_in_factors_of_low_rank() -> 
         assert np.isfinite(entries).all(), name
 
 
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_both_forms_find_the_same_units_within_reach_of_a_kink(dtype: str) -> None:
     drawn = network((6, 300, 4), 200, dtype=dtype, scale=1e-3)
@@ -250,8 +265,8 @@ def test_both_forms_find_the_same_units_within_reach_of_a_kink(dtype: str) -> No
     z, spread = values["z1"], allowed(drawn, "relu", form=LowRank).forward.z[1]
     z = np.where(np.random.default_rng(0).random(z.shape) < 0.9, z, 0.9 * np.sqrt(spread.entries()))
     z[17] = 0
-    found = spread.reaching(0.0, z.astype(dtype))
-    expected = Dense(spread.entries()).reaching(0.0, z.astype(dtype))
+    found = spread.reaching((0.0,), z.astype(dtype))
+    expected = Dense(spread.entries()).reaching((0.0,), z.astype(dtype))
     assert len(found[0]) > 300
     for one, other in zip(found, expected, strict=True):
         assert one.tolist() == other.tolist()
@@ -273,12 +288,25 @@ def test_allowances_do_not_depend_on_where_blocks_of_a_gradient_end(
         assert pieces.projections[name] == pytest.approx(whole.projections[name], rel=1e-9)
 
 
-def test_a_batch_that_comes_again_is_not_read_again_and_another_is() -> None:
+def test_a_batch_that_comes_again_is_not_read_again_and_another_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     parameters, x, targets = network((6, 5, 3), 40)
-    check = SamePoint(Reference((6, 5, 3)), Arithmetic.of("float64"), "relu", "mean")
-    first = check.expect(parameters, x, targets)
-    scaled = check.expect(parameters, 8 * x, targets).point.allowances.gradients["w1"]
-    again = check.expect(parameters, x, targets)
-    for name, entries in first.point.allowances.gradients.items():
-        assert np.array_equal(entries, again.point.allowances.gradients[name])
-    assert scaled.min() > first.point.allowances.gradients["w1"].min()
+    read = mock.Mock(side_effect=Dense.read)
+    monkeypatch.setattr(Dense, "read", read)
+
+    def seen_by(check: SamePoint, *batch: Any) -> tuple[list[Array], int]:
+        read.reset_mock()
+        found = check.expect(parameters, *batch).point.allowances.gradients
+        return list(found.values()), sum(call.args[0] is batch[0] for call in read.mock_calls)
+
+    def fresh() -> SamePoint:
+        return SamePoint(Reference((6, 5, 3)), Arithmetic.of("float64"), "relu", "mean")
+
+    check, twice = fresh(), np.arange(40) // 2
+    batches = [(x, targets, None), (8 * x, targets, None), (x, targets[::-1], None)]
+    for batch in [*batches, (x, targets, twice), (x, targets, twice)]:
+        one, other = seen_by(check, *batch), seen_by(fresh(), *batch)
+        assert all(map(np.array_equal, one[0], other[0]))
+        assert other[1] == 1
+    assert one[1] == 0  # the last came twice

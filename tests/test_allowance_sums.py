@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from compare.allowance import Arithmetic
 from compare.allowance.alike import multiplicities, near_rows, row_identities, row_weights
 from compare.allowance.crowds import crowding
+from compare.allowance.spread import Right
 from compare.allowance.squares import (
     BLOCK,
     column_squares,
@@ -28,7 +29,7 @@ from compare.allowance.sums import (
     of_alike_terms,
     over_batch,
 )
-from compare.allowance.totals import rounding_of_total
+from compare.allowance.totals import rounding_of_losses, rounding_of_total
 
 Array = NDArray[Any]
 DTYPES = ("float64", "float32")
@@ -189,3 +190,18 @@ def test_products_with_squares_do_not_depend_on_where_blocks_end(rows: int) -> N
 def test_rows_are_told_apart_by_their_numbers_and_not_by_the_sign_of_a_zero() -> None:
     rows = np.array([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
     assert row_identities(rows).tolist() == [0, 0, 1, 0]
+
+
+def test_losses_whose_squares_vanish_are_weighed_all_the_same() -> None:
+    losses, twice = np.full(4, 1e-170), np.full(4, 2.0)
+    assert rounding_of_losses(losses, twice, Arithmetic.of("float64")) > 0
+
+
+def test_units_are_alike_if_their_weights_are_and_not_if_only_their_norms_are() -> None:
+    w = np.random.default_rng(0).normal(size=(60, 9)).astype(np.float32)
+    w[:, 4] = w[:, 1]
+    found = Right(w).often
+    assert found is not None
+    assert found.tolist() == [1, 2, 1, 1, 2, 1, 1, 1, 1]
+    w[0, 4] *= np.float32(1 + 2**-22)  # too little for a sum in float32
+    assert Right(w).often is None

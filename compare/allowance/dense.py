@@ -9,7 +9,7 @@ import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.rules import ActivationRule, lean
-from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope, Where
+from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope, Where, distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Dense:
             value *= factor
             square += value
         if made.followed is not None:
-            square += made.followed
+            square += made.followed.square
         square += made.constant
         return cls(square)
 
@@ -92,8 +92,8 @@ class Dense:
     def entries(self) -> Float:
         return self.square
 
-    def reaching(self, value: float, z: Real) -> tuple[Where, Where]:
-        rows, units = np.nonzero(np.abs(z - value) <= np.sqrt(self.square))
+    def reaching(self, kinks: tuple[float, ...], z: Real) -> tuple[Where, Where]:
+        rows, units = np.nonzero(distance(z, kinks) <= np.sqrt(self.square))
         return rows, units
 
     def some_entries(self, units: slice) -> Float:

@@ -93,11 +93,11 @@ def gradient_allowances(
     for part, block in blocks(total):
         square = squared(dw, db, part, scale)
         rounding = own.square(part, square)
-        rows[0, part] = square @ ones
+        rows[0, part] = np.vecdot(square, ones)
         rows[1, part] = np.vecdot(rounding, square)
         if more is not None:
             beside = more.times(part) * rounding
-            rows[2, part] = beside @ ones
+            rows[2, part] = np.vecdot(beside, ones)
             block += beside
         block += rounding
         np.sqrt(block, out=block)

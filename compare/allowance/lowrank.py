@@ -10,7 +10,7 @@ import numpy as np
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.dense import Dense
 from compare.allowance.rules import ActivationRule, lean
-from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope, Where
+from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope, Where, distance
 from compare.allowance.squares import blocks, largest_quotients, row_squares, squared_products
 
 EXACT = 32
@@ -49,10 +49,8 @@ class LowRank:
             rows += [carried.rows, (np.add.reduce(carried.columns, axis=1) @ carried.rows)[None]]
             columns += [carried.columns @ made.squares, made.right.one_sign[None]]
         if made.followed is not None:
-            sizes = np.add.reduce(made.followed, axis=1)
-            sizes += float(sizes.mean()) or 1.0
-            rows.append(sizes[None])
-            columns.append(np.maximum.reduce(made.followed / sizes[:, None])[None])
+            rows.append(made.followed.sizes[None])
+            columns.append(made.followed.per_size()[None])
         return cls(np.concatenate(rows), np.concatenate(columns))
 
     def activated(self, rule: ActivationRule, z: Real, h: Real, arithmetic: Arithmetic) -> Self:
@@ -117,16 +115,16 @@ class LowRank:
     def entries(self) -> Float:
         return self.rows.T @ self.columns
 
-    def reaching(self, value: float, z: Real) -> tuple[Where, Where]:
-        """Look closely only where z is near enough to the value for the widest of a block."""
+    def reaching(self, kinks: tuple[float, ...], z: Real) -> tuple[Where, Where]:
+        """Look closely only where z is near enough to a kink for the widest of a block."""
         found = [(np.empty(0, np.intp), np.empty(0, np.intp))]
         for part, block in blocks(z):
             widest = np.maximum.reduce(self.rows[:, part], axis=1) @ self.columns  # (H,)
-            distance = np.abs(block - value)
-            farther = distance > np.sqrt(widest).astype(z.dtype) * ROUNDED_UP
+            away = distance(block, kinks)
+            farther = away > np.sqrt(widest).astype(z.dtype) * ROUNDED_UP
             rows, units = np.nonzero(~farther)  # NaN is not farther
             exact = np.einsum("kn,kn->n", self.rows[:, part][:, rows], self.columns[:, units])
-            near = distance[rows, units] <= np.sqrt(exact)
+            near = away[rows, units] <= np.sqrt(exact)
             found.append((rows[near] + part.start, units[near]))
         rows, units = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return rows, units

@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.alike import multiplicities
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.rules import ActivationRule
 from compare.allowance.squares import column_squares
@@ -43,14 +44,36 @@ class Operand:
 
 @dataclass(frozen=True)
 class Right:
-    """What the rules read of a matrix that is multiplied from the right, (n, H)."""
+    """What the rules read of a matrix that is multiplied from the right, (n, H).
+
+    `untransposed`: the matrix whose transpose it is, if that has been read before.
+    """
 
     entries: Real
+    untransposed: Right | None = None
+
+    @property
+    def transposed(self) -> Right:
+        """The same for the transpose, (H, n)."""
+        return Right(self.entries.T, self)
 
     @cached_property
     def squares(self) -> Float:
         """The squares of all entries, (n, H)."""
+        if self.untransposed is not None:
+            return self.untransposed.squares.T
         return np.square(self.entries, dtype=np.float64)
+
+    @cached_property
+    def often(self) -> Float | None:
+        """How often each column occurs, (H,), or None if all differ.
+
+        Equal columns have equal sums of squares; in float32 so have some that are not equal.
+        """
+        times = multiplicities(self.columns)
+        if times is None or self.entries.dtype == np.float64:
+            return times
+        return multiplicities(np.add.reduce(self.squares))
 
     @cached_property
     def columns(self) -> Float:
@@ -72,6 +95,26 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """Squared allowance of errors that were followed one by one, beyond what their squares say.
+
+    `square`, (S, H), in some `rows`; elsewhere in proportion to `sizes`, (N,), those squared errors
+    where they came from.
+    """
+
+    sizes: Float
+    rows: slice | NDArray[np.int64]
+    square: Float
+
+    def per_size(self) -> Float:
+        """Return the largest of each column per size, (H,)."""
+        sizes = self.sizes[self.rows, None]
+        quotients = np.divide(self.square, sizes, out=np.zeros(self.square.shape), where=sizes > 0)
+        largest: Float = np.maximum.reduce(quotients)
+        return largest
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """What the rule of a product `value = left @ right + constant` reads.
 
@@ -79,7 +122,6 @@ class Product:
     themselves for a row of norm 1, (H,); what is left of it, `of_value`, times `value**2`. `alike`:
     how often each of the n inner items occurs, (n,), or None. `constant`: squared allowance that
     every row has, (H,). `common`: squared relative error that all of a row share, (N,).
-    `followed`: squared allowance of errors that were followed one by one, (N, H).
     """
 
     rows: Float
@@ -90,7 +132,7 @@ class Product:
     of_value: float
     constant: Float
     common: Float | None = None
-    followed: Float | None = None
+    followed: Followed | None = None
 
     @property
     def squares(self) -> Float:
@@ -123,6 +165,12 @@ class Gathered:
     columns: Float
 
 
+def distance(z: Real, kinks: tuple[float, ...]) -> Real:
+    """Return how far each entry is from the nearest of the kinks."""
+    nearest: Real = np.minimum.reduce([np.abs(z - kink) for kink in kinks])
+    return nearest
+
+
 class Spread(Protocol):
     """Squared allowances of a matrix, (N, H)."""
 
@@ -152,8 +200,8 @@ class Spread(Protocol):
     def entries(self) -> Float:
         """Return the squared allowances, (N, H)."""
 
-    def reaching(self, value: float, z: Real) -> tuple[Where, Where]:
-        """Return the `(rows, units)` with |z - value| within the allowance."""
+    def reaching(self, kinks: tuple[float, ...], z: Real) -> tuple[Where, Where]:
+        """Return the `(rows, units)` where z is within its allowance of a kink."""
 
     def some_entries(self, units: slice) -> Float:
         """Return a copy of some of their columns."""

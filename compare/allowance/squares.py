@@ -1,4 +1,4 @@
-"""Sums of squares of whole matrices, in float64 or as good as that.
+"""Sums of squares of whole matrices, right to four digits, which is plenty for an allowance.
 
 The squares of a large matrix are never stored: each block of rows is squared and used up while it
 is warm.
@@ -17,7 +17,9 @@ Real = NDArray[np.floating]
 BLOCK = 16_000
 """Entries of a block: what is made of them stays in cache, and is small enough (below 128 KiB)
 that the C library keeps its memory instead of asking the system for it again."""
-MOST_ADDED = 1 << 16
+DOTTED = 1 << 13
+"""Terms of a dot product at a time: from 10,000 on OpenBLAS wakes a second thread for each."""
+MOST_ADDED = 1 << 12
 """So many squares are added up in float32, one after the other, before it goes on in float64."""
 SAFELY = 1e-30
 """Sums of squares between this and its inverse may be made in float32."""
@@ -73,8 +75,8 @@ def safe(squares: Real) -> NDArray[np.bool_]:
 def length(array: Real) -> float:
     """Return `sqrt(sum_i array_i**2)` over all entries, whatever their size."""
     flat, total = array.reshape(-1), 0.0
-    for start in range(0, flat.size, BLOCK):
-        wide = flat[start : start + BLOCK].astype(np.float64, copy=False)
+    for start in range(0, flat.size, DOTTED):
+        wide = flat[start : start + DOTTED].astype(np.float64, copy=False)
         total += float(np.vdot(wide, wide))
     if SMALL <= total < np.inf:
         return float(np.sqrt(total))
@@ -114,7 +116,10 @@ def squared_products(left: Real, sizes: Float, across: Float) -> Float:
 
 
 def largest_quotients(above: Real, rows: Float, constant: Float | float = 0.0) -> Float:
-    """Return `max_i (above_ij - constant_j)**2 / rows_i`, (H,), over the i with `rows_i` > 0."""
+    """Return `max_i (above_ij - constant_j)**2 / rows_i`, (H,), over the i with `rows_i` > 0.
+
+    Rows too short for their inverse to fit the format count as the shortest for which it does.
+    """
     root = np.divide(1.0, np.sqrt(rows), out=np.zeros(len(rows)), where=rows > 0)
     root = np.minimum(root, np.finfo(above.dtype).max).astype(above.dtype)
     constant = np.asarray(constant, dtype=above.dtype)

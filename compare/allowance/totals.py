@@ -40,9 +40,10 @@ def rounding_of_losses(losses: Float, weights: Float | None, arithmetic: Arithme
     """Return the same for the losses of a batch, none negative; `weights`: their occurrences."""
     total = float(np.add.reduce(losses))
     times = float(np.max(roundings(losses[:, None], np.array([total]), arithmetic)))
-    if weights is not None and total > 0:
-        square = losses * losses
-        often = float(square @ weights) / float(np.add.reduce(square))
+    square = losses * losses
+    size = float(np.add.reduce(square))
+    if weights is not None and size > 0:
+        often = float(square @ weights) / size
         times += of_alike_terms(len(losses), often - 1)
     return arithmetic.unit * total * sqrt(own_square(times, 1.0, 1.0))
 

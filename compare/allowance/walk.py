@@ -20,15 +20,15 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from compare.allowance.alike import multiplicities
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
 from compare.allowance.dense import Dense
+from compare.allowance.followed import Led
 from compare.allowance.found import Allowances, ForwardAllowances, Values
 from compare.allowance.gradients import batch_sums, gradient_allowances
 from compare.allowance.head import head_allowances
 from compare.allowance.rules import ActivationRule
-from compare.allowance.spread import Float, Operand, Product, Real, Right, Slope, Spread
+from compare.allowance.spread import Float, Followed, Operand, Product, Real, Right, Slope, Spread
 from compare.allowance.sums import additions, own_square, usual
 
 S = TypeVar("S", bound=Spread)
@@ -96,7 +96,9 @@ class Pass(Generic[S]):
         found: dict[str, Float] = {}
         projections: dict[str, float] = {}
         common: Float | None = None
-        led = leading(np.sqrt(dz[len(layers)].entries())) if len(layers) > 2 else None
+        led: Led | None = None
+        if len(layers) > 2:
+            led = Led.of(np.sqrt(dz[len(layers)].entries()), every=self.form is Dense)
         for layer in reversed(layers):
             i = layer.number
             carried = dz[i].gathered(layer.h, layer.h_spread, operand, sums.weights)
@@ -108,11 +110,13 @@ class Pass(Generic[S]):
             if i > 1:
                 if i > 2:
                     common = shared_error(dz[i], operand, common)
-                dh[i - 1] = self._through(layer, operand, dz[i], common, led, scale)
+                right, followed = layer.w.transposed, None
+                if led is not None:
+                    led, followed = led.through(right)
+                    led = led.sloped(self.rule.slope(layer.h.entries[led.rows]))
+                dh[i - 1] = self._through(layer, right, operand, dz[i], common, followed, scale)
                 dz[i - 1] = self._sloped(layer, dh[i - 1], scale)
                 operand = self.form.read(self._scaled(f"dz{i - 1}", scale))
-                if led is not None:
-                    led = (led @ layer.w.entries.T) * self.rule.slope(layer.h.entries)
         entries = {name: found[name] for name in gradients}
         again = partial(self.unordered().backward, gradients)
         return Allowances(forward, entries, projections, dh, dz, scale, again)
@@ -130,7 +134,7 @@ class Pass(Generic[S]):
             z = self.form.product(
                 spread, self._product(operand, right, alike, self.values[name], number)
             )
-            alike = multiplicities(right.columns)
+            alike = right.often
             layers.append(Layer(number, right, operand, spread, z, alike))
             if number < depth:
                 h = self.values[f"h{number}"]
@@ -183,16 +187,14 @@ class Pass(Generic[S]):
         return self.form.of(np.square(scaled))
 
     def _through(
-        self, layer: Layer[S], dz: Operand, spread: S,
-        common: Float | None, led: Float | None, scale: float,
+        self, layer: Layer[S], right: Right, dz: Operand, spread: S,
+        common: Float | None, followed: Followed | None, scale: float,
     ) -> S:  # fmt: skip
-        """A(dh)**2 of the layer below, for `dh = dz @ w.T`."""
-        right = Right(layer.w.entries.T)
+        """A(dh)**2 of the layer below, for `dh = dz @ w.T`; `right` is `w.T`."""
         terms = len(right.entries)
         value = self._scaled(f"dh{layer.number - 1}", scale)
         own, of_value = self._own(dz, right, terms, value, 0.0)
         flushed = np.full(right.entries.shape[1], (terms * self.arithmetic.floor(scale)) ** 2)
-        followed = None if led is None else beyond_squares(led, right.entries, right.squares)
         made = Product(
             dz.rows, own, right, layer.unit_weights, value, of_value, flushed, common, followed
         )
@@ -208,25 +210,6 @@ class Pass(Generic[S]):
     def _scaled(self, name: str, scale: float) -> Real:
         values = self.values[name]
         return values if scale == 1.0 else values.astype(np.float64) * scale
-
-
-def leading(dlogits: Float) -> Float:
-    """Keep the largest entry of each row of A(dlogits), (N, K): the error that is followed exactly.
-
-    The logit of the target has by far the largest one in a fitted network, and hands it to all
-    units below: what they make of it adds up again, or cancels, two layers further down.
-    """
-    largest = np.zeros_like(dlogits)
-    at = np.arange(len(dlogits)), np.argmax(dlogits, axis=1)
-    largest[at] = dlogits[at]
-    return largest
-
-
-def beyond_squares(led: Float, right: Real, squares: Float) -> Float:
-    """Return by how much `(led @ right)**2` exceeds what adding squares says, (N, H)."""
-    exceeding = np.square(led @ right)
-    exceeding -= np.square(led) @ squares
-    return np.maximum(exceeding, 0.0, out=exceeding)
 
 
 def shared_error(spread: Spread, dz: Operand, common: Float | None) -> Float:

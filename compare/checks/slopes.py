@@ -77,13 +77,13 @@ class Point:
 
 def candidates(point: Point) -> Candidates:
     """Return per hidden layer the `(rows, units)` with |z - kink| within the allowance of z."""
-    found: Candidates = {}
-    for layer in range(1, point.depth):
+    kinks = ACTIVATION_RULES[point.activation].kinks
+    found: dict[int, tuple[Rows, Rows]] = {}
+    for layer in range(1, point.depth if kinks else 1):
         spread = point.allowances.forward.z[layer]
-        for kink in ACTIVATION_RULES[point.activation].kinks:
-            rows, units = spread.reaching(kink, point.values[f"z{layer}"])
-            if len(rows):
-                found = together(found, {layer: (rows, units)})
+        rows, units = spread.reaching(kinks, point.values[f"z{layer}"])
+        if len(rows):
+            found[layer] = rows, units
     return found
 
 

@@ -1,7 +1,8 @@
 """The time of a whole check on three networks, in reference gradients, on one thread.
 
 A check that compares needs the reference's gradient first, so its time is one reference gradient
-plus the rule's own; this project's includes its allowances; gradcheck needs no reference at all.
+plus the rule's own; this project's includes its allowances, which are also timed alone; gradcheck
+needs no reference at all.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from benchmarks.power.measures import MOST_EVALUATED, MOST_GRADCHECKED, OURS
 from benchmarks.power.ours import same_point
 from benchmarks.timing import interleave
 from compare.allowance.alike import row_identities
+from compare.checks.same_point import SamePoint
 
+ALLOWANCES = "this project's allowances alone"
 NETWORKS = (((16, 32, 10), 64), ((64, 48, 10), 1437), ((784, 1000, 10), 10_000))
 """Small, the default data's, and the report's: `(F, H, K)` and N."""
 
@@ -44,6 +47,7 @@ def seconds(case: Case, *, rounds: int, turn: float) -> dict[str, float]:
     calls: dict[str, Callable[[], object]] = {
         "reference": partial(check.reference.loss_and_gradients, *point),
         OURS: partial(check, *point, *manual, row_identities(case.x)),
+        ALLOWANCES: allowances(check, case),
     }
     calls |= {name: partial(rule, manual[1], gradients) for name, rule in peers.RULES.items()}
     if case.entries <= MOST_GRADCHECKED and case.operations <= MOST_EVALUATED:
@@ -51,6 +55,13 @@ def seconds(case: Case, *, rounds: int, turn: float) -> dict[str, float]:
     timed = interleave(calls, rounds=rounds, turn=turn)
     took = {name: timing.median for name, timing in timed.items()}
     return took | {name: took[name] + took["reference"] for name in peers.RULES}
+
+
+def allowances(check: SamePoint, case: Case) -> Callable[[], object]:
+    """Return what makes the allowances alone, at a point already evaluated."""
+    point = case.parameters, case.x, case.targets
+    expected = check.expect(*point, row_identities(case.x))
+    return partial(expected.allow, expected.point.values, expected.gradients)
 
 
 def in_reference_gradients(*, quick: bool) -> dict[str, dict[str, float]]:

@@ -77,12 +77,13 @@ def test_two_correct_sides_agree_at_every_update(name: str) -> None:
     require_agreement(result, updates=batches * experiment.epochs, epochs=experiment.epochs)
 
 
-@pytest.mark.parametrize(("dtype", "promised"), [("float64", 1e-6), ("float32", 1e-2)])
-def test_the_default_network_agrees_on_the_digits(dtype: str, promised: float) -> None:
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_default_network_agrees_on_the_digits_and_no_promised_error_could_be_missed(
+    dtype: str,
+) -> None:
     result = run_training(Experiment(dtype=dtype, epochs=25, threads=1))
     require_agreement(result, updates=25, epochs=25)
-    missed = [weak.smallest_scale_error or 0.0 for weak in result.weak]
-    assert max(missed, default=0.0) < promised, "no update where such an error could be missed"
+    assert [weak for weak in result.weak if weak.smallest_scale_error is not None] == []
 
 
 def test_everything_that_was_compared_is_named() -> None:

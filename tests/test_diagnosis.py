@@ -138,6 +138,36 @@ def test_slips_in_gradients_derived_separately_are_named_tensor_by_tensor() -> N
     assert "(In dw2 alone.)" in found[0].sentence
 
 
+def decayed(first: float, second: float) -> Callable[..., Any]:
+    """Return the right program with a share of the weights added to each of its two gradients."""
+
+    def wrong(parameters: Arrays, x: Array, y: Array) -> Any:
+        loss, g = bare(plant())(parameters, x, y)
+        w1, w2 = parameters["w1"], parameters["w2"]
+        return loss, g | {"w1": g["w1"] + first * w1, "w2": g["w2"] + second * w2}
+
+    return wrong
+
+
+def test_a_mistake_made_with_two_constants_is_told_with_each_and_proved_with_each() -> None:
+    found = diagnose(decayed(0.01, 0.02), sizes=SIZES)
+    assert [one.mistake for one in found] == ["l2-in-gradient-only"] * 2
+    assert [one.constant for one in found] == [0.02, 0.01]
+    assert ["alone" in one.sentence for one in found] == [True, True]
+    assert all(one.ratio_before > 1 >= one.ratio_after for one in found)
+
+
+def test_tensors_are_told_together_only_if_one_explanation_reproduces_them_all() -> None:
+    def wrong(parameters: Arrays, x: Array, y: Array) -> Any:
+        loss, gradients = decayed(0.01, 0.01)(parameters, x, y)
+        return loss, gradients | {"b1": len(x) * gradients["b1"], "b2": -gradients["b2"]}
+
+    found = diagnose(wrong, sizes=SIZES)
+    weights = only(tuple(one for one in found if one.mistake == "l2-in-gradient-only"))
+    assert "(In dw2 and dw1 alone.)" in weights.sentence and weights.constant == 0.01
+    assert len(found) == 3 and all(one.ratio_after <= 1 for one in found)
+
+
 def test_explanations_with_equal_numbers_are_all_listed_with_what_would_tell_them_apart() -> None:
     found = only(diagnose(faulty("mask-always-true"), sizes=SIZES))
     assert (found.mistake, found.also) == ("mask-missing", ("mask-always-true",))

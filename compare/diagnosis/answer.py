@@ -7,7 +7,7 @@ from typing import Any
 
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
-from compare.diagnosis.search import Finding
+from compare.diagnosis.search import Finding, adapted, showing
 from compare.diagnosis.separate import separating
 from compare.result import Diagnosis
 from compare.textbook import Point
@@ -21,22 +21,22 @@ def answer(found: Sequence[Finding], cases: Sequence[Case]) -> tuple[Diagnosis, 
 def diagnosis(finding: Finding, cases: Sequence[Case]) -> Diagnosis:
     """Return the best explanation of a finding in words, with what it explains."""
     best, *others = finding.explanations
-    seen = [restricted(case, finding.tensors) for case in cases]
-    case = telling(seen)[0]
-    said = sentence(best, case.point) + where(finding.tensors) + rivalry(best, others, case.point)
+    seen = showing(finding.tensors, cases) if finding.tensors else cases
+    point = telling(seen)[0].point
+    said = sentence(best, point) + where(finding.tensors) + rivalry(best, others, point)
     return Diagnosis(
         mistake=best.name,
         sentence=said,
         ratio_before=max(one.worst(NOTHING) for one in seen),
-        ratio_after=case.worst(best.overrides),
+        ratio_after=max(remaining(best, one) for one in seen),
         also=tuple(other.name for other in others),
         constant=next((part.constant for part in best.parts if part.fitted), None),
     )
 
 
-def restricted(case: Case, tensors: Sequence[str]) -> Case:
-    """Return the case as it is, or with the first of the tensors of a finding only."""
-    return case.only(tensors[0]) if tensors else case
+def remaining(explanation: Explanation, case: Case) -> float:
+    """Return the worst ratio with the mistake made, in the row of this batch if it is of a row."""
+    return case.worst((adapted(explanation, case) or explanation).overrides)
 
 
 def where(tensors: Sequence[str]) -> str:

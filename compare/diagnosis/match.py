@@ -54,12 +54,13 @@ class Case:
         self.wrong = {name: self.ratio(name, frozenset()) > 1.0 for name in observation.order}
         self.features = self._telling_features()
 
-    def only(self, name: str) -> Case:
-        """Return the same case with one tensor seen; passes and comparisons are shared."""
+    def only(self, *names: str) -> Case:
+        """Return the same case with some tensors seen; passes and comparisons are shared."""
         case = copy(self)
-        case.observation = Observation(self.point, {name: self.seen[name]}, self.observation.label)
+        seen = {name: self.seen[name] for name in names}
+        case.observation = Observation(self.point, seen, self.observation.label)
         case.seen = case.observation.seen
-        case.wrong = {name: self.wrong[name]}
+        case.wrong = {name: self.wrong[name] for name in case.observation.order}
         return case
 
     @property

@@ -58,16 +58,46 @@ def tensor_by_tensor(cases: Sequence[Case], first: Case) -> list[Finding]:
     """Return an explanation for each wrong tensor; all of them, or none at all."""
     order = first.observation.order
     wrong = [name for name in order if any(case.wrong.get(name) for case in cases)]
-    found: dict[str, tuple[tuple[str, ...], tuple[Explanation, ...]]] = {}
+    found: list[Finding] = []
     for name in wrong if len(order) > 1 else ():
-        seen = [case.only(name) for case in cases if name in case.seen]
+        seen = showing((name,), cases)
         alternatives = explanations(seen, telling(seen)[0], scaled)
         if not alternatives:
             return []
-        alternatives.sort(key=lambda explanation: len(broken(explanation, cases)))
-        tensors, _ = found.get(alternatives[0].name, ((), ()))
-        found[alternatives[0].name] = ((*tensors, name), tuple(alternatives))
-    return [Finding(alternatives, tensors) for tensors, alternatives in found.values()]
+        found = joined(found, Finding(mildest(alternatives, cases), (name,)), cases)
+    return found
+
+
+def showing(tensors: Sequence[str], cases: Sequence[Case]) -> list[Case]:
+    """Return the cases that show any of these tensors, with only these seen."""
+    shown = ((case, [name for name in tensors if name in case.seen]) for case in cases)
+    return [case.only(*names) for case, names in shown if names]
+
+
+def joined(found: Sequence[Finding], new: Finding, cases: Sequence[Case]) -> list[Finding]:
+    """Return the findings and a new one, as one with another that is the same mistake.
+
+    A mistake that explains two tensors with two constants is made twice: nothing is proved of a
+    tensor with the constant of another.
+    """
+    for index, one in enumerate(found):
+        if one.explanations[0].name == new.explanations[0].name:
+            if same := united(one, new, cases):
+                return [*found[:index], same, *found[index + 1 :]]
+    return [*found, new]
+
+
+def united(one: Finding, other: Finding, cases: Sequence[Case]) -> Finding | None:
+    """Return what explains the tensors of both findings with the same constants and layers."""
+    tensors = (*one.tensors, *other.tensors)
+    seen = showing(tensors, cases)
+    both = accepted((*one.explanations, *other.explanations), telling(seen)[0], seen)
+    return Finding(mildest(both, cases), tensors) if both else None
+
+
+def mildest(alternatives: Sequence[Explanation], cases: Sequence[Case]) -> tuple[Explanation, ...]:
+    """Return the alternatives, those first that would break the fewest right tensors."""
+    return tuple(sorted(alternatives, key=lambda explanation: len(broken(explanation, cases))))
 
 
 def broken(explanation: Explanation, cases: Sequence[Case]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import manual_mlp
+from compare import check
 from compare.diagnosis import (
     Observation,
     diagnose,
@@ -25,6 +27,7 @@ from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.probes import ORDINARY, on_a_kink, probe, reduced
 from compare.errors import BadInput
 from compare.mistakes.catalogue import named
+from compare.mistakes.fits import rounded
 from compare.mistakes.planting import bare, plant
 from compare.result import Diagnosis
 from compare.textbook import Pair, Point
@@ -279,6 +282,63 @@ def test_calls_of_a_pure_function_leave_nothing_behind() -> None:
     point = recorded(bare(plant())).point
     other = replace(point, x=point.x[::-1].copy())
     assert diagnose_calls(faulty("mask-missing"), (point, other, point)) == ()
+
+
+def keeping() -> Callable[..., Any]:
+    """Return a program that goes back through the layers it kept, whatever batch they are of."""
+    kept: list[tuple[Array, Array]] = []
+
+    def loss_and_gradients(parameters: Arrays, x: Array, y: Array) -> Any:
+        loss, gradients, shown = plant()(parameters, x, y)
+        kept.append((x.copy(), shown["h1"]))
+        x, h = kept[-2:][0]
+        dz = (shown["dlogits"] @ parameters["w2"].T) * (h > 0)
+        w2, w1, b1 = h.T @ shown["dlogits"], x.T @ dz, dz.sum(axis=0)
+        return loss, gradients | {"w1": w1, "b1": b1, "w2": w2}
+
+    return loss_and_gradients
+
+
+def test_values_kept_from_a_batch_of_another_size_raise_and_are_named_all_the_same() -> None:
+    assert only(diagnose(keeping(), sizes=SIZES)).mistake == "cached-values-of-call-before"
+
+
+def test_values_kept_from_a_batch_of_another_size_do_not_end_a_check() -> None:
+    point = recorded(bare(plant())).point
+    implementation = keeping()
+    implementation(point.parameters, point.x[::-1], point.targets[::-1])
+    result = check(implementation, parameters=point.parameters, x=point.x, targets=point.targets)
+    assert result.verdict == "disagrees"
+    assert only(result.diagnosis).mistake == "cached-values-of-call-before"
+
+
+def test_code_that_cannot_be_called_again_is_diagnosed_from_the_calls_it_took() -> None:
+    calls = count()
+
+    def tired(*arguments: Any) -> Any:
+        if next(calls) >= 5:
+            raise RuntimeError("no more")
+        return faulty("mask-missing")(*arguments)
+
+    assert only(diagnose(tired, sizes=SIZES)).mistake == "mask-missing"
+
+
+def test_not_a_number_left_in_the_parameters_is_no_step_and_no_error() -> None:
+    def spoiling(parameters: Arrays, x: Array, y: Array) -> Any:
+        result = faulty("mask-missing")(parameters, x, y)
+        parameters["w1"][0, 0] = np.nan
+        return result
+
+    assert only(diagnose(spoiling, sizes=SIZES)).mistake == "mask-missing"
+    assert list(rounded(np.nan)) == list(rounded(-np.inf)) == []
+
+
+def test_gradients_that_are_lists_are_diagnosed_like_arrays() -> None:
+    def listed(*arguments: Any) -> Any:
+        loss, gradients = faulty("mask-missing")(*arguments)
+        return loss, {name: gradient.tolist() for name, gradient in gradients.items()}
+
+    assert only(diagnose(listed, sizes=SIZES)).mistake == "mask-missing"
 
 
 def test_facts_say_which_tensors_rows_and_ratio() -> None:

@@ -54,9 +54,24 @@ def make(implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]
     return Row(tuple(made), kept)
 
 
+def repeated(implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]) -> Row | None:
+    """Call the implementation at each point; None if it raises.
+
+    Tried twice: the first call may meet what a batch of another size left behind, and leaves
+    something of the right size behind itself.
+    """
+    for _ in range(2):
+        try:
+            return make(implementation, points)
+        except Exception:  # the user's code: it was made for other calls than these
+            continue
+    return None
+
+
 def flattened(gradients: Arrays) -> Arrays:
     """Return the arrays themselves as dw1, db1, ..., biases as (H,)."""
-    return {f"d{name}": flat(g) if name[0] == "b" else g for name, g in gradients.items()}
+    arrays = {name: np.asarray(gradient) for name, gradient in gradients.items()}
+    return {f"d{name}": flat(g) if name[0] == "b" else g for name, g in arrays.items()}
 
 
 def copied(arrays: Arrays) -> Arrays:
@@ -75,10 +90,10 @@ def diagnose_calls(
     """Return the mistake that reproduces what calls at these points leave behind.
 
     The last point should be the first one again. Empty: nothing was left behind, or no known
-    mistake reproduces it.
+    mistake reproduces it, or the implementation cannot be called again.
     """
-    row = make(implementation, points)
-    if not suspicious(row):
+    row = repeated(implementation, points)
+    if row is None or not suspicious(row):
         return ()
     passes = [Pass(point) for point in points]
     before = worst(row, passes, None, 0.0)
@@ -88,10 +103,10 @@ def diagnose_calls(
 def suspicious(row: Row) -> bool:
     """Return whether anything was left behind: in arguments, kept results or the last call."""
     first, *_, last = row.calls
-    repeated = first.point is last.point
+    again = first.point is last.point
     return (
         not row.kept
-        or (repeated and not unchanged(first.returned, last.returned))
+        or (again and not unchanged(first.returned, last.returned))
         or not all(unchanged(call.arguments, handed(call.point)) for call in row.calls)
     )
 
@@ -148,6 +163,7 @@ def constants(mistake: CallMistake, row: Row, passes: Sequence[Pass]) -> Iterato
     call, made = next(calls(row, passes))
     gradient = call.now.named("dw1").value
     moved = right_argument(call, "w1", 0.0).value - made.arguments["w1"]
-    step = float((moved * gradient).sum() / (gradient * gradient).sum())
-    if step:
+    with np.errstate(all="ignore"):
+        step = float((moved * gradient).sum() / (gradient * gradient).sum())
+    if step and np.isfinite(step):
         yield from rounded(step)

@@ -18,8 +18,11 @@ NARROW = 1e-15
 def rounded(constant: float) -> Iterator[float]:
     """Yield what people type near `constant`, then `constant`.
 
-    The power of ten, if it is one within a factor of two, and one, two and three digits.
+    The power of ten, if it is one within a factor of two, and one, two and three digits. Nothing
+    near NaN or infinity: nobody types those.
     """
+    if not np.isfinite(constant):
+        return
     power = f"{np.sign(constant):.0f}e{round(np.log10(abs(constant)))}" if constant else "0"
     near = [power] if constant and 0.5 < float(power) / constant < 2.0 else []
     digits = [f"{constant:.{n}e}" for n in range(3)]

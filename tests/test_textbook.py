@@ -124,6 +124,12 @@ def test_beyond_the_largest_number_of_the_dtype_is_infinity() -> None:
     assert np.isnan(p.value).tolist() == [[False, True, False]]
 
 
+def test_beyond_the_largest_number_is_infinity_beside_a_nan_too() -> None:
+    made = exact(np.zeros(3), np.float32).made(np.array([np.nan, -1e39, 1.0]), np.ones(3))
+    assert np.isnan(made.value[0]) and made.value[1:].tolist() == [-np.inf, 1.0]
+    assert made.allowance.tolist() == [0.0, 0.0, 1.0]
+
+
 def test_a_quotient_is_unbounded_where_the_divisor_may_be_zero() -> None:
     one = exact(np.ones(2), np.float64)
     divisor = Pair(np.array([1e-3, 1.0]), np.array([1e-2, 1e-2]), np.dtype(np.float64))

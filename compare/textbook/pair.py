@@ -74,12 +74,9 @@ class Pair:
         allowance = np.asarray(allowance, dtype=np.float64)
         if np.isnan(allowance.max(initial=0.0)):  # 0 times an unbounded error
             allowance = np.where(np.isnan(allowance), np.inf, allowance)
-        peak = np.abs(value).max(initial=0.0)
-        if peak > largest_of(self.dtype):
-            value = np.where(
-                np.abs(value) > largest_of(self.dtype), np.copysign(np.inf, value), value
-            )
-        if not np.isfinite(peak):
+        largest = largest_of(self.dtype)
+        if not np.abs(value).max(initial=0.0) <= largest:  # not >: the maximum may be NaN
+            value = np.where(np.abs(value) > largest, np.copysign(np.inf, value), value)
             allowance = np.where(np.isfinite(value), allowance, 0.0)
         return Pair(value, allowance, self.dtype)
 

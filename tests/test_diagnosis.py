@@ -307,7 +307,9 @@ def test_values_kept_from_a_batch_of_another_size_do_not_end_a_check() -> None:
     point = recorded(bare(plant())).point
     implementation = keeping()
     implementation(point.parameters, point.x[::-1], point.targets[::-1])
-    result = check(implementation, parameters=point.parameters, x=point.x, targets=point.targets)
+    result = check(
+        implementation, parameters=dict(point.parameters), x=point.x, targets=point.targets
+    )
     assert result.verdict == "disagrees"
     assert only(result.diagnosis).mistake == "cached-values-of-call-before"
 

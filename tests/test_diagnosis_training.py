@@ -111,6 +111,11 @@ def test_a_validation_curve_after_the_update_is_named() -> None:
     assert diagnose_curves(cut, cut) == ()
 
 
+def test_a_curve_of_which_a_mistake_says_nothing_is_not_explained_by_it() -> None:
+    right = {"train_loss": [2.0], "train_accuracy": [0.5], "validation_loss": [1.0]}
+    assert diagnose_curves(right | {"validation_loss": [0.3]}, right) == ()
+
+
 def test_a_curve_within_the_given_allowance_is_right() -> None:
     right = {"train_loss": np.full(5, 2.0), "validation_loss": np.full(5, 1.0)}
     drawn = {"train_loss": np.full(5, 1.0), "validation_loss": np.full(5, 2.0)}

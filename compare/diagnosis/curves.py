@@ -13,6 +13,7 @@ from compare.result import Diagnosis
 from compare.textbook.pair import arithmetic_of
 
 Float = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 def diagnose_curves(
@@ -30,26 +31,29 @@ def diagnose_curves(
     seen = {name: np.asarray(curve, dtype=np.float64) for name, curve in manual.items()}
     right = {name: np.asarray(curve, dtype=np.float64) for name, curve in reference.items()}
     allowed = {name: np.asarray((allowance or {}).get(name, 0.0)) for name in seen}
-    before, _ = distance(seen, right, allowed)
-    if before <= 1.0:
+    distances = {name: distance(name, seen, right, allowed) for name in seen.keys() & right.keys()}
+    wrong = [name for name, far in distances.items() if far > 1.0]
+    if not wrong:
         return ()
-    tried = ((mistake, *distance(seen, mistake.curves(right), allowed)) for mistake in REPORTING)
-    fitting = [(mistake, None, after) for mistake, after, points in tried if after <= 1 < points]
-    return one_of(fitting, before)
+    fitting = []
+    for mistake in REPORTING:
+        drawn = mistake.curves(right)
+        after = max(distance(name, seen, drawn, allowed) for name in distances)
+        points = {name: int(known(drawn[name]).sum()) for name in distances}
+        if after <= 1.0 < sum(points.values()) and all(points[name] for name in wrong):
+            fitting.append((mistake, None, after))
+    return one_of(fitting, max(distances.values()))
 
 
-def distance(seen: Curves, expected: Curves, allowed: Curves) -> tuple[float, int]:
-    """Return the worst |seen - expected| / allowance and how many points were compared.
+def known(expected: Float) -> Flags:
+    """Return which points are compared: of one expected to be NaN nothing is known."""
+    return ~np.isnan(expected)
 
-    A point expected to be NaN is not compared: nothing is known about it.
-    """
-    worst, points = 0.0, 0
-    unit = arithmetic_of(np.dtype(np.float64)).unit
-    for name in seen.keys() & expected.keys():
-        known = ~np.isnan(expected[name])
-        difference = np.abs(seen[name] - expected[name])[known]
-        scale = (allowed[name] + unit * np.abs(expected[name]))[known]
-        ratio = np.where(difference == 0.0, 0.0, difference / np.maximum(scale, 1e-300))
-        worst = max(worst, float(np.nan_to_num(ratio, nan=np.inf).max(initial=0.0)))
-        points += int(known.sum())
-    return worst, points
+
+def distance(name: str, seen: Curves, expected: Curves, allowed: Curves) -> float:
+    """Return the worst |seen - expected| / allowance of one curve."""
+    compared, unit = known(expected[name]), arithmetic_of(np.dtype(np.float64)).unit
+    difference = np.abs(seen[name] - expected[name])[compared]
+    scale = (allowed[name] + unit * np.abs(expected[name]))[compared]
+    ratio = np.where(difference == 0.0, 0.0, difference / np.maximum(scale, 1e-300))
+    return float(np.nan_to_num(ratio, nan=np.inf).max(initial=0.0))

@@ -355,6 +355,22 @@ def test_facts_say_which_tensors_rows_and_ratio() -> None:
     assert "db1 is wrong in 1 of 9 entries: 3." in told
 
 
+def test_facts_tell_a_factor_from_one_with_as_many_digits_as_that_takes() -> None:
+    def wrong(loss: float, g: Arrays) -> Any:
+        return loss, {name: (1 + 1.2e-7) * gradient for name, gradient in g.items()}
+
+    told = facts(recorded(changed(wrong)))
+    assert told[1:] == ("Every wrong gradient is 1.00000012 times the right one.",)
+
+
+def test_factors_that_look_alike_in_four_digits_are_not_one_factor() -> None:
+    def wrong(loss: float, g: Arrays) -> Any:
+        return loss, g | {"w1": 1.00001 * g["w1"], "w2": 1.00002 * g["w2"]}
+
+    told = " ".join(facts(recorded(changed(wrong))))
+    assert "dw1 is 1.00001 times" in told and "dw2 is 1.00002 times" in told
+
+
 def test_facts_about_right_numbers_are_none() -> None:
     assert facts(recorded(bare(plant()))) == ()
 

@@ -6,6 +6,7 @@ only in some classes. Facts, no guesses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -35,22 +36,35 @@ def told(case: Case) -> Iterator[str]:
     yield f"At {case.observation.label}: wrong are {', '.join(wrong)}{agreeing}."
     gradients = [name for name in wrong if name.startswith(("dw", "db"))]
     shares = {name: share(case.seen[name], case.right.named(name)) for name in wrong}
-    common = {shares[name] for name in gradients}
-    if len(gradients) > 1 and len(common) == 1 and None not in common:
-        yield f"Every wrong gradient is {common.pop()} times the right one."
+    common = in_common([shares[name] for name in gradients], gradients, case)
+    if len(gradients) > 1 and common is not None:
+        yield f"Every wrong gradient is {digits(common)} times the right one."
         wrong = [name for name in wrong if name not in gradients]
     for name in wrong:
         yield from about(name, case, shares[name])
 
 
-def about(name: str, case: Case, ratio: str | None) -> Iterator[str]:
+def in_common(shares: Sequence[float | None], names: Sequence[str], case: Case) -> float | None:
+    """Return the share by which all these tensors are wrong, None if there is no such number."""
+    return next(
+        (
+            c
+            for c in shares
+            if c is not None
+            and all(is_multiple(case.seen[name], case.right.named(name), c) for name in names)
+        ),
+        None,
+    )
+
+
+def about(name: str, case: Case, ratio: float | None) -> Iterator[str]:
     """Yield the facts about one tensor."""
     seen, right = case.seen[name], case.right.named(name)
     if seen.shape != right.shape:
         yield f"{name} has shape {seen.shape}, {right.shape} is right."
         return
     if ratio is not None:
-        yield f"{name} is {ratio} times the right one."
+        yield f"{name} is {digits(ratio)} times the right one."
     strange = ~np.isfinite(np.asarray(seen, dtype=np.float64)) & np.isfinite(right.value)
     if strange.any():
         yield f"{name} is not finite in {int(strange.sum())} of {strange.size} entries."
@@ -84,14 +98,25 @@ def listed(name: str, what: str, bad: Flags) -> Iterator[str]:
         yield f"{name} is wrong in {len(numbers)} of {len(bad)} {what}: {first}{more}."
 
 
-def share(seen: NDArray[np.floating], right: Pair) -> str | None:
-    """Return c, four digits, if seen = c * right within the allowance of that; None if not."""
+def share(seen: NDArray[np.floating], right: Pair) -> float | None:
+    """Return c if seen = c * right within the allowance of that; None if not, or if c is 1."""
     if seen.shape != right.shape or not np.isfinite(seen).all():
         return None
     scale = float((right.value * right.value).sum())
     c = float((seen * right.value).sum()) / scale if scale else 0.0
-    constant = bool((ratios(seen, right * c) <= 1.0).all())
-    return f"{c:.4g}" if constant and c else None
+    telling = c != 0.0 and abs(c - 1.0) > right.arithmetic.unit
+    return c if telling and is_multiple(seen, right, c) else None
+
+
+def is_multiple(seen: NDArray[np.floating], right: Pair, c: float) -> bool:
+    """Return whether seen = c * right within the allowance of that."""
+    return bool((ratios(seen, right * c) <= 1.0).all())
+
+
+def digits(c: float) -> str:
+    """Return c with four digits, or with as many as tell it from 1 by two."""
+    zeros = -math.floor(math.log10(abs(c - 1.0)))
+    return f"{c:.{max(4, zeros + 2)}g}"
 
 
 def facts_of(observed: Sequence[Observation]) -> tuple[str, ...]:

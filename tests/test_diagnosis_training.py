@@ -83,6 +83,11 @@ def test_the_other_momentum_form_is_a_convention_that_the_state_shows() -> None:
 def test_mistakes_in_weights_and_in_biases_are_both_named() -> None:
     found = only(diagnose_step(records(mixed), learning_rate=0.2, momentum=0.7))
     assert set(found.mistake.split(" + ")) == {"nesterov", "gradient-ascent"}
+    weights, biases = found.sentence.split(" (Only the weights.)")
+    if "Nesterov" not in weights:
+        biases, weights = found.sentence.split(" (Only the biases.)")
+    assert "Nesterov" in weights and "Nesterov" not in biases
+    assert found.sentence.count("(Only the ") == 2
 
 
 def test_only_the_parameters_that_are_wrong_are_blamed() -> None:

@@ -104,11 +104,10 @@ def told(
         return ()
     unique = {name_of(versions): versions for versions in reversed(found)}
     best, *others = sorted(unique.values(), key=rank)
-    where = affected(wrong, tracks)
     after = max(min(track.ratio(version) for version in best) for track in wrong)
     diagnosis = Diagnosis(
         mistake=name_of(best),
-        sentence=" ".join(sentence(version, where) for version in best),
+        sentence=" ".join(sentence(version, affected(version, tracks)) for version in best),
         ratio_before=max(track.ratio(RIGHT) for track in wrong),
         ratio_after=after,
         also=tuple(map(name_of, others)),
@@ -140,9 +139,9 @@ def sentence(version: Version, where: str) -> str:
     return filled if version.mistake.only else filled + where
 
 
-def affected(wrong: Tracks, tracks: Tracks) -> str:
-    """Return in words which parameters are affected; nothing to say if all are."""
-    names = [track.name for track in wrong]
+def affected(version: Version, tracks: Tracks) -> str:
+    """Return in words which parameters the version explains; nothing to say if it is all."""
+    names = [track.name for track in tracks if track.wrong and track.ratio(version) <= 1.0]
     if len(names) == len(tracks):
         return ""
     for kind, letter in (("biases", "b"), ("weights", "w")):

@@ -93,7 +93,7 @@ def point_of(experiment: Experiment, suspect: Suspect) -> Point | None:
 
 
 def from_record(experiment: Experiment, suspect: Suspect) -> Named:
-    """Diagnose the recorded point itself: the code was right wherever else it was asked."""
+    """Diagnose the recorded point itself: elsewhere the code was right or could not be asked."""
     from compare.diagnosis import diagnose_gradients, facts, observe
 
     point = point_of(experiment, suspect)

@@ -48,7 +48,8 @@ class Explanation:
 
     @property
     def rank(self) -> tuple[int, int, bool, bool, int]:
-        """Return what is preferred first: few mistakes, no free constant, all layers, frequent."""
+        """Return what is preferred first: few mistakes, few constants, no convention, all layers,
+        frequent ones."""
         mistakes = [part.mistake for part in self.parts]
         return (
             len(self.parts),

@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.allowance.softmax import softmax_allowance, softmax_rows
-from compare.textbook.pair import Float, Function, Operand, Pair
+from compare.textbook.pair import Float, Function, Pair
 
 VALUES: dict[str, Function] = {
     "relu": lambda z: np.maximum(z, 0.0),
@@ -101,16 +101,6 @@ def sqrt(a: Pair) -> Pair:
 def repeated(row: Pair, rows: int) -> Pair:
     """Return `row`, (K,), once for every sample, (N, K)."""
     return row.arranged(lambda entries: np.broadcast_to(entries, (rows, *entries.shape)))
-
-
-def where(condition: Operand, chosen: Pair, otherwise: Pair) -> Pair:
-    """Return `chosen` where the exact condition holds, else `otherwise`."""
-    picked = np.asarray(condition, dtype=bool)
-    return Pair(
-        np.where(picked, chosen.value, otherwise.value),
-        np.where(picked, chosen.allowance, otherwise.allowance),
-        chosen.dtype,
-    )
 
 
 def maximum_of_rows(z: Pair) -> Float:

@@ -252,6 +252,30 @@ def test_an_odd_constant_is_believed_where_many_numbers_confirm_it() -> None:
     assert found.constant == pytest.approx(0.01234567, rel=1e-9)
 
 
+def test_a_computation_in_float32_handed_back_as_float64_is_named() -> None:
+    found = only(diagnose(faulty("float32-throughout"), sizes=SIZES))
+    assert found.mistake == "float32-throughout"
+    assert found.ratio_before > 1 >= found.ratio_after
+
+
+def in_float32(gradients: Arrays) -> Arrays:
+    """Return the gradients rounded to float32, as float64."""
+    return {name: g.astype(np.float32).astype(np.float64) for name, g in gradients.items()}
+
+
+def test_finished_gradients_cast_to_float32_are_no_computation_in_float32() -> None:
+    cast = changed(lambda loss, g: (loss, in_float32(g)))
+    assert diagnose(cast, sizes=SIZES) == ()
+    assert "right are loss" in facts(recorded(cast))[0]
+
+
+def test_a_loss_seen_alone_is_no_proof_of_float32() -> None:
+    observation = recorded(changed(lambda loss, g: (loss * (1 + 1e-8), g)))
+    alone = replace(observation, seen={"loss": observation.seen["loss"]})
+    assert "float32-throughout" not in [one.mistake for one in diagnose_gradients(alone)]
+    assert not named("float32-throughout").proof(alone.seen)  # type: ignore[attr-defined]
+
+
 def test_an_allowance_that_would_excuse_anything_explains_nothing() -> None:
     observation = recorded(bare(plant()))
     seen = dict(observation.seen)

@@ -153,12 +153,12 @@ def confirmed(
 
     A constant fitted to one number proves nothing, unless it is a number that people type and
     either holds at other points too or reproduces what was seen far better than a number drawn
-    at random would. (A mistake with a proof of its own, asked for before, needs none here.)
+    at random would. A mistake with a proof of its own has to give that.
     """
     told = [(case, fit) for case, fit in zip(cases, fitting, strict=True) if fit and case.disagrees]
-    explained = sum(case.explained(fit.overrides) for case, fit in told)
     if any(part.mistake.proof for part in candidate.parts):
-        return True
+        return proved(candidate, [case for case, _ in told])
+    explained = sum(case.explained(fit.overrides) for case, fit in told)
     constants = [part.constant for part in candidate.parts if part.constant is not None]
     if explained > len(constants) + len(candidate.parts) - 1:
         return True
@@ -166,6 +166,16 @@ def confirmed(
     alone = len(candidate.parts) == 1 and explained > 0
     typical = all(typed(constant) for constant in constants)
     return alone and typical and (precise or len(cases) > 1)
+
+
+def proved(candidate: Explanation, wrong: Sequence[Case]) -> bool:
+    """Return whether the proof holds wherever something is wrong, and the loss is wrong there.
+
+    Such a mistake allows so much that a right loss is within it: whoever only casts the finished
+    gradients has made another one.
+    """
+    proofs = [part.mistake.proof for part in candidate.parts if part.mistake.proof]
+    return all(case.wrong.get("loss") and all(p(case.seen) for p in proofs) for case in wrong)
 
 
 def typed(constant: float) -> bool:

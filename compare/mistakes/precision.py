@@ -67,12 +67,14 @@ def throughout(stage: str, net: Pass, i: int) -> Pair:
 
 
 def holds_float32_only(seen: Seen) -> bool:
-    """Return whether every gradient entry is a number of float32: random errors are not."""
+    """Return whether every gradient entry is a number of float32: random errors are not.
+
+    Without any gradient there is nothing to go by.
+    """
+    gradients = [array for name, array in seen.items() if name.startswith(("dw", "db"))]
     with np.errstate(over="ignore", under="ignore"):
-        return all(
-            np.array_equal(array, array.astype(np.float32), equal_nan=True)
-            for name, array in seen.items()
-            if name.startswith(("dw", "db"))
+        return bool(gradients) and all(
+            np.array_equal(array, array.astype(np.float32), equal_nan=True) for array in gradients
         )
 
 

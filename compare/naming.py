@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.errors import BadInput
 from compare.experiment import Experiment
 from compare.point_judge import Suspect
 from compare.records import Implementation
@@ -107,18 +106,20 @@ def from_record(experiment: Experiment, suspect: Suspect) -> Named:
 
 def predicted(
     experiment: Experiment, suspect: Suspect | None, named: tuple[Diagnosis, ...]
-) -> NDArray[np.floating] | None:
-    """The first wrong tensor as the named mistake computes it at the suspect's own point."""
-    from compare.diagnosis import prediction
+) -> tuple[str, NDArray[np.floating]] | None:
+    """The mistake that reproduces the first wrong tensor at its own point, and what it computes."""
+    from compare.diagnosis import observe, prediction
 
     point = None if suspect is None else point_of(experiment, suspect)
-    if suspect is None or point is None or suspect.parameter is None or not named:
+    if suspect is None or point is None or suspect.parameter is None:
         return None
-    try:
-        values = prediction(named[0].mistake, point, constant=named[0].constant)
-    except BadInput:  # a mistake of repeated calls or of precision has no tensor to show
-        return None
-    return values.get(suspect.parameter)
+    gradients = {suspect.parameter: suspect.record.gradients[suspect.parameter]}
+    seen = observe(point, None, gradients)
+    for diagnosis in named:
+        value = prediction(diagnosis, seen, f"d{suspect.parameter}")
+        if value is not None:
+            return diagnosis.mistake, value
+    return None
 
 
 def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:

@@ -97,8 +97,21 @@ class Weak:
 
 
 @dataclass(frozen=True, slots=True)
+class Slip:
+    """One mistake of a diagnosis, by name, with its constant, in every layer or in one."""
+
+    mistake: str
+    constant: float | None = None
+    layer: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A mistake that reproduces the observed numbers; `also` names those no probe told apart."""
+    """A mistake that reproduces the observed numbers; `also` names those no probe told apart.
+
+    `_slips` is what computing the mistake again takes, empty if no single point shows it, and
+    `_tensors` where it shows, empty for everywhere. Neither is reported: the sentence says it.
+    """
 
     mistake: str
     sentence: str
@@ -106,6 +119,17 @@ class Diagnosis:
     ratio_after: float
     also: tuple[str, ...] = ()
     constant: float | None = None
+    _slips: tuple[Slip, ...] = field(default=(), repr=False, compare=False)
+    _tensors: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def slips(self) -> tuple[Slip, ...]:
+        """Return the mistakes made in loss or gradient, with their constants and layers."""
+        return self._slips
+
+    def concerns(self, tensor: str) -> bool:
+        """Return whether the diagnosis is about this tensor (`dw1`, ...)."""
+        return not self._tensors or tensor in self._tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +194,7 @@ class Result:
     `worst` holds the worst entry of every compared tensor over the whole run, keyed
     `loss`, `dw1`, ... for the same-point check and `w1`, `v_w1`, ... for the step check.
     `heatmap` holds `(parameter, manual, reference)` of the first wrong tensor, None if none is, and
-    `prediction` the same tensor as the named mistake computes it.
+    `prediction` a mistake's name and the same tensor as it computes it, if it reproduces it.
     `interrupted` is true when the user stopped the run; `failure` is the sentence of code under
     test that raised or hung on the way, and the rest is then about the updates done before;
     `control_failed` when the judge accepted what it must reject, which makes every other word here
@@ -191,7 +215,7 @@ class Result:
     worst: Mapping[str, Worst] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     heatmap: tuple[str, NDArray[np.floating], NDArray[np.floating]] | None = None
-    prediction: NDArray[np.floating] | None = None
+    prediction: tuple[str, NDArray[np.floating]] | None = None
     referee: Mapping[str, Any] | None = None
     interrupted: bool = False
     failure: str | None = None

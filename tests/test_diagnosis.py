@@ -25,12 +25,12 @@ from compare.diagnosis import (
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.probes import ORDINARY, on_a_kink, probe, reduced
-from compare.errors import BadInput
 from compare.mistakes.catalogue import named
 from compare.mistakes.fits import rounded
 from compare.mistakes.planting import bare, plant
+from compare.report.report_json import to_json
 from compare.result import Diagnosis
-from compare.textbook import Pair, Point
+from compare.textbook import Pair, Pass
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -399,15 +399,48 @@ def test_facts_about_right_numbers_are_none() -> None:
     assert facts(recorded(bare(plant()))) == ()
 
 
-def test_the_prediction_is_what_the_mistake_computes() -> None:
-    point: Point = recorded(bare(plant())).point
-    loss, gradients = faulty("diagonal-jacobian")(point.parameters, point.x, point.targets)
-    found = prediction("diagonal-jacobian", point)
-    assert found["loss"] == pytest.approx(loss)
-    assert all(found[name] == pytest.approx(gradients[name]) for name in gradients)
-    both = prediction("gradient-summed + epsilon-in-log", point, constant=1e-2)
-    assert both["loss"] < loss and both["w1"] == pytest.approx(
-        len(point.x) * prediction("epsilon-in-log", point)["w1"]
-    )
-    with pytest.raises(BadInput, match="no mistake 'nothing'"):
-        prediction("nothing", point)
+@pytest.mark.parametrize("names", [("diagonal-jacobian",), ("gradient-summed", "epsilon-in-log")])
+def test_the_prediction_is_what_the_mistake_computes(names: tuple[str, ...]) -> None:
+    seen = recorded(faulty(*names))
+    found = only(diagnose(faulty(*names), sizes=SIZES))
+    for name in ("dw1", "db1", "dw2", "db2"):
+        assert prediction(found, seen, name) == pytest.approx(seen.seen[name])
+
+
+def test_the_prediction_keeps_layer_tensor_and_constant() -> None:
+    seen = recorded(decayed(0.01, 0.02))
+    second, first = diagnose_gradients(seen)
+    assert prediction(first, seen, "dw1") == pytest.approx(seen.seen["dw1"], rel=1e-12)
+    assert prediction(second, seen, "dw2") == pytest.approx(seen.seen["dw2"], rel=1e-12)
+    assert prediction(first, seen, "dw2") is None is prediction(second, seen, "dw1")
+
+
+def test_the_prediction_is_of_a_mistake_in_one_layer_only() -> None:
+    points = probes((12, 9, 7, 5), activation="relu", reduction="mean", dtype=np.float64, seed=0)
+    point = points[0][1]
+    net = Pass(point, named("mask-missing").overrides(None, 2))  # type: ignore[attr-defined]
+    seen = Observation(point, {name: net.named(name).value for name in point.names})
+    found = only(diagnose_gradients(seen))
+    assert "(In layer 2 only.)" in found.sentence
+    assert prediction(found, seen, "dw1") == pytest.approx(seen.seen["dw1"], rel=1e-12)
+
+
+def test_the_prediction_is_made_for_the_row_that_fits_and_not_made_where_none_does() -> None:
+    found = only(diagnose(faulty("sample-left-out-of-gradient", constant=3), sizes=SIZES))
+    other = recorded(faulty("sample-left-out-of-gradient", constant=1))
+    assert prediction(found, other, "dw1") == pytest.approx(other.seen["dw1"])
+    assert prediction(found, recorded(faulty("gradient-summed")), "dw1") is None
+
+
+def test_the_heat_map_shows_no_mistake_that_does_not_reproduce_the_tensor() -> None:
+    result = check(decayed(0.01, 0.02), inputs=12, hidden=(9,), classes=5)
+    assert result.heatmap is not None and result.prediction is not None
+    name, (mistake, predicted) = result.heatmap[0], result.prediction
+    assert (name, mistake) in [("w1", "l2-in-gradient-only"), ("w2", "l2-in-gradient-only")]
+    assert predicted == pytest.approx(result.heatmap[1], rel=1e-12)
+
+
+def test_what_it_takes_to_compute_a_mistake_again_stays_out_of_the_report() -> None:
+    result = check(decayed(0.01, 0.02), inputs=12, hidden=(9,), classes=5)
+    (one, *_), keys = to_json(result)["diagnosis"], {"mistake", "sentence", "also", "constant"}
+    assert one.keys() == keys | {"ratio_before", "ratio_after"}

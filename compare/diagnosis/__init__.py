@@ -9,7 +9,7 @@ and computing rightly does not. `facts` says what can be said when none does.
     diagnose_records    records and the training set             batches and order
     diagnose_start      the first record                         initial weights
     diagnose_curves     curves                                   what was reported
-    prediction          a mistake's name                         its loss and gradients at a point
+    prediction          a diagnosis and a point                  a tensor as the mistake computes it
 """
 
 from compare.diagnosis.calls import diagnose_calls

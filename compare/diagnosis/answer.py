@@ -9,7 +9,7 @@ from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.search import Finding, adapted, showing
 from compare.diagnosis.separate import separating
-from compare.result import Diagnosis
+from compare.result import Diagnosis, Slip
 from compare.textbook import Point
 
 
@@ -31,6 +31,8 @@ def diagnosis(finding: Finding, cases: Sequence[Case]) -> Diagnosis:
         ratio_after=max(remaining(best, one) for one in seen),
         also=tuple(other.name for other in others),
         constant=next((part.constant for part in best.parts if part.fitted), None),
+        _slips=tuple(Slip(part.mistake.name, part.constant, part.layer) for part in best.parts),
+        _tensors=finding.tensors,
     )
 
 

@@ -5,37 +5,34 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.diagnosis.explanation import NOTHING, Part
-from compare.errors import BadInput
+from compare.diagnosis.explanation import Explanation, Part
+from compare.diagnosis.match import Case
+from compare.diagnosis.observation import Observation
+from compare.diagnosis.search import adapted
 from compare.mistakes.catalogue import NETWORK
-from compare.mistakes.mistake import NetworkMistake
-from compare.textbook import Pass, Point
+from compare.result import Diagnosis
 
 Float = NDArray[np.float64]
 BY_NAME = {mistake.name: mistake for mistake in NETWORK}
 
 
-def prediction(name: str, point: Point, *, constant: float | None = None) -> dict[str, Float]:
-    """Return loss and gradients (`loss`, `w1`, `b1`, ...) as the mistake `name` computes them.
+def prediction(diagnosis: Diagnosis, observation: Observation, tensor: str) -> Float | None:
+    """Return `tensor` (`dw1`, ...) as the mistake of a diagnosis computes it at this point.
 
-    `name` is that of a `Diagnosis`: one mistake, or two joined by " + ". `constant` belongs to the
-    one that has a free constant; without it the catalogue's example is taken. Float64, of whatever
-    shape the mistake gives. Raises `BadInput` for a name the catalogue does not hold.
+    With its own constants, in its own layer, and in whichever row of this batch fits. Float64.
+    None if the mistake is none of loss or gradient, is not about this tensor, or does not
+    reproduce what was seen of it here within its allowance.
     """
-    overrides = NOTHING
-    for mistake in map(known, name.split(" + ")):
-        c = mistake.example if constant is None else constant
-        overrides |= Part(mistake, c if mistake.fit else None).overrides
-    net = Pass(point, overrides)
-    values = {key: net.named(key).value for key in point.names}
-    return {key if key == "loss" else key[1:]: value for key, value in values.items()}
+    if not diagnosis.slips or not diagnosis.concerns(tensor):
+        return None
+    with np.errstate(all="ignore"):
+        case = Case(observation).only(tensor)
+        fitting = adapted(explanation_of(diagnosis), case)
+        return None if fitting is None else case.right.having(fitting.overrides).named(tensor).value
 
 
-def known(name: str) -> NetworkMistake:
-    """Return the mistake of loss or gradient with this name."""
-    if name not in BY_NAME:
-        raise BadInput(
-            f"There is no mistake {name!r} in loss or gradient: "
-            "`python -m compare.mistakes` lists those there are."
-        )
-    return BY_NAME[name]
+def explanation_of(diagnosis: Diagnosis) -> Explanation:
+    """Return the mistakes of a diagnosis as code."""
+    return Explanation(
+        tuple(Part(BY_NAME[slip.mistake], slip.constant, slip.layer) for slip in diagnosis.slips)
+    )

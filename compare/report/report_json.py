@@ -82,7 +82,8 @@ def plain(value: Any) -> Any:
         case Sequence():
             return [plain(item) for item in value]
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        public = [field.name for field in fields(value) if not field.name.startswith("_")]
+        return {name: plain(getattr(value, name)) for name in public}
     raise TypeError(f"a {type(value).__name__} has no place in a report: {value!r}")
 
 

@@ -35,9 +35,10 @@ def heatmap(result: Result) -> Figure | None:
     if max(difference.shape) == difference.size:
         return vector.vector(result, name, manual.ravel(), reference.ravel())
     panels = {"reference": reference.astype(np.float64), "manual − reference": difference}
-    if result.prediction is not None and result.prediction.shape == difference.shape:
+    if result.prediction is not None and result.prediction[1].shape == difference.shape:
         # Named by what it is: beside it stands what was seen, and the two should look alike.
-        panels[f"{result.diagnosis[0].mistake} − reference"] = result.prediction - reference
+        mistake, predicted = result.prediction
+        panels[f"{mistake} − reference"] = predicted - reference
     return _matrices(result, name, panels)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from itertools import product
@@ -14,8 +15,10 @@ import manual_mlp
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
 from compare.errors import BadInput
+from compare.mistakes import plain, plain_step
 from compare.mistakes.__main__ import main
-from compare.mistakes.catalogue import CATALOGUE, NETWORK, families, in_words, named
+from compare.mistakes.calls import CALLS
+from compare.mistakes.catalogue import CATALOGUE, NETWORK, STEP, families, in_words, named
 from compare.mistakes.live import run
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.planting import bare, filled, plant, planted_step, with_slip
@@ -106,6 +109,13 @@ def test_the_page_of_mistakes_is_current() -> None:
 def test_a_slip_needs_its_line_exactly_once() -> None:
     with pytest.raises(BadInput, match=r"'b = 1' occurs 2 times, not once"):
         with_slip("b = 1\nb = 1", "b = 1", "b = 2", None)
+
+
+@pytest.mark.parametrize("mistake", (*NETWORK, *CALLS, *STEP), ids=lambda mistake: mistake.name)
+def test_every_line_shown_as_right_stands_in_the_program_without_a_slip(mistake: Mistake) -> None:
+    source = inspect.getsource(plain_step if mistake in STEP else plain)
+    for line in (mistake.line, *(line for line, _ in mistake.more)):
+        assert source.count(line) == 1
 
 
 def test_only_the_constant_of_a_slip_is_filled_in() -> None:

@@ -91,9 +91,8 @@ MOMENTUM = (
         sentence="The parameters move by the old velocity; the new one is computed afterwards.",
         right="v first, then w = w - v",
         wrong="w = w - v first, then v",
-        line=V_LINE,
-        slip="w = w - v",
-        more=(("w = w - v\n        w = w - v", "w = w - v\n        " + V_LINE),),
+        line=f"{V_LINE}\n        {W_LINE}",
+        slip=f"{W_LINE}\n        {V_LINE}",
         step=lambda now: (now.w - now.v * now.outside, now.velocity()),
     ),
     StepMistake(

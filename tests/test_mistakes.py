@@ -91,6 +91,23 @@ def test_words_are_complete(mistake: Mistake) -> None:
     assert mistake.observable and set(mistake.observable) <= WHERE
 
 
+@pytest.mark.parametrize("name", ["targets-reversed", "rows-reversed-in-weight-gradient"])
+def test_the_equation_of_a_reversal_counts_rows_from_0(name: str) -> None:
+    index = re.search(r"\{(N[^}]*)\}", named(name).wrong)
+    assert index is not None
+    assert [eval(index[1], {"N": 4, "n": n}) for n in range(4)] == [3, 2, 1, 0]
+
+
+def test_what_passes_through_a_coarse_format_is_named_by_a_noun() -> None:
+    assert in_words(named("float16-hidden")).startswith("The hidden values pass through float16")
+
+
+def test_a_formula_fed_with_the_input_is_told_for_each_activation_it_applies_to() -> None:
+    mistake = named("derivative-formula-of-the-input")
+    for words in (mistake.sentence, mistake.right, mistake.wrong):
+        assert "tanh" in words and "sigmoid" in words
+
+
 def test_names_are_unique() -> None:
     assert len({mistake.name for mistake in CATALOGUE}) == len(CATALOGUE)
 

@@ -222,9 +222,10 @@ DERIVATIVE = (
         name="derivative-formula-of-the-input",
         family=FAMILY,
         sentence="The derivative is written in the activated value but fed with the "
-        "pre-activation: 1 - z**2 for 1 - tanh(z)**2.",
-        right="dz = dh * (1 - h**2)        (tanh)",
-        wrong="dz = dh * (1 - z**2)",
+        "pre-activation: z stands where h belongs, 1 - z**2 for 1 - h**2 (tanh), z (1 - z) for "
+        "h (1 - h) (sigmoid).",
+        right="dz = dh * (1 - h**2) for tanh, dh * h (1 - h) for the sigmoid",
+        wrong="dz = dh * (1 - z**2) for tanh, dh * z (1 - z) for the sigmoid",
         line=DZ_LINE,
         slip="dz[i - 1] = dh[i - 1] * slope(z[i - 1])",
         stages={"slope": of_its_input},

@@ -15,24 +15,33 @@ from compare.textbook.functions import activate, cast, trunc
 
 FAMILY = "dtype"
 PLACES = {
-    "inputs": ("x", INPUT_LINE, "x = {cast}\n    z, h = {}, {0: x}", "x"),
-    "hidden": ("h", H_LINE, "h[i] = {cast}", "f(z[i])"),
-    "probabilities": ("p", P_LINE, "p = {cast}\n    log_p = np.log(p)", "softmax(logits)"),
-    "errors": ("error", ERROR_LINE, "error = {cast}", "(p - y)"),
+    "inputs": ("inputs", "x", INPUT_LINE, "x = {cast}\n    z, h = {}, {0: x}", "x"),
+    "hidden": ("hidden values", "h", H_LINE, "h[i] = {cast}", "f(z[i])"),
+    "probabilities": (
+        "probabilities",
+        "p",
+        P_LINE,
+        "p = {cast}\n    log_p = np.log(p)",
+        "softmax(logits)",
+    ),
+    "errors": ("errors p - y", "error", ERROR_LINE, "error = {cast}", "(p - y)"),
     "deltas": (
+        "deltas dz of the hidden layers",
         "dz",
         DZ_LINE,
         "dz[i - 1] = {cast}",
         "(dh[i - 1] * slope(h[i - 1]))",
     ),
     "weight-gradients": (
+        "weight gradients",
         "dw",
         DW_LINE,
         "dw[i] = {cast}",
         "(h[i - 1].T @ dz[i])",
     ),
 }
-"""Where a format slips in: stage, line of the plain program, slip, and what is cast there."""
+"""Where a format slips in: its name for the reader, stage, line of the plain program, slip, and
+what is cast there."""
 EVERY_STAGE = ("z", "h", "p", "loss", "dlogits", "dw", "db", "dh", "dz")
 
 
@@ -43,13 +52,12 @@ def finer_than(bits: int) -> Callable[[Point], bool]:
 
 def coarse(bits: int, place: str) -> NetworkMistake:
     """Return the mistake of keeping `place` in float16 or float32."""
-    stage, line, slip, expression = PLACES[place]
+    noun, stage, line, slip, expression = PLACES[place]
     dtype = f"float{bits}"
     return NetworkMistake(
         name=f"{dtype}-{place}",
         family=FAMILY,
-        sentence=f"The {place.replace('-', ' ')} pass through {dtype} in a computation of a finer "
-        "format.",
+        sentence=f"The {noun} pass through {dtype} in a computation of a finer format.",
         right=f"{stage} in the dtype of the parameters",
         wrong=f"{stage} rounded to {dtype}",
         line=line,

@@ -127,7 +127,7 @@ ORDER = (
         family=FAMILY,
         sentence="The targets are in reverse order.",
         right="y_n belongs to x_n",
-        wrong="y_{N - n} is used for x_n",
+        wrong="y_{N - 1 - n} is used for x_n",
         line=TERMS_LINE,
         slip="y = y[::-1]\n    terms = -y * log_p",
         stages={"y": lambda net, _: RIGHT["y"](net, 0)[::-1]},
@@ -139,7 +139,7 @@ ORDER = (
         sentence="The weight gradient pairs inputs and errors of different samples: one of the two "
         "is in reverse order.",
         right="dw = sum_n h_n dz_n",
-        wrong="dw = sum_n h_{N - n} dz_n",
+        wrong="dw = sum_n h_{N - 1 - n} dz_n",
         line=DW_LINE,
         slip="dw[i] = h[i - 1][::-1].T @ dz[i]",
         stages={"dw": lambda net, i: net.h(i - 1)[::-1].T @ net.dz(i)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -61,8 +62,8 @@ def changed(change: Callable[[float, Arrays], tuple[Any, Arrays]]) -> Callable[.
 
 
 SIGNATURES = {
-    "gradient-summed": "every gradient is N = 6 times too large",
-    "loss-averaged-over-classes": "K = 5 times too small",
+    "gradient-summed": "every gradient is N times too large for a batch of N",
+    "loss-averaged-over-classes": "K times too small",
     "diagonal-jacobian": "just the diagonal p (1 - p)",
     "mask-missing": "The derivative of the activation is missing",
     "mask-missing-in-bias": "summed before the activation's derivative",
@@ -87,6 +88,12 @@ def test_is_named_in_the_right_words(name: str, dtype: str) -> None:
     assert found.mistake == name
     assert SIGNATURES[name] in found.sentence
     assert found.ratio_before > 1 >= found.ratio_after
+
+
+def test_the_sizes_of_the_probes_are_not_told_as_those_of_the_data() -> None:
+    for name in ("gradient-summed", "gradient-divided-by-features", "loss-averaged-over-classes"):
+        said = only(diagnose(faulty(name), sizes=(30, 20, 40))).sentence
+        assert not re.search(r"[NFHK] = \d", said), said
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
@@ -23,7 +22,7 @@ def diagnosis(finding: Finding, cases: Sequence[Case]) -> Diagnosis:
     best, *others = finding.explanations
     seen = showing(finding.tensors, cases) if finding.tensors else cases
     point = telling(seen)[0].point
-    said = sentence(best, point) + where(finding.tensors) + rivalry(best, others, point)
+    said = sentence(best) + where(finding.tensors) + rivalry(best, others, point)
     return Diagnosis(
         mistake=best.name,
         sentence=said,
@@ -53,20 +52,13 @@ def rivalry(best: Explanation, others: Sequence[Explanation], point: Point) -> s
     return f" ({others[0].name} gives the same numbers here; {separating(best, others[0], point)}.)"
 
 
-def sentence(explanation: Explanation, point: Point) -> str:
-    """Return the sentences of the mistakes, with their numbers filled in."""
-    said = [part_sentence(part, point) for part in explanation.parts]
+def sentence(explanation: Explanation) -> str:
+    """Return the sentences of the mistakes, with their constants filled in."""
+    said = [part_sentence(part) for part in explanation.parts]
     return said[0] if len(said) == 1 else "Two mistakes together. " + " ".join(said)
 
 
-def part_sentence(part: Part, point: Point) -> str:
+def part_sentence(part: Part) -> str:
     """Return the sentence of one mistake, with the layer if it is made in one only."""
-    filled = part.mistake.sentence.format(constant=part.constant, **letters(point))
+    filled = part.mistake.sentence.format(constant=part.constant)
     return filled if part.layer is None else f"{filled} (In layer {part.layer} only.)"
-
-
-def letters(point: Point) -> dict[str, Any]:
-    """Return N, F, H (the last hidden layer's) and K of a point."""
-    rows, classes = point.targets.shape
-    hidden = point.parameters[f"w{point.depth}"].shape[0]
-    return {"N": rows, "F": point.x.shape[1], "H": hidden, "K": classes}

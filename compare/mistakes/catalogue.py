@@ -50,9 +50,6 @@ CATALOGUE: tuple[Mistake, ...] = (
     *REPORTING,
 )
 
-EXAMPLE = {"N": 32, "F": 64, "H": 48, "K": 10}
-"""The numbers with which sentences are filled in where there is no network to take them from."""
-
 
 def named(name: str) -> Mistake:
     """Return the mistake of this name. Raises `BadInput` where there is none."""
@@ -71,5 +68,5 @@ def families() -> dict[str, list[Mistake]]:
 
 
 def in_words(mistake: Mistake) -> str:
-    """Return the sentence of a mistake with the example's numbers."""
-    return mistake.sentence.format(constant=mistake.example, **EXAMPLE)
+    """Return the sentence of a mistake with the constant of its example."""
+    return mistake.sentence.format(constant=mistake.example)

@@ -24,7 +24,8 @@ Fit = Callable[[Trial, Seen], Iterable[float]]
 class Mistake:
     """The words of a mistake.
 
-    `sentence` is what the user reads; `{N}`, `{K}`, `{F}`, `{H}`, `{constant}` are filled in.
+    `sentence` is what the user reads; `{constant}` is filled in. The letters N, F, H, K stay as
+    they are: the numbers of a probe are not those of the user's data.
     `line` and `slip` are code: as it should be, as the mistake writes it; `more` holds further
     such pairs where one line is not enough. `trigger` says when it shows, `observable` where.
     `seen` counts it among 70 hand-written networks; with nothing else to tell two explanations

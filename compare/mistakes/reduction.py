@@ -34,7 +34,7 @@ SUM_AGAINST_MEAN = (
         name="gradient-summed",
         family=FAMILY,
         sentence="The gradient is summed over the batch, the loss is averaged: every gradient is "
-        "N = {N} times too large.",
+        "N times too large for a batch of N.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = p - y",
         line=DLOGITS_LINE,
@@ -47,7 +47,7 @@ SUM_AGAINST_MEAN = (
         name="gradient-averaged",
         family=FAMILY,
         sentence="The gradient is averaged over the batch, the loss is summed: every gradient is "
-        "N = {N} times too small.",
+        "N times too small for a batch of N.",
         right="dlogits = p - y",
         wrong="dlogits = (p - y) / N",
         line=DLOGITS_LINE,
@@ -60,7 +60,7 @@ SUM_AGAINST_MEAN = (
         name="loss-summed",
         family=FAMILY,
         sentence="The loss is summed over the batch, the gradient belongs to the average: the loss "
-        "is N = {N} times too large.",
+        "is N times too large for a batch of N.",
         right="loss = -(1/N) sum y log p",
         wrong="loss = -sum y log p",
         line=LOSS_LINE,
@@ -72,7 +72,7 @@ SUM_AGAINST_MEAN = (
         name="loss-averaged",
         family=FAMILY,
         sentence="The loss is averaged over the batch, the gradient belongs to the sum: the loss "
-        "is N = {N} times too small.",
+        "is N times too small for a batch of N.",
         right="loss = -sum y log p",
         wrong="loss = -(1/N) sum y log p",
         line=LOSS_LINE,
@@ -85,7 +85,8 @@ SUM_AGAINST_MEAN = (
         name="summed-not-averaged",
         family=FAMILY,
         sentence="Loss and gradient are both summed over the batch instead of averaged: a "
-        "convention, everything is N = {N} times as large. Declare it with `--reduction sum`.",
+        "convention, everything is N times as large for a batch of N. Declare it with "
+        "`--reduction sum`.",
         right="loss = -(1/N) sum y log p, dlogits = (p - y) / N",
         wrong="loss = -sum y log p, dlogits = p - y",
         line=DIVISOR_LINE,
@@ -101,7 +102,8 @@ SUM_AGAINST_MEAN = (
         name="averaged-not-summed",
         family=FAMILY,
         sentence="Loss and gradient are both averaged over the batch instead of summed: a "
-        "convention, everything is N = {N} times as small. Declare it with `--reduction mean`.",
+        "convention, everything is N times as small for a batch of N. Declare it with "
+        "`--reduction mean`.",
         right="loss = -sum y log p, dlogits = p - y",
         wrong="loss = -(1/N) sum y log p, dlogits = (p - y) / N",
         line=DIVISOR_LINE,
@@ -120,7 +122,7 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="gradient-divided-by-n-twice",
         family=FAMILY,
-        sentence="The gradient is divided by N = {N} twice, once at the logits and once more in "
+        sentence="The gradient is divided by N twice, once at the logits and once more in "
         "the layers.",
         right="dw = h.T @ dz with dz = (p - y) / N",
         wrong="dw = h.T @ dz / N with dz = (p - y) / N",
@@ -131,7 +133,7 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="weight-gradient-divided-by-n-twice",
         family=FAMILY,
-        sentence="The weight gradient is divided by N = {N} once more although dlogits already "
+        sentence="The weight gradient is divided by N once more although dlogits already "
         "is; the bias gradient is not.",
         right="dw = h.T @ dz",
         wrong="dw = h.T @ dz / N",
@@ -142,8 +144,8 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="loss-averaged-over-classes",
         family=FAMILY,
-        sentence="The loss is a mean over all N·K entries, not over the N = {N} samples: it is "
-        "K = {K} times too small, the gradient is not.",
+        sentence="The loss is a mean over all N·K entries, not over the N samples: it is "
+        "K times too small, the gradient is not.",
         right="loss = -(1/N) sum y log p",
         wrong="loss = -(1/(N K)) sum y log p",
         line=LOSS_LINE,
@@ -154,8 +156,8 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="gradient-averaged-over-classes",
         family=FAMILY,
-        sentence="The gradient is a mean over all N·K entries, not over the N = {N} samples: it "
-        "is K = {K} times too small, the loss is not.",
+        sentence="The gradient is a mean over all N·K entries, not over the N samples: it "
+        "is K times too small, the loss is not.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / (N K)",
         line=DLOGITS_LINE,
@@ -165,8 +167,8 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="averaged-over-classes",
         family=FAMILY,
-        sentence="Loss and gradient are means over all N·K entries, not over the N = {N} samples: "
-        "both are K = {K} times too small.",
+        sentence="Loss and gradient are means over all N·K entries, not over the N samples: "
+        "both are K times too small.",
         right="loss = -(1/N) sum y log p",
         wrong="loss = -(1/(N K)) sum y log p, and its gradient",
         line=DIVISOR_LINE,
@@ -180,8 +182,8 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="gradient-divided-by-features",
         family=FAMILY,
-        sentence="The gradient is divided by the number of inputs F = {F}, not by the batch "
-        "N = {N}: `shape[1]` was taken for `shape[0]`.",
+        sentence="The gradient is divided by the number of inputs F, not by the batch "
+        "N: `shape[1]` was taken for `shape[0]`.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / F",
         line=DLOGITS_LINE,
@@ -192,8 +194,8 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="gradient-divided-by-classes",
         family=FAMILY,
-        sentence="The gradient is divided by the number of classes K = {K}, not by the batch "
-        "N = {N}: `shape[1]` was taken for `shape[0]`.",
+        sentence="The gradient is divided by the number of classes K, not by the batch "
+        "N: `shape[1]` was taken for `shape[0]`.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / K",
         line=DLOGITS_LINE,
@@ -203,8 +205,7 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="gradient-divided-by-hidden-units",
         family=FAMILY,
-        sentence="The gradient is divided by the number of hidden units H = {H}, not by the batch "
-        "N = {N}.",
+        sentence="The gradient is divided by the number of hidden units H, not by the batch N.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / H",
         line=DLOGITS_LINE,
@@ -216,7 +217,7 @@ WRONG_DIVISOR = (
         name="gradient-divided-by-data-set",
         family=FAMILY,
         sentence="The gradient of a mini-batch is divided by {constant:.0f}, not by its own "
-        "N = {N} samples: by the size of the whole data set?",
+        "N samples: by the size of the whole data set?",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / (all samples)",
         line=DLOGITS_LINE,
@@ -229,7 +230,7 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="loss-divided-by-classes",
         family=FAMILY,
-        sentence="The loss is divided by the number of classes K = {K}, not by the batch N = {N}.",
+        sentence="The loss is divided by the number of classes K, not by the batch N.",
         right="loss = -(1/N) sum y log p",
         wrong="loss = -(1/K) sum y log p",
         line=LOSS_LINE,

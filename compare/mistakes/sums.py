@@ -25,7 +25,7 @@ SUMS = (
         name="bias-averaged",
         family=FAMILY,
         sentence="The bias gradient is averaged over the batch although dlogits is divided by "
-        "N = {N} already.",
+        "N already.",
         right="db = sum_n dz",
         wrong="db = mean_n dz",
         line=DB_LINE,
@@ -35,7 +35,7 @@ SUMS = (
     NetworkMistake(
         name="bias-gradient-summed",
         family=FAMILY,
-        sentence="The bias gradient is not divided by N = {N}: it is a sum where the weight "
+        sentence="The bias gradient is not divided by N: it is a sum where the weight "
         "gradient is an average.",
         right="db = sum_n dz with dz = (p - y) / N",
         wrong="db = N sum_n dz",

@@ -17,9 +17,8 @@ searches. `python -m compare.mistakes NAME` shows one of them and runs it live.
 
 Each mistake overrides one stage of the textbook pass (`compare/textbook/network.py`). It is named
 only if computing with it reproduces the numbers seen to within its own allowance and computing
-rightly does not. Letters: N batch, F inputs, H hidden units, K classes; the numbers in the
-sentences are those of an example with N = 32, F = 64, H = 48, K = 10. A *convention* is no error in
-itself: loss and gradient still belong together, but they are not the ones that were declared.
+rightly does not. Letters: N batch, F inputs, H hidden units, K classes. A *convention* is no error
+in itself: loss and gradient still belong together, but they are not the ones that were declared.
 
 The lines to change are those of the plain programs `compare/mistakes/plain.py` and `plain_step.py`,
 in which the tests plant each mistake (M is N for the averaged loss, 1 for the summed one); lines

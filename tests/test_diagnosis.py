@@ -187,6 +187,16 @@ def test_explanations_with_equal_numbers_are_all_listed_with_what_would_tell_the
     assert "a batch of another size would tell them apart" in found.sentence
 
 
+def test_a_declared_sum_that_is_averaged_has_no_explanation_that_needs_a_mean() -> None:
+    averaged = faulty("gradient-averaged", reduction="sum")
+    found = only(diagnose(averaged, sizes=SIZES, reduction="sum"))
+    assert (found.mistake, found.also) == ("gradient-averaged", ())
+    averaged = faulty("weight-gradient-averaged", reduction="sum")
+    found = only(diagnose(averaged, sizes=SIZES, reduction="sum"))
+    assert found.mistake == "weight-gradient-averaged"
+    assert not {"weight-gradient-divided-by-n-twice", "bias-gradient-summed"} & {*found.also}
+
+
 def test_a_mistake_in_one_layer_only_is_told_so() -> None:
     def wrong(parameters: Arrays, x: Array, y: Array) -> Any:
         loss, gradients = bare(plant())(parameters, x, y)

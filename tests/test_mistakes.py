@@ -22,7 +22,9 @@ from compare.mistakes.catalogue import CATALOGUE, NETWORK, STEP, families, in_wo
 from compare.mistakes.live import run
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.planting import bare, filled, plant, planted_step, with_slip
+from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.start import START
+from compare.mistakes.sums import SUMS
 from compare.mistakes.wording import equation, markdown, unindented
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "mistakes.md"
@@ -89,6 +91,14 @@ def test_words_are_complete(mistake: Mistake) -> None:
     assert equation(mistake.right, mistake) != equation(mistake.wrong, mistake)
     assert mistake.line != mistake.slip
     assert mistake.observable and set(mistake.observable) <= WHERE
+
+
+def test_no_sentence_speaks_of_a_mean_where_a_sum_was_declared() -> None:
+    (_, summed), *_ = probes((12, 9, 5), activation="relu", reduction="sum", dtype="f8", seed=1)
+    for mistake in (*REDUCTION, *SUMS):
+        if mistake.applies(summed):
+            said = mistake.name + mistake.sentence
+            assert not re.search(r"already|/N\b|by N\b|batch N\b|n-twice|N·K", said), said
 
 
 @pytest.mark.parametrize("name", ["targets-reversed", "rows-reversed-in-weight-gradient"])

@@ -129,6 +129,7 @@ WRONG_DIVISOR = (
         line=DLOGITS_LINE,
         slip=dlogits_slip("error / N / M"),
         stages={"dlogits": error_over(lambda net: net.divisor * net.rows)},
+        applies=averaged,
     ),
     NetworkMistake(
         name="weight-gradient-divided-by-n-twice",
@@ -140,12 +141,26 @@ WRONG_DIVISOR = (
         line=DW_LINE,
         slip="dw[i] = h[i - 1].T @ dz[i] / N",
         stages={"dw": lambda net, i: RIGHT["dw"](net, i) / net.rows},
+        applies=averaged,
+    ),
+    NetworkMistake(
+        name="weight-gradient-averaged",
+        family=FAMILY,
+        sentence="The weight gradient is averaged over the batch, the bias gradient and the loss "
+        "are summed: it is N times too small for a batch of N.",
+        right="dw = h.T @ dz",
+        wrong="dw = h.T @ dz / N",
+        line=DW_LINE,
+        slip="dw[i] = h[i - 1].T @ dz[i] / N",
+        stages={"dw": lambda net, i: RIGHT["dw"](net, i) / net.rows},
+        applies=summed,
+        trigger="the loss is declared to be a sum",
     ),
     NetworkMistake(
         name="loss-averaged-over-classes",
         family=FAMILY,
-        sentence="The loss is a mean over all N·K entries, not over the N samples: it is "
-        "K times too small, the gradient is not.",
+        sentence="The loss is averaged over the K classes too, as a mean over all entries "
+        "does: it is K times too small, the gradient is not.",
         right="loss = -(1/N) sum y log p",
         wrong="loss = -(1/(N K)) sum y log p",
         line=LOSS_LINE,
@@ -156,8 +171,8 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="gradient-averaged-over-classes",
         family=FAMILY,
-        sentence="The gradient is a mean over all N·K entries, not over the N samples: it "
-        "is K times too small, the loss is not.",
+        sentence="The gradient is averaged over the K classes too, as a mean over all entries "
+        "does: it is K times too small, the loss is not.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / (N K)",
         line=DLOGITS_LINE,
@@ -167,8 +182,8 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="averaged-over-classes",
         family=FAMILY,
-        sentence="Loss and gradient are means over all N·K entries, not over the N samples: "
-        "both are K times too small.",
+        sentence="Loss and gradient are averaged over the K classes too, as a mean over all "
+        "entries does: both are K times too small.",
         right="loss = -(1/N) sum y log p",
         wrong="loss = -(1/(N K)) sum y log p, and its gradient",
         line=DIVISOR_LINE,
@@ -189,6 +204,7 @@ WRONG_DIVISOR = (
         line=DLOGITS_LINE,
         slip=dlogits_slip("error / F"),
         stages={"dlogits": error_over(lambda net: net.x.shape[1])},
+        applies=averaged,
         seen=1,
     ),
     NetworkMistake(
@@ -201,6 +217,7 @@ WRONG_DIVISOR = (
         line=DLOGITS_LINE,
         slip=dlogits_slip("error / K"),
         stages={"dlogits": error_over(lambda net: net.classes)},
+        applies=averaged,
     ),
     NetworkMistake(
         name="gradient-divided-by-hidden-units",
@@ -211,13 +228,13 @@ WRONG_DIVISOR = (
         line=DLOGITS_LINE,
         slip=dlogits_slip("error / H"),
         stages={"dlogits": error_over(lambda net: net.w(net.depth).shape[0])},
-        applies=hidden,
+        applies=lambda point: averaged(point) and hidden(point),
     ),
     NetworkMistake(
         name="gradient-divided-by-data-set",
         family=FAMILY,
-        sentence="The gradient of a mini-batch is divided by {constant:.0f}, not by its own "
-        "N samples: by the size of the whole data set?",
+        sentence="The gradient of a mini-batch is divided by {constant:.0f}: by the size of the "
+        "whole data set?",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / (all samples)",
         line=DLOGITS_LINE,
@@ -236,11 +253,13 @@ WRONG_DIVISOR = (
         line=LOSS_LINE,
         slip="loss = terms.sum() / K",
         stages={"loss": loss_over(lambda net: net.classes)},
+        applies=averaged,
     ),
     NetworkMistake(
         name="gradient-halved",
         family=FAMILY,
-        sentence="Every gradient is half as large as it should be: 1/(2N) for 1/N.",
+        sentence="Every gradient is half as large as it should be: the 1/2 of a squared error, "
+        "which cross-entropy does not have.",
         right="dlogits = (p - y) / N",
         wrong="dlogits = (p - y) / (2 N)",
         line=DLOGITS_LINE,
@@ -261,7 +280,8 @@ WRONG_DIVISOR = (
     NetworkMistake(
         name="loss-halved",
         family=FAMILY,
-        sentence="The loss is half as large as it should be, 1/(2N) for 1/N; the gradient is not.",
+        sentence="The loss is half as large as it should be, the gradient is not: the 1/2 of a "
+        "squared error, which cross-entropy does not have.",
         right="loss = -(1/N) sum y log p",
         wrong="loss = -(1/(2N)) sum y log p",
         line=LOSS_LINE,

@@ -24,8 +24,8 @@ SUMS = (
     NetworkMistake(
         name="bias-averaged",
         family=FAMILY,
-        sentence="The bias gradient is averaged over the batch although dlogits is divided by "
-        "N already.",
+        sentence="The bias gradient is the mean of dz over the batch, not its sum: N times too "
+        "small for a batch of N.",
         right="db = sum_n dz",
         wrong="db = mean_n dz",
         line=DB_LINE,
@@ -71,7 +71,7 @@ SUMS = (
         name="gradient-collapsed-over-batch",
         family=FAMILY,
         sentence="The error at the logits is averaged over the batch before it is multiplied with "
-        "the inputs of the layers: a mean of products became a product of means.",
+        "the inputs of the layers: every sample's input meets the same average error.",
         right="dw = sum_n h_n dz_n",
         wrong="dw = (sum_n h_n) (mean_n dz_n)",
         line=DLOGITS_LINE,

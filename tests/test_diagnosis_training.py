@@ -137,6 +137,36 @@ def test_a_variance_used_as_standard_deviation_is_named(known: bool) -> None:
     assert diagnose_start(right, reference=right if known else None) == ()
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["same draws", "unknown draws"])
+@pytest.mark.parametrize(
+    ("drawn", "declared", "name", "variance"),
+    [
+        ("xavier", "he", "xavier-drawn", "2 / fan_in"),
+        ("he", "xavier", "fan-in-only", "2 / (fan_in + fan_out)"),
+        ("uniform", "he", "uniform-drawn", "2 / fan_in"),
+        ("xavier", "uniform", "xavier-drawn", "1 / (3 * fan_in)"),
+    ],
+)
+def test_another_scheme_than_the_declared_one_is_named_with_both(
+    drawn: str, declared: str, name: str, variance: str, known: bool
+) -> None:
+    made, right = (
+        manual_mlp.initial_parameters((64, 48, 10), np.random.default_rng(0), scheme=scheme)
+        for scheme in (drawn, declared)
+    )
+    found = only(diagnose_start(made, scheme=declared, reference=right if known else None))
+    assert found.mistake == name
+    assert f"where {variance} was declared" in found.sentence
+
+
+def test_the_variance_used_as_standard_deviation_is_that_of_the_declared_scheme() -> None:
+    right = manual_mlp.initial_parameters((64, 48, 10), np.random.default_rng(0), scheme="he")
+    wrong = {name: w * np.sqrt(2 / len(w)) for name, w in right.items()}
+    found = only(diagnose_start(wrong, scheme="he", reference=right))
+    assert found.mistake == "variance-as-standard-deviation"
+    assert "The declared variance 2 / fan_in is used" in found.sentence
+
+
 @pytest.mark.parametrize("name", ["weights-stepped-first", *PICKS])
 def test_a_mistake_about_batches_and_order_is_named_from_the_records_of_a_run(name: str) -> None:
     generator = np.random.default_rng(1)

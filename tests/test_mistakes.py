@@ -183,5 +183,5 @@ def test_an_unknown_name_is_bad_input() -> None:
 
 
 def test_every_wrong_spread_differs_from_every_other() -> None:
-    spreads = [mistake.spread(64, 48) for mistake in START]
+    spreads = [mistake.spread(64, 48, (2 / 112) ** 0.5) for mistake in START]
     assert len(set(np.round(spreads, 6))) == len(spreads)

@@ -21,7 +21,7 @@ from compare.mistakes.order import RECORDS, RecordMistake
 from compare.mistakes.plain_run import run
 from compare.mistakes.planting import bare, plant, planted_step
 from compare.mistakes.reporting import CURVES, REPORTING, CurveMistake
-from compare.mistakes.start import START, StartMistake
+from compare.mistakes.start import DECLARED, START, StartMistake
 from compare.mistakes.step_mistake import StepMistake
 from compare.result import Diagnosis
 
@@ -169,17 +169,19 @@ def starts(networks: int, seed: int) -> Iterator[Score]:
 def one_start(score: Score, mistake: StartMistake, generator: np.random.Generator) -> None:
     """Draw initial weights with one of them."""
     sizes = tuple(int(n) for n in generator.integers(100, 300, size=3))
-    right = manual_mlp.initial_parameters((*sizes, 10), generator)
-    wrong = {name: respread(name, w, mistake.spread) for name, w in right.items()}
+    right = manual_mlp.initial_parameters((*sizes, 10), generator, scheme=mistake.scheme)
+    wrong = {name: respread(name, w, mistake) for name, w in right.items()}
     reference = right if score.tried % 2 else None
     start = perf_counter()
-    told(score, mistake.name, diagnose_start(wrong, reference=reference), start, str(sizes))
+    found = diagnose_start(wrong, scheme=mistake.scheme, reference=reference)
+    told(score, mistake.name, found, start, str(sizes))
 
 
-def respread(name: str, w: NDArray[Any], spread: Callable[[int, int], float]) -> NDArray[Any]:
+def respread(name: str, w: NDArray[Any], mistake: StartMistake) -> NDArray[Any]:
     """Return weights of the right draw with another standard deviation, biases as they are."""
     if not name.startswith("w"):
         return w
     fan_in, fan_out = w.shape
-    scaled: NDArray[Any] = w * (spread(fan_in, fan_out) / np.sqrt(2 / (fan_in + fan_out)))
+    declared = DECLARED[mistake.scheme].spread(fan_in, fan_out)
+    scaled: NDArray[Any] = w * (mistake.spread(fan_in, fan_out, declared) / declared)
     return scaled

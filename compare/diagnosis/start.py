@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.diagnosis.alternatives import one_of
-from compare.mistakes.start import DECLARED, START, Spread
+from compare.mistakes.start import DECLARED, START, Mistaken, Spread
 from compare.result import Diagnosis
 from compare.textbook.pair import arithmetic_of
 
@@ -29,22 +29,24 @@ def diagnose_start(
     relative standard error over n weights is 1 / sqrt(2 n); `DEVIATIONS` of those are allowed.
     """
     weights = {name: w for name, w in parameters.items() if name.startswith("w")}
-    declared = DECLARED[scheme]
-    before = worst(weights, declared, declared, reference)
+    declared = DECLARED[scheme].spread
+    before = worst(weights, lambda fan_in, fan_out, right: right, declared, reference)
     if before <= 1.0:
         return ()
     tried = ((mistake, worst(weights, mistake.spread, declared, reference)) for mistake in START)
-    return one_of([(mistake, None, after) for mistake, after in tried if after <= 1.0], before)
+    found = [(mistake, None, after) for mistake, after in tried if after <= 1.0]
+    return one_of(found, before, declared=DECLARED[scheme].variance)
 
 
-def worst(weights: Arrays, spread: Spread, declared: Spread, reference: Arrays | None) -> float:
+def worst(weights: Arrays, spread: Mistaken, declared: Spread, reference: Arrays | None) -> float:
     """Return the worst ratio over the layers of the weights being drawn with `spread`."""
-    return max(
-        layer_ratio(
-            w, spread(*w.shape), declared(*w.shape), None if reference is None else reference[name]
-        )
-        for name, w in weights.items()
-    )
+    found = []
+    for name, w in weights.items():
+        fan_in, fan_out = w.shape
+        right = declared(fan_in, fan_out)
+        known = None if reference is None else reference[name]
+        found.append(layer_ratio(w, spread(fan_in, fan_out, right), right, known))
+    return max(found)
 
 
 def layer_ratio(

@@ -68,5 +68,5 @@ def families() -> dict[str, list[Mistake]]:
 
 
 def in_words(mistake: Mistake) -> str:
-    """Return the sentence of a mistake with the constant of its example."""
-    return mistake.sentence.format(constant=mistake.example)
+    """Return the sentence of a mistake as its example fills it."""
+    return mistake.sentence.format(**mistake.example_words)

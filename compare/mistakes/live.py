@@ -143,10 +143,11 @@ def run_start(mistake: StartMistake) -> Iterator[str]:
     """Draw weights with the wrong standard deviation."""
     generator = np.random.default_rng(0)
     shape = (64, 48)
-    w = generator.normal(0.0, mistake.spread(*shape), shape)
-    declared = DECLARED["xavier"](*shape)
-    yield f"w1 (64, 48): standard deviation {w.std():.4f}, declared (Xavier) {declared:.4f}."
-    yield from answer(diagnose_start({"w1": w}))
+    declared = DECLARED[mistake.scheme].spread(*shape)
+    w = generator.normal(0.0, mistake.spread(*shape, declared), shape)
+    scheme = mistake.scheme
+    yield f"w1 (64, 48): standard deviation {w.std():.4f}, declared ({scheme}) {declared:.4f}."
+    yield from answer(diagnose_start({"w1": w}, scheme=scheme))
 
 
 @run.register

@@ -51,6 +51,11 @@ class Mistake:
         """Return where it shows: loss, gradient, repeated calls, trainer records, curves."""
         raise NotImplementedError
 
+    @property
+    def example_words(self) -> dict[str, object]:
+        """Return what fills the braces of the sentence in the catalogue."""
+        return {"constant": self.example}
+
 
 def everywhere(point: Point) -> bool:
     """Return that a mistake can be made in any network."""

@@ -9,102 +9,150 @@ from math import sqrt
 from compare.mistakes.mistake import Mistake
 
 FAMILY = "initial weights"
-LINE = "w = generator.normal(0, sqrt(2 / (fan_in + fan_out)), (fan_in, fan_out))"
-RIGHT = "variance 2 / (fan_in + fan_out)"
+DRAW = "w = generator.normal(0, {deviation}, (fan_in, fan_out))"
 
 Spread = Callable[[int, int], float]
 """Standard deviation from fan_in and fan_out."""
+Mistaken = Callable[[int, int, float], float]
+"""The same from fan_in, fan_out and the standard deviation that was declared."""
 
-DECLARED: dict[str, Spread] = {
-    "xavier": lambda fan_in, fan_out: sqrt(2 / (fan_in + fan_out)),
-    "he": lambda fan_in, fan_out: sqrt(2 / fan_in),
-    "uniform": lambda fan_in, fan_out: sqrt(1 / (3 * fan_in)),
+
+@dataclass(frozen=True)
+class Scheme:
+    """A declared draw: its standard deviation, and its variance in words and in code."""
+
+    spread: Spread
+    variance: str
+
+
+DECLARED: dict[str, Scheme] = {
+    "xavier": Scheme(
+        lambda fan_in, fan_out: sqrt(2 / (fan_in + fan_out)), "2 / (fan_in + fan_out)"
+    ),
+    "he": Scheme(lambda fan_in, fan_out: sqrt(2 / fan_in), "2 / fan_in"),
+    "uniform": Scheme(lambda fan_in, fan_out: sqrt(1 / (3 * fan_in)), "1 / (3 * fan_in)"),
 }
-"""The standard deviation of every scheme, by the names of `manual_mlp.INITIALISERS`."""
+"""What every scheme draws, by the names of `manual_mlp.INITIALISERS`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StartMistake(Mistake):
-    """A wrong standard deviation of the initial weights; biases are not looked at."""
+    """A wrong standard deviation of the initial weights; biases are not looked at.
 
-    spread: Spread
+    `{declared}` in the sentence is the variance of the declared scheme; the catalogue's own runs
+    declare `scheme`.
+    """
+
+    spread: Mistaken
+    scheme: str
 
     @property
     def observable(self) -> tuple[str, ...]:
         """Return that the first record shows it."""
         return ("trainer records",)
 
+    @property
+    def example_words(self) -> dict[str, object]:
+        """Return what fills the sentence in the catalogue: the example's declared variance."""
+        return {"declared": DECLARED[self.scheme].variance}
+
 
 def deviation(
-    name: str, sentence: str, wrong: str, code: str, spread: Spread, seen: int = 0
+    name: str,
+    sentence: str,
+    wrong: str,
+    code: str,
+    spread: Mistaken,
+    *,
+    scheme: str = "xavier",
+    seen: int = 0,
 ) -> StartMistake:
     """Return the mistake of drawing with another standard deviation."""
+    declared = DECLARED[scheme].variance
     return StartMistake(
         name=name,
         family=FAMILY,
         sentence=sentence,
-        right=RIGHT,
+        right=f"variance {declared}",
         wrong=wrong,
-        line=LINE,
-        slip=f"w = generator.normal(0, {code}, (fan_in, fan_out))",
+        line=DRAW.format(deviation=f"sqrt({declared})"),
+        slip=DRAW.format(deviation=code),
         trigger="layers of some hundred weights, or the same draws on both sides",
         spread=spread,
+        scheme=scheme,
         seen=seen,
     )
 
 
+def of_another_scheme(name: str, scheme: str, whose: str, declared: str) -> StartMistake:
+    """Return the mistake of drawing by one scheme where another one was declared."""
+    drawn = DECLARED[scheme]
+    return deviation(
+        name,
+        f"The variance is {drawn.variance}, {whose}, where {{declared}} was declared.",
+        f"variance {drawn.variance}",
+        f"sqrt({drawn.variance})",
+        lambda fan_in, fan_out, _: drawn.spread(fan_in, fan_out),
+        scheme=declared,
+    )
+
+
 START = (
+    of_another_scheme("xavier-drawn", "xavier", "Xavier's rule", "he"),
     deviation(
         "variance-as-standard-deviation",
-        "Xavier's variance 2/(fan_in + fan_out) is used as the standard deviation: the weights "
-        "start too small.",
+        "The declared variance {declared} is used as the standard deviation: the weights start "
+        "too small.",
         "standard deviation 2 / (fan_in + fan_out)",
         "2 / (fan_in + fan_out)",
-        lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+        lambda fan_in, fan_out, declared: declared**2,
         seen=5,
     ),
     deviation(
         "fan-in-only",
-        "The variance is 2/fan_in: He's rule, where 2/(fan_in + fan_out) was declared.",
+        "The variance is 2 / fan_in, He's rule, where {declared} was declared.",
         "variance 2 / fan_in",
         "sqrt(2 / fan_in)",
-        lambda fan_in, fan_out: sqrt(2 / fan_in),
+        lambda fan_in, fan_out, _: sqrt(2 / fan_in),
         seen=3,
     ),
     deviation(
         "fan-out-only",
-        "The variance is 2/fan_out: the fan of the other side.",
+        "The variance is 2 / fan_out, by the fan of the other side, where {declared} was declared.",
         "variance 2 / fan_out",
         "sqrt(2 / fan_out)",
-        lambda fan_in, fan_out: sqrt(2 / fan_out),
+        lambda fan_in, fan_out, _: sqrt(2 / fan_out),
         seen=3,
+    ),
+    of_another_scheme(
+        "uniform-drawn", "uniform", "that of a uniform draw between ±1/sqrt(fan_in)", "xavier"
     ),
     deviation(
         "one-over-fan-in",
-        "The variance is 1/fan_in, where 2/(fan_in + fan_out) was declared.",
+        "The variance is 1 / fan_in, where {declared} was declared.",
         "variance 1 / fan_in",
         "sqrt(1 / fan_in)",
-        lambda fan_in, fan_out: sqrt(1 / fan_in),
+        lambda fan_in, fan_out, _: sqrt(1 / fan_in),
     ),
     deviation(
         "one-over-both-fans",
-        "The variance is 1/(fan_in + fan_out): the 2 is missing.",
+        "The variance is 1 / (fan_in + fan_out), where {declared} was declared.",
         "variance 1 / (fan_in + fan_out)",
         "sqrt(1 / (fan_in + fan_out))",
-        lambda fan_in, fan_out: sqrt(1 / (fan_in + fan_out)),
+        lambda fan_in, fan_out, _: sqrt(1 / (fan_in + fan_out)),
     ),
     deviation(
         "unit-variance",
         "The weights are drawn with standard deviation 1, whatever the width.",
         "standard deviation 1",
         "1",
-        lambda fan_in, fan_out: 1.0,
+        lambda fan_in, fan_out, _: 1.0,
     ),
     deviation(
         "hundredth",
         "The weights are drawn with standard deviation 0.01, whatever the width.",
         "standard deviation 0.01",
         "0.01",
-        lambda fan_in, fan_out: 0.01,
+        lambda fan_in, fan_out, _: 0.01,
     ),
 )

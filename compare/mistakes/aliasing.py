@@ -50,7 +50,6 @@ IN_PLACE = (
         stages={"dw": delta_for_input},
         applies=hidden,
         trigger="the weight gradient is computed after dz of the layer below",
-        seen=4,
     ),
     NetworkMistake(
         name="delta-overwrites-probabilities",

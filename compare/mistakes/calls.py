@@ -128,7 +128,6 @@ CALLS = (
         + BACKWARD_LINE,
         trigger="a second call with other arguments",
         result=with_cached_values,
-        seen=12,
     ),
     CallMistake(
         name="targets-overwritten",

@@ -60,7 +60,6 @@ GRADIENT = (
         line=ERROR_LINE,
         slip="error = 1 - y",
         stages={"error": lambda net, _: 1.0 - net.y},
-        seen=1,
     ),
     NetworkMistake(
         name="target-minus-prediction",
@@ -71,7 +70,7 @@ GRADIENT = (
         line=ERROR_LINE,
         slip="error = y - p",
         stages={"error": lambda net, _: net.y - net.p},
-        seen=6,
+        seen=3,
     ),
     NetworkMistake(
         name="gradient-at-probabilities",
@@ -93,7 +92,6 @@ GRADIENT = (
         line=ERROR_LINE,
         slip="error = -y / log_p",
         stages={"error": lambda net, _: -(net.y / net.log_p)},
-        seen=1,
     ),
     NetworkMistake(
         name="softmax-minus-probabilities",
@@ -104,7 +102,6 @@ GRADIENT = (
         line=ERROR_LINE,
         slip="error = softmax(p) - p",
         stages={"error": lambda net, _: softmax(net.p) - net.p},
-        seen=1,
     ),
     NetworkMistake(
         name="targets-hardened",
@@ -164,7 +161,6 @@ LOSS = (
         fit=in_the_loss(1e-30, 0.5),
         example=1e-2,
         trigger="a true class whose probability is within the constant of 0 or 1",
-        seen=1,
     ),
     NetworkMistake(
         name="minus-missing-in-loss",
@@ -175,7 +171,6 @@ LOSS = (
         line=TERMS_LINE,
         slip="terms = y * log_p",
         stages={"terms": lambda net, _: net.y * net.log_p},
-        seen=1,
     ),
     NetworkMistake(
         name="loss-arguments-swapped",
@@ -186,7 +181,6 @@ LOSS = (
         line=TERMS_LINE,
         slip="terms = -p * np.log(y)",
         stages={"terms": lambda net, _: -(net.p * log(net.y))},
-        seen=1,
     ),
     NetworkMistake(
         name="loss-arguments-swapped-with-epsilon",
@@ -224,7 +218,6 @@ LOSS = (
         line=TERMS_LINE,
         slip="terms = -y.T @ log_p",
         stages={"terms": lambda net, _: -(net.y.T @ net.log_p)},
-        seen=1,
     ),
     NetworkMistake(
         name="trace-in-loss",

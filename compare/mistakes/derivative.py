@@ -53,7 +53,7 @@ DERIVATIVE = (
         slip="dz[i - 1] = dh[i - 1]",
         stages={"dz": lambda net, i: net.dh(i)},
         applies=curved,
-        seen=4,
+        seen=10,
     ),
     NetworkMistake(
         name="mask-always-true",
@@ -65,7 +65,6 @@ DERIVATIVE = (
         slip="dz[i - 1] = dh[i - 1] * (h[i - 1] >= 0)",
         stages={"slope": lambda net, i: net.h(i).arranged(np.zeros_like) + 1.0},
         applies=relu,
-        seen=3,
     ),
     NetworkMistake(
         name="mask-missing-in-bias",
@@ -78,7 +77,6 @@ DERIVATIVE = (
         slip="db[i] = (dh[i] if i < L else dz[i]).sum(axis=0)",
         stages={"db": lambda net, i: (net.dh(i) if i < net.depth else net.dz(i)).sum(0)},
         applies=curved,
-        seen=1,
     ),
     NetworkMistake(
         name="mask-missing-in-weights",
@@ -102,7 +100,6 @@ DERIVATIVE = (
         slip="dz[i - 1] = dh[i - 1] * (dh[i - 1] > 0)",
         stages={"slope": lambda net, i: mask(net.dh(i))},
         applies=relu,
-        seen=1,
     ),
     NetworkMistake(
         name="mask-from-another-layer",
@@ -120,7 +117,6 @@ DERIVATIVE = (
         fit=Among(lambda point: (1, -1)),
         example=1,
         trigger="two neighbouring layers of the same width",
-        seen=1,
     ),
     NetworkMistake(
         name="mask-inverted",
@@ -143,7 +139,6 @@ DERIVATIVE = (
         slip="dz[i - 1] = dh[i - 1] * h[i - 1]",
         stages={"slope": lambda net, i: net.h(i)},
         applies=hidden,
-        seen=2,
     ),
     NetworkMistake(
         name="gradient-replaced-by-derivative",
@@ -182,7 +177,6 @@ DERIVATIVE = (
         slip="dz[i - 1] = dh[i - 1] * (1 - h[i - 1] ** 2)",
         stages={"slope": lambda net, i: 1.0 - net.h(i) * net.h(i)},
         applies=lambda point: point.activation != "tanh" and point.depth > 1,
-        seen=1,
     ),
     NetworkMistake(
         name="derivative-of-sigmoid",

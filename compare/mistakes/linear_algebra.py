@@ -122,7 +122,6 @@ PRODUCTS = (
         fit=Among(lambda point: (-1, 1)),
         example=-1,
         trigger="two weight matrices of the same shape",
-        seen=1,
     ),
     NetworkMistake(
         name="own-weights-in-backward",
@@ -137,7 +136,6 @@ PRODUCTS = (
         stages={"dh": own_weights},
         applies=lambda point: any(own_weights_fit(point, i) for i in range(1, point.depth)),
         trigger="the layers below and above are of equal width",
-        seen=1,
     ),
     NetworkMistake(
         name="weights-stepped-too-early",
@@ -152,7 +150,6 @@ PRODUCTS = (
         applies=hidden,
         fit=linear,
         example=0.1,
-        seen=6,
     ),
     NetworkMistake(
         name="error-without-softmax",
@@ -197,7 +194,6 @@ PRODUCTS = (
         fit=Among(lambda point: (1, -1)),
         example=1,
         trigger="two neighbouring layers of the same width",
-        seen=1,
     ),
 )
 
@@ -222,7 +218,6 @@ LEFT_OUT = (
         line=DB_LINE,
         slip="db[i] = np.zeros_like(b[i])",
         stages={"db": lambda net, i: net.b(i).arranged(np.zeros_like)},
-        seen=3,
     ),
     NetworkMistake(
         name="weight-gradient-zero",

@@ -28,8 +28,10 @@ class Mistake:
     they are: the numbers of a probe are not those of the user's data.
     `line` and `slip` are code: as it should be, as the mistake writes it; `more` holds further
     such pairs where one line is not enough. `trigger` says when it shows, `observable` where.
-    `seen` counts it among 70 hand-written networks; with nothing else to tell two explanations
-    apart, the frequent one is named first. A `convention` keeps loss and gradient together.
+    `seen` counts it among 70 hand-written networks (drafts not counted); where variants of it
+    were counted together, the first of them has the number and the others have 0. With nothing
+    else to tell two explanations apart, the frequent one is named first. A `convention`
+    keeps loss and gradient together.
     `example` is the constant of the catalogue's own runs, where there is one.
     """
 

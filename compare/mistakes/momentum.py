@@ -48,7 +48,7 @@ MOMENTUM = (
         line=V_LINE,
         slip="v = learning_rate * dw",
         step=forgetting,
-        seen=2,
+        seen=5,
     ),
     StepMistake(
         name="biases-without-momentum",
@@ -72,7 +72,6 @@ MOMENTUM = (
         line=W_LINE,
         slip="w = w - v\n        v = learning_rate * dw",
         step=one_step_memory,
-        seen=1,
     ),
     StepMistake(
         name="velocity-not-stored",
@@ -105,7 +104,6 @@ MOMENTUM = (
         line=V_LINE,
         slip="v = momentum * v + (1 - momentum) * learning_rate * dw",
         step=lambda now: with_velocity(now, now.velocity_with(now.inside * (1 - now.momentum))),
-        seen=1,
     ),
     StepMistake(
         name="nesterov",
@@ -139,7 +137,6 @@ MOMENTUM = (
         line=V_LINE,
         slip="v = momentum * w + learning_rate * dw",
         step=lambda now: with_velocity(now, now.w * now.momentum + now.dw * now.inside),
-        seen=1,
     ),
     StepMistake(
         name="bias-as-velocity",

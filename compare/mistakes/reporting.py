@@ -111,7 +111,6 @@ REPORTING = (
         slip="w = step(w); curves.append((*evaluate(w, train), *evaluate(w, validation)))",
         curves=moved(["train", "validation"], later),
         trigger="two epochs or more",
-        seen=1,
     ),
     CurveMistake(
         name="curves-late",
@@ -135,7 +134,6 @@ REPORTING = (
         slip="for epoch in epochs: measure(w)\nw = step(w)",
         curves=moved(["train", "validation"], lambda curve: np.full_like(curve, curve[0])),
         trigger="two epochs or more",
-        seen=1,
     ),
     CurveMistake(
         name="validation-is-training",
@@ -180,7 +178,6 @@ REPORTING = (
         slip="w_valid = step(w_valid, gradients(w_valid, validation))",
         curves=taken({"validation": "trained_on_validation"}),
         trigger="the curves of a network trained on the validation data, for comparison",
-        seen=1,
     ),
     CurveMistake(
         name="accuracy-in-per-cent",

@@ -90,7 +90,6 @@ def left_out(
         stages={"error": keeping("error", keep)},
         fit=Among(values, varies=True),
         example=3,
-        seen=1,
     )
     in_both = NetworkMistake(
         name=name,

@@ -77,7 +77,7 @@ SOFTMAX = (
         slip=p_slip("(e := np.exp(logits - logits.max())) / e.sum(axis=1, keepdims=True)"),
         stages={"p": global_maximum},
         trigger="a row more than 103 (float32) or 745 (float64) below the largest logit",
-        seen=10,
+        seen=9,
     ),
     NetworkMistake(
         name="maximum-of-columns",
@@ -100,7 +100,7 @@ SOFTMAX = (
         line=P_LINE,
         slip=p_slip("softmax(softmax(logits))"),
         stages={"p": lambda net, _: softmax(softmax(net.logits))},
-        seen=3,
+        seen=1,
     ),
     NetworkMistake(
         name="softmax-twice-in-loss",
@@ -134,7 +134,6 @@ SOFTMAX = (
         line=ERROR_LINE,
         slip="error = logits - y",
         stages={"error": lambda net, _: net.logits - net.y},
-        seen=1,
     ),
     NetworkMistake(
         name="softmax-over-batch",
@@ -145,7 +144,7 @@ SOFTMAX = (
         line=P_LINE,
         slip=p_slip("softmax(logits.T).T"),
         stages={"p": lambda net, _: softmax(net.logits.T).T},
-        seen=4,
+        seen=3,
     ),
     NetworkMistake(
         name="softmax-over-everything",
@@ -157,7 +156,6 @@ SOFTMAX = (
         line=P_LINE,
         slip=p_slip("softmax(logits.reshape(1, -1)).reshape(N, K)"),
         stages={"p": over_everything},
-        seen=3,
     ),
     NetworkMistake(
         name="softmax-of-single-entries",
@@ -169,7 +167,6 @@ SOFTMAX = (
         line=P_LINE,
         slip=p_slip("softmax(logits.reshape(-1, 1)).reshape(N, K)"),
         stages={"p": lambda net, _: net.logits.arranged(np.zeros_like) + 1.0},
-        seen=2,
     ),
     NetworkMistake(
         name="softmax-by-l2-norm",
@@ -183,7 +180,6 @@ SOFTMAX = (
             " / np.linalg.norm(e, axis=1, keepdims=True)"
         ),
         stages={"p": l2_normalised},
-        seen=1,
     ),
     NetworkMistake(
         name="softmax-not-normalised",
@@ -211,7 +207,6 @@ SOFTMAX = (
         fit=in_loss_or_gradient(1e-30, 10.0, small=1e-3),
         example=1e-5,
         trigger="the constant is above the rounding of the dtype",
-        seen=1,
     ),
     NetworkMistake(
         name="sigmoid-for-softmax",

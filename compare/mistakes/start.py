@@ -114,7 +114,7 @@ START = (
         "variance 2 / fan_in",
         "sqrt(2 / fan_in)",
         lambda fan_in, fan_out, _: sqrt(2 / fan_in),
-        seen=3,
+        seen=6,
     ),
     deviation(
         "fan-out-only",
@@ -122,7 +122,6 @@ START = (
         "variance 2 / fan_out",
         "sqrt(2 / fan_out)",
         lambda fan_in, fan_out, _: sqrt(2 / fan_out),
-        seen=3,
     ),
     of_another_scheme(
         "uniform-drawn", "uniform", "that of a uniform draw between ±1/sqrt(fan_in)", "xavier"

@@ -19,7 +19,7 @@ SUMS = (
         line=DB_LINE,
         slip="db[i] = dz[i]",
         stages={"db": lambda net, i: net.dz(i)},
-        seen=3,
+        seen=4,
     ),
     NetworkMistake(
         name="bias-averaged",
@@ -54,7 +54,6 @@ SUMS = (
         line=DB_LINE,
         slip="db[i] = dz[i].sum(axis=1)",
         stages={"db": lambda net, i: net.dz(i).sum(1)},
-        seen=3,
     ),
     NetworkMistake(
         name="bias-summed-to-a-number",

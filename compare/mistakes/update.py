@@ -45,7 +45,6 @@ LEARNING_RATE = (
             now.w - now.velocity_with(now.learning_rate) * now.learning_rate,
             now.velocity_with(now.learning_rate),
         ),
-        seen=1,
     ),
     StepMistake(
         name="learning-rate-squared",
@@ -205,7 +204,6 @@ START = (
         line=STATE_LINE,
         slip='v = state.get(f"v_{name}", w)',
         start=lambda w, declared: w,
-        seen=8,
     ),
     StepMistake(
         name="velocity-starts-elsewhere",

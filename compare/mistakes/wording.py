@@ -51,7 +51,11 @@ def unindented(code: str) -> str:
 
 def seen(mistake: Mistake) -> str:
     """Return how common the mistake is, if that is known."""
-    return f"Seen in {mistake.seen} of 70 hand-written networks. " if mistake.seen else ""
+    return (
+        f"Seen, with its variants, in {mistake.seen} of 70 hand-written networks. "
+        if mistake.seen
+        else ""
+    )
 
 
 def convention(mistake: Mistake) -> str:

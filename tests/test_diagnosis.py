@@ -184,7 +184,58 @@ def test_explanations_with_equal_numbers_are_all_listed_with_what_would_tell_the
     assert "no numbers tell them apart: look at the code" in found.sentence
     found = only(diagnose(faulty("gradient-divided-by-features"), sizes=(9, 9, 5)))
     assert "gradient-divided-by-hidden-units" in found.also
+    assert "layers of other widths would tell them apart" in found.sentence
+
+
+def leaving_out(rows: slice) -> Callable[..., Any]:
+    """Return the right program with the errors of some rows left out of the gradient."""
+
+    def wrong(parameters: Arrays, x: Array, y: Array) -> Any:
+        right, kept = bare(plant()), np.ones(len(x), dtype=bool)
+        kept[rows] = False
+        gradients = right(parameters, x[kept], y[kept])[1]
+        share = kept.sum() / len(x)
+        return right(parameters, x, y)[0], {name: g * share for name, g in gradients.items()}
+
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (slice(-1, None), "The last sample is left out of the gradient"),
+        (slice(0, 1), "The first sample is left out of the gradient"),
+        (slice(2, 3), "Sample 2 (counted from 0) is left out of the gradient"),
+        (slice(-2, None), "The last 2 samples are left out of the gradient"),
+        (slice(3, None), "The samples from 3 on (counted from 0) are left out of the gradient"),
+        (slice(0, -2), "Only the last 2 samples arrive, as when"),
+        (slice(0, -1), "Only the last sample arrives, as when"),
+    ],
+)
+def test_a_row_is_told_as_what_it_is_in_batches_of_every_size(rows: slice, words: str) -> None:
+    assert words in only(diagnose(leaving_out(rows), sizes=SIZES)).sentence
+
+
+def test_another_batch_size_is_no_advice_after_batches_of_several_sizes() -> None:
+    found = only(diagnose(leaving_out(slice(-1, None)), sizes=SIZES))
+    assert "last-chunk-left-out-of-gradient" in found.also
+    assert "no numbers tell them apart: look at the code" in found.sentence
+
+
+def test_a_row_of_the_only_batch_is_told_with_its_size_and_another_size_is_advised() -> None:
+    found = only(diagnose_gradients(recorded(leaving_out(slice(3, 4)))))
+    assert "Sample 3 of 6 (counted from 0) is left out" in found.sentence
+    found = only(diagnose_gradients(recorded(leaving_out(slice(-1, None)))))
+    assert "The last sample is left out" in found.sentence
     assert "a batch of another size would tell them apart" in found.sentence
+
+
+@pytest.mark.parametrize("shift", [1, -1])
+def test_a_shift_is_told_with_its_direction(shift: int) -> None:
+    def wrong(parameters: Arrays, x: Array, y: Array) -> Any:
+        return bare(plant())(parameters, x, np.roll(y, shift, axis=0))
+
+    assert f"shifted by {shift:+d} " in only(diagnose(wrong, sizes=SIZES)).sentence
 
 
 def test_a_declared_sum_that_is_averaged_has_no_explanation_that_needs_a_mean() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compare.diagnosis.explanation import NOTHING, Explanation, Part
+from compare.diagnosis.explanation import NOTHING, Explanation
 from compare.diagnosis.match import Case, telling
+from compare.diagnosis.places import places
 from compare.diagnosis.search import Finding, adapted, showing
 from compare.diagnosis.separate import separating
 from compare.result import Diagnosis, Slip
-from compare.textbook import Point
 
 
 def answer(found: Sequence[Finding], cases: Sequence[Case]) -> tuple[Diagnosis, ...]:
@@ -21,8 +21,8 @@ def diagnosis(finding: Finding, cases: Sequence[Case]) -> Diagnosis:
     """Return the best explanation of a finding in words, with what it explains."""
     best, *others = finding.explanations
     seen = showing(finding.tensors, cases) if finding.tensors else cases
-    point = telling(seen)[0].point
-    said = sentence(best) + where(finding.tensors) + rivalry(best, others, point)
+    told = telling(seen)
+    said = sentence(best, told) + where(finding.tensors) + rivalry(best, others, told)
     return Diagnosis(
         mistake=best.name,
         sentence=said,
@@ -45,20 +45,24 @@ def where(tensors: Sequence[str]) -> str:
     return f" (In {' and '.join(tensors)} alone.)" if tensors else ""
 
 
-def rivalry(best: Explanation, others: Sequence[Explanation], point: Point) -> str:
+def rivalry(best: Explanation, others: Sequence[Explanation], cases: Sequence[Case]) -> str:
     """Return what would tell the best explanation from the second, if there is one."""
     if not others:
         return ""
-    return f" ({others[0].name} gives the same numbers here; {separating(best, others[0], point)}.)"
+    return f" ({others[0].name} gives the same numbers here; {separating(best, others[0], cases)}.)"
 
 
-def sentence(explanation: Explanation) -> str:
+def sentence(explanation: Explanation, cases: Sequence[Case]) -> str:
     """Return the sentences of the mistakes, with their constants filled in."""
-    said = [part_sentence(part) for part in explanation.parts]
+    said = [part_sentence(explanation, index, cases) for index in range(len(explanation.parts))]
     return said[0] if len(said) == 1 else "Two mistakes together. " + " ".join(said)
 
 
-def part_sentence(part: Part) -> str:
+def part_sentence(explanation: Explanation, index: int, cases: Sequence[Case]) -> str:
     """Return the sentence of one mistake, with the layer if it is made in one only."""
-    filled = part.mistake.sentence.format(constant=part.constant)
+    part = explanation.parts[index]
+    constant: object = part.constant
+    if part.mistake.numbering is not None:
+        constant = part.mistake.numbering.words(places(explanation, index, cases))
+    filled = part.mistake.sentence.format(constant=constant)
     return filled if part.layer is None else f"{filled} (In layer {part.layer} only.)"

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 from compare.diagnosis.explanation import Explanation
-from compare.diagnosis.match import Overrides, ratios
-from compare.diagnosis.probes import CONFIDENT, ORDINARY, SOFT, beyond_exp, probe, rows_apart
+from compare.diagnosis.match import Case, Overrides, ratios
+from compare.diagnosis.places import versions
+from compare.diagnosis.probes import (
+    CONFIDENT,
+    ORDINARY,
+    SOFT,
+    batch_sizes,
+    beyond_exp,
+    probe,
+    reduced,
+    rows_apart,
+)
 from compare.textbook import Pair, Pass, Point
 
 NEVER = "no numbers tell them apart: look at the code"
+ANOTHER_BATCH = "a batch of another size"
 
 
-def separating(one: Explanation, other: Explanation, point: Point) -> str:
-    """Return in words the first kind of probe on which the two compute different numbers."""
+def separating(one: Explanation, other: Explanation, cases: Sequence[Case]) -> str:
+    """Return in words the first kind of probe on which the two compute different numbers.
+
+    `cases` are those that both reproduce, the one they were found in first.
+    """
+    point = cases[0].point
+    asked = {len(case.point.targets) for case in cases}
     with np.errstate(all="ignore"):
-        for words, scene in scenes(point):
+        for words, scene in scenes(point, asked):
             usable = all(part.mistake.applies(scene) for e in (one, other) for part in e.parts)
-            if usable and differ(one.overrides, other.overrides, scene):
+            if usable and any(
+                differ(left.overrides, right.overrides, scene)
+                for left in versions(one, cases, scene)
+                for right in versions(other, cases, scene)
+            ):
                 return f"{words} would tell them apart"
     return NEVER
 
 
-def scenes(point: Point) -> Iterator[tuple[str, Point]]:
-    """Yield probes of other kinds than the ones a diagnosis begins with, the simplest first."""
-    widths = {
-        "a batch of another size": (11, 9, 4),
+def scenes(point: Point, asked: Collection[int]) -> Iterator[tuple[str, Point]]:
+    """Yield probes of other kinds than the ones a diagnosis begins with, the simplest first.
+
+    `asked`: the batch sizes that told nothing; after several of them another one is no new kind.
+    """
+    biases = (point.parameters[f"b{layer}"].size for layer in range(1, point.depth + 1))
+    own = reduced((point.x.shape[1], *biases))
+    widths = {} if len(asked) > 1 else {ANOTHER_BATCH: own}
+    widths |= {
+        "layers of other widths": (11, 9, 4),
         "three layers of different width": (11, 9, 7, 4),
         "layers of equal width": (8, 8, 8, 8, 4),
     }
     generator = np.random.default_rng(0)
     for activation in dict.fromkeys((point.activation, "relu", "tanh")):
         for words, sizes in widths.items():
+            rows = next(n for n in batch_sizes(sizes) if n > 5 and n not in asked)
             for kind in (
                 ORDINARY,
                 CONFIDENT,
@@ -43,7 +70,7 @@ def scenes(point: Point) -> Iterator[tuple[str, Point]]:
             ):
                 scene = probe(
                     sizes,
-                    6,
+                    rows,
                     kind,
                     activation=activation,
                     reduction=point.reduction,
@@ -56,8 +83,9 @@ def scenes(point: Point) -> Iterator[tuple[str, Point]]:
 def described(words: str, label: str, activation: str, point: Point) -> str:
     """Return the scene in words, naming the activation only if it is another one."""
     other = f", with {activation}" if activation != point.activation else ""
-    scene = words if label == ORDINARY.label else f"{label} and {words}"
-    return f"{scene}{other}"
+    if label == ORDINARY.label:
+        return f"{words}{other}"
+    return f"{label}{other}" if words == ANOTHER_BATCH else f"{label} and {words}{other}"
 
 
 def differ(one: Overrides, other: Overrides, point: Point) -> bool:

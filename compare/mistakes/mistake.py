@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from compare.mistakes.places import Numbering, Place
 from compare.textbook import Override, Pair, Pass, Point
 
 Seen = Mapping[str, NDArray[Any]]
@@ -72,6 +73,7 @@ class NetworkMistake(Mistake):
     constant, which `fit` recovers from the numbers seen. `applies` tells the networks in which
     the mistake can be made; `proof`, if given, is asked about the numbers seen before the
     explanation is accepted. Without `layers` it is never looked for in one layer alone.
+    `numbering` says in words which row or class the constant is.
     """
 
     stages: Mapping[str, Callable[..., Pair]]
@@ -79,6 +81,15 @@ class NetworkMistake(Mistake):
     applies: Callable[[Point], bool] = everywhere
     proof: Callable[[Seen], bool] | None = None
     layers: bool = True
+    numbering: Numbering | None = None
+
+    @property
+    def example_words(self) -> dict[str, object]:
+        """Return what fills the sentence in the catalogue: a row has one number in any batch."""
+        if self.numbering is None or self.example is None:
+            return {"constant": self.example}
+        places = [Place(int(self.example), of) for of in (5, 6)]
+        return {"constant": self.numbering.words(places)}
 
     @property
     def observable(self) -> tuple[str, ...]:

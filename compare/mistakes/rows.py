@@ -9,6 +9,7 @@ import numpy as np
 from compare.mistakes.fits import Among
 from compare.mistakes.lines import DW_LINE, ERROR_LINE, TERMS_LINE
 from compare.mistakes.mistake import NetworkMistake
+from compare.mistakes.places import Numbering, arriving_from, left_from, shift, single
 from compare.textbook import RIGHT, Pair, Pass, Point
 from compare.textbook.pair import Float
 
@@ -75,14 +76,29 @@ def rolled(net: Pass, _: int, c: float) -> Pair:
     return RIGHT["y"](net, 0).arranged(lambda y: np.roll(y, int(c), axis=0))
 
 
+def number_of_rows(point: Point) -> int:
+    """Return N."""
+    return len(point.targets)
+
+
+def number_of_classes(point: Point) -> int:
+    """Return K."""
+    return int(point.targets.shape[1])
+
+
 def left_out(
-    name: str, what: str, keep: Keep, mask: str, values: Callable[[Point], Iterable[float]]
+    name: str,
+    what: str,
+    keep: Keep,
+    mask: str,
+    values: Callable[[Point], Iterable[float]],
+    numbering: Numbering,
 ) -> tuple[NetworkMistake, NetworkMistake]:
     """Return the mistakes of leaving something out of the gradient, and of loss and gradient."""
     in_gradient = NetworkMistake(
         name=f"{name}-of-gradient",
         family=FAMILY,
-        sentence=f"{what} out of the gradient; the loss counts it.",
+        sentence=f"{what} left out of the gradient; the loss is over all.",
         right="dlogits = (p - y) / N over all samples and classes",
         wrong="dlogits = 0 there",
         line=ERROR_LINE,
@@ -90,11 +106,12 @@ def left_out(
         stages={"error": keeping("error", keep)},
         fit=Among(values, varies=True),
         example=3,
+        numbering=numbering,
     )
     in_both = NetworkMistake(
         name=name,
         family=FAMILY,
-        sentence=f"{what} out of loss and gradient.",
+        sentence=f"{what} left out of loss and gradient.",
         right="sums over all samples and classes",
         wrong="loss and dlogits without them",
         line=ERROR_LINE,
@@ -103,6 +120,7 @@ def left_out(
         stages={"error": keeping("error", keep), "terms": keeping("terms", keep)},
         fit=Among(values, varies=True),
         example=3,
+        numbering=numbering,
     )
     return in_gradient, in_both
 
@@ -111,7 +129,8 @@ ORDER = (
     NetworkMistake(
         name="targets-shifted",
         family=FAMILY,
-        sentence="The targets belong to other samples: their rows are shifted by {constant:.0f}.",
+        sentence="The targets belong to other samples: their rows are shifted by {constant} "
+        "(+1: each row has the targets of the one before).",
         right="y_n belongs to x_n",
         wrong="y_{n - c} is used for x_n",
         line=TERMS_LINE,
@@ -119,6 +138,7 @@ ORDER = (
         stages={"y": rolled},
         fit=Among(later_rows, varies=True),
         example=3,
+        numbering=Numbering(number_of_rows, shift),
         trigger="targets that differ",
     ),
     NetworkMistake(
@@ -146,8 +166,8 @@ ORDER = (
     NetworkMistake(
         name="rows-shifted-in-weight-gradient",
         family=FAMILY,
-        sentence="The weight gradient pairs inputs and errors of different samples: one of the two "
-        "is shifted by {constant:.0f} rows.",
+        sentence="The weight gradient pairs inputs and errors of different samples: the inputs "
+        "are shifted by {constant} against the errors (+1: each stands in the row of the next).",
         right="dw = sum_n h_n dz_n",
         wrong="dw = sum_n h_{n - c} dz_n",
         line=DW_LINE,
@@ -159,38 +179,42 @@ ORDER = (
         },
         fit=Among(later_rows, varies=True),
         example=3,
+        numbering=Numbering(number_of_rows, shift),
     ),
 )
 
 ROWS = (
     *left_out(
         "sample-left-out",
-        "Sample {constant:.0f} (counted from 0) is left",
+        "{constant}",
         all_but_row,
         "(np.arange(N) != {c:.0f})[:, None]",
         rows,
+        Numbering(number_of_rows, single("sample")),
     ),
     *left_out(
         "last-chunk-left-out",
-        "The samples from {constant:.0f} on (counted from 0) are left",
+        "{constant}",
         first_rows,
         "(np.arange(N) < {c:.0f})[:, None]",
         later_rows,
+        Numbering(number_of_rows, left_from),
     ),
     *left_out(
         "only-last-chunk",
-        "Only the samples from {constant:.0f} on (counted from 0) arrive, as when each chunk "
-        "overwrites the one before (= for +=): the others are left",
+        "{constant}, as when each chunk overwrites the one before (= for +=): the others are",
         last_rows,
         "(np.arange(N) >= {c:.0f})[:, None]",
         later_rows,
+        Numbering(number_of_rows, arriving_from),
     ),
     *left_out(
         "class-left-out",
-        "Class {constant:.0f} (counted from 0) is left",
+        "{constant}",
         all_but_class,
         "(np.arange(K) != {c:.0f})",
         classes,
+        Numbering(number_of_classes, single("class")),
     ),
     *ORDER,
 )

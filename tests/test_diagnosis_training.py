@@ -175,3 +175,12 @@ def test_a_mistake_about_batches_and_order_is_named_from_the_records_of_a_run(na
     order = np.split(generator.permutation(15), 3)
     assert only(diagnose_records(run(named(name), data, parameters, order), data)).mistake == name
     assert diagnose_records(run(named("nesterov"), data, parameters, order), data) == ()
+
+
+def test_batches_in_natural_order_are_named_from_records_that_begin_within_an_epoch() -> None:
+    generator = np.random.default_rng(1)
+    data = generator.normal(size=(14, 7)), np.eye(4)[generator.integers(4, size=14)]
+    parameters = manual_mlp.initial_parameters((7, 6, 4), generator)
+    order = np.split(generator.permutation(14), (4, 8, 12))
+    made = run(named("batches-not-shuffled"), data, parameters, order)
+    assert only(diagnose_records(made[1:], data)).mistake == "batches-not-shuffled"

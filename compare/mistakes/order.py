@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Moment:
-    """One record among the others: `point` is its own point, `data` the training set."""
+    """One record among the others: `point` is its own point, `data` the training set.
+
+    `records` are all that is known of the run's batches. The judge of a run keeps a few records
+    around the first wrong one (`compare.judge.TRAIL`), so there a batch from further away is not
+    recognised; records of whole epochs show every batch.
+    """
 
     point: Point
     data: tuple[Array, Array]
@@ -40,7 +46,7 @@ class Moment:
         return Pass(replace(self.point, x=x[rows], targets=y[rows if targets is None else targets]))
 
     def others(self) -> Iterator[Array]:
-        """Yield every other batch of the same epoch, and of the epochs beside it."""
+        """Yield the batches of the other records of the same epoch, and of the epochs beside it."""
         for record in self.records:
             if abs(record.epoch - self.record.epoch) <= 1 and record is not self.record:
                 yield record.batch
@@ -59,10 +65,18 @@ class RecordMistake(Mistake):
 
 
 def unshuffled(now: Moment) -> Iterator[Pass]:
-    """Yield the pass on the rows that natural order would give this update."""
+    """Yield the pass on the rows that natural order would give this update.
+
+    Counted from the first record of the epoch, and by the number of the update, as the records may
+    begin later: batches are of one size, the last of an epoch may be smaller.
+    """
+    rows = len(now.data[0])
     epoch = [record for record in now.records if record.epoch == now.record.epoch]
-    start = sum(len(record.batch) for record in epoch if record.update < now.record.update)
-    yield now.on(np.arange(start, start + len(now.record.batch)) % len(now.data[0]))
+    counted = sum(len(record.batch) for record in epoch if record.update < now.record.update)
+    size = max(len(record.batch) for record in now.records)
+    numbered = now.record.update % ceil(rows / size) * size
+    for start in sorted({counted, numbered}):
+        yield now.on(np.arange(start, start + len(now.record.batch)) % rows)
 
 
 def other_targets(now: Moment) -> Iterator[Pass]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -73,20 +74,7 @@ def explanations(
     if not reachable(point, difference):
         return
     exact, near = apart(point, candidates(point))
-
-    def explained(slopes: Slopes, *, quickly: bool = True) -> Iterator[Explanation]:
-        moved = effect(point, slopes)
-        expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
-
-        def anew() -> Allowances:
-            return allow(substituted(point, slopes), expected)
-
-        if quickly and len(slopes) * SAMPLES_PER_UNIT <= len(point.x):
-            # Intermediates of the changed units themselves move by all they are.
-            there = replace(point.allowances, unordered=lambda: anew().unordered())
-            yield Explanation(expected, there, slopes)
-        yield Explanation(expected, anew(), slopes)
-
+    explained = partial(explanation_of, point, gradients, allow)
     for common in CONVENTIONS:
         slopes = at_kink(point, together(exact, near), common)
         if len(slopes):
@@ -105,6 +93,28 @@ def explanations(
         if count(near) > MOST_RESOLVED:
             allowances = widen(taken.allowances, _everything(there, near))
             yield Explanation(taken.gradients, allowances, taken.slopes, widened=True)
+
+
+def explanation_of(
+    point: Point,
+    gradients: Values,
+    allow: Callable[[Values, Values], Allowances],
+    slopes: Slopes,
+    *,
+    quickly: bool = True,
+) -> Iterator[Explanation]:
+    """Yield what a side with these slopes is held against: first the quick way, if they are few."""
+    moved = effect(point, slopes)
+    expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
+
+    def anew() -> Allowances:
+        return allow(substituted(point, slopes), expected)
+
+    if quickly and len(slopes) * SAMPLES_PER_UNIT <= len(point.x):
+        # Intermediates of the changed units themselves move by all they are.
+        there = replace(point.allowances, unordered=lambda: anew().unordered())
+        yield Explanation(expected, there, slopes)
+    yield Explanation(expected, anew(), slopes)
 
 
 def reachable(point: Point, difference: Mapping[str, Float]) -> bool:

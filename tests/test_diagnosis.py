@@ -164,6 +164,7 @@ def test_a_mistake_made_with_two_constants_is_told_with_each_and_proved_with_eac
     assert [one.mistake for one in found] == ["l2-in-gradient-only"] * 2
     assert [one.constant for one in found] == [0.02, 0.01]
     assert ["alone" in one.sentence for one in found] == [True, True]
+    assert [one.also for one in found] == [(), ()], "loss and biases are right"
     assert all(one.ratio_before > 1 >= one.ratio_after for one in found)
 
 
@@ -334,7 +335,7 @@ def in_float32(gradients: Arrays) -> Arrays:
 def test_finished_gradients_cast_to_float32_are_no_computation_in_float32() -> None:
     cast = changed(lambda loss, g: (loss, in_float32(g)))
     assert diagnose(cast, sizes=SIZES) == ()
-    assert "right are loss" in facts(recorded(cast))[0]
+    assert "right: loss." in facts(recorded(cast))[0]
 
 
 def test_a_loss_seen_alone_is_no_proof_of_float32() -> None:
@@ -442,7 +443,7 @@ def test_facts_say_which_tensors_rows_and_ratio() -> None:
         return loss, g | {"b1": b1, "w2": 0.75 * g["w2"]}
 
     told = " ".join(facts(recorded(changed(wrong))))
-    assert "wrong are dw2, db1; right are loss, db2, dw1." in told
+    assert "wrong: dw2, db1; right: loss, db2, dw1." in told
     assert "dw2 is 0.75 times the right one." in told
     assert "db1 is wrong in 1 of 9 entries: 3." in told
 

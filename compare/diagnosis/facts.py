@@ -32,8 +32,8 @@ def told(case: Case) -> Iterator[str]:
     """Yield the facts: first which tensors, then what is special about each."""
     wrong = [name for name, is_wrong in case.wrong.items() if is_wrong]
     right = [name for name, is_wrong in case.wrong.items() if not is_wrong]
-    agreeing = f"; right are {', '.join(right)}" if right else "; nothing is right"
-    yield f"At {case.observation.label}: wrong are {', '.join(wrong)}{agreeing}."
+    agreeing = f"right: {', '.join(right)}" if right else "nothing is right"
+    yield f"At {case.observation.label}, wrong: {', '.join(wrong)}; {agreeing}."
     gradients = [name for name in wrong if name.startswith(("dw", "db"))]
     shares = {name: share(case.seen[name], case.right.named(name)) for name in wrong}
     common = in_common([shares[name] for name in gradients], gradients, case)

@@ -96,8 +96,10 @@ def united(one: Finding, other: Finding, cases: Sequence[Case]) -> Finding | Non
 
 
 def mildest(alternatives: Sequence[Explanation], cases: Sequence[Case]) -> tuple[Explanation, ...]:
-    """Return the alternatives, those first that would break the fewest right tensors."""
-    return tuple(sorted(alternatives, key=lambda explanation: len(broken(explanation, cases))))
+    """Return those alternatives, in their order, that would break the fewest right tensors."""
+    breaking = [len(broken(explanation, cases)) for explanation in alternatives]
+    least = min(breaking)
+    return tuple(one for one, count in zip(alternatives, breaking, strict=True) if count == least)
 
 
 def broken(explanation: Explanation, cases: Sequence[Case]) -> set[str]:

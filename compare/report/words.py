@@ -132,7 +132,8 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
         f"{diagnosis.mistake}: {diagnosis.sentence} (with it {diagnosis.ratio_after:.2g}, "
         f"without it {diagnosis.ratio_before:.2g} × allowance)"
     )
-    return f"{line}; or {', '.join(diagnosis.also)}" if diagnosis.also else line
+    others = [name for name in diagnosis.also if name not in diagnosis.sentence]
+    return f"{line}; or {', '.join(others)}" if others else line
 
 
 def settings_line(settings: Mapping[str, Any]) -> str:

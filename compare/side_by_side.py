@@ -46,6 +46,9 @@ class Progress:
     worst_ratio: float
 
 
+FIRST = "(the first call of the training; a few calls with fewer rows came before, to examine it)"
+"""What code that keeps something between calls has to be told."""
+
 Watcher = Callable[[Progress], None]
 Tap = Callable[[Iterator[Record], Inputs], Iterator[Record]]
 
@@ -125,7 +128,7 @@ def watch(
         interrupted = True
     except UserCodeError as error:
         if not judge.ledger.worst:  # there is nothing to report about
-            raise
+            raise UserCodeError(f"{error} {FIRST}") from error
         failure = str(error)
     settings = numbers_of(experiment, inputs) | {"manual": manual.name}
     result = conclude_run(judge, settings, environment(experiment.device), manual, interrupted)

@@ -177,6 +177,25 @@ def test_code_that_fails_half_way_leaves_the_report_of_the_updates_before(
     assert "ended by the code under test" in said
 
 
+def test_code_made_for_one_size_is_told_that_it_was_called_with_fewer_rows_before(
+    command: Command,
+) -> None:
+    of_one_size = """
+
+SIZE = []
+
+
+def of_one_size(parameters, x, targets):
+    SIZE.append(len(x))
+    if SIZE[0] != len(x):
+        raise ValueError("another size")
+    return loss_and_gradients(parameters, x, targets)
+"""
+    mine = command.file(MINE + of_one_size) + ":of_one_size"
+    code, _, error = command("--manual", mine, "--epochs", "2")
+    assert code == 2 and "ValueError: another size (the first call of the training; a few" in error
+
+
 def test_code_that_fails_at_once_leaves_one_sentence(command: Command) -> None:
     code, said, error = command("--manual", command.file(MINE) + ":float32_only")
     assert (code, said) == (2, "")

@@ -215,6 +215,11 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     assert report.notes[0].startswith("not run: 2 statements outside of functions, the first at s")
 
 
+def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no function; line 2 cannot be read: expected ':'"):
+        report_on(tmp_path, "import numpy as np\ndef gradient(x)\n    return x\n")
+
+
 def test_a_file_of_nothing_known_says_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"defines none of relu, .*; it defines loadData, main"):
         report_on(tmp_path, "def loadData():\n    pass\ndef main():\n    pass\n")

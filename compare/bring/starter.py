@@ -66,7 +66,11 @@ def check_starter(
     broken = [one for one in source.broken if one.name and role_of(one.name)]
     if not roles and not gradients and not broken:
         there = ", ".join(source.definitions) or "no function"
-        raise BadInput(f"{path} defines none of {WANTED}, in any spelling; it defines {there}")
+        unread = "; ".join(f"line {one.line} cannot be read: {one.reason}" for one in source.broken)
+        raise BadInput(
+            f"{path} defines none of {WANTED}, in any spelling; it defines {there}"
+            + (f"; {unread}" if unread else "")
+        )
     opened = source.load([*roles, *(one.name for one in gradients)])
     check = FunctionCheck(source.guard, reduction)
     found = [checked(check, source, opened, name, role) for name, role in roles.items()]

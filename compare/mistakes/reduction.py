@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from compare.mistakes.conditions import averaged, hidden, summed
 from compare.mistakes.fits import whole
@@ -118,6 +119,20 @@ SUM_AGAINST_MEAN = (
     ),
 )
 
+
+def weights_over_n(**own: Any) -> NetworkMistake:
+    """Return an entry for a dw that is divided by N where db and the loss are not."""
+    return NetworkMistake(
+        family=FAMILY,
+        right="dw = h.T @ dz",
+        wrong="dw = h.T @ dz / N",
+        line=DW_LINE,
+        slip="dw[i] = h[i - 1].T @ dz[i] / N",
+        stages={"dw": lambda net, i: RIGHT["dw"](net, i) / net.rows},
+        **own,
+    )
+
+
 WRONG_DIVISOR = (
     NetworkMistake(
         name="gradient-divided-by-n-twice",
@@ -131,28 +146,16 @@ WRONG_DIVISOR = (
         stages={"dlogits": error_over(lambda net: net.divisor * net.rows)},
         applies=averaged,
     ),
-    NetworkMistake(
+    weights_over_n(
         name="weight-gradient-divided-by-n-twice",
-        family=FAMILY,
         sentence="The weight gradient is divided by N once more although dlogits already "
         "is; the bias gradient is not.",
-        right="dw = h.T @ dz",
-        wrong="dw = h.T @ dz / N",
-        line=DW_LINE,
-        slip="dw[i] = h[i - 1].T @ dz[i] / N",
-        stages={"dw": lambda net, i: RIGHT["dw"](net, i) / net.rows},
         applies=averaged,
     ),
-    NetworkMistake(
+    weights_over_n(
         name="weight-gradient-averaged",
-        family=FAMILY,
         sentence="The weight gradient is averaged over the batch, the bias gradient and the loss "
         "are summed: it is N times too small for a batch of N.",
-        right="dw = h.T @ dz",
-        wrong="dw = h.T @ dz / N",
-        line=DW_LINE,
-        slip="dw[i] = h[i - 1].T @ dz[i] / N",
-        stages={"dw": lambda net, i: RIGHT["dw"](net, i) / net.rows},
         applies=summed,
         trigger="the loss is declared to be a sum",
     ),

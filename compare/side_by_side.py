@@ -46,7 +46,7 @@ class Progress:
     worst_ratio: float
 
 
-FIRST = "(the first call of the training; a few calls with fewer rows came before, to examine it)"
+FIRST = "(as the training began; a few calls with fewer rows came before, to examine the code)"
 """What code that keeps something between calls has to be told."""
 
 Watcher = Callable[[Progress], None]

@@ -193,7 +193,7 @@ def of_one_size(parameters, x, targets):
 """
     mine = command.file(MINE + of_one_size) + ":of_one_size"
     code, _, error = command("--manual", mine, "--epochs", "2")
-    assert code == 2 and "ValueError: another size (the first call of the training; a few" in error
+    assert code == 2 and "ValueError: another size (as the training began; a few" in error
 
 
 def test_code_that_fails_at_once_leaves_one_sentence(command: Command) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Allowances
+from compare.allowance.arithmetic import quiet
 from compare.allowance.rules import ACTIVATION_RULES
 
 Float = NDArray[np.float64]
@@ -75,6 +76,7 @@ class Point:
         return self.x if layer == 1 else self.values[f"h{layer - 1}"]
 
 
+@quiet
 def candidates(point: Point) -> Candidates:
     """Return per hidden layer the `(rows, units)` with |z - kink| within the allowance of z."""
     kinks = ACTIVATION_RULES[point.activation].kinks

@@ -16,7 +16,7 @@ import manual_mlp
 from compare.allowance import LAMBDA, Allowances, Arithmetic, Batch, network_allowances, squares
 from compare.allowance.alike import row_identities
 from compare.allowance.dense import Dense
-from compare.allowance.followed import Led
+from compare.allowance.followed import MANY, Led
 from compare.allowance.lowrank import LowRank
 from compare.allowance.softmax import softmax_allowance, softmax_rows, target_slack
 from compare.allowance.spread import Right
@@ -88,6 +88,15 @@ def test_factors_of_low_rank_are_never_below_the_entries_they_replace(
     for one, other in ((exact.dz, wider.dz), (exact.forward.z, wider.forward.z)):
         for layer, spread in one.items():
             assert (other[layer].entries() >= slack**2 * spread.entries()).all(), layer
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nor_are_they_below_where_only_some_rows_are_followed(dtype: str, activation: str) -> None:
+    drawn = network((30, 80, 60, 50, 6), 4 * MANY, dtype=dtype, scale=2.0)
+    exact, wider = (allowed(drawn, activation, form=form) for form in (Dense, LowRank))
+    for name, entries in exact.gradients.items():
+        assert (wider.gradients[name] >= entries).all(), name
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

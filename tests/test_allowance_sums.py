@@ -48,14 +48,16 @@ def test_the_worst_order_bounds_the_partial_sums_of_terms_of_one_size(
     assert np.mean(np.cumsum(terms) ** 2) <= edge * assumed
 
 
-@pytest.mark.parametrize("count", [70, 333, 2000])
-def test_measured_partial_sums_are_about_right_and_never_far_below(count: int) -> None:
+@pytest.mark.parametrize(("count", "most"), [(70, 20), (333, 8), (2000, 6)])
+def test_measured_partial_sums_are_never_below_and_the_nearer_the_more_there_are(
+    count: int, most: float
+) -> None:
     generator = np.random.default_rng(count)
     left, right = generator.normal(size=(count, 3)), generator.normal(size=(count, 4))
     true = np.mean(np.cumsum(left[:, :, None] * right[:, None, :], axis=0) ** 2, axis=0)
     found = measured(left, right)
-    assert (found >= true).all()
-    assert (found <= 20 * true).all()
+    assert (found >= 2 * true).all()
+    assert (found <= most * true).all()
 
 
 def sequential_ratio(column: NDArray[np.float32]) -> float:

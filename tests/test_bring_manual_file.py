@@ -72,7 +72,8 @@ def test_a_function_of_a_module_here_or_installed_is_found(
 
 
 def test_the_main_block_of_a_file_does_not_run(tmp_path: Path) -> None:
-    load(written(tmp_path, RIGHT + "\nif __name__ == '__main__':\n    raise SystemExit\n"))
+    path = written(tmp_path, RIGHT + "\nif __name__ == '__main__':\n    raise SystemExit\n")
+    assert load(path).step is None
 
 
 def test_a_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:

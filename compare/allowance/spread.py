@@ -4,7 +4,8 @@ A matrix of squared allowances, (N, H), has one of two forms with the same opera
 keeps every entry. `LowRank` keeps two thin non-negative factors: the rounding of a matrix product
 is a product of norms, hence of rank one, and a product with squared weights acts on the smaller
 factor alone. That turns the cost of an allowance from a matrix product into a few passes. Where a
-rule is not of rank one, `LowRank` takes a bound that is, so it is never below `Dense`.
+rule is not of rank one, `LowRank` takes a bound that is, so it is not below `Dense`; errors that
+are followed one by one are bounded by those of some hundred rows.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def network_allowances(
 
 
 def preferred_form(rows: int, parameters: Values, rule: ActivationRule) -> Form:
-    """`Dense` for small networks; `LowRank`, never below it, where entries would cost too much.
+    """`Dense` for small networks; `LowRank`, not below it, where entries would cost too much.
 
     With about as many classes as hidden units, `LowRank` would save nothing.
     """

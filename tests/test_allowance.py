@@ -18,8 +18,8 @@ from compare.allowance.alike import row_identities
 from compare.allowance.dense import Dense
 from compare.allowance.followed import MANY, Led
 from compare.allowance.lowrank import LowRank
+from compare.allowance.operands import Right
 from compare.allowance.softmax import softmax_allowance, softmax_rows, target_slack
-from compare.allowance.spread import Right
 from compare.checks.same_point import SamePoint
 from torch_reference import Reference
 
@@ -290,7 +290,9 @@ def test_allowances_do_not_depend_on_where_blocks_of_a_gradient_end(
     if repeated:
         x[50:], targets[50:] = x[:50], targets[:50]
     whole = allowed((parameters, x, targets), "relu", form=form)
-    monkeypatch.setattr(squares, "BLOCK", 20 * 7)  # 7 rows of dw1 at a time, and 2 at the end
+    monkeypatch.setattr(
+        squares, "BLOCK_BYTES", 20 * 8 * 7
+    )  # 7 rows of dw1 at a time, and 2 at the end
     pieces = allowed((parameters, x, targets), "relu", form=form)
     for name, entries in whole.gradients.items():
         np.testing.assert_allclose(pieces.gradients[name], entries, rtol=1e-9)

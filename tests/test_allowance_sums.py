@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from compare.allowance import Arithmetic
 from compare.allowance.alike import multiplicities, near_rows, row_identities, row_weights
 from compare.allowance.crowds import crowding
-from compare.allowance.spread import Right
+from compare.allowance.operands import Right
 from compare.allowance.squares import (
-    BLOCK,
     column_squares,
+    height_of,
     length,
     row_squares,
     squared_products,
@@ -24,6 +24,8 @@ from compare.allowance.squares import (
 from compare.allowance.sums import (
     OF_SUM,
     OF_TERMS,
+    Blocked,
+    followed,
     measured,
     measured_totals,
     of_alike_terms,
@@ -55,7 +57,7 @@ def test_measured_partial_sums_are_never_below_and_the_nearer_the_more_there_are
     generator = np.random.default_rng(count)
     left, right = generator.normal(size=(count, 3)), generator.normal(size=(count, 4))
     true = np.mean(np.cumsum(left[:, :, None] * right[:, None, :], axis=0) ** 2, axis=0)
-    found = measured(left, right)
+    found = measured(Blocked.of(left[None]), Blocked.of(right[None]))[0]
     assert (found >= 2 * true).all()
     assert (found <= most * true).all()
 
@@ -150,21 +152,31 @@ def test_a_column_of_zeros_beside_another_raises_no_warning() -> None:
 
 def test_totals_are_measured_like_products_with_an_input_of_one() -> None:
     generator = np.random.default_rng(0)
-    terms, order = generator.normal(size=(500, 4)), generator.permutation(500)
-    for rows in (None, order):
-        taken = terms if rows is None else terms[rows]
-        found = measured_totals(terms, rows, column_squares(terms))
-        expected = measured(np.ones((500, 1)), taken)[0]
-        assert (found >= expected * (1 - 1e-12)).all()  # the few left over count too
-        assert found == pytest.approx(expected, rel=0.1)
+    terms = generator.normal(size=(500, 4))
+    orders = np.stack((np.arange(500), generator.permutation(500)))
+    found = measured_totals(terms[orders], column_squares(terms))
+    ones = np.ones((2, 500, 1))
+    expected = measured(Blocked.of(ones), Blocked.of(terms[orders]))[:, 0]
+    assert (found >= expected * (1 - 1e-12)).all()  # the few left over count too
+    assert found == pytest.approx(expected, rel=0.1)
 
 
-def test_totals_are_the_same_whether_blocks_of_terms_are_taken_together_or_alone() -> None:
-    wide = np.random.default_rng(0).normal(size=(400, BLOCK // 20))
-    narrow = wide[:, :3]
-    assert measured_totals(narrow, None, column_squares(narrow)) == pytest.approx(
-        measured_totals(wide, None, column_squares(wide))[:3]
-    )
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_partial_sums_are_those_that_adding_up_one_by_one_gives(dtype: str) -> None:
+    sums = np.random.default_rng(0).normal(size=(2, 9, 3, 4)).astype(dtype)
+    ends = np.cumsum(sums, axis=1, dtype=np.float64)
+    expected = 2 * np.mean(ends**2, axis=1)
+    assert followed(sums, np.zeros((2, 3, 4))) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-25, 1e25])
+@pytest.mark.parametrize("rows", [39, 40, 41, 784])
+def test_the_columns_of_weights_have_one_sum_of_squares_whether_cut_or_not(
+    rows: int, scale: float
+) -> None:
+    w = (np.random.default_rng(rows).normal(size=(rows, 5)) * scale).astype(np.float32)
+    expected = np.square(w, dtype=np.float64).sum(axis=0)
+    assert Right(w).columns == pytest.approx(expected, rel=1e-5, abs=0.0)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e12, 1e25])
@@ -184,7 +196,7 @@ def test_squares_are_right_at_every_scale_that_the_format_holds(dtype: str, scal
 def test_products_with_squares_do_not_depend_on_where_blocks_end(rows: int) -> None:
     generator = np.random.default_rng(rows)
     left, across = generator.normal(size=(rows, 60)), generator.random((3, rows))
-    assert BLOCK // left.shape[1] == 266
+    assert height_of(left) == 266
     found = squared_products(left, row_squares(left), across)
     np.testing.assert_allclose(found, across @ (left * left), rtol=1e-12)
 

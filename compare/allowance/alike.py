@@ -91,12 +91,13 @@ def near_rows(logits: Float, near: float) -> Float | None:
     weights = irrationals(len(logits))
     keys, gap = weights @ logits, near * float(weights.sum())
     ordered = np.sort(keys)
-    if not np.logical_or.reduce(ordered[1:] - ordered[:-1] <= gap):
+    close = np.flatnonzero(ordered[1:] - ordered[:-1] <= gap)
+    if not len(close):
         return None
     order = np.argsort(keys)
-    close = np.flatnonzero(np.diff(keys[order]) <= gap)
-    apart = np.abs(logits[:, order[close]] - logits[:, order[close + 1]]).max(axis=0) > near
-    if apart.all():
+    beside = np.abs(logits[:, order[close]] - logits[:, order[close + 1]])  # (K, M)
+    apart = np.maximum.reduce(beside) > near
+    if np.logical_and.reduce(apart):
         return None
     first = np.ones(len(keys), dtype=np.int64)
     first[close[~apart] + 1] = 0

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.alike import multiplicities
-from compare.allowance.spread import Float, Operand, Real, Spread
+from compare.allowance.operands import Float, Operand, Real
+from compare.allowance.spread import Spread
+from compare.allowance.sums import Orders
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ class Batch:
         return None if self.identities is None else multiplicities(self.identities)
 
     @cached_property
-    def by_class(self) -> NDArray[np.intp]:
-        """The rows, sorted by their class."""
+    def orders(self) -> Orders:
+        """In which orders the rows are added up, (2, N): as they come, and sorted by class."""
         classes = np.argmax(self.y, axis=0).astype(np.uint16)  # short keys are sorted by digits
-        return np.argsort(classes, kind="stable")
+        return np.stack((np.arange(len(classes)), np.argsort(classes, kind="stable")))
 
     @cached_property
     def soft(self) -> tuple[Float, Float] | None:

@@ -8,8 +8,9 @@ from typing import Self
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.operands import Float, Operand, Real, Where
 from compare.allowance.rules import ActivationRule, lean
-from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope, Where, distance
+from compare.allowance.spread import Gathered, Product, Slope, distance
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.operands import Float, Real, Right
 from compare.allowance.sample import sampled
-from compare.allowance.spread import Float, Followed, Real, Right
+from compare.allowance.spread import Followed
 
 Rows = slice | NDArray[np.int64]
 MANY = 512

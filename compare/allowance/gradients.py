@@ -17,12 +17,14 @@ from compare.allowance.alike import largest_multiplicity
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
 from compare.allowance.crowds import crowding
-from compare.allowance.spread import Float, Gathered, Operand, Real
+from compare.allowance.operands import Float, Operand, Real
+from compare.allowance.spread import Gathered
 from compare.allowance.squares import blocks
 from compare.allowance.sums import (
     OF_RESULT,
     SHORT,
-    Order,
+    Blocked,
+    Orders,
     measured,
     measured_totals,
     of_alike_terms,
@@ -43,13 +45,13 @@ class Sums:
     """What all sums over one batch have in common.
 
     `weights`: how often each row occurs, (N,); `crowded`: whether many rows of dlogits are nearly
-    equal; `orders`: in which orders the rows may be added up, none if that is not to be asked.
+    equal; `orders`: in which orders the rows may be added up, None if that is not to be asked.
     """
 
     arithmetic: Arithmetic
     weights: Float | None
     crowded: bool
-    orders: tuple[Order, ...]
+    orders: Orders | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,12 @@ def batch_sums(
 ) -> Sums:
     """Return what the sums over this batch have in common; `dlogits`: (N, K)."""
     count, crowded = len(dlogits.entries), False
-    orders: tuple[Order, ...] = ()
+    orders: Orders | None = None
     if count > SHORT:
         digits = arithmetic.roundoff * np.sqrt(count * dlogits.columns)
         crowded = crowding(dlogits.entries, digits) is not None
     if measure and count >= LONG:
-        orders = (None, batch.by_class)
+        orders = batch.orders
     return Sums(arithmetic, weights, crowded, orders)
 
 
@@ -166,19 +168,17 @@ class OwnRounding:
 def partial_sums(sums: Sums, h: Operand, dz: Operand) -> Float | None:
     """Return P**2 of the sums of all rows of `[h, 1].T @ dz`, or of the last one, or None."""
     count, width = dz.entries.shape
-    if not sums.orders or count * width > CHEAP:
+    if sums.orders is None or count * width > CHEAP:
         return None
+    right = dz.entries[sums.orders]  # (O, N, fan_out)
     inputs = h.entries.shape[1]
     if inputs * width > FEW_SUMS or count * (inputs + 1 + width) > CHEAP:
-        totals = [measured_totals(dz.entries, order, dz.columns) for order in sums.orders]
-        return np.maximum(*totals)[None]
-    left = np.ones((count, inputs + 1), h.entries.dtype)
-    left[:, :-1] = h.entries
-    found = [
-        measured(left, dz.entries) if order is None else measured(left[order], dz.entries[order])
-        for order in sums.orders
-    ]
-    return np.maximum(*found)
+        totals: Float = np.maximum.reduce(measured_totals(right, dz.columns), keepdims=True)
+        return totals
+    left = np.ones((len(right), count, inputs + 1), h.entries.dtype)
+    left[..., :-1] = h.entries[sums.orders]
+    every: Float = np.maximum.reduce(measured(Blocked.of(left), Blocked.of(right)))
+    return every
 
 
 @dataclass(frozen=True, slots=True)

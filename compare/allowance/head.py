@@ -9,6 +9,7 @@ import numpy as np
 from compare.allowance.alike import row_weights
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
+from compare.allowance.operands import Float, Real
 from compare.allowance.softmax import (
     moved_logits,
     probability_allowance,
@@ -16,7 +17,6 @@ from compare.allowance.softmax import (
     softmax_columns,
     target_slack,
 )
-from compare.allowance.spread import Float, Real
 from compare.allowance.totals import rounding_of_losses
 
 
@@ -43,7 +43,7 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     """
     unit, count = arithmetic.unit, len(reference)
     logits = np.asarray(reference.T, dtype=np.float64, order="C")  # (K, N)
-    z_allowance = np.sqrt(z_square)
+    z_allowance = np.sqrt(z_square, order="C")
     p, shifted = softmax_columns(logits)
     most = np.maximum.reduce(p)  # (N,)
     moved = moved_logits(shifted, z_allowance, unit)

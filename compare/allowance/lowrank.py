@@ -9,8 +9,9 @@ import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.dense import Dense
+from compare.allowance.operands import Float, Operand, Real, Where
 from compare.allowance.rules import ActivationRule, lean
-from compare.allowance.spread import Float, Gathered, Operand, Product, Real, Slope, Where, distance
+from compare.allowance.spread import Gathered, Product, Slope, distance
 from compare.allowance.squares import blocks, largest_quotients, row_squares, squared_products
 
 EXACT = 32
@@ -113,7 +114,7 @@ class LowRank:
         return Dense(self.entries())
 
     def entries(self) -> Float:
-        return self.rows.T @ self.columns
+        return (self.columns.T @ self.rows).T  # the last stage reads them class by class
 
     def reaching(self, kinks: tuple[float, ...], z: Real) -> tuple[Where, Where]:
         """Look closely only where z is near enough to a kink for the widest of a block."""

@@ -1,4 +1,4 @@
-"""What the rules read and what they hand on: operands, products, slopes, gradients.
+"""What the rules hand on: products, slopes, gradients, and the two forms of squared allowances.
 
 A matrix of squared allowances, (N, H), has one of two forms with the same operations. `Dense`
 keeps every entry. `LowRank` keeps two thin non-negative factors: the rounding of a matrix product
@@ -11,88 +11,16 @@ are followed one by one are bounded by those of some hundred rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.allowance.alike import multiplicities
 from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.operands import Float, Operand, Real, Right, Where
 from compare.allowance.rules import ActivationRule
-from compare.allowance.squares import column_squares
 
-Float = NDArray[np.float64]
-Real = NDArray[np.floating[Any]]
-Where = NDArray[np.intp]
 S = TypeVar("S")
-
-
-@dataclass(frozen=True)
-class Operand:
-    """A matrix that is multiplied, (N, H): its entries, the sums of squares of its rows, (N,), and
-    its squares, where they are stored."""
-
-    entries: Real
-    rows: Float
-    square: Float | None
-
-    @cached_property
-    def columns(self) -> Float:
-        """Sums of squares of the columns, (H,)."""
-        return column_squares(self.entries) if self.square is None else np.add.reduce(self.square)
-
-
-@dataclass(frozen=True)
-class Right:
-    """What the rules read of a matrix that is multiplied from the right, (n, H).
-
-    `untransposed`: the matrix whose transpose it is, if that has been read before.
-    """
-
-    entries: Real
-    untransposed: Right | None = None
-
-    @property
-    def transposed(self) -> Right:
-        """The same for the transpose, (H, n)."""
-        return Right(self.entries.T, self)
-
-    @cached_property
-    def squares(self) -> Float:
-        """The squares of all entries, (n, H)."""
-        if self.untransposed is not None:
-            return self.untransposed.squares.T
-        return np.square(self.entries, dtype=np.float64)
-
-    @cached_property
-    def often(self) -> Float | None:
-        """How often each column occurs, (H,), or None if all differ.
-
-        Equal columns have equal sums of squares; in float32 so have some that are not equal.
-        """
-        times = multiplicities(self.columns)
-        if times is None or self.entries.dtype == np.float64:
-            return times
-        return multiplicities(np.add.reduce(self.squares))
-
-    @cached_property
-    def columns(self) -> Float:
-        """Sums of squares of the columns, (H,)."""
-        return column_squares(self.entries)
-
-    @cached_property
-    def one_sign(self) -> Float:
-        """What n errors of one sign, of square sum 1, add to the columns' sums of squares, (H,).
-
-        Weights that are mostly positive add them up.
-        """
-        total: Float = np.add.reduce(self.entries, dtype=np.float64)
-        total *= total
-        total -= self.columns
-        np.maximum(total, 0.0, out=total)
-        total /= len(self.entries)
-        return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
 
-BLOCK = 16_000
-"""Entries of a block: what is made of them stays in cache, and is small enough (below 128 KiB)
-that the C library keeps its memory instead of asking the system for it again."""
+BLOCK_BYTES = 128_000
+"""Bytes of a block: what is made of them stays in cache, and is small enough (below 128 KiB) that
+the C library keeps its memory instead of asking the system for it again."""
 DOTTED = 1 << 13
 """Terms of a dot product at a time: from 10,000 on OpenBLAS wakes a second thread for each."""
 MOST_ADDED = 1 << 12
@@ -33,10 +33,16 @@ SMALLEST = 2.0**-100
 
 def blocks(array: Real) -> Iterator[tuple[slice, Real]]:
     """Yield the rows of `array` piece by piece, each with its slice."""
-    height = max(1, BLOCK // max(1, array.shape[1]))
+    height = height_of(array)
     for start in range(0, len(array), height):
         part = slice(start, start + height)
         yield part, array[part]
+
+
+def height_of(array: Real) -> int:
+    """Return how many of its rows make a block."""
+    row: int = array.shape[1] * array.itemsize
+    return max(1, BLOCK_BYTES // max(1, row))
 
 
 def row_squares(array: Real) -> Float:
@@ -104,7 +110,7 @@ def squared_products(left: Real, sizes: Float, across: Float) -> Float:
         narrow = np.empty(across.shape, np.float32)
         across = np.divide(across, unit, out=narrow, casting="same_kind")
     product = np.zeros((len(across), left.shape[1]), dtype)
-    squares = np.empty((max(1, BLOCK // max(1, left.shape[1])), left.shape[1]), dtype)
+    squares = np.empty((height_of(left), left.shape[1]), dtype)
     for part, block in blocks(left):
         square = squares[: len(block)]
         scaled = block if scale == 1.0 else np.multiply(block, dtype.type(scale), out=square)

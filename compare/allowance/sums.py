@@ -17,18 +17,19 @@ Otherwise P is measured, in the order in which the terms are handed over: see `c
 
 from __future__ import annotations
 
-from typing import overload
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Self, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from compare.allowance.sample import sampled
-from compare.allowance.squares import BLOCK, largest_quotients, safe
+from compare.allowance.squares import safe
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating]
-Order = NDArray[np.int64] | None
-"""In which order rows are added up; None: as they come."""
+Orders = NDArray[np.intp]
+"""In which orders, (O, N), rows are added up."""
 
 OF_TERMS, OF_SUM = 1 / 8, 5 / 8
 """Factors of T**2 and S**2 in the worst P**2."""
@@ -36,10 +37,6 @@ OF_RESULT = 2.0
 """Factor of S**2 for rounding the result, which is what counts in the shortest sums."""
 SHORT = 16
 """Sums of up to this many terms are allowed the error of equal terms, whether they are or not."""
-FEW = 8
-"""In so many rows of a matrix product the partial sums over its units are measured."""
-MANY = 256
-"""In so many rows its results are looked at."""
 
 
 def additions(count: int) -> float:
@@ -87,66 +84,57 @@ def cut(count: int) -> tuple[int, int]:
     return blocks, count // blocks
 
 
-def measured(left: Real, right: Real) -> Float:
-    """Return P**2 of every sum `sum_n left_nf right_nh`, (F, H), in the order of the n."""
-    blocks, size = cut(len(left))
-    a = left[: blocks * size].reshape(blocks, size, -1)
-    b = right[: blocks * size].reshape(blocks, size, -1)
-    ends = np.cumsum(np.matmul(a.transpose(0, 2, 1), b), axis=0, dtype=np.float64)  # (B, F, H)
-    terms = block_squares(a).T @ block_squares(b)  # at least T**2
-    return followed(ends, terms)
+@dataclass(frozen=True)
+class Blocked:
+    """Factors of the terms of many sums, cut into blocks: `entries`, (O, B, M, H), in O orders."""
+
+    entries: Real
+
+    @classmethod
+    def of(cls, factors: Real) -> Self:
+        """Cut `factors`, (O, n, H)."""
+        orders, count, width = factors.shape
+        blocks, size = cut(count)
+        return cls(factors[:, : blocks * size].reshape(orders, blocks, size, width))
+
+    @cached_property
+    def squares(self) -> Float:
+        """Sums of squares within each block, (O, B, H)."""
+        quick: Real = np.einsum("obnh,obnh->obh", self.entries, self.entries)
+        if quick.dtype == np.float64 or np.logical_and.reduce(safe(quick), axis=None):
+            return quick.astype(np.float64, copy=False)
+        wide = self.entries.astype(np.float64)
+        return np.asarray(np.einsum("obnh,obnh->obh", wide, wide))
 
 
-def block_squares(array: Real) -> Float:
-    """Return `sum_n array_bnh**2`, (B, H)."""
-    quick: Real = np.einsum("bnh,bnh->bh", array, array)
-    if array.dtype == np.float64 or np.logical_and.reduce(safe(quick), axis=None):
-        return quick.astype(np.float64, copy=False)
-    wide = array.astype(np.float64)
-    return np.asarray(np.einsum("bnh,bnh->bh", wide, wide))
+def measured(left: Blocked, right: Blocked) -> Float:
+    """Return P**2 of every sum `sum_n left_nf right_nh`, (O, F, H), in its orders of the n."""
+    sums = np.matmul(left.entries.swapaxes(2, 3), right.entries)  # (O, B, F, H)
+    terms = np.matmul(left.squares.swapaxes(1, 2), right.squares)  # at least T**2
+    return followed(sums, terms)
 
 
-def measured_totals(terms: Real, order: Order, squares: Float) -> Float:
-    """Return P**2 of every column's sum, (H,), in that order; `squares`: sums of squares, (H,)."""
-    blocks, size = cut(len(terms))
-    ones, ends = np.ones(size, terms.dtype), np.empty((blocks, terms.shape[1]))
-    several = max(1, BLOCK // (size * terms.shape[1]))  # blocks at a time
-    for first in range(0, blocks, several):
-        part = slice(first * size, min(first + several, blocks) * size)
-        some = terms[part if order is None else order[part]]
-        ends[first : first + several] = ones @ some.reshape(-1, size, terms.shape[1])
-    return followed(np.cumsum(ends, axis=0, out=ends), squares * size)
+def measured_totals(terms: Real, squares: Float) -> Float:
+    """Return P**2 of every column's sum, (O, H), of `terms`, (O, n, H); `squares`: their sums of
+    squares, (H,)."""
+    blocked = Blocked.of(terms).entries
+    size = blocked.shape[2]
+    sums = np.ones(size, terms.dtype) @ blocked  # (O, B, H)
+    return followed(sums, squares * size)
 
 
-def followed(ends: Float, terms: Float) -> Float:
-    """Return P**2 from the partial sums at the ends of blocks, (B, ...), and from T**2 of each."""
-    blocks = len(ends)
-    ends *= ends
-    square: Float = np.add.reduce(ends)
+def followed(sums: Real, terms: Float) -> Float:
+    """Return P**2 from the sums of the blocks, (O, B, ...), and from T**2 of each sum."""
+    orders, blocks = sums.shape[:2]
+    ends = np.matmul(triangle(blocks, sums.dtype), sums.reshape(orders, blocks, -1))
+    square: Float = np.add.reduce(np.square(ends, dtype=np.float64), axis=1)
     square *= 2 / blocks
+    square = square.reshape(orders, *sums.shape[2:])
     square += terms * (OF_TERMS * (blocks + 1) / blocks**2)
     return square
 
 
-def usual(
-    rows: Real, sizes: Float, right: Real, norms: Float, total: Real, constant: Float | float
-) -> Float:
-    """Return the largest `((n + 4) P**2 + 2 S**2) / ||row||**2` of `row @ right`, (H,).
-
-    P is measured in a few of the rows: the order of the terms is that of the units, the same in
-    every row. S is looked at in many: where a row cancels less than these few, its partial sums
-    are larger. `sizes`: the rows' sums of squares, (N,); `norms`: those of the columns of `right`,
-    (H,); `total`: `rows @ right + constant`.
-    """
-    some = np.flatnonzero(sizes > 0)
-    if not len(some):
-        return np.zeros(right.shape[1])
-    few, many = (some[sampled(len(some), most)] for most in (FEW, MANY))
-    picked = rows[few]
-    found = measured(np.ascontiguousarray(picked.T), right)
-    found *= additions(len(right))
-    found += OF_RESULT * np.square(picked @ right, dtype=np.float64)
-    found /= sizes[few][:, None]
-    least = np.minimum(largest_quotients(total[many], sizes[many], constant), norms)
-    largest: Float = np.maximum.reduce(found)
-    return np.maximum(largest, least * own_square(additions(len(right)), 0.0, 1.0))
+@lru_cache(maxsize=64)
+def triangle(count: int, dtype: DTypeLike) -> Real:
+    """Return the matrix that adds up: a product with it is many times faster than `cumsum`."""
+    return np.tri(count, dtype=dtype)

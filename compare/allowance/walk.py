@@ -27,14 +27,14 @@ from compare.allowance.followed import Led
 from compare.allowance.found import Allowances, ForwardAllowances, Values
 from compare.allowance.gradients import batch_sums, gradient_allowances
 from compare.allowance.head import head_allowances
+from compare.allowance.inner import usual
+from compare.allowance.operands import INNER, Float, Operand, Real, Right
 from compare.allowance.rules import ActivationRule
-from compare.allowance.spread import Float, Followed, Operand, Product, Real, Right, Slope, Spread
-from compare.allowance.sums import additions, own_square, usual
+from compare.allowance.spread import Followed, Product, Slope, Spread
+from compare.allowance.sums import additions, own_square
 
 S = TypeVar("S", bound=Spread)
 
-INNER = 40
-"""From this many units on the partial sums over units are measured, in a few rows."""
 FEW_UNITS = 16
 """Units of a layer that are asked what error they all share."""
 SMALLEST_PEAK = 2.0**-200
@@ -160,8 +160,7 @@ class Pass(Generic[S]):
         """
         unit_square = self.arithmetic.unit**2
         if self.measure and len(right.entries) >= INNER:
-            found = usual(left.entries, left.rows, right.entries, right.columns, value, constant)
-            return found * unit_square, 0.0
+            return usual(left, right, value, constant) * unit_square, 0.0
         times = additions(terms)
         per_norm, per_value = own_square(times, 1.0, 0.0), own_square(times, 0.0, 1.0)
         return right.columns * (per_norm * unit_square), per_value * unit_square

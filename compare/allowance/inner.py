@@ -1,0 +1,32 @@
+"""What the sums over a layer's units round, learnt from a few rows of the product.
+
+The order of the terms is that of the units, the same in every row, so what the partial sums of a
+few rows come to stands for all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compare.allowance.operands import Float, Operand, Real, Right
+from compare.allowance.squares import largest_quotients
+from compare.allowance.sums import OF_RESULT, additions, measured, own_square
+
+
+def usual(left: Operand, right: Right, total: Real, constant: Float | float) -> Float:
+    """Return the largest `((n + 4) P**2 + 2 S**2) / ||row||**2` of `row @ right`, (H,).
+
+    `total`: all of `left @ right + constant`. P is measured in a few of the rows. S is looked at in
+    many: where a row cancels less than these few, its partial sums are larger.
+    """
+    picked = left.picked
+    if picked is None:
+        return np.zeros(right.entries.shape[1])
+    times, sizes = additions(len(right.entries)), left.rows
+    found = measured(picked.left, right.blocked)[0]  # (8, H)
+    found *= times
+    found += OF_RESULT * np.square(total[picked.few] - constant, dtype=np.float64)
+    found /= sizes[picked.few, None]
+    least = largest_quotients(total[picked.many], sizes[picked.many], constant)
+    least = np.minimum(least, right.columns) * own_square(times, 0.0, 1.0)
+    return np.maximum(np.maximum.reduce(found), least)

@@ -1,0 +1,125 @@
+"""The two factors of a matrix product, and what the rules read of each, found once when asked for.
+
+An `Operand` stands on the left: inputs, hidden values, and on the way back dz. A `Right` stands on
+the right: weights, or their transpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance.alike import multiplicities
+from compare.allowance.sample import sampled
+from compare.allowance.squares import column_squares
+from compare.allowance.sums import Blocked
+
+Float = NDArray[np.float64]
+Real = NDArray[np.floating[Any]]
+Where = NDArray[np.intp]
+
+INNER = 40
+"""From this many units on the partial sums over units are measured, in a few rows."""
+FEW = 8
+"""In so many rows of a matrix product the partial sums over its units are measured."""
+MANY = 256
+"""In so many rows its results are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """`few` and `many` rows of an operand, and its few rows in blocks of units, `left`."""
+
+    few: Where
+    many: Where
+    left: Blocked
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A matrix that is multiplied, (N, H): its entries, the sums of squares of its rows, (N,), and
+    its squares, where they are stored."""
+
+    entries: Real
+    rows: Float
+    square: Float | None
+
+    @cached_property
+    def columns(self) -> Float:
+        """Sums of squares of the columns, (H,)."""
+        return column_squares(self.entries) if self.square is None else np.add.reduce(self.square)
+
+    @cached_property
+    def picked(self) -> Picked | None:
+        """A few of the rows that are not zero, or None if all are."""
+        some = np.flatnonzero(self.rows > 0)
+        if not len(some):
+            return None
+        few, many = (some[sampled(len(some), most)] for most in (FEW, MANY))
+        return Picked(few, many, Blocked.of(np.ascontiguousarray(self.entries[few].T)[None]))
+
+
+@dataclass(frozen=True)
+class Right:
+    """What the rules read of a matrix that is multiplied from the right, (n, H).
+
+    `untransposed`: the matrix whose transpose it is, if that has been read before.
+    """
+
+    entries: Real
+    untransposed: Right | None = None
+
+    @property
+    def transposed(self) -> Right:
+        """The same for the transpose, (H, n)."""
+        return Right(self.entries.T, self)
+
+    @cached_property
+    def squares(self) -> Float:
+        """The squares of all entries, (n, H)."""
+        if self.untransposed is not None:
+            return self.untransposed.squares.T
+        return np.square(self.entries, dtype=np.float64)
+
+    @cached_property
+    def often(self) -> Float | None:
+        """How often each column occurs, (H,), or None if all differ.
+
+        Equal columns have equal sums of squares; in float32 so have some that are not equal.
+        """
+        times = multiplicities(self.columns)
+        if times is None or self.entries.dtype == np.float64:
+            return times
+        return multiplicities(np.add.reduce(self.squares))
+
+    @cached_property
+    def blocked(self) -> Blocked:
+        """Its rows in blocks, for partial sums."""
+        return Blocked.of(self.entries[None])
+
+    @cached_property
+    def columns(self) -> Float:
+        """Sums of squares of the columns, (H,)."""
+        if len(self.entries) < INNER:
+            return column_squares(self.entries)
+        squares: Float = np.add.reduce(self.blocked.squares[0])
+        _, blocks, size, _ = self.blocked.entries.shape
+        squares += column_squares(self.entries[blocks * size :])
+        return squares
+
+    @cached_property
+    def one_sign(self) -> Float:
+        """What n errors of one sign, of square sum 1, add to the columns' sums of squares, (H,).
+
+        Weights that are mostly positive add them up.
+        """
+        total: Float = np.add.reduce(self.entries, dtype=np.float64)
+        total *= total
+        total -= self.columns
+        np.maximum(total, 0.0, out=total)
+        total /= len(self.entries)
+        return total

@@ -106,25 +106,35 @@ def checked_row(problem: Problem, arguments: argparse.Namespace) -> Row:
 
 
 def memory(arguments: argparse.Namespace) -> Row:
-    """Peak memory of a short and a longer run on the report's network, and two start-up times."""
+    """Peak memory of runs on the report's network in both formats, and two start-up times."""
     rows, sizes = SHAPES[2 if arguments.quick else 4]
-    dtype, few, many = "float64", arguments.epochs, 3 * arguments.epochs
-    peaks = {
-        epochs: footprint.peak_memory(rows, sizes, dtype, epochs=epochs, threads=arguments.threads)
-        for epochs in (few, many)
-    }
-    accounted = footprint.accounted_memory(draw(rows, sizes, dtype))
     found = {
         "network": label(rows, sizes),
-        "accounted bytes": accounted,
-        "peak bytes": peaks,
-        "peak/accounted": peaks[few] / accounted,
-        "growth in bytes per epoch": (peaks[many] - peaks[few]) / (many - few),
+        **{dtype: peaks(draw(rows, sizes, dtype), arguments) for dtype in DTYPES},
         "seconds of --help": footprint.start_up("-m", "compare.run", "--help", repetitions=5),
         "seconds of a usage error": footprint.start_up("-m", "compare.run", "--no", repetitions=5),
     }
     print(json.dumps(found, indent=1))
     return found
+
+
+def peaks(problem: Problem, arguments: argparse.Namespace) -> Row:
+    """Peak memory of a short and a longer run, beside what is accounted for."""
+    rows, dtype = len(problem.x), str(problem.x.dtype)
+    few, many = arguments.epochs, 3 * arguments.epochs
+    accounted = footprint.accounted_memory(problem)
+    found = {
+        epochs: footprint.peak_memory(
+            rows, tuple(problem.sizes), dtype, epochs=epochs, threads=arguments.threads
+        )
+        for epochs in (few, many)
+    }
+    return {
+        "accounted bytes": accounted,
+        "peak bytes": found,
+        "peak/accounted": found[few] / accounted,
+        "growth in bytes per epoch": (found[many] - found[few]) / (many - few),
+    }
 
 
 def table(

@@ -71,6 +71,7 @@ def run_training(
     `interrupted` set, of the updates done.
     """
     inputs = draw_inputs(experiment, data)
+    del data  # a run in float32 would hold the rows in both formats to its end
     manual = our_manual(experiment) if manual is None else manual
     rows = max(len(batch) for batch in inputs.order[0]) if inputs.order else 0
     with given_threads(experiment.threads or worthwhile_threads(rows, inputs.sizes)):

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import takewhile
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, NoReturn
@@ -169,6 +172,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
     An explicit option wins over the preset wherever it stands. Raises BadInput.
     """
+    check_widths(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(arguments)
     given = vars(options)
     preset = PRESETS.get(options.preset, {})
@@ -177,6 +181,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options.trains = "epochs" in explicit
     check_together(options)
     return options
+
+
+def check_widths(arguments: Sequence[str]) -> None:
+    """Raise BadInput for `--hidden 20 10`: argparse would only call the 10 unrecognized."""
+    words = [part for word in arguments for part in word.split("=", 1)]
+    behind = words[words.index("--hidden") + 1 :] if "--hidden" in words else []
+    listed = list(takewhile(re.compile("[0-9,]+").fullmatch, behind))
+    if len(listed) > 1:
+        joined = ",".join(re.findall("[0-9]+", " ".join(listed)))
+        raise BadInput(
+            f"--hidden: write commas and no spaces between the widths: --hidden {joined}"
+        )
 
 
 def check_together(options: argparse.Namespace) -> None:

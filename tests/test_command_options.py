@@ -134,6 +134,18 @@ def test_a_bad_value_gets_one_sentence_that_names_the_option(line: str, sentence
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(
+    "line", ["--hidden 20 10", "--hidden=20 10", "--hidden 20, 10", "--seed 1 --hidden 20 , 10 -q"]
+)
+def test_widths_with_spaces_between_them_are_said_with_commas(line: str) -> None:
+    said = complaint(*line.split())
+    assert said == "--hidden: write commas and no spaces between the widths: --hidden 20,10"
+
+
+def test_a_number_that_does_not_follow_the_widths_is_none_of_them() -> None:
+    assert complaint("--hidden", "20", "--seed", "1", "10").startswith("unrecognized arguments: 10")
+
+
 def test_report_options_have_their_defaults() -> None:
     options = parse([])
     assert (options.out, options.plots) == (Path("compare-report"), ("png",))

@@ -184,9 +184,12 @@ def _kink_convention(judge: PointJudge, probes: Sequence[Probe]) -> list[str]:
     update = len(probes) - 1
     slopes = [kink.slope for kink in judge.ledger.kinks if kink.update == update and kink.z == 0]
     name = judge.experiment.activation
+    slope = slopes[0] if slopes else 0.0
+    if slope == 0:
+        return [f"exactly at 0 both sides take the same slope of {name}: 0"]
     return [
-        f"exactly at 0 the manual side takes {slopes[0] if slopes else 0:g} as the slope of "
-        f"{name}, the reference 0; both are right"
+        f"exactly at 0 the manual side takes {slope:g} as the slope of {name}, the reference 0; "
+        "both are right"
     ]
 
 

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from compare import BadInput, check
-from manual_mlp import loss_and_gradients
+from manual_mlp import compute_layer, loss_and_gradients
+from tests.kinked import with_slopes
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -44,6 +45,29 @@ def test_what_is_wrong_beside_an_overflow_is_still_named() -> None:
     (found,) = check(summed, hidden=()).diagnosis
     assert found.mistake == "gradient-summed"
     assert "Left out: points at which" in found.sentence
+
+
+def sloped(at_zero: float) -> Any:
+    """Return a right function that takes this slope of relu exactly at 0."""
+
+    def implementation(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        z1 = compute_layer(x, parameters["w1"], parameters["b1"])
+        units = {(1, int(row), int(unit)): at_zero for row, unit in np.argwhere(z1 == 0)}
+        return with_slopes(parameters, x, targets, units)
+
+    return implementation
+
+
+def test_the_same_slope_exactly_at_zero_reads_as_equality() -> None:
+    (note,) = check(sloped(0.0)).notes
+    assert note == "exactly at 0 both sides take the same slope of relu: 0"
+
+
+@pytest.mark.parametrize("slope", [0.5, 1.0])
+def test_another_slope_exactly_at_zero_is_said_of_each_side(slope: float) -> None:
+    (note,) = check(sloped(slope)).notes
+    assert note.startswith(f"exactly at 0 the manual side takes {slope:g} as the slope of relu")
+    assert note.endswith("the reference 0; both are right")
 
 
 @pytest.mark.parametrize(

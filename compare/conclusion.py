@@ -48,7 +48,7 @@ def conclude(
     ledger = judge.ledger
     unanswered: list[str] = []
     nowhere: tuple[Finding, ...] = ()
-    located = asked(lambda: localised(judge.suspect, implementation), nowhere, unanswered)
+    located = asked(lambda: localised(judge, implementation), nowhere, unanswered)
     findings = placed(located, tuple(ledger.findings.values()))
     taylor = None
     if findings and referee:
@@ -159,8 +159,9 @@ def common_factor(suspect: Suspect) -> float | None:
     return factor
 
 
-def localised(suspect: Suspect | None, implementation: Implementation) -> tuple[Finding, ...]:
+def localised(judge: PointJudge, implementation: Implementation) -> tuple[Finding, ...]:
     """Name the first wrong stage where the manual side shows its intermediates."""
+    suspect = judge.suspect
     if suspect is None:
         return ()
     record = suspect.record
@@ -171,7 +172,8 @@ def localised(suspect: Suspect | None, implementation: Implementation) -> tuple[
     if wrong is None:
         return ()
     parameter = wrong.name[1:] if wrong.name[:2] in ("dw", "db") else None
-    return (finding_of("same_point", wrong.name, parameter, wrong, record, "manual"),)
+    found = finding_of("same_point", wrong.name, parameter, wrong, record, "manual", judge.mode)
+    return (found,)
 
 
 def placed(located: tuple[Finding, ...], found: tuple[Finding, ...]) -> tuple[Finding, ...]:

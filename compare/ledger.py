@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from compare.checks.comparison import Comparison
+from compare.moments import moment
 from compare.records import Record
 from compare.result import Finding, Kink, Verdict, Worst
 
@@ -74,9 +75,18 @@ def keep_worst(table: dict[str, Worst], key: str, worst: Worst) -> None:
 
 
 def finding_of(
-    check: str, stage: str, parameter: str | None, comparison: Comparison, record: Record, side: str
+    check: str,
+    stage: str,
+    parameter: str | None,
+    comparison: Comparison,
+    record: Record,
+    side: str,
+    mode: str | None = None,
 ) -> Finding:
-    """Turn a failed comparison into a finding with its place and both values."""
+    """Turn a failed comparison into a finding with its place and both values.
+
+    `mode` tells what the record is one of: None a training, else `check` or `dump`.
+    """
     worst = comparison.worst
     place = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
     if not comparison.manual_finite:
@@ -86,7 +96,7 @@ def finding_of(
     who = "" if side == "manual" else f"{side}: "
     message = (
         f"{who}{comparison.name}{place} = {worst.manual:.17g} {size} "
-        f"at epoch {record.epoch}, update {record.update}"
+        f"at {moment(mode, check, record.epoch, record.update)}"
     )
     return Finding(
         check=check,

@@ -21,6 +21,7 @@ from compare.checks.step import StepCheck
 from compare.checks.weak import Power, reasons_at
 from compare.experiment import Experiment
 from compare.ledger import Ledger, finding_of, keep_worst
+from compare.moments import moment
 from compare.records import Arrays, Record
 from compare.result import Kink
 
@@ -41,10 +42,14 @@ class Suspect:
 
 @dataclass(kw_only=True)
 class PointJudge:
-    """Examines points. `over` is set when a side stopped being finite: nothing follows from NaN."""
+    """Examines points. `over` is set when a side stopped being finite: nothing follows from NaN.
+
+    `mode` says whose points they are: None of a training, else of a `check` or a `dump`.
+    """
 
     experiment: Experiment
     reference: Reference
+    mode: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
     suspect: Suspect | None = None
     control: Control | None = None
@@ -89,7 +94,7 @@ class PointJudge:
         for name, one in {"loss": examined.loss, **examined.gradients}.items():
             keep_worst(self.ledger.epoch_worst, name, one.worst)
         if not all(one.reference_finite for one in examined.comparisons.values()):
-            self._stop(f"the reference is not finite at epoch {record.epoch}")
+            self._stop(f"the reference is not finite at {self._when(record, 'same_point')}")
             return
         if not all(one.manual_finite for one in examined.comparisons.values()):
             self.over = True
@@ -128,20 +133,23 @@ class PointJudge:
 
     def _failed_step(self, side: str, before: Record, name: str, one: Comparison) -> None:
         if not one.reference_finite:
-            self._stop(f"the update from epoch {before.epoch} is not finite on the reference side")
+            when = self._when(before, "step")
+            self._stop(f"the update from {when} is not finite on the reference side")
             return
         stage = "velocity" if name.startswith("v_") else "update"
         parameter = name.removeprefix("v_")
-        self.ledger.find(finding_of("step", stage, parameter, one, before, side))
+        self.ledger.find(finding_of("step", stage, parameter, one, before, side, self.mode))
+
+    def _when(self, record: Record, check: str) -> str:
+        """Return what a record is called; of a training only the epoch."""
+        return moment(self.mode, check, record.epoch, record.update if self.mode else None)
 
     def _accuse(
         self, record: Record, x: NDArray[Any], targets: NDArray[Any], examined: Examined
     ) -> None:
         """Name the first wrong stage; keep the point for referee and diagnosis."""
         if not examined.loss.agrees:
-            self.ledger.find(
-                finding_of("same_point", "loss", None, examined.loss, record, "manual")
-            )
+            self._found("loss", None, examined.loss, record)
         by_tensor = {
             name: one if not one.agrees else examined.projections.get(name, one)
             for name, one in examined.gradients.items()
@@ -150,11 +158,14 @@ class PointJudge:
         wrong = [name for name, one in by_tensor.items() if not one.agrees]
         parameter = _first_of(stage, wrong)
         if parameter is not None and stage is not None:
-            self.ledger.find(
-                finding_of("same_point", stage, parameter, by_tensor[parameter], record, "manual")
-            )
+            self._found(stage, parameter, by_tensor[parameter], record)
         if self.suspect is None:
             self.suspect = Suspect(record, x, targets, examined, parameter)
+
+    def _found(self, stage: str, parameter: str | None, one: Comparison, record: Record) -> None:
+        """Enter what is wrong with the manual side at a point."""
+        found = finding_of("same_point", stage, parameter, one, record, "manual", self.mode)
+        self.ledger.find(found)
 
     def _weigh(
         self, record: Record, examined: Examined, identities: NDArray[np.int64] | None

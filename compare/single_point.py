@@ -72,17 +72,18 @@ def check(
         dtype=str(given.x.dtype) if given else dtype, seed=seed, momentum_form=momentum_form,
     )  # fmt: skip
     guarded = GuardedImplementation(implementation, timeout=timeout)
-    judge = PointJudge(experiment=experiment, reference=build_reference(experiment, sizes))
+    reference = build_reference(experiment, sizes)
+    judge = PointJudge(experiment=experiment, reference=reference, mode="check")
     probes = [given] if given else _draw(experiment, sizes, rows)
     structure = Structure() if given else enter_structure(judge, guarded, probes)
+    probes = [probe for probe in probes if structure.soft or probe.note != SOFT]
     for update, probe in enumerate(probes):
-        if structure.soft or probe.note != SOFT:
-            _examine(judge, guarded, update, probe)
+        _examine(judge, guarded, update, probe)
     steps: tuple[CheckSummary, ...] = ()
     if step is not None:
         their_step = GuardedStep(step, timeout=timeout, notes=guarded.guard.notes)
         steps = _examine_step(judge, their_step, probes[0], momentum_form)
-    settings = {"mode": "check", "sizes": list(sizes), "batch": len(probes[0].x)}
+    settings = {"mode": judge.mode, "sizes": list(sizes), "batch": len(probes[0].x)}
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     result = conclude(judge, settings, environment(), guarded)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)

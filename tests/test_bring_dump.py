@@ -120,6 +120,7 @@ def test_a_wrong_gradient_is_found_at_its_step(dump: Path) -> None:
     result = check_dump(dump)
     assert result.exit_code is ExitCode.DISAGREES
     assert (result.findings[0].update, result.findings[0].parameter) == (2, "w1")
+    assert result.findings[0].message.endswith("at step 2")
     assert result.referee is None
 
 

@@ -48,12 +48,13 @@ def check_dump(folder: str | Path, *, activation: str = "relu", reduction: str =
     first = next(steps)
     sizes = sizes_of(first)
     experiment = experiment_of(run or RunFile(), first, sizes, activation, reduction)
-    judge = PointJudge(experiment=experiment, reference=build_reference(experiment, sizes))
+    reference = build_reference(experiment, sizes)
+    judge = PointJudge(experiment=experiment, reference=reference, mode="dump")
     dump = Dump(judge, sizes, replay_of(run, judge), why_not(run))
     for step in (first, *steps):
         dump.see(step)
     settings = {
-        "mode": "dump", "data": folder.resolve().name, "sizes": list(sizes),
+        "mode": judge.mode, "data": folder.resolve().name, "sizes": list(sizes),
         "batch_size": len(first.x), "steps": dump.seen, "activation": experiment.activation,
         "reduction": experiment.reduction, "dtype": experiment.dtype,
     }  # fmt: skip
@@ -137,7 +138,9 @@ class Dump:
             self.shown = step.shown
         wrong = first_wrong_stage(examined, step.shown, len(self.sizes) - 1)
         if wrong is not None and examined.agrees:
-            judge.ledger.find(finding_of("same_point", wrong.name, None, wrong, record, "manual"))
+            judge.ledger.find(
+                finding_of("same_point", wrong.name, None, wrong, record, "manual", judge.mode)
+            )
         self.check_update(step)
         self.seen += 1
         self.ignored |= set(step.ignored)

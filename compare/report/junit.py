@@ -72,12 +72,12 @@ def finding_cases(result: Result) -> Iterator[Case]:
     """Yield one case per finding: the first of its kind, with its place."""
     for finding in result.findings:
         text = f"manual {finding.manual!r}, reference {finding.reference!r}"
-        yield Case(finding.check, found_in(finding), "failure", finding.message, text)
+        yield Case(finding.check, found_in(result, finding), "failure", finding.message, text)
 
 
-def found_in(finding: Finding) -> str:
+def found_in(result: Result, finding: Finding) -> str:
     """Return the name of a finding's case: side, tensor and stage, and where it was found."""
-    place = words.moment(finding.epoch, finding.update)
+    place = words.moment(result, finding)
     parts = (f"{finding.side} {finding.parameter or ''}".strip(), f"stage {finding.stage}", place)
     return words.listing(("first finding", *parts))
 
@@ -104,8 +104,8 @@ def verdict_case(result: Result) -> Case:
         outcome = ""
     lines = [
         *map(words.diagnosis_line, result.diagnosis),
-        words.kinks_line(result.kinks),
-        *map(words.weak_line, result.weak),
+        words.kinks_line(result),
+        *words.weak_lines(result),
         *result.notes,
     ]
     text = "\n".join(filter(None, lines))

@@ -26,21 +26,21 @@ def one_screen(result: Result) -> str:
 def facts(result: Result) -> Iterator[tuple[str, str]]:
     """Yield label and text of everything worth a line, most important first."""
     if result.findings:
-        yield from finding_facts(result.findings[0])
+        yield from finding_facts(result, result.findings[0])
     yield "who", words.who(result)
     yield "referee", words.referee_line(result.referee)
     for diagnosis in result.diagnosis:
         yield "mistake", words.diagnosis_line(diagnosis)
     for finding in words.untold(result):
         yield "finding", words.finding_line(finding)
-    yield "kinks", words.kinks_line(result.kinks)
-    for weak in result.weak:
-        yield "weak", words.weak_line(weak)
+    yield "kinks", words.kinks_line(result)
+    for weak in words.weak_lines(result):
+        yield "weak", weak
 
 
-def finding_facts(finding: Finding) -> Iterator[tuple[str, str]]:
+def finding_facts(result: Result, finding: Finding) -> Iterator[tuple[str, str]]:
     """Yield the place, both values and the error of one finding."""
-    place = words.moment(finding.epoch, finding.update)
+    place = words.moment(result, finding)
     yield "check", words.listing((words.name_of(finding.check), place))
     yield "stage", f"{finding.stage} ({finding.side} side)"
     yield "parameter", f"{finding.parameter or ''}{words.where(finding.index)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from compare.errors import BadInput
@@ -39,15 +39,15 @@ def markdown(result: Result) -> str:
         text(words.settings_line(result.settings)),
         *items("finding", map(words.finding_line, result.findings)),
         *items("mistake", map(words.diagnosis_line, result.diagnosis)),
-        *items("weak", map(words.weak_line, result.weak)),
-        *items("kinks", filter(None, [words.kinks_line(result.kinks)])),
+        *items("weak", words.weak_lines(result)),
+        *items("kinks", filter(None, [words.kinks_line(result)])),
         "\n".join(checks(result)),
         "\n".join(worst(result)),
     ]
     return "\n\n".join(filter(None, lines)) + "\n\n"
 
 
-def items(label: str, lines: Iterator[str]) -> Iterator[str]:
+def items(label: str, lines: Iterable[str]) -> Iterator[str]:
     """Yield the first lines as a list, and how many there are besides."""
     every = [f"- **{label}**: {text(line)}" for line in lines]
     left = len(every) - LONGEST

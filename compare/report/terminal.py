@@ -136,12 +136,12 @@ def facts(result: Result, limit: int | None) -> Table:
         others = {name: entry for name, entry in result.worst.items() if " " in name}
         add_rows(grid, "besides", filter(None, [words.worst_line(others)]), limit)
     referee = filter(None, [words.referee_line(result.referee)])
-    kinks = filter(None, [words.kinks_line(result.kinks)])
+    kinks = filter(None, [words.kinks_line(result)])
     add_rows(grid, "finding", map(words.finding_line, words.untold(result)), limit)
     add_rows(grid, "referee", referee, limit)
     add_rows(grid, "mistake", map(words.diagnosis_line, result.diagnosis), limit)
     add_rows(grid, "kinks", kinks, limit)
-    add_rows(grid, "weak", map(words.weak_line, result.weak), limit)
+    add_rows(grid, "weak", words.weak_lines(result), limit)
     add_rows(grid, "note", result.notes, limit)
     return grid
 

@@ -7,9 +7,10 @@ as it is known: epoch, update, tensor, index.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from compare import moments
 from compare.result import Diagnosis, Finding, Index, Kink, Result, Weak, Worst
 
 KINDS = {
@@ -78,14 +79,10 @@ def verdict_line(result: Result) -> str:
     return result.sentence
 
 
-def moment(epoch: int | None, update: int | None) -> str:
-    """Return `epoch 3, update 21`, as far as both are known."""
-    return listing(
-        (
-            "" if epoch is None else f"epoch {epoch}",
-            "" if update is None else f"update {update}",
-        )
-    )
+def moment(result: Result, found: Finding | Weak | Kink) -> str:
+    """Return when something was found: `epoch 3, update 21`, or what this result has instead."""
+    check = "same_point" if isinstance(found, Kink) else found.check
+    return moments.moment(result.settings.get("mode"), check, found.epoch, found.update)
 
 
 def finding_line(finding: Finding) -> str:
@@ -105,19 +102,24 @@ def referee_line(referee: Mapping[str, Any] | None) -> str:
     return f"{referee['belongs']} (tried on {referee['parameter']} along {referee['direction']})"
 
 
-def kinks_line(kinks: Sequence[Kink]) -> str:
+def kinks_line(result: Result) -> str:
     """Return the kinks in one line, with the place of the first; empty without any."""
-    if not kinks:
+    if not result.kinks:
         return ""
-    first = kinks[0]
+    first = result.kinks[0]
     place = f"sample {first.sample}, layer {first.layer}, unit {first.unit}, z = {first.z:.2g}"
-    when = moment(first.epoch, first.update)
-    return f"{count(len(kinks), 'kink')}, the first at {when}: {place}"
+    when = moment(result, first)
+    return f"{count(len(result.kinks), 'kink')}, the first at {when}: {place}"
 
 
-def weak_line(weak: Weak) -> str:
+def weak_lines(result: Result) -> list[str]:
+    """Return one line per weak point."""
+    return [weak_line(result, weak) for weak in result.weak]
+
+
+def weak_line(result: Result, weak: Weak) -> str:
     """Return one weak point: what proves little, where, and why."""
-    place = listing((name_of(weak.check), weak.parameter or "", moment(weak.epoch, weak.update)))
+    place = listing((name_of(weak.check), weak.parameter or "", moment(result, weak)))
     smallest = weak.smallest_scale_error
     if smallest is None:
         return f"{place}: {weak.reason}"

@@ -26,6 +26,10 @@ KINDS = {
 }
 
 
+FAR = 1000.0
+"""Who is off by more allowances than this is wrong, and how much more makes no difference."""
+
+
 def value(number: float | None) -> str:
     """Return a compared value with ten digits, `-` where there is none."""
     return "-" if number is None else f"{number:.10g}"
@@ -128,11 +132,20 @@ def weak_line(result: Result, weak: Weak) -> str:
     return f"{place}: {weak.reason} (smallest scale error seen {smallest:.1g})"
 
 
+def tried(number: float) -> str:
+    """Return the ratio without a mistake; a large one in words.
+
+    It comes from points of the diagnosis' own, so its size is nothing to hold against the table
+    of the run, and beside a right number of 0 it is as large as the allowance is small.
+    """
+    return ratio(number) if number <= FAR else f"more than {FAR:.0f}"
+
+
 def diagnosis_line(diagnosis: Diagnosis) -> str:
     """Return a named mistake with the evidence, and those it could not be told apart from."""
     line = (
-        f"{diagnosis.mistake}: {diagnosis.sentence} (with it {diagnosis.ratio_after:.2g}, "
-        f"without it {diagnosis.ratio_before:.2g} × allowance)"
+        f"{diagnosis.mistake}: {diagnosis.sentence} (where it was tried: with it "
+        f"{diagnosis.ratio_after:.2g}, without it {tried(diagnosis.ratio_before)} × allowance)"
     )
     others = [name for name in diagnosis.also if name not in diagnosis.sentence]
     return f"{line}; or {', '.join(others)}" if others else line

@@ -243,6 +243,36 @@ def test_the_heat_map_of_a_parameter_is_called_by_its_gradient(name: str) -> Non
     assert "first wrong tensor, dw1 (64 × 48)" in alt_texts(result)["heatmap"]
 
 
+def rings(figure: Figure) -> set[tuple[float, float]]:
+    """Return the marked places, (column, row), of all panels."""
+    lines = [line for axes in figure.axes for line in axes.get_lines()]
+    drawn = [line.get_xydata() for line in lines if line.get_markerfacecolor() == "none"]
+    return {(float(x), float(y)) for ((x, y),) in map(np.asarray, drawn)}
+
+
+def test_the_ring_of_a_heat_map_is_at_the_entry_that_the_verdict_quotes() -> None:
+    result = results.disagreeing()
+    (finding,) = result.findings
+    elsewhere = (replace(finding, index=(11, 7)),)  # not where the difference is largest
+    drawn = figures(replace(result, epochs=(), findings=elsewhere))["heatmap"]
+    assert rings(drawn) == {(7.0, 11.0)}
+    assert "ring: the entry furthest beyond its allowance" in said(drawn).replace("\n", " ")
+
+
+@pytest.mark.parametrize("index", [(), None])
+def test_the_ring_of_a_tensor_without_a_quoted_entry_is_at_its_largest_difference(
+    index: tuple[int, ...] | None,
+) -> None:
+    result = results.disagreeing()
+    (finding,) = result.findings
+    assert finding.index is not None
+    row, column = finding.index
+    whole = (replace(finding, index=index),)
+    drawn = figures(replace(result, epochs=(), findings=whole))["heatmap"]
+    assert rings(drawn) == {(column, row)}
+    assert "ring: the largest difference" in said(drawn).replace("\n", " ")
+
+
 def test_a_bias_is_drawn_entry_by_entry_with_both_sides() -> None:
     result = results.disagreeing(parameter="b1")
     assert result.heatmap is not None
@@ -286,7 +316,8 @@ def test_numbers_at_the_ends_of_the_range_are_drawn_without_a_warning(tmp_path: 
     sizes = (5e-324, 1.7e308, 1e200, 0.0)
     rows = tuple(at(row, size) for row, size in zip(result.epochs, sizes, strict=True))
     heat = ("w1", np.full((5, 4), 1.7e308), np.full((5, 4), -1.7e308))
-    assert len(write(replace(result, epochs=rows, heatmap=heat), tmp_path)) == 5
+    extreme = replace(result, epochs=rows, heatmap=heat, findings=())
+    assert len(write(extreme, tmp_path)) == 5
 
 
 def test_a_file_may_be_called_anything(tmp_path: Path) -> None:

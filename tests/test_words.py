@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from compare.report.words import diagnosis_line
-from compare.result import Diagnosis
+import manual_mlp
+from compare import check
+from compare.report.plots.heatmap import quoted
+from compare.report.words import diagnosis_line, two_entries
+from compare.result import Diagnosis, Worst
+from tests import results
 
 
 def test_a_rival_that_the_sentence_names_is_not_named_again() -> None:
@@ -25,3 +31,45 @@ def test_no_absurd_ratio_stands_beside_a_named_mistake(before: float) -> None:
 def test_a_ratio_beside_a_named_mistake_is_said_to_come_from_where_it_was_tried() -> None:
     line = diagnosis_line(Diagnosis("a", "It is a.", 35.24, 0.1))
     assert line.endswith("(where it was tried: with it 0.1, without it 35.2 × allowance)")
+
+
+def test_the_entries_of_table_and_verdict_are_told_apart_where_they_are_two() -> None:
+    result = results.disagreeing()
+    assert two_entries(result) == ""
+    later = replace(result.worst["dw1"], index=(1, 2), ratio=1e30)
+    assert "the verdict the worst where it first went wrong" in two_entries(
+        replace(result, worst={**result.worst, "dw1": later})
+    )
+
+
+def test_an_entry_that_is_not_a_number_is_still_one_entry() -> None:
+    assert two_entries(results.non_finite()) == ""
+
+
+def test_a_verdict_on_a_stage_that_the_table_does_not_show_needs_no_explanation() -> None:
+    result = results.disagreeing()
+    (finding,) = result.findings
+    elsewhere = replace(finding, parameter=None, stage="z1", index=(3, 4))
+    assert two_entries(replace(result, findings=(elsewhere,))) == ""
+
+
+def test_a_whole_tensor_that_is_wrong_is_the_entry_of_its_projection() -> None:
+    result = results.disagreeing()
+    (finding,) = result.findings
+    whole = Worst(0.1, 1e-12, 1e11, (), 1.1, 1.0)
+    of_all = replace(finding, index=(), manual=1.1, reference=1.0, ratio=1e11)
+    worst = {**result.worst, "dw1 projection": whole}
+    assert two_entries(replace(result, findings=(of_all,), worst=worst)) == ""
+
+
+def test_verdict_and_heat_map_of_a_check_quote_one_entry() -> None:
+    def maskless(parameters: Any, x: Any, targets: Any) -> Any:
+        loss, gradients = manual_mlp.loss_and_gradients(parameters, x, targets)
+        logits = manual_mlp.forward(parameters, x)["logits"]
+        dh1 = manual_mlp.grad_ce(targets, logits) @ parameters["w2"].T
+        return loss, {**gradients, "w1": x.T @ dh1, "b1": dh1.sum(axis=0)}
+
+    result = check(maskless)
+    index = quoted(result, "dw1")
+    assert index is not None and f"dw1{list(index)} = " in result.sentence
+    assert result.worst["dw1"].index != index and two_entries(result)

@@ -43,7 +43,8 @@ CAPTIONS: Final = {
     "differ. Above 1 they disagree; honest sides stay below 0.5.",
     "point": "Both sides evaluated at the same point. Above 1 they disagree.",
     "drift": "How far the two free runs have come apart.",
-    "heatmap": "Where the first wrong tensor differs: the pattern is the finding.",
+    "heatmap": "Where the first wrong tensor differs: the pattern is the finding. Where there is a "
+    "ring, it marks the same entry everywhere.",
     "referee": "The third witness: the manual loss against the manual gradient.",
 }
 

@@ -43,6 +43,7 @@ def markdown(result: Result) -> str:
         *items("kinks", filter(None, [words.kinks_line(result)])),
         "\n".join(checks(result)),
         "\n".join(worst(result)),
+        *items("entries", filter(None, [words.two_entries(result)])),
     ]
     return "\n\n".join(filter(None, lines)) + "\n\n"
 

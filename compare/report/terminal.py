@@ -132,6 +132,7 @@ def facts(result: Result, limit: int | None) -> Table:
     for check in result.checks:
         name = Text(words.name_of(check.check), style=STYLES[check.verdict])
         grid.add_row(name, check.sentence)
+    add_rows(grid, "entries", filter(None, [words.two_entries(result)]), limit)
     if limit is not None:
         others = {name: entry for name, entry in result.worst.items() if " " in name}
         add_rows(grid, "besides", filter(None, [words.worst_line(others)]), limit)

@@ -99,6 +99,29 @@ def untold(result: Result) -> list[Finding]:
     return [finding for finding in result.findings if finding.message not in result.sentence]
 
 
+def two_entries(result: Result) -> str:
+    """Return what the table and the verdict quote, where that is two entries of one tensor.
+
+    A finding is where something first went wrong, so that one can look there; the table is of all.
+    """
+    first = next(iter(result.findings), None)
+    if first is None or first.check not in ("same_point", "step"):
+        return ""
+    rows = [result.worst[name] for name in tensors_of(first) if name in result.worst]
+    quoted = str((first.index, first.manual))  # NaN is not even itself
+    if not rows or any(str((worst.index, worst.manual)) == quoted for worst in rows):
+        return ""
+    return "the table has the worst entry of all, the verdict the worst where it first went wrong"
+
+
+def tensors_of(finding: Finding) -> tuple[str, ...]:
+    """Return the rows of the table that a finding may come from."""
+    name = finding.parameter
+    if name is None:
+        return (finding.stage,)
+    return (name, f"v_{name}") if finding.check == "step" else (f"d{name}", f"d{name} projection")
+
+
 def referee_line(referee: Mapping[str, Any] | None) -> str:
     """Return what the third witness says of the manual gradient; empty if it was not asked."""
     if referee is None:

@@ -2,7 +2,8 @@
 
 The pattern is the finding: whole columns, only dead units, everything by one factor. Colours run
 from dark through grey at 0 to light, so the sign survives grey print. Large matrices are shrunk by
-blocks, each shown by its largest entry, never by its mean.
+blocks, each shown by its largest entry, never by its mean. A ring marks the same entry in every
+panel: the one that the findings quote.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from compare.report.plots import style, vector
 from compare.report.plots.series import HUGE
-from compare.result import Result
+from compare.result import Index, Result
 
 Matrix = NDArray[np.floating[Any]]
 CELLS = 160
@@ -40,6 +41,20 @@ def heatmap(result: Result) -> Figure | None:
         mistake, predicted = result.prediction
         panels[f"{mistake} − reference"] = predicted - reference
     return _matrices(result, name, panels)
+
+
+def quoted(result: Result, parameter: str) -> Index | None:
+    """Return the entry of a gradient that its first finding quotes, None if that quotes none.
+
+    It is the one furthest beyond its own allowance, which need not have the largest difference.
+    A tensor that is wrong only as a whole, by its projection, has none.
+    """
+    at = (
+        finding.index
+        for finding in result.findings
+        if (finding.check, f"d{finding.parameter}") == ("same_point", parameter)
+    )
+    return next(at, None) or None
 
 
 def gradient_of(name: str) -> str:
@@ -67,15 +82,26 @@ def _largest(block: Matrix, axis: int) -> Matrix:
 
 def _matrices(result: Result, name: str, panels: dict[str, Matrix]) -> Figure:
     title = f"First wrong tensor: {name}, {' × '.join(map(str, panels['reference'].shape))}"
-    figure = style.blank(3.5 * len(panels), 4.0, title, style.caption(result))
+    at, meaning = _ringed(quoted(result, name), panels["manual − reference"])
+    caption = f"{style.caption(result)} · ring: {meaning}"
+    figure = style.blank(3.5 * len(panels), 4.0, title, caption)
     for axes, (label, matrix) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        _panel(figure, axes, label, matrix)
+        _panel(figure, axes, label, matrix, at)
         axes.set_xlabel("column (to unit)" if _is_weight(name) else "column (unit)")
         axes.set_ylabel("row (from unit)" if _is_weight(name) else "row (sample)")
     return figure
 
 
-def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix) -> None:
+def _ringed(at: Index | None, difference: Matrix) -> tuple[Index, str]:
+    """Return the entry to mark, and what it is."""
+    if at is not None:
+        return at, "the entry furthest beyond its allowance"
+    size = np.where(np.isfinite(difference), np.abs(difference), 0.0)
+    row, column = np.unravel_index(int(size.argmax()), difference.shape)
+    return (int(row), int(column)), "the largest difference"
+
+
+def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix, at: Index) -> None:
     shown = shrink(matrix)
     shown = np.where(np.isfinite(shown), shown, np.nan)
     limit = min(float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0, HUGE)
@@ -95,17 +121,16 @@ def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix) -> None:
     bar.formatter.set_powerlimits((-2, 2))  # type: ignore[attr-defined]
     lost = int((~np.isfinite(matrix)).sum())
     hatched = f"\nhatched: {lost} not finite" if lost else ""
-    axes.set_title(f"{label}\n{_ring(axes, matrix)}{hatched}", fontsize=8, fontweight="normal")
+    axes.set_title(f"{label}\n{_ring(axes, matrix, at)}{hatched}", fontsize=8, fontweight="normal")
 
 
-def _ring(axes: Axes, matrix: Matrix) -> str:
-    """Mark the largest entry, one cell of a large matrix being easily missed; return its text."""
-    size = np.where(np.isfinite(matrix), np.abs(matrix), 0.0)
-    row, column = np.unravel_index(int(size.argmax()), matrix.shape)
+def _ring(axes: Axes, matrix: Matrix, at: Index) -> str:
+    """Mark one entry, a cell of a large matrix being easily missed; return its text."""
+    row, column = at
     ring: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markersize": 9}
     axes.plot(column, row, markeredgecolor="white", markeredgewidth=2.6, **ring)
     axes.plot(column, row, markeredgecolor="black", markeredgewidth=1.1, **ring)
-    return f"ring: {matrix[row, column]:.3g} at ({row}, {column})"
+    return f"ring: {matrix[at]:.3g} at [{row}, {column}]"
 
 
 def _is_weight(name: str) -> bool:

@@ -24,7 +24,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from compare.report.plots import alt_texts, figures, heatmap, series, write
+from compare.report.page import CAPTIONS
+from compare.report.plots import alt_texts, figures, gradients, heatmap, series, write
 from compare.report.plots.drift import EXPLAINED, sentence
 from compare.result import Curves, EpochRow, Result
 from tests import results
@@ -52,6 +53,8 @@ ENDINGS: dict[str, Callable[[], Result]] = {
     "interrupted": results.interrupted,
     "single point": lambda: replace(results.agreeing(), epochs=()),
     "referee": lambda: replace(results.agreeing(), referee=TAYLOR),
+    "beyond the axis": lambda: beyond(results.agreeing()),
+    "single point beyond": lambda: replace(beyond(results.agreeing()), epochs=()),
 }
 
 LOOKED_AT = [
@@ -67,6 +70,8 @@ LOOKED_AT = [
     ("interrupted", "gradients"),
     ("single point", "point"),
     ("referee", "referee"),
+    ("beyond the axis", "gradients"),
+    ("single point beyond", "point"),
 ]
 """To lay out a figure takes most of the time, so each kind is laid out where it is fullest."""
 
@@ -128,6 +133,42 @@ def test_a_single_point_is_drawn_as_one_dot_per_tensor() -> None:
     assert list(drawn) == ["point"]
     labels = [label.get_text() for label in drawn["point"].axes[0].get_yticklabels()]
     assert labels == list(result.worst)
+
+
+def beyond(result: Result) -> Result:
+    """Return `result` with one ratio that is what a wrong entry has where the right number is 0."""
+    far = replace(result.worst["dw1"], ratio=2.1e149)
+    first = replace(result.epochs[0], worst={**result.epochs[0].worst, "w1": far})
+    return replace(result, worst={**result.worst, "dw1": far}, epochs=(first, *result.epochs[1:]))
+
+
+def test_a_ratio_beyond_all_others_does_not_squeeze_the_axis_of_a_single_point() -> None:
+    result = beyond(results.agreeing())
+    figure = figures(replace(result, epochs=()))["point"]
+    (axes,) = figure.axes
+    (mark,) = [line for line in axes.get_lines() if line.get_marker() == ">"]
+    assert axes.get_xlim()[1] <= 10 * gradients.EDGE
+    assert np.array_equal(mark.get_xydata(), [[axes.get_xlim()[1], [*result.worst].index("dw1")]])
+    assert "2.1e+149" in said(figure)
+
+
+def test_a_ratio_beyond_all_others_does_not_squeeze_the_axis_of_a_run() -> None:
+    figure = figures(beyond(results.agreeing(epochs=9)))["gradients"]
+    (axes,) = figure.axes
+    (mark,) = [line for line in axes.get_lines() if line.get_marker() == "^"]
+    assert axes.get_ylim()[1] <= 10 * gradients.EDGE
+    assert np.array_equal(mark.get_xydata(), [[0, axes.get_ylim()[1]]])
+    assert "largest: 2.1e+149 × allowance, w1 at epoch 0" in said(figure)
+    assert "beyond the axis" in said(figure)
+
+
+@pytest.mark.parametrize("name", ["point", "gradients"])
+def test_the_dotted_line_says_what_it_means(name: str) -> None:
+    result = results.agreeing()
+    drawn = figures(replace(result, epochs=()) if name == "point" else result)[name]
+    assert "two correct sides stay below" in said(drawn).replace("\n", " ")
+    assert "honest limit" not in said(drawn)
+    assert "two correct sides stay below 0.5, the dotted line" in CAPTIONS[name]
 
 
 def test_result_plot_returns_the_same_figures_by_name() -> None:

@@ -40,8 +40,11 @@ CAPTIONS: Final = {
     "answers to the drift of the weights.",
     "accuracy": "Wide and pale: reference; thin and dark, with markers: manual.",
     "gradients": "Both sides evaluated at the manual side's weights, so that only rounding can "
-    "differ. Above 1 they disagree; honest sides stay below 0.5.",
-    "point": "Both sides evaluated at the same point. Above 1 they disagree.",
+    "differ. Above 1 they disagree; two correct sides stay below 0.5, the dotted line. A "
+    "triangle at the edge is a ratio beyond the axis.",
+    "point": "Both sides evaluated at the same point. Above 1 they disagree; two correct sides "
+    "stay below 0.5, the dotted line. A triangle at the edge is a ratio beyond the axis, with its "
+    "number beside it.",
     "drift": "How far the two free runs have come apart.",
     "heatmap": "Where the first wrong tensor differs: the pattern is the finding. Where there is a "
     "ring, it marks the same entry everywhere.",

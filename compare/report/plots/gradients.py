@@ -1,7 +1,8 @@
 """Per parameter: the worst error of its gradient at every epoch, in multiples of the allowance.
 
 Above 1 the sides disagree; honest sides stay below 0.5. Colour tells the layer, line or dash tells
-weights from biases, and ticks on the axis tell where a kink was met.
+weights from biases, and ticks on the axis tell where a kink was met. What would need an axis of a
+hundred decades is a triangle at the edge.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ FEW_POINTS: Final = 100
 """More than `MANY` lines are drawn by `FEW_POINTS` points each, or they hide each other."""
 LAYERS: Final = 10
 """More layers than this are shown by their colours, but not all listed beside the plot."""
+EDGE: Final = 1e20
+"""No ratio axis goes further. Beyond are entries whose right number is 0, and overflow; an axis
+with room for them shows no difference between 0.1 and 10 allowances."""
+ARROWS: Final = 40
+"""So many triangles at the edge are enough for one line."""
+STAY_BELOW: Final = "0.5: two correct\nsides stay below"
 Colour = tuple[float, float, float, float]
 
 
@@ -48,17 +55,20 @@ def gradients(result: Result) -> Figure | None:
     largest = f"{ratios[worst][row]:.2g} × allowance, {worst} at epoch {epochs[row]:.0f}"
     axes.set_title(f"largest: {largest}", fontweight="normal")
     axes.set_ylabel("|manual − reference| (× allowance)")
-    key = _key(_colours(list(ratios)), result)
+    key = _key(_colours(list(ratios)), result, beyond=bool(ratios[worst][row] > EDGE))
     axes.legend(handles=key, loc="upper left", bbox_to_anchor=(1.01, 1))
     return figure
 
 
 def ratio_axis(axes: Axes, ratios: Floats, which: Literal["x", "y"]) -> float:
-    """Make one axis that of ratios, mark 1 and 0.5 on it, and return where a 0 is drawn."""
+    """Make one axis that of ratios, mark 1 and 0.5 on it, and return where a 0 is drawn.
+
+    Ratios beyond `EDGE` are left to the caller, to be drawn where the axis ends.
+    """
     zero = bool((ratios == 0).any())
     smallest = series.floor_below(ratios, otherwise=0.01)
     floor = min(0.01, smallest if zero else 10 * smallest)
-    top = series.largest_finite(ratios)
+    top = min(series.largest_finite(ratios), EDGE)
     series.log_axis(axes, floor, max(top, 1.0), zero, which)
     if top < 2:
         axes.set(**{f"{which}lim": (None, 3)})
@@ -94,18 +104,28 @@ def _lines(axes: Axes, epochs: Floats, ratios: dict[str, Floats], worst: str) ->
     points = FEW_POINTS if many else style.POINTS
     colours = _colours(list(ratios))
     floor = ratio_axis(axes, np.concatenate(list(ratios.values())), "y")
+    end = axes.get_ylim()[1]
     style.label_epochs(axes, epochs, points)
     for name, ratio in ratios.items():
         kept, thin = series.keep_largest(epochs, ratio, points)
         axes.plot(
             kept,
-            np.where(np.isfinite(thin), np.maximum(thin, floor), np.nan),
+            np.where(np.isfinite(thin), np.clip(thin, floor, end), np.nan),
             color=colours[_layer(name)],
             linestyle=BIASES if _is_bias(name) else WEIGHTS,
             linewidth=0.5 if many and name != worst else 1.0,
             marker=("s" if _is_bias(name) else "o") if len(kept) <= 20 else None,
             markerfacecolor="white",
         )
+        _arrows(axes, kept[np.isfinite(thin) & (thin > EDGE)], colours[_layer(name)])
+
+
+def _arrows(axes: Axes, epochs: Floats, colour: Colour) -> None:
+    """Mark the epochs, or some of them, at which a line is further up than the axis goes."""
+    some = epochs[:: 1 + len(epochs) // ARROWS]
+    if some.size:  # an empty line that is not clipped takes room
+        ends = np.full(len(some), axes.get_ylim()[1])
+        axes.plot(some, ends, "^", color=colour, clip_on=False)
 
 
 def _kinks(axes: Axes, result: Result) -> None:
@@ -130,18 +150,20 @@ def _largest(ratios: dict[str, Floats]) -> tuple[str, int]:
     return name, int(finite[name].argmax())
 
 
-def _key(colours: dict[int, Colour], result: Result) -> list[Artist]:
+def _key(colours: dict[int, Colour], result: Result, beyond: bool) -> list[Artist]:
     ink = style.INK
     rows = np.linspace(0, len(colours) - 1, min(len(colours), LAYERS)).round().astype(int)
     some = [list(colours)[row] for row in rows]
     layers = [Line2D([], [], color=colours[n], linewidth=4, label=f"layer {n}") for n in some]
     ticks: dict[str, Any] = {"color": ink, "marker": "|", "markersize": 9, "linestyle": "none"}
     kinks = Line2D([], [], label=f"kinks met: {len(result.kinks)}", **ticks)
+    arrow = Line2D([], [], color=ink, marker="^", linestyle="none", label="beyond the axis")
     return [
         *layers,
         Line2D([], [], color=ink, linestyle=WEIGHTS, label="weights w"),
         Line2D([], [], color=ink, linestyle=BIASES, label="biases b"),
         Line2D([], [], color=style.ALARM, label="1: the allowance"),
-        Line2D([], [], color=style.QUIET, linestyle=DOTTED, label="0.5: honest limit"),
+        Line2D([], [], color=style.QUIET, linestyle=DOTTED, label=STAY_BELOW),
+        *([arrow] if beyond else []),
         *([kinks] if result.kinks else []),
     ]

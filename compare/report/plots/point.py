@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +14,7 @@ from compare.result import Result
 
 TENSORS = 40
 """More than this cannot be read on one picture; the worst are kept."""
+LINES = "line: 1, the allowance; dotted: 0.5, two correct sides stay below"
 
 
 def point(result: Result) -> Figure | None:
@@ -28,8 +31,8 @@ def point(result: Result) -> Figure | None:
     axes.set_yticks(range(len(kept)), labels, parse_math=False)
     axes.set_ylim(len(kept) - 0.5, -0.5)
     axes.set_xlabel("|manual − reference| (× allowance)")
-    said = "" if len(kept) == len(ratios) else f"the {TENSORS} worst of {len(ratios)} tensors; "
-    axes.set_title(f"{said}line: 1, the allowance; dots: 0.5, honest limit", fontweight="normal")
+    said = "" if len(kept) == len(ratios) else f"the {TENSORS} worst of {len(ratios)} tensors\n"
+    axes.set_title(f"{said}{LINES}", fontweight="normal")
     return figure
 
 
@@ -43,8 +46,20 @@ def _worst(ratios: dict[str, float]) -> dict[str, float]:
 def _dots(axes: Axes, ratios: Floats) -> None:
     floor = gradients.ratio_axis(axes, ratios, "x")
     rows, finite, wrong = np.arange(len(ratios)), np.isfinite(ratios), ~(ratios <= 1)
-    shown = np.where(finite, np.maximum(ratios, floor), axes.get_xlim()[1])
+    beyond = finite & (ratios > gradients.EDGE)
+    end = axes.get_xlim()[1]
+    shown = np.where(finite, np.clip(ratios, floor, end), end)
     ink, alarm = style.TRAINING[0], style.ALARM
     axes.plot(shown[~wrong], rows[~wrong], "o", color=ink)
-    axes.plot(shown[wrong & finite], rows[wrong & finite], "D", color=alarm)
+    axes.plot(shown[wrong & finite & ~beyond], rows[wrong & finite & ~beyond], "D", color=alarm)
     axes.plot(shown[~finite], rows[~finite], "x", color=alarm)
+    for row in rows[beyond]:
+        axes.plot(end, row, ">", color=alarm, clip_on=False)
+        _label(axes, f"{ratios[row]:.2g}", row)
+
+
+def _label(axes: Axes, ratio: str, row: int) -> None:
+    """Write a ratio beside its mark at the end of the axis."""
+    place: dict[str, Any] = {"textcoords": "offset points", "xytext": (-7, 0)}
+    end = (axes.get_xlim()[1], row)
+    axes.annotate(ratio, end, ha="right", va="center", color=style.ALARM, fontsize=7.5, **place)

@@ -8,10 +8,13 @@ first call of a turn is not counted.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from statistics import median, quantiles
 from time import perf_counter, sleep
 
 Call = Callable[[], object]
+Turn = Callable[[], list[float]]
+"""What one contender does in its turn; returns the seconds of everything it counts."""
 
 LONG = 5.0  # seconds, beyond which a call needs no warming up
 PAUSE = 0.05  # seconds; OpenBLAS lets its threads spin for about 2**26 cycles, 25 ms
@@ -30,12 +33,19 @@ class Timing:
 
 def interleave(contenders: Mapping[str, Call], *, rounds: int, turn: float) -> dict[str, Timing]:
     """Time every contender in `rounds` rounds of turns of about `turn` seconds each."""
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    names = list(contenders)
+    return in_turns(
+        {name: partial(one_turn, call, turn) for name, call in contenders.items()}, rounds=rounds
+    )
+
+
+def in_turns(turns: Mapping[str, Turn], *, rounds: int) -> dict[str, Timing]:
+    """Let everybody have `rounds` turns, each time another one first."""
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
+    names = list(turns)
     for start in range(rounds):
         for name in names[start % len(names) :] + names[: start % len(names)]:
             sleep(PAUSE)
-            seconds[name] += one_turn(contenders[name], turn)
+            seconds[name] += turns[name]()
     return {name: summary(values) for name, values in seconds.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import manual_mlp
 from compare import Experiment, Manual, Result
 from compare.checks.same_point import Examined
+from compare.checks.slopes import Point, apart
 from compare.checks.stages import first_wrong_stage
 from compare.data import DataSet
 from compare.inputs import draw_inputs
@@ -393,3 +395,22 @@ def test_a_convention_at_blank_rows_agrees_and_is_stated(slope: float) -> None:
     assert result.exit_code == 0, result.sentence
     assert len(result.kinks) == 10
     assert {(kink.z, kink.slope) for kink in result.kinks} == {(0.0, slope)}
+
+
+def test_zero_is_no_convention_where_a_unit_below_may_be_on_its_other_side() -> None:
+    """Rows 1 and 3 have nothing to add up in layer 2; in row 3 a unit of layer 1 is undecided."""
+    parameters = {
+        "w1": np.ones((1, 2)),
+        "b1": np.zeros(2),
+        "w2": np.ones((2, 1)),
+        "b2": np.zeros(1),
+    }
+    parameters |= {"w3": np.ones((1, 2)), "b3": np.zeros(2)}
+    x, zeros = np.array([[1.0], [0.0], [1.0], [1e-9]]), np.zeros((4, 2))
+    nothing: Any = None  # apart asks for no allowance
+    point = Point(parameters, x, {"h1": zeros, "h2": zeros[:, :1]}, nothing, "relu")
+    undecided = np.array([3]), np.array([1])
+    exact, others = apart(point, {2: (np.array([1, 3]), np.array([0, 0])), 1: undecided})
+    assert [place.tolist() for place in exact[2]] == [[1], [0]]
+    assert [place.tolist() for place in others[2]] == [[3], [0]]
+    assert others[1] == undecided and 1 not in exact

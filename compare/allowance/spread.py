@@ -96,7 +96,9 @@ class Gathered:
 
 def distance(z: Real, kinks: tuple[float, ...]) -> Real:
     """Return how far each entry is from the nearest of the kinks."""
-    nearest: Real = np.minimum.reduce([np.abs(z - kink) for kink in kinks])
+    nearest: Real = np.abs(z - kinks[0])
+    for kink in kinks[1:]:
+        np.minimum(nearest, np.abs(z - kink), out=nearest)
     return nearest
 
 

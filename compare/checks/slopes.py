@@ -97,27 +97,28 @@ def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
     """
     exact: dict[int, tuple[Rows, Rows]] = {}
     others: dict[int, tuple[Rows, Rows]] = {}
-    maybe = point.x != 0  # (N, fan_in): inputs that are not zero on every side
-    for layer in range(1, point.depth):
-        if layer in near:
-            rows, units = near[layer]
-            still = ~_has_terms(point, layer, maybe, rows, units)
-            for table, chosen in ((exact, still), (others, ~still)):
-                if chosen.any():
-                    table[layer] = rows[chosen], units[chosen]
-        maybe = point.values[f"h{layer}"] != 0
-        if layer in others:
-            maybe[others[layer]] = True
+    for layer, (rows, units) in sorted(near.items()):
+        still = ~_has_terms(point, layer, others.get(layer - 1), rows, units)
+        for table, chosen in ((exact, still), (others, ~still)):
+            if chosen.any():
+                table[layer] = rows[chosen], units[chosen]
     return exact, others
 
 
 def _has_terms(
-    point: Point, layer: int, maybe: NDArray[np.bool_], rows: Rows, units: Rows
+    point: Point, layer: int, below: tuple[Rows, Rows] | None, rows: Rows, units: Rows
 ) -> NDArray[np.bool_]:
-    """Whether anything but zeros is added up in z at these units."""
+    """Whether anything but zeros is added up in z at these units, on any side.
+
+    `below`: units of the layer below that are zero on one side only, perhaps.
+    """
     some, at = np.unique(rows, return_inverse=True)
+    maybe = point.inputs_of(layer)[some] != 0  # (R, fan_in)
+    if below is not None:
+        here = np.isin(below[0], some)
+        maybe[np.searchsorted(some, below[0][here]), below[1][here]] = True
     w, b = point.parameters[f"w{layer}"], point.parameters[f"b{layer}"]
-    terms = maybe[some].astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
+    terms = maybe.astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
     found: NDArray[np.bool_] = (terms[at, units] > 0) | (b[units] != 0)
     return found
 

@@ -89,7 +89,7 @@ def near_rows(logits: Float, near: float) -> Float | None:
     Near rows have near keys, so only neighbours in the order of the keys are looked at.
     """
     weights = irrationals(len(logits))
-    keys, gap = weights @ logits, near * float(weights.sum())
+    keys, gap = weights @ logits, near * float(np.add.reduce(weights))
     ordered = np.sort(keys)
     close = np.flatnonzero(ordered[1:] - ordered[:-1] <= gap)
     if not len(close):

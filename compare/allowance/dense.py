@@ -32,8 +32,7 @@ class Dense:
     def product(cls, carried: Self | None, made: Product) -> Self:
         square = made.rows[:, None] * made.own
         if carried is not None:
-            square += carried.square @ made.squares
-            square += np.add.reduce(carried.square, axis=1)[:, None] * made.right.one_sign
+            square += carried.square @ (made.squares + made.right.one_sign)
         if made.of_value or made.common is not None:
             factor = made.of_value if made.common is None else made.of_value + made.common[:, None]
             value = np.square(made.value, dtype=np.float64)

@@ -209,6 +209,8 @@ def equal_terms(
     sums: Sums, h: Operand, dz: Operand, own: OwnRounding, db: Real
 ) -> EqualTerms | None:
     """Return how equal the terms of these sums are, or None; `db` is multiplied as dz is."""
+    if sums.weights is None and not sums.crowded:
+        return None
     count, width = dz.entries.shape
     often, left, right = np.zeros(width), np.zeros(len(own.columns)), np.zeros(width)
     if sums.weights is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from compare.allowance.operands import Float, Operand, Real, Right
-from compare.allowance.squares import largest_quotients
 from compare.allowance.sums import OF_RESULT, additions, measured, own_square
 
 
@@ -22,11 +21,12 @@ def usual(left: Operand, right: Right, total: Real, constant: Float | float) -> 
     picked = left.picked
     if picked is None:
         return np.zeros(right.entries.shape[1])
-    times, sizes = additions(len(right.entries)), left.rows
+    times = additions(len(right.entries))
+    value = total[picked.many] - np.asarray(constant, dtype=total.dtype)  # (M, H)
+    value *= picked.inverses  # S / ||row||
     found = measured(picked.left, right.blocked)[0]  # (8, H)
-    found *= times
-    found += OF_RESULT * np.square(total[picked.few] - constant, dtype=np.float64)
-    found /= sizes[picked.few, None]
-    least = largest_quotients(total[picked.many], sizes[picked.many], constant)
+    found *= times / picked.sizes
+    found += OF_RESULT * np.square(value[picked.few], dtype=np.float64)
+    least = np.square(np.maximum.reduce(np.abs(value, out=value)), dtype=np.float64)
     least = np.minimum(least, right.columns) * own_square(times, 0.0, 1.0)
     return np.maximum(np.maximum.reduce(found), least)

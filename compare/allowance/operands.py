@@ -32,10 +32,16 @@ MANY = 256
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """`few` and `many` rows of an operand, and its few rows in blocks of units, `left`."""
+    """Many rows of an operand, and a few of them.
 
-    few: Where
+    `many`: which rows, (M,); `inverses`: of their norms, (M, 1), in their format; `few`: which of
+    them; `sizes`: their sums of squares, (8, 1); `left`: the few rows in blocks of units.
+    """
+
     many: Where
+    inverses: Real
+    few: slice | Where
+    sizes: Float
     left: Blocked
 
 
@@ -59,8 +65,13 @@ class Operand:
         some = np.flatnonzero(self.rows > 0)
         if not len(some):
             return None
-        few, many = (some[sampled(len(some), most)] for most in (FEW, MANY))
-        return Picked(few, many, Blocked.of(np.ascontiguousarray(self.entries[few].T)[None]))
+        many = some[sampled(len(some), MANY)]
+        few, sizes = sampled(len(many), FEW), self.rows[many, None]
+        inverses = np.minimum(1 / np.sqrt(sizes), np.finfo(self.entries.dtype).max)
+        left = np.ascontiguousarray(self.entries[many[few]].T)
+        return Picked(
+            many, inverses.astype(self.entries.dtype), few, sizes[few], Blocked.of(left[None])
+        )
 
 
 @dataclass(frozen=True)

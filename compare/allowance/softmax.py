@@ -74,16 +74,15 @@ def probability_allowance(
     else:
         np.expm1(np.minimum(slack, LARGEST_EXPONENT, out=slack), out=slack)
     slack *= p
-    clipped: Float = np.clip(slack, 0.0, 1.0, out=slack)
-    return clipped
+    return np.asarray(np.minimum(slack, 1.0, out=slack))
 
 
 def rounding_of_quotient(p: Float, most: Float, unit: float) -> Float | float:
     """Return what the sum of the exponentials and the division by it round, relative to p, (N,)."""
     usual = float(unit * (1 + np.sqrt(1 + len(p))))
-    saturated = np.flatnonzero(6 * (1 - most) < 2 * usual)
-    if not len(saturated):
+    if not np.maximum.reduce(most, initial=0.0) > 1 - usual / 3:
         return usual
+    saturated = np.flatnonzero(6 * (1 - most) < 2 * usual)
     found = np.full(p.shape[1], usual)
     here = p[:, saturated]
     here[np.argmax(here, axis=0), np.arange(len(saturated))] = 0.0

@@ -59,12 +59,12 @@ def row_squares(array: Real) -> Float:
 
 def column_squares(array: Real) -> Float:
     """Return `sum_i array_ij**2`, (H,), likewise."""
+    if array.dtype == np.float64:
+        return np.asarray(np.einsum("ij,ij->j", array, array))
     columns = np.zeros(array.shape[1])
     for start in range(0, len(array), MOST_ADDED):
         part = array[start : start + MOST_ADDED]
         columns += np.einsum("ij,ij->j", part, part)
-    if array.dtype == np.float64:
-        return columns
     doubtful = ~safe(columns)
     if np.logical_or.reduce(doubtful):
         wide = array[:, doubtful].astype(np.float64)
@@ -121,16 +121,15 @@ def squared_products(left: Real, sizes: Float, across: Float) -> Float:
     return product.astype(np.float64) * (unit / scale / scale)
 
 
-def largest_quotients(above: Real, rows: Float, constant: Float | float = 0.0) -> Float:
-    """Return `max_i (above_ij - constant_j)**2 / rows_i`, (H,), over the i with `rows_i` > 0.
+def largest_quotients(above: Real, rows: Float) -> Float:
+    """Return `max_i above_ij**2 / rows_i`, (H,), over the i with `rows_i` > 0.
 
     Rows too short for their inverse to fit the format count as the shortest for which it does.
     """
     root = np.divide(1.0, np.sqrt(rows), out=np.zeros(len(rows)), where=rows > 0)
     root = np.minimum(root, np.finfo(above.dtype).max).astype(above.dtype)
-    constant = np.asarray(constant, dtype=above.dtype)
     largest = np.zeros(above.shape[1])
     for part, block in blocks(above):
-        scaled = (block - constant) * root[part, None]
+        scaled = block * root[part, None]
         np.maximum(largest, np.maximum.reduce(np.abs(scaled, out=scaled)), out=largest)
     return largest * largest

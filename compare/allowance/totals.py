@@ -39,12 +39,12 @@ def rounding_of_total(terms: Float, arithmetic: Arithmetic) -> Float:
 def rounding_of_losses(losses: Float, weights: Float | None, arithmetic: Arithmetic) -> float:
     """Return the same for the losses of a batch, none negative; `weights`: their occurrences."""
     total = float(np.add.reduce(losses))
-    times = float(np.max(roundings(losses[:, None], np.array([total]), arithmetic)))
-    square = losses * losses
-    size = float(np.add.reduce(square))
-    if weights is not None and size > 0:
-        often = float(square @ weights) / size
-        times += of_alike_terms(len(losses), often - 1)
+    found = roundings(losses[:, None], np.array([total]), arithmetic)
+    times = float(found[0]) if isinstance(found, np.ndarray) else found
+    if weights is not None:
+        square = losses * losses
+        often = float(square @ weights) / (float(np.add.reduce(square)) or np.inf)
+        times += of_alike_terms(len(losses), max(often - 1, 0.0))
     return arithmetic.unit * total * sqrt(own_square(times, 1.0, 1.0))
 
 

@@ -78,6 +78,8 @@ SIGNATURES = {
     "sample-left-out-of-gradient": "Sample 3 (counted from 0)",
     "targets-hardened": "assumes one-hot targets",
     "summed-not-averaged": "Declare it with `--reduction sum`",
+    "float16-gradients": "The finished gradients pass through float16",
+    "float16-results": "The finished loss and gradients pass through float16",
 }
 
 
@@ -323,7 +325,7 @@ def test_an_odd_constant_is_believed_where_many_numbers_confirm_it() -> None:
 
 def test_a_computation_in_float32_handed_back_as_float64_is_named() -> None:
     found = only(diagnose(faulty("float32-throughout"), sizes=SIZES))
-    assert found.mistake == "float32-throughout"
+    assert (found.mistake, found.also) == ("float32-throughout", ())
     assert found.ratio_before > 1 >= found.ratio_after
 
 
@@ -333,9 +335,34 @@ def in_float32(gradients: Arrays) -> Arrays:
 
 
 def test_finished_gradients_cast_to_float32_are_no_computation_in_float32() -> None:
-    cast = changed(lambda loss, g: (loss, in_float32(g)))
-    assert diagnose(cast, sizes=SIZES) == ()
-    assert "right: loss." in facts(recorded(cast))[0]
+    found = only(diagnose(changed(lambda loss, g: (loss, in_float32(g))), sizes=SIZES))
+    assert (found.mistake, found.also) == ("float32-gradients", ())
+    assert found.ratio_before > 1 >= found.ratio_after
+
+
+def test_a_loss_that_is_cast_as_well_is_no_computation_in_float32_either() -> None:
+    cast = changed(lambda loss, g: (float(np.float32(loss)), in_float32(g)))
+    found = only(diagnose(cast, sizes=SIZES))
+    assert (found.mistake, found.also) == ("float32-results", ())
+
+
+def test_gradients_computed_in_float32_beside_a_right_loss_are_no_cast() -> None:
+    def half(*arguments: Any) -> Any:
+        return bare(plant())(*arguments)[0], faulty("float32-throughout")(*arguments)[1]
+
+    assert diagnose(half, sizes=SIZES) == ()
+    assert "right: loss." in facts(recorded(half))[0]
+
+
+def test_a_cast_of_wrong_gradients_is_named_beside_what_is_wrong_with_them() -> None:
+    found = only(diagnose(faulty("gradient-summed", "float32-gradients"), sizes=SIZES))
+    assert found.mistake == "gradient-summed + float32-gradients"
+
+
+def test_one_gradient_cast_alone_is_told_as_that_one() -> None:
+    cast = changed(lambda loss, g: (loss, g | {"b2": in_float32(g)["b2"]}))
+    found = only(diagnose(cast, sizes=SIZES))
+    assert found.mistake == "float32-gradients" and "(In db2 alone.)" in found.sentence
 
 
 def test_a_loss_seen_alone_is_no_proof_of_float32() -> None:

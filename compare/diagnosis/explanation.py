@@ -47,6 +47,11 @@ class Explanation:
         return " + ".join(part.mistake.name for part in self.parts)
 
     @property
+    def needs_proof(self) -> bool:
+        """Return whether one of the mistakes has to be proved besides reproducing the numbers."""
+        return any(part.mistake.proof for part in self.parts)
+
+    @property
     def rank(self) -> tuple[int, int, bool, bool, int]:
         """Return what is preferred first: few mistakes, few constants, no convention, all layers,
         frequent ones."""

@@ -125,7 +125,15 @@ def accepted(
         if all(fitting) and confirmed(candidate, fitting, cases):
             names = tuple(sorted(part.mistake.name for part in candidate.parts))
             best[names] = min(best.get(names, candidate), candidate, key=lambda e: e.rank)
-    return sorted(best.values(), key=lambda explanation: explanation.rank)
+    return sorted(narrow(list(best.values())), key=lambda explanation: explanation.rank)
+
+
+def narrow(found: Sequence[Explanation]) -> Sequence[Explanation]:
+    """Return the explanations that need no proof of their own, or all of them if every one does.
+
+    One that does allows so much that it fits wherever another has cast the right numbers.
+    """
+    return [one for one in found if not one.needs_proof] or found
 
 
 def adapted(explanation: Explanation, case: Case) -> Explanation | None:
@@ -158,7 +166,7 @@ def confirmed(
     at random would. A mistake with a proof of its own has to give that.
     """
     told = [(case, fit) for case, fit in zip(cases, fitting, strict=True) if fit and case.disagrees]
-    if any(part.mistake.proof for part in candidate.parts):
+    if candidate.needs_proof:
         return proved(candidate, [case for case, _ in told])
     explained = sum(case.explained(fit.overrides) for case, fit in told)
     constants = [part.constant for part in candidate.parts if part.constant is not None]

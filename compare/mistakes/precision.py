@@ -8,40 +8,52 @@ from functools import partial
 import numpy as np
 
 from compare.mistakes.conditions import hidden
-from compare.mistakes.lines import DW_LINE, DZ_LINE, ERROR_LINE, H_LINE, INPUT_LINE, P_LINE
+from compare.mistakes.lines import (
+    DW_LINE,
+    DZ_LINE,
+    ERROR_LINE,
+    GRADIENTS_LINE,
+    H_LINE,
+    INPUT_LINE,
+    P_LINE,
+)
 from compare.mistakes.mistake import NetworkMistake, Seen
 from compare.textbook import RIGHT, Pair, Pass, Point
 from compare.textbook.functions import activate, cast, trunc
 
 FAMILY = "dtype"
+CAST_GRADIENTS = GRADIENTS_LINE + "\n    gradients = {k: g{rounded} for k, g in gradients.items()}"
 PLACES = {
-    "inputs": ("inputs", "x", INPUT_LINE, "x = {cast}\n    z, h = {}, {0: x}", "x"),
-    "hidden": ("hidden values", "h", H_LINE, "h[i] = {cast}", "f(z[i])"),
+    "inputs": ("inputs", ("x",), INPUT_LINE, "x = x{rounded}\n    z, h = {}, {0: x}"),
+    "hidden": ("hidden values", ("h",), H_LINE, "h[i] = f(z[i]){rounded}"),
     "probabilities": (
         "probabilities",
-        "p",
+        ("p",),
         P_LINE,
-        "p = {cast}\n    log_p = np.log(p)",
-        "softmax(logits)",
+        "p = softmax(logits){rounded}\n    log_p = np.log(p)",
     ),
-    "errors": ("errors p - y", "error", ERROR_LINE, "error = {cast}", "(p - y)"),
+    "errors": ("errors p - y", ("error",), ERROR_LINE, "error = (p - y){rounded}"),
     "deltas": (
         "deltas dz of the hidden layers",
-        "dz",
+        ("dz",),
         DZ_LINE,
-        "dz[i - 1] = {cast}",
-        "(dh[i - 1] * slope(h[i - 1]))",
+        "dz[i - 1] = (dh[i - 1] * slope(h[i - 1])){rounded}",
     ),
     "weight-gradients": (
         "weight gradients",
-        "dw",
+        ("dw",),
         DW_LINE,
-        "dw[i] = {cast}",
-        "(h[i - 1].T @ dz[i])",
+        "dw[i] = (h[i - 1].T @ dz[i]){rounded}",
+    ),
+    "gradients": ("finished gradients", ("dw", "db"), GRADIENTS_LINE, CAST_GRADIENTS),
+    "results": (
+        "finished loss and gradients",
+        ("loss", "dw", "db"),
+        GRADIENTS_LINE,
+        CAST_GRADIENTS + "\n    loss = loss{rounded}",
     ),
 }
-"""Where a format slips in: its name for the reader, stage, line of the plain program, slip, and
-what is cast there."""
+"""Where a format slips in: its name for the reader, stages, line of the plain program, slip."""
 EVERY_STAGE = ("z", "h", "p", "loss", "dlogits", "dw", "db", "dh", "dz")
 
 
@@ -52,20 +64,25 @@ def finer_than(bits: int) -> Callable[[Point], bool]:
 
 def coarse(bits: int, place: str) -> NetworkMistake:
     """Return the mistake of keeping `place` in float16 or float32."""
-    noun, stage, line, slip, expression = PLACES[place]
+    noun, stages, line, slip = PLACES[place]
     dtype = f"float{bits}"
     return NetworkMistake(
         name=f"{dtype}-{place}",
         family=FAMILY,
         sentence=f"The {noun} pass through {dtype} in a computation of a finer format.",
-        right=f"{stage} in the dtype of the parameters",
-        wrong=f"{stage} rounded to {dtype}",
+        right=f"{', '.join(stages)} in the dtype of the parameters",
+        wrong=f"{', '.join(stages)} rounded to {dtype}",
         line=line,
-        slip=slip.replace("{cast}", f"{expression}.astype(np.{dtype}).astype(w[1].dtype)"),
-        stages={stage: lambda net, i: cast(RIGHT[stage](net, i), dtype)},
+        slip=slip.replace("{rounded}", f".astype(np.{dtype}).astype(w[1].dtype)"),
+        stages={stage: partial(rounded, stage, dtype) for stage in stages},
         applies=finer_than(bits),
         trigger=f"a computation finer than {dtype}",
     )
+
+
+def rounded(stage: str, dtype: str, net: Pass, i: int) -> Pair:
+    """Return the right value cast to a coarser format and back."""
+    return cast(RIGHT[stage](net, i), dtype)
 
 
 def throughout(stage: str, net: Pass, i: int) -> Pair:

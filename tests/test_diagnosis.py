@@ -389,13 +389,22 @@ def test_nan_matches_nan_and_nothing_else() -> None:
     assert ratios(np.zeros(4), pair).tolist() == [np.inf, np.inf, 0, np.inf]
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["gradients-accumulate", "cached-values-of-call-before", "targets-overwritten",
-     "parameters-updated-in-place", "returned-arrays-reused"],
-)  # fmt: skip
+CALLS = ("gradients-accumulate", "cached-values-of-call-before", "hidden-values-of-call-before",
+         "outputs-of-call-before", "forward-pass-of-call-before", "targets-overwritten",
+         "parameters-updated-in-place", "returned-arrays-reused")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
 def test_what_a_call_leaves_behind_is_named(name: str) -> None:
-    assert only(diagnose(faulty(name), sizes=SIZES)).mistake == name
+    found = only(diagnose(faulty(name), sizes=SIZES))
+    assert (found.mistake, found.also) == (name, ())
+
+
+@pytest.mark.parametrize("activation", ["tanh", "identity"])
+@pytest.mark.parametrize("name", [name for name in CALLS if name.endswith("call-before")])
+def test_what_was_kept_is_told_apart_in_deep_networks_too(name: str, activation: str) -> None:
+    found = diagnose(faulty(name, activation=activation), sizes=(9, 9, 9, 5), activation=activation)
+    assert (only(found).mistake, only(found).also) == (name, ())
 
 
 def test_calls_of_a_pure_function_leave_nothing_behind() -> None:

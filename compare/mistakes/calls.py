@@ -11,11 +11,17 @@ from dataclasses import dataclass
 
 from compare.mistakes.lines import BACKWARD_LINE, ERROR_LINE, GRADIENTS_LINE
 from compare.mistakes.mistake import Mistake
-from compare.textbook import Override, Pair, Pass
-from compare.textbook.functions import slope
+from compare.mistakes.stale import read_from
+from compare.textbook import Pair, Pass
 
 FAMILY = "aliasing"
 RIGHT = "the same arguments give the same result and stay as they are"
+OWN_INPUTS = "dw_1 = x.T @ dz, dw_l = h_before.T @ dz, dz = dh * f'(z_before)"
+OF_ERROR = "dz_L = (p_before - y) / N, "
+KEPT_OUTPUT = (
+    "kept = globals().get('kept', (h, p))\n    globals()['kept'] = h, p\n    "
+    "h, p = {cached} if kept[0][0].shape == x.shape else (h, p)\n    " + ERROR_LINE
+)
 
 
 @dataclass(frozen=True)
@@ -67,16 +73,18 @@ def of_call_before(call: Call, name: str) -> Pair:
     return call.now.named(name) if name == "loss" else call.before.named(name)
 
 
-def with_cached_values(call: Call, name: str) -> Pair:
-    """Return what comes out if the backward pass reads the hidden values of the call before."""
-    if call.now.rows != call.before.rows:
-        return call.now.named(name)
-    old = call.before
-    cached = (
-        Override("dw", lambda net, i: old.h(i - 1).T @ net.dz(i)),
-        Override("slope", lambda net, i: slope(old.h(i), net.activation)),
-    )
-    return call.now.having(frozenset(cached)).named(name)
+def cached(kept: str) -> Callable[[Call, str], Pair]:
+    """Return what comes out if the backward pass reads `kept` from the call before.
+
+    A batch of another size does not fit what was kept: such a call is right, or it raises.
+    """
+
+    def result(call: Call, name: str) -> Pair:
+        fits = call.now.rows == call.before.rows
+        net = call.now.having(read_from(call.before, kept)) if fits else call.now
+        return net.named(name)
+
+    return result
 
 
 def error_in_targets(call: Call, name: str, sign: float) -> Pair:
@@ -119,7 +127,8 @@ CALLS = (
     CallMistake(
         name="cached-values-of-call-before",
         family=FAMILY,
-        sentence="The backward pass reads hidden values that were cached in the call before.",
+        sentence="The backward pass reads inputs and hidden values that were cached in the call "
+        "before.",
         right=RIGHT,
         wrong="dw = h_before.T @ dz, dz = dh * f'(z_before)",
         line=BACKWARD_LINE,
@@ -127,7 +136,45 @@ CALLS = (
         "    globals()['kept'], h = h, kept if kept[0].shape == x.shape else h\n    "
         + BACKWARD_LINE,
         trigger="a second call with other arguments",
-        result=with_cached_values,
+        result=cached("xh"),
+    ),
+    CallMistake(
+        name="hidden-values-of-call-before",
+        family=FAMILY,
+        sentence="The backward pass reads hidden values that were cached in the call before; "
+        "inputs and probabilities are those of this one.",
+        right=RIGHT,
+        wrong=OWN_INPUTS,
+        line=BACKWARD_LINE,
+        slip="kept = globals().get('kept', h)\n"
+        "    globals()['kept'], h = h, {**kept, 0: x} if kept[0].shape == x.shape else h\n    "
+        + BACKWARD_LINE,
+        trigger="a second call with other arguments",
+        result=cached("h"),
+    ),
+    CallMistake(
+        name="outputs-of-call-before",
+        family=FAMILY,
+        sentence="The backward pass runs before the forward pass: hidden values and probabilities "
+        "are those of the call before, inputs and targets those of this one.",
+        right=RIGHT,
+        wrong=OF_ERROR + OWN_INPUTS,
+        line=ERROR_LINE,
+        slip=KEPT_OUTPUT.replace("{cached}", "({**kept[0], 0: x}, kept[1])"),
+        trigger="a second call with other arguments",
+        result=cached("hp"),
+    ),
+    CallMistake(
+        name="forward-pass-of-call-before",
+        family=FAMILY,
+        sentence="The backward pass runs before the forward pass: inputs, hidden values and "
+        "probabilities are those of the call before, the targets those of this one.",
+        right=RIGHT,
+        wrong=OF_ERROR + "dw = h_before.T @ dz, dz = dh * f'(z_before)",
+        line=ERROR_LINE,
+        slip=KEPT_OUTPUT.replace("{cached}", "kept"),
+        trigger="a second call with other arguments",
+        result=cached("xhp"),
     ),
     CallMistake(
         name="targets-overwritten",

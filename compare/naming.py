@@ -8,7 +8,7 @@ all there is, and they are asked as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,7 +65,8 @@ def name_mistake(
     at_probes = facts_of(observations(implementation, probes(reduced(widths(suspect)), **options)))
     if at_probes:  # wrong there too, and nothing known fits
         return Named(facts=(UNKNOWN, *at_probes))
-    return from_record(experiment, suspect)
+    left_behind = from_calls(experiment, suspect, implementation)
+    return Named(left_behind) if left_behind else from_record(experiment, suspect)
 
 
 def widths(suspect: Suspect) -> tuple[int, ...]:
@@ -91,6 +92,34 @@ def point_of(experiment: Experiment, suspect: Suspect) -> Point | None:
     )
 
 
+def from_calls(
+    experiment: Experiment, suspect: Suspect, implementation: Implementation
+) -> tuple[Diagnosis, ...]:
+    """Diagnose what calls leave behind at the recorded size: code that keeps values of it may take
+    no other."""
+    from compare.diagnosis import diagnose_calls
+
+    point = point_of(experiment, suspect)
+    if point is None or not searchable(suspect):
+        return ()
+    return diagnose_calls(implementation, (point, moved(point), point, point))
+
+
+def moved(point: Point) -> Point:
+    """Return another point of the same size: the rows one further, the weights a little smaller."""
+    return replace(
+        point,
+        parameters={name: array - array / 8 for name, array in point.parameters.items()},
+        x=np.roll(point.x, 1, axis=0),
+        targets=np.roll(point.targets, 1, axis=0),
+    )
+
+
+def searchable(suspect: Suspect) -> bool:
+    """Return whether the recorded point is small enough to try every known mistake on it."""
+    return len(suspect.x) * max(widths(suspect)) <= MOST_SEARCHED
+
+
 def from_record(experiment: Experiment, suspect: Suspect) -> Named:
     """Diagnose the recorded point itself: elsewhere the code was right or could not be asked."""
     from compare.diagnosis import diagnose_gradients, facts, observe
@@ -99,8 +128,7 @@ def from_record(experiment: Experiment, suspect: Suspect) -> Named:
     if point is None:
         return Named(facts=(UNKNOWN,))
     seen = observe(point, suspect.record.loss, suspect.record.gradients)
-    small = len(suspect.x) * max(widths(suspect)) <= MOST_SEARCHED
-    found = diagnose_gradients(seen) if small else ()
+    found = diagnose_gradients(seen) if searchable(suspect) else ()
     return Named(found) if found else Named(facts=(UNKNOWN, *facts(seen)))
 
 

@@ -26,6 +26,7 @@ from compare.diagnosis import (
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.probes import ORDINARY, on_a_kink, probe, reduced
+from compare.mistakes import plain
 from compare.mistakes.catalogue import named
 from compare.mistakes.fits import rounded
 from compare.mistakes.planting import bare, plant
@@ -441,6 +442,64 @@ def test_values_kept_from_a_batch_of_another_size_do_not_end_a_check() -> None:
     )
     assert result.verdict == "disagrees"
     assert only(result.diagnosis).mistake == "cached-values-of-call-before"
+
+
+class Net:
+    """A network whose backward pass reads the hidden values and probabilities it has kept."""
+
+    h: Array
+    p: Array
+
+    def forward(self, parameters: Arrays, x: Array) -> Array:
+        """Keep the hidden values; return the probabilities."""
+        self.h = np.maximum(x @ parameters["w1"] + parameters["b1"], 0)
+        self.p = plain.softmax(self.h @ parameters["w2"] + parameters["b2"])
+        return self.p
+
+    def backward(self, parameters: Arrays, x: Array, error: Array) -> Arrays:
+        """Return the gradients of the values kept."""
+        dlogits = error / len(x)
+        dz = (dlogits @ parameters["w2"].T) * (self.h > 0)
+        w = {"w1": x.T @ dz, "w2": self.h.T @ dlogits}
+        return w | {"b1": dz.sum(axis=0), "b2": dlogits.sum(axis=0)}
+
+
+def after_another_batch() -> Callable[..., Any]:
+    """Return a program that goes back through the hidden values of its last call but one."""
+    net, other = Net(), Net()
+
+    def loss_and_gradients(parameters: Arrays, x: Array, y: Array) -> Any:
+        net.h = getattr(other, "h", x @ parameters["w1"])
+        error = other.forward(parameters, x) - y
+        return bare(plant())(parameters, x, y)[0], net.backward(parameters, x, error)
+
+    return loss_and_gradients
+
+
+def backward_first(net: Net) -> Callable[..., Any]:
+    """Return a program whose forward pass comes too late, and never again once it has raised."""
+
+    def loss_and_gradients(parameters: Arrays, x: Array, y: Array) -> Any:
+        gradients = net.backward(parameters, x, net.p - y)
+        net.forward(parameters, x)
+        return bare(plant())(parameters, x, y)[0], gradients
+
+    return loss_and_gradients
+
+
+def test_hidden_values_of_another_batch_beside_its_own_inputs_are_named() -> None:
+    found = only(diagnose(after_another_batch(), sizes=SIZES))
+    assert (found.mistake, found.also) == ("hidden-values-of-call-before", ())
+
+
+@pytest.mark.parametrize("rows", [6, 20], ids=["a size of the probes", "another size"])
+def test_a_backward_pass_before_the_forward_pass_is_named_at_the_size_it_takes(rows: int) -> None:
+    generator, net = np.random.default_rng(0), Net()
+    x, y = generator.normal(size=(rows, 12)), np.eye(5)[generator.integers(5, size=rows)]
+    parameters = manual_mlp.initial_parameters(SIZES, generator)
+    net.forward(parameters, x[::-1])
+    result = check(backward_first(net), parameters=parameters, x=x, targets=y)
+    assert only(result.diagnosis).mistake == "outputs-of-call-before"
 
 
 def test_code_that_cannot_be_called_again_is_diagnosed_from_the_calls_it_took() -> None:

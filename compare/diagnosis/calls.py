@@ -1,9 +1,10 @@
-"""Diagnosis of what calls leave behind: the same function called three times in a row."""
+"""Diagnosis of what calls leave behind: the same function called a few times in a row."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,10 @@ def diagnose_calls(
 ) -> tuple[Diagnosis, ...]:
     """Return the mistake that reproduces what calls at these points leave behind.
 
-    The last point should be the first one again. Empty: nothing was left behind, or no known
-    mistake reproduces it, or the implementation cannot be called again.
+    The first point should come again after another one, and once more after itself: what the call
+    before left behind differs between these two, whatever came before the first. Empty: nothing
+    was left behind, or no known mistake reproduces it, or the implementation cannot be called
+    again.
     """
     row = repeated(implementation, points)
     if row is None or not suspicious(row):
@@ -101,12 +104,12 @@ def diagnose_calls(
 
 
 def suspicious(row: Row) -> bool:
-    """Return whether anything was left behind: in arguments, kept results or the last call."""
-    first, *_, last = row.calls
-    again = first.point is last.point
+    """Return whether anything was left behind: in arguments, kept results or a call at the same
+    point."""
+    again = ((one, two) for one, two in combinations(row.calls, 2) if one.point is two.point)
     return (
         not row.kept
-        or (again and not unchanged(first.returned, last.returned))
+        or any(not unchanged(one.returned, two.returned) for one, two in again)
         or not all(unchanged(call.arguments, handed(call.point)) for call in row.calls)
     )
 

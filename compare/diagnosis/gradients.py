@@ -44,20 +44,22 @@ def diagnose(
     for widths in dict.fromkeys((reduced(sizes), tuple(sizes))):
         points = probes(widths, activation=activation, reduction=reduction, dtype=dtype, seed=seed)
         observed = observations(implementation, points)
-        found = left_behind(implementation, observed) or diagnose_gradients(*observed)
+        found = left_behind(implementation, points) or diagnose_gradients(*observed)
         if found or any(Case(observation).disagrees for observation in observed):
             return found
     return ()
 
 
 def left_behind(
-    implementation: Implementation, observed: Sequence[Observation]
+    implementation: Implementation, points: Sequence[tuple[str, Point]]
 ) -> tuple[Diagnosis, ...]:
-    """Return what one call leaves behind for the next; later calls would only show that again."""
-    if len(observed) < 2:
-        return ()
-    one, other = observed[0].point, observed[1].point
-    return diagnose_calls(implementation, (one, other, one))
+    """Return what one call leaves behind for the next; later calls would only show that again.
+
+    Asked at the first two points, whether or not they were observed: code that keeps values raises
+    where a batch of another size came before.
+    """
+    (_, one), (_, other), *_ = points
+    return diagnose_calls(implementation, (one, other, one, one))
 
 
 def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:

@@ -30,7 +30,7 @@ MOST_RECORDED = 1 << 21
 """Entries of the widest activation matrix up to which a recorded point is recomputed at all."""
 MOST_SEARCHED = 1 << 14
 """The same, up to which every known mistake is tried on a recorded point."""
-POINT_KINDS = ("derivative", "loss", "function")
+POINT_KINDS = ("derivative", "loss", "function", "loss and derivative")
 """Kinds that a single point shows; looking at the wrong rows gives the loss of another function."""
 
 

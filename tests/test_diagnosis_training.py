@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 import manual_mlp
+from compare import run_training
 from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
+from compare.mistakes import plain
 from compare.mistakes.catalogue import named
 from compare.mistakes.plain_run import PICKS, run
 from compare.mistakes.planting import planted_step
 from compare.result import Diagnosis
+from compare.sides import our_manual
+from tests.faults import SMALL, small_data
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -167,13 +171,14 @@ def test_the_variance_used_as_standard_deviation_is_that_of_the_declared_scheme(
     assert "The declared variance 2 / fan_in is used" in found.sentence
 
 
-@pytest.mark.parametrize("name", ["weights-stepped-first", *PICKS])
+@pytest.mark.parametrize("name", ["weights-stepped-first", "values-of-earlier-update", *PICKS])
 def test_a_mistake_about_batches_and_order_is_named_from_the_records_of_a_run(name: str) -> None:
     generator = np.random.default_rng(1)
     data = generator.normal(size=(15, 7)), np.eye(4)[generator.integers(4, size=15)]
     parameters = manual_mlp.initial_parameters((7, 6, 4), generator)
     order = np.split(generator.permutation(15), 3)
-    assert only(diagnose_records(run(named(name), data, parameters, order), data)).mistake == name
+    found = only(diagnose_records(run(named(name), data, parameters, order), data))
+    assert (found.mistake, found.also) == (name, ())
     assert diagnose_records(run(named("nesterov"), data, parameters, order), data) == ()
 
 
@@ -184,3 +189,30 @@ def test_batches_in_natural_order_are_named_from_records_that_begin_within_an_ep
     order = np.split(generator.permutation(14), (4, 8, 12))
     made = run(named("batches-not-shuffled"), data, parameters, order)
     assert only(diagnose_records(made[1:], data)).mistake == "batches-not-shuffled"
+
+
+def remembering(kept: str) -> Callable[..., Any]:
+    """Return a program that computes `kept` once for every batch: h, h going back only, or all."""
+    memory: Arrays = {}
+
+    def loss_and_gradients(parameters: Arrays, x: NDArray[Any], y: NDArray[Any]) -> Any:
+        own = np.maximum(x @ parameters["w1"] + parameters["b1"], 0)
+        h = memory.setdefault(f"h {x.tobytes()!r}", own)
+        logits = (own if kept == "back" else h) @ parameters["w2"] + parameters["b2"]
+        if kept == "all":
+            logits = memory.setdefault(f"z {x.tobytes()!r}", logits)
+        loss = -(y * plain.log_softmax(logits)).sum() / len(x)
+        dlogits = (plain.softmax(logits) - y) / len(x)
+        dz = (dlogits @ parameters["w2"].T) * (h > 0)
+        w = {"w1": x.T @ dz, "w2": h.T @ dlogits}
+        return loss, w | {"b1": dz.sum(axis=0), "b2": dlogits.sum(axis=0)}
+
+    return loss_and_gradients
+
+
+@pytest.mark.parametrize("kept", ["back", "h", "all"])
+def test_values_kept_since_the_first_update_of_a_run_are_named(kept: str) -> None:
+    manual = replace(our_manual(SMALL), loss_and_gradients=remembering(kept))
+    result = run_training(SMALL, manual=manual, data=small_data())
+    assert only(result.diagnosis).mistake == "values-of-earlier-update"
+    assert only(result.diagnosis).also == ()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.mistakes.mistake import Mistake
+from compare.mistakes.stale import kept_forward, read_from
 from compare.records import Record
 from compare.textbook import Override, Pass, Point
 
@@ -93,6 +94,24 @@ def stepped_first(now: Moment) -> Iterator[Pass]:
         yield Pass(now.point).having(frozenset({back}))
 
 
+def earlier(now: Moment) -> Iterator[Pass]:
+    """Yield the right passes of the first record and of the one before this, if they fit it."""
+    x, y = now.data
+    known = now.records[: now.index]
+    for record in (*known[:1], *known[1:][-1:]):
+        if len(record.batch) == len(now.record.batch):
+            rows = {"x": x[record.batch], "targets": y[record.batch]}
+            yield Pass(replace(now.point, parameters=record.parameters, **rows))
+
+
+def values_kept(now: Moment) -> Iterator[Pass]:
+    """Yield the passes that read values of an earlier update, going back only or forward too."""
+    for old in earlier(now):
+        stale = (read_from(old, kept) for kept in ("h", "xh", "hp", "xhp"))
+        for overrides in (*stale, kept_forward(old, "h"), kept_forward(old, "z")):
+            yield Pass(now.point).having(overrides)
+
+
 RECORDS = (
     RecordMistake(
         name="weights-stepped-first",
@@ -105,6 +124,18 @@ RECORDS = (
         slip="for layer in reversed(layers): gradients = ...; w[layer] = step(...)",
         passes=stepped_first,
         seen=6,
+    ),
+    RecordMistake(
+        name="values-of-earlier-update",
+        family=FAMILY,
+        sentence="The update reads values that the forward pass of an earlier update left behind: "
+        "they belong to other weights, and to another batch if there are several.",
+        right="h, p of this update's weights and batch",
+        wrong="h, or h and p, of an earlier update's",
+        line="h, p = forward(w, x[batch]); dw = backward(w, h, p, x[batch], y[batch])",
+        slip="dw = backward(w, h, p, x[batch], y[batch]); h, p = forward(w, x[batch])",
+        passes=values_kept,
+        trigger="a second update",
     ),
     RecordMistake(
         name="batch-of-another-update",

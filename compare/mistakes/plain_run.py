@@ -54,17 +54,28 @@ def stepped_first(parameters: Arrays, x: Array, y: Array, state: Arrays) -> tupl
     return loss, gradients | {"w1": x.T @ dz, "b1": dz.sum(axis=0)}
 
 
+def kept_values(parameters: Arrays, x: Array, y: Array, h: Array) -> tuple[Any, Arrays]:
+    """Loss and gradients of two layers, the hidden values in the backward pass being `h`."""
+    loss, gradients, shown = loss_and_gradients(parameters, x, y)
+    dlogits = shown["dlogits"]
+    dz = (dlogits @ parameters["w2"].T) * (h > 0)
+    return loss, gradients | {"w2": h.T @ dlogits, "w1": x.T @ dz, "b1": dz.sum(axis=0)}
+
+
 def run(mistake: Mistake, data: Batch, parameters: Arrays, order: list[Array]) -> list[Record]:
     """One epoch of training a network of two layers with the mistake in it, as records."""
-    pick = PICKS.get(mistake.name, declared)
     state: Arrays = {}
+    h: Array | None = None
     made = []
     for i, batch in enumerate(order):
-        rows, targets = pick(order, i)
+        rows, targets = PICKS.get(mistake.name, declared)(order, i)
         x, y = data[0][rows], data[1][targets]
-        loss, gradients = loss_and_gradients(parameters, x, y)[:2]
+        loss, gradients, shown = loss_and_gradients(parameters, x, y)
         if mistake.name == "weights-stepped-first":
             loss, gradients = stepped_first(parameters, x, y, state)
+        if mistake.name == "values-of-earlier-update" and h is not None:
+            loss, gradients = kept_values(parameters, x, y, h)
+        h = shown["h1"]
         made.append(Record(i, 0, batch, loss, gradients, parameters, state, None))
         parameters, state = step(parameters, gradients, state, **RATES)
     return made

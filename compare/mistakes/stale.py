@@ -1,4 +1,4 @@
-"""A backward pass that reads what another forward pass left behind."""
+"""What another forward pass left behind, read in place of the values of this one."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def read_from(old: Pass, kept: str) -> Overrides:
     if "p" in kept:
         overrides.add(Override("error", lambda net, _: old.p - net.y))
     return frozenset(overrides)
+
+
+def kept_forward(old: Pass, stage: str) -> Overrides:
+    """Return the override by which the forward pass itself takes `stage`, z or h, from `old`.
+
+    Then the loss is that of the values kept.
+    """
+    return frozenset({Override(stage, lambda _, i: old.get(stage, i))})

@@ -360,6 +360,11 @@ def test_a_cast_of_wrong_gradients_is_named_beside_what_is_wrong_with_them() -> 
     assert found.mistake == "gradient-summed + float32-gradients"
 
 
+def test_results_cast_after_a_cast_before_are_two_mistakes_and_no_computation_in_float32() -> None:
+    found = only(diagnose(faulty("float32-inputs", "float32-results"), sizes=SIZES))
+    assert (found.mistake, found.also) == ("float32-inputs + float32-results", ())
+
+
 def test_one_gradient_cast_alone_is_told_as_that_one() -> None:
     cast = changed(lambda loss, g: (loss, g | {"b2": in_float32(g)["b2"]}))
     found = only(diagnose(cast, sizes=SIZES))

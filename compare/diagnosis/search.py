@@ -44,14 +44,18 @@ def explanations(
 ) -> list[Explanation]:
     """Return single mistakes, or else combined ones, that reproduce every case.
 
-    Two are looked for where most is wrong: elsewhere one of them may not show at all.
+    Two are looked for where most is wrong: elsewhere one of them may not show at all. They are
+    looked for beside a single one that needs a proof, too, which may excuse what they compute.
     """
     singles = (Explanation((part,)) for part in parts(first, alone=True))
-    if found := accepted(singles, first, cases):
-        return found
+    alone = accepted(singles, first, cases)
+    if any(not one.needs_proof for one in alone):
+        return alone
     most = max((first, *cases), key=lambda case: sum(case.wrong.values()))
     found = accepted(combined(most), most, cases)
-    return found if found or most is first else accepted(combined(first), first, cases)
+    if not found and most is not first:
+        found = accepted(combined(first), first, cases)
+    return [one for one in found if not one.needs_proof] or alone or found
 
 
 def tensor_by_tensor(cases: Sequence[Case], first: Case) -> list[Finding]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from compare.allowance import Arithmetic
 from compare.allowance.alike import multiplicities, near_rows, row_identities, row_weights
 from compare.allowance.crowds import crowding
+from compare.allowance.dense import Dense
+from compare.allowance.inner import usual
 from compare.allowance.operands import Right
 from compare.allowance.squares import (
     column_squares,
@@ -219,3 +221,11 @@ def test_units_are_alike_if_their_weights_are_and_not_if_only_their_norms_are() 
     assert found.tolist() == [1, 2, 1, 1, 2, 1, 1, 1, 1]
     w[0, 4] *= np.float32(1 + 2**-22)  # too little for a sum in float32
     assert Right(w).often is None
+
+
+@pytest.mark.parametrize("size", [1e-158, 1.0, 1e150])
+def test_what_sums_over_units_round_does_not_depend_on_the_size_of_the_inputs(size: float) -> None:
+    generator = np.random.default_rng(0)
+    x, w = generator.normal(size=(30, 50)), generator.normal(size=(50, 3))
+    found = usual(Dense.read(x * size), Right(w), x * size @ w, 0.0)
+    assert found == pytest.approx(usual(Dense.read(x), Right(w), x @ w, 0.0), rel=1e-3)

@@ -25,7 +25,8 @@ def usual(left: Operand, right: Right, total: Real, constant: Float | float) -> 
     value = total[picked.many] - np.asarray(constant, dtype=total.dtype)  # (M, H)
     value *= picked.inverses  # S / ||row||
     found = measured(picked.left, right.blocked)[0]  # (8, H)
-    found *= times / picked.sizes
+    found /= picked.sizes  # first: times / sizes would overflow where rows are tiny
+    found *= times
     found += OF_RESULT * np.square(value[picked.few], dtype=np.float64)
     least = np.square(np.maximum.reduce(np.abs(value, out=value)), dtype=np.float64)
     least = np.minimum(least, right.columns) * own_square(times, 0.0, 1.0)

@@ -126,6 +126,8 @@ def test_nothing_is_named_outside_the_catalogue(corruption: str) -> None:
         ("gradient-summed", "mask-missing"),
         ("epsilon-in-log", "diagonal-jacobian"),
         ("l2-in-gradient-only", "bias-averaged"),
+        ("weights-stepped-too-early", "l2-factor-2-too-many"),
+        ("weights-stepped-too-early", "pre-activation-in-weight-gradient"),
     ],
 )
 def test_two_mistakes_of_different_stages_are_both_named(one: str, other: str) -> None:

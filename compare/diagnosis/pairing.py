@@ -81,8 +81,12 @@ def needed(case: Case, part: Part, given: Overrides) -> bool:
 
 
 def different(one: Part, other: Part) -> bool:
-    """Return whether the two mistakes are made at different stages."""
-    return not set(one.mistake.stages) & set(other.mistake.stages)
+    """Return whether the two mistakes are made at different stages.
+
+    Two that both read what does not reach them in the right computation could wait for each other.
+    """
+    apart = not set(one.mistake.stages) & set(other.mistake.stages)
+    return apart and not (one.mistake.reads and other.mistake.reads)
 
 
 def refitted(case: Case, given: Part) -> Iterator[Explanation]:

@@ -46,8 +46,12 @@ def own_weights(net: Pass, i: int) -> Pair:
 
 
 def stepped_weights(net: Pass, i: int, c: float) -> Pair:
-    """dz @ (w - c dw).T: the layer above has taken its step already."""
-    return net.dz(i + 1) @ (net.w(i + 1) - c * net.get("dw", i + 1)).T
+    """dz @ (w - c dw).T: the layer above has taken its step already.
+
+    With a gradient of another shape no step can be taken: such a program raises.
+    """
+    w, dw = net.w(i + 1), net.get("dw", i + 1)
+    return net.dz(i + 1) @ (w - c * dw if dw.shape == w.shape else w).T
 
 
 def error_of_probabilities(net: Pass, i: int) -> Pair:
@@ -147,6 +151,7 @@ PRODUCTS = (
         line=DH_LINE,
         slip="dh[i - 1] = dz[i] @ (w[i] - {c} * dw[i]).T",
         stages={"dh": stepped_weights},
+        reads=("dw",),
         applies=hidden,
         fit=linear,
         example=0.1,

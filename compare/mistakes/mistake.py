@@ -73,7 +73,7 @@ class NetworkMistake(Mistake):
     constant, which `fit` recovers from the numbers seen. `applies` tells the networks in which
     the mistake can be made; `proof`, if given, is asked about the numbers seen before the
     explanation is accepted. Without `layers` it is never looked for in one layer alone.
-    `numbering` says in words which row or class the constant is.
+    `numbering` says in words which row or class the constant is; `reads` is that of the overrides.
     """
 
     stages: Mapping[str, Callable[..., Pair]]
@@ -82,6 +82,7 @@ class NetworkMistake(Mistake):
     proof: Callable[[Seen], bool] | None = None
     layers: bool = True
     numbering: Numbering | None = None
+    reads: tuple[str, ...] = ()
 
     @property
     def example_words(self) -> dict[str, object]:
@@ -110,7 +111,8 @@ class NetworkMistake(Mistake):
         """Return the overrides that make this mistake, in every layer or in one."""
         bound = constant if self.fit is not None else None
         return frozenset(
-            Override(stage, function, layer, bound) for stage, function in self.stages.items()
+            Override(stage, function, layer, bound, self.reads)
+            for stage, function in self.stages.items()
         )
 
     def choices(self, point: Point) -> tuple[int | None, ...]:

@@ -68,12 +68,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """`stage` is computed by `function` instead, in every layer or in `layer` only."""
+    """`stage` is computed by `function` instead, in every layer or in `layer` only.
+
+    `reads`: stages that the function reads and that do not reach it in the right computation.
+    """
 
     stage: str
     function: Callable[..., Pair]
     layer: int | None = None
     constant: float | None = None
+    reads: tuple[str, ...] = ()
 
     def compute(self, net: Pass, layer: int) -> Pair:
         """Return the mistaken value; a function with a free constant takes it third."""
@@ -149,7 +153,9 @@ class Pass:
 
     def relevant(self, stage: str, layer: int) -> frozenset[Override]:
         """Return the overrides that can change `stage` of `layer`."""
-        reaching = [o for o in self.overrides if o.reaches(stage, layer, self.depth)]
+        reaching = {o for o in self.overrides if o.reaches(stage, layer, self.depth)}
+        read = {name for o in reaching for name in o.reads}
+        reaching |= {o for o in self.overrides if o.stage in read}
         return self.overrides if len(reaching) == len(self.overrides) else frozenset(reaching)
 
     def get(self, stage: str, layer: int = 0) -> Pair:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compare.mistakes.conditions import hidden
-from compare.mistakes.lines import DB_LINE, DW_LINE, LOG_LINE
+from compare.mistakes.lines import DW_LINE, GRADIENTS_LINE, LOG_LINE
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pair, Pass
 from compare.textbook.functions import exp, log, log_softmax, maximum_of_rows
@@ -43,11 +43,10 @@ IN_PLACE = (
         "of the next layer then reads dz.",
         right="dw_l = h_{l-1}.T @ dz_l",
         wrong="dw_l = dz_{l-1}.T @ dz_l",
-        line=f"{DW_LINE}\n        {DB_LINE}",
-        slip="db[i] = dz[i].sum(axis=0)\n"
-        "        below = (dz[i] @ w[i].T) * slope(h[i - 1]) if i > 1 else x\n"
-        "        dw[i] = below.T @ dz[i]",
+        line=GRADIENTS_LINE,
+        slip="dw = {i: (dz[i - 1] if i > 1 else x).T @ dz[i] for i in dw}\n    " + GRADIENTS_LINE,
         stages={"dw": delta_for_input},
+        reads=("dz",),
         applies=hidden,
         trigger="the weight gradient is computed after dz of the layer below",
     ),

@@ -22,6 +22,8 @@ from compare.data import DataSet, Split
 from compare.experiment import Experiment
 from torch_reference import Reference
 
+WARM_UP = 3
+"""Updates of a run in which what is known of the data is found and memory is fetched."""
 SLOW_LIMIT, FAST_LIMIT = 5_000, 1_000_000  # parameters up to which gradcheck ends in a minute
 
 
@@ -59,7 +61,7 @@ def checked_epochs(problem: Problem, epochs: int) -> list[float]:
     run_training(
         experiment, data=data_set(problem), on_update=lambda _: moments.append(perf_counter())
     )
-    seconds: list[float] = np.diff(moments[1:]).tolist()  # the first update also warms up
+    seconds: list[float] = np.diff(moments[WARM_UP:]).tolist()
     return seconds
 
 

@@ -98,8 +98,8 @@ def checked_row(problem: Problem, arguments: argparse.Namespace) -> Row:
         name: partial(one_turn, call, arguments.turn)
         for name, call in checked.necessary(problem).items()
     }
-    turns["checked epoch"] = partial(checked.checked_epochs, problem, epochs=4)
-    timings = in_turns(turns, rounds=(arguments.rounds + 1) // 2)
+    turns["checked epoch"] = partial(checked.checked_epochs, problem, epochs=12)
+    timings = in_turns(turns, rounds=max(1, arguments.rounds // 3))
     single = interleave(checked.single_checks(problem), rounds=2, turn=arguments.turn)
     gradient = timings["reference gradient"].median
     return {

@@ -61,7 +61,7 @@ def test_the_floor_is_every_product_of_a_gradient_and_nothing_else(
 
 
 def test_a_checked_epoch_is_timed_from_update_to_update() -> None:
-    seconds = checked.checked_epochs(draw(24, (6, 5, 3), "float64"), epochs=4)
+    seconds = checked.checked_epochs(draw(24, (6, 5, 3), "float64"), epochs=6)
     assert len(seconds) == 3 and min(seconds) > 0
 
 

@@ -1,4 +1,8 @@
-"""The command: measure, print a table, write JSON if asked, fail if a figure is missed."""
+"""The command: measure, print a table, write JSON if asked, fail if a figure is missed.
+
+Seconds are told, and told again when they are too many, but fail nothing: on a busy machine
+they measure the machine.
+"""
 
 from __future__ import annotations
 
@@ -89,8 +93,13 @@ def failures(groups: dict[str, list[Score]]) -> Iterator[str]:
                 yield f"{score.what} was observable nowhere"
             elif score.right < needed * score.tried:
                 yield f"{score.what}: {score.right} of {score.tried}"
-            if group == "time" and max(score.seconds) > SECONDS:
-                yield f"{score.what}: {max(score.seconds):.1f} s"
+
+
+def slow(scores: Iterable[Score]) -> Iterator[str]:
+    """Yield which answers took longer than they may; the machine has a part in that."""
+    for score in scores:
+        if max(score.seconds) > SECONDS:
+            yield f"{score.what}: {max(score.seconds):.1f} s, more than {SECONDS:g} s"
 
 
 def as_json(groups: dict[str, list[Score]]) -> dict[str, Any]:
@@ -112,7 +121,7 @@ def as_json(groups: dict[str, list[Score]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, print, write; 1 if a figure is missed."""
+    """Measure, print, write; 1 if a figure but a time is missed."""
     arguments = parse()
     print(f"{'':44} tried right first  median    max s")
     with processes(arguments.jobs) as mapped:
@@ -122,7 +131,10 @@ def main() -> int:
     for score in total:
         for miss in score.misses:
             print(f"missed {score.what}: {miss}")
-    print(*(f"not reached: {failure}" for failure in missed), sep="\n")
+    for failure in missed:
+        print(f"not reached: {failure}")
+    for answer in slow(groups["time"]):
+        print(f"slow: {answer}")
     if arguments.json:
         arguments.json.write_text(json.dumps(as_json(groups), indent=1) + "\n", encoding="utf-8")
     return 1 if missed else 0

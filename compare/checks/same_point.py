@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from compare.allowance import (
     Allowances,
@@ -165,22 +165,30 @@ class SamePoint:
     ) -> dict[str, Comparison]:
         """Compare two answers of one implementation at one point.
 
-        The point's allowance belongs to the right gradient. A wrong one is of another size and
-        rounds in ways nobody has analysed, so where `first` disagrees with the reference the
-        allowance is scaled to its size and widened by `UNKNOWN`: only gross changes count.
+        The point's allowance belongs to the right gradient. A wrong one has other terms, and rounds
+        in ways nobody has analysed: see `_of_another`.
         """
         examined = self(parameters, x, targets, *first)
-        loss, loss_reference = again[0], examined.reference_loss
-        wider = 1.0 if examined.agrees else UNKNOWN
-        scale = wider * max(1.0, abs(first[0]) / (abs(loss_reference) or 1.0))
-        allowance = examined.allowances.forward.loss * scale
-        found = {"loss": compare_entries("loss", loss, first[0], allowance)}
-        for name, reference in examined.reference_gradients.items():
-            sizes = (float(np.abs(g).max()) for g in (first[1][name], reference))
-            ratio = max(1.0, next(sizes) / (next(sizes) or 1.0)) * wider
-            allowed = examined.allowances.gradients[name] * ratio
-            found[name] = compare_entries(f"d{name}", again[1][name], first[1][name], allowed)
+        allowed = dict(examined.allowances.gradients)
+        of_loss: Float | float = examined.allowances.forward.loss
+        if not examined.agrees:
+            of_loss = self._of_another(of_loss, first[0], examined.reference_loss)
+            for name, reference in examined.reference_gradients.items():
+                allowed[name] = self._of_another(allowed[name], first[1][name], reference)
+        found = {"loss": compare_entries("loss", again[0], first[0], of_loss)}
+        for name, allowance in allowed.items():
+            found[name] = compare_entries(f"d{name}", again[1][name], first[1][name], allowance)
         return found
+
+    def _of_another(self, allowed: ArrayLike, wrong: ArrayLike, right: ArrayLike) -> Float:
+        """Return what an array that is wrong may round, from what the right one may.
+
+        Its entries may round like the largest of the right one's, scaled to its size, or like its
+        own largest; and `UNKNOWN` times as much, so that only gross changes count.
+        """
+        size, of_right = (float(np.abs(one).max()) for one in (wrong, right))
+        largest = float(np.max(allowed)) * max(1.0, size / (of_right or 1.0))
+        return np.full(np.shape(allowed), UNKNOWN * max(largest, self.arithmetic.unit * size))
 
     def reported(
         self,

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import manual_mlp
-from compare.allowance import LAMBDA, Allowances, Arithmetic, Batch, network_allowances, squares
+from compare.allowance import (
+    LAMBDA,
+    Allowances,
+    Arithmetic,
+    Batch,
+    lowrank,
+    network_allowances,
+    squares,
+)
 from compare.allowance.alike import row_identities
 from compare.allowance.dense import Dense
 from compare.allowance.followed import MANY, Led
@@ -27,6 +35,8 @@ Array = NDArray[Any]
 DTYPES = ("float64", "float32")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
 U = {name: float(np.finfo(name).eps) / 2 for name in DTYPES}
+BIASES_LIKE_WEIGHTS = mock.patch.object(lowrank, "CHEAP", 0)
+"""Factors of low rank may bound a bias more closely than entries do: here they must not."""
 
 
 def network(
@@ -74,6 +84,7 @@ def test_the_unit_is_lambda_roundoffs(dtype: str) -> None:
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=60)
+@BIASES_LIKE_WEIGHTS
 def test_factors_of_low_rank_are_never_below_the_entries_they_replace(
     depth: int, rows: int, activation: str, dtype: str, seed: int
 ) -> None:
@@ -92,11 +103,25 @@ def test_factors_of_low_rank_are_never_below_the_entries_they_replace(
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("dtype", DTYPES)
+@BIASES_LIKE_WEIGHTS
 def test_nor_are_they_below_where_only_some_rows_are_followed(dtype: str, activation: str) -> None:
     drawn = network((30, 80, 60, 50, 6), 4 * MANY, dtype=dtype, scale=2.0)
     exact, wider = (allowed(drawn, activation, form=form) for form in (Dense, LowRank))
     for name, entries in exact.gradients.items():
         assert (wider.gradients[name] >= entries).all(), name
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_adding_up_the_terms_of_a_bias_narrows_it_and_nothing_else(dtype: str) -> None:
+    drawn = network((9, 30, 5), 300, dtype=dtype)
+    found = allowed(drawn, "relu", form=LowRank)
+    with BIASES_LIKE_WEIGHTS:
+        wider = allowed(drawn, "relu", form=LowRank)
+    for name in ("w1", "w2"):
+        assert (found.gradients[name] == wider.gradients[name]).all()
+    for name in ("b1", "b2"):
+        ratio = found.gradients[name] / wider.gradients[name]
+        assert (ratio > 0.2).all() and (ratio < 0.95).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

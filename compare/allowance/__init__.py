@@ -1,9 +1,10 @@
 """What rounding may explain: the allowance of every number that two correct sides compute.
 
-`arithmetic` states the one constant; `sums` says what a sum rounds, `softmax` and `rules` what
-stands between two sums; `batch` holds what follows from the data alone, `operands` what is read of
-the factors of a product, `spread` a whole matrix of squared allowances, `dense` or as factors of
-low rank; `walk` goes forward and back through the network with them.
+`arithmetic` states the one constant; `sums` says what a sum rounds, `partial` how its partial sums
+are looked at, `softmax` and `rules` what stands between two sums; `batch` holds what follows from
+the data alone, `operands` what is read of the factors of a product, `spread` a whole matrix of
+squared allowances, `dense` or as factors of low rank; `walk` goes forward and back through the
+network with them.
 """
 
 from compare.allowance.arithmetic import LAMBDA, Arithmetic

@@ -24,7 +24,7 @@ LAST_DIGITS = 8
 def multiplicities(keys: NDArray[np.generic]) -> Float | None:
     """Return for each key how often it occurs, (N,), or None if all differ."""
     order = np.sort(keys)
-    if not np.logical_or.reduce(order[1:] == order[:-1]):
+    if not np.count_nonzero(order[1:] == order[:-1]):
         return None
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     times: Float = counts[inverse].astype(np.float64)
@@ -37,7 +37,7 @@ def largest_multiplicity(squares: Float) -> float:
     Up to the last digits, in which a BLAS may add up equal columns differently.
     """
     order = np.sort(squares)
-    if not np.logical_or.reduce(order[:-1] > order[1:] * (1 - 1 / COARSE)):
+    if not np.count_nonzero(order[:-1] > order[1:] * (1 - 1 / COARSE)):
         return 1.0
     times = multiplicities(coarse(order[order > 0]))
     return 1.0 if times is None else float(times.max())
@@ -97,7 +97,7 @@ def near_rows(logits: Float, near: float) -> Float | None:
     order = np.argsort(keys)
     beside = np.abs(logits[:, order[close]] - logits[:, order[close + 1]])  # (K, M)
     apart = np.maximum.reduce(beside) > near
-    if np.logical_and.reduce(apart):
+    if np.count_nonzero(apart) == len(apart):
         return None
     first = np.ones(len(keys), dtype=np.int64)
     first[close[~apart] + 1] = 0

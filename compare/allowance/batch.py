@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from compare.allowance.alike import multiplicities
 from compare.allowance.operands import Float, Operand, Real
 from compare.allowance.spread import Spread
-from compare.allowance.sums import Orders
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,6 @@ class Batch:
         return None if self.identities is None else multiplicities(self.identities)
 
     @cached_property
-    def orders(self) -> Orders:
-        """In which orders the rows are added up, (2, N): as they come, and sorted by class."""
-        classes = np.argmax(self.y, axis=0).astype(np.uint16)  # short keys are sorted by digits
-        return np.stack((np.arange(len(classes)), np.argsort(classes, kind="stable")))
-
-    @cached_property
     def soft(self) -> tuple[Float, Float] | None:
         """By how much targets miss 0 or 1, and their sum 1, both (N,); None if all are one-hot."""
         missed = 1 - np.maximum.reduce(self.y)
@@ -56,7 +49,7 @@ class Batch:
     def operand(self, form: type[Spread]) -> Operand:
         """Return `x` as that form reads it."""
         if form not in self._read:
-            self._read[form] = form.read(self.x)
+            self._read[form] = form.read(self.x, bias=True)
         return self._read[form]
 
     def is_of(self, x: Real, targets: Real, identities: NDArray[np.int64] | None) -> bool:

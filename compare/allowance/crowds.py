@@ -52,7 +52,7 @@ def crowding(columns: Real, digit: Float | float) -> Crowd | None:
     for lag in range(1, len(sample)):
         low, high = sample[:-lag], sample[lag:]
         close = high - low <= near
-        if not np.logical_or.reduce(close, axis=None):
+        if not np.count_nonzero(close):
             break
         size = np.maximum(high, -low)
         close &= size > digit * NOTHING

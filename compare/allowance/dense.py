@@ -1,4 +1,7 @@
-"""Squared allowances entry by entry: the form for small networks, and the exact one."""
+"""Squared allowances entry by entry: the form for small networks, and the exact one.
+
+What it reads it reads in float64: in a small matrix every cast costs as much as a product.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,14 @@ from typing import Self
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
-from compare.allowance.operands import Float, Operand, Real, Where
+from compare.allowance.operands import Float, Operand, Real, Values, Where
 from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Gathered, Product, Slope, distance
+
+
+def widened(entries: Real) -> Float:
+    """Return the same in float64."""
+    return np.asarray(entries, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +32,18 @@ class Dense:
         return cls(entries.T)
 
     @staticmethod
-    def read(entries: Real) -> Operand:
-        wide = np.asarray(entries, dtype=np.float64)
-        return Operand(entries, np.asarray(np.vecdot(wide, wide)), wide * wide)
+    def taken(values: Values) -> Values:
+        return {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
+
+    @staticmethod
+    def read(entries: Real, *, bias: bool = False) -> Operand:
+        wide = widened(entries)
+        rows = np.asarray(np.vecdot(wide, wide))
+        if bias:
+            both = np.ones((len(wide), wide.shape[1] + 1))
+            both[:, :-1] = wide
+            return Operand(wide, rows, both * both, np.abs(both, out=both))
+        return Operand(wide, rows, wide * wide, np.abs(wide))
 
     @classmethod
     def product(cls, carried: Self | None, made: Product) -> Self:
@@ -35,7 +52,7 @@ class Dense:
             square += carried.square @ (made.squares + made.right.one_sign)
         if made.of_value or made.common is not None:
             factor = made.of_value if made.common is None else made.of_value + made.common[:, None]
-            value = np.square(made.value, dtype=np.float64)
+            value = np.square(made.value)
             value *= factor
             square += value
         if made.followed is not None:
@@ -47,12 +64,12 @@ class Dense:
         if rule.bend is None:
             if not rule.kinks:
                 return self
-            near = np.square(z, dtype=np.float64) <= self.square  # may be on either side
+            near = np.square(z) <= self.square  # may be on either side
             near |= h > 0
             return type(self)(self.square * near)
-        square = np.square(rule.slope(h), dtype=np.float64)
+        square = np.square(rule.slope(h))
         square *= self.square
-        square += (rule.value * arithmetic.unit) ** 2 * np.square(h, dtype=np.float64)
+        square += (rule.value * arithmetic.unit) ** 2 * np.square(h)
         square += arithmetic.floor() ** 2
         return type(self)(square)
 
@@ -61,33 +78,36 @@ class Dense:
         if rule.bend is None:
             return type(self)(self.square * (h > 0)) if rule.kinks else self
         assert slope.h.square is not None
-        error = slope.h_spread.square + lean(len(h), arithmetic) * slope.h.square
-        error *= np.square(rule.bend(h), dtype=np.float64)
+        error = slope.h_spread.square + lean(len(h), arithmetic) * slope.h.square[:, :-1]
+        error *= np.square(rule.bend(h))
         error += (rule.slope_rounding * arithmetic.unit) ** 2
-        square = np.square(rule.slope(h), dtype=np.float64)
+        square = np.square(rule.slope(h))
         square += error
         square *= self.square
-        error *= np.square(slope.dh, dtype=np.float64)
+        error *= np.square(slope.dh)
         square += error
         square += slope.floor**2
         return type(self)(square)
 
     def gathered(
-        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None
-    ) -> Gathered:
+        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
+        of_terms: float,
+    ) -> Gathered:  # fmt: skip
         assert h.square is not None and dz.square is not None
-        own = self.square if weights is None else self.square * weights[:, None]
-        square = np.empty((h.square.shape[1] + 1, own.shape[1]))
-        np.matmul(h.square.T, own, out=square[:-1])
-        np.add.reduce(own, out=square[-1])
+        assert h.sizes is not None and dz.sizes is not None
+        below = self.square if weights is None else self.square * weights[:, None]
+        square: Float = h.square.T @ below
         if h_spread is not None:
             right = dz.square + self.square
             if weights is not None:
                 right *= weights[:, None]
             square[:-1] += h_spread.square.T @ right
-        columns = np.empty(len(square))
-        columns[:-1], columns[-1] = h.columns, len(own)
-        return Gathered(square, float(np.add.reduce(square[:-1], axis=None)), columns)
+        *shared, bias_shared = np.add.reduce(square, axis=1).tolist()
+        terms: Float = h.sizes.T @ dz.sizes  # T
+        terms *= terms
+        terms *= of_terms
+        square += terms
+        return Gathered(square, sum(shared), bias_shared, h.columns, None, terms.__getitem__)
 
     def entries(self) -> Float:
         return self.square

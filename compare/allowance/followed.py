@@ -7,7 +7,7 @@ layers further down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ MANY = 512
 """Where one bound serves all rows, so many of them are followed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Led:
+class Led(NamedTuple):
     """An error on its way down: `sizes`, (N,), are its squares at dlogits; `entries`, (S, H), what
     has become of it in the `rows` that are followed."""
 

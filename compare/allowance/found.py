@@ -15,8 +15,6 @@ from compare.allowance.softmax import ambiguous_samples
 from compare.allowance.spread import Spread
 from compare.allowance.squares import length
 
-Values = Mapping[str, Real]
-
 
 @dataclass(frozen=True)
 class ForwardAllowances:

@@ -8,54 +8,43 @@ A bias is treated as the weight of an input of 1: the last row of every matrix h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf, nan, sqrt
+from typing import NamedTuple
 
 import numpy as np
 
 from compare.allowance.alike import largest_multiplicity
 from compare.allowance.arithmetic import Arithmetic
-from compare.allowance.batch import Batch
 from compare.allowance.crowds import crowding
 from compare.allowance.operands import Float, Operand, Real
 from compare.allowance.spread import Gathered
 from compare.allowance.squares import blocks
 from compare.allowance.sums import (
-    OF_RESULT,
     SHORT,
-    Blocked,
-    Orders,
-    measured,
-    measured_totals,
     of_alike_terms,
     over_batch,
-    own_square,
+    own_square_of_known,
+    worst_factors,
 )
 
-LONG = 64
-"""From this many samples on the partial sums over a batch are measured, if that is cheap:"""
-CHEAP = 1 << 16
-"""entries that may be read for it,"""
-FEW_SUMS = 1 << 10
-"""and sums that may be followed."""
 
-
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """What all sums over one batch have in common.
 
     `weights`: how often each row occurs, (N,); `crowded`: whether many rows of dlogits are nearly
-    equal; `orders`: in which orders the rows may be added up, None if that is not to be asked.
+    equal; `times`: as how many roundings the sums count; `of_terms` and `of_sum`: the factors of
+    T**2 and S**2 in `own**2`.
     """
 
     arithmetic: Arithmetic
     weights: Float | None
     crowded: bool
-    orders: Orders | None
+    times: float
+    of_terms: float
+    of_sum: float
 
 
-@dataclass(frozen=True, slots=True)
-class GradientAllowances:
+class GradientAllowances(NamedTuple):
     """A(dw), (fan_in, fan_out), A(db), (fan_out,), and the allowances of their projections."""
 
     w: Float
@@ -64,18 +53,14 @@ class GradientAllowances:
     b_projection: float
 
 
-def batch_sums(
-    arithmetic: Arithmetic, dlogits: Operand, batch: Batch, weights: Float | None, *, measure: bool
-) -> Sums:
+def batch_sums(arithmetic: Arithmetic, dlogits: Operand, weights: Float | None) -> Sums:
     """Return what the sums over this batch have in common; `dlogits`: (N, K)."""
     count, crowded = len(dlogits.entries), False
-    orders: Orders | None = None
     if count > SHORT:
         digits = arithmetic.roundoff * np.sqrt(count * dlogits.columns)
         crowded = crowding(dlogits.entries, digits) is not None
-    if measure and count >= LONG:
-        orders = batch.orders
-    return Sums(arithmetic, weights, crowded, orders)
+    times = over_batch(count)
+    return Sums(arithmetic, weights, crowded, times, *worst_factors(times, arithmetic.unit**2))
 
 
 def gradient_allowances(
@@ -86,36 +71,44 @@ def gradient_allowances(
     Block by block: of a large layer, only what was carried and the result are ever whole.
     """
     floor = len(dz.entries) * sums.arithmetic.floor(scale)
-    own = OwnRounding.of(sums, h, dz, carried.columns)
-    more = equal_terms(sums, h, dz, own, db * scale)
+    bias = db.astype(np.float64) * scale
+    more = equal_terms(sums, h, dz, carried, bias)
     total = carried.square  # (fan_in + 1, fan_out), and in the end the allowances
-    bias_shared = float(np.add.reduce(total[-1]))
-    rows = np.zeros((3, len(total)))  # of each row: S**2, own**2 S**2, and what its entries share
+    if carried.bias_sizes is not None:
+        total[-1] += known_rounding(sums, carried.bias_sizes, bias)
+    rows = np.zeros((3, len(total)))  # of each row: S**2, A**2 S**2, and what alike terms add
     ones = np.ones(len(db))
     for part, block in blocks(total):
         square = squared(dw, db, part, scale)
-        rounding = own.square(part, square)
-        rows[0, part] = np.vecdot(square, ones)
-        rows[1, part] = np.vecdot(rounding, square)
+        own = square * sums.of_sum
+        block += own
+        rows[0, part] = square @ ones
+        rows[1, part] = np.vecdot(block, square)
         if more is not None:
-            beside = more.times(part) * rounding
-            rows[2, part] = np.vecdot(beside, ones)
-            block += beside
-        block += rounding
+            own += carried.terms(part)
+            own *= more.times(part)
+            rows[2, part] = own @ ones
+            block += own
         np.sqrt(block, out=block)
         block += floor
         if scale != 1.0:
             block /= scale
-    alike = largest_multiplicity(dz.columns)
-    both = alike * largest_multiplicity(carried.columns[:-1])
+    units = largest_multiplicity(dz.columns)
+    both = units * largest_multiplicity(carried.columns[:-1])
     norm, independent, shared = np.add.reduce(rows[:, :-1], axis=1).tolist()
     bias_norm, bias_independent, bias_more = rows[:, -1].tolist()
     return GradientAllowances(
         total[:-1],
         total[-1],
         projection_allowance(carried.shared + shared, independent * both, norm),
-        projection_allowance(bias_shared + bias_more, bias_independent * alike, bias_norm),
+        projection_allowance(carried.bias_shared + bias_more, bias_independent * units, bias_norm),
     )
+
+
+def known_rounding(sums: Sums, sizes: Float, totals: Float) -> Float:
+    """Return own**2 of sums whose T is known, less what all sums are allowed for S**2."""
+    own = own_square_of_known(sums.times, sizes, totals) * sums.arithmetic.unit**2
+    return np.maximum(own - sums.of_sum * totals * totals, 0.0)
 
 
 def squared(dw: Real, db: Real, part: slice, scale: float) -> Float:
@@ -130,59 +123,7 @@ def squared(dw: Real, db: Real, part: slice, scale: float) -> Float:
     return square
 
 
-@dataclass(frozen=True, slots=True)
-class OwnRounding:
-    """What the sums `[h, 1].T @ dz` themselves round, each on average, squared.
-
-    `columns`, (fan_in + 1,), and `dz_columns`, (fan_out,): sums of squares, those of `[h, 1]`
-    and of dz; T**2 is at most their product. `partial`: P**2 of the last sums, or of all, where it
-    is known; elsewhere the worst order.
-    """
-
-    times: float
-    unit_square: float
-    columns: Float
-    dz_columns: Float
-    partial: Float | None
-
-    @classmethod
-    def of(cls, sums: Sums, h: Operand, dz: Operand, columns: Float) -> OwnRounding:
-        """Look at the sums of one layer."""
-        times = over_batch(len(dz.entries))
-        partial = partial_sums(sums, h, dz)
-        return cls(times, sums.arithmetic.unit**2, columns, dz.columns, partial)
-
-    def square(self, part: slice, total: Float) -> Float:
-        """Return own**2 of some rows; `total`: S**2 there."""
-        per_term = own_square(self.times, 1.0, 0.0) * self.unit_square
-        own = np.multiply.outer(self.columns[part] * per_term, self.dz_columns)
-        own += total * (own_square(self.times, 0.0, 1.0) * self.unit_square)
-        if self.partial is not None:
-            first = len(self.partial) - len(self.columns) + part.start
-            known = self.partial[max(0, first) : max(0, first + len(total))]
-            here = slice(len(total) - len(known), None)
-            own[here] = (known * self.times + total[here] * OF_RESULT) * self.unit_square
-        return own
-
-
-def partial_sums(sums: Sums, h: Operand, dz: Operand) -> Float | None:
-    """Return P**2 of the sums of all rows of `[h, 1].T @ dz`, or of the last one, or None."""
-    count, width = dz.entries.shape
-    if sums.orders is None or count * width > CHEAP:
-        return None
-    right = dz.entries[sums.orders]  # (O, N, fan_out)
-    inputs = h.entries.shape[1]
-    if inputs * width > FEW_SUMS or count * (inputs + 1 + width) > CHEAP:
-        totals: Float = np.maximum.reduce(measured_totals(right, dz.columns), keepdims=True)
-        return totals
-    left = np.ones((len(right), count, inputs + 1), h.entries.dtype)
-    left[..., :-1] = h.entries[sums.orders]
-    every: Float = np.maximum.reduce(measured(Blocked.of(left), Blocked.of(right)))
-    return every
-
-
-@dataclass(frozen=True, slots=True)
-class EqualTerms:
+class EqualTerms(NamedTuple):
     """What equal and nearly equal terms add to own**2, as a factor: they err alike.
 
     Rows that occur several times count by their share of each column of dz, `often`, (fan_out,).
@@ -190,7 +131,7 @@ class EqualTerms:
     (fan_out,), may be too.
     """
 
-    count: int
+    terms: int
     often: Float
     left: Float
     right: Float
@@ -198,21 +139,21 @@ class EqualTerms:
     def times(self, part: slice) -> Float:
         """Return the factor for some rows of `[h, 1].T @ dz`."""
         alike = np.minimum.outer(self.left[part], self.right)
-        alike *= self.count
+        alike *= self.terms
         alike += self.often
-        more: Float = np.asarray(of_alike_terms(self.count, alike))
-        more /= over_batch(self.count)
+        more: Float = np.asarray(of_alike_terms(self.terms, alike))
+        more /= over_batch(self.terms)
         return more
 
 
 def equal_terms(
-    sums: Sums, h: Operand, dz: Operand, own: OwnRounding, db: Real
+    sums: Sums, h: Operand, dz: Operand, carried: Gathered, db: Float
 ) -> EqualTerms | None:
     """Return how equal the terms of these sums are, or None; `db` is multiplied as dz is."""
     if sums.weights is None and not sums.crowded:
         return None
     count, width = dz.entries.shape
-    often, left, right = np.zeros(width), np.zeros(len(own.columns)), np.zeros(width)
+    often, left, right = np.zeros(width), np.zeros(len(carried.columns)), np.zeros(width)
     if sums.weights is not None:
         square = np.square(dz.entries, dtype=np.float64)
         total = np.add.reduce(square)
@@ -220,13 +161,13 @@ def equal_terms(
         often = np.maximum(share - 1, 0.0)
     crowd = None
     if sums.crowded:
-        bias = own.square(slice(len(own.columns) - 1, len(own.columns)), np.square(db)[None])[0]
+        bias = carried.terms(slice(-1, None))[0] + sums.of_sum * np.square(db)
         size = np.sqrt(bias / over_batch(count)) / sums.arithmetic.unit
         crowd = crowding(dz.entries, 2 * size * sums.arithmetic.roundoff)
     if crowd is not None:
         left[:], right = 1.0, crowd.alike
         if crowd.slack < 1:
-            close = crowding(h.entries, crowd.slack * np.sqrt(own.columns[:-1] / count))
+            close = crowding(h.entries, crowd.slack * np.sqrt(carried.columns[:-1] / count))
             left[:-1] = 0.0 if close is None else close.alike
     if sums.weights is None and crowd is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ from compare.allowance.softmax import (
 from compare.allowance.totals import rounding_of_losses
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Allowances from the logits on, all class by class, (K, N). `loss`: A(sum of the losses).
 
     `probabilities`: softmax of the reference's logits; `dlogits`: before the division by N;
@@ -49,7 +48,7 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     moved = moved_logits(shifted, z_allowance, unit)
     largest = np.maximum.reduce(moved)  # (N,)
     p_allowance = probability_allowance(p, most, moved, largest, unit)
-    sizes = np.maximum(np.maximum.reduce(logits), -np.minimum.reduce(logits))  # (N,)
+    sizes = np.maximum.reduce(np.abs(logits))  # (N,)
     weights = row_weights(batch.often, logits, float(sizes.max()), arithmetic.roundoff)
     error = p - batch.y
     np.abs(error, out=error)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from compare.allowance.operands import Float, Operand, Real, Right
-from compare.allowance.sums import OF_RESULT, additions, measured, own_square
+from compare.allowance.partial import measured
+from compare.allowance.sums import OF_RESULT, additions, worst_factors
 
 
 def usual(left: Operand, right: Right, total: Real, constant: Float | float) -> Float:
@@ -24,10 +25,10 @@ def usual(left: Operand, right: Right, total: Real, constant: Float | float) -> 
     times = additions(len(right.entries))
     value = total[picked.many] - np.asarray(constant, dtype=total.dtype)  # (M, H)
     value *= picked.inverses  # S / ||row||
-    found = measured(picked.left, right.blocked)[0]  # (8, H)
+    found = measured(picked.left, right.blocked)  # (8, H)
     found /= picked.sizes  # first: times / sizes would overflow where rows are tiny
     found *= times
     found += OF_RESULT * np.square(value[picked.few], dtype=np.float64)
     least = np.square(np.maximum.reduce(np.abs(value, out=value)), dtype=np.float64)
-    least = np.minimum(least, right.columns) * own_square(times, 0.0, 1.0)
+    least = np.minimum(least, right.columns) * worst_factors(times, 1.0)[1]
     return np.maximum(np.maximum.reduce(found), least)

@@ -8,14 +8,22 @@ from typing import Self
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
-from compare.allowance.dense import Dense
-from compare.allowance.operands import Float, Operand, Real, Where
+from compare.allowance.dense import Dense, widened
+from compare.allowance.operands import Float, Operand, Real, Values, Where
 from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Gathered, Product, Slope, distance
-from compare.allowance.squares import blocks, largest_quotients, row_squares, squared_products
+from compare.allowance.squares import (
+    blocks,
+    column_sizes,
+    largest_quotients,
+    row_squares,
+    squared_products,
+)
 
 EXACT = 32
 """Layers of up to so many units keep every entry where a rule is not of rank one."""
+CHEAP = 1 << 16
+"""Up to so many entries of dz are added up for the bias, without their signs."""
 ROUNDED_UP = 1 + 2.0**-20
 """What is rounded to float32 and multiplied by this is not below what it was."""
 
@@ -33,8 +41,12 @@ class LowRank:
         return cls(entries, np.eye(len(entries)))
 
     @staticmethod
-    def read(entries: Real) -> Operand:
-        return Operand(entries, row_squares(entries), None)
+    def taken(values: Values) -> Values:
+        return values
+
+    @staticmethod
+    def read(entries: Real, *, bias: bool = False) -> Operand:
+        return Operand(entries, row_squares(entries))
 
     @classmethod
     def product(cls, carried: Self | None, made: Product) -> Self:
@@ -56,7 +68,9 @@ class LowRank:
 
     def activated(self, rule: ActivationRule, z: Real, h: Real, arithmetic: Arithmetic) -> Self:
         if h.shape[1] <= EXACT:
-            return type(self).of(self._dense().activated(rule, z, h, arithmetic).square.T)
+            return type(self).of(
+                self._dense().activated(rule, widened(z), widened(h), arithmetic).square.T
+            )
         if rule.bend is None:
             return self
         steep = self.columns * np.square(rule.steepest(h))
@@ -72,7 +86,9 @@ class LowRank:
     def sloped(self, slope: Slope[Self], arithmetic: Arithmetic) -> Self:
         rule, h, h_spread = slope.rule, slope.h.entries, slope.h_spread
         if h.shape[1] <= EXACT:
-            exact = Slope(rule, Dense.read(h), h_spread._dense(), slope.dh, slope.floor)
+            exact = Slope(
+                rule, Dense.read(h, bias=True), h_spread._dense(), widened(slope.dh), slope.floor
+            )
             return type(self).of(self._dense().sloped(exact, arithmetic).square.T)
         if rule.bend is None:
             return self
@@ -91,8 +107,9 @@ class LowRank:
         return below.plus(sizes, own * columns).plus(np.ones(len(h)), flushed)
 
     def gathered(
-        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None
-    ) -> Gathered:
+        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
+        of_terms: float,
+    ) -> Gathered:  # fmt: skip
         rank = len(self.columns)
         beside = np.empty((rank + 1, self.rows.shape[1]))
         beside[:-1] = self.rows if weights is None else self.rows * weights
@@ -100,15 +117,26 @@ class LowRank:
         sums = np.empty((rank + 1, h.entries.shape[1] + 1))
         sums[:, :-1] = squared_products(h.entries, h.rows, beside)
         np.add.reduce(beside, axis=1, out=sums[:, -1])
-        square = sums[:-1].T @ self.columns
-        shared = np.add.reduce(sums[:-1, :-1], axis=1) @ np.add.reduce(self.columns, axis=1)
+        total = np.add.reduce(self.columns, axis=1)  # (k,)
+        shared = np.add.reduce(sums[:-1, :-1], axis=1) @ total
+        bias_shared = float(sums[:-1, -1] @ total)
+        columns = sums[-1].copy()
+        sums[-1] *= of_terms
+        square = sums.T @ np.concatenate((self.columns, dz.columns[None]))
+        bias_sizes = column_sizes(dz.entries) if dz.entries.size <= CHEAP else None
+        if bias_sizes is not None:
+            np.matmul(sums[:-1, -1], self.columns, out=square[-1])
         if h_spread is not None:
             left = h_spread.rows if weights is None else h_spread.rows * weights
             product = squared_products(dz.entries, dz.rows, left)
             product += (left @ self.rows.T) @ self.columns
             square[:-1] += h_spread.columns.T @ product
             shared += np.add.reduce(h_spread.columns, axis=1) @ np.add.reduce(product, axis=1)
-        return Gathered(square, float(shared), sums[-1])
+
+        def terms(part: slice) -> Float:
+            return np.asarray(np.multiply.outer(sums[-1, part], dz.columns))
+
+        return Gathered(square, float(shared), bias_shared, columns, bias_sizes, terms)
 
     def _dense(self) -> Dense:
         return Dense(self.entries())

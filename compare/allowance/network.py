@@ -5,8 +5,9 @@ from __future__ import annotations
 from compare.allowance.arithmetic import Arithmetic, quiet
 from compare.allowance.batch import Batch
 from compare.allowance.dense import Dense
-from compare.allowance.found import Allowances, ForwardAllowances, Values
+from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.lowrank import LowRank
+from compare.allowance.operands import Values
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
 from compare.allowance.walk import Pass
 
@@ -36,7 +37,7 @@ def forward_allowances(
     """
     rule = ACTIVATION_RULES[activation]
     chosen = form or preferred_form(len(batch.x), parameters, rule)
-    return Pass(arithmetic, parameters, batch, values, rule, reduction, chosen).forward()
+    return Pass.over(arithmetic, parameters, batch, values, rule, reduction, chosen).forward()
 
 
 @quiet
@@ -57,7 +58,8 @@ def network_allowances(
     """
     rule = ACTIVATION_RULES[activation]
     chosen = form or preferred_form(len(batch.x), parameters, rule)
-    return Pass(arithmetic, parameters, batch, values, rule, reduction, chosen).backward(gradients)
+    made = Pass.over(arithmetic, parameters, batch, values, rule, reduction, chosen)
+    return made.backward(gradients)
 
 
 def preferred_form(rows: int, parameters: Values, rule: ActivationRule) -> Form:
@@ -65,7 +67,7 @@ def preferred_form(rows: int, parameters: Values, rule: ActivationRule) -> Form:
 
     With about as many classes as hidden units, `LowRank` would save nothing.
     """
-    widths = [w.shape[0] for name, w in parameters.items() if name[0] == "b"]
+    widths = [len(b) for name, b in parameters.items() if name[0] == "b"]
     shallow = len(widths) <= 2 and rule.bend is None
     largest = DENSE if shallow else DENSE_IF_DEEP_OR_BENT
     return Dense if rows * max(widths) <= largest or 4 * widths[-1] > max(widths) else LowRank

@@ -6,6 +6,7 @@ the right: weights, or their transpose.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,18 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.alike import multiplicities
+from compare.allowance.partial import Blocked
 from compare.allowance.sample import sampled
 from compare.allowance.squares import column_squares
-from compare.allowance.sums import Blocked
 
 Float = NDArray[np.float64]
 Real = NDArray[np.floating[Any]]
 Where = NDArray[np.intp]
+Values = Mapping[str, Real]
 
-INNER = 40
+INNER = 128
 """From this many units on the partial sums over units are measured, in a few rows."""
 FEW = 8
 """In so many rows of a matrix product the partial sums over its units are measured."""
+SMALL = 1 << 13
+"""Of matrices of up to so many entries all squares are stored."""
 MANY = 256
 """In so many rows its results are looked at."""
 
@@ -47,16 +51,20 @@ class Picked:
 
 @dataclass(frozen=True)
 class Operand:
-    """A matrix that is multiplied, (N, H): its entries, the sums of squares of its rows, (N,), and
-    its squares, where they are stored."""
+    """A matrix that is multiplied, (N, H): its entries, and the sums of squares of its rows, (N,).
+
+    `square` and `sizes`, where they are stored: squares and absolute values of the entries; of a
+    layer's input, (N, H + 1), with the bias as the weight of an input of 1.
+    """
 
     entries: Real
     rows: Float
-    square: Float | None
+    square: Float | None = None
+    sizes: Float | None = None
 
     @cached_property
     def columns(self) -> Float:
-        """Sums of squares of the columns, (H,)."""
+        """Sums of squares of the columns, (H,), with a bias (H + 1,)."""
         return column_squares(self.entries) if self.square is None else np.add.reduce(self.square)
 
     @cached_property
@@ -69,9 +77,7 @@ class Operand:
         few, sizes = sampled(len(many), FEW), self.rows[many, None]
         inverses = np.minimum(1 / np.sqrt(sizes), np.finfo(self.entries.dtype).max)
         left = np.ascontiguousarray(self.entries[many[few]].T)
-        return Picked(
-            many, inverses.astype(self.entries.dtype), few, sizes[few], Blocked.of(left[None])
-        )
+        return Picked(many, inverses.astype(self.entries.dtype), few, sizes[few], Blocked.of(left))
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,11 @@ class Right:
     untransposed: Right | None = None
 
     @property
+    def small(self) -> bool:
+        """Whether its squares are as good as free."""
+        return self.entries.size <= SMALL
+
+    @property
     def transposed(self) -> Right:
         """The same for the transpose, (H, n)."""
         return Right(self.entries.T, self)
@@ -96,33 +107,37 @@ class Right:
             return self.untransposed.squares.T
         return np.square(self.entries, dtype=np.float64)
 
-    @cached_property
+    @property
     def often(self) -> Float | None:
         """How often each column occurs, (H,), or None if all differ.
 
         Equal columns have equal sums of squares; in float32 so have some that are not equal.
         """
         times = multiplicities(self.columns)
-        if times is None or self.entries.dtype == np.float64:
+        if times is None or self.small or self.entries.dtype == np.float64:
             return times
         return multiplicities(np.add.reduce(self.squares))
 
     @cached_property
     def blocked(self) -> Blocked:
         """Its rows in blocks, for partial sums."""
-        return Blocked.of(self.entries[None])
+        return Blocked.of(self.entries)
 
     @cached_property
     def columns(self) -> Float:
         """Sums of squares of the columns, (H,)."""
+        squares: Float
+        if self.small:
+            squares = np.add.reduce(self.squares)
+            return squares
         if len(self.entries) < INNER:
             return column_squares(self.entries)
-        squares: Float = np.add.reduce(self.blocked.squares[0])
-        _, blocks, size, _ = self.blocked.entries.shape
+        squares = np.add.reduce(self.blocked.squares)
+        blocks, size, _ = self.blocked.entries.shape
         squares += column_squares(self.entries[blocks * size :])
         return squares
 
-    @cached_property
+    @property
     def one_sign(self) -> Float:
         """What n errors of one sign, of square sum 1, add to the columns' sums of squares, (H,).
 

@@ -10,21 +10,20 @@ are followed one by one are bounded by those of some hundred rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from collections.abc import Callable
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import Arithmetic
-from compare.allowance.operands import Float, Operand, Real, Right, Where
+from compare.allowance.operands import Float, Operand, Real, Right, Values, Where
 from compare.allowance.rules import ActivationRule
 
 S = TypeVar("S")
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(NamedTuple):
     """Squared allowance of errors that were followed one by one, beyond what their squares say.
 
     `square`, (S, H), in some `rows`; elsewhere in proportion to `sizes`, (N,), those squared errors
@@ -43,8 +42,7 @@ class Followed:
         return largest
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(NamedTuple):
     """What the rule of a product `value = left @ right + constant` reads.
 
     `rows`: sums of squares of the rows of `left`, (N,). `own`: squared rounding of the sums
@@ -54,11 +52,11 @@ class Product:
     """
 
     rows: Float
-    own: Float
     right: Right
+    own: Float
+    of_value: float
     alike: Float | None
     value: Real
-    of_value: float
     constant: Float
     common: Float | None = None
     followed: Followed | None = None
@@ -70,8 +68,7 @@ class Product:
         return squares if self.alike is None else squares * self.alike[:, None]
 
 
-@dataclass(frozen=True, slots=True)
-class Slope(Generic[S]):
+class Slope(NamedTuple, Generic[S]):
     """What the rule of `dz = dh * f'(z)` reads beside A(dh)**2; `h = f(z)`."""
 
     rule: ActivationRule
@@ -81,17 +78,21 @@ class Slope(Generic[S]):
     floor: float
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """Squared allowances of `[h, 1].T @ dz`, (fan_in + 1, fan_out): a bias weighs an input of 1.
 
-    `square` is what was carried in, `shared` its total without the bias; `columns` are the sums of
-    squares of the columns of `[h, 1]`, (fan_in + 1,).
+    `square` is what was carried in, and what the sums themselves round by their terms, of which
+    `terms` returns some rows; `shared` and `bias_shared` are the totals of what was carried in;
+    `columns` are the sums of squares of the columns of `[h, 1]`, (fan_in + 1,). `bias_sizes`: T of
+    the sums of the bias, (fan_out,), or None; then `square` does not contain what they round.
     """
 
     square: Float
     shared: float
+    bias_shared: float
     columns: Float
+    bias_sizes: Float | None
+    terms: Callable[[slice], Float]
 
 
 def distance(z: Real, kinks: tuple[float, ...]) -> Real:
@@ -110,8 +111,12 @@ class Spread(Protocol):
         """Keep `entries`, unit by unit, (H, N)."""
 
     @staticmethod
-    def read(entries: Real) -> Operand:
-        """Return what the rules need of a matrix that is multiplied."""
+    def taken(values: Values) -> Values:
+        """Return matrices in the format in which the rules read them."""
+
+    @staticmethod
+    def read(entries: Real, *, bias: bool = False) -> Operand:
+        """Return what the rules need of a matrix that is multiplied, of an input with its bias."""
 
     @classmethod
     def product(cls, carried: Self | None, made: Product) -> Self:
@@ -124,9 +129,11 @@ class Spread(Protocol):
         """Return A(dz)**2 for `dz = dh * f'(z)`, of which this is A(dh)**2."""
 
     def gathered(
-        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None
-    ) -> Gathered:
-        """Return `[h, 1]**2.T @ self + [h_spread, 0].T @ (dz**2 + self)`, rows weighted."""
+        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
+        of_terms: float,
+    ) -> Gathered:  # fmt: skip
+        """Return `[h, 1]**2.T @ self + [h_spread, 0].T @ (dz**2 + self)`, rows weighted, and
+        `of_terms` times T**2 of the sums."""
 
     def entries(self) -> Float:
         """Return the squared allowances, (N, H)."""

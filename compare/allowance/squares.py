@@ -51,7 +51,7 @@ def row_squares(array: Real) -> Float:
         return np.asarray(np.vecdot(array, array))
     rows: Float = np.einsum("ij,ij->i", array, array).astype(np.float64)
     doubtful = ~safe(rows)
-    if np.logical_or.reduce(doubtful):
+    if np.count_nonzero(doubtful):
         wide = array[doubtful].astype(np.float64)
         rows[doubtful] = np.vecdot(wide, wide)
     return rows
@@ -66,10 +66,15 @@ def column_squares(array: Real) -> Float:
         part = array[start : start + MOST_ADDED]
         columns += np.einsum("ij,ij->j", part, part)
     doubtful = ~safe(columns)
-    if np.logical_or.reduce(doubtful):
+    if np.count_nonzero(doubtful):
         wide = array[:, doubtful].astype(np.float64)
         columns[doubtful] = np.einsum("ij,ij->j", wide, wide)
     return columns
+
+
+def column_sizes(array: Real) -> Float:
+    """Return `sum_i |array_ij|`, (H,)."""
+    return np.asarray(np.abs(array).T @ np.ones(len(array), array.dtype), dtype=np.float64)
 
 
 def safe(squares: Real) -> NDArray[np.bool_]:

@@ -16,22 +16,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
-from compare.allowance.dense import Dense
+from compare.allowance.dense import Dense, widened
 from compare.allowance.followed import Led
-from compare.allowance.found import Allowances, ForwardAllowances, Values
+from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.gradients import batch_sums, gradient_allowances
 from compare.allowance.head import head_allowances
 from compare.allowance.inner import usual
-from compare.allowance.operands import INNER, Float, Operand, Real, Right
+from compare.allowance.operands import INNER, Float, Operand, Real, Right, Values
 from compare.allowance.rules import ActivationRule
 from compare.allowance.spread import Followed, Product, Slope, Spread
-from compare.allowance.sums import additions, own_square
+from compare.allowance.sums import additions, worst_factors
 
 S = TypeVar("S", bound=Spread)
 
@@ -43,8 +43,7 @@ LARGEST_SCALE = 1000
 """A denormal is not brought to order 1 in one factor: the power of two would be infinite."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer(Generic[S]):
+class Layer(NamedTuple, Generic[S]):
     """One layer's operands, and what the pass forward has learnt about them."""
 
     number: int
@@ -68,9 +67,18 @@ class Pass(Generic[S]):
     form: type[S]
     measure: bool = True
 
+    @classmethod
+    def over(
+        cls, arithmetic: Arithmetic, parameters: Values, batch: Batch, values: Values,
+        rule: ActivationRule, reduction: str, form: type[S], *, measure: bool = True,
+    ) -> Self:  # fmt: skip
+        """Return a pass over these numbers, as its form takes them."""
+        parameters, values = form.taken(parameters), form.taken(values)
+        return cls(arithmetic, parameters, batch, values, rule, reduction, form, measure)
+
     def unordered(self) -> Pass[Dense]:
         """Return the same pass entry by entry, with the worst order in every sum."""
-        return Pass(
+        return Pass.over(
             self.arithmetic, self.parameters, self.batch, self.values, self.rule, self.reduction,
             Dense, measure=False,
         )  # fmt: skip
@@ -86,11 +94,10 @@ class Pass(Generic[S]):
         """
         layers = self._layers()
         forward = self._head(layers)
+        gradients = self.form.taken(gradients)
         scale = scale_of(self.values["dlogits"])
         operand = self.form.read(self._scaled("dlogits", scale))
-        sums = batch_sums(
-            self.arithmetic, operand, self.batch, forward.head.weights, measure=self.measure
-        )
+        sums = batch_sums(self.arithmetic, operand, forward.head.weights)
         dh: dict[int, S] = {}
         dz = {len(layers): self._dlogits(forward, scale)}
         found: dict[str, Float] = {}
@@ -101,7 +108,7 @@ class Pass(Generic[S]):
             led = Led.of(np.sqrt(dz[len(layers)].entries()), every=self.form is Dense)
         for layer in reversed(layers):
             i = layer.number
-            carried = dz[i].gathered(layer.h, layer.h_spread, operand, sums.weights)
+            carried = dz[i].gathered(layer.h, layer.h_spread, operand, sums.weights, sums.of_terms)
             made = gradient_allowances(
                 sums, layer.h, operand, carried, gradients[f"w{i}"], gradients[f"b{i}"], scale
             )
@@ -118,8 +125,14 @@ class Pass(Generic[S]):
                 dz[i - 1] = self._sloped(layer, dh[i - 1], scale)
                 operand = self.form.read(self._scaled(f"dz{i - 1}", scale))
         entries = {name: found[name] for name in gradients}
-        again = partial(self.unordered().backward, gradients)
+        again = partial(self._backward_unordered, gradients)
         return Allowances(forward, entries, projections, dh, dz, scale, again)
+
+    def _forward_unordered(self) -> ForwardAllowances:
+        return self.unordered().forward()
+
+    def _backward_unordered(self, gradients: Values) -> Allowances:
+        return self.unordered().backward(gradients)
 
     def _layers(self) -> list[Layer[S]]:
         """Return what the pass forward finds, layer by layer."""
@@ -139,31 +152,31 @@ class Pass(Generic[S]):
             if number < depth:
                 h = self.values[f"h{number}"]
                 spread = z.activated(self.rule, self.values[name], h, self.arithmetic)
-                operand = self.form.read(h)
+                operand = self.form.read(h, bias=True)
         return layers
 
     def _product(self, h: Operand, w: Right, alike: Float | None, z: Real, number: int) -> Product:
         """What `z = h @ w + b` rounds; the bias may come first and be in every partial sum."""
         terms = len(w.entries) + 1
-        bias = self.parameters[f"b{number}"].astype(np.float64)
-        own, of_value = self._own(h, w, terms, z, bias)
-        b = bias * bias * (own_square(additions(terms), 0.0, 1.0) * self.arithmetic.unit**2)
+        bias = widened(self.parameters[f"b{number}"])
+        own, of_value, of_bias = self._own(h, w, terms, z, bias)
+        b = bias * bias
+        b *= of_bias
         b += (terms * self.arithmetic.floor()) ** 2
-        return Product(h.rows, own, w, alike, z, of_value, b)
+        return Product(h.rows, w, own, of_value, alike, z, b)
 
     def _own(
         self, left: Operand, right: Right, terms: int, value: Real, constant: Float | float
-    ) -> tuple[Float, float]:
+    ) -> tuple[Float, float, float]:
         """What the sums of `left @ right`, `value - constant`, round, squared.
 
-        Per squared norm of a row of `left`, (H,), and per squared value.
+        Per squared norm of a row of `left`, (H,), per squared value and per squared constant.
         """
         unit_square = self.arithmetic.unit**2
+        of_terms, of_sum = worst_factors(additions(terms), unit_square)
         if self.measure and len(right.entries) >= INNER:
-            return usual(left, right, value, constant) * unit_square, 0.0
-        times = additions(terms)
-        per_norm, per_value = own_square(times, 1.0, 0.0), own_square(times, 0.0, 1.0)
-        return right.columns * (per_norm * unit_square), per_value * unit_square
+            return usual(left, right, value, constant) * unit_square, 0.0, of_sum
+        return right.columns * of_terms, of_sum, of_sum
 
     def _head(self, layers: list[Layer[S]]) -> ForwardAllowances:
         """The loss, from the last layer's logits."""
@@ -176,7 +189,7 @@ class Pass(Generic[S]):
             {layer.number: layer.z for layer in layers},
             {layer.number - 1: layer.h_spread for layer in layers if layer.h_spread is not None},
             self.arithmetic.tiny,
-            self.unordered().forward,
+            self._forward_unordered,
         )
 
     def _dlogits(self, forward: ForwardAllowances, scale: float) -> S:
@@ -192,10 +205,10 @@ class Pass(Generic[S]):
         """A(dh)**2 of the layer below, for `dh = dz @ w.T`; `right` is `w.T`."""
         terms = len(right.entries)
         value = self._scaled(f"dh{layer.number - 1}", scale)
-        own, of_value = self._own(dz, right, terms, value, 0.0)
+        own, of_value, _ = self._own(dz, right, terms, value, 0.0)
         flushed = np.full(right.entries.shape[1], (terms * self.arithmetic.floor(scale)) ** 2)
         made = Product(
-            dz.rows, own, right, layer.unit_weights, value, of_value, flushed, common, followed
+            dz.rows, right, own, of_value, layer.unit_weights, value, flushed, common, followed
         )
         return self.form.product(spread, made)
 

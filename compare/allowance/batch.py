@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.alike import multiplicities
-from compare.allowance.operands import Float, Operand, Real
+from compare.allowance.operands import Float, Operand, Real, Where
 from compare.allowance.spread import Spread
 
 
@@ -39,6 +39,12 @@ class Batch:
     def often(self) -> Float | None:
         """How often each row of `x` occurs, (N,), or None if all differ."""
         return None if self.identities is None else multiplicities(self.identities)
+
+    @cached_property
+    def by_class(self) -> Where:
+        """The rows sorted by class: the order in which their dlogits add up worst, (N,)."""
+        classes = np.argmax(self.y, axis=0).astype(np.uint16)  # short keys are sorted by digits
+        return np.argsort(classes, kind="stable")
 
     @cached_property
     def soft(self) -> tuple[Float, Float] | None:

@@ -91,7 +91,7 @@ class Dense:
 
     def gathered(
         self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float,
+        of_terms: float, bias: Float | None = None,
     ) -> Gathered:  # fmt: skip
         assert h.square is not None and dz.square is not None
         assert h.sizes is not None and dz.sizes is not None
@@ -106,8 +106,10 @@ class Dense:
         terms: Float = h.sizes.T @ dz.sizes  # T
         terms *= terms
         terms *= of_terms
+        if bias is not None:
+            terms[-1] = bias
         square += terms
-        return Gathered(square, sum(shared), bias_shared, h.columns, None, terms.__getitem__)
+        return Gathered(square, sum(shared), bias_shared, h.columns, terms.__getitem__)
 
     def entries(self) -> Float:
         return self.square

@@ -15,17 +15,18 @@ import numpy as np
 
 from compare.allowance.alike import largest_multiplicity
 from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.batch import Batch
 from compare.allowance.crowds import crowding
 from compare.allowance.operands import Float, Operand, Real
+from compare.allowance.partial import measured_totals
 from compare.allowance.spread import Gathered
-from compare.allowance.squares import blocks
-from compare.allowance.sums import (
-    SHORT,
-    of_alike_terms,
-    over_batch,
-    own_square_of_known,
-    worst_factors,
-)
+from compare.allowance.squares import blocks, column_sizes
+from compare.allowance.sums import OF_RESULT, SHORT, of_alike_terms, over_batch, worst_factors
+
+LONG = 64
+"""From this many samples on the partial sums of biases are looked at, if there are few terms:"""
+CHEAP = 1 << 16
+"""at most so many."""
 
 
 class Sums(NamedTuple):
@@ -37,11 +38,29 @@ class Sums(NamedTuple):
     """
 
     arithmetic: Arithmetic
+    samples: int
     weights: Float | None
     crowded: bool
     times: float
     of_terms: float
     of_sum: float
+
+
+def bias_rounding(sums: Sums, batch: Batch, dz: Operand, db: Float) -> Float | None:
+    """Return the part of own**2 that the terms of `db = sum_n dz_n` make, (fan_out,), or None.
+
+    Partial sums are looked at in the order of the batch and class by class, where that is cheap
+    and T is not known. P**2 is at least S**2 / 3, so it also counts what all sums are allowed for
+    S**2.
+    """
+    if dz.square is not None or sums.samples < LONG or dz.entries.size > CHEAP:
+        return None
+    partial = measured_totals(dz.entries)
+    np.maximum(partial, measured_totals(dz.entries[batch.by_class]), out=partial)
+    own: Float = (sums.times * partial + OF_RESULT * db * db) * sums.arithmetic.unit**2
+    own -= sums.of_sum * db * db
+    of_norms = sums.of_terms * sums.samples * dz.columns
+    return np.minimum(np.maximum(own, 0.0), of_norms)
 
 
 class GradientAllowances(NamedTuple):
@@ -57,27 +76,46 @@ def batch_sums(arithmetic: Arithmetic, dlogits: Operand, weights: Float | None) 
     """Return what the sums over this batch have in common; `dlogits`: (N, K)."""
     count, crowded = len(dlogits.entries), False
     if count > SHORT:
-        digits = arithmetic.roundoff * np.sqrt(count * dlogits.columns)
+        digits = arithmetic.roundoff * column_sizes(dlogits.entries)
         crowded = crowding(dlogits.entries, digits) is not None
     times = over_batch(count)
-    return Sums(arithmetic, weights, crowded, times, *worst_factors(times, arithmetic.unit**2))
+    factors = worst_factors(times, arithmetic.unit**2)
+    return Sums(arithmetic, count, weights, crowded, times, *factors)
 
 
 def gradient_allowances(
-    sums: Sums, h: Operand, dz: Operand, carried: Gathered, dw: Real, db: Real, scale: float
+    sums: Sums, h: Operand, dz: Operand, carried: Gathered, dw: Real, db: Float, scale: float
 ) -> GradientAllowances:
-    """Return the allowances of `dw = h.T @ dz` and `db = sum_n dz_n`; dz is multiplied by scale.
+    """Return the allowances of `dw = h.T @ dz` and `db = sum_n dz_n`.
 
-    Block by block: of a large layer, only what was carried and the result are ever whole.
+    All but `dw` and the result are multiplied by `scale`.
     """
-    floor = len(dz.entries) * sums.arithmetic.floor(scale)
-    bias = db.astype(np.float64) * scale
-    more = equal_terms(sums, h, dz, carried, bias)
     total = carried.square  # (fan_in + 1, fan_out), and in the end the allowances
-    if carried.bias_sizes is not None:
-        total[-1] += known_rounding(sums, carried.bias_sizes, bias)
-    rows = np.zeros((3, len(total)))  # of each row: S**2, A**2 S**2, and what alike terms add
-    ones = np.ones(len(db))
+    more = equal_terms(sums, h, dz, carried, db)
+    rows = into_allowances(sums, carried, more, dw, db, scale)
+    units = largest_multiplicity(dz.columns)
+    both = units * largest_multiplicity(carried.columns[:-1])
+    norm, independent, shared = np.add.reduce(rows[:, :-1], axis=1).tolist()
+    bias_norm, bias_independent, bias_more = rows[:, -1].tolist()
+    return GradientAllowances(
+        total[:-1],
+        total[-1],
+        projection_allowance(carried.shared + shared, independent * both, norm),
+        projection_allowance(carried.bias_shared + bias_more, bias_independent * units, bias_norm),
+    )
+
+
+def into_allowances(
+    sums: Sums, carried: Gathered, more: EqualTerms | None, dw: Real, db: Float, scale: float
+) -> Float:
+    """Add what is missing to the squares that were carried in, and take the root, in place.
+
+    Block by block: of a large layer, only these squares are ever whole. Returns of each row S**2,
+    A**2 S**2 and what equal terms add, (3, fan_in + 1).
+    """
+    total, ones = carried.square, np.ones(len(db))
+    rows = np.zeros((3, len(total)))
+    floor = sums.samples * sums.arithmetic.floor(scale)
     for part, block in blocks(total):
         square = squared(dw, db, part, scale)
         own = square * sums.of_sum
@@ -93,32 +131,17 @@ def gradient_allowances(
         block += floor
         if scale != 1.0:
             block /= scale
-    units = largest_multiplicity(dz.columns)
-    both = units * largest_multiplicity(carried.columns[:-1])
-    norm, independent, shared = np.add.reduce(rows[:, :-1], axis=1).tolist()
-    bias_norm, bias_independent, bias_more = rows[:, -1].tolist()
-    return GradientAllowances(
-        total[:-1],
-        total[-1],
-        projection_allowance(carried.shared + shared, independent * both, norm),
-        projection_allowance(carried.bias_shared + bias_more, bias_independent * units, bias_norm),
-    )
+    return rows
 
 
-def known_rounding(sums: Sums, sizes: Float, totals: Float) -> Float:
-    """Return own**2 of sums whose T is known, less what all sums are allowed for S**2."""
-    own = own_square_of_known(sums.times, sizes, totals) * sums.arithmetic.unit**2
-    return np.maximum(own - sums.of_sum * totals * totals, 0.0)
-
-
-def squared(dw: Real, db: Real, part: slice, scale: float) -> Float:
-    """Return the squares of some rows of `[dw, db]`, multiplied by `scale`."""
+def squared(dw: Real, db: Float, part: slice, scale: float) -> Float:
+    """Return the squares of some rows of `[dw, db]`; db is multiplied by `scale`, dw is not yet."""
     rows = dw[part]
     square = np.empty((min(part.stop, len(dw) + 1) - part.start, len(db)))
     square[: len(rows)] = rows
-    square[len(rows) :] = db  # no row, or the last one
     if scale != 1.0:
-        square *= scale
+        square[: len(rows)] *= scale
+    square[len(rows) :] = db  # no row, or the last one
     square *= square
     return square
 
@@ -175,10 +198,11 @@ def equal_terms(
 
 
 def projection_allowance(shared: float, independent: float, norm: float) -> float:
-    """Return A(<d, g> / <g, g>); `norm` is <g, g>, `independent` the sum of own**2 g**2.
+    """Return A(<d, g> / <g, g>); `norm` is <g, g>, `independent` the sum of A**2 g**2.
 
     A sum's own rounding is independent from entry to entry, unless columns are alike: it adds in
-    squares. What entries share, `shared`, is bounded by Cauchy and Schwarz.
+    squares. What entries share, `shared`, is bounded by Cauchy and Schwarz; whether they do is not
+    asked, so what was carried in counts both ways.
     """
     if norm == 0.0:
         return inf

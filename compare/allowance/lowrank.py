@@ -14,7 +14,6 @@ from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Gathered, Product, Slope, distance
 from compare.allowance.squares import (
     blocks,
-    column_sizes,
     largest_quotients,
     row_squares,
     squared_products,
@@ -22,8 +21,6 @@ from compare.allowance.squares import (
 
 EXACT = 32
 """Layers of up to so many units keep every entry where a rule is not of rank one."""
-CHEAP = 1 << 16
-"""Up to so many entries of dz are added up for the bias, without their signs."""
 ROUNDED_UP = 1 + 2.0**-20
 """What is rounded to float32 and multiplied by this is not below what it was."""
 
@@ -108,7 +105,7 @@ class LowRank:
 
     def gathered(
         self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float,
+        of_terms: float, bias: Float | None = None,
     ) -> Gathered:  # fmt: skip
         rank = len(self.columns)
         beside = np.empty((rank + 1, self.rows.shape[1]))
@@ -123,9 +120,8 @@ class LowRank:
         columns = sums[-1].copy()
         sums[-1] *= of_terms
         square = sums.T @ np.concatenate((self.columns, dz.columns[None]))
-        bias_sizes = column_sizes(dz.entries) if dz.entries.size <= CHEAP else None
-        if bias_sizes is not None:
-            np.matmul(sums[:-1, -1], self.columns, out=square[-1])
+        if bias is not None:
+            np.add(sums[:-1, -1] @ self.columns, bias, out=square[-1])
         if h_spread is not None:
             left = h_spread.rows if weights is None else h_spread.rows * weights
             product = squared_products(dz.entries, dz.rows, left)
@@ -134,9 +130,12 @@ class LowRank:
             shared += np.add.reduce(h_spread.columns, axis=1) @ np.add.reduce(product, axis=1)
 
         def terms(part: slice) -> Float:
-            return np.asarray(np.multiply.outer(sums[-1, part], dz.columns))
+            rows: Float = np.multiply.outer(sums[-1, part], dz.columns)
+            if bias is not None and part.indices(len(columns))[1] == len(columns):
+                rows[-1] = bias
+            return rows
 
-        return Gathered(square, float(shared), bias_shared, columns, bias_sizes, terms)
+        return Gathered(square, float(shared), bias_shared, columns, terms)
 
     def _dense(self) -> Dense:
         return Dense(self.entries())

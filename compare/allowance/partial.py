@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from compare.allowance.squares import safe
+from compare.allowance.squares import column_squares, safe
 from compare.allowance.sums import OF_TERMS
 
 Float = NDArray[np.float64]
@@ -58,6 +58,14 @@ def measured(left: Blocked, right: Blocked) -> Float:
     """Return P**2 of every sum `sum_n left_nf right_nh`, (F, H), in the order of the n."""
     sums = np.matmul(left.entries.swapaxes(1, 2), right.entries)  # (B, F, H)
     return followed(sums, left.squares.T @ right.squares)  # these are at least T**2
+
+
+def measured_totals(terms: Real) -> Float:
+    """Return P**2 of every column's sum, (H,), of `terms`, (n, H), in their order."""
+    blocked = Blocked.of(terms).entries
+    size = blocked.shape[1]
+    sums = np.ones(size, terms.dtype) @ blocked  # (B, H)
+    return followed(sums, column_squares(terms) * size)
 
 
 def followed(sums: Real, terms: Float) -> Float:

@@ -83,15 +83,13 @@ class Gathered(NamedTuple):
 
     `square` is what was carried in, and what the sums themselves round by their terms, of which
     `terms` returns some rows; `shared` and `bias_shared` are the totals of what was carried in;
-    `columns` are the sums of squares of the columns of `[h, 1]`, (fan_in + 1,). `bias_sizes`: T of
-    the sums of the bias, (fan_out,), or None; then `square` does not contain what they round.
+    `columns` are the sums of squares of the columns of `[h, 1]`, (fan_in + 1,).
     """
 
     square: Float
     shared: float
     bias_shared: float
     columns: Float
-    bias_sizes: Float | None
     terms: Callable[[slice], Float]
 
 
@@ -130,10 +128,10 @@ class Spread(Protocol):
 
     def gathered(
         self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float,
+        of_terms: float, bias: Float | None = None,
     ) -> Gathered:  # fmt: skip
         """Return `[h, 1]**2.T @ self + [h_spread, 0].T @ (dz**2 + self)`, rows weighted, and
-        `of_terms` times T**2 of the sums."""
+        `of_terms` times T**2 of the sums, or `bias` in the last row if that is known."""
 
     def entries(self) -> Float:
         """Return the squared allowances, (N, H)."""

@@ -74,7 +74,7 @@ def column_squares(array: Real) -> Float:
 
 def column_sizes(array: Real) -> Float:
     """Return `sum_i |array_ij|`, (H,)."""
-    return np.asarray(np.abs(array).T @ np.ones(len(array), array.dtype), dtype=np.float64)
+    return np.asarray(np.add.reduce(np.abs(array), dtype=np.float64))
 
 
 def safe(squares: Real) -> NDArray[np.bool_]:

@@ -67,14 +67,6 @@ def own_square(times: Float | float, terms: Float | float, total: Float | float)
     return times * (OF_TERMS * terms + OF_SUM * total) + OF_RESULT * total
 
 
-def own_square_of_known(times: float, sizes: Float, totals: Float) -> Float:
-    """Return the same where T itself is known, (H,), from the closed form; `totals`: S."""
-    share = np.abs(totals)
-    share = np.minimum(np.divide(share, sizes, out=np.zeros_like(share), where=sizes > 0), 1.0)
-    found: Float = sizes * sizes * (((1 + share) ** 3 / 4 - share**3) * (times / 3))
-    return found + OF_RESULT * totals * totals
-
-
 def worst_factors(times: float, unit_square: float) -> tuple[float, float]:
     """Return the factors of T**2 and of S**2 in the same `own**2`."""
     return OF_TERMS * times * unit_square, (OF_SUM * times + OF_RESULT) * unit_square

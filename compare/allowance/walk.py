@@ -25,7 +25,7 @@ from compare.allowance.batch import Batch
 from compare.allowance.dense import Dense, widened
 from compare.allowance.followed import Led
 from compare.allowance.found import Allowances, ForwardAllowances
-from compare.allowance.gradients import batch_sums, gradient_allowances
+from compare.allowance.gradients import batch_sums, bias_rounding, gradient_allowances
 from compare.allowance.head import head_allowances
 from compare.allowance.inner import usual
 from compare.allowance.operands import INNER, Float, Operand, Real, Right, Values
@@ -108,10 +108,12 @@ class Pass(Generic[S]):
             led = Led.of(np.sqrt(dz[len(layers)].entries()), every=self.form is Dense)
         for layer in reversed(layers):
             i = layer.number
-            carried = dz[i].gathered(layer.h, layer.h_spread, operand, sums.weights, sums.of_terms)
-            made = gradient_allowances(
-                sums, layer.h, operand, carried, gradients[f"w{i}"], gradients[f"b{i}"], scale
+            dw, db = gradients[f"w{i}"], widened(gradients[f"b{i}"]) * scale
+            bias = bias_rounding(sums, self.batch, operand, db) if self.measure else None
+            carried = dz[i].gathered(
+                layer.h, layer.h_spread, operand, sums.weights, sums.of_terms, bias
             )
+            made = gradient_allowances(sums, layer.h, operand, carried, dw, db, scale)
             found |= {f"w{i}": made.w, f"b{i}": made.b}
             projections |= {f"w{i}": made.w_projection, f"b{i}": made.b_projection}
             if i > 1:

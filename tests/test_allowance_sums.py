@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from compare.allowance import Arithmetic
 from compare.allowance.alike import multiplicities, near_rows, row_identities, row_weights
 from compare.allowance.crowds import crowding
-from compare.allowance.dense import Dense
+from compare.allowance.dense import UNEQUAL, Dense
 from compare.allowance.inner import usual
 from compare.allowance.operands import Right
 from compare.allowance.partial import Blocked, followed, measured, measured_totals
@@ -47,6 +47,15 @@ def test_the_worst_order_bounds_the_partial_sums_of_terms_of_one_size(
     assumed = OF_TERMS * np.abs(terms).sum() ** 2 + OF_SUM * terms.sum() ** 2
     edge = 1 + 3 / len(terms)  # the closed form is that of many terms
     assert np.mean(np.cumsum(terms) ** 2) <= edge * assumed
+
+
+@given(terms=st.lists(st.floats(-1, 1, width=16), min_size=1, max_size=50), sort=st.booleans())
+def test_terms_of_any_sizes_make_no_larger_partial_sums_than_a_dense_network_is_allowed(
+    terms: list[float], sort: bool
+) -> None:
+    drawn = np.sort(terms) if sort else np.array(terms)
+    assumed = UNEQUAL * OF_TERMS * np.abs(drawn).sum() ** 2 + OF_SUM * drawn.sum() ** 2
+    assert np.mean(np.cumsum(drawn) ** 2) <= assumed * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(("count", "most"), [(70, 20), (333, 8), (2000, 6)])

@@ -11,9 +11,10 @@ of the other. Let T be the sum of the |terms|; for terms of one size that gives
 
     P**2 = T**2 ((1 + S/T)**3 / 4 - (S/T)**3) / 3 <= T**2 / 8 + 5/8 S**2
 
-(T**2 / 12 if the terms cancel, T**2 / 3 if none does). T is at most the product of the norms; in
-the gradients of small networks it is added up. Long sums over a layer's units are looked at
-instead: see `partial`.
+(T**2 / 12 if the terms cancel, T**2 / 3 if none does). T is at most the product of the norms, and
+far below it where few terms count: in the gradients of small networks it is added up, and 5/12 T**2
+taken, which holds for terms of any size. Long sums over a layer's units are looked at instead: see
+`partial`.
 """
 
 from __future__ import annotations

@@ -110,6 +110,7 @@ class Dense:
         terms: Float = h.sizes.T @ dz.sizes  # T
         terms *= terms
         terms *= UNEQUAL
+        terms[-1] = np.inf  # not for biases: errors of alike samples would show in them
         np.minimum(terms, np.multiply.outer(h.columns, dz.columns), out=terms)
         terms *= of_terms
         if bias is not None:

@@ -23,7 +23,7 @@ from compare.allowance.spread import Gathered
 from compare.allowance.squares import blocks, column_sizes
 from compare.allowance.sums import OF_RESULT, SHORT, of_alike_terms, over_batch, worst_factors
 
-LONG = 64
+LONG = 128
 """From this many samples on the partial sums of biases are looked at, if there are few terms:"""
 CHEAP = 1 << 16
 """at most so many."""
@@ -49,11 +49,10 @@ class Sums(NamedTuple):
 def bias_rounding(sums: Sums, batch: Batch, dz: Operand, db: Float) -> Float | None:
     """Return the part of own**2 that the terms of `db = sum_n dz_n` make, (fan_out,), or None.
 
-    Partial sums are looked at in the order of the batch and class by class, where that is cheap
-    and T is not known. P**2 is at least S**2 / 3, so it also counts what all sums are allowed for
-    S**2.
+    Partial sums are looked at in the order of the batch and class by class, where that is cheap.
+    P**2 is at least S**2 / 3, so it also counts what all sums are allowed for S**2.
     """
-    if dz.square is not None or sums.samples < LONG or dz.entries.size > CHEAP:
+    if sums.samples < LONG or dz.entries.size > CHEAP:
         return None
     partial = measured_totals(dz.entries)
     np.maximum(partial, measured_totals(dz.entries[batch.by_class]), out=partial)

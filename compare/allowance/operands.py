@@ -24,7 +24,7 @@ Real = NDArray[np.floating[Any]]
 Where = NDArray[np.intp]
 Values = Mapping[str, Real]
 
-INNER = 128
+INNER = 40
 """From this many units on the partial sums over units are measured, in a few rows."""
 FEW = 8
 """In so many rows of a matrix product the partial sums over its units are measured."""

@@ -14,8 +14,9 @@ from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.operands import Float, Operand, Real, Values, Where
 from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Gathered, Product, Slope, distance
+from compare.allowance.sums import OF_TERMS
 
-UNEQUAL = 10 / 3
+UNEQUAL = 5 / 12 / OF_TERMS
 """No partial sum is larger than (T + |S|) / 2, so 5/12 T**2 + 5/8 S**2 bounds P**2 in any order of
 terms of any sizes. The product of the norms, over 8, is less where the sizes hardly differ."""
 
@@ -37,17 +38,17 @@ class Dense:
 
     @staticmethod
     def taken(values: Values) -> Values:
-        return {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
+        return {name: widened(value) for name, value in values.items()}
 
     @staticmethod
     def read(entries: Real, *, bias: bool = False) -> Operand:
         wide = widened(entries)
         rows = np.asarray(np.vecdot(wide, wide))
-        if bias:
-            both = np.ones((len(wide), wide.shape[1] + 1))
-            both[:, :-1] = wide
-            return Operand(wide, rows, both * both, np.abs(both, out=both))
-        return Operand(wide, rows, wide * wide, np.abs(wide))
+        if not bias:
+            return Operand(wide, rows, wide * wide, np.abs(wide))
+        square = np.ones((len(wide), wide.shape[1] + 1))
+        np.multiply(wide, wide, out=square[:, :-1])
+        return Operand(wide, rows, square, np.abs(wide))
 
     @classmethod
     def product(cls, carried: Self | None, made: Product) -> Self:
@@ -95,7 +96,7 @@ class Dense:
 
     def gathered(
         self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float, bias: Float | None = None,
+        of_terms: float, bias: Float | None,
     ) -> Gathered:  # fmt: skip
         assert h.square is not None and dz.square is not None
         assert h.sizes is not None and dz.sizes is not None
@@ -107,11 +108,11 @@ class Dense:
                 right *= weights[:, None]
             square[:-1] += h_spread.square.T @ right
         *shared, bias_shared = np.add.reduce(square, axis=1).tolist()
-        terms: Float = h.sizes.T @ dz.sizes  # T
-        terms *= terms
-        terms *= UNEQUAL
-        terms[-1] = np.inf  # not for biases: errors of alike samples would show in them
-        np.minimum(terms, np.multiply.outer(h.columns, dz.columns), out=terms)
+        terms = np.multiply.outer(h.columns, dz.columns)
+        added: Float = h.sizes.T @ dz.sizes  # T, not of biases: errors of alike samples show there
+        added *= added
+        added *= UNEQUAL
+        np.minimum(terms[:-1], added, out=terms[:-1])
         terms *= of_terms
         if bias is not None:
             terms[-1] = bias

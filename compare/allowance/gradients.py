@@ -46,22 +46,6 @@ class Sums(NamedTuple):
     of_sum: float
 
 
-def bias_rounding(sums: Sums, batch: Batch, dz: Operand, db: Float) -> Float | None:
-    """Return the part of own**2 that the terms of `db = sum_n dz_n` make, (fan_out,), or None.
-
-    Partial sums are looked at in the order of the batch and class by class, where that is cheap.
-    P**2 is at least S**2 / 3, so it also counts what all sums are allowed for S**2.
-    """
-    if sums.samples < LONG or dz.entries.size > CHEAP:
-        return None
-    partial = measured_totals(dz.entries)
-    np.maximum(partial, measured_totals(dz.entries[batch.by_class]), out=partial)
-    own: Float = (sums.times * partial + OF_RESULT * db * db) * sums.arithmetic.unit**2
-    own -= sums.of_sum * db * db
-    of_norms = sums.of_terms * sums.samples * dz.columns
-    return np.minimum(np.maximum(own, 0.0), of_norms)
-
-
 class GradientAllowances(NamedTuple):
     """A(dw), (fan_in, fan_out), A(db), (fan_out,), and the allowances of their projections."""
 
@@ -80,6 +64,22 @@ def batch_sums(arithmetic: Arithmetic, dlogits: Operand, weights: Float | None) 
     times = over_batch(count)
     factors = worst_factors(times, arithmetic.unit**2)
     return Sums(arithmetic, count, weights, crowded, times, *factors)
+
+
+def bias_rounding(sums: Sums, batch: Batch, dz: Operand, db: Float) -> Float | None:
+    """Return the part of own**2 that the terms of `db = sum_n dz_n` make, (fan_out,), or None.
+
+    Partial sums are looked at in the order of the batch and class by class, where that is cheap.
+    P**2 is at least S**2 / 3, so it also counts what all sums are allowed for S**2.
+    """
+    if sums.samples < LONG or dz.entries.size > CHEAP:
+        return None
+    partial = measured_totals(dz.entries)
+    np.maximum(partial, measured_totals(dz.entries[batch.by_class]), out=partial)
+    own: Float = (sums.times * partial + OF_RESULT * db * db) * sums.arithmetic.unit**2
+    own -= sums.of_sum * db * db
+    of_norms = sums.of_terms * sums.samples * dz.columns
+    return np.minimum(np.maximum(own, 0.0), of_norms)
 
 
 def gradient_allowances(
@@ -148,12 +148,14 @@ def squared(dw: Real, db: Float, part: slice, scale: float) -> Float:
 class EqualTerms(NamedTuple):
     """What equal and nearly equal terms add to own**2, as a factor: they err alike.
 
-    Rows that occur several times count by their share of each column of dz, `often`, (fan_out,).
-    Products of nearly equal factors are nearly equal: where `left` is, (fan_in + 1,), `right`,
-    (fan_out,), may be too.
+    A sum of so many `terms` counts as so many `roundings` if they are all different. Rows that
+    occur several times count by their share of each column of dz, `often`, (fan_out,). Products of
+    nearly equal factors are nearly equal: where `left` is, (fan_in + 1,), `right`, (fan_out,), may
+    be too.
     """
 
     terms: int
+    roundings: float
     often: Float
     left: Float
     right: Float
@@ -164,7 +166,7 @@ class EqualTerms(NamedTuple):
         alike *= self.terms
         alike += self.often
         more: Float = np.asarray(of_alike_terms(self.terms, alike))
-        more /= over_batch(self.terms)
+        more /= self.roundings
         return more
 
 
@@ -184,7 +186,7 @@ def equal_terms(
     crowd = None
     if sums.crowded:
         bias = carried.terms(slice(-1, None))[0] + sums.of_sum * np.square(db)
-        size = np.sqrt(bias / over_batch(count)) / sums.arithmetic.unit
+        size = np.sqrt(bias / sums.times) / sums.arithmetic.unit
         crowd = crowding(dz.entries, 2 * size * sums.arithmetic.roundoff)
     if crowd is not None:
         left[:], right = 1.0, crowd.alike
@@ -193,7 +195,7 @@ def equal_terms(
             left[:-1] = 0.0 if close is None else close.alike
     if sums.weights is None and crowd is None:
         return None
-    return EqualTerms(count, often, left, right)
+    return EqualTerms(count, sums.times, often, left, right)
 
 
 def projection_allowance(shared: float, independent: float, norm: float) -> float:

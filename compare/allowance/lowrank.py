@@ -12,12 +12,7 @@ from compare.allowance.dense import Dense, widened
 from compare.allowance.operands import Float, Operand, Real, Values, Where
 from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Gathered, Product, Slope, distance
-from compare.allowance.squares import (
-    blocks,
-    largest_quotients,
-    row_squares,
-    squared_products,
-)
+from compare.allowance.squares import blocks, largest_quotients, row_squares, squared_products
 
 EXACT = 32
 """Layers of up to so many units keep every entry where a rule is not of rank one."""
@@ -105,7 +100,7 @@ class LowRank:
 
     def gathered(
         self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float, bias: Float | None = None,
+        of_terms: float, bias: Float | None,
     ) -> Gathered:  # fmt: skip
         rank = len(self.columns)
         beside = np.empty((rank + 1, self.rows.shape[1]))

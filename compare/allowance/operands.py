@@ -53,8 +53,8 @@ class Picked:
 class Operand:
     """A matrix that is multiplied, (N, H): its entries, and the sums of squares of its rows, (N,).
 
-    `square` and `sizes`, where they are stored: squares and absolute values of the entries; of a
-    layer's input, (N, H + 1), with the bias as the weight of an input of 1.
+    `square` and `sizes`, where they are stored: squares and absolute values of the entries. Squares
+    of a layer's input are (N, H + 1), with the bias as the weight of an input of 1.
     """
 
     entries: Real

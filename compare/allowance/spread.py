@@ -128,7 +128,7 @@ class Spread(Protocol):
 
     def gathered(
         self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float, bias: Float | None = None,
+        of_terms: float, bias: Float | None,
     ) -> Gathered:  # fmt: skip
         """Return `[h, 1]**2.T @ self + [h_spread, 0].T @ (dz**2 + self)`, rows weighted, and
         `of_terms` times T**2 of the sums, or `bias` in the last row if that is known."""

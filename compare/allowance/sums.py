@@ -12,9 +12,9 @@ of the other. Let T be the sum of the |terms|; for terms of one size that gives
     P**2 = T**2 ((1 + S/T)**3 / 4 - (S/T)**3) / 3 <= T**2 / 8 + 5/8 S**2
 
 (T**2 / 12 if the terms cancel, T**2 / 3 if none does). T is at most the product of the norms, and
-far below it where few terms count: in the gradients of small networks it is added up, and 5/12 T**2
-taken, which holds for terms of any size. Long sums over a layer's units are looked at instead: see
-`partial`.
+far below it where few terms count: for the weights of small networks it is added up, and 5/12 T**2
+taken where that is less, which holds for terms of any size. Long sums over a layer's units, and
+biases, are looked at instead where that is cheap: see `partial`.
 """
 
 from __future__ import annotations

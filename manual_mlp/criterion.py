@@ -1,0 +1,109 @@
+"""From logits to the number that is minimised: output, loss, reduction, in one value.
+
+    o = output(logits)      L = factor * (1/D) sum_n loss_n(o, t)      t: the targets as they count
+
+D is what the reduction divides by. The sum over rows is a sum of sums over blocks of rows, so D
+and t are asked for once, and a block adds its own part.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from manual_mlp.arrays import Array, entry, require_same_shape
+from manual_mlp.losses import LOSSES
+from manual_mlp.outputs import OUTPUTS
+
+INSIDE = {("softmax", "cross_entropy"): "softmax", ("sigmoid", "bce"): "sigmoid"}
+"""Losses on logits have this inside; as an output it would be applied twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What stands between the logits and the loss.
+
+    `reduction`: "mean" divides by N for cross_entropy and by N K for the others, as torch does;
+    "batch_mean" by N; "sum" by 1. `label_smoothing`, `class_weights` and `ignore_index` belong to
+    cross_entropy, as `torch.nn.CrossEntropyLoss` has them for class numbers: with the last two the
+    mean divides by the total weight of the rows that count, and targets are one-hot.
+
+    Raises `ValueError` for an unknown name, and for settings that exclude each other.
+    """
+
+    loss: str = "cross_entropy"
+    output: str = "identity"
+    reduction: str = "mean"
+    loss_factor: float = 1.0
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
+    ignore_index: int | None = None
+
+    def __post_init__(self) -> None:
+        entry(LOSSES, self.loss, "loss")
+        entry(OUTPUTS, self.output, "output")
+        entry(dict.fromkeys(("mean", "batch_mean", "sum")), self.reduction, "reduction")
+        if inside := INSIDE.get((self.output, self.loss)):
+            raise ValueError(
+                f"{self.loss} takes logits and has the {inside} inside; with the output {inside} "
+                "it would be applied twice: leave the output at identity"
+            )
+        special = self.label_smoothing or self.class_weights or self.ignore_index is not None
+        if special and self.loss != "cross_entropy":
+            raise ValueError(
+                "label_smoothing, class_weights and ignore_index belong to cross_entropy, not to "
+                f"{self.loss}"
+            )
+
+    def counting(self, targets: Array) -> Array:
+        """The targets as they count, (N, K).
+
+            t_nk = w_k ((1 - s) y_nk + s / K)        s: label_smoothing, w: class_weights
+
+        and 0 in the rows whose class is `ignore_index`. Source for s: Szegedy, Vanhoucke, Ioffe,
+        Shlens & Wojna 2016, CVPR, equation 3.
+        """
+        t = targets
+        if self.label_smoothing:
+            t = (1 - self.label_smoothing) * t + self.label_smoothing / t.shape[1]
+        return t * self.weights(targets) if self.weighs else t
+
+    @property
+    def weighs(self) -> bool:
+        """Whether rows or classes count for more or less than 1."""
+        return self.class_weights is not None or self.ignore_index is not None
+
+    def weights(self, targets: Array) -> Array:
+        """What every entry of the targets counts for, (N, K)."""
+        w = np.ones_like(targets)
+        if self.class_weights is not None:
+            w *= np.asarray(self.class_weights, dtype=w.dtype)
+        if self.ignore_index is not None:
+            w[targets.argmax(axis=1) == self.ignore_index] = 0
+        return w
+
+    def divisor(self, targets: Array) -> float:
+        """D, for the whole batch."""
+        if self.reduction == "sum":
+            return 1.0
+        if self.weighs:
+            return float((targets * self.weights(targets)).sum())
+        every_entry = self.reduction == "mean" and not LOSSES[self.loss].rows
+        return float(targets.size if every_entry else len(targets))
+
+    def loss_at(self, logits: Array, targets: Array, divisor: float | None = None) -> float:
+        """L, or the part of these rows if `divisor` is that of a larger batch."""
+        require_same_shape(logits=logits, targets=targets)
+        share = self.loss_factor / (divisor or self.divisor(targets))
+        o = OUTPUTS[self.output].value(logits)  # (N, K)
+        return float(LOSSES[self.loss].terms(o, self.counting(targets)).sum()) * share
+
+    def gradient_at(self, logits: Array, targets: Array, divisor: float | None = None) -> Array:
+        """dlogits = dL/dlogits, (N, K), with `divisor` as in `loss_at`.
+
+        do = factor / D * dloss/do        dlogits = what the output passes back of do
+        """
+        require_same_shape(logits=logits, targets=targets)
+        share = self.loss_factor / (divisor or self.divisor(targets))
+        o = OUTPUTS[self.output].value(logits)  # (N, K)
+        do = LOSSES[self.loss].derivative(o, self.counting(targets)) * share
+        return OUTPUTS[self.output].pull(do, logits, o).astype(logits.dtype)

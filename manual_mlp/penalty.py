@@ -1,0 +1,54 @@
+"""What large weights cost: L1 and L2 terms of the loss, and their gradients.
+
+    R = (l2 / 2 sum w^2 + l1 sum |w|) / M        dR/dw = (l2 w + l1 sign w) / M
+
+M is 1, or N where the term is divided by the rows as the loss is. With l2 / 2 the derivative has no
+factor of 2. Biases are left out, unless all parameters are penalised.
+
+Source: Goodfellow, Bengio & Courville 2016, Deep Learning, section 7.1.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from manual_mlp.arrays import Array, Arrays, entry
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """`penalise`: "weights" or "all" parameters; `penalty_over`: "1" or "rows", M above.
+
+    At a weight of exactly 0 the slope of |w| is taken as 0, as torch has it.
+    """
+
+    l2: float = 0.0
+    l1: float = 0.0
+    penalise: str = "weights"
+    penalty_over: str = "1"
+
+    def __post_init__(self) -> None:
+        entry(dict.fromkeys(("weights", "all")), self.penalise, "penalise")
+        entry(dict.fromkeys(("1", "rows")), self.penalty_over, "penalty_over")
+
+    def penalised(self, name: str) -> bool:
+        """Whether the parameter `name` counts."""
+        return self.penalise == "all" or name.startswith("w")
+
+    def loss_at(self, parameters: Mapping[str, Array], rows: int) -> float:
+        """R."""
+        total = 0.0
+        for name, w in parameters.items():
+            if self.penalised(name):
+                total += self.l2 / 2 * float(np.vdot(w, w)) + self.l1 * float(np.abs(w).sum())
+        return total / (rows if self.penalty_over == "rows" else 1)
+
+    def gradients_at(self, parameters: Mapping[str, Array], rows: int) -> Arrays:
+        """dR/dw of every parameter that counts."""
+        share = 1 / (rows if self.penalty_over == "rows" else 1)
+        return {
+            name: share * (self.l2 * w + self.l1 * np.sign(w))
+            for name, w in parameters.items()
+            if self.penalised(name)
+        }

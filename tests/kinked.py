@@ -40,9 +40,9 @@ class Kinked:
         return (self.x.shape[1], *biases)
 
     def z(self, unit: Unit) -> float:
-        """The pre-activation of a unit, as NumPy computes it."""
+        """The pre-activation of a unit, as the reference computes it."""
         layer, row, number = unit
-        return float(manual_mlp.forward(self.parameters, self.x)[f"z{layer}"][row, number])
+        return float(of_reference(self.parameters, self.x)[f"z{layer}"][row, number])
 
     def gradients(self, slopes: dict[Unit, float]) -> tuple[float, Arrays]:
         """Our loss and gradients, with the slopes of some units chosen by hand."""
@@ -56,11 +56,24 @@ class Kinked:
         return check(self.parameters, self.x, self.targets, loss, gradients)
 
 
+def of_reference(parameters: Arrays, x: Array) -> Arrays:
+    """The reference's `z1, h1, ..., logits`.
+
+    A unit on a kink has a z of 0 up to rounding. Which side of 0 it falls on depends on the
+    processor and on the library: only the side the reference itself took tells which is the other.
+    """
+    depth = len(parameters) // 2
+    sizes = (x.shape[1], *(parameters[f"b{layer}"].size for layer in range(1, depth + 1)))
+    targets = np.zeros((len(x), sizes[-1]), dtype=x.dtype)
+    return Reference(sizes, dtype=x.dtype).evaluate(parameters, x, targets, intermediates=True)[2]
+
+
 def with_slopes(
     parameters: Arrays, x: Array, targets: Array, slopes: dict[Unit, float]
 ) -> tuple[float, Arrays]:
-    """Loss and gradients of a relu network whose slopes at the given units are as given."""
+    """Loss and gradients of a relu network with the given slopes, elsewhere the reference's."""
     values = manual_mlp.forward(parameters, x)
+    sides = of_reference(parameters, x)
     depth = len(parameters) // 2
     dz = manual_mlp.grad_ce(targets, values["logits"])
     gradients: Arrays = {}
@@ -68,7 +81,7 @@ def with_slopes(
         h = values[f"h{layer - 1}"] if layer > 1 else x
         gradients |= {f"w{layer}": h.T @ dz, f"b{layer}": dz.sum(axis=0)}
         if layer > 1:
-            slope = (values[f"z{layer - 1}"] > 0).astype(x.dtype)
+            slope = (sides[f"z{layer - 1}"] > 0).astype(x.dtype)
             for (below, row, unit), chosen in slopes.items():
                 if below == layer - 1:
                     slope[row, unit] = chosen

@@ -26,6 +26,8 @@ from compare.checks.same_point import SamePoint
 from tests.allowed import BIASES_LIKE_WEIGHTS, DTYPES, Array, allowed, network
 from torch_reference import Reference
 
+pytestmark = pytest.mark.rounding
+
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
 U = {name: float(np.finfo(name).eps) / 2 for name in DTYPES}
 

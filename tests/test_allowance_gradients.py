@@ -12,6 +12,8 @@ from compare.allowance.lowrank import LowRank
 from tests.allowed import BIASES_LIKE_WEIGHTS, DTYPES, allowed, network
 from torch_reference import Reference
 
+pytestmark = pytest.mark.rounding
+
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_looking_at_the_partial_sums_of_a_bias_narrows_it_and_nothing_else(dtype: str) -> None:

@@ -32,6 +32,8 @@ from compare.allowance.sums import (
 )
 from compare.allowance.totals import rounding_of_losses, rounding_of_total
 
+pytestmark = pytest.mark.rounding
+
 Array = NDArray[Any]
 DTYPES = ("float64", "float32")
 

@@ -20,6 +20,8 @@ from compare.sides import our_manual
 from tests.faults import SMALL, Array, Function, hooked, side_by_side, with_function
 from tests.kinked import Kinked, kinked
 
+pytestmark = pytest.mark.rounding
+
 OURS = our_manual(SMALL)
 
 

@@ -13,6 +13,8 @@ from compare.data import DataSet
 from compare.result import ExitCode
 from tests.faults import SMALL, small_data
 
+pytestmark = pytest.mark.rounding
+
 HONEST = 0.5
 """Two correct sides stay below this part of the allowance, everywhere."""
 

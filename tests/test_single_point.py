@@ -12,6 +12,8 @@ from compare import BadInput, check
 from manual_mlp import compute_layer, loss_and_gradients
 from tests.kinked import with_slopes
 
+pytestmark = pytest.mark.rounding
+
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 

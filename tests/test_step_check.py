@@ -17,6 +17,8 @@ from compare.checks.step import StepCheck
 from compare.records import Arrays, Record
 from manual_mlp import Record as Moment
 
+pytestmark = pytest.mark.rounding
+
 FORMS = ("velocity", "buffer")
 DTYPES = ("float64", "float32")
 HONEST = 0.5

@@ -24,8 +24,8 @@ class Criterion:
 
     `reduction`: "mean" divides by N for cross_entropy and by N K for the others, as torch does;
     "batch_mean" by N; "sum" by 1. `label_smoothing`, `class_weights` and `ignore_index` belong to
-    cross_entropy, as `torch.nn.CrossEntropyLoss` has them for class numbers: with the last two the
-    mean divides by the total weight of the rows that count, and targets are one-hot.
+    cross_entropy, as `torch.nn.CrossEntropyLoss` has them for class numbers: with the last two
+    "mean" divides by the total weight of the rows that count, and targets are one-hot.
 
     Raises `ValueError` for an unknown name, and for settings that exclude each other.
     """
@@ -85,7 +85,7 @@ class Criterion:
         """D, for the whole batch."""
         if self.reduction == "sum":
             return 1.0
-        if self.weighs:
+        if self.weighs and self.reduction == "mean":
             return float((targets * self.weights(targets)).sum())
         every_entry = self.reduction == "mean" and not LOSSES[self.loss].rows
         return float(targets.size if every_entry else len(targets))

@@ -9,8 +9,9 @@ from typing import Any, Literal, overload
 import numpy as np
 import torch
 from numpy.typing import DTypeLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from torch_reference.criterion import Criterion, Penalty
 from torch_reference.device import find_device
 from torch_reference.layout import (
     Array,
@@ -23,20 +24,21 @@ from torch_reference.layout import (
 )
 from torch_reference.network import Network
 
-REDUCTIONS = ("mean", "sum")
 REMEMBERED = 4  # x and targets, of training and of validation
 
 
 class Reference:
-    """`(parameters, x, targets) -> (loss, gradients)` by `nn.CrossEntropyLoss` and autograd.
+    """`(parameters, x, targets) -> (loss, gradients)` by torch's losses and autograd.
 
         loss = -(1/N) sum_n sum_k targets_nk log softmax(logits)_nk        reduction="mean"
         loss = -      sum_n sum_k targets_nk log softmax(logits)_nk        reduction="sum"
 
-    Conventions: `targets` are one-hot or soft rows `(N, K)` of the same dtype as `x (N, F)`, and
-    mean divides by N, not by N·K (an integer target would select another code path of torch).
-    Parameters and gradients are `w (fan_in, fan_out)` and `b (fan_out,)`, C-contiguous NumPy arrays
-    of `dtype`.
+    unless `criterion` is another one; `penalty` is added to it.
+
+    Conventions: `targets` are rows `(N, K)` of the same dtype as `x (N, F)`, for cross-entropy
+    one-hot or soft ones, and its mean divides by N, not by N·K (an integer target would select
+    another code path of torch). Parameters and gradients are `w (fan_in, fan_out)` and
+    `b (fan_out,)`, the latter only with `bias`, C-contiguous NumPy arrays of `dtype`.
 
     Traps: the parameters are copied in at every call, so a result never depends on the call before.
     On a device other than the CPU `x` and `targets` are recognised by identity and sent once: do
@@ -54,21 +56,31 @@ class Reference:
         reduction: str = "mean",
         dtype: DTypeLike = np.float64,
         device: str = "cpu",
+        criterion: Criterion | None = None,
+        penalty: Penalty | None = None,
+        bias: bool = True,
     ) -> None:
-        if reduction not in REDUCTIONS:
-            names = " and ".join(REDUCTIONS)
-            raise ValueError(f"There is no reduction {reduction!r}; there are {names}.")
         self.sizes = tuple(sizes)
         self.activation = activation
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.device = find_device(device, torch_dtype(dtype))
-        self.criterion = nn.CrossEntropyLoss(reduction=reduction)
+        chosen = Criterion(reduction=reduction) if criterion is None else criterion
+        self.criterion = chosen.to(self.device, torch_dtype(dtype))
+        self.penalty = penalty or Penalty()
+        self.bias = bias
         self._network = self.new_network()
         self._sent: dict[int, tuple[NDArray[Any], Tensor]] = {}
 
     def new_network(self) -> Network:
         """Another network of this kind, for a trainer to own: ours is overwritten at every call."""
-        return Network(self.sizes, self.activation, torch_dtype(self.dtype), self.device)
+        return Network(
+            self.sizes, self.activation, torch_dtype(self.dtype), self.device, bias=self.bias
+        )
+
+    def loss_of(self, network: Network, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss of `network` where its logits are `logits`, with the penalty if there is one."""
+        loss: Tensor = self.criterion(logits, targets)
+        return loss + self.penalty(network.named, len(targets)) if self.penalty else loss
 
     def tensors(self, x: Array, targets: Array) -> tuple[Tensor, Tensor]:
         """`x (N, F)` and `targets (N, K)` on the device; on the CPU they share memory with both."""
@@ -116,7 +128,7 @@ class Reference:
         self._network.load(parameters)
         x_tensor, target_tensor = self.tensors(x, targets)
         stages = self._network.trace(x_tensor)
-        loss: Tensor = self.criterion(stages["logits"], target_tensor)
+        loss = self.loss_of(self._network, stages["logits"], target_tensor)
         named = self._network.named
         shown = stages if intermediates else {}
         slopes = torch.autograd.grad(loss, [*named.values(), *shown.values()])
@@ -125,7 +137,9 @@ class Reference:
         }
         if not intermediates:
             return loss.item(), gradients
-        return loss.item(), gradients, named_stages(stages, slopes[len(named) :])
+        shown_values = named_stages(stages, slopes[len(named) :])
+        shown_values["p"] = to_array(self.criterion.predict(stages["logits"].detach()))
+        return loss.item(), gradients, shown_values
 
     @overload
     def evaluate(
@@ -164,7 +178,7 @@ class Reference:
         x_tensor, target_tensor = self.tensors(x, targets)
         stages = self._network.trace(x_tensor)
         logits = stages["logits"]
-        loss = self.criterion(logits, target_tensor).item()
+        loss = self.loss_of(self._network, logits, target_tensor).item()
         if not intermediates:
             return loss, accuracy(logits, target_tensor)
         shown = {name: to_array(stage) for name, stage in stages.items()}
@@ -182,9 +196,8 @@ class Reference:
 
 
 def named_stages(stages: Mapping[str, Tensor], slopes: Sequence[Tensor]) -> Arrays:
-    """`z1, h1, ..., logits, p` and `dz1, dh1, ..., dlogits` as arrays."""
+    """`z1, h1, ..., logits` and `dz1, dh1, ..., dlogits` as arrays."""
     arrays = {name: to_array(stage) for name, stage in stages.items()}
-    arrays["p"] = to_array(torch.softmax(stages["logits"].detach(), dim=1))
     arrays |= {f"d{name}": to_array(slope) for name, slope in zip(stages, slopes, strict=True)}
     return arrays
 

@@ -4,13 +4,14 @@
 first weights.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import SGD
 
 from torch_reference.layout import Array, Arrays, owned, to_tensor
@@ -48,7 +49,7 @@ def train(
     )
     run = Run(
         network,
-        reference.criterion,
+        partial(reference.loss_of, network),
         optimiser,
         reference.tensors(*training),
         reference.tensors(*validation),
@@ -71,7 +72,7 @@ class Run:
     """What stays the same from update to update."""
 
     network: Network
-    criterion: nn.CrossEntropyLoss
+    loss_of: Callable[[Tensor, Tensor], Tensor]
     optimiser: SGD
     training: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
@@ -87,7 +88,7 @@ class Run:
         x, targets = self.rows(batch)
         self.optimiser.zero_grad(set_to_none=True)
         logits = self.network(x)
-        loss: Tensor = self.criterion(logits, targets)
+        loss = self.loss_of(logits, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         whole = (loss.item(), accuracy(logits, targets)) if x is self.training[0] else None
         return Record(
@@ -117,4 +118,4 @@ class Run:
     def measure(self, x: Tensor, targets: Tensor) -> tuple[float, float]:
         """Loss and accuracy, without a graph."""
         logits = self.network(x)
-        return self.criterion(logits, targets).item(), accuracy(logits, targets)
+        return self.loss_of(logits, targets).item(), accuracy(logits, targets)

@@ -208,7 +208,7 @@ def test_a_device_torch_cannot_use_is_named_in_one_sentence(device: str) -> None
     ("options", "words"),
     [
         ({"activation": "swish"}, "no activation 'swish'; there are relu, tanh, sigmoid, identity"),
-        ({"reduction": "none"}, "no reduction 'none'; there are mean and sum"),
+        ({"reduction": "none"}, "no reduction .none.; there are mean, batch_mean, sum"),
         ({"dtype": np.float16}, "in float32 or float64, not in float16"),
         ({"dtype": np.int64}, "in float32 or float64, not in int64"),
     ],

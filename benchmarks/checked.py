@@ -18,8 +18,8 @@ import manual_mlp
 from benchmarks.problem import RATES, Problem
 from benchmarks.timing import Call
 from compare import check, run_training
+from compare.contracts.experiment import Experiment
 from compare.data import DataSet, Split
-from compare.experiment import Experiment
 from torch_reference import Reference
 
 WARM_UP = 3

@@ -12,7 +12,7 @@ from benchmarks.problem import Problem
 
 MEASURED = """
 import resource, sys
-import numpy as np, torch, manual_mlp, torch_reference, compare.side_by_side
+import numpy as np, torch, manual_mlp, torch_reference, compare.examine.training
 import torch._dynamo  # torch imports it when the first optimiser is made
 from benchmarks.checked import checked_epochs
 from benchmarks.problem import draw

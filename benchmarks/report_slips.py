@@ -26,8 +26,8 @@ from benchmarks.slips import (
     right,
     w_h_for_w_o,
 )
-from compare.experiment import Experiment
-from compare.inputs import Inputs, draw_inputs
+from compare.contracts.experiment import Experiment
+from compare.points.inputs import Inputs, draw_inputs
 from manual_mlp.arrays import Array, Arrays
 
 EXPERIMENT = Experiment()

@@ -14,7 +14,7 @@ from benchmarks import checked, footprint, numpy_contenders, torch_contenders
 from benchmarks.machine import machine
 from benchmarks.problem import SHAPES, Problem, draw, label
 from benchmarks.timing import Timing, Turn, in_turns, interleave, one_turn
-from compare.threads import given_threads, worthwhile_threads
+from compare.examine.threads import given_threads, worthwhile_threads
 
 DTYPES = ("float32", "float64")
 COMPILED = "torch compiled"

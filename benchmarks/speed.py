@@ -16,7 +16,7 @@ from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from compare.idle_threads import SHORT_WAITS
+from compare.command.idle_threads import SHORT_WAITS
 
 SECTIONS = ("gradients", "checks", "memory")
 Row = dict[str, Any]

@@ -11,24 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compare.errors import BadInput
-    from compare.experiment import Experiment
-    from compare.result import Disagreement, Result, Verdict
-    from compare.side_by_side import Progress, run_training
-    from compare.sides import Manual
-    from compare.single_point import assert_gradients_match, check
+    from compare.contracts.errors import BadInput
+    from compare.contracts.experiment import Experiment
+    from compare.contracts.result import Disagreement, Result, Verdict
+    from compare.examine.point import assert_gradients_match, check
+    from compare.examine.sides import Manual
+    from compare.examine.training import Progress, run_training
 
 HOME = {
-    "BadInput": "errors",
-    "Disagreement": "result",
-    "Experiment": "experiment",
-    "Manual": "sides",
-    "Progress": "side_by_side",
-    "Result": "result",
-    "Verdict": "result",
-    "assert_gradients_match": "single_point",
-    "check": "single_point",
-    "run_training": "side_by_side",
+    "BadInput": "contracts.errors",
+    "Disagreement": "contracts.result",
+    "Experiment": "contracts.experiment",
+    "Manual": "examine.sides",
+    "Progress": "examine.training",
+    "Result": "contracts.result",
+    "Verdict": "contracts.result",
+    "assert_gradients_match": "examine.point",
+    "check": "examine.point",
+    "run_training": "examine.training",
 }
 __all__ = [
     "BadInput",

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
 
 if TYPE_CHECKING:
-    from compare.records import Implementation
-    from compare.result import Result
+    from compare.contracts.records import Implementation
+    from compare.contracts.result import Result
 
 OPTION = "--crosscheck-artifacts"
 
@@ -66,8 +66,8 @@ class CrossCheck:
         returns something else, and for options that do not fit.
         """
         __tracebackhide__ = True
-        from compare.result import Disagreement
-        from compare.single_point import check
+        from compare.contracts.result import Disagreement
+        from compare.examine.point import check
 
         options |= {"hidden": hidden, "activation": activation, "dtype": dtype, "seed": seed}
         try:

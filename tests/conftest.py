@@ -6,7 +6,7 @@ must not depend on it.
 
 import random
 
-from compare.idle_threads import let_idle_threads_sleep
+from compare.command.idle_threads import let_idle_threads_sleep
 
 let_idle_threads_sleep()  # before NumPy is loaded
 

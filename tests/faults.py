@@ -19,15 +19,15 @@ from torch import Tensor
 
 import manual_mlp
 from compare import Experiment, Manual, Result
+from compare.contracts.records import Arrays, Record
+from compare.contracts.result import ExitCode
 from compare.data import DataSet, Split
-from compare.inputs import Inputs, draw_inputs
-from compare.judge import Judge
-from compare.naming import Named
-from compare.records import Arrays, Record
-from compare.result import ExitCode
-from compare.side_by_side import watch
-from compare.sides import build_reference, manual_records, our_manual, reference_records
-from compare.threads import given_threads
+from compare.examine.sides import build_reference, manual_records, our_manual, reference_records
+from compare.examine.threads import given_threads
+from compare.examine.training import watch
+from compare.judge.naming import Named
+from compare.judge.run import Judge
+from compare.points.inputs import Inputs, draw_inputs
 from torch_reference import Reference
 from torch_reference.network import Network
 
@@ -37,7 +37,7 @@ Wrap = Callable[[Iterator[Record]], Iterator[Record]]
 Given = Callable[[Inputs], Inputs]
 Function = Callable[..., Any]
 
-NAMING = "compare.conclusion.name_mistake"
+NAMING = "compare.judge.conclusion.name_mistake"
 
 SMALL = Experiment(hidden=(5,), epochs=6, learning_rate=0.2, threads=1)
 """With `small_data`: 23 samples, 7 inputs, 5 hidden units, 3 classes; 6 updates, 7 points."""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.experiment import Experiment
-from compare.result import (
+from compare.contracts.experiment import Experiment
+from compare.contracts.result import (
     Band,
     CheckSummary,
     Curves,

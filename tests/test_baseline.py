@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.contracts.result import Band, Curves, EpochRow, ExitCode, Result, Verdict
 from compare.report import baseline
 from compare.report.baseline.numbers import load, to_document
-from compare.result import Band, Curves, EpochRow, ExitCode, Result, Verdict
 from tests import results
 
 BAND = 4e-15

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from compare.naming import Named
+from compare.judge.naming import Named
 from compare.run import main
 from tests.test_bring_starter import BACK, RIGHT
 
@@ -79,7 +79,7 @@ def _modules_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
 @pytest.fixture
 def undiagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the search for a mistake where it is not what is tested."""
-    monkeypatch.setattr("compare.conclusion.name_mistake", lambda *_: Named())
+    monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
 
 
 class Command:

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compare.bring.dump import check_dump
-from compare.bring.recorder import Recorder
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import Experiment
+from compare.contracts.result import ExitCode, Result, Verdict
 from compare.data import Split, load
-from compare.errors import BadInput
-from compare.experiment import Experiment
-from compare.naming import Named
-from compare.result import ExitCode, Result, Verdict
-from compare.side_by_side import run_training
+from compare.examine.dump.dump import check_dump
+from compare.examine.dump.recorder import Recorder
+from compare.examine.training import run_training
+from compare.judge.naming import Named
 
 Array = NDArray[Any]
 Change = Callable[[Path], Any]
@@ -48,7 +48,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def undiagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the search for a mistake, which takes longest where there is none to find."""
-    monkeypatch.setattr("compare.conclusion.name_mistake", lambda *_: Named())
+    monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
 
 
 @pytest.fixture

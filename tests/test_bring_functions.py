@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compare.bring.function_check import FunctionCheck
-from compare.bring.function_verdict import FunctionVerdict
-from compare.bring.guard import Guard
-from compare.bring.roles import orders_of, role_of
-from compare.result import Verdict
+from compare.contracts.result import Verdict
+from compare.examine.starter.function_check import FunctionCheck
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.roles import orders_of, role_of
+from compare.guard.guard import Guard
 
 Array = NDArray[Any]
 Function = Callable[..., Any]

@@ -22,11 +22,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compare.bring.blame import UserCodeError, code_of, home_of, name_of, return_of
-from compare.bring.deadline import TimedOut, within
-from compare.bring.effects import Notes
-from compare.bring.implementation import GuardedImplementation, GuardedStep
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.guard.blame import UserCodeError, code_of, home_of, name_of, return_of
+from compare.guard.deadline import TimedOut, within
+from compare.guard.effects import Notes
+from compare.guard.implementation import GuardedImplementation, GuardedStep
 from manual_mlp import loss_and_gradients, velocity_step
 
 Array = NDArray[Any]

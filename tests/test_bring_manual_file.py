@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare.bring.blame import UserCodeError
-from compare.bring.manual_file import load
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.guard.blame import UserCodeError
+from compare.guard.manual_file import load
 from tests.test_bring_guard import point
 
 RIGHT = """

@@ -20,12 +20,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.bring.blame import UserCodeError
-from compare.bring.blocks import blocks_of
-from compare.bring.cells import Cell
-from compare.bring.guard import Guard
-from compare.bring.source import Opened, Source, open_source
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.examine.starter.blocks import blocks_of
+from compare.examine.starter.cells import Cell
+from compare.examine.starter.source import Opened, Source, open_source
+from compare.guard.blame import UserCodeError
+from compare.guard.guard import Guard
 
 RELU = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0)\n"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from compare import run
-from compare.outcome import Outcome, outcome
+from compare.command.outcome import Outcome, outcome
+from compare.contracts.result import ExitCode, Result
 from compare.report import baseline
-from compare.result import ExitCode, Result
 from tests import results
 from tests.test_command_run import elsewhere, ends_with, report
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from compare.interruption import Interruption
+from compare.command.interruption import Interruption
 
 
 def press() -> None:

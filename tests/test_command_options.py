@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from compare.errors import BadInput
-from compare.experiment import REPORT_PRESET, Experiment
-from compare.options import parse, parser
+from compare.command.options import parse, parser
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import REPORT_PRESET, Experiment
 
 
 def experiment(*arguments: str) -> Experiment:

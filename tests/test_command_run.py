@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from compare import run, side_by_side
-from compare.errors import BadInput
-from compare.experiment import Experiment
+from compare import run
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import Experiment
+from compare.contracts.result import Result
+from compare.examine import training as side_by_side
+from compare.examine.training import Progress
 from compare.report import folder, report_json
-from compare.result import Result
-from compare.side_by_side import Progress
 from tests import results
 
 SMALL = ["--epochs", "2", "--no-plots"]

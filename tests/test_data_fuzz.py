@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compare.contracts.errors import BadInput
 from compare.data import load
-from compare.errors import BadInput
 from tests.data_files import classes, idx_bytes, pixels, refusal
 
 N = 12

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare import check
+from compare.contracts.result import Diagnosis
 from compare.diagnosis import (
     Observation,
     diagnose,
@@ -25,13 +26,12 @@ from compare.diagnosis import (
 )
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case, ratios
-from compare.diagnosis.probes import ORDINARY, on_a_kink, probe, reduced
-from compare.mistakes import plain
+from compare.handbook import plain
+from compare.handbook.planting import bare, plant
 from compare.mistakes.catalogue import named
 from compare.mistakes.fits import rounded
-from compare.mistakes.planting import bare, plant
+from compare.points.diagnostic import ORDINARY, on_a_kink, probe, reduced
 from compare.report.report_json import to_json
-from compare.result import Diagnosis
 from compare.textbook import Pair, Pass
 
 Array = NDArray[Any]

@@ -10,7 +10,7 @@ import pytest
 from compare import Experiment, Result, run_training
 from compare.allowance.squares import length
 from compare.checks.drift import distance, norm_of
-from compare.sides import our_manual
+from compare.examine.sides import our_manual
 from tests.faults import SMALL, hooked, require_blame, side_by_side, small_data, wrong_gradient
 
 pytestmark = pytest.mark.rounding

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare import environment as module
-from compare.environment import environment
+from compare.examine import environment as module
+from compare.examine.environment import environment
 from compare.report.report_json import plain
 
 

@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.contracts.result import Result
 from compare.report.folder import check_folder, draw, save, write_report
-from compare.result import Result
 from tests import results
 
 

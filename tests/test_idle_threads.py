@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from compare.idle_threads import SHORT_WAITS, let_idle_threads_sleep
+from compare.command.idle_threads import SHORT_WAITS, let_idle_threads_sleep
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def test_a_wait_policy_that_the_user_chose_stays_the_only_word(
 def test_the_command_asks_before_either_library_is_loaded() -> None:
     program = """
 import sys
-import compare.idle_threads
+import compare.command.idle_threads
 def asked():
     raise SystemExit(0 if not {"numpy", "torch"} & set(sys.modules) else 1)
-compare.idle_threads.let_idle_threads_sleep = asked
+compare.command.idle_threads.let_idle_threads_sleep = asked
 import compare.run
 compare.run.main([])
 """

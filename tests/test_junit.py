@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.contracts.result import Finding, Result
 from compare.report import junit, summary
-from compare.result import Finding, Result
 from tests import results
 
 ENDINGS: dict[str, Callable[[], Result]] = {

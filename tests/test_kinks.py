@@ -15,10 +15,10 @@ from compare import Experiment, Manual, Result
 from compare.checks.same_point import Examined
 from compare.checks.slopes import Point, apart
 from compare.checks.stages import first_wrong_stage
+from compare.contracts.records import Arrays
 from compare.data import DataSet
-from compare.inputs import draw_inputs
-from compare.records import Arrays
-from compare.sides import our_manual
+from compare.examine.sides import our_manual
+from compare.points.inputs import draw_inputs
 from tests.faults import SMALL, Array, require_blame, side_by_side, small_data, with_function
 from tests.kinked import Kinked, Unit, kinked, moved_onto, of_reference, with_slopes
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from compare.contracts.result import Disagreement
 from compare.report.message import COLUMNS, LINES, one_screen
-from compare.result import Disagreement
 from tests import results
 
 

@@ -12,20 +12,20 @@ import numpy as np
 import pytest
 
 import manual_mlp
+from compare.contracts.errors import BadInput
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
-from compare.errors import BadInput
-from compare.mistakes import plain, plain_step
-from compare.mistakes.__main__ import main
+from compare.handbook import plain, plain_step
+from compare.handbook.command import main
+from compare.handbook.live import run
+from compare.handbook.planting import bare, filled, plant, planted_step, with_slip
+from compare.handbook.wording import equation, markdown, unindented
 from compare.mistakes.calls import CALLS
 from compare.mistakes.catalogue import CATALOGUE, NETWORK, STEP, families, in_words, named
-from compare.mistakes.live import run
 from compare.mistakes.mistake import Mistake, NetworkMistake
-from compare.mistakes.planting import bare, filled, plant, planted_step, with_slip
 from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.start import START
 from compare.mistakes.sums import SUMS
-from compare.mistakes.wording import equation, markdown, unindented
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "mistakes.md"
 SIZES = ((12, 9, 5), (9, 7, 6, 5), (8, 8, 8, 5), (7, 9, 7))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare import Result, check
-from compare.moments import ORDINALS, moment
-from compare.naming import Named
-from compare.probe import SOFT, draw_probes
+from compare.contracts.moments import ORDINALS, moment
+from compare.judge.naming import Named
+from compare.points.probe import SOFT, draw_probes
 from compare.report import junit, message, page, report_json, summary, terminal
 from compare.report.terminal import Terminal
 
@@ -26,7 +26,7 @@ Arrays = dict[str, Array]
 @pytest.fixture(autouse=True)
 def undiagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the search for a mistake, which takes longest where there is none to find."""
-    monkeypatch.setattr("compare.conclusion.name_mistake", lambda *_: Named())
+    monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
 
 
 def wrong_at_the_second_point(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:

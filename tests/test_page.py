@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
+from compare.contracts.result import Result, Verdict, Weak
 from compare.report import page
-from compare.result import Result, Verdict, Weak
 from tests import results
 
 HOSTILE = "<script>alert('1')</script>\x1b[31m&\"" + "x" * 300

@@ -24,10 +24,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from compare.contracts.result import Curves, EpochRow, Result
 from compare.report.page import CAPTIONS
 from compare.report.plots import alt_texts, figures, gradients, heatmap, series, write
 from compare.report.plots.drift import EXPLAINED, sentence
-from compare.result import Curves, EpochRow, Result
 from tests import results
 
 CURVES = ["loss", "accuracy", "gradients", "drift"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import manual_mlp
-from compare.probe import draw_probes
+from compare.points.probe import draw_probes
 
 SIZES = (30, 200, 5)
 

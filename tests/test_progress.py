@@ -6,9 +6,9 @@ import math
 import pytest
 from rich.console import Console
 
+from compare.examine.training import Progress
 from compare.report import progress
 from compare.report.progress import progress_line
-from compare.side_by_side import Progress
 
 
 def shown(*updates: Progress, terminal: bool = True) -> str:

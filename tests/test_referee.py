@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import manual_mlp
 from compare import Experiment, Result
 from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
-from compare.records import Arrays
-from compare.result import ExitCode
-from compare.sides import our_manual
+from compare.contracts.records import Arrays
+from compare.contracts.result import ExitCode
+from compare.examine.sides import our_manual
 from tests.faults import SMALL, Array, Function, hooked, side_by_side, with_function
 from tests.kinked import Kinked, kinked
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compare.mistakes.report_cases import CASES, markdown
+from compare.handbook.report_cases import CASES, markdown
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "report.md"
 SLIPS = {
@@ -46,5 +46,5 @@ def test_nothing_is_named_in(section: str) -> None:
 def test_the_page_of_the_report_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == markdown(), (
         "docs/report.md is not what the code says: "
-        "python -m compare.mistakes.report_cases --markdown > docs/report.md"
+        "python -m compare.handbook.report_cases --markdown > docs/report.md"
     )

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from compare import result as results_module
+from compare.contracts import result as results_module
+from compare.contracts.result import Result
 from compare.report.report_json import SCHEMA, plain, to_json, write_json
-from compare.result import Result
 from tests import results
 
 SCHEMA_DOCUMENT = json.loads(SCHEMA.read_text(encoding="utf-8"))

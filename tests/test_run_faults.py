@@ -16,8 +16,8 @@ import pytest
 
 import manual_mlp
 from compare import Experiment, Manual
-from compare.records import Arrays, Record
-from compare.sides import our_manual
+from compare.contracts.records import Arrays, Record
+from compare.examine.sides import our_manual
 from tests.faults import (
     SMALL,
     Array,

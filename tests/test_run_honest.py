@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from compare import BadInput, Experiment, Progress, Result, run_training
+from compare.contracts.result import ExitCode
 from compare.data import DataSet
-from compare.result import ExitCode
 from tests.faults import SMALL, small_data
 
 pytestmark = pytest.mark.rounding

@@ -16,11 +16,11 @@ import pytest
 from torch import Tensor
 
 from compare import BadInput, run_training
-from compare.inputs import Inputs, draw_inputs
-from compare.naming import UNKNOWN, Named
-from compare.records import Arrays, Record
-from compare.result import ExitCode, Verdict
-from compare.sides import our_manual
+from compare.contracts.records import Arrays, Record
+from compare.contracts.result import ExitCode, Verdict
+from compare.examine.sides import our_manual
+from compare.judge.naming import UNKNOWN, Named
+from compare.points.inputs import Inputs, draw_inputs
 from tests.faults import (
     NAMING,
     SMALL,

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from compare.contracts.result import Result, Weak
 from compare.report import terminal, words
 from compare.report.terminal import Terminal, show, show_files, show_verdict
-from compare.result import Result, Weak
 from tests import results
 
 WAYS_TO_END = (

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare.diagnosis.match import ratios
-from compare.diagnosis.probes import ORDINARY, SOFT, Kind, probe
 from compare.mistakes.catalogue import NETWORK
 from compare.mistakes.mistake import NetworkMistake
+from compare.points.diagnostic import ORDINARY, SOFT, Kind, probe
 from compare.textbook import Override, Pair, Pass, Point, Window, exact
 from compare.textbook.functions import cast, exp, log, log_softmax, mask, softmax, sqrt
 from compare.textbook.pair import occurrences

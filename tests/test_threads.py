@@ -9,8 +9,8 @@ import torch
 
 from compare import Experiment, run_training
 from compare.data import DataSet
-from compare.side_by_side import Progress
-from compare.threads import WORTH_WAKING, given_threads, worthwhile_threads
+from compare.examine.threads import WORTH_WAKING, given_threads, worthwhile_threads
+from compare.examine.training import Progress
 from tests.faults import small_data
 
 QUICK = Experiment(hidden=(5,), epochs=2)

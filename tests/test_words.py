@@ -10,9 +10,9 @@ import pytest
 
 import manual_mlp
 from compare import check
+from compare.contracts.result import Diagnosis, Worst
 from compare.report.plots.heatmap import quoted
 from compare.report.words import diagnosis_line, two_entries
-from compare.result import Diagnosis, Worst
 from tests import results
 
 

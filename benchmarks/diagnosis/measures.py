@@ -19,11 +19,11 @@ from benchmarks.diagnosis.networks import (
     honest,
     planted,
 )
+from compare.contracts.result import Diagnosis
 from compare.diagnosis import Observation, diagnose
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
 from compare.mistakes.catalogue import NETWORK
-from compare.result import Diagnosis
 
 
 @dataclass

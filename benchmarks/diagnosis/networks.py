@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 import manual_mlp
+from compare.contracts.errors import BadInput
 from compare.diagnosis.gradients import probes
-from compare.errors import BadInput
+from compare.handbook.planting import bare, plant
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import Mistake, NetworkMistake
-from compare.mistakes.planting import bare, plant
 from compare.textbook import Point
 
 Implementation = Callable[..., tuple[Any, ...]]

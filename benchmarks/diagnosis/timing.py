@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.diagnosis.measures import Score, names, timed
 from benchmarks.diagnosis.networks import Implementation, Network
 from compare.diagnosis.prediction import BY_NAME
-from compare.mistakes.planting import bare, plant
+from compare.handbook.planting import bare, plant
 
 REPORT = Network((784, 1000, 10), "relu", "mean", "float64", 0)
 EXAMPLES = (

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 import manual_mlp
 from benchmarks.diagnosis.measures import Score, names, timed
 from benchmarks.diagnosis.networks import Network, draw
+from compare.contracts.result import Diagnosis
 from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
+from compare.handbook.plain_run import run
+from compare.handbook.planting import bare, plant, planted_step
 from compare.mistakes.calls import CALLS, CallMistake
 from compare.mistakes.catalogue import STEP
 from compare.mistakes.mistake import Mistake
 from compare.mistakes.order import RECORDS, RecordMistake
-from compare.mistakes.plain_run import run
-from compare.mistakes.planting import bare, plant, planted_step
 from compare.mistakes.reporting import CURVES, REPORTING, CurveMistake
 from compare.mistakes.start import DECLARED, START, StartMistake
 from compare.mistakes.step_mistake import StepMistake
-from compare.result import Diagnosis
 
 Arrays = Mapping[str, NDArray[Any]]
 M = TypeVar("M", bound=Mistake)

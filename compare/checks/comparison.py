@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compare.allowance.squares import DOTTED
-from compare.result import Worst
+from compare.contracts.result import Worst
 
 Float = NDArray[np.float64]
 Allowing = Callable[[slice], Float]

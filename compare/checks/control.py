@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.records import Arrays
+from compare.contracts.records import Arrays
 
 Float = NDArray[np.float64]
 OFF = 100.0

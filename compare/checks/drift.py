@@ -25,7 +25,7 @@ from compare.allowance.squares import length
 from compare.checks.comparison import BLOCK
 from compare.checks.same_point import Examined
 from compare.checks.step import IN_STATE
-from compare.records import Arrays, Record
+from compare.contracts.records import Arrays, Record
 
 
 def together(lengths: Iterable[float]) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.records import Arrays, Implementation
+from compare.contracts.records import Arrays, Implementation
 
 Float = NDArray[np.float64]
 

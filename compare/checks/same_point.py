@@ -26,7 +26,7 @@ from compare.checks.comparison import Comparison, compare_entries, compare_proje
 from compare.checks.kinks import Explanation, explanations
 from compare.checks.slopes import Point, Slopes, Values, substituted
 from compare.checks.weak import HONEST
-from compare.records import Arrays
+from compare.contracts.records import Arrays
 
 if TYPE_CHECKING:
     from torch_reference import Reference

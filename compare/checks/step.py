@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from compare.allowance import Arithmetic
 from compare.checks.comparison import Allowing, Comparison, Float, compare_entries
-from compare.records import Record
+from compare.contracts.records import Record
 
 Real = NDArray[np.floating]
 

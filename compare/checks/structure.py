@@ -1,7 +1,7 @@
 """Structural probes: what must hold of any gradient code, before a single value is judged.
 
 Same call twice, other calls in between, rows in another order, soft targets. Made once, on a
-small batch; form (names, shapes, dtypes) is read by `compare.bring`. What holds only up to rounding
+small batch; form (names, shapes, dtypes) is read by `compare.guard`. What holds only up to rounding
 is a note; what does not is a finding.
 """
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from compare.bring.blame import UserCodeError
 from compare.checks.comparison import Comparison
 from compare.checks.same_point import SamePoint, differences
-from compare.point_judge import PointJudge
-from compare.probe import Probe
-from compare.records import Arrays, Implementation
-from compare.result import Finding
+from compare.contracts.records import Arrays, Implementation
+from compare.contracts.result import Finding
+from compare.guard.blame import UserCodeError
+from compare.judge.point import PointJudge
+from compare.points.probe import Probe
 
 
 @dataclass

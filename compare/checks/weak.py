@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from compare.allowance import Allowances
 from compare.allowance.squares import length
 from compare.checks.comparison import BLOCK
-from compare.result import Weak
+from compare.contracts.result import Weak
 
 Values = Mapping[str, NDArray[np.floating]]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
+from compare.contracts.errors import BadInput
 from compare.data.dataset import DataSet, Split
 from compare.data.digits import load_digits
 from compare.data.folder import read_folder
@@ -16,7 +17,6 @@ from compare.data.idx import read_idx_pair
 from compare.data.npz import ZIP, read_npz
 from compare.data.raw import Pair, reading
 from compare.data.splitting import assemble
-from compare.errors import BadInput
 
 __all__ = ["DataSet", "Split", "load"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.errors import BadInput
 from compare.data.raw import Raw
-from compare.errors import BadInput
 
 
 def as_rows(raw: Raw) -> NDArray[np.float64]:

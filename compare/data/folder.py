@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from compare.contracts.errors import BadInput
 from compare.data.idx import read_idx_pair
 from compare.data.raw import Pair, reading
-from compare.errors import BadInput
 
 
 def read_folder(folder: Path) -> list[Pair]:

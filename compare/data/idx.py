@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.errors import BadInput
 from compare.data.raw import DEFLATE_LIMIT, Pair, Raw, check_not_empty, check_promise, reading
-from compare.errors import BadInput
 
 GZIP = b"\x1f\x8b"
 TYPES: dict[int, np.dtype[Any]] = {

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.errors import BadInput
 from compare.data.raw import Raw
-from compare.errors import BadInput
 
 Numbers = NDArray[np.int64]
 

@@ -16,8 +16,8 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.errors import BadInput
 from compare.data.raw import DEFLATE_LIMIT, Pair, Raw, check_not_empty, check_promise, reading
-from compare.errors import BadInput
 
 IMAGES = ("images", "x", "features", "data", "inputs")
 LABELS = ("labels", "y", "targets", "target")

@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
 
 LARGEST = 2**29
 """Most values of one array: 4 GiB as float64, ten times MNIST."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.errors import BadInput
 from compare.data.dataset import DataSet, Split
 from compare.data.features import as_rows
 from compare.data.labels import as_numbers, count_classes
 from compare.data.raw import Pair
-from compare.errors import BadInput
 
 SEED = 521
 LARGE = 16_000

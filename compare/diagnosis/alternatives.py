@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compare.contracts.result import Diagnosis
 from compare.mistakes.mistake import Mistake
-from compare.result import Diagnosis
 
 Fitting = tuple[Mistake, float | None, float]
 """A mistake that reproduces what was seen, its constant if it has one, its ratio."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compare.contracts.result import Diagnosis, Slip
 from compare.diagnosis.explanation import NOTHING, Explanation
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.places import places
 from compare.diagnosis.search import Finding, adapted, showing
 from compare.diagnosis.separate import separating
-from compare.result import Diagnosis, Slip
 
 
 def answer(found: Sequence[Finding], cases: Sequence[Case]) -> tuple[Diagnosis, ...]:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import Fitting, one_of
 from compare.diagnosis.match import ratios
 from compare.diagnosis.observation import flat
 from compare.mistakes.calls import CALLS, Call, CallMistake, right_argument, right_result
 from compare.mistakes.fits import rounded
-from compare.result import Diagnosis
 from compare.textbook import Pair, Pass, Point, exact
 
 Arrays = dict[str, NDArray[Any]]

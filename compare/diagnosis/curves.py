@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import one_of
 from compare.mistakes.reporting import REPORTING, Curves
-from compare.result import Diagnosis
 from compare.textbook.pair import arithmetic_of
 
 Float = NDArray[np.float64]

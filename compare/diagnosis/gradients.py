@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.answer import answer
 from compare.diagnosis.calls import diagnose_calls
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation, observe
-from compare.diagnosis.probes import KINDS, batch_sizes, beyond_exp, probe, reduced, rows_apart
 from compare.diagnosis.search import search
-from compare.result import Diagnosis
+from compare.points.diagnostic import KINDS, batch_sizes, beyond_exp, probe, reduced, rows_apart
 from compare.textbook import Point
 
 Implementation = Callable[..., tuple[Any, ...]]

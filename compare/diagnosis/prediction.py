@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.explanation import Explanation, Part
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation
 from compare.diagnosis.search import adapted
 from compare.mistakes.catalogue import NETWORK
-from compare.result import Diagnosis
 
 Float = NDArray[np.float64]
 BY_NAME = {mistake.name: mistake for mistake in NETWORK}

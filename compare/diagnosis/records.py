@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.records import Record
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import one_of
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.observation import observe
 from compare.mistakes.order import RECORDS, Moment, RecordMistake
-from compare.records import Record
-from compare.result import Diagnosis
 from compare.textbook import Pass, Point
 
 Array = NDArray[Any]

@@ -9,7 +9,7 @@ import numpy as np
 from compare.diagnosis.explanation import Explanation
 from compare.diagnosis.match import Case, Overrides, ratios
 from compare.diagnosis.places import versions
-from compare.diagnosis.probes import (
+from compare.points.diagnostic import (
     CONFIDENT,
     ORDINARY,
     SOFT,

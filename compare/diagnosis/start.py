@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import one_of
 from compare.mistakes.start import DECLARED, START, Mistaken, Spread
-from compare.result import Diagnosis
 from compare.textbook.pair import arithmetic_of
 
 Arrays = Mapping[str, NDArray[Any]]

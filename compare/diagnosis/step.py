@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.track import RIGHT, Recorded, Settings, Track, Version
 from compare.mistakes.catalogue import STEP
 from compare.mistakes.fits import rounded
 from compare.mistakes.step_mistake import StepMistake
-from compare.result import Diagnosis
 
 Tracks = Sequence[Track]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
 from compare.mistakes.activation import ACTIVATION
 from compare.mistakes.aliasing import IN_PLACE
 from compare.mistakes.calls import CALLS

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.records import Record
 from compare.mistakes.mistake import Mistake
 from compare.mistakes.stale import kept_forward, read_from
-from compare.records import Record
 from compare.textbook import Override, Pass, Point
 
 FAMILY = "batches and order"
@@ -27,7 +27,7 @@ class Moment:
     """One record among the others: `point` is its own point, `data` the training set.
 
     `records` are all that is known of the run's batches. The judge of a run keeps a few records
-    around the first wrong one (`compare.judge.TRAIL`), so there a batch from further away is not
+    around the first wrong one (`judge.run.TRAIL`), so there a batch from further away is not
     recognised; records of whole epochs show every batch.
     """
 

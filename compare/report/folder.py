@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.contracts.result import Result
 from compare.report.report_json import write_json
-from compare.result import Result
 
 REPORT = "report.json"
 DRAWN = {".png", ".svg", ".pdf", ".html"}

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from compare.contracts.result import CheckSummary, Finding, Result, Verdict
 from compare.report import words
 from compare.report.report_json import encode, plain, write_atomically
-from compare.result import CheckSummary, Finding, Result, Verdict
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""

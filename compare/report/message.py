@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
+from compare.contracts.result import Finding, Result
 from compare.report import words
-from compare.result import Finding, Result
 
 LINES, COLUMNS = 24, 100
 LABEL = 12

@@ -18,10 +18,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from compare.contracts.result import EpochRow, Result, Verdict
 from compare.report import plots, words
 from compare.report.plots.style import style
 from compare.report.report_json import encode, plain, write_atomically
-from compare.result import EpochRow, Result, Verdict
 
 PAGE: Final = "report.html"
 DPI: Final = 150

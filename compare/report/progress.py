@@ -18,7 +18,7 @@ from rich.progress import Progress as Bar
 from compare.report.words import ratio
 
 if TYPE_CHECKING:
-    from compare.side_by_side import Progress
+    from compare.examine.training import Progress
 
 PAUSE = 0.1
 """Seconds between two redraws; the eye reads no more than ten numbers a second."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.result import Result
+from compare.contracts.result import Result
 
 FORMAT = 1
 SCHEMA = Path(__file__).with_name("report.schema.json")

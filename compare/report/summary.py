@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.contracts.result import Result, Verdict
 from compare.report import words
-from compare.result import Result, Verdict
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 MARKS = {Verdict.AGREES: "✅", Verdict.DISAGREES: "❌", Verdict.UNDECIDABLE: "❔"}

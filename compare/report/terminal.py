@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from compare.contracts.result import Result, Verdict, Worst
 from compare.report import words
-from compare.result import Result, Verdict, Worst
 
 if TYPE_CHECKING:
     from compare.report.baseline import BaselineReport

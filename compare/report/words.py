@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from compare import moments
-from compare.result import Diagnosis, Finding, Index, Kink, Result, Weak, Worst
+from compare.contracts import moments
+from compare.contracts.result import Diagnosis, Finding, Index, Kink, Result, Weak, Worst
 
 KINDS = {
     "derivative": "the manual gradient is not the derivative of the manual loss",

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.contracts.result import Result, Verdict, Weak
 from compare.report.baseline.numbers import (
     Floats,
     Numbers,
@@ -23,7 +24,6 @@ from compare.report.baseline.numbers import (
     to_document,
 )
 from compare.report.baseline.report import BaselineReport, Change, Moment, Movement
-from compare.result import Result, Verdict, Weak
 
 
 def compare(result: Result, path: Path) -> BaselineReport:

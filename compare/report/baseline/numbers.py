@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.errors import BadInput
+from compare.contracts.errors import BadInput
+from compare.contracts.result import ExitCode, Result
 from compare.report.report_json import plain, render, write_atomically
-from compare.result import ExitCode, Result
 
 FORMAT = 1
 STATES = {

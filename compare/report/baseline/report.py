@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from compare.contracts.result import ExitCode, Verdict, Weak
 from compare.report import words
 from compare.report.report_json import encode
-from compare.result import ExitCode, Verdict, Weak
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from compare.contracts.result import Result
 from compare.report import words
 from compare.report.plots import series
 from compare.report.plots.drift import sentence
 from compare.report.plots.heatmap import gradient_of
-from compare.result import Result
 
 
 def alt_texts(result: Result) -> dict[str, str]:

@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compare.contracts.result import Result, Verdict
 from compare.report.plots import differences, series, style
 from compare.report.plots.series import Curve
-from compare.result import Result, Verdict
 
 WIDE = 5.0
 BAND = "allowance + response to the drift"

@@ -6,10 +6,10 @@ import textwrap
 
 from matplotlib.figure import Figure
 
+from compare.contracts.result import Result, Verdict
 from compare.report import words
 from compare.report.plots import differences, series, style
 from compare.report.plots.series import Curve
-from compare.result import Result, Verdict
 
 EXPLAINED = (
     "Both sides start from equal weights, every gradient agrees where both are evaluated at the "

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from compare.contracts.result import Result
 from compare.report.plots import curves, drift, gradients, heatmap, point, style, taylor
-from compare.result import Result
 
 FIGURES: dict[str, Callable[[Result], Figure | None]] = {
     "loss": curves.loss,

@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from compare.contracts.result import Result
 from compare.report.plots import series, style
 from compare.report.plots.series import Floats
-from compare.result import Result
 
 WEIGHTS: Final = "-"
 BIASES: Final = (0, (3, 1))

@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from compare.contracts.result import Index, Result
 from compare.report.plots import style, vector
 from compare.report.plots.series import HUGE
-from compare.result import Index, Result
 
 Matrix = NDArray[np.floating[Any]]
 CELLS = 160

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compare.contracts.result import Result
 from compare.report.plots import gradients, style
 from compare.report.plots.series import Floats
-from compare.result import Result
 
 TENSORS = 40
 """More than this cannot be read on one picture; the worst are kept."""

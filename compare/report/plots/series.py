@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from compare.contracts.result import EpochRow, Result
 from compare.report.plots import style
-from compare.result import EpochRow, Result
 
 Floats = NDArray[np.float64]
 HUGE = 1e200

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from compare.contracts.result import Result
 from compare.report import words
-from compare.result import Result
 
 STYLE: Final = Path(__file__).parent.parent / "compare.mplstyle"
 

@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compare.contracts.result import Result
 from compare.report.plots import style
 from compare.report.plots.series import Floats
-from compare.result import Result
 
 
 def referee(result: Result) -> Figure | None:

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from compare.contracts.result import Result
 from compare.report.plots import style
-from compare.result import Result
 
 Vector = NDArray[np.floating[Any]]
 

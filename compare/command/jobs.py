@@ -1,0 +1,118 @@
+"""What the command does with somebody else's work: a function, a student's file, a dump.
+
+Each job takes the options of the command and returns a `Result`, so that everything after it
+(terminal, report.json, plots, exit code) is the same as for our own run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import manual_mlp
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import Experiment
+from compare.contracts.result import Result
+from compare.examine.dump.recorder import Recorder
+from compare.guard.manual_file import Loaded, load
+from manual_mlp.loss import accuracy
+
+if TYPE_CHECKING:
+    from compare.examine.sides import Manual
+    from compare.examine.training import Progress
+
+
+def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None]) -> Result:
+    """Do what the options ask for: `--starter`, `--dump`, `--manual`, or a run of our own."""
+    if options.starter is not None:
+        return starter(options)
+    if options.dump is not None:
+        return dump(options)
+    loaded = load(options.manual, timeout=options.timeout) if options.manual else None
+    if loaded is not None and not options.trains:
+        return single_point(loaded, options)
+    return training(loaded, options, on_update)
+
+
+def starter(options: argparse.Namespace) -> Result:
+    """Check a student's file; write the adapter if one is wanted."""
+    from compare.examine.starter.adapter import write_adapter
+    from compare.examine.starter.starter import check_starter
+    from compare.examine.starter.starter_result import starter_result
+
+    asked: Experiment = options.experiment
+    report = check_starter(
+        options.starter, reduction=asked.reduction, seed=asked.seed, timeout=options.timeout
+    )
+    result = starter_result(report)
+    if options.write_adapter is None:
+        return result
+    written = write_adapter(report, options.write_adapter)
+    return replace(result, notes=(f"the adapter is {written.name}", *result.notes))
+
+
+def dump(options: argparse.Namespace) -> Result:
+    """Check a dump; activation and reduction count where its run.json says nothing."""
+    from compare.examine.dump.dump import check_dump
+
+    asked: Experiment = options.experiment
+    return check_dump(options.dump, activation=asked.activation, reduction=asked.reduction)
+
+
+def single_point(loaded: Loaded, options: argparse.Namespace) -> Result:
+    """Check a function at probe points with the rows and the sizes of the data."""
+    from compare.data import load as load_data
+    from compare.examine.point import check
+
+    if options.record is not None:
+        raise BadInput("--record writes down a training run: give --epochs as well")
+    asked: Experiment = options.experiment
+    data = load_data(asked.data)
+    result = check(
+        loaded.implementation.function,
+        inputs=data.train.x.shape[1], hidden=asked.hidden, classes=data.classes,
+        rows=data.train.x, activation=asked.activation, reduction=asked.reduction,
+        dtype=asked.dtype, seed=asked.seed, timeout=options.timeout,
+        step=None if loaded.step is None else loaded.step.function,
+        momentum_form=asked.momentum_form,
+    )  # fmt: skip
+    settings = {**result.settings, "data": data.name, "manual": Path(options.manual).name}
+    return replace(result, settings=settings, notes=(*result.notes, *loaded.notes))
+
+
+def training(
+    loaded: Loaded | None,
+    options: argparse.Namespace,
+    on_update: Callable[[Progress], None],
+) -> Result:
+    """Train both sides, theirs or ours as the manual one."""
+    from compare.examine.training import run_training
+
+    asked: Experiment = options.experiment
+    tap = None if options.record is None else Recorder(options.record, asked)
+    manual = None if loaded is None else manual_of(loaded, asked, Path(options.manual).name)
+    result = run_training(asked, manual=manual, on_update=on_update, tap=tap)
+    notes = () if loaded is None else loaded.notes
+    return replace(result, notes=(*result.notes, *notes))
+
+
+def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
+    """Return their function as the manual side of a run.
+
+    Their step, or ours of the form that was asked for. Curves show their loss; the accuracy is
+    counted on their logits if they show them, and on ours at their weights if not.
+    """
+    from compare.examine.sides import Manual
+
+    def evaluate(parameters: Any, x: Any, targets: Any) -> tuple[float, float]:
+        loss, _, shown = loaded.implementation(parameters, x, targets)
+        if "logits" in shown:
+            return loss, accuracy(shown["logits"], targets)
+        _, hits = manual_mlp.evaluate(parameters, x, targets, activation=asked.activation)
+        return loss, hits
+
+    step = loaded.step or manual_mlp.OPTIMISERS[asked.momentum_form]
+    return Manual(loaded.implementation, evaluate, step, name)

@@ -1,0 +1,181 @@
+"""`python -m compare.run`: from options to an exit code.
+
+A thin face over `compare.run_training`: it reads the options, shows the progress, prints and
+saves the Result. Up here stands the standard library only; the rest is imported when it is
+needed, so that --help answers at once and Ctrl-C is heard while torch is still loading.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from compare.command.idle_threads import let_idle_threads_sleep
+from compare.command.interruption import Interruption
+from compare.contracts.errors import BadInput
+
+if TYPE_CHECKING:
+    from compare.command.outcome import Outcome
+    from compare.contracts.experiment import Experiment
+    from compare.contracts.result import Result
+    from compare.examine.training import Progress
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with `arguments`, by default those of the process; return the exit code."""
+    speak_plainly()
+    let_idle_threads_sleep()
+    with Interruption() as interruption:
+        from compare.command.options import parse
+        from compare.contracts.result import ExitCode
+
+        try:
+            return command(parse(arguments), interruption)
+        except KeyboardInterrupt:
+            return ExitCode.INTERRUPTED
+        except BadInput as problem:
+            sentence = str(problem)
+        except MemoryError as problem:
+            sentence = f"there is not enough memory for this network and data: {problem}"
+        except Exception:
+            traceback.print_exc()
+            print("error: the judge itself failed; this accuses nobody", file=sys.stderr)
+            return ExitCode.CONTROL_FAILED
+    print(f"error: {sentence}", file=sys.stderr)
+    return ExitCode.BAD_INPUT
+
+
+def speak_plainly() -> None:
+    """Let an output that cannot show × or – replace it, instead of ending in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def command(options: argparse.Namespace, interruption: Interruption) -> int:
+    """Train and compare, print, save; return the exit code."""
+    from compare.command.outcome import outcome
+    from compare.report import summary
+
+    check_files(options)
+    result = train(options, interruption)
+    show(result, options)
+    try:
+        found = outcome(result, options.baseline, options.save_baseline)
+        show_baseline(found, options)
+        save(found, options)
+        found = draw(found, options, interruption)
+        summary.append(found.result)
+    except OSError as problem:
+        raise BadInput(f"the report could not be written: {problem}") from problem
+    return found.exit_code
+
+
+def check_files(options: argparse.Namespace) -> None:
+    """Raise BadInput, before anything is computed, for files that would fail in the end."""
+    from compare.report.baseline.numbers import load
+    from compare.report.folder import check_file, check_folder
+
+    check_folder(options.out, "--out")
+    if options.junit:
+        check_file(options.junit, "--junit")
+    if options.save_baseline:
+        check_file(options.save_baseline, "--save-baseline")
+    if options.baseline:
+        load(options.baseline)
+
+
+def train(options: argparse.Namespace, interruption: Interruption) -> Result:
+    """Return what the run found, if Ctrl-C was pressed of the updates done until then."""
+    from rich.console import Console
+
+    from compare.report.progress import progress_line
+
+    with progress_line(Console(stderr=True, quiet=options.quiet)) as show_progress:
+        from compare.command.jobs import judge_it  # torch takes its time
+
+        def on_update(now: Progress) -> None:
+            show_progress(now)
+            interruption.meet()
+
+        try:
+            with interruption.raised_at(2):
+                interruption.meet()
+                result = judge_it(options, on_update)
+        except KeyboardInterrupt:
+            result = nothing_compared(options.experiment)
+    return replace(result, interrupted=result.interrupted or interruption.requested)
+
+
+def nothing_compared(experiment: Experiment) -> Result:
+    """Return the result of a run that was stopped before its first update."""
+    from compare.contracts.result import Result, Verdict
+    from compare.examine.environment import environment
+
+    return Result(
+        verdict=Verdict.UNDECIDABLE,
+        kind=None,
+        settings=experiment.as_settings(),
+        environment=environment(experiment.device),
+        sentence="undecidable: nothing was compared",
+        interrupted=True,
+    )
+
+
+def show(result: Result, options: argparse.Namespace) -> None:
+    """Print `result` as fully as it is wanted, and what ended it early."""
+    from compare.report import terminal
+
+    if options.quiet:
+        terminal.show_verdict(result, terminal.Terminal())
+    else:
+        terminal.show(result, terminal.Terminal(), verbose=options.verbose)
+    if result.failure is not None:
+        print(f"error: {result.failure}", file=sys.stderr)
+
+
+def show_baseline(found: Outcome, options: argparse.Namespace) -> None:
+    """Print how the run stands against the baseline, and what was wrong with the baseline."""
+    from compare.report import terminal
+
+    if found.against is not None:
+        terminal.show_baseline(found.against, terminal.Terminal(), quiet=options.quiet)
+    if found.trouble is not None:
+        print(f"error: {found.trouble}", file=sys.stderr)
+
+
+def save(found: Outcome, options: argparse.Namespace) -> None:
+    """Write everything that a program reads."""
+    from compare.report import folder, junit
+
+    folder.write_report(found.result, options.out, **found.extra)
+    if options.junit:
+        junit.write(found.result, options.junit)
+
+
+def draw(found: Outcome, options: argparse.Namespace, interruption: Interruption) -> Outcome:
+    """Draw the plots and the page, and say where everything is.
+
+    Whoever stops this has the whole report.json; it and the returned outcome then say so.
+    """
+    from compare.report import folder
+    from compare.report.terminal import Terminal, show_files
+
+    files = [options.out / folder.REPORT]
+    try:
+        with interruption.raised_at(1):
+            if interruption.requested and not found.result.interrupted:
+                raise KeyboardInterrupt
+            if options.plots:
+                files += folder.draw(found.result, options.out, options.plots, **found.extra)
+    except KeyboardInterrupt:
+        found = found.interrupted()
+        save(found, options)
+    if not options.quiet:
+        show_files(files, Terminal())
+    return found

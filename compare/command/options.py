@@ -1,0 +1,344 @@
+"""The command line of `python -m compare.run`: every option, its default and its limits.
+
+The settings of the experiment are a table; what else there is has one function per group.
+Whatever is wrong is said in one sentence, before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from itertools import takewhile
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, NoReturn
+
+from compare.command.option_values import number, plot_formats, whole, widths
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import (
+    ACTIVATION_NAMES,
+    DTYPES,
+    INITIALISER_NAMES,
+    MOMENTUM_FORMS,
+    REDUCTIONS,
+    REPORT_PRESET,
+    Experiment,
+)
+
+PROGRAM = "python -m compare.run"
+PRESETS = {"report": REPORT_PRESET}
+OUT = "compare-report"
+
+DESCRIPTION = """\
+Train one network twice, side by side: once by a backward pass derived by hand
+in NumPy (the manual side), once by torch's autograd (the reference). Both
+start from the same weights and see the same rows in the same order. At every
+update loss, gradients, velocities and weights are compared with what rounding
+may explain (the allowance). Without options this takes seconds and needs no
+file and no network.
+"""
+
+EPILOG = """\
+exit codes:
+  0    agrees: rounding explains every difference
+  1    disagrees; the report says where first, and by how many × allowance
+  2    bad usage or bad input, in one sentence on stderr
+  3    undecidable: some check could not have failed at any point of the run,
+       or the reference itself is not finite
+  4    the judge failed its own control: do not believe it
+  130  interrupted by Ctrl-C; the report covers the updates done
+
+examples:
+  python -m compare.run
+  python -m compare.run --hidden 30,20 --activation tanh --batch-size 32
+  python -m compare.run --preset report --data notMNIST.npz --dtype float32
+  python -m compare.run --manual mine.py
+  python -m compare.run --starter assignment2.ipynb
+"""
+
+
+DEFAULT = Experiment()
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "data and network": {
+        "--data": {
+            "metavar": "PATH",
+            "help": "an .npz file with images and labels, an images file in MNIST's IDX format "
+            "with its labels beside it, or a folder of such files, gzipped or not (default: the "
+            "handwritten digits that come with the package)",
+        },
+        "--hidden": {
+            "metavar": "WIDTHS",
+            "type": widths,
+            "help": "widths of the hidden layers, such as 48 or 512,256; `none` for no hidden "
+            f"layer (default: {','.join(map(str, DEFAULT.hidden))})",
+        },
+        "--activation": {
+            "choices": ACTIVATION_NAMES,
+            "help": f"the function between the layers (default: {DEFAULT.activation})",
+        },
+        "--init": {
+            "choices": INITIALISER_NAMES,
+            "help": "distribution of the initial weights; biases start at zero; xavier is normal "
+            f"with variance 2/(fan_in + fan_out) (default: {DEFAULT.init})",
+        },
+        "--seed": {
+            "metavar": "N",
+            "type": whole(0),
+            "help": "of the initial weights and the order of the rows, both drawn once and handed "
+            f"to both sides (default: {DEFAULT.seed})",
+        },
+        "--dtype": {
+            "choices": DTYPES,
+            "help": f"number format both sides compute in (default: {DEFAULT.dtype})",
+        },
+    },
+    "training": {
+        "--epochs": {
+            "metavar": "N",
+            "type": whole(0),
+            "help": "passes over the training data; 0 compares the start only "
+            f"(default: {DEFAULT.epochs})",
+        },
+        "--batch-size": {
+            "metavar": "N",
+            "type": whole(1),
+            "help": "rows per update (default: all of them, one update per epoch)",
+        },
+        "--learning-rate": {
+            "metavar": "X",
+            "type": number("a finite number above 0", lambda x: 0 < x < math.inf),
+            "help": f"of the loss as --reduction has it (default: {DEFAULT.learning_rate})",
+        },
+        "--momentum": {
+            "metavar": "X",
+            "type": number("a number from 0 up to, but not including, 1", lambda x: 0 <= x < 1),
+            "help": f"share of the last velocity that is kept (default: {DEFAULT.momentum})",
+        },
+        "--momentum-form": {
+            "choices": MOMENTUM_FORMS,
+            "help": "velocity: v = momentum*v + learning_rate*dw, w -= v; buffer, as torch does: "
+            "v = momentum*v + dw, w -= learning_rate*v; equal while the learning rate is constant "
+            f"(default: {DEFAULT.momentum_form})",
+        },
+        "--initial-velocity": {
+            "metavar": "X",
+            "type": number("a finite number", math.isfinite),
+            "help": "where the velocity of every weight starts, on both sides; biases start at "
+            f"zero (default: {DEFAULT.initial_velocity})",
+        },
+        "--reduction": {
+            "choices": REDUCTIONS,
+            "help": "whether loss and gradients are the mean or the sum over the batch, on both "
+            f"sides (default: {DEFAULT.reduction})",
+        },
+    },
+    "machine": {
+        "--device": {
+            "metavar": "NAME",
+            "help": "any device torch names, for the reference; the manual side stays on the CPU "
+            f"(default: {DEFAULT.device})",
+        },
+        "--threads": {
+            "metavar": "N",
+            "type": whole(1),
+            "help": "threads of NumPy's BLAS and of torch, the same for both (default: one "
+            "for a small network, else left as they are)",
+        },
+    },
+}
+"""Options by group. Each sets the field of Experiment of the same name."""
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help texts that do not break `compare-report` at its hyphen."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(text, width, break_on_hyphens=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are BadInput, one sentence like all the others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message.removeprefix('argument ')} (--help explains every option)")
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options, with `experiment` built from defaults, preset and explicit options.
+
+    An explicit option wins over the preset wherever it stands. Raises BadInput.
+    """
+    check_widths(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(arguments)
+    given = vars(options)
+    preset = PRESETS.get(options.preset, {})
+    explicit = {f.name: given.pop(f.name) for f in fields(Experiment) if f.name in given}
+    options.experiment = Experiment(**{**preset, **explicit})
+    options.trains = "epochs" in explicit
+    check_together(options)
+    return options
+
+
+def check_widths(arguments: Sequence[str]) -> None:
+    """Raise BadInput for `--hidden 20 10`: argparse would only call the 10 unrecognized."""
+    words = [part for word in arguments for part in word.split("=", 1)]
+    behind = words[words.index("--hidden") + 1 :] if "--hidden" in words else []
+    listed = list(takewhile(re.compile("[0-9,]+").fullmatch, behind))
+    if len(listed) > 1:
+        joined = ",".join(re.findall("[0-9]+", " ".join(listed)))
+        raise BadInput(
+            f"--hidden: write commas and no spaces between the widths: --hidden {joined}"
+        )
+
+
+def check_together(options: argparse.Namespace) -> None:
+    """Raise BadInput for options that need another one, or exclude each other."""
+    if options.write_adapter is not None and options.starter is None:
+        raise BadInput("--write-adapter writes what --starter FILE could not bind: give both")
+    reading = options.starter or options.dump
+    if options.record is not None and reading:
+        raise BadInput("--record writes down a training run; --starter and --dump train nothing")
+
+
+def parser() -> Parser:
+    """Return the parser; settings of the experiment are absent from its result unless given."""
+    made = Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [OPTIONS]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=Help,
+        allow_abbrev=False,  # an abbreviation would change its meaning as options are added
+    )
+    add_settings(made)
+    add_preset(made)
+    add_brought(made)
+    add_report(made)
+    return made
+
+
+def add_settings(made: Parser) -> None:
+    """Add the options of the experiment, absent from the result unless they are given."""
+    for title, flags in SETTINGS.items():
+        group = made.add_argument_group(title)
+        for flag, how in flags.items():
+            group.add_argument(flag, default=argparse.SUPPRESS, **how)
+
+
+def add_preset(made: Parser) -> None:
+    """Add the option that sets several others."""
+    group = made.add_argument_group("presets")
+    group.add_argument(
+        "--preset",
+        choices=PRESETS,
+        help="set several options at once; explicit ones win. report: one hidden layer of 1000, "
+        "200 full-batch epochs, learning rate 0.1, momentum 0.9, velocity of the weights starting "
+        "at 1e-5 (default: none)",
+    )
+
+
+def add_brought(made: Parser) -> None:
+    """Add what others wrote: a function, a student's file, a dump."""
+    group = made.add_argument_group(
+        "somebody else's work", "Code given here runs with your rights; nothing is a sandbox."
+    )
+    source = group.add_mutually_exclusive_group()
+    source.add_argument(
+        "--manual",
+        metavar="FILE.py[:NAME]",
+        help="check this function in place of the manual side, or package.module:NAME: "
+        "NAME(parameters, x, targets) -> (loss, gradients), NAME by default loss_and_gradients; a "
+        "`step` beside it is checked too. At probe points, in seconds; with --epochs it is "
+        "trained (default: our own)",
+    )
+    source.add_argument(
+        "--starter",
+        type=Path,
+        metavar="FILE",
+        help="check the functions of an assignment, a .py or .ipynb file, one by one: relu, "
+        "softmax, compute_layer, average_ce, grad_ce and gradients whose parameters have clear "
+        "names. Nothing else in the file is run (default: none)",
+    )
+    source.add_argument(
+        "--dump",
+        type=Path,
+        metavar="FOLDER",
+        help="check recorded numbers, of any language, step by step (default: none)",
+    )
+    group.add_argument(
+        "--write-adapter",
+        type=Path,
+        metavar="ADAPTER.py",
+        help="with --starter, write a file for --manual that calls its functions, with the blanks "
+        "to fill marked (default: not written)",
+    )
+    group.add_argument(
+        "--record",
+        type=Path,
+        metavar="FOLDER",
+        help="write the manual side of the training as a dump (default: not written)",
+    )
+    group.add_argument(
+        "--timeout",
+        type=number("a number of seconds above 0", lambda x: 0 < x < math.inf),
+        default=60.0,
+        metavar="SECONDS",
+        help="how long one call of their code may take (default: 60)",
+    )
+
+
+def add_report(made: Parser) -> None:
+    """Add what is left behind, and what is said."""
+    group = made.add_argument_group("report")
+    group.add_argument(
+        "--out",
+        type=Path,
+        default=Path(OUT),
+        metavar="FOLDER",
+        help="folder for report.json, the plots and report.html, replacing those of an earlier "
+        f"run (default: {OUT}, in the current folder)",
+    )
+    plots = group.add_mutually_exclusive_group()
+    plots.add_argument(
+        "--plots",
+        type=plot_formats,
+        default=("png",),
+        metavar="FORMATS",
+        help="formats of the plots, of png, svg and pdf, with commas between (default: png)",
+    )
+    plots.add_argument(
+        "--no-plots",
+        dest="plots",
+        action="store_const",
+        const=(),
+        help="write report.json only, neither plots nor report.html",
+    )
+    group.add_argument(
+        "--junit",
+        type=Path,
+        metavar="FILE",
+        help="also write the checks as JUnit XML, for build servers (default: not written; a "
+        "Markdown summary is appended to $GITHUB_STEP_SUMMARY where that is set)",
+    )
+    group.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="also compare with an earlier run kept by --save-baseline: changed settings, then "
+        "what moved by more than rounding; exit code 1 if anything did (default: none)",
+    )
+    group.add_argument(
+        "--save-baseline",
+        type=Path,
+        metavar="FILE",
+        help="keep settings and curves of a run that agrees for --baseline (default: not kept)",
+    )
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("--quiet", action="store_true", help="print the verdict only")
+    loudness.add_argument(
+        "--verbose", action="store_true", help="print every tensor, finding and weak point"
+    )

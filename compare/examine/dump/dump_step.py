@@ -1,0 +1,162 @@
+"""From the arrays of one step in a dump to a record: every shape and name checked, and said.
+
+Biases become (H,), integer targets one-hot rows; parameters, x and targets share one dtype.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import DTYPES
+from compare.examine.dump.dump_format import RawStep, RunFile
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+STAGE = re.compile(r"(z|h|dz|dh)[1-9]\d*|logits|p|dlogits")
+PARAMETER = re.compile(r"[wb][1-9]\d*")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One recorded step in the project's own form. `record.state` is empty if none was recorded;
+    `shown` are intermediates, `ignored` the keys that mean nothing here.
+    """
+
+    number: int
+    record: manual_mlp.Record
+    x: Array
+    targets: Array
+    shown: Arrays
+    ignored: tuple[str, ...]
+
+
+def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
+    """Return the step; raises `BadInput` that names the step, the array and what is due."""
+    reader = Reader(raw.where, {**top, **raw.arrays}, run)
+    parameters = reader.parameters()
+    x, targets = reader.batch(parameters)
+    record = manual_mlp.Record(
+        update=raw.number,
+        epoch=0,
+        batch=np.arange(len(x)),
+        loss=reader.loss(),
+        gradients=reader.like(parameters, "d"),
+        parameters=parameters,
+        state=reader.state(parameters),
+        evaluation=None,
+    )
+    shown = {name: array for name, array in reader.arrays.items() if STAGE.fullmatch(name)}
+    return Step(raw.number, record, x, targets, shown, reader.ignored(parameters))
+
+
+class Reader:
+    """Reads the arrays of one step."""
+
+    def __init__(self, where: str, arrays: Arrays, run: RunFile) -> None:
+        self.where = where
+        self.arrays = arrays
+        self.names = run.names or tuple(name for name in arrays if PARAMETER.fullmatch(name))
+        self.dtype = self.common_dtype(run.dtype)
+
+    def common_dtype(self, declared: str | None) -> np.dtype[Any]:
+        """Return the format it was computed in: the declared one, or that of the parameters."""
+        found = {str(self.arrays[name].dtype) for name in self.names if name in self.arrays}
+        if declared is None and (len(found) != 1 or not found <= set(DTYPES)):
+            raise BadInput(
+                f"{self.where} holds parameters of type {', '.join(sorted(found)) or 'nothing'}:"
+                " store all of them as float64, or all as float32"
+            )
+        return np.dtype(declared or found.pop())
+
+    def get(self, name: str) -> Array:
+        """Return an array that has to be there."""
+        if name not in self.arrays:
+            there = ", ".join(sorted(self.arrays)) or "nothing"
+            raise BadInput(f"{self.where} holds no {name}; it holds {there}")
+        return self.arrays[name]
+
+    def exact(self, name: str) -> Array:
+        """Return an array in the common dtype, refusing to round what the checks start from."""
+        array = self.get(name)
+        cast = array.astype(self.dtype)
+        if not np.array_equal(cast, array, equal_nan=True):
+            raise BadInput(
+                f"{self.where}: {name} is {array.dtype} and does not fit into {self.dtype}, the"
+                " dtype of the others: store what was computed with"
+            )
+        return cast
+
+    def parameters(self) -> Arrays:
+        """Return w1, b1, ..., wL, bL, biases as (H,); each layer fits the one before."""
+        depth = max(1, len(self.names) // 2)
+        due = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "wb"]
+        if strange := sorted(set(self.names) - set(due)):
+            raise BadInput(f"{self.where} has a parameter {strange[0]}, but not all before it")
+        parameters = {name: self.exact(name) for name in due}
+        width = None
+        for layer in range(1, depth + 1):
+            w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
+            if w.ndim != 2 or width not in (None, w.shape[0]):
+                wanted = f"({width or 'fan_in'}, fan_out)"
+                raise BadInput(f"{self.where}: w{layer} has shape {w.shape}; {wanted} is due")
+            width = w.shape[1]
+            parameters[f"b{layer}"] = self.shaped(f"b{layer}", b, (width,))
+        return parameters
+
+    def shaped(self, name: str, array: Array, due: tuple[int, ...]) -> Array:
+        """Return an array of the shape that is due; a bias may be (1, H)."""
+        if array.shape == due or (len(due) == 1 and array.shape == (1, *due)):
+            return array.reshape(due)
+        raise BadInput(f"{self.where}: {name} has shape {array.shape}; {due} is due")
+
+    def batch(self, parameters: Arrays) -> tuple[Array, Array]:
+        """Return x (N, F) and targets (N, K); class numbers become one-hot rows."""
+        inputs, classes = parameters["w1"].shape[0], list(parameters.values())[-1].size
+        targets = self.get("targets")
+        rows = len(targets) if targets.ndim else 0
+        if targets.dtype.kind in "iu" and targets.ndim == 1:
+            if rows and not (0 <= targets.min() and targets.max() < classes):
+                raise BadInput(f"{self.where}: a class in targets is not among 0 to {classes - 1}")
+            targets = np.eye(classes)[targets]
+        else:
+            targets = self.exact("targets")
+        if rows == 0:
+            raise BadInput(f"{self.where}: targets is empty; one row for each sample is due")
+        x = self.shaped("x", self.exact("x"), (rows, inputs))
+        return x, self.shaped("targets", targets, (rows, classes)).astype(self.dtype)
+
+    def loss(self) -> float:
+        """Return the loss, one number."""
+        loss = self.get("loss")
+        if loss.size != 1:
+            raise BadInput(f"{self.where}: loss has shape {loss.shape}; one number is due")
+        return float(loss.reshape(()))
+
+    def like(self, parameters: Arrays, prefix: str) -> Arrays:
+        """Return what belongs to each parameter (gradient, velocity), of the same shape."""
+        return {
+            name: self.shaped(prefix + name, self.get(prefix + name), array.shape).astype(
+                self.dtype
+            )
+            for name, array in parameters.items()
+        }
+
+    def state(self, parameters: Arrays) -> Arrays:
+        """Return v_w1, v_b1, ..., or nothing if none of them was recorded."""
+        if not any(f"v_{name}" in self.arrays for name in parameters):
+            return {}
+        return {f"v_{name}": v for name, v in self.like(parameters, "v_").items()}
+
+    def ignored(self, parameters: Sequence[str] | Arrays) -> tuple[str, ...]:
+        """Return the keys that are none of the format's."""
+        known = {"x", "targets", "loss", *parameters}
+        known |= {prefix + name for name in parameters for prefix in ("d", "v_")}
+        return tuple(k for k in self.arrays if k not in known and not STAGE.fullmatch(k))

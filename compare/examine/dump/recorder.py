@@ -1,0 +1,72 @@
+"""`--record FOLDER`: write a dump of the manual side of a run, update by update.
+
+The last record stands after the last update, so E updates give E + 1 steps and every update can
+be replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import Experiment
+from compare.contracts.records import Record
+from compare.examine.dump.dump_format import write_run
+from compare.points.inputs import Inputs
+
+
+class Recorder:
+    """Passes records on and writes each to `folder`, which must not hold a dump already.
+
+    Raises `BadInput` if the folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, experiment: Experiment) -> None:
+        self.folder = folder
+        self.experiment = experiment
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise BadInput(f"--record {folder}: {problem.strerror}") from problem
+        if any(folder.iterdir()):
+            raise BadInput(f"--record {folder}: the folder is not empty; name a new one")
+
+    def __call__(self, records: Iterator[Record], inputs: Inputs) -> Iterator[Record]:
+        """Yield the records as they come; the batch is written at the top if there is only one."""
+        asked = self.experiment
+        write_run(
+            self.folder,
+            {
+                "activation": asked.activation,
+                "reduction": asked.reduction,
+                "learning_rate": asked.learning_rate,
+                "momentum": asked.momentum,
+                "form": asked.momentum_form,
+                "dtype": asked.dtype,
+                "names": list(inputs.parameters),
+            },
+        )
+        shared = asked.batch_size is None
+        if shared:
+            for name, array in zip(("x", "targets"), inputs.training, strict=True):
+                np.save(self.folder / f"{name}.npy", array)
+        for record in records:
+            self.write(record, None if shared else inputs)
+            yield record
+
+    def write(self, record: Record, inputs: Inputs | None) -> None:
+        """Write one step; with `inputs` also the rows of its batch."""
+        arrays: dict[str, Any] = {
+            "loss": np.array(record.loss),
+            **record.parameters,
+            **record.state,
+        }
+        arrays |= {f"d{name}": gradient for name, gradient in record.gradients.items()}
+        if inputs is not None:
+            x, targets = inputs.training
+            arrays |= {"x": x[record.batch], "targets": targets[record.batch]}
+        np.savez(self.folder / f"step_{record.update:05d}.npz", **arrays)

@@ -1,0 +1,118 @@
+"""The two trainers, started from the same inputs: two iterators of records, nothing shared.
+
+`Manual` is the side under judgement, by default ours; anybody's functions can take its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import manual_mlp
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import Experiment
+from compare.contracts.records import Implementation, Optimiser, Record
+from compare.points.inputs import Inputs
+
+if TYPE_CHECKING:
+    from torch_reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """The manual side's three functions, options already bound; `name` is for messages.
+
+    `loss_and_gradients` follows contract 1, `step` contract 2, and
+    `evaluate(parameters, x, targets)` gives `(loss, accuracy)`.
+    """
+
+    loss_and_gradients: Implementation
+    evaluate: Callable[..., tuple[float, float]]
+    step: Optimiser
+    name: str = "manual_mlp"
+
+
+def our_manual(experiment: Experiment) -> Manual:
+    """`manual_mlp` with the activation, reduction and momentum form of the experiment.
+
+    Every pass works in the same workspace, and shows its logits: a full batch's training accuracy
+    then needs no second pass.
+    """
+    options: dict[str, Any] = {
+        "activation": experiment.activation,
+        "reduction": experiment.reduction,
+        "workspace": manual_mlp.Workspace(),
+    }
+    return Manual(
+        loss_and_gradients=partial(
+            manual_mlp.loss_and_gradients, intermediates=("logits",), **options
+        ),
+        evaluate=partial(manual_mlp.evaluate, **options),
+        step=manual_mlp.OPTIMISERS[experiment.momentum_form],
+    )
+
+
+def manual_records(experiment: Experiment, inputs: Inputs, manual: Manual) -> Iterator[Record]:
+    """Train the manual side."""
+    return manual_mlp.train(
+        inputs.parameters,
+        inputs.state,
+        inputs.training,
+        inputs.validation,
+        inputs.order,
+        loss_and_gradients=manual.loss_and_gradients,
+        evaluate=manual.evaluate,
+        step=manual.step,
+        learning_rate=experiment.learning_rate,
+        momentum=experiment.momentum,
+    )
+
+
+def reference_records(
+    experiment: Experiment, inputs: Inputs, reference: Reference
+) -> Iterator[Record]:
+    """Train the torch side."""
+    from torch_reference import train
+
+    return train(
+        reference,
+        inputs.parameters,
+        inputs.state,
+        inputs.training,
+        inputs.validation,
+        inputs.order,
+        learning_rate=experiment.learning_rate,
+        momentum=experiment.momentum,
+        form=experiment.momentum_form,
+    )
+
+
+def build_reference(experiment: Experiment, sizes: tuple[int, ...]) -> Reference:
+    """The torch network of the experiment; `BadInput` for a device torch cannot compute on."""
+    from torch_reference import Reference
+
+    try:
+        return Reference(
+            sizes,
+            activation=experiment.activation,
+            reduction=experiment.reduction,
+            dtype=experiment.dtype,
+            device=experiment.device,
+        )
+    except ValueError as problem:
+        raise BadInput(str(problem)) from problem
+
+
+def numbers_of(experiment: Experiment, inputs: Inputs) -> dict[str, Any]:
+    """The settings of a run and the sizes that the data decided, for reports."""
+    return experiment.as_settings() | {
+        "data": inputs.data_name,
+        "data_source": inputs.data_source,
+        "sizes": list(inputs.sizes),
+        "training_samples": len(inputs.training[0]),
+        "validation_samples": len(inputs.validation[0]),
+        "test_samples": len(inputs.test[0]),
+        "updates": sum(map(len, inputs.order)),
+    }

@@ -1,0 +1,53 @@
+"""Definitions without what would run while they are defined: decorators, defaults, class bodies.
+
+`def train(data=load_data()):` loads the data when it is defined, not when it is called.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from compare.examine.starter.statements import is_simple
+from compare.guard.effects import Notes
+
+
+class Bare(ast.NodeTransformer):
+    """Takes from a definition whatever would run while it is being defined."""
+
+    def __init__(self, notes: Notes) -> None:
+        self.notes = notes
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """Drop decorators that are calls, and defaults that are no simple constants."""
+        kept = [one for one in node.decorator_list if is_simple(one)]
+        if len(kept) < len(node.decorator_list):
+            self.notes.add(f"a decorator of {node.name} was left out")
+        node.decorator_list = kept
+        for defaults in (node.args.defaults, node.args.kw_defaults):
+            for i, default in enumerate(defaults):
+                if default is not None and not is_simple(default):
+                    self.notes.add(f"a default of {node.name} was read as None: it is a call")
+                    defaults[i] = ast.copy_location(ast.Constant(None), default)
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        """Keep methods and simple constants of a class."""
+        body: list[ast.stmt] = []
+        for one in node.body:
+            value = getattr(one, "value", None)
+            if isinstance(one, ast.FunctionDef):
+                body.append(self.visit_FunctionDef(one))
+            elif isinstance(one, ast.Assign | ast.AnnAssign) and value and is_simple(value):
+                body.append(one)
+        node.body = body or [ast.Pass()]
+        return node
+
+
+def make_plain(node: ast.FunctionDef) -> bool:
+    """Take decorators and defaults off a function; True if it had any."""
+    had = bool(node.decorator_list or node.args.defaults or node.args.kw_defaults)
+    node.decorator_list = []
+    none = ast.copy_location(ast.Constant(None), node)
+    node.args.defaults = [none for _ in node.args.defaults]
+    node.args.kw_defaults = [default and none for default in node.args.kw_defaults]
+    return had

@@ -1,0 +1,57 @@
+"""Which mistake of the catalogue gives the number that one function of a student's file gave.
+
+A single function is a network with everything else taken away: the softmax is `p` of a network
+whose one layer is the identity, the loss of given probabilities is that of their logarithms as
+logits. So the mistakes of the network are the mistakes of its functions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.contracts.result import Diagnosis
+from compare.diagnosis.gradients import diagnose_gradients
+from compare.diagnosis.observation import Observation
+from compare.examine.starter.readings import Reading
+from compare.textbook import Point
+
+Array = NDArray[Any]
+SEEN = {
+    "relu": "h1",
+    "softmax": "p",
+    "compute_layer": "logits",
+    "average_ce": "loss",
+    "grad_ce": "dlogits",
+}
+"""What a function's value is called in a network."""
+
+
+def explained(role: str, reading: Reading, observed: Array) -> tuple[Diagnosis, ...]:
+    """Return the mistakes that reproduce `observed`; none where no network can stand for it."""
+    if reading.layout == "columns":
+        return ()
+    return diagnose_gradients(observation_of(role, reading, observed))
+
+
+def observation_of(role: str, reading: Reading, observed: Array) -> Observation:
+    """Return the network that stands for one call of a function, and what was seen of it."""
+    arguments = reading.arguments
+    if role == "compute_layer":
+        parameters = {"w1": arguments["w"], "b1": arguments["b"].ravel()}
+        x, targets = arguments["x"], np.eye(len(arguments["x"]), arguments["w"].shape[1])
+    else:
+        x = arguments.get("x", reading.logits)
+        parameters = identity_layers(x.shape[1], 2 if role == "relu" else 1)
+        targets = arguments.get("target", np.eye(*x.shape))
+    point = Point(parameters, x, targets, reduction=reading.reduction or "mean")
+    return Observation(point, {SEEN[role]: observed}, f"one call of {role}")
+
+
+def identity_layers(width: int, depth: int) -> dict[str, Array]:
+    """Return parameters of layers that hand on what they get."""
+    layers = range(1, depth + 1)
+    weights = {f"w{i}": np.eye(width) for i in layers}
+    return weights | {f"b{i}": np.zeros(width) for i in layers}

@@ -1,0 +1,130 @@
+"""From what a function did when it was called one way to the words that are said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.checks.comparison import Comparison
+from compare.contracts.result import Diagnosis, Verdict, Worst
+from compare.examine.starter.explain import explained
+from compare.examine.starter.readings import H, K, N, Reading, Weight
+from compare.guard.blame import Place, UserCodeError
+from compare.guard.contract import kind
+from compare.guard.deadline import TimedOut
+
+Array = NDArray[Any]
+SHAPES = {
+    (): "it is collapsed to one number",
+    (K,): "it is collapsed over the batch",
+    (1, K): "it is collapsed over the batch",
+    (N,): "there is one value for each sample",
+    (K, N): "it is transposed",
+    (H, N): "it is transposed",
+}
+"""What a wrong shape looks like."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionVerdict:
+    """What is said of one function: `sentence` without its name, in full.
+
+    `conventions` are differences from the assignment that change nothing if the callers keep to
+    them. `kind` is convention, value, shape, overflow or side effect where it disagrees.
+    `arguments` is what is passed to it, in order, and `scores` what is passed for scores.
+    """
+
+    name: str
+    role: str
+    place: Place | None
+    verdict: Verdict
+    sentence: str
+    kind: str | None = None
+    conventions: tuple[str, ...] = ()
+    layout: str = ""
+    reduction: str = ""
+    arguments: tuple[str, ...] = ()
+    scores: str = ""
+    worst: Worst | None = None
+    diagnosis: tuple[Diagnosis, ...] = ()
+
+    def wrong(self, kind: str, sentence: str, worst: Worst | None = None) -> FunctionVerdict:
+        """Return the verdict turned into a disagreement."""
+        return replace(self, verdict=Verdict.DISAGREES, kind=kind, sentence=sentence, worst=worst)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a function did when it was called one way: raised, or returned something."""
+
+    reading: Reading
+    value: Any = None
+    observed: Array | None = None
+    compared: Comparison | None = None
+    error: UserCodeError | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """True if what came back is right, read this way."""
+        return self.compared is not None and self.compared.agrees
+
+    @property
+    def timed_out(self) -> bool:
+        """True if it did not come back."""
+        return self.error is not None and isinstance(self.error.__cause__, TimedOut)
+
+
+def judged(name: str, role: str, place: Place | None, trial: Trial) -> FunctionVerdict:
+    """Put a trial into words."""
+    reading = trial.reading
+    about = FunctionVerdict(
+        name, role, place, Verdict.UNDECIDABLE, "",
+        arguments=tuple(reading.arguments), scores=reading.scores,
+    )  # fmt: skip
+    if trial.error is not None:
+        return replace(about, sentence=f"could not be called: {trial.error}")
+    if trial.compared is None:
+        due = f"a value of shape {reading.due.answer.shape} is due"
+        hint = SHAPES.get(np.shape(trial.observed)) if trial.observed is not None else None
+        returned = kind(trial.value)
+        return about.wrong("shape", f"returns {returned}; {due}" + (f": {hint}" if hint else ""))
+    return agreed(about, trial) if trial.agrees else wrong_value(about, trial)
+
+
+def agreed(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
+    """Say in which convention the values are right; some conventions are disagreements."""
+    assert trial.compared is not None
+    reading, worst = trial.reading, trial.compared.worst
+    harmless = [d.words for d in reading.differences if d.weight is Weight.INTERFACE]
+    about = replace(
+        about, verdict=Verdict.AGREES, sentence="agrees", conventions=tuple(harmless),
+        layout=reading.layout, reduction=reading.reduction, worst=worst,
+    )  # fmt: skip
+    serious = [d for d in reading.differences if d.weight is not Weight.INTERFACE]
+    if not serious:
+        return about
+    slip = any(d.weight is Weight.SLIP for d in serious)
+    sentence = "; ".join(d.words for d in serious)
+    return about.wrong("value" if slip else "convention", sentence)
+
+
+def wrong_value(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
+    """Say where a value is wrong, both values, and the mistake if it has a name.
+
+    A wrong loss of the right size still tells whether it is a mean: a sum is N times as large.
+    """
+    assert trial.compared is not None and trial.observed is not None
+    worst = trial.compared.worst
+    where = str(list(worst.index)) if worst.index else ""
+    sentence = (
+        f"value{where} is {worst.manual:.10g}, where {worst.reference:.10g} is right"
+        f" ({worst.ratio:.3g} × allowance)"
+    )
+    near = worst.manual * worst.reference > 0 and 1 / 3 < worst.manual / worst.reference < 3
+    reduction = trial.reading.reduction if about.role == "average_ce" and near else ""
+    named = explained(about.role, trial.reading, trial.observed)
+    found = about.wrong("value", sentence, worst)
+    return replace(found, diagnosis=named, reduction=reduction)

@@ -1,0 +1,108 @@
+"""A starter report as a Result, so that terminal, report.json, page and exit code come with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict
+from compare.examine.environment import environment
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.starter import StarterReport
+
+
+def starter_result(report: StarterReport) -> Result:
+    """Return the Result of a file: one check per function, one finding per disagreement.
+
+    The kind is that of the first disagreement, convention only if all of them are conventions.
+    Functions that could not be called leave the file undecidable, unless another one disagrees.
+    """
+    functions = report.functions
+    verdict = verdict_of(functions)
+    wrong = [one for one in functions if one.verdict is Verdict.DISAGREES]
+    return Result(
+        verdict=verdict,
+        kind=kind_of(wrong),
+        settings={
+            "mode": "starter",
+            "data": report.source.path.name,
+            "functions": [one.name for one in functions],
+            "reduction": report.reduction,
+            "dtype": "float64",
+        },
+        environment=environment(),
+        sentence=sentence_of(verdict, functions),
+        findings=tuple(finding_of(one) for one in wrong),
+        diagnosis=tuple(diagnoses(wrong)),
+        checks=tuple(summary_of(one) for one in functions),
+        worst={one.name: one.worst for one in functions if one.worst is not None},
+        notes=report.notes,
+    )
+
+
+def verdict_of(functions: Sequence[FunctionVerdict]) -> Verdict:
+    """Disagreement outranks doubt, and doubt outranks agreement."""
+    verdicts = {one.verdict for one in functions}
+    for verdict in (Verdict.DISAGREES, Verdict.UNDECIDABLE):
+        if verdict in verdicts or not verdicts:
+            return verdict if verdicts else Verdict.UNDECIDABLE
+    return Verdict.AGREES
+
+
+def kind_of(wrong: Sequence[FunctionVerdict]) -> str | None:
+    """Return the kind of the first disagreement that is more than a convention."""
+    kinds = [one for one in wrong if one.kind != "convention"]
+    if not wrong:
+        return None
+    if not kinds:
+        return "convention"
+    first = kinds[0]
+    if first.kind in ("shape", "side effect"):
+        return "structure"
+    return (
+        "loss" if first.role == "average_ce" else "derivative" if "grad" in first.role else "value"
+    )
+
+
+def sentence_of(verdict: Verdict, functions: Sequence[FunctionVerdict]) -> str:
+    """Return the verdict on the file in one sentence."""
+    if not functions:
+        return "undecidable: no function could be bound, so nothing was compared"
+    total = f"{len(functions)} function{'s' * (len(functions) > 1)}"
+    if verdict is Verdict.AGREES:
+        return f"agrees: rounding explains every difference between {total} and torch"
+    named = ", ".join(one.name for one in functions if one.verdict is verdict)
+    if verdict is Verdict.UNDECIDABLE:
+        return f"undecidable: of {total}, {named} could not be called"
+    return f"disagrees: {named}, of {total}"
+
+
+def summary_of(one: FunctionVerdict) -> CheckSummary:
+    """Return the verdict line of one function."""
+    where = f"{one.place}: " if one.place else ""
+    conventions = "".join(f"; {words}" for words in one.conventions)
+    made = 0 if one.worst is None else 1
+    ratio = 0.0 if one.worst is None else one.worst.ratio
+    return CheckSummary(one.name, one.verdict, made, ratio, f"{where}{one.sentence}{conventions}")
+
+
+def finding_of(one: FunctionVerdict) -> Finding:
+    """Return a disagreement as a finding; its stage is what the function is in the assignment."""
+    shown = one.worst if one.kind in ("value", "overflow") else None
+    return Finding(
+        check="structure" if one.kind in ("shape", "side effect") else "same_point",
+        stage=one.role,
+        message=f"{one.place}: {one.sentence}" if one.place else one.sentence,
+        parameter=one.name,
+        index=shown.index if shown else None,
+        manual=shown.manual if shown else None,
+        reference=shown.reference if shown else None,
+        ratio=shown.ratio if shown else None,
+    )
+
+
+def diagnoses(wrong: Sequence[FunctionVerdict]) -> Iterator[Diagnosis]:
+    """Yield the named mistakes, function by function; equal explanations are in `also`."""
+    for one in wrong:
+        for named in one.diagnosis[:1]:
+            yield replace(named, sentence=f"{one.name}: {named.sentence}")

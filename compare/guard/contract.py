@@ -1,0 +1,129 @@
+"""What a user's function has to hand back, and the sentence for each way not to.
+
+Contract 1 is `(loss, gradients)` or `(loss, gradients, intermediates)`, contract 2 `(parameters,
+state)`. Only form is judged here: which values are right is for the checks, and a NaN is a value.
+Everything that passes is copied, so that a buffer they use again cannot change what we hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.guard.blame import UserCodeError, name_of, return_of
+from compare.guard.effects import Notes
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads what `function` returned for a batch of `rows` samples; all sentences name its line."""
+
+    function: Callable[..., Any]
+    parameters: Mapping[str, Array]
+    rows: int
+    notes: Notes
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise the one sentence: where, who, what."""
+        place = return_of(self.function)
+        where = f"{place.quoted()}: " if place else ""
+        raise UserCodeError(f"{where}{name_of(self.function)} {what}")
+
+    def evaluation(self, value: Any) -> tuple[float, Arrays, Arrays]:
+        """Return loss, gradients and intermediates of contract 1."""
+        if not isinstance(value, tuple | list) or len(value) not in (2, 3):
+            self.refuse(f"returned {kind(value)}; it must return (loss, gradients)")
+        if isinstance(value[0], Mapping) and not isinstance(value[1], Mapping):
+            self.refuse("returned (gradients, loss); the loss comes first")
+        gradients = self.arrays(value[1], "gradient", self.parameters)
+        shown = self.intermediates(value[2]) if len(value) == 3 else {}
+        return self.loss(value[0]), gradients, shown
+
+    def loss(self, value: Any) -> float:
+        """Return the loss, a real number or an array without axes."""
+        array = value if isinstance(value, np.ndarray | np.generic) else None
+        if array is not None and array.shape:
+            hint = " (one for each sample; average them)" if array.shape == (self.rows,) else ""
+            self.refuse(f"returned a loss of shape {array.shape}{hint}; it must be one number")
+        real = array.dtype.kind in "fiu" if array is not None else type(value) in (float, int)
+        if not real:
+            self.refuse(f"returned {kind(value)} as its loss; it must be a real number")
+        return float(value)
+
+    def intermediates(self, value: Any) -> Arrays:
+        """Return the named intermediates; which of them exist is for the checks to know."""
+        if not isinstance(value, Mapping):
+            self.refuse(f"returned {kind(value)} as intermediates; a dictionary of arrays is due")
+        for name, array in value.items():
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                self.refuse(f"returned {kind(array)} as intermediate {name!r}; give a float array")
+        return {str(name): np.array(array) for name, array in value.items()}
+
+    def arrays(self, value: Any, noun: str, like: Mapping[str, Array]) -> Arrays:
+        """Return copies of named arrays that have the names, shapes and dtypes of `like`."""
+        if not isinstance(value, Mapping):
+            self.refuse(
+                f"returned {kind(value)} as its {noun}s;"
+                f" a dictionary with the keys {', '.join(like)} is due"
+            )
+        missing = [name for name in like if name not in value]
+        extra = [str(name) for name in value if name not in like]
+        if missing or extra:
+            parts = [f"without {', '.join(missing)}"] if missing else []
+            parts += [f"with unknown {', '.join(extra)}"] if extra else []
+            self.refuse(f"returned {noun}s {' and '.join(parts)}; the keys are {', '.join(like)}")
+        return {name: self.array(value[name], f"{noun} {name}", like[name]) for name in like}
+
+    def array(self, value: Any, what: str, like: Array) -> Array:
+        """Return a copy of one array of the shape and dtype of `like`."""
+        if not isinstance(value, np.ndarray):
+            self.refuse(f"returned {kind(value)} as {what}; it must be a NumPy array")
+        if value.dtype != like.dtype:
+            self.refuse(f"returned {what} as {value.dtype}; its arguments are {like.dtype}")
+        if like.ndim == 1 and value.shape == (1, *like.shape):
+            who = name_of(self.function)
+            self.notes.add(f"{who} returns {what} of shape {value.shape}; read as {like.shape}")
+        elif value.shape != like.shape:
+            hint = self.shape_hint(value.shape, like.shape)
+            self.refuse(f"returned {what} of shape {value.shape}; {like.shape} is due{hint}")
+        return np.array(value).reshape(like.shape)
+
+    def shape_hint(self, shape: tuple[int, ...], due: tuple[int, ...]) -> str:
+        """Name the slip behind a wrong shape, if there is a usual one."""
+        if len(due) == 2 and shape == due[::-1]:
+            return ": it is transposed"
+        if len(due) == 1 and shape == (self.rows, *due):
+            return ": it is not summed over the batch"
+        if len(due) == 1 and shape in {(self.rows,), (1, self.rows), (self.rows, 1)}:
+            return ": it is summed over the wrong axis"
+        return ""
+
+    def update(self, value: Any, state: Mapping[str, Array]) -> tuple[Arrays, Arrays]:
+        """Return parameters and state of contract 2; an absent state entry means zeros."""
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            self.refuse(f"returned {kind(value)}; it must return (parameters, state)")
+        parameters = self.arrays(value[0], "parameter", self.parameters)
+        given = value[1] if isinstance(value[1], Mapping) else None
+        zeros = {} if given is None else {k: np.zeros_like(v) for k, v in state.items()}
+        whole = value[1] if given is None else zeros | dict(given)
+        return parameters, self.arrays(whole, "state value", state)
+
+
+def kind(value: Any) -> str:
+    """Say what a value is: `None`, `a tuple of 4`, `an array of shape (3, 2)`."""
+    if value is None:
+        return "None"
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} and shape {value.shape}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    module = type(value).__module__.partition(".")[0]
+    prefix = "" if module == "builtins" else f"{module}."
+    return f"a {prefix}{type(value).__name__}"

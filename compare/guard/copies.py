@@ -1,0 +1,87 @@
+"""A call on copies: theirs to scribble on and to keep, and we know if they scribbled.
+
+That they did is seen by comparing afterwards. The line is found by calling once more, with arrays
+that cannot be written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.guard.blame import Place, home_of, last_place, name_of, places_of_traceback
+from compare.guard.deadline import TimedOut, within
+from compare.guard.effects import Notes, contained
+from compare.guard.guard import Guard
+
+Array = NDArray[Any]
+Argument = Array | Mapping[str, Array]
+READ_ONLY = "read-only"
+
+
+class OnCopies:
+    """Calls `function` under `guard` on copies of named arguments; `modified` says of those it
+    wrote to at which line, and the guard's notes say it too.
+    """
+
+    def __init__(self, function: Callable[..., Any], guard: Guard) -> None:
+        self.function = function
+        self.guard = guard
+        self.modified: dict[str, str] = {}
+
+    def __call__(self, arguments: Mapping[str, Argument], **keywords: float) -> Any:
+        """Return `function(*arguments, **keywords)`; the names are for what is said."""
+        handed = {name: copied(argument) for name, argument in arguments.items()}
+        value = self.guard.call(self.function, *handed.values(), **keywords)
+        for name, argument in arguments.items():
+            if not unchanged(argument, handed[name]) and name not in self.modified:
+                place = self.writing_line(arguments, keywords)
+                where = f" at {place.quoted()}" if place else ""
+                what = self.modified[name] = f"modifies its argument {name}{where}"
+                self.guard.notes.add(f"{name_of(self.function)} {what}; it got a copy")
+        return value
+
+    def writing_line(
+        self, arguments: Mapping[str, Argument], keywords: Mapping[str, float]
+    ) -> Place | None:
+        """Return the line that writes to an argument, or at least where the function begins."""
+        who, home = name_of(self.function), home_of(self.function)
+        frozen = [copied(argument, writeable=False) for argument in arguments.values()]
+        try:
+            with contained(who, home, Notes()):
+                within(self.guard.timeout, lambda: self.function(*frozen, **keywords))
+        except ValueError as error:
+            if READ_ONLY in str(error):
+                return last_place(places_of_traceback(error.__traceback__), home)
+        except (Exception, SystemExit, TimedOut):
+            return home
+        return home
+
+
+def copied(argument: Argument, *, writeable: bool = True) -> Argument:
+    """Return a C-contiguous copy of an array, or a dictionary of such copies."""
+    if isinstance(argument, Mapping):
+        return {name: copy_of(array, writeable) for name, array in argument.items()}
+    return copy_of(argument, writeable)
+
+
+def copy_of(array: Array, writeable: bool) -> Array:
+    """Return a C-contiguous copy, which may be closed to writing."""
+    copy = np.array(array, order="C")
+    copy.flags.writeable = writeable
+    return copy
+
+
+def unchanged(ours: Argument, theirs: Argument) -> bool:
+    """True if what was handed over still is what it was: the same names, values and shapes."""
+    if isinstance(ours, Mapping):
+        assert isinstance(theirs, Mapping)
+        return ours.keys() == theirs.keys() and all(
+            isinstance(theirs[name], np.ndarray) and unchanged(ours[name], theirs[name])
+            for name in ours
+        )
+    assert isinstance(theirs, np.ndarray)
+    return bool(np.array_equal(ours, theirs) or np.array_equal(ours, theirs, equal_nan=True))

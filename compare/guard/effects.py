@@ -1,0 +1,134 @@
+"""What a user's function does besides returning: caught, said once, undone.
+
+Printing would tear the progress bar, a reseeded generator would change what comes after, a
+changed error state would silence the next overflow. None of it may reach us; all of it is noted,
+because in a backward pass most of it is a surprise to its author too.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+import numpy as np
+
+from compare.guard.blame import Place, last_place, places_of_frame
+
+SHOWN = 60
+"""Characters of printed text that a note quotes."""
+
+
+class Notes:
+    """Sentences in the order they first came up; one said again is only counted."""
+
+    def __init__(self) -> None:
+        self._sentences: dict[str, str] = {}
+        self._times: dict[str, int] = {}
+
+    def add(self, sentence: str, *, about: str = "") -> None:
+        """Note a sentence; of several `about` the same thing the first one stays."""
+        about = about or sentence
+        self._sentences.setdefault(about, sentence)
+        self._times[about] = self._times.get(about, 0) + 1
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the notes, each with how often it was made."""
+        return tuple(
+            sentence if self._times[about] == 1 else f"{sentence} ({self._times[about]:,} times)"
+            for about, sentence in self._sentences.items()
+        )
+
+
+class Printed(io.TextIOBase):
+    """A stream that keeps the first line written to it, where from, and how many there were."""
+
+    def __init__(self, home: Place | None) -> None:
+        super().__init__()
+        self.home = home
+        self.place: Place | None = None
+        self.first = ""
+        self.lines = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.lines == 0:
+            self.first += text[: SHOWN + 1]
+            self.place = self.place or last_place(places_of_frame(sys._getframe(1)), self.home)
+        self.lines += text.count("\n")
+        return len(text)
+
+    def note(self, who: str, notes: Notes) -> None:
+        """Note what was printed, if anything."""
+        line = self.first.partition("\n")[0].strip()[:SHOWN]
+        if self.first:
+            what = f"{who} prints, first {line!r} at {self.place}; it is kept off the screen"
+            notes.add(what, about=f"{who} prints")
+
+
+@contextmanager
+def contained(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
+    """Run a block of the user's code as if it did nothing but compute."""
+    printed = Printed(home)
+    with (
+        generators_kept(who, home, notes),
+        redirect_stdout(printed),
+        redirect_stderr(printed),
+        warnings.catch_warnings(record=True) as caught,
+        np.errstate(all="warn", under="ignore"),
+    ):
+        warnings.simplefilter("always")
+        before = np.geterr()
+        try:
+            yield
+        finally:
+            if np.geterr() != before:
+                notes.add(f"{who} changes NumPy's error state ({home}); it was put back")
+    printed.note(who, notes)
+    for warning in caught:
+        place = Place(warning.filename, warning.lineno)
+        kind, text = warning.category.__name__, str(warning.message).partition("\n")[0]
+        what = f"{who} warns: {kind}: {text} at {place.quoted()}"
+        notes.add(what, about=f"{who} warns {kind} {place}")
+
+
+@contextmanager
+def generators_kept(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
+    """Put every global random generator back to where it stood, and say which one had moved."""
+    before = [(name, read(), write) for name, read, write in global_generators()]
+    try:
+        yield
+    finally:
+        now = {name: read() for name, read, _ in global_generators()}
+        for name, state, write in before:
+            if not same(state, now[name]):
+                write(state)
+                notes.add(f"{who} uses {name}'s global random state ({home}); it was put back")
+
+
+Generator = tuple[str, Callable[[], Any], Callable[[Any], Any]]
+
+
+def global_generators() -> list[Generator]:
+    """Return name, reader and writer of the generators that exist; torch is never imported."""
+    found: list[Generator] = [
+        ("Python", random.getstate, random.setstate),
+        ("NumPy", np.random.get_state, np.random.set_state),
+    ]
+    torch: Any = sys.modules.get("torch")
+    if hasattr(torch, "get_rng_state"):
+        found.append(("torch", torch.get_rng_state, torch.set_rng_state))
+    return found
+
+
+def same(a: Any, b: Any) -> bool:
+    """Compare two generator states: tuples of numbers and arrays, or one tensor."""
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(np.array_equal(a, b)) if not isinstance(a, str | float | int | None) else a == b

@@ -1,0 +1,63 @@
+"""One call of somebody else's function, after which we are as we were before.
+
+Whatever goes wrong inside becomes one sentence that begins with the line in their file; whatever
+else it does is noted and undone. Ctrl-C still is Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from compare.guard.blame import (
+    Place,
+    UserCodeError,
+    first_line,
+    home_of,
+    last_place,
+    name_of,
+    places_of_traceback,
+)
+from compare.guard.deadline import TimedOut, within
+from compare.guard.effects import Notes, contained
+
+TIMEOUT = 60.0
+"""Seconds one call may take unless the user says otherwise."""
+
+
+class Guard:
+    """Calls functions of the user; `notes` gathers what they do besides returning.
+
+    `timeout` is in seconds per call; None waits for ever.
+    """
+
+    def __init__(self, *, timeout: float | None = TIMEOUT, notes: Notes | None = None) -> None:
+        self.timeout = timeout
+        self.notes = Notes() if notes is None else notes
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Return `function(*args, **kwargs)`; raises `UserCodeError` with one sentence."""
+        return self.run(lambda: function(*args, **kwargs), name_of(function), home_of(function))
+
+    def run(self, call: Callable[[], Any], who: str, home: Place | None) -> Any:
+        """Return `call()`, which is known to the user as `who` and begins at `home`."""
+        try:
+            with contained(who, home, self.notes):
+                return within(self.timeout, call)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise self.sentence(error, who, home) from error
+
+    def sentence(self, error: BaseException, who: str, home: Place | None) -> UserCodeError:
+        """Say what happened, at which line of theirs."""
+        if isinstance(error, TimedOut):
+            place = last_place(iter(error.stack), home)
+            what = f"{who} did not return within {self.timeout:g} s; a longer --timeout waits"
+        elif isinstance(error, SystemExit):
+            place = last_place(places_of_traceback(error.__traceback__), home)
+            what = f"{who} called sys.exit({error.code!r}); a gradient has to return"
+        else:
+            place = last_place(places_of_traceback(error.__traceback__), home)
+            what = f"{who} raised {first_line(error)}"
+        return UserCodeError(f"{place.quoted()}: {what}" if place else what)

@@ -1,0 +1,101 @@
+"""A user's function in the place of one of ours: the same call, with every surprise taken out.
+
+It gets copies (`copies`), is called under guard (`guard`), and what it returns is read by the
+contract (`contract`). Contract 1 is an implementation, contract 2 a step of the optimiser.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from compare.guard.blame import UserCodeError, home_of, name_of
+from compare.guard.contract import Array, Arrays, Reader
+from compare.guard.copies import OnCopies
+from compare.guard.effects import Notes
+from compare.guard.guard import TIMEOUT, Guard
+
+
+class Guarded:
+    """What `GuardedImplementation` and `GuardedStep` share: a call on copies, and its notes."""
+
+    positions: Sequence[str]
+    keywords: Sequence[str] = ()
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        timeout: float | None = TIMEOUT,
+        notes: Notes | None = None,
+    ) -> None:
+        self.function = function
+        self.guard = Guard(timeout=timeout, notes=notes)
+        self.call = OnCopies(function, self.guard)
+        self._require_signature()
+
+    @property
+    def modified(self) -> set[str]:
+        """The arguments it wrote to."""
+        return set(self.call.modified)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the function does besides returning, one sentence each."""
+        return self.guard.notes.sentences()
+
+    def _require_signature(self) -> None:
+        who, home = name_of(self.function), home_of(self.function)
+        where = f"{home.quoted()}: " if home else ""
+        due = ", ".join([*self.positions, *(["*", *self.keywords] if self.keywords else [])])
+        if not callable(self.function):
+            raise UserCodeError(f"{who} cannot be called; give a function {who}({due})")
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):  # written in C without a signature: the call will tell
+            return
+        try:
+            signature.bind(*self.positions, **dict.fromkeys(self.keywords))
+        except TypeError as error:
+            what = f"{who}{signature} cannot be called as {who}({due}): {error}"
+            raise UserCodeError(f"{where}{what}") from error
+
+
+class GuardedImplementation(Guarded):
+    """Contract 1: `(parameters, x, targets) -> (loss, gradients, intermediates)`, checked.
+
+    Raises `UserCodeError` with one sentence if the function raises, hangs, exits or returns
+    anything else; intermediates are empty where it returns none.
+    """
+
+    positions = ("parameters", "x", "targets")
+
+    def __call__(
+        self, parameters: Mapping[str, Array], x: Array, targets: Array
+    ) -> tuple[float, Arrays, Arrays]:
+        value = self.call({"parameters": parameters, "x": x, "targets": targets})
+        return Reader(self.function, parameters, len(x), self.guard.notes).evaluation(value)
+
+
+class GuardedStep(Guarded):
+    """Contract 2: `(parameters, gradients, state, *, learning_rate, momentum)`, checked.
+
+    Returns `(parameters, state)`; raises `UserCodeError` as `GuardedImplementation` does.
+    """
+
+    positions = ("parameters", "gradients", "state")
+    keywords = ("learning_rate", "momentum")
+
+    def __call__(
+        self,
+        parameters: Mapping[str, Array],
+        gradients: Mapping[str, Array],
+        state: Mapping[str, Array],
+        *,
+        learning_rate: float,
+        momentum: float,
+    ) -> tuple[Arrays, Arrays]:
+        arguments = {"parameters": parameters, "gradients": gradients, "state": state}
+        value = self.call(arguments, learning_rate=learning_rate, momentum=momentum)
+        return Reader(self.function, parameters, -1, self.guard.notes).update(value, state)

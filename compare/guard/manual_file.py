@@ -1,0 +1,165 @@
+"""`--manual FILE.py[:NAME]` or `package.module:NAME`: from the command line to a function.
+
+The module is executed as `import` would execute it, its `if __name__ == "__main__":` therefore not;
+an optional `step` beside the function is taken along as the optimiser to check.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from compare.contracts.errors import BadInput
+from compare.guard.blame import Place, UserCodeError, first_line
+from compare.guard.effects import Notes
+from compare.guard.guard import TIMEOUT, Guard
+from compare.guard.implementation import GuardedImplementation, GuardedStep
+
+DEFAULT_NAME = "loss_and_gradients"
+FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>\w+))?")
+MODULE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>\w+)")
+NAMED = 8
+"""How many functions of a file a message lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the user handed over: contract 1, contract 2 if there was a `step`, and one record of
+    notes that both write into.
+    """
+
+    name: str
+    implementation: GuardedImplementation
+    step: GuardedStep | None
+    record: Notes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What their code did so far besides returning."""
+        return self.record.sentences()
+
+
+def load(spec: str, *, timeout: float | None = TIMEOUT) -> Loaded:
+    """Load `FILE.py`, `FILE.py:NAME` or `package.module:NAME`; NAME is by default
+    `loss_and_gradients`.
+
+    Raises `BadInput` if there is no such file or name, `UserCodeError` if the module cannot be
+    executed or what it holds cannot be called as contract 1 says.
+    """
+    notes = Notes()
+    guard = Guard(timeout=timeout, notes=notes)
+    if match := FILE.fullmatch(spec):
+        module = module_from_file(Path(match["path"]), guard)
+    elif match := MODULE.fullmatch(spec):
+        module = module_by_name(match["module"], guard)
+    else:
+        raise BadInput(f"--manual {spec}: give FILE.py, FILE.py:NAME or package.module:NAME")
+    name = match["name"] or DEFAULT_NAME
+    function = attribute(module, name, spec)
+    step = getattr(module, "step", None)
+    return Loaded(
+        name,
+        GuardedImplementation(function, timeout=timeout, notes=notes),
+        None if step is None else GuardedStep(step, timeout=timeout, notes=notes),
+        notes,
+    )
+
+
+def module_from_file(path: Path, guard: Guard) -> ModuleType:
+    """Execute a file as a module of its own; modules beside it can be imported by it."""
+    if not path.is_file():
+        raise BadInput(f"--manual {path}: there is no such file")
+    spec = importlib.util.spec_from_file_location(f"manual_file_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    with importable(path.resolve().parent):
+        execute(lambda: spec.loader.exec_module(module), path, guard)  # type: ignore[union-attr]
+    return module
+
+
+def module_by_name(name: str, guard: Guard) -> ModuleType:
+    """Import an installed module, or one below the current folder."""
+    with importable(Path.cwd()):
+        try:
+            execute(lambda: importlib.import_module(name), Path(f"{name}.py"), guard)
+        except UserCodeError as error:
+            missing = error.__cause__
+            if not isinstance(missing, ModuleNotFoundError) or missing.name is None:
+                raise
+            if not f"{name}.".startswith(f"{missing.name}."):  # one that they import, not they
+                raise
+            raise BadInput(
+                f"--manual {name}: there is no module {missing.name}, neither installed nor here;"
+                " a file is given as FILE.py"
+            ) from error
+    return sys.modules[name]
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Let modules in a folder be found first while theirs is executed, and last from then on.
+
+    Last, because a file of theirs called `torch.py` must not become our torch.
+    """
+    entry = str(folder)
+    sys.path.insert(0, entry)
+    try:
+        yield
+    finally:
+        sys.path.remove(entry)
+        if entry not in sys.path:
+            sys.path.append(entry)
+
+
+def execute(call: Callable[[], Any], path: Path, guard: Guard) -> None:
+    """Run the module's own lines; a failure is a sentence that names the line."""
+    try:
+        guard.run(call, f"importing {path.name}", Place(str(path), 1))
+    except UserCodeError as error:
+        if isinstance(error.__cause__, SyntaxError):
+            raise UserCodeError(syntax_sentence(error.__cause__, path)) from error
+        raise
+
+
+def syntax_sentence(error: SyntaxError, path: Path) -> str:
+    """Say where a file stops being Python."""
+    place = Place(error.filename or str(path), error.lineno or 1)
+    return f"{place.quoted()}: {first_line(error)}; Python cannot read the file"
+
+
+def attribute(module: ModuleType, name: str, spec: str) -> Callable[..., Any]:
+    """Return the function of that name; if there is none, say which there are."""
+    function: Callable[..., Any] | None = getattr(module, name, None)
+    if inspect.isclass(function):
+        raise BadInput(
+            f"--manual {spec}: {name} is a class; give a function"
+            f" {DEFAULT_NAME}(parameters, x, targets) that uses it"
+        )
+    if callable(function):
+        return function
+    if function is not None:
+        what = type(function).__name__
+        raise BadInput(f"--manual {spec}: {name} is a value of type {what}; give a function")
+    there = [key for key, value in vars(module).items() if is_own_function(value, module)]
+    if not there:
+        raise BadInput(f"--manual {spec}: it defines no {name}, and no other function")
+    close = difflib.get_close_matches(name, there, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    listed = ", ".join(there[:NAMED]) + (", ..." if len(there) > NAMED else "")
+    raise BadInput(f"--manual {spec}: it defines no {name}{hint} (it defines {listed})")
+
+
+def is_own_function(value: Any, module: ModuleType) -> bool:
+    """True for a function written in that module."""
+    return inspect.isfunction(value) and value.__module__ == module.__name__

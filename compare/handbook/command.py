@@ -1,0 +1,69 @@
+"""The command: list the catalogue, or show one mistake and run it live."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from textwrap import fill
+
+from compare.contracts.errors import BadInput
+from compare.handbook.wording import changes, convention, equation, markdown, seen
+from compare.mistakes.catalogue import families, in_words, named
+from compare.mistakes.mistake import Mistake
+
+WIDTH = 96
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's arguments."""
+    made = argparse.ArgumentParser(
+        prog="python -m compare.mistakes",
+        description="The mistakes the diagnosis knows: all names, or one of them run live.",
+    )
+    made.add_argument("name", nargs="?", help="the mistake to show; without it all are listed")
+    made.add_argument("--markdown", action="store_true", help="write docs/mistakes.md to stdout")
+    return made
+
+
+def listing() -> Iterator[str]:
+    """Yield every name with where it shows, by family."""
+    for family, mistakes in families().items():
+        yield f"{family}"
+        for mistake in mistakes:
+            yield f"  {mistake.name:38} {', '.join(mistake.observable)}"
+        yield ""
+    yield "python -m compare.mistakes NAME shows one and runs it."
+
+
+def shown(mistake: Mistake) -> Iterator[str]:
+    """Yield one mistake: sentence, equations, the line to change, and a live run."""
+    from compare.handbook.live import run
+
+    yield f"{mistake.name} ({mistake.family})"
+    yield fill(in_words(mistake), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    yield ""
+    yield f"right  {equation(mistake.right, mistake)}"
+    yield f"wrong  {equation(mistake.wrong, mistake)}"
+    yield ""
+    yield "change"
+    yield from changes(mistake)
+    yield ""
+    yield f"{convention(mistake)}{seen(mistake)}Shows in: {', '.join(mistake.observable)}."
+    yield f"When: {mistake.trigger}."
+    yield ""
+    yield from run(mistake)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print what was asked for; 2 for a name that does not exist."""
+    asked = parser().parse_args(arguments)
+    if asked.markdown:
+        print(markdown(), end="")
+        return 0
+    try:
+        print(*(shown(named(asked.name)) if asked.name else listing()), sep="\n")
+    except BadInput as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0

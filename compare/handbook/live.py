@@ -1,0 +1,165 @@
+"""One mistake, run live: planted in a plain program, and what the diagnosis makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from itertools import product
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.contracts.result import Diagnosis
+from compare.diagnosis import (
+    diagnose,
+    diagnose_curves,
+    diagnose_records,
+    diagnose_start,
+    diagnose_step,
+)
+from compare.diagnosis.gradients import observations, probes
+from compare.diagnosis.match import Case
+from compare.handbook.plain_run import run as trained
+from compare.handbook.planting import bare, plant, planted_step
+from compare.mistakes.calls import CallMistake
+from compare.mistakes.mistake import Mistake, NetworkMistake
+from compare.mistakes.order import RecordMistake
+from compare.mistakes.reporting import CURVES, CurveMistake
+from compare.mistakes.start import DECLARED, StartMistake
+from compare.mistakes.step_mistake import StepMistake
+
+SIZES = ((12, 9, 5), (12, 9, 7, 5), (8, 8, 8, 5), (7, 9, 7))
+ACTIVATIONS = ("relu", "tanh", "sigmoid")
+REDUCTIONS = ("mean", "sum")
+LEARNING_RATE, MOMENTUM, UPDATES = 0.2, 0.9, 4
+WIDTH = 96
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@singledispatch
+def run(mistake: Mistake) -> Iterator[str]:
+    """Yield the lines of a live run of the mistake."""
+    raise TypeError(f"no live run for {type(mistake).__name__}")
+
+
+@run.register
+def run_network(mistake: NetworkMistake) -> Iterator[str]:
+    """Plant it in the first network where it shows; compare every tensor with right and wrong."""
+    for sizes, activation, reduction in product(SIZES, ACTIVATIONS, REDUCTIONS):
+        points = probes(sizes, activation=activation, reduction=reduction, dtype=np.float64, seed=0)
+        if not mistake.applies(points[0][1]):
+            continue
+        faulty = bare(plant(mistake, activation=activation, reduction=reduction))
+        cases = [Case(observation) for observation in observations(faulty, points)]
+        shown = next((case for case in cases if case.disagrees), None)
+        if shown is not None:
+            yield f"Planted in a {'-'.join(map(str, sizes))} network, {activation}, {reduction}."
+            yield from table(shown, mistake)
+            yield from answer(
+                diagnose(faulty, sizes=sizes, activation=activation, reduction=reduction)
+            )
+            return
+
+
+def table(case: Case, mistake: NetworkMistake) -> Iterator[str]:
+    """Yield worst error in × allowance of every tensor, with the right and the mistaken pass."""
+    overrides = mistake.overrides(mistake.example)
+    yield f"At {case.observation.label}, worst error in × allowance:"
+    yield f"  {'':6} {'computed rightly':>18} {'with the mistake':>18}"
+    for name in case.observation.order:
+        right, wrong = case.ratio(name, frozenset()), case.ratio(name, overrides)
+        yield f"  {name:6} {right:18.3g} {wrong:18.3g}"
+
+
+def answer(found: Sequence[Diagnosis]) -> Iterator[str]:
+    """Yield what the diagnosis says."""
+    if not found:
+        yield "Diagnosis: no known mistake reproduces this."
+    for diagnosis in found:
+        also = f" or {', '.join(diagnosis.also)}" if diagnosis.also else ""
+        yield f"Diagnosis: {diagnosis.mistake}{also}"
+        yield fill(diagnosis.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+@run.register
+def run_calls(mistake: CallMistake) -> Iterator[str]:
+    """Plant it in a network that is called three times."""
+    faulty = plant(mistake)
+    yield "Planted in a 12-9-5 network, called with one batch, another, and the first again."
+    yield from answer(diagnose(bare(faulty), sizes=(12, 9, 5)))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A record: where training stood before an update."""
+
+    update: int
+    parameters: Arrays
+    gradients: Arrays
+    state: Arrays
+
+
+@run.register
+def run_step(mistake: StepMistake) -> Iterator[str]:
+    """Plant it in an optimiser and record a few updates with random gradients."""
+    generator = np.random.default_rng(0)
+    step = planted_step(mistake)
+    parameters = {"w1": generator.normal(size=(6, 4)), "b1": generator.normal(size=4)}
+    state: Arrays = {}
+    records = []
+    for update in range(UPDATES):
+        gradients = {name: generator.normal(size=w.shape) for name, w in parameters.items()}
+        records.append(Seen(update, parameters, gradients, state))
+        parameters, state = step(
+            parameters, gradients, state, learning_rate=LEARNING_RATE, momentum=MOMENTUM
+        )
+    rates = f"learning rate {LEARNING_RATE}, momentum {MOMENTUM}"
+    yield f"{UPDATES} updates of w1 (6, 4) and b1, {rates}."
+    yield from answer(diagnose_step(records, learning_rate=LEARNING_RATE, momentum=MOMENTUM))
+
+
+@run.register
+def run_records(mistake: RecordMistake) -> Iterator[str]:
+    """Train a small network for a few updates with the mistake in the loop."""
+    generator = np.random.default_rng(0)
+    data = generator.normal(size=(12, 8)), np.eye(4)[generator.integers(4, size=12)]
+    parameters = {
+        "w1": generator.normal(size=(8, 6)),
+        "b1": generator.normal(size=6),
+        "w2": generator.normal(size=(6, 4)),
+        "b2": generator.normal(size=4),
+    }
+    order = np.split(generator.permutation(12), 3)
+    yield "3 updates of an 8-6-4 network with batches of 4 of 12 rows, in shuffled order."
+    yield from answer(diagnose_records(trained(mistake, data, parameters, order), data))
+
+
+@run.register
+def run_start(mistake: StartMistake) -> Iterator[str]:
+    """Draw weights with the wrong standard deviation."""
+    generator = np.random.default_rng(0)
+    shape = (64, 48)
+    declared = DECLARED[mistake.scheme].spread(*shape)
+    w = generator.normal(0.0, mistake.spread(*shape, declared), shape)
+    scheme = mistake.scheme
+    yield f"w1 (64, 48): standard deviation {w.std():.4f}, declared ({scheme}) {declared:.4f}."
+    yield from answer(diagnose_start({"w1": w}, scheme=scheme))
+
+
+@run.register
+def run_curves(mistake: CurveMistake) -> Iterator[str]:
+    """Draw the wrong curves from right ones."""
+    generator = np.random.default_rng(0)
+    names = (*CURVES, "test_loss", "trained_on_validation_loss", "trained_on_validation_accuracy")
+    right = {name: np.sort(generator.uniform(size=6))[::-1] for name in names}
+    drawn = {n: c for n, c in mistake.curves(right).items() if not n.startswith("trained")}
+    wrong = {name: np.nan_to_num(curve, nan=0.5) for name, curve in drawn.items()}
+    yield "Curves of 6 points, right and as drawn:"
+    for name, curve in wrong.items():
+        if not np.array_equal(curve, right[name]):
+            yield f"  {name:20} {np.round(right[name], 3)} {np.round(curve, 3)}"
+    yield from answer(diagnose_curves(wrong, right))

@@ -1,0 +1,254 @@
+"""From the ledger to the verdict: what was found, who is wrong, and the sentences that say it.
+
+The order is the design's: a finding is a disagreement; without one, a reference that is not finite
+or a check that never had power leaves the run undecidable; otherwise the two sides agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
+from compare.checks.same_point import differences
+from compare.checks.stages import first_wrong_stage
+from compare.contracts.records import Implementation
+from compare.contracts.result import CheckSummary, Finding, Result, Verdict, Weak
+from compare.guard.blame import UserCodeError
+from compare.judge.ledger import finding_of
+from compare.judge.naming import name_mistake, predicted
+from compare.judge.point import PointJudge, Suspect
+
+Answer = TypeVar("Answer")
+STAGE_KINDS = {
+    "initial weights": "data",
+    "initial state": "data",
+    "batch order": "data",
+    "velocity": "update",
+    "update": "update",
+    "validation": "reporting",
+    "reporting": "reporting",
+}
+
+
+def conclude(
+    judge: PointJudge,
+    settings: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    implementation: Implementation,
+    *,
+    referee: bool = True,
+) -> Result:
+    """Return the result of examining points: the part that a run and a single check share.
+
+    `referee=False` for recorded numbers, which nobody can ask for the loss at another point.
+    """
+    ledger = judge.ledger
+    unanswered: list[str] = []
+    nowhere: tuple[Finding, ...] = ()
+    located = asked(lambda: localised(judge, implementation), nowhere, unanswered)
+    findings = placed(located, tuple(ledger.findings.values()))
+    taylor = None
+    if findings and referee:
+        taylor = asked(lambda: refereed(judge.suspect, implementation), None, unanswered)
+    against_torch = contradicted(judge, findings, taylor)
+    verdict = Verdict.UNDECIDABLE if against_torch else verdict_of(judge)
+    kind = None if against_torch else kind_of_findings(judge, findings, taylor)
+    accepted = judge.control.accepted if judge.control else ()
+    named = name_mistake(judge.experiment, judge.suspect, implementation)
+    return Result(
+        verdict=verdict,
+        kind=kind,
+        settings=settings,
+        environment=environment,
+        sentence=against_torch or sentence_of(judge, verdict, kind, findings),
+        findings=findings,
+        weak=tuple(judge.power.weak() + control_weak(judge)),
+        kinks=tuple(ledger.kinks),
+        diagnosis=named.diagnosis,
+        prediction=predicted(judge.experiment, judge.suspect, named.diagnosis),
+        checks=(same_point_summary(judge),),
+        worst=dict(ledger.worst),
+        notes=(*(f"the judge accepted {what}" for what in accepted), *unanswered, *named.facts),
+        heatmap=heatmap_of(judge.suspect),
+        referee=taylor.as_mapping() if taylor is not None else None,
+        control_failed=bool(accepted),
+    )
+
+
+def asked(question: Callable[[], Answer], otherwise: Answer, unanswered: list[str]) -> Answer:
+    """Ask the code under test once more; it may fail where no run would take it.
+
+    The referee asks in float64 and at other weights. A failure there is a note, and takes nothing
+    from what was found.
+    """
+    try:
+        return question()
+    except UserCodeError as error:
+        unanswered.append(f"it could not be asked further: {error}")
+        return otherwise
+
+
+def verdict_of(judge: PointJudge) -> Verdict:
+    """Disagreement outranks doubt, and doubt outranks agreement."""
+    if judge.ledger.findings:
+        return Verdict.DISAGREES
+    if judge.ledger.undecided or not judge.power.points or judge.power.powerless():
+        return Verdict.UNDECIDABLE
+    return Verdict.AGREES
+
+
+def contradicted(
+    judge: PointJudge, findings: tuple[Finding, ...], taylor: Taylor | None
+) -> str | None:
+    """Say so if the witnesses contradict each other: equal loss, another gradient, and slope 2.
+
+    The manual gradient then is the derivative of the common loss, and torch's is not.
+    """
+    suspect = judge.suspect
+    if suspect is None or taylor is None or taylor.belongs is not Belongs.YES:
+        return None
+    if not suspect.examined.loss.agrees or {one.check for one in findings} != {"same_point"}:
+        return None
+    if any(one.stage in STAGE_KINDS or one.side == "reference" for one in findings):
+        return None
+    return (
+        "undecidable: the three witnesses contradict each other; the losses are equal, the manual "
+        f"gradient belongs to its loss, and yet {findings[0].message}"
+    )
+
+
+def kind_of_findings(
+    judge: PointJudge, findings: tuple[Finding, ...], taylor: Taylor | None
+) -> str | None:
+    """Return what kind of disagreement it is, from the first finding and the three witnesses."""
+    if not findings:
+        return None
+    first = findings[0]
+    if first.check == "structure":
+        return "structure"
+    if first.stage in STAGE_KINDS:
+        return STAGE_KINDS[first.stage]
+    if first.side == "reference" or judge.suspect is None:
+        return "loss" if first.parameter is None else "derivative"
+    examined = judge.suspect.examined
+    gradients_agree = all(one.agrees for one in examined.gradients.values()) and all(
+        one.agrees for one in examined.projections.values()
+    )
+    belongs = taylor.belongs if taylor is not None else Belongs.UNDECIDED
+    return kind_of(examined.loss.agrees, gradients_agree, belongs, common_factor(judge.suspect))
+
+
+def common_factor(suspect: Suspect) -> float | None:
+    """Return the one factor between all manual and reference numbers, or None.
+
+    The factor is read off the loss and must explain every gradient within the allowance.
+    """
+    examined = suspect.examined
+    if examined.reference_loss == 0 or not np.isfinite(suspect.record.loss):
+        return None
+    factor = float(suspect.record.loss) / examined.reference_loss
+    slack = abs(factor) * examined.allowances.forward.loss / abs(examined.reference_loss)
+    for name, reference in examined.reference_gradients.items():
+        error = np.abs(suspect.record.gradients[name] - factor * reference)
+        allowed = abs(factor) * examined.allowances.gradients[name] + slack * np.abs(reference)
+        if not (error <= allowed).all():
+            return None
+    return factor
+
+
+def localised(judge: PointJudge, implementation: Implementation) -> tuple[Finding, ...]:
+    """Name the first wrong stage where the manual side shows its intermediates."""
+    suspect = judge.suspect
+    if suspect is None:
+        return ()
+    record = suspect.record
+    _, _, *shown = implementation(record.parameters, suspect.x, suspect.targets)
+    if not shown or not shown[0]:
+        return ()
+    wrong = first_wrong_stage(suspect.examined, shown[0], len(record.parameters) // 2)
+    if wrong is None:
+        return ()
+    parameter = wrong.name[1:] if wrong.name[:2] in ("dw", "db") else None
+    found = finding_of("same_point", wrong.name, parameter, wrong, record, "manual", judge.mode)
+    return (found,)
+
+
+def placed(located: tuple[Finding, ...], found: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Put the located stage in the place of what its point found: those are its consequences."""
+    if not located:
+        return found
+    explained = [
+        finding.check == "same_point"
+        and finding.side == "manual"
+        and finding.update == located[0].update
+        and finding.stage not in STAGE_KINDS
+        for finding in found
+    ]
+    first = explained.index(True) if any(explained) else 0
+    kept = [finding for finding, echo in zip(found, explained, strict=True) if not echo]
+    return (*kept[:first], *located, *kept[first:])
+
+
+def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor | None:
+    """Ask the third witness about the first wrong gradient."""
+    if suspect is None or suspect.parameter is None:
+        return None
+    name = suspect.parameter
+    gradient = suspect.record.gradients[name].astype(np.float64)
+    difference = gradient - suspect.examined.reference_gradients[name]
+    if not np.isfinite(difference).all() or not difference.any():
+        return None
+    point = suspect.record.parameters, suspect.x, suspect.targets
+    taylor = taylor_test(implementation, *point, name, gradient, difference)
+    if suspect.examined.loss.agrees or taylor.belongs is not Belongs.YES:
+        return taylor
+    gradients = suspect.record.gradients
+    away = differences(gradients, suspect.examined.reference_gradients)
+    joint = joint_test(implementation, *point, gradients, away)
+    return joint if joint.belongs is Belongs.NO else taylor
+
+
+def heatmap_of(suspect: Suspect | None) -> Any:
+    """Return the first wrong tensor of both sides for the plot, or None."""
+    if suspect is None or suspect.parameter is None:
+        return None
+    name = suspect.parameter
+    return name, suspect.record.gradients[name], suspect.examined.reference_gradients[name]
+
+
+def control_weak(judge: PointJudge) -> list[Weak]:
+    """No gradient changes when it is rolled, so the control could show nothing with it."""
+    if judge.control is None or not judge.control.unrollable:
+        return []
+    return [Weak("same_point", "no gradient is moved beyond its allowance by rolling it")]
+
+
+def same_point_summary(judge: PointJudge) -> CheckSummary:
+    """One line on the same-point checks."""
+    same = judge.ledger.tallies["same_point"]
+    sentence = f"{same.made} same-point checks, worst {same.worst_ratio:.2g} × allowance"
+    return CheckSummary("same_point", same.verdict, same.made, same.worst_ratio, sentence)
+
+
+def sentence_of(
+    judge: PointJudge, verdict: Verdict, kind: str | None, findings: tuple[Finding, ...]
+) -> str:
+    """The verdict in one sentence."""
+    kinks = len(judge.ledger.kinks)
+    made = judge.ledger.tallies["same_point"].made
+    if verdict is Verdict.AGREES:
+        up_to = f"agrees up to {kinks} kink{'s' * (kinks != 1)}" if kinks else "agrees"
+        return (
+            f"{up_to}: at all {made} points rounding explains every difference between the "
+            "hand-derived side and torch"
+        )
+    if verdict is Verdict.UNDECIDABLE:
+        why = judge.ledger.undecided or [
+            "no point of the run could have shown an error in "
+            + ", ".join(f"d{name}" for name in judge.power.powerless() or ["anything"])
+        ]
+        return f"undecidable: {why[0]}"
+    return f"disagrees ({kind}): {findings[0].message}"

@@ -1,0 +1,113 @@
+"""The ledger of a run: findings, kinks and the worst entry of everything that was compared.
+
+A fault at one update often repeats at every later one. The ledger keeps the first finding of each
+check, stage and parameter with its place, and counts the rest, so that a report shows the cause
+and not its thousand echoes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from compare.checks.comparison import Comparison
+from compare.contracts.moments import moment
+from compare.contracts.records import Record
+from compare.contracts.result import Finding, Kink, Verdict, Worst
+
+CHECKS = ("same_point", "step", "free_run", "structure", "referee")
+
+
+@dataclass
+class Tally:
+    """How often a check was made, how often it failed, and its largest ratio."""
+
+    made: int = 0
+    failed: int = 0
+    worst_ratio: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Agrees if it was made and never failed."""
+        if self.failed:
+            return Verdict.DISAGREES
+        return Verdict.AGREES if self.made else Verdict.UNDECIDABLE
+
+
+@dataclass
+class Ledger:
+    """Everything found so far."""
+
+    findings: dict[tuple[str, ...], Finding] = field(default_factory=dict)
+    repeats: dict[tuple[str, ...], int] = field(default_factory=dict)
+    kinks: list[Kink] = field(default_factory=list)
+    worst: dict[str, Worst] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=lambda: {name: Tally() for name in CHECKS})
+    epoch_worst: dict[str, Worst] = field(default_factory=dict)
+    undecided: list[str] = field(default_factory=list)
+
+    def find(self, finding: Finding) -> None:
+        """Enter a finding, or count it if its like is there already."""
+        key = (finding.check, finding.side, finding.stage, finding.parameter or "")
+        self.repeats[key] = self.repeats.get(key, 0) + 1
+        self.findings.setdefault(key, finding)
+
+    def compared(self, key: str, comparison: Comparison) -> None:
+        """Keep the worst entry of the whole run under `key`."""
+        keep_worst(self.worst, key, comparison.worst)
+
+    def close_epoch(self) -> Mapping[str, Worst]:
+        """Return the worst entries since the last call."""
+        closed, self.epoch_worst = self.epoch_worst, {}
+        return closed
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.findings)
+
+
+def keep_worst(table: dict[str, Worst], key: str, worst: Worst) -> None:
+    """Keep whichever of the two entries has the larger ratio."""
+    known = table.get(key)
+    if known is None or not worst.ratio <= known.ratio:
+        table[key] = worst
+
+
+def finding_of(
+    check: str,
+    stage: str,
+    parameter: str | None,
+    comparison: Comparison,
+    record: Record,
+    side: str,
+    mode: str | None = None,
+) -> Finding:
+    """Turn a failed comparison into a finding with its place and both values.
+
+    `mode` tells what the record is one of: None a training, else `check` or `dump`.
+    """
+    worst = comparison.worst
+    place = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
+    if not comparison.manual_finite:
+        size = "is not finite"
+    else:
+        size = f"is {worst.ratio:.3g} × allowance away from the reference's {worst.reference:.17g}"
+    who = "" if side == "manual" else f"{side}: "
+    message = (
+        f"{who}{comparison.name}{place} = {worst.manual:.17g} {size} "
+        f"at {moment(mode, check, record.epoch, record.update)}"
+    )
+    return Finding(
+        check=check,
+        stage=stage,
+        message=message,
+        epoch=record.epoch,
+        update=record.update,
+        parameter=parameter,
+        index=worst.index,
+        manual=worst.manual,
+        reference=worst.reference,
+        ratio=worst.ratio,
+        side=side,
+    )

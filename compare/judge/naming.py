@@ -1,0 +1,191 @@
+"""From a suspect to the named mistake: the bridge between the judge and the diagnosis.
+
+The implementation itself is asked first, at probes that have power; if it is right there (a fault
+at one update, a state that went wrong) or cannot be called elsewhere, the recorded numbers are
+all there is, and they are asked as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.contracts.experiment import Experiment
+from compare.contracts.records import Implementation
+from compare.contracts.result import Curves, Diagnosis, EpochRow
+from compare.judge.point import Suspect
+
+if TYPE_CHECKING:
+    from compare.judge.run import Judge
+    from compare.textbook import Point
+
+Curve = dict[str, list[float]]
+UNKNOWN = "no known mistake reproduces this"
+
+MOST_RECORDED = 1 << 21
+"""Entries of the widest activation matrix up to which a recorded point is recomputed at all."""
+MOST_SEARCHED = 1 << 14
+"""The same, up to which every known mistake is tried on a recorded point."""
+POINT_KINDS = ("derivative", "loss", "function", "loss and derivative")
+"""Kinds that a single point shows; looking at the wrong rows gives the loss of another function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The mistakes that fit, best first, or the plain facts where none does."""
+
+    diagnosis: tuple[Diagnosis, ...] = ()
+    facts: tuple[str, ...] = ()
+
+
+def name_mistake(
+    experiment: Experiment, suspect: Suspect | None, implementation: Implementation
+) -> Named:
+    """Return the known mistakes that reproduce what the suspect computed, or facts."""
+    if suspect is None:
+        return Named()
+    from compare.diagnosis import diagnose, facts_of
+
+    options: dict[str, Any] = {
+        "activation": experiment.activation,
+        "reduction": experiment.reduction,
+        "dtype": experiment.dtype,
+        "seed": experiment.seed,
+    }
+    found = diagnose(implementation, sizes=widths(suspect), **options)
+    if found:
+        return Named(found)
+    from compare.diagnosis.gradients import observations, probes
+    from compare.points.diagnostic import reduced
+
+    at_probes = facts_of(observations(implementation, probes(reduced(widths(suspect)), **options)))
+    if at_probes:  # wrong there too, and nothing known fits
+        return Named(facts=(UNKNOWN, *at_probes))
+    left_behind = from_calls(experiment, suspect, implementation)
+    return Named(left_behind) if left_behind else from_record(experiment, suspect)
+
+
+def widths(suspect: Suspect) -> tuple[int, ...]:
+    """The network's widths F, H, ..., K, read off the recorded parameters."""
+    parameters = suspect.record.parameters
+    biases = (parameters[f"b{layer}"].size for layer in range(1, len(parameters) // 2 + 1))
+    return (suspect.x.shape[1], *biases)
+
+
+def point_of(experiment: Experiment, suspect: Suspect) -> Point | None:
+    """The recorded point for the textbook, unless recomputing it would take too long."""
+    from compare.textbook import Point
+
+    if len(suspect.x) * max(widths(suspect)) > MOST_RECORDED:
+        return None
+    return Point(
+        suspect.record.parameters,
+        suspect.x,
+        suspect.targets,
+        experiment.activation,
+        experiment.reduction,
+        experiment.dtype,
+    )
+
+
+def from_calls(
+    experiment: Experiment, suspect: Suspect, implementation: Implementation
+) -> tuple[Diagnosis, ...]:
+    """Diagnose what calls leave behind at the recorded size: code that keeps values of it may take
+    no other."""
+    from compare.diagnosis import diagnose_calls
+
+    point = point_of(experiment, suspect)
+    if point is None or not searchable(suspect):
+        return ()
+    return diagnose_calls(implementation, (point, moved(point), point, point))
+
+
+def moved(point: Point) -> Point:
+    """Return another point of the same size: the rows one further, the weights a little smaller."""
+    return replace(
+        point,
+        parameters={name: array - array / 8 for name, array in point.parameters.items()},
+        x=np.roll(point.x, 1, axis=0),
+        targets=np.roll(point.targets, 1, axis=0),
+    )
+
+
+def searchable(suspect: Suspect) -> bool:
+    """Return whether the recorded point is small enough to try every known mistake on it."""
+    return len(suspect.x) * max(widths(suspect)) <= MOST_SEARCHED
+
+
+def from_record(experiment: Experiment, suspect: Suspect) -> Named:
+    """Diagnose the recorded point itself: elsewhere the code was right or could not be asked."""
+    from compare.diagnosis import diagnose_gradients, facts, observe
+
+    point = point_of(experiment, suspect)
+    if point is None:
+        return Named(facts=(UNKNOWN,))
+    seen = observe(point, suspect.record.loss, suspect.record.gradients)
+    found = diagnose_gradients(seen) if searchable(suspect) else ()
+    return Named(found) if found else Named(facts=(UNKNOWN, *facts(seen)))
+
+
+def predicted(
+    experiment: Experiment, suspect: Suspect | None, named: tuple[Diagnosis, ...]
+) -> tuple[str, NDArray[np.floating]] | None:
+    """The mistake that reproduces the first wrong tensor at its own point, and what it computes."""
+    from compare.diagnosis import observe, prediction
+
+    point = None if suspect is None else point_of(experiment, suspect)
+    if suspect is None or point is None or suspect.parameter is None:
+        return None
+    gradients = {suspect.parameter: suspect.record.gradients[suspect.parameter]}
+    seen = observe(point, None, gradients)
+    for diagnosis in named:
+        value = prediction(diagnosis, seen, f"d{suspect.parameter}")
+        if value is not None:
+            return diagnosis.mistake, value
+    return None
+
+
+def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
+    """Name a mistake that no single point shows: in the rows, the update, the start, the curves."""
+    from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
+
+    wanted = judge.experiment
+    if kind in POINT_KINDS and judge.suspect is not None:
+        return diagnose_records(
+            judge.trail,
+            judge.inputs.training,
+            activation=wanted.activation,
+            reduction=wanted.reduction,
+        )
+    if kind == "update" and len(judge.trail) > 1:
+        return diagnose_step(
+            judge.trail,
+            learning_rate=wanted.learning_rate,
+            momentum=wanted.momentum,
+            form=wanted.momentum_form,
+            start=judge.inputs.state,
+        )
+    if kind == "data" and judge.first is not None:
+        reference = judge.inputs.parameters
+        return diagnose_start(judge.first.parameters, scheme=wanted.init, reference=reference)
+    if kind == "reporting":
+        manual, reference_curves, allowed = drawn(judge.rows)
+        return diagnose_curves(manual, reference_curves, allowed)
+    return ()
+
+
+def drawn(rows: Sequence[EpochRow]) -> tuple[Curve, Curve, Curve]:
+    """The curves of both sides and the bands of their losses, by name."""
+    names = [item.name for item in fields(Curves)]
+    manual = {name: [getattr(row.manual, name) for row in rows] for name in names}
+    reference = {name: [getattr(row.reference, name) for row in rows] for name in names}
+    bands = {
+        "train_loss": [row.band.train_loss for row in rows],
+        "validation_loss": [row.band.validation_loss for row in rows],
+    }
+    return manual, reference, bands

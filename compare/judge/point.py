@@ -1,0 +1,222 @@
+"""One point under judgement: the part of the judge that needs no training run.
+
+It holds an observed loss and gradients against the reference, keeps what it finds in the ledger,
+measures how much it could have seen, and shows itself the negative control once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance import Arithmetic
+from compare.checks.comparison import Comparison
+from compare.checks.control import Control, negative_control
+from compare.checks.same_point import Examined, SamePoint
+from compare.checks.stages import stage_of
+from compare.checks.step import StepCheck
+from compare.checks.weak import Power, reasons_at
+from compare.contracts.experiment import Experiment
+from compare.contracts.moments import moment
+from compare.contracts.records import Arrays, Record
+from compare.contracts.result import Kink
+from compare.judge.ledger import Ledger, finding_of, keep_worst
+
+if TYPE_CHECKING:
+    from torch_reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The first point at which the same-point check failed, kept for referee and diagnosis."""
+
+    record: Record
+    x: NDArray[Any]
+    targets: NDArray[Any]
+    examined: Examined
+    parameter: str | None
+
+
+@dataclass(kw_only=True)
+class PointJudge:
+    """Examines points. `over` is set when a side stopped being finite: nothing follows from NaN.
+
+    `mode` says whose points they are: None of a training, else of a `check` or a `dump`.
+    """
+
+    experiment: Experiment
+    reference: Reference
+    mode: str | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    suspect: Suspect | None = None
+    control: Control | None = None
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        wanted = self.experiment
+        self.arithmetic = Arithmetic.of(wanted.dtype)
+        self.same_point = SamePoint(
+            self.reference, self.arithmetic, wanted.activation, wanted.reduction
+        )
+        self.power = Power(wanted.dtype)
+
+    def at_point(
+        self,
+        record: Record,
+        x: NDArray[Any],
+        targets: NDArray[Any],
+        identities: NDArray[np.int64] | None = None,
+    ) -> Examined:
+        """Hold a record's loss and gradients against the reference at the record's parameters."""
+        examined = self.same_point(
+            record.parameters, x, targets, record.loss, record.gradients, identities
+        )
+        self._examine(record, x, targets, examined, identities)
+        return examined
+
+    def _examine(
+        self,
+        record: Record,
+        x: NDArray[Any],
+        targets: NDArray[Any],
+        examined: Examined,
+        identities: NDArray[np.int64] | None,
+    ) -> None:
+        tally = self.ledger.tallies["same_point"]
+        tally.made += 1
+        tally.failed += not examined.agrees
+        for name, one in examined.comparisons.items():
+            tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
+            self.ledger.compared(name, one)
+        for name, one in {"loss": examined.loss, **examined.gradients}.items():
+            keep_worst(self.ledger.epoch_worst, name, one.worst)
+        if not all(one.reference_finite for one in examined.comparisons.values()):
+            self._stop(f"the reference is not finite at {self._when(record, 'same_point')}")
+            return
+        if not all(one.manual_finite for one in examined.comparisons.values()):
+            self.over = True
+        self.power.see(
+            examined.reference_gradients, examined.allowances, record.epoch, record.update
+        )
+        self._weigh(record, examined, identities)
+        self._kinks(record, examined)
+        if self.control is None:
+            self.control = negative_control(
+                lambda spoilt: self._accepts(examined, spoilt),
+                examined.expected.gradients,
+                examined.expected.point.allowances.gradients,
+            )
+        if not examined.agrees:
+            self._accuse(record, x, targets, examined)
+
+    def _accepts(self, examined: Examined, gradients: Arrays) -> bool:
+        """Whether the same-point check accepts `gradients` beside the reference's own loss."""
+        expected = examined.expected
+        return self.same_point.hold(expected, expected.loss, gradients).agrees
+
+    def replay(self, side: str, before: Record, after: Record, step: StepCheck) -> None:
+        """Replay one recorded transition with the reference's optimiser."""
+        compared = step(before, after)
+        tally = self.ledger.tallies["step"]
+        tally.made += 1
+        tally.failed += not all(one.agrees for one in compared.values())
+        for name, one in compared.items():
+            tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
+            self.ledger.compared(name, one)
+        failed = [(name, one) for name, one in compared.items() if not one.agrees]
+        # A velocity that is wrong makes its parameter wrong: blame the velocity first.
+        for name, one in sorted(failed, key=lambda item: not item[0].startswith("v_"))[:1]:
+            self._failed_step(side, before, name, one)
+
+    def _failed_step(self, side: str, before: Record, name: str, one: Comparison) -> None:
+        if not one.reference_finite:
+            when = self._when(before, "step")
+            self._stop(f"the update from {when} is not finite on the reference side")
+            return
+        stage = "velocity" if name.startswith("v_") else "update"
+        parameter = name.removeprefix("v_")
+        self.ledger.find(finding_of("step", stage, parameter, one, before, side, self.mode))
+
+    def _when(self, record: Record, check: str) -> str:
+        """Return what a record is called; of a training only the epoch."""
+        return moment(self.mode, check, record.epoch, record.update if self.mode else None)
+
+    def _accuse(
+        self, record: Record, x: NDArray[Any], targets: NDArray[Any], examined: Examined
+    ) -> None:
+        """Name the first wrong stage; keep the point for referee and diagnosis."""
+        if not examined.loss.agrees:
+            self._found("loss", None, examined.loss, record)
+        by_tensor = {
+            name: one if not one.agrees else examined.projections.get(name, one)
+            for name, one in examined.gradients.items()
+        }
+        stage = stage_of(by_tensor)
+        wrong = [name for name, one in by_tensor.items() if not one.agrees]
+        parameter = _first_of(stage, wrong)
+        if parameter is not None and stage is not None:
+            self._found(stage, parameter, by_tensor[parameter], record)
+        if self.suspect is None:
+            self.suspect = Suspect(record, x, targets, examined, parameter)
+
+    def _found(self, stage: str, parameter: str | None, one: Comparison, record: Record) -> None:
+        """Enter what is wrong with the manual side at a point."""
+        found = finding_of("same_point", stage, parameter, one, record, "manual", self.mode)
+        self.ledger.find(found)
+
+    def _weigh(
+        self, record: Record, examined: Examined, identities: NDArray[np.int64] | None
+    ) -> None:
+        """Note what this point could not have shown."""
+        rows = len(examined.expected.point.x)
+        distinct = rows if identities is None else int(np.count_nonzero(np.bincount(identities)))
+        reasons = reasons_at(
+            record.parameters,
+            examined.reference_gradients,
+            rows,
+            distinct,
+            examined.allowances.forward.probabilities,
+        )
+        self.power.because(reasons, record.epoch, record.update)
+        if examined.widened:
+            widened = ("too many units on a kink to resolve them", None)
+            self.power.because(iter([widened]), record.epoch, record.update)
+
+    def _kinks(self, record: Record, examined: Examined) -> None:
+        slopes = examined.slopes
+        batch = record.batch
+        for layer, change in slopes.change.items():
+            z = examined.expected.point.values[f"z{layer}"]
+            for row, unit, moved in zip(
+                slopes.rows[layer], slopes.units[layer], change, strict=True
+            ):
+                own = float(z[row, unit] > 0)
+                self.ledger.kinks.append(
+                    Kink(
+                        update=record.update,
+                        epoch=record.epoch,
+                        sample=int(batch[row]) if row < len(batch) else int(row),
+                        layer=layer,
+                        unit=int(unit),
+                        z=float(z[row, unit]),
+                        slope=own + float(moved),
+                    )
+                )
+
+    def _stop(self, why: str) -> None:
+        self.over = True
+        self.ledger.undecided.append(why)
+
+
+def _first_of(stage: str | None, wrong: list[str]) -> str | None:
+    """The parameter to show for a stage: the weight of its layer if that is wrong, or its bias."""
+    if stage is None:
+        return None
+    if stage[:2] in ("dw", "db"):
+        return stage[1:]
+    if stage == "dlogits":
+        return max(wrong, key=lambda name: (int(name[1:]), name[0] == "w"))
+    return f"w{stage[2:]}"

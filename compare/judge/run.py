@@ -1,0 +1,263 @@
+"""The judge: pairs of records in, a ledger of findings out.
+
+For every update it holds the manual record against the reference at the same point, replays both
+sides' steps, follows the drift, and looks at the records themselves (the start, the batch order,
+the reported curves). It sees records, never trainers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance.squares import length
+from compare.checks.comparison import compare_entries
+from compare.checks.drift import Drift, moved_gradients
+from compare.checks.same_point import Examined, Reported, compare_reported
+from compare.checks.step import StepCheck
+from compare.contracts.records import Evaluation, Record
+from compare.contracts.result import Band, Curves, EpochRow, Finding
+from compare.judge.ledger import finding_of
+from compare.judge.point import PointJudge
+from compare.points.inputs import Inputs
+
+TRAIL = 2
+"""Records kept while all is well; two more follow a wrong one."""
+
+
+@dataclass(kw_only=True)
+class Judge(PointJudge):
+    """Watches one run, pair of records by pair of records."""
+
+    inputs: Inputs
+    rows: list[EpochRow] = field(default_factory=list)
+    biggest_velocity: float = 0.0
+    first: Record | None = None
+    trail: list[Record] = field(default_factory=list)
+    _previous: tuple[Record, Record] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        wanted = self.experiment
+        rate, momentum, form = wanted.learning_rate, wanted.momentum, wanted.momentum_form
+        self.step = StepCheck(self.arithmetic, rate, momentum, form, wanted.device)
+        self.drift = Drift(self.arithmetic, rate, momentum, form)
+        self.order = [batch for batches in self.inputs.order for batch in batches]
+
+    def see(self, manual: Record, reference: Record) -> float:
+        """Check one pair of records; return the worst ratio at this update."""
+        self._arrived("manual", manual)
+        if not is_finite(reference):
+            self._stop(f"the reference is not finite at epoch {reference.epoch}")
+            return np.inf
+        self._arrived("reference", reference)
+        examined = self.at_point(manual, *self._batch(manual))
+        drift, reference_right = self._follow(manual, reference, examined)
+        if manual.evaluation is not None and reference.evaluation is not None:
+            self._epoch(manual, reference, examined, drift, reference_right)
+        self._keep(manual)
+        self._previous = manual, reference
+        return max(one.worst.ratio for one in examined.comparisons.values())
+
+    def _arrived(self, side: str, record: Record) -> None:
+        """Check how a record came about: what it was given, or the update that led to it."""
+        self._handed_over(side, record)
+        if self._previous is not None:
+            self.replay(side, self._previous[side == "reference"], record, self.step)
+
+    def _keep(self, manual: Record) -> None:
+        """Keep the manual records around the first wrong one, for the diagnosis of it."""
+        if self.first is None:
+            self.first = manual
+        wrong = any(self.ledger.tallies[check].failed > 0 for check in ("step", "same_point"))
+        self.trail.append(manual)
+        if len(self.trail) > TRAIL and not wrong:
+            del self.trail[0]
+        del self.trail[TRAIL + 2 :]
+
+    def _batch(self, record: Record) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+        """The rows of a record's own batch: a wrong batch is a finding, not a wrong gradient."""
+        x, targets = self.inputs.training
+        if np.array_equal(record.batch, np.arange(len(x))):
+            return x, targets, self.inputs.identities
+        return x[record.batch], targets[record.batch], self.inputs.identities[record.batch]
+
+    def _handed_over(self, side: str, record: Record) -> None:
+        """Each side must start from the arrays it was given, and walk the given batches."""
+        if self._previous is None:
+            for stage, given, taken in (
+                ("initial weights", self.inputs.parameters, record.parameters),
+                ("initial state", self.inputs.state, record.state),
+            ):
+                for name, array in given.items():
+                    if not np.array_equal(array, taken[name]):
+                        self._premise(side, record, stage, name, array, taken[name])
+        whole = np.arange(len(self.inputs.training[0]))
+        order = self.order[record.update] if record.update < len(self.order) else whole
+        if not np.array_equal(order, record.batch):
+            self.ledger.find(
+                Finding(
+                    check="free_run",
+                    stage="batch order",
+                    message=f"{side}: the batch at epoch {record.epoch}, update {record.update} "
+                    "is not the one that was handed out",
+                    epoch=record.epoch,
+                    update=record.update,
+                    side=side,
+                )
+            )
+            self.ledger.tallies["free_run"].failed += 1
+
+    def _premise(
+        self,
+        side: str,
+        record: Record,
+        stage: str,
+        name: str,
+        given: NDArray[Any],
+        taken: NDArray[Any],
+    ) -> None:
+        tiny = np.finfo(np.float64).smallest_subnormal  # any difference at all
+        compared = compare_entries(name, taken, given, float(tiny))
+        worst = compared.worst
+        message = (
+            f"{side}: {name}{list(worst.index)} of the {stage} is {worst.manual:.17g}, "
+            f"but {worst.reference:.17g} was handed out"
+        )
+        found = finding_of("free_run", stage, name, compared, record, side)
+        self.ledger.find(replace(found, message=message, ratio=None))
+        self.ledger.tallies["free_run"].failed += 1
+
+    def _follow(self, manual: Record, reference: Record, examined: Examined) -> tuple[float, bool]:
+        """Follow the drift; evaluate the reference's own record again where it stands out.
+
+        Return the drift, and whether nothing was found against that record.
+        """
+        self.ledger.tallies["free_run"].made += 1
+        drift = self.drift.after(examined, manual, reference)
+        self.biggest_velocity = max(
+            self.biggest_velocity, *(float(np.abs(v).max()) for v in manual.state.values())
+        )
+        moved = moved_gradients(examined, reference)
+        if self.over or not self.drift.stands_out(moved, drift):
+            return drift, True
+        x, targets, identities = self._batch(reference)
+        again = self.same_point(
+            reference.parameters, x, targets, reference.loss, reference.gradients, identities
+        )
+        if again.agrees:
+            if np.array_equal(manual.batch, reference.batch):
+                self.drift.verified(moved, drift)
+            return drift, True
+        self.ledger.tallies["free_run"].failed += 1
+        name, one = next((k, one) for k, one in again.comparisons.items() if not one.agrees)
+        parameter = None if name == "loss" else name.removesuffix(" projection").removeprefix("d")
+        self.ledger.find(finding_of("free_run", name, parameter, one, reference, "reference"))
+        return drift, False
+
+    def _epoch(
+        self,
+        manual: Record,
+        reference: Record,
+        examined: Examined,
+        drift: float,
+        reference_right: bool,
+    ) -> None:
+        """Check what both sides report at an epoch boundary, and add a point to the curves.
+
+        A side whose loss is wrong is not blamed once more for reporting that loss.
+        """
+        assert manual.evaluation is not None and reference.evaluation is not None
+        curves = curves_of(manual.evaluation), curves_of(reference.evaluation)
+        bands = {}
+        targets = self.inputs.training[1]
+        for which in ("train", "validation"):
+            if which == "train" and np.array_equal(manual.batch, np.arange(len(targets))):
+                at_manual = reported_at(examined, targets, curves[0])
+            else:
+                at_manual = self._evaluate(manual, which)
+            if examined.loss.agrees:
+                self._report(manual, "manual", which, at_manual)
+            bands[which] = self._reference_curve(
+                reference, which, at_manual, drift, reference_right
+            )
+        worst = self.ledger.close_epoch()
+        band = Band(bands["train"], bands["validation"], self.drift.fed)
+        norms = {name: length(value) for name, value in manual.parameters.items()}
+        self.rows.append(EpochRow(manual.epoch, *curves, drift, band, worst, norms))
+
+    def _evaluate(self, record: Record, which: str) -> Reported:
+        """Evaluate the reference on a whole set, at the weights of a record of either side."""
+        training = which == "train"
+        return self.same_point.reported(
+            record.parameters,
+            *(self.inputs.training if training else self.inputs.validation),
+            getattr(record.evaluation, f"{which}_loss"),
+            getattr(record.evaluation, f"{which}_accuracy"),
+            self.inputs.identities if training else None,
+        )
+
+    def _reference_curve(
+        self, reference: Record, which: str, at_manual: Reported, drift: float, right: bool
+    ) -> float:
+        """Check the reference's own curve where it stands out; return the band of the loss."""
+        loss: float = getattr(reference.evaluation, f"{which}_loss")
+        accuracy: float = getattr(reference.evaluation, f"{which}_accuracy")
+        one, two = at_manual.loss.worst, at_manual.accuracy.worst
+        moved = {
+            f"{which} loss": (abs(loss - one.reference), one.allowance),
+            # Half: one more sample right than could be is already too many.
+            f"{which} accuracy": (abs(accuracy - two.reference), two.allowance / 2),
+        }
+        if right and self.drift.stands_out(moved, drift):
+            again = self._evaluate(reference, which)
+            self._report(reference, "reference", which, again)
+            if again.loss.agrees and again.accuracy.agrees:
+                self.drift.verified(moved, drift)
+        return one.allowance + abs(loss - one.reference)
+
+    def _report(self, record: Record, side: str, which: str, found: Reported) -> None:
+        """Enter one point of a curve."""
+        for what, one in (("loss", found.loss), ("accuracy", found.accuracy)):
+            name = f"{which} {what}"
+            self.ledger.compared(f"{name} ({side})", one)
+            if not one.agrees and one.reference_finite:
+                stage = "validation" if which == "validation" else "reporting"
+                named = replace(one, name=name)
+                self.ledger.find(finding_of("same_point", stage, None, named, record, side))
+                self.ledger.tallies["same_point"].failed += 1
+
+
+def reported_at(examined: Examined, targets: NDArray[Any], curves: Curves) -> Reported:
+    """The training point of a full batch: its loss and logits are examined already."""
+    logits = examined.expected.point.values["logits"]
+    hits = logits.argmax(axis=1) == targets.argmax(axis=1)
+    return compare_reported(
+        curves.train_loss,
+        curves.train_accuracy,
+        examined.reference_loss,
+        float(hits.mean()),
+        examined.allowances.forward,
+        len(targets),
+    )
+
+
+def is_finite(record: Record) -> bool:
+    """Whether every number of a record can be compared at all."""
+    arrays = (*record.parameters.values(), *record.gradients.values(), *record.state.values())
+    reported = record.evaluation
+    losses = () if reported is None else (reported.train_loss, reported.validation_loss)
+    return all(np.isfinite(numbers).all() for numbers in (record.loss, *losses, *arrays))
+
+
+def curves_of(evaluation: Evaluation) -> Curves:
+    """Return the four numbers of an epoch boundary."""
+    return Curves(
+        train_loss=float(evaluation.train_loss),
+        train_accuracy=float(evaluation.train_accuracy),
+        validation_loss=float(evaluation.validation_loss),
+        validation_accuracy=float(evaluation.validation_accuracy),
+    )

@@ -1,0 +1,118 @@
+"""The end of a run: what a single point cannot tell, the steps, the free run and the curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.result import CheckSummary, Result, Verdict, Weak
+from compare.examine.sides import Manual
+from compare.judge.conclusion import conclude, same_point_summary
+from compare.judge.naming import UNKNOWN, name_run_mistake
+from compare.judge.run import Judge
+
+NAMED_KINDS = ("update", "data", "reporting")
+"""Kinds of mistakes that show in the records of a run, not at a point."""
+
+
+def conclude_run(
+    judge: Judge,
+    settings: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    manual: Manual,
+    interrupted: bool,
+) -> Result:
+    """Return the result of a run."""
+    result = conclude(judge, settings, environment, manual.loss_and_gradients)
+    named = result.diagnosis or name_run_mistake(judge, result.kind)
+    notes = tuple(note for note in result.notes if note != UNKNOWN or not named)
+    unknown = judge.suspect is None and result.kind in NAMED_KINDS and not named
+    return replace(
+        result,
+        diagnosis=named,
+        notes=(*notes, UNKNOWN) if unknown else notes,
+        epochs=tuple(judge.rows),
+        weak=result.weak + tuple(momentum_weak(judge)),
+        checks=summaries(judge),
+        interrupted=interrupted,
+    )
+
+
+def momentum_weak(judge: Judge) -> list[Weak]:
+    """A velocity that is zero everywhere cannot show a wrong momentum."""
+    if judge.experiment.momentum == 0 or judge.biggest_velocity > 0:
+        return []
+    return [Weak("step", "the velocity was zero at every update, so momentum was not tested")]
+
+
+def summaries(judge: Judge) -> tuple[CheckSummary, ...]:
+    """One line per check of the run."""
+    tallies = judge.ledger.tallies
+    step, free = tallies["step"], tallies["free_run"]
+    return (
+        same_point_summary(judge),
+        CheckSummary(
+            "step",
+            step.verdict,
+            step.made // 2,
+            step.worst_ratio,
+            f"{step.made // 2} step checks on each side, worst {step.worst_ratio:.2g} × allowance",
+        ),
+        CheckSummary(
+            "free_run",
+            free_verdict(judge),
+            free.made,
+            worst_band_ratio(judge),
+            free_run_sentence(judge),
+        ),
+    )
+
+
+def free_verdict(judge: Judge) -> Verdict:
+    """The free run is explained by rounding if the induction holds: every premise, every check."""
+    tallies = judge.ledger.tallies
+    if any(tallies[name].failed for name in ("same_point", "step", "free_run")):
+        return Verdict.DISAGREES
+    return Verdict.AGREES if tallies["free_run"].made else Verdict.UNDECIDABLE
+
+
+def worst_band_ratio(judge: Judge) -> float:
+    """Largest curve difference in units of its band."""
+    return max(
+        (
+            abs(row.manual.train_loss - row.reference.train_loss) / row.band.train_loss
+            for row in judge.rows
+            if np.isfinite(row.manual.train_loss - row.reference.train_loss)
+        ),
+        default=0.0,
+    )
+
+
+def free_run_sentence(judge: Judge) -> str:
+    """The sentence on the free run: how far apart, and whether induction explains it."""
+    if not judge.rows:
+        return "no epoch was completed"
+    gaps = [abs(row.manual.train_loss - row.reference.train_loss) for row in judge.rows]
+    last = judge.rows[-1].epoch
+    apart = (
+        f"the training losses differ by at most {max(gaps):.2g} by epoch {last}, "
+        f"the weights by {judge.drift.largest:.2g}"
+    )
+    tallies = judge.ledger.tallies
+    if free_verdict(judge) is Verdict.AGREES:
+        return (
+            f"{apart}; both sides started equal and every one of the "
+            f"{tallies['same_point'].made} same-point and {tallies['step'].made // 2} step checks "
+            "holds, so by induction the difference is accumulated rounding"
+        )
+    placed = [one for one in judge.ledger.findings.values() if one.update is not None]
+    first = min(placed, key=lambda finding: finding.update or 0, default=None)
+    if first is None:
+        return f"{apart}; not decided"
+    return (
+        f"{apart}; not explained by rounding: first at epoch {first.epoch}, "
+        f"update {first.update}, parameter {first.parameter or '-'}, stage {first.stage}"
+    )

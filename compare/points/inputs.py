@@ -1,0 +1,98 @@
+"""Everything both sides share: data, batch order, initial weights and state, drawn once.
+
+One seed, one `numpy.random.Generator`, drawn in a fixed order, handed to both sides. After this
+file the two sides have nothing in common any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.allowance.alike import row_identities
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import Experiment
+from compare.contracts.records import Arrays
+from compare.data import DataSet, Split, load
+
+Batch = NDArray[np.int64]
+Pair = tuple[NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is handed to both trainers. `x` (n, F) and one-hot `targets` (n, K), in one dtype.
+
+    `identities` number the training rows, equal for equal rows.
+    """
+
+    data_name: str
+    data_source: str
+    sizes: tuple[int, ...]
+    training: Pair
+    validation: Pair
+    test: Pair
+    identities: NDArray[np.int64]
+    parameters: Arrays
+    state: Arrays
+    order: list[list[Batch]]
+
+
+def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
+    """Load the data, then draw weights and batch order from the seed, in this order.
+
+    Errors: `BadInput` for data that cannot be used, or a batch larger than the training set.
+    """
+    data = load(experiment.data) if data is None else data
+    dtype = np.dtype(experiment.dtype)
+    rows, features = data.train.x.shape
+    sizes = (features, *experiment.hidden, data.classes)
+    generator = np.random.default_rng(experiment.seed)
+    parameters = manual_mlp.initial_parameters(
+        sizes, generator, scheme=experiment.init, dtype=dtype
+    )
+    state = manual_mlp.initial_velocity(parameters, weights=experiment.initial_velocity)
+    training = pair(data.train, data.classes, dtype)
+    return Inputs(
+        data_name=data.name,
+        data_source=data.source,
+        sizes=sizes,
+        training=training,
+        validation=pair(data.validation, data.classes, dtype),
+        test=pair(data.test, data.classes, dtype),
+        identities=row_identities(training[0]),
+        parameters=parameters,
+        state=state,
+        order=batch_order(rows, experiment.batch_size, experiment.epochs, generator),
+    )
+
+
+def pair(split: Split, classes: int, dtype: np.dtype[Any]) -> Pair:
+    """Return the rows and their one-hot targets in `dtype`: labels are converted at the door."""
+    targets = np.zeros((len(split.labels), classes), dtype)
+    targets[np.arange(len(split.labels)), split.labels] = 1
+    return np.ascontiguousarray(split.x, dtype=dtype), targets
+
+
+def batch_order(
+    rows: int, batch_size: int | None, epochs: int, generator: np.random.Generator
+) -> list[list[Batch]]:
+    """Return for each epoch its batches of row indices; full batch keeps the natural order.
+
+    Mini-batches are a fresh permutation per epoch, cut into pieces of `batch_size`; the last piece
+    may be smaller, and no row is left out.
+    """
+    if batch_size is not None and batch_size > rows:
+        raise BadInput(
+            f"The batch size is {batch_size}, but there are only {rows} training samples; "
+            f"choose at most {rows}, or leave it out for full batch."
+        )
+    if batch_size is None:
+        whole = np.arange(rows)
+        return [[whole] for _ in range(epochs)]
+    cuts = range(batch_size, rows, batch_size)
+    return [np.split(generator.permutation(rows), cuts) for _ in range(epochs)]

@@ -1,0 +1,125 @@
+"""Probe points: places where a wrong gradient cannot hide.
+
+A check at zero biases, with a batch of one or square weights passes many a wrong derivation. A
+probe has non-zero biases, more samples than one and as many as no other dimension, unequal
+targets, no unit that is off for every sample, and logits that are neither uniform nor saturated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+import manual_mlp
+from compare.allowance.rules import ACTIVATION_RULES
+from compare.contracts.records import Arrays
+
+LEAST_ROWS = 17
+ON_KINK = "one unit exactly on a kink"
+SOFT = "soft targets"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One point: `x` (N, F), `targets` (N, K), rows that sum to 1; `note` says what is special."""
+
+    parameters: Arrays
+    x: NDArray[Any]
+    targets: NDArray[Any]
+    note: str
+
+
+def draw_probes(
+    sizes: Sequence[int],
+    *,
+    activation: str,
+    dtype: DTypeLike,
+    seed: int,
+    soft: bool = True,
+    rows: NDArray[Any] | None = None,
+) -> list[Probe]:
+    """Return probes for a network of `sizes`: ordinary, confident, and with soft targets.
+
+    `rows` are real inputs to draw the batch from; without them inputs are standard normal.
+    `soft=False` leaves soft targets out, for code that only takes one-hot rows.
+    """
+    generator = np.random.default_rng(seed)
+    kinds = [("fresh weights", 1.0, False), ("confident logits", 3.0, False)]
+    kinds += [(SOFT, 1.0, True)] if soft else []
+    probes = [_draw(sizes, activation, np.dtype(dtype), generator, rows, *kind) for kind in kinds]
+    if ACTIVATION_RULES[activation].kinks and len(sizes) > 2:
+        on_kink = _draw(sizes, activation, np.dtype(dtype), generator, rows, ON_KINK, 1.0, False)
+        on_kink.x[0] = 0
+        on_kink.parameters["b1"][0] = 0  # z1[0, 0] = 0 exactly, on every side
+        probes.append(on_kink)
+    return probes
+
+
+def batch_size_unlike(sizes: Sequence[int]) -> int:
+    """Return the smallest batch, at least 17, that equals none of the dimensions."""
+    rows = LEAST_ROWS
+    while rows in sizes:
+        rows += 1
+    return rows
+
+
+def _draw(
+    sizes: Sequence[int],
+    activation: str,
+    dtype: np.dtype[Any],
+    generator: np.random.Generator,
+    rows: NDArray[Any] | None,
+    note: str,
+    gain: float,
+    soft: bool,
+) -> Probe:
+    """Draw once, then move the bias of every unit that is off for the whole batch."""
+    size = batch_size_unlike(sizes)
+    x = _inputs(generator, rows, size, sizes[0])
+    targets = _targets(generator, size, sizes[-1], soft)
+    parameters = manual_mlp.initial_parameters(sizes, generator, scheme="he")
+    for name, array in parameters.items():
+        if name.startswith("b"):
+            array += generator.normal(scale=0.3, size=array.shape)
+    parameters[f"w{len(sizes) - 1}"] *= gain
+    if activation == "relu":
+        _wake(parameters, x)
+    typed = {name: array.astype(dtype) for name, array in parameters.items()}
+    return Probe(typed, x.astype(dtype), targets.astype(dtype), note)
+
+
+def _wake(parameters: Arrays, x: NDArray[np.float64]) -> None:
+    """Turn every dead unit on for half of the batch, by its bias, from the first layer on."""
+    h = x
+    for layer in range(1, len(parameters) // 2):
+        z = manual_mlp.compute_layer(h, parameters[f"w{layer}"], parameters[f"b{layer}"])  # (N, H)
+        dead = (z <= 0).all(axis=0)
+        # Between two samples: the middle one itself would sit on the kink.
+        above, below = np.sort(z, axis=0)[[-(len(z) // 2), -(len(z) // 2) - 1]]
+        shift = np.where(dead, (above + below) / 2, 0.0)
+        parameters[f"b{layer}"] -= shift
+        h = manual_mlp.relu(z - shift)
+
+
+def _inputs(
+    generator: np.random.Generator, rows: NDArray[Any] | None, size: int, features: int
+) -> NDArray[np.float64]:
+    if rows is None:
+        return generator.normal(size=(size, features))
+    chosen = generator.choice(len(rows), size=size, replace=len(rows) < size)
+    return np.asarray(rows[chosen], dtype=np.float64)
+
+
+def _targets(
+    generator: np.random.Generator, size: int, classes: int, soft: bool
+) -> NDArray[np.float64]:
+    """One-hot rows of unequal frequency, or soft rows; both sum to 1."""
+    if soft:
+        return generator.dirichlet(np.ones(classes), size=size)
+    labels = (generator.random(size) ** 2 * classes).astype(np.int64)
+    labels[0] = classes - 1  # at least two classes, whatever was drawn
+    return np.eye(classes)[labels]

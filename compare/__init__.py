@@ -10,19 +10,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from compare.contracts.presentation import hand_over
+
 if TYPE_CHECKING:
     from compare.contracts.errors import BadInput
     from compare.contracts.experiment import Experiment
+    from compare.contracts.records import Manual
     from compare.contracts.result import Disagreement, Result, Verdict
     from compare.examine.point import assert_gradients_match, check
-    from compare.examine.sides import Manual
     from compare.examine.training import Progress, run_training
+
+hand_over(lambda: import_module("compare.report.presenter"))
 
 HOME = {
     "BadInput": "contracts.errors",
     "Disagreement": "contracts.result",
     "Experiment": "contracts.experiment",
-    "Manual": "examine.sides",
+    "Manual": "contracts.records",
     "Progress": "examine.training",
     "Result": "contracts.result",
     "Verdict": "contracts.result",

@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compare.contracts.errors import BadInput
-from compare.guard.blame import UserCodeError, code_of, home_of, name_of, return_of
+from compare.contracts.errors import BadInput, UserCodeError
+from compare.guard.blame import code_of, home_of, name_of, return_of
 from compare.guard.deadline import TimedOut, within
 from compare.guard.effects import Notes
 from compare.guard.implementation import GuardedImplementation, GuardedStep

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare.contracts.errors import BadInput
-from compare.guard.blame import UserCodeError
+from compare.contracts.errors import BadInput, UserCodeError
 from compare.guard.manual_file import load
 from tests.test_bring_guard import point
 

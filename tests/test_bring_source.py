@@ -20,11 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.contracts.errors import BadInput
+from compare.contracts.errors import BadInput, UserCodeError
 from compare.examine.starter.blocks import blocks_of
 from compare.examine.starter.cells import Cell
 from compare.examine.starter.source import Opened, Source, open_source
-from compare.guard.blame import UserCodeError
 from compare.guard.guard import Guard
 
 RELU = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0)\n"

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compare.contracts.errors import BadInput
+from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import ExitCode, Verdict
 from compare.examine.starter.adapter import write_adapter
 from compare.examine.starter.binding import bind, gradient_named
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.starter import StarterReport, check_starter
 from compare.examine.starter.starter_result import starter_result
-from compare.guard.blame import UserCodeError
 from compare.guard.manual_file import load
 from manual_mlp import loss_and_gradients
 from tests.test_bring_guard import point

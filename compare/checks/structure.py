@@ -7,17 +7,16 @@ is a note; what does not is a finding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from compare.checks.comparison import Comparison
 from compare.checks.same_point import SamePoint, differences
+from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Arrays, Implementation
 from compare.contracts.result import Finding
-from compare.guard.blame import UserCodeError
-from compare.judge.point import PointJudge
 from compare.points.probe import Probe
 
 
@@ -49,19 +48,6 @@ def examine_structure(
     )  # fmt: skip
     _permuted(found, implementation, same_point, probe, first)
     _soft(found, implementation, same_point, probe, soft)
-    return found
-
-
-def enter_structure(
-    judge: PointJudge, implementation: Implementation, probes: Sequence[Probe]
-) -> Structure:
-    """Examine the structure at the first three of `draw_probes`, and enter what was found."""
-    found = examine_structure(implementation, judge.same_point, *probes[:3])
-    tally = judge.ledger.tallies["structure"]
-    tally.made += 1
-    tally.failed += len(found.findings)
-    for finding in found.findings:
-        judge.ledger.find(finding)
     return found
 
 

@@ -21,7 +21,7 @@ from compare.guard.manual_file import Loaded, load
 from manual_mlp.loss import accuracy
 
 if TYPE_CHECKING:
-    from compare.examine.sides import Manual
+    from compare.contracts.records import Manual
     from compare.examine.training import Progress
 
 
@@ -105,7 +105,7 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
     Their step, or ours of the form that was asked for. Curves show their loss; the accuracy is
     counted on their logits if they show them, and on ours at their weights if not.
     """
-    from compare.examine.sides import Manual
+    from compare.contracts.records import Manual
 
     def evaluate(parameters: Any, x: Any, targets: Any) -> tuple[float, float]:
         loss, _, shown = loaded.implementation(parameters, x, targets)

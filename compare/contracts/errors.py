@@ -1,4 +1,4 @@
-"""The one exception for what a user handed over that cannot be used.
+"""The exceptions for what a user handed over that cannot be used.
 
 Everything that reads files, options or other people's code raises it; the
 command prints its sentence on stderr and exits with code 2.
@@ -11,3 +11,7 @@ class BadInput(Exception):
     The sentence names what is wrong, where it is wrong and what to do about
     it. It is shown to the user as it stands, without a traceback.
     """
+
+
+class UserCodeError(BadInput):
+    """The code under test raised, hung, or returned what the contract does not allow."""

@@ -6,7 +6,8 @@ where they meet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -73,3 +74,17 @@ class Optimiser(Protocol):
 
 Records = Iterator[Record]
 Gradients = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """The manual side's three functions, options already bound; `name` is for messages.
+
+    `loss_and_gradients` follows contract 1, `step` contract 2, and
+    `evaluate(parameters, x, targets)` gives `(loss, accuracy)`.
+    """
+
+    loss_and_gradients: Implementation
+    evaluate: Callable[..., tuple[float, float]]
+    step: Optimiser
+    name: str = "manual_mlp"

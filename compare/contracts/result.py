@@ -7,14 +7,16 @@ what was compared worst, the findings that decided it, the points that proved no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from compare.contracts.presentation import reports
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -183,6 +185,19 @@ class CheckSummary:
     sentence: str
 
 
+class Presenter(Protocol):
+    """What the reports do with a finished Result."""
+
+    def figures(self, result: Result, /) -> dict[str, Figure]: ...
+    def one_screen(self, result: Result, /) -> str: ...
+    def save(self, result: Result, folder: Path, /, *, plots: Sequence[str]) -> Path: ...
+
+
+def _presenter() -> Presenter:
+    loaded: Presenter = reports()
+    return loaded
+
+
 class Disagreement(AssertionError):
     """Raised by `Result.raise_for_disagreement`; its message is one screen."""
 
@@ -240,18 +255,12 @@ class Result:
         """Raise `Disagreement`, with one screen of facts, unless the verdict is *agrees*."""
         __tracebackhide__ = True
         if self.verdict is not Verdict.AGREES or self.control_failed or self.failure:
-            from compare.report.message import one_screen
-
-            raise Disagreement(one_screen(self))
+            raise Disagreement(_presenter().one_screen(self))
 
     def plot(self) -> dict[str, Figure]:
         """Return the figures of this result by name (`loss`, `accuracy`, `gradients`, ...)."""
-        from compare.report.plots import figures
-
-        return figures(self)
+        return _presenter().figures(self)
 
     def save(self, folder: str | Path, *, plots: tuple[str, ...] = ("png",)) -> Path:
         """Write report.json, the plots and report.html into `folder`; return its path."""
-        from compare.report.folder import save
-
-        return save(self, Path(folder), plots=plots)
+        return _presenter().save(self, Path(folder), plots=plots)

@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare.checks.step import StepCheck
-from compare.checks.structure import Structure, enter_structure
-from compare.contracts.errors import BadInput
+from compare.checks.structure import Structure
+from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Arrays, Implementation, Optimiser
 from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference
-from compare.guard.blame import UserCodeError
 from compare.guard.implementation import GuardedImplementation, GuardedStep
 from compare.judge.conclusion import conclude
 from compare.judge.point import PointJudge
+from compare.judge.structure import enter_structure
 from compare.points.probe import ON_KINK, SOFT, Probe, draw_probes
 
 INPUTS, CLASSES = 13, 5

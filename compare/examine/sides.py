@@ -5,33 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import manual_mlp
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Implementation, Optimiser, Record
+from compare.contracts.records import Manual, Record
 from compare.points.inputs import Inputs
 
 if TYPE_CHECKING:
     from torch_reference import Reference
-
-
-@dataclass(frozen=True, slots=True)
-class Manual:
-    """The manual side's three functions, options already bound; `name` is for messages.
-
-    `loss_and_gradients` follows contract 1, `step` contract 2, and
-    `evaluate(parameters, x, targets)` gives `(loss, accuracy)`.
-    """
-
-    loss_and_gradients: Implementation
-    evaluate: Callable[..., tuple[float, float]]
-    step: Optimiser
-    name: str = "manual_mlp"
 
 
 def our_manual(experiment: Experiment) -> Manual:

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from compare.checks.structure import enter_structure
+from compare.contracts.errors import UserCodeError
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Record
+from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result
 from compare.data import DataSet
 from compare.examine.environment import environment
 from compare.examine.sides import (
-    Manual,
     build_reference,
     manual_records,
     numbers_of,
@@ -26,9 +25,9 @@ from compare.examine.sides import (
     reference_records,
 )
 from compare.examine.threads import given_threads, worthwhile_threads
-from compare.guard.blame import UserCodeError
 from compare.judge.run import Judge
 from compare.judge.run_conclusion import conclude_run
+from compare.judge.structure import enter_structure
 from compare.points.inputs import Inputs, draw_inputs
 from compare.points.probe import Probe, draw_probes
 

@@ -17,8 +17,6 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from compare.contracts.errors import BadInput
-
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 OURS = tuple(
     f"{_CHECKOUT / package}{'/'}" for package in ("compare", "manual_mlp", "torch_reference")
@@ -30,10 +28,6 @@ INSTALLED = tuple(
 )
 QUOTED = 80
 """Characters of a source line that a message shows."""
-
-
-class UserCodeError(BadInput):
-    """The code under test raised, hung, or returned what the contract does not allow."""
 
 
 @dataclass(frozen=True, slots=True)

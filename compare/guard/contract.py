@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.guard.blame import UserCodeError, name_of, return_of
+from compare.contracts.errors import UserCodeError
+from compare.guard.blame import name_of, return_of
 from compare.guard.effects import Notes
 
 Array = NDArray[Any]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from compare.contracts.errors import UserCodeError
 from compare.guard.blame import (
     Place,
-    UserCodeError,
     first_line,
     home_of,
     last_place,

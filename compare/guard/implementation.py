@@ -10,7 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from compare.guard.blame import UserCodeError, home_of, name_of
+from compare.contracts.errors import UserCodeError
+from compare.guard.blame import home_of, name_of
 from compare.guard.contract import Array, Arrays, Reader
 from compare.guard.copies import OnCopies
 from compare.guard.effects import Notes

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from compare.contracts.errors import BadInput
-from compare.guard.blame import Place, UserCodeError, first_line
+from compare.contracts.errors import BadInput, UserCodeError
+from compare.guard.blame import Place, first_line
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT, Guard
 from compare.guard.implementation import GuardedImplementation, GuardedStep

@@ -14,9 +14,9 @@ import numpy as np
 from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
 from compare.checks.same_point import differences
 from compare.checks.stages import first_wrong_stage
+from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Implementation
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict, Weak
-from compare.guard.blame import UserCodeError
 from compare.judge.ledger import finding_of
 from compare.judge.naming import name_mistake, predicted
 from compare.judge.point import PointJudge, Suspect

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from compare.contracts.records import Manual
 from compare.contracts.result import CheckSummary, Result, Verdict, Weak
-from compare.examine.sides import Manual
 from compare.judge.conclusion import conclude, same_point_summary
 from compare.judge.naming import UNKNOWN, name_run_mistake
 from compare.judge.run import Judge

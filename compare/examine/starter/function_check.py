@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.comparison import compare_entries
+from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.entropy_readings import extreme_entropy, loss_readings, slope_readings
 from compare.examine.starter.explain import explained
@@ -25,7 +26,7 @@ from compare.examine.starter.layer_readings import (
     softmax_readings,
 )
 from compare.examine.starter.readings import Reading
-from compare.guard.blame import Place, UserCodeError
+from compare.guard.blame import Place
 from compare.guard.copies import OnCopies
 from compare.guard.guard import Guard
 

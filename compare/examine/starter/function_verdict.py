@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.comparison import Comparison
+from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict, Worst
 from compare.examine.starter.explain import explained
 from compare.examine.starter.readings import H, K, N, Reading, Weight
-from compare.guard.blame import Place, UserCodeError
+from compare.guard.blame import Place
 from compare.guard.contract import kind
 from compare.guard.deadline import TimedOut
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare.checks.comparison import Comparison, compare_entries
+from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.diagnosis.gradients import diagnose_gradients
 from compare.diagnosis.observation import Observation
@@ -26,7 +27,6 @@ from compare.examine.starter.function_check import as_array
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.readings import F, H, K
 from compare.examine.starter.source import Source
-from compare.guard.blame import UserCodeError
 from compare.guard.copies import OnCopies
 from compare.guard.guard import Guard
 from compare.points.probe import draw_probes

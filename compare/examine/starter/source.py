@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compare.contracts.errors import UserCodeError
 from compare.examine.starter.absent import Absent
 from compare.examine.starter.aliases import Modern
 from compare.examine.starter.bare import Bare, make_plain
@@ -31,7 +32,7 @@ from compare.examine.starter.statements import (
     last_name,
     statements_of,
 )
-from compare.guard.blame import Place, UserCodeError, first_line
+from compare.guard.blame import Place, first_line
 from compare.guard.effects import Notes
 from compare.guard.guard import Guard
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from compare.contracts.errors import BadInput
+from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -23,7 +23,7 @@ from compare.examine.starter.gradient_functions import (
 )
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.source import Opened, Source, open_source
-from compare.guard.blame import Place, UserCodeError
+from compare.guard.blame import Place
 from compare.guard.guard import TIMEOUT, Guard
 
 WANTED = "relu, softmax, compute_layer, average_ce or grad_ce"

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
+import numpy as np
+
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 OURS = tuple(
     f"{_CHECKOUT / package}{'/'}" for package in ("compare", "manual_mlp", "torch_reference")
@@ -25,7 +27,8 @@ INSTALLED = tuple(
     f"{Path(folder).resolve()}/"
     for key, folder in sysconfig.get_paths().items()
     if key in ("stdlib", "platstdlib", "purelib", "platlib")
-)
+) + (f"{Path(np.__file__).resolve().parent.parent}/",)
+"""The last is another folder than those where an environment sees the packages of its system."""
 QUOTED = 80
 """Characters of a source line that a message shows."""
 

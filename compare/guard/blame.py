@@ -23,12 +23,15 @@ _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 OURS = tuple(
     f"{_CHECKOUT / package}{'/'}" for package in ("compare", "manual_mlp", "torch_reference")
 )
+SYSTEM_PACKAGES = Path(np.__file__).parent.parent
+"""Not among the folders of an environment that sees the packages of its system."""
 INSTALLED = tuple(
     f"{Path(folder).resolve()}/"
-    for key, folder in sysconfig.get_paths().items()
-    if key in ("stdlib", "platstdlib", "purelib", "platlib")
-) + (f"{Path(np.__file__).resolve().parent.parent}/",)
-"""The last is another folder than those where an environment sees the packages of its system."""
+    for folder in (
+        *(sysconfig.get_path(key) for key in ("stdlib", "platstdlib", "purelib", "platlib")),
+        str(SYSTEM_PACKAGES),
+    )
+)
 QUOTED = 80
 """Characters of a source line that a message shows."""
 

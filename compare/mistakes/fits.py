@@ -11,6 +11,8 @@ from compare.mistakes.mistake import Fit, Seen, Trial
 from compare.textbook import Pass, Point
 
 STEPS = 100
+LARGEST = 1e9
+"""No data set has more rows than this."""
 NARROW = 1e-15
 """Decades: a bracket this narrow is a number."""
 
@@ -119,5 +121,7 @@ def whole(trial: Trial, seen: Seen) -> Iterator[float]:
     if name not in seen or seen[name].shape != value.shape:
         return
     share = float((seen[name] * value).sum() / (value * value).sum())
-    if np.isfinite(share) and share > 0 and 1 / share > one.rows + 0.5:
+    if not np.isfinite(share) or share <= 1 / LARGEST:
+        return
+    if 1 / share > one.rows + 0.5:
         yield float(round(1 / share))

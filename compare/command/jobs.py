@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import manual_mlp
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import Experiment
+from compare.contracts.experiment import POINT, STEP, Experiment, settings_used_by
 from compare.contracts.result import Result
 from compare.examine.dump.recorder import Recorder
 from compare.guard.manual_file import Loaded, load
@@ -71,13 +71,13 @@ def single_point(loaded: Loaded, options: argparse.Namespace) -> Result:
         raise BadInput("--record writes down a training run: give --epochs as well")
     asked: Experiment = options.experiment
     data = load_data(asked.data)
+    step = None if loaded.step is None else loaded.step.function
+    uses = (POINT,) if step is None else (POINT, STEP)
+    declared: Any = {name: getattr(asked, name) for name in settings_used_by(*uses)}
+    del declared["data"]
     result = check(
-        loaded.implementation.function,
-        inputs=data.train.x.shape[1], hidden=asked.hidden, classes=data.classes,
-        rows=data.train.x, activation=asked.activation, reduction=asked.reduction,
-        dtype=asked.dtype, seed=asked.seed, timeout=options.timeout,
-        step=None if loaded.step is None else loaded.step.function,
-        momentum_form=asked.momentum_form,
+        loaded.implementation.function, inputs=data.train.x.shape[1], classes=data.classes,
+        rows=data.train.x, timeout=options.timeout, step=step, **declared,
     )  # fmt: skip
     settings = {**result.settings, "data": data.name, "manual": Path(options.manual).name}
     return replace(result, settings=settings, notes=(*result.notes, *loaded.notes))

@@ -6,56 +6,25 @@ front of it.
 
 from __future__ import annotations
 
-import math
-from argparse import ArgumentTypeError
+from argparse import Action, ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
+from typing import Any
+
+from compare.contracts.limits import Limit, Unfit, shown
 
 PLOT_FORMATS = ("png", "svg", "pdf")
-LARGEST = 2**31 - 1
-"""Sizes and counts end where a C int ends: the BLAS takes no more."""
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from `least` to LARGEST."""
+def read_by(limit: Limit) -> Callable[[str], Any]:
+    """Return the reader of an option with this limit."""
 
-    def read(text: str) -> int:
+    def read(text: str) -> Any:
         try:
-            found = int(text)
-        except ValueError:
-            found = least - 1
-        if least <= found <= LARGEST:
-            return found
-        raise ArgumentTypeError(f"must be a whole number from {least} to {LARGEST}, not {text!r}")
+            return limit.read(text)
+        except Unfit as problem:
+            raise ArgumentTypeError(str(problem)) from None
 
     return read
-
-
-def number(rule: str, accepts: Callable[[float], bool]) -> Callable[[str], float]:
-    """Return a reader of the numbers that `rule` describes and `accepts` accepts."""
-
-    def read(text: str) -> float:
-        try:
-            found = float(text)
-        except ValueError:
-            found = math.nan
-        if accepts(found):
-            return found
-        raise ArgumentTypeError(f"must be {rule}, not {text!r}")
-
-    return read
-
-
-def widths(text: str) -> tuple[int, ...]:
-    """Read `48`, `512,256` or `512-256`; nothing or `none` is a network of one layer."""
-    if text.strip() in ("", "none"):
-        return ()
-    try:
-        return tuple(whole(1)(part) for part in text.replace("-", ",").split(","))
-    except ArgumentTypeError:
-        raise ArgumentTypeError(
-            "must be whole numbers above 0 with commas between them, such as 48 or 512,256, "
-            f"or `none`, not {text!r}"
-        ) from None
 
 
 def plot_formats(text: str) -> tuple[str, ...]:
@@ -64,5 +33,20 @@ def plot_formats(text: str) -> tuple[str, ...]:
     if set(formats) <= set(PLOT_FORMATS):
         return formats
     raise ArgumentTypeError(
-        f"must be among {', '.join(PLOT_FORMATS)}, with commas between them, not {text!r}"
+        f"must be among {', '.join(PLOT_FORMATS)}, with commas between them, not {shown(text)}"
     )
+
+
+class Once(Action):
+    """Stores a value, and refuses a second one: of two hand-ins only the last would be checked."""
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            raise ArgumentError(self, "must be given once: only the last one would be checked")
+        setattr(namespace, self.dest, values)

@@ -1,35 +1,36 @@
-"""The command line of `python -m compare.run`: every option, its default and its limits.
+"""The command line of `python -m compare.run`: every option, and how it reads.
 
-The settings of the experiment are a table; what else there is has one function per group.
-Whatever is wrong is said in one sentence, before anything heavy is imported.
+The settings are the fields of `Experiment`, which declare their limits and their help; what else
+there is has one function per group. Whatever is wrong is said in one sentence, before anything
+heavy is imported.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import Field, fields
 from itertools import takewhile
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, NoReturn
 
-from compare.command.option_values import number, plot_formats, whole, widths
+from compare.command.option_values import Once, plot_formats, read_by
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import (
-    ACTIVATION_NAMES,
-    DTYPES,
-    INITIALISER_NAMES,
-    MOMENTUM_FORMS,
-    REDUCTIONS,
+    MACHINE,
+    NETWORK,
     REPORT_PRESET,
+    TRAINING,
     Experiment,
+    setting_of,
 )
+from compare.contracts.limits import SECONDS, Choice, Limit, Maybe, Whole, did_you_mean, words_of
 
 PROGRAM = "python -m compare.run"
+EXPLAINED = "(--help explains every option)"
 PRESETS = {"report": REPORT_PRESET}
 OUT = "compare-report"
 
@@ -61,98 +62,6 @@ examples:
 """
 
 
-DEFAULT = Experiment()
-SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
-    "data and network": {
-        "--data": {
-            "metavar": "PATH",
-            "help": "an .npz file with images and labels, an images file in MNIST's IDX format "
-            "with its labels beside it, or a folder of such files, gzipped or not (default: the "
-            "handwritten digits that come with the package)",
-        },
-        "--hidden": {
-            "metavar": "WIDTHS",
-            "type": widths,
-            "help": "widths of the hidden layers, such as 48 or 512,256; `none` for no hidden "
-            f"layer (default: {','.join(map(str, DEFAULT.hidden))})",
-        },
-        "--activation": {
-            "choices": ACTIVATION_NAMES,
-            "help": f"the function between the layers (default: {DEFAULT.activation})",
-        },
-        "--init": {
-            "choices": INITIALISER_NAMES,
-            "help": "distribution of the initial weights; biases start at zero; xavier is normal "
-            f"with variance 2/(fan_in + fan_out) (default: {DEFAULT.init})",
-        },
-        "--seed": {
-            "metavar": "N",
-            "type": whole(0),
-            "help": "of the initial weights and the order of the rows, both drawn once and handed "
-            f"to both sides (default: {DEFAULT.seed})",
-        },
-        "--dtype": {
-            "choices": DTYPES,
-            "help": f"number format both sides compute in (default: {DEFAULT.dtype})",
-        },
-    },
-    "training": {
-        "--epochs": {
-            "metavar": "N",
-            "type": whole(0),
-            "help": "passes over the training data; 0 compares the start only "
-            f"(default: {DEFAULT.epochs})",
-        },
-        "--batch-size": {
-            "metavar": "N",
-            "type": whole(1),
-            "help": "rows per update (default: all of them, one update per epoch)",
-        },
-        "--learning-rate": {
-            "metavar": "X",
-            "type": number("a finite number above 0", lambda x: 0 < x < math.inf),
-            "help": f"of the loss as --reduction has it (default: {DEFAULT.learning_rate})",
-        },
-        "--momentum": {
-            "metavar": "X",
-            "type": number("a number from 0 up to, but not including, 1", lambda x: 0 <= x < 1),
-            "help": f"share of the last velocity that is kept (default: {DEFAULT.momentum})",
-        },
-        "--momentum-form": {
-            "choices": MOMENTUM_FORMS,
-            "help": "velocity: v = momentum*v + learning_rate*dw, w -= v; buffer, as torch does: "
-            "v = momentum*v + dw, w -= learning_rate*v; equal while the learning rate is constant "
-            f"(default: {DEFAULT.momentum_form})",
-        },
-        "--initial-velocity": {
-            "metavar": "X",
-            "type": number("a finite number", math.isfinite),
-            "help": "where the velocity of every weight starts, on both sides; biases start at "
-            f"zero (default: {DEFAULT.initial_velocity})",
-        },
-        "--reduction": {
-            "choices": REDUCTIONS,
-            "help": "whether loss and gradients are the mean or the sum over the batch, on both "
-            f"sides (default: {DEFAULT.reduction})",
-        },
-    },
-    "machine": {
-        "--device": {
-            "metavar": "NAME",
-            "help": "any device torch names, for the reference; the manual side stays on the CPU "
-            f"(default: {DEFAULT.device})",
-        },
-        "--threads": {
-            "metavar": "N",
-            "type": whole(1),
-            "help": "threads of NumPy's BLAS and of torch, the same for both (default: one "
-            "for a small network, else left as they are)",
-        },
-    },
-}
-"""Options by group. Each sets the field of Experiment of the same name."""
-
-
 class Help(argparse.RawDescriptionHelpFormatter):
     """Help texts that do not break `compare-report` at its hyphen."""
 
@@ -164,7 +73,11 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are BadInput, one sentence like all the others."""
 
     def error(self, message: str) -> NoReturn:
-        raise BadInput(f"{message.removeprefix('argument ')} (--help explains every option)")
+        raise BadInput(f"{message.removeprefix('argument ')} {EXPLAINED}")
+
+    def flags(self) -> list[str]:
+        """Return every option there is."""
+        return [flag for action in self._actions for flag in action.option_strings]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -172,8 +85,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
     An explicit option wins over the preset wherever it stands. Raises BadInput.
     """
-    check_widths(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    check_widths(arguments)
+    check_values(arguments)
+    made = parser()
+    options, unknown = made.parse_known_args(arguments)
+    if unknown:
+        hint = did_you_mean(unknown[0].partition("=")[0], made.flags())
+        raise BadInput(f"unrecognized arguments: {' '.join(unknown)}{hint} {EXPLAINED}")
     given = vars(options)
     preset = PRESETS.get(options.preset, {})
     explicit = {f.name: given.pop(f.name) for f in fields(Experiment) if f.name in given}
@@ -193,6 +112,14 @@ def check_widths(arguments: Sequence[str]) -> None:
         raise BadInput(
             f"--hidden: write commas and no spaces between the widths: --hidden {joined}"
         )
+
+
+def check_values(arguments: Sequence[str]) -> None:
+    """Raise BadInput for `--seed=--`, of which argparse would make no value at all."""
+    for word in arguments:
+        flag, _, value = word.partition("=")
+        if flag.startswith("--") and value == "--":
+            raise BadInput(f"{flag}: must have a value, not '--' {EXPLAINED}")
 
 
 def check_together(options: argparse.Namespace) -> None:
@@ -223,10 +150,33 @@ def parser() -> Parser:
 
 def add_settings(made: Parser) -> None:
     """Add the options of the experiment, absent from the result unless they are given."""
-    for title, flags in SETTINGS.items():
-        group = made.add_argument_group(title)
-        for flag, how in flags.items():
-            group.add_argument(flag, default=argparse.SUPPRESS, **how)
+    groups = {title: made.add_argument_group(title) for title in (NETWORK, TRAINING, MACHINE)}
+    for field in fields(Experiment):
+        declared = setting_of(field)
+        groups[declared.group].add_argument(
+            flag_of(field.name),
+            default=argparse.SUPPRESS,
+            type=read_by(declared.limit),
+            metavar=declared.metavar or metavar_of(declared.limit),
+            help=f"{declared.help} (default: {default_of(field)})",
+        )
+
+
+def flag_of(name: str) -> str:
+    """Return the option of a setting: `--batch-size` of `batch_size`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def metavar_of(limit: Limit) -> str | None:
+    """Return what --help shows for the value: its words, N for a whole number."""
+    if words := words_of(limit):
+        return f"{{{','.join(words)}}}"
+    return "N" if isinstance(limit, Whole | Maybe) else None
+
+
+def default_of(field: Field[Any]) -> str:
+    """Return what --help says that a setting is where it is not given."""
+    return setting_of(field).default_said or str(field.default)
 
 
 def add_preset(made: Parser) -> None:
@@ -234,7 +184,8 @@ def add_preset(made: Parser) -> None:
     group = made.add_argument_group("presets")
     group.add_argument(
         "--preset",
-        choices=PRESETS,
+        type=read_by(Choice(tuple(PRESETS))),
+        metavar=f"{{{','.join(PRESETS)}}}",
         help="set several options at once; explicit ones win. report: one hidden layer of 1000, "
         "200 full-batch epochs, learning rate 0.1, momentum 0.9, velocity of the weights starting "
         "at 1e-5 (default: none)",
@@ -249,6 +200,7 @@ def add_brought(made: Parser) -> None:
     source = group.add_mutually_exclusive_group()
     source.add_argument(
         "--manual",
+        action=Once,
         metavar="FILE.py[:NAME]",
         help="check this function in place of the manual side, or package.module:NAME: "
         "NAME(parameters, x, targets) -> (loss, gradients), NAME by default loss_and_gradients; a "
@@ -257,6 +209,7 @@ def add_brought(made: Parser) -> None:
     )
     source.add_argument(
         "--starter",
+        action=Once,
         type=Path,
         metavar="FILE",
         help="check the functions of an assignment, a .py or .ipynb file, one by one: relu, "
@@ -265,6 +218,7 @@ def add_brought(made: Parser) -> None:
     )
     source.add_argument(
         "--dump",
+        action=Once,
         type=Path,
         metavar="FOLDER",
         help="check recorded numbers, of any language, step by step (default: none)",
@@ -284,7 +238,7 @@ def add_brought(made: Parser) -> None:
     )
     group.add_argument(
         "--timeout",
-        type=number("a number of seconds above 0", lambda x: 0 < x < math.inf),
+        type=read_by(SECONDS),
         default=60.0,
         metavar="SECONDS",
         help="how long one call of their code may take (default: 60)",

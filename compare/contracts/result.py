@@ -8,7 +8,7 @@ what was compared worst, the findings that decided it, the points that proved no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, NDArray[Any]]
 Index = tuple[int, ...]
+NAMED = 3
+"""So many things that were not compared stand in the verdict; the others are counted."""
 
 
 class Verdict(StrEnum):
@@ -189,6 +191,9 @@ class Presenter(Protocol):
     """What the reports do with a finished Result."""
 
     def figures(self, result: Result, /) -> dict[str, Figure]: ...
+    def one_line(self, result: Result, /) -> str: ...
+    def terminal_text(self, result: Result, /) -> str: ...
+    def notebook_html(self, result: Result, /) -> str: ...
     def one_screen(self, result: Result, /) -> str: ...
     def save(self, result: Result, folder: Path, /, *, plots: Sequence[str]) -> Path: ...
 
@@ -213,7 +218,11 @@ class Result:
     `interrupted` is true when the user stopped the run; `failure` is the sentence of code under
     test that raised or hung on the way, and the rest is then about the updates done before;
     `control_failed` when the judge accepted what it must reject, which makes every other word here
-    worthless.
+    worthless. `not_compared` names what was handed in and not compared (see `lacking`).
+
+    `bool(result)` is true only for *agrees* with everything compared: `assert check(f)` is a test.
+    `str(result)` is what the command prints, and a notebook shows verdict, table, diagnosis and
+    pictures.
     """
 
     verdict: Verdict
@@ -235,6 +244,40 @@ class Result:
     interrupted: bool = False
     failure: str | None = None
     control_failed: bool = False
+    not_compared: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.exit_code is ExitCode.AGREES
+
+    def __repr__(self) -> str:
+        return _presenter().one_line(self)
+
+    def __str__(self) -> str:
+        return _presenter().terminal_text(self)
+
+    def _repr_html_(self) -> str:
+        return _presenter().notebook_html(self)
+
+    def lacking(self, *what: str) -> Result:
+        """Return this result with what was handed in and not compared, each in a clause.
+
+        Agreement about the rest is not what was asked for: *agrees* becomes *undecidable*. Every
+        report shows the sentence, so the clauses stand in it.
+        """
+        if not what:
+            return self
+        clauses = [*what[:NAMED], *([f"and {len(what) - NAMED} more"] if what[NAMED:] else [])]
+        named = f"not everything was compared: {'; '.join(clauses)}"
+        sentence, verdict = f"{self.sentence} ({named})", self.verdict
+        if verdict is Verdict.AGREES:
+            verdict = Verdict.UNDECIDABLE
+            sentence = f"undecidable: {named} (what was compared {self.sentence})"
+        return replace(
+            self,
+            verdict=verdict,
+            sentence=sentence,
+            not_compared=(*self.not_compared, *what),
+        )
 
     @property
     def exit_code(self) -> ExitCode:
@@ -254,7 +297,7 @@ class Result:
     def raise_for_disagreement(self) -> None:
         """Raise `Disagreement`, with one screen of facts, unless the verdict is *agrees*."""
         __tracebackhide__ = True
-        if self.verdict is not Verdict.AGREES or self.control_failed or self.failure:
+        if self.exit_code is not ExitCode.AGREES:
             raise Disagreement(_presenter().one_screen(self))
 
     def plot(self) -> dict[str, Figure]:

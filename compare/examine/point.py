@@ -6,22 +6,36 @@ as a run's. `check` returns a `Result`; `assert_gradients_match` is `check` for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import manual_mlp
 from compare.checks.step import StepCheck
 from compare.checks.structure import Structure
 from compare.contracts.errors import BadInput, UserCodeError
-from compare.contracts.experiment import Experiment
+from compare.contracts.experiment import (
+    POINT,
+    STEP,
+    Declared,
+    Experiment,
+    require_known,
+    settings_used_by,
+)
+from compare.contracts.limits import SECONDS, Maybe, Whole, fitted
 from compare.contracts.records import Arrays, Implementation, Optimiser
 from compare.contracts.result import CheckSummary, Result, Verdict
+from compare.examine.arguments import (
+    given_point,
+    given_rows,
+    network_sizes,
+    require_agreement,
+)
 from compare.examine.environment import environment
-from compare.examine.sides import build_reference
+from compare.examine.sides import build_reference, differentiating
 from compare.guard.implementation import GuardedImplementation, GuardedStep
 from compare.judge.conclusion import conclude
 from compare.judge.point import PointJudge
@@ -31,119 +45,132 @@ from compare.points.probe import ON_KINK, SOFT, Probe, draw_probes
 INPUTS, CLASSES = 13, 5
 HIDDEN = (11,)
 TIMEOUT = 60.0
-TARGETS_OFF = 1e-3
-"""By how much the rows of given targets may miss a sum of 1: what float32 makes of many classes."""
 
 
 def check(
     implementation: Implementation,
     *,
     parameters: Arrays | None = None,
-    x: NDArray[Any] | None = None,
-    targets: NDArray[Any] | None = None,
+    x: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
     inputs: int = INPUTS,
-    hidden: Sequence[int] = HIDDEN,
     classes: int = CLASSES,
-    activation: str = "relu",
-    reduction: str = "mean",
-    dtype: str = "float64",
-    seed: int = 0,
     step: Optimiser | None = None,
-    momentum_form: str = "velocity",
     timeout: float | None = TIMEOUT,
-    rows: NDArray[Any] | None = None,
+    rows: ArrayLike | None = None,
+    **declared: Unpack[Declared],
 ) -> Result:
     """Check `implementation(parameters, x, targets) -> (loss, gradients)` against torch.
 
     Without `parameters`, `x` and `targets` the points are drawn: a network of `inputs`, `hidden`
     and `classes` with non-zero biases, ordinary and confident logits, one-hot and soft targets.
     With all three, that one point is checked and nothing is drawn. `rows` are real inputs to draw
-    from. `reduction` declares whether the loss is the mean or the sum over the batch. `step`, if
-    given, is held against `torch.optim.SGD` in `momentum_form`. `timeout` is in seconds per call.
+    from. `step`, if given, is held against `torch.optim.SGD` in `momentum_form`, at
+    `learning_rate` and `momentum`. `timeout` is in seconds per call; None waits for ever.
+    `declared` are settings of `Experiment` (`hidden`, `activation`, `reduction`, `dtype`, ...).
 
-    Errors: `BadInput` (one sentence, with the line in the user's file) if the implementation
-    raises, hangs, exits or returns something else than contract 1 says, and for arguments that do
-    not fit each other.
+    Raises `BadInput`, before the implementation is called, for arguments that do not fit, and
+    `UserCodeError`, with the line in the user's file, if it raises, hangs, exits or returns
+    something else than contract 1 says.
+
+    >>> from manual_mlp import loss_and_gradients
+    >>> bool(check(loss_and_gradients, hidden=(7, 3)))
+    True
     """
-    given = _given(parameters, x, targets)
-    sizes = _sizes_of(given) if given else (inputs, *hidden, classes)
-    experiment = Experiment(
-        hidden=tuple(sizes[1:-1]), activation=activation, reduction=reduction,
-        dtype=str(given.x.dtype) if given else dtype, seed=seed, momentum_form=momentum_form,
-    )  # fmt: skip
+    timeout = fitted("timeout", Maybe(SECONDS), timeout)
+    given = given_point(parameters, x, targets)
+    experiment = _experiment(dict(declared), given)
+    ends = (fitted("inputs", Whole(1), inputs), fitted("classes", Whole(1), classes))
+    sizes = network_sizes(given.parameters) if given else (ends[0], *experiment.hidden, ends[1])
+    drawn_from = given_rows(rows, sizes[0])
     guarded = GuardedImplementation(implementation, timeout=timeout)
-    reference = build_reference(experiment, sizes)
-    judge = PointJudge(experiment=experiment, reference=reference, mode="check")
-    probes = [given] if given else _draw(experiment, sizes, rows)
-    structure = Structure() if given else enter_structure(judge, guarded, probes)
+    notes = guarded.guard.notes
+    their_step = None if step is None else GuardedStep(step, timeout=timeout, notes=notes)
+    judge = PointJudge(
+        experiment=experiment, reference=build_reference(experiment, sizes), mode="check"
+    )
+    probes = [given] if given else _draw(experiment, sizes, drawn_from)
+    with differentiating():
+        result = _checked(judge, guarded, their_step, probes, drawn=given is None)
+    return result.lacking(*(() if step else unused_step_settings(declared)))
+
+
+def _experiment(declared: dict[str, Any], given: Probe | None) -> Experiment:
+    """Return the settings that the keywords declare; a given point decides widths and format."""
+    known = tuple(name for name in settings_used_by(POINT, STEP) if name != "data")
+    require_known(declared, known, "check()")
+    if given is None:
+        return Experiment(**{"hidden": HIDDEN, **declared})
+    widths = network_sizes(given.parameters)[1:-1]
+    found: dict[str, Any] = {"hidden": widths, "dtype": str(given.x.dtype)}
+    experiment = Experiment(**{**found, **declared})
+    require_agreement(asdict(experiment), found)
+    return experiment
+
+
+def unused_step_settings(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say which settings only a `step` would use; there is none."""
+    only = set(settings_used_by(STEP)) - set(settings_used_by(POINT))
+    return tuple(f"{name} is for a step, and none is given" for name in settings if name in only)
+
+
+def _checked(
+    judge: PointJudge,
+    guarded: GuardedImplementation,
+    step: GuardedStep | None,
+    probes: list[Probe],
+    *,
+    drawn: bool,
+) -> Result:
+    """Judge all probes and the step, and conclude."""
+    experiment = judge.experiment
+    structure = enter_structure(judge, guarded, probes) if drawn else Structure()
     probes = [probe for probe in probes if structure.soft or probe.note != SOFT]
     for update, probe in enumerate(probes):
         _examine(judge, guarded, update, probe)
     steps: tuple[CheckSummary, ...] = ()
     if step is not None:
-        their_step = GuardedStep(step, timeout=timeout, notes=guarded.guard.notes)
-        steps = _examine_step(judge, their_step, probes[0], momentum_form)
+        steps = _examine_step(judge, step, probes[0], experiment.momentum_form)
+    sizes = network_sizes(probes[0].parameters)
     settings = {"mode": judge.mode, "sizes": list(sizes), "batch": len(probes[0].x)}
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     result = conclude(judge, settings, environment(), guarded)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
-    if result.verdict is Verdict.AGREES and not given:
-        notes += overflowing(implementation, probes[0], activation, timeout)
+    if result.verdict is Verdict.AGREES and drawn:
+        notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
     return replace(result, notes=result.notes + notes, checks=result.checks + steps)
 
 
 SETTINGS = ("activation", "reduction", "dtype", "seed", "momentum_form")
 
 
-def assert_gradients_match(implementation: Implementation, **options: Any) -> None:
+class CheckOptions(Declared, total=False):
+    """The keywords of `check`, for type checkers."""
+
+    parameters: Arrays
+    x: ArrayLike
+    targets: ArrayLike
+    inputs: int
+    classes: int
+    step: Optimiser
+    timeout: float | None
+    rows: ArrayLike
+
+
+def assert_gradients_match(implementation: Implementation, **options: Unpack[CheckOptions]) -> None:
     """Raise `Disagreement`, an `AssertionError` of one screen, unless `check` says *agrees*.
 
-    Takes the options of `check`.
+    Takes the options of `check`, and raises what it raises for input that cannot be used.
+
+    >>> from manual_mlp import loss_and_gradients
+    >>> assert_gradients_match(loss_and_gradients, hidden=(7, 3))
     """
     __tracebackhide__ = True
-    check(implementation, **options).raise_for_disagreement()
-
-
-def _given(
-    parameters: Arrays | None, x: NDArray[Any] | None, targets: NDArray[Any] | None
-) -> Probe | None:
-    """The point the caller brought, as C-contiguous arrays, or None."""
-    if parameters is None and x is None and targets is None:
-        return None
-    if parameters is None or x is None or targets is None:
-        raise BadInput("Give parameters, x and targets together, or none of them.")
-    arrays = {name: np.ascontiguousarray(array) for name, array in parameters.items()}
-    probe = Probe(arrays, np.ascontiguousarray(x), np.ascontiguousarray(targets), "given point")
-    if len(probe.x) == 0:
-        raise BadInput("x has no rows, so nothing could be compared; give at least one sample.")
-    sums = probe.targets.sum(axis=-1, dtype=np.float64)
-    row = int(np.abs(sums - 1).argmax())
-    if abs(sums[row] - 1) > TARGETS_OFF:
-        raise BadInput(
-            f"Row {row} of targets sums to {sums[row]:.6g}; every row must sum to 1 (one-hot, or "
-            "soft probabilities)."
-        )
-    return probe
-
-
-def _sizes_of(probe: Probe) -> tuple[int, ...]:
-    """The layer widths that a point's parameters have; `BadInput` if they are no network."""
-    depth = len(probe.parameters) // 2
-    names = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "wb"]
-    if sorted(names) != sorted(probe.parameters) or depth == 0:
-        raise BadInput(
-            f"The parameters are named {', '.join(probe.parameters)}; a network of L layers has "
-            "w1, b1, ..., wL, bL."
-        )
-    shapes = [probe.parameters[f"w{layer}"].shape for layer in range(1, depth + 1)]
-    sizes = (probe.x.shape[-1], *(shape[-1] for shape in shapes))
-    dtypes = {str(array.dtype) for array in (*probe.parameters.values(), probe.x, probe.targets)}
-    if len(dtypes) != 1 or not dtypes <= {"float32", "float64"}:
-        raise BadInput(
-            f"parameters, x and targets are {', '.join(sorted(dtypes))}; give all of them as "
-            "float64, or all as float32."
-        )
-    return sizes
+    try:
+        result = check(implementation, **options)
+    except BadInput as problem:  # raised anew: the frames between are none of the reader's
+        raise type(problem)(str(problem)) from None
+    result.raise_for_disagreement()
 
 
 def _draw(experiment: Experiment, sizes: Sequence[int], rows: NDArray[Any] | None) -> list[Probe]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,15 @@ def build_reference(experiment: Experiment, sizes: tuple[int, ...]) -> Reference
         )
     except ValueError as problem:
         raise BadInput(str(problem)) from problem
+
+
+@contextmanager
+def differentiating() -> Iterator[None]:
+    """Let torch differentiate, also inside the caller's `torch.no_grad()` or `inference_mode()`."""
+    import torch
+
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def numbers_of(experiment: Experiment, inputs: Inputs) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from compare.data import DataSet
 from compare.examine.environment import environment
 from compare.examine.sides import (
     build_reference,
+    differentiating,
     manual_records,
     numbers_of,
     our_manual,
@@ -73,7 +74,8 @@ def run_training(
     del data  # a run in float32 would hold the rows in both formats to its end
     manual = our_manual(experiment) if manual is None else manual
     rows = max(len(batch) for batch in inputs.order[0]) if inputs.order else 0
-    with given_threads(experiment.threads or worthwhile_threads(rows, inputs.sizes)):
+    threads = experiment.threads or worthwhile_threads(rows, inputs.sizes)
+    with given_threads(threads), differentiating():
         reference = build_reference(experiment, inputs.sizes)
         judge = Judge(experiment=experiment, inputs=inputs, reference=reference)
         structure = enter_structure(

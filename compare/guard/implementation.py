@@ -37,6 +37,11 @@ class Guarded:
         self._require_signature()
 
     @property
+    def timeout(self) -> float | None:
+        """Seconds that one call may take."""
+        return self.guard.timeout
+
+    @property
     def modified(self) -> set[str]:
         """The arguments it wrote to."""
         return set(self.call.modified)

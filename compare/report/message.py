@@ -1,4 +1,4 @@
-"""One screen of plain text about a Result: the failure message of tests.
+"""A Result in one line, and on one screen of plain text: the failure message of tests.
 
 At most 24 lines of 100 columns, the first wrong thing first; everything else is in report.json.
 """
@@ -8,11 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
-from compare.contracts.result import Finding, Result
+from compare.contracts.result import ExitCode, Finding, Result
 from compare.report import words
 
 LINES, COLUMNS = 24, 100
 LABEL = 12
+ENDED = (ExitCode.AGREES, ExitCode.DISAGREES, ExitCode.UNDECIDABLE)
+"""The exit codes that say no more than the verdict does."""
+
+
+def one_line(result: Result) -> str:
+    """Return what a Result is at a glance: `<Result agrees: 4 points, worst 0.1 × allowance>`."""
+    made = [f"{check.made} {words.name_of(check.check)}" for check in result.checks if check.made]
+    worst = max((entry.ratio for entry in result.worst.values()), default=None)
+    kind = f" ({result.kind})" if result.kind else ""
+    parts = [*made, f"worst {words.times_allowance(worst)}" if worst is not None else ""]
+    if result.exit_code not in ENDED:
+        parts.append(f"exit code {int(result.exit_code)}")
+    said = words.listing(parts)
+    return f"<Result {result.verdict}{kind}{': ' if said else ''}{said}>"
 
 
 def one_screen(result: Result) -> str:

@@ -80,6 +80,25 @@ def write(result: Result, folder: Path) -> Path:
 
 def render(result: Result) -> str:
     """Return the page as HTML."""
+    return (
+        pages()
+        .get_template("page.html.j2")
+        .render(
+            result=result,
+            headline=words.verdict_line(result),
+            mark=MARKS[result.verdict],
+            words=words,
+            pictures=pictures(result),
+            points=points(result),
+            settings=flat(result.settings),
+            machine=flat(result.environment),
+            longest=LONGEST,
+        )
+    )
+
+
+def pages() -> Environment:
+    """Return the templates of this folder; whatever they insert is escaped."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -88,17 +107,7 @@ def render(result: Result) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"exact": exact, "short": short}
-    return environment.get_template("page.html.j2").render(
-        result=result,
-        headline=words.verdict_line(result),
-        mark=MARKS[result.verdict],
-        words=words,
-        pictures=pictures(result),
-        points=points(result),
-        settings=flat(result.settings),
-        machine=flat(result.environment),
-        longest=LONGEST,
-    )
+    return environment
 
 
 def pictures(result: Result) -> list[Picture]:

@@ -38,6 +38,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "interrupted": result.interrupted,
         "failure": result.failure,
         "control_failed": result.control_failed,
+        "not_compared": result.not_compared,
         "settings": result.settings,
         "environment": result.environment,
         "checks": result.checks,

@@ -6,6 +6,7 @@ only on a terminal, and nowhere when NO_COLOR is set.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ROWS = 20
 """A table of more tensors than this shows the worst ones only."""
 
+COLUMNS_OF_TEXT = 80
 FACTS = 3
 """So many findings, and as many weak points, are listed; the others are only counted."""
 
@@ -69,6 +71,13 @@ def show(result: Result, console: Console, *, verbose: bool = False) -> None:
         console.print()
     console.print(facts(result, None if verbose else FACTS))
     console.print(verdict(result))
+
+
+def terminal_text(result: Result) -> str:
+    """Return what `show` prints, as plain text of 80 columns."""
+    text = io.StringIO()
+    show(result, Terminal(text, width=COLUMNS_OF_TEXT))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def show_verdict(result: Result, console: Console) -> None:

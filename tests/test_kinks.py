@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 import manual_mlp
 from compare import Experiment, Manual, Result
+from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
+from compare.checks.kink_fit import Units
 from compare.checks.same_point import Examined
-from compare.checks.slopes import Point, apart
+from compare.checks.slopes import Point, apart, one_sided, substituted
 from compare.checks.stages import first_wrong_stage
 from compare.contracts.records import Arrays
 from compare.data import DataSet
@@ -310,8 +312,8 @@ def test_sums_in_another_order_agree_on_a_grid_full_of_kinks(dtype: str) -> None
 def test_past_some_dozens_the_allowance_is_widened_and_the_point_weak(
     dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("compare.checks.kinks.MOST_FITTED", 2)
-    monkeypatch.setattr("compare.checks.kinks.MOST_RESOLVED", 2)
+    monkeypatch.setattr("compare.checks.kink_fit.MOST_FITTED", 2)
+    monkeypatch.setattr("compare.checks.kink_fit.MOST_RESOLVED", 2)
     units = [(4, 2), (11, 0), (7, 2)]
     result = run_with_flips(dtype, units, on=units)
     assert result.exit_code == 0, result.sentence
@@ -401,17 +403,120 @@ def test_a_convention_at_blank_rows_agrees_and_is_stated(slope: float) -> None:
 def test_zero_is_no_convention_where_a_unit_below_may_be_on_its_other_side() -> None:
     """Rows 1 and 3 have nothing to add up in layer 2; in row 3 a unit of layer 1 is undecided."""
     parameters = {
-        "w1": np.ones((1, 2)),
+        "w1": np.array([[1.0, 0.1], [0.0, 0.1]]),
         "b1": np.zeros(2),
         "w2": np.ones((2, 1)),
         "b2": np.zeros(1),
     }
     parameters |= {"w3": np.ones((1, 2)), "b3": np.zeros(2)}
-    x, zeros = np.array([[1.0], [0.0], [1.0], [1e-9]]), np.zeros((4, 2))
+    x, zeros = np.array([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0], [-1.0, 1.1]]), np.zeros((4, 2))
+    values = {"z1": x @ parameters["w1"], "h1": zeros, "z2": zeros[:, :1], "h2": zeros[:, :1]}
     nothing: Any = None  # apart asks for no allowance
-    point = Point(parameters, x, {"h1": zeros, "h2": zeros[:, :1]}, nothing, "relu")
+    point = Point(parameters, x, values, nothing, "relu")
     undecided = np.array([3]), np.array([1])
     exact, others = apart(point, {2: (np.array([1, 3]), np.array([0, 0])), 1: undecided})
     assert [place.tolist() for place in exact[2]] == [[1], [0]]
     assert [place.tolist() for place in others[2]] == [[3], [0]]
-    assert others[1] == undecided and 1 not in exact
+    assert [place.tolist() for place in others[1]] == [[3], [1]] and 1 not in exact
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_slopes_in_between_are_one_for_all_kinks_and_never_one_for_each(dtype: str) -> None:
+    point = kinked(SEVERAL, dtype=dtype)
+    assert point.judged(*point.gradients(dict.fromkeys(SEVERAL, 0.3))).agrees
+    each = dict(zip(SEVERAL, (0.3, 0.7, 0.2, 0.45, 0.6), strict=True))
+    assert not point.judged(*point.gradients(each)).agrees
+    two = {SEVERAL[0]: 0.3, SEVERAL[3]: 0.7}
+    assert not point.judged(*point.gradients(two)).agrees
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_slope_in_between_at_some_kinks_and_the_other_side_at_others_agree(dtype: str) -> None:
+    point = kinked(SEVERAL, dtype=dtype)
+    mixed = {SEVERAL[0]: 0.3, SEVERAL[3]: 0.3, SEVERAL[1]: other_slope(point, SEVERAL[1])}
+    examined = point.judged(*point.gradients(mixed))
+    assert examined.agrees
+    assert found(examined) == set(mixed)
+
+
+WHOLE = np.array([[a, b] for a in range(-2, 3) for b in range(-2, 3)], dtype=float)
+"""A grid of whole numbers: its sums round nothing, so z is exactly 0 at many units."""
+
+
+def on_whole_numbers(seed: int, dtype: str) -> Kinked:
+    """Is one input the other's sign, by three hidden units without biases."""
+    generator = np.random.default_rng(seed)
+    parameters: Arrays = {
+        "w1": np.array([[1, 1, -1], [1, -1, 1]]),
+        "b1": np.zeros(3),
+        "w2": generator.normal(size=(3, 2)),
+        "b2": generator.normal(size=2) / 10,
+    }
+    targets = np.eye(2)[(WHOLE[:, 0] * WHOLE[:, 1] > 0).astype(int)]
+    arrays = {name: array.astype(dtype) for name, array in parameters.items()}
+    return Kinked(arrays, WHOLE.astype(dtype), targets.astype(dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("factor", [0.0, 0.9, 1.1])
+@pytest.mark.parametrize(("name", "part"), [("b1", 0), ("b1", slice(None)), ("w1", (0, 1))])
+def test_kinks_of_whole_numbers_excuse_no_bias_gradient_that_is_lost_or_scaled(
+    name: str, part: Any, factor: float, seed: int, dtype: str
+) -> None:
+    point = on_whole_numbers(seed, dtype)
+    for slopes in ({}, ones_at_zero(point)):
+        loss, gradients = point.gradients(slopes)
+        assert point.judged(loss, gradients).agrees
+        gradients[name][part] *= factor
+        examined = point.judged(loss, gradients)
+        assert not examined.agrees and not examined.widened
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("slope", [1.0, 0.5, 0.3])
+def test_whole_numbers_on_a_kink_have_one_convention(slope: float, dtype: str) -> None:
+    point = on_whole_numbers(0, dtype)
+    zeros = dict.fromkeys(ones_at_zero(point), slope)
+    examined = point.judged(*point.gradients(zeros))
+    assert examined.agrees
+    assert found(examined) == set(zeros)
+    some = dict(list(zeros.items())[:4])
+    assert not point.judged(*point.gradients(some)).agrees
+
+
+def relu6() -> ActivationRule:
+    """min(max(z, 0), 6), with two kinks."""
+    return ActivationRule(
+        slope=lambda h: ((h > 0) & (h < 6)).astype(h.dtype),
+        steepest=lambda h: 1.0,
+        value=0.0,
+        bend=None,
+        steepest_bend=0.0,
+        slope_rounding=0.0,
+        kinks={0.0: (0.0, 1.0), 6.0: (1.0, 0.0)},
+    )
+
+
+def test_an_activation_with_two_kinks_takes_its_slopes_from_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ACTIVATION_RULES, "relu6", relu6())
+    generator = np.random.default_rng(0)
+    w2 = generator.normal(size=(3, 2))
+    z1 = np.array([[0.0, 6.0, 2.0], [-1.0, 7.0, 6.0]])
+    h1, dlogits = np.clip(z1, 0, 6), generator.normal(size=(2, 2))
+    dz1 = (dlogits @ w2.T) * ((h1 > 0) & (h1 < 6))
+    values = {"z1": z1, "h1": h1, "logits": h1 @ w2, "dlogits": dlogits, "dz1": dz1}
+    parameters = {"w1": np.eye(3), "b1": np.zeros(3), "w2": w2, "b2": np.zeros(2)}
+    nothing: Any = None  # no allowance is asked for
+    point = Point(parameters, z1, values, nothing, "relu6")
+    at = np.array([0, 0, 1]), np.array([0, 1, 2])
+    assert [side.tolist() for side in one_sided(point, 1, *at)] == [[0, 0, 0], [1, 1, 1]]
+    slopes = Units.of(point, {1: at}).slopes(np.array([1.0, 0.5, 0.0]))
+    assert slopes.change[1].tolist() == [1.0, 0.5]  # the third keeps the slope it has
+    changed = substituted(point, slopes)
+    expected = dlogits @ w2.T * np.array([[1.0, 0.5, 1.0], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(changed["dz1"], expected)
+    assert (relu6().slope(changed["h1"][0]) == 1).all()
+    np.testing.assert_allclose(changed["h1"], h1, atol=1e-14)

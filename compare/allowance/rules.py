@@ -6,7 +6,7 @@ The rules read the reference's values only, because the judge must not consult w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ class ActivationRule:
     `value`: rounding of f itself, in units of |h|; 0 where f is exact.
     `bend(h)`: |df'/dh|; `slope_rounding`: rounding of f' itself in units of 1; with `lean`,
         A(f')**2 = bend**2 (A(h)**2 + lean h**2) + (slope_rounding unit)**2
-    `kinks`: where f has no derivative.
+    `kinks`: where f has no derivative, with its slopes just below and just above.
     """
 
     slope: Callable[[NDArray[np.floating]], NDArray[np.floating]]
@@ -35,7 +35,7 @@ class ActivationRule:
     bend: Callable[[NDArray[np.floating]], NDArray[np.floating]] | None
     steepest_bend: float
     slope_rounding: float
-    kinks: tuple[float, ...]
+    kinks: Mapping[float, tuple[float, float]]
 
 
 def lean(samples: int, arithmetic: Arithmetic) -> float:
@@ -48,9 +48,9 @@ def lean(samples: int, arithmetic: Arithmetic) -> float:
 
 
 ACTIVATION_RULES: dict[str, ActivationRule] = {
-    "identity": ActivationRule(np.ones_like, lambda h: 1.0, 0.0, None, 0.0, 0.0, ()),
+    "identity": ActivationRule(np.ones_like, lambda h: 1.0, 0.0, None, 0.0, 0.0, {}),
     "relu": ActivationRule(
-        lambda h: (h > 0).astype(h.dtype), lambda h: 1.0, 0.0, None, 0.0, 0.0, (0.0,)
+        lambda h: (h > 0).astype(h.dtype), lambda h: 1.0, 0.0, None, 0.0, 0.0, {0.0: (0.0, 1.0)}
     ),
     "tanh": ActivationRule(
         slope=lambda h: 1 - h * h,
@@ -59,7 +59,7 @@ ACTIVATION_RULES: dict[str, ActivationRule] = {
         bend=lambda h: 2 * np.abs(h),
         steepest_bend=2.0,
         slope_rounding=1.0,  # h * h rounds at the size of 1
-        kinks=(),
+        kinks={},
     ),
     "sigmoid": ActivationRule(
         slope=lambda h: h * (1 - h),
@@ -68,7 +68,7 @@ ACTIVATION_RULES: dict[str, ActivationRule] = {
         bend=lambda h: np.abs(1 - 2 * h),
         steepest_bend=1.0,
         slope_rounding=0.0,  # 1 - h is exact where it is small
-        kinks=(),
+        kinks={},
     ),
 }
 """One entry per activation; the names are those of `manual_mlp.ACTIVATIONS`."""

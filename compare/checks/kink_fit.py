@@ -1,4 +1,8 @@
-"""Finding the slopes at kinks that explain a difference: least squares, layer by layer or jointly.
+"""Finding the slopes at kinks that explain a difference: layer by layer, or all at once.
+
+A unit on a kink takes one of the two slopes beside it, or, where its implementation's own z is
+exactly on the kink, the one slope that implementation takes there: never one slope for each unit.
+Slopes are written as shares: 0 is the flatter side, 1 the steeper one, in between what is common.
 
 Only column j of dw and db of a layer sees its unit j, so a layer falls apart into small problems,
 from the last layer to the first. Where these leave a choice (rows with equal inputs, more kinks
@@ -7,70 +11,193 @@ than inputs) the gradients of the layers below decide, and all slopes are fitted
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.allowance.rules import ACTIVATION_RULES
-from compare.checks.slopes import Candidates, Float, Point, Rows, Slopes, effect
+from compare.checks.discrete import bounded, choose
+from compare.checks.exact import Candidates, Rows
+from compare.checks.slopes import (
+    Float,
+    Point,
+    Slopes,
+    count,
+    effect,
+    one_sided,
+    slopes_of,
+)
 
-SNAP = 0.05
-"""A fitted slope this close to one of the usual choices (0, 1/2, 1) is taken to be that choice."""
+MOST_FITTED = 4096
+"""More units than this on a kink are not fitted unit by unit."""
+MOST_RESOLVED = 64
+"""More than this are not fitted jointly, and if nothing explains them the allowance is widened."""
+MOST_ENTRIES = 1 << 22
+"""A joint fit has at most this many numbers: entries of the gradients times units."""
 ROUNDS = 3
 """Two slopes of one row in different layers multiply, so the joint fit is repeated."""
-GAIN = 1e-12
-"""A unit whose slope gains less than this part of the first gain is left where it is."""
+IN_BETWEEN = 1e-3
+"""A share nearer than this to 0 or 1 asks for no slope in between."""
 
 
-def fit_by_layers(
-    point: Point, near: Candidates, difference: Mapping[str, Float], snap: float
-) -> Slopes:
-    """Fit the layers from the last to the first: a slope changes everything below it."""
-    slopes = Slopes()
-    for layer in sorted(near, reverse=True):
-        _fit_layer(point, near[layer], layer, difference, slopes, snap)
-    return slopes
+@dataclass(frozen=True)
+class Units:
+    """All candidates of all layers in one list: the reference's slopes, and the two beside them."""
+
+    near: Candidates
+    own: Float
+    low: Float
+    high: Float
+
+    @classmethod
+    def of(cls, point: Point, near: Candidates) -> Units:
+        """List the candidates of a point, layer by layer."""
+        own = [slopes_of(point, layer, *at) for layer, at in near.items()]
+        sides = [one_sided(point, layer, *at) for layer, at in near.items()]
+        low, high = (np.concatenate(side) for side in zip(*sides, strict=True))
+        return cls(near, np.concatenate(own), low, high)
+
+    @property
+    def shares(self) -> Float:
+        """The reference's own shares."""
+        return (self.own - self.low) / (self.high - self.low)
+
+    def slopes(self, shares: Float) -> Slopes:
+        """The changes of slope that give these shares."""
+        change = self.low + shares * (self.high - self.low) - self.own
+        found, start = Slopes(), 0
+        for layer, (rows, units) in self.near.items():
+            found.put(layer, rows, units, change[start : start + len(rows)])
+            start += len(rows)
+        return found
 
 
-def _fit_layer(
-    point: Point,
-    near: tuple[Rows, Rows],
-    layer: int,
-    difference: Mapping[str, Float],
-    slopes: Slopes,
-    snap: float,
-) -> None:
-    """Fit the slopes of one layer, unit by unit: only column j of dw and db sees unit j."""
-    rows, units = near
-    moved = effect(point, slopes)
-    slope = ACTIVATION_RULES[point.activation].slope(point.values[f"h{layer}"][rows, units])
-    dh = _upstream(point, slopes, rows, layer)[np.arange(len(rows)), units]
-    h = point.inputs_of(layer)
-    change = np.zeros(len(rows))
-    for unit in np.unique(units):
-        mine = np.flatnonzero(units == unit)
-        left = np.append(
-            difference[f"w{layer}"][:, unit] - moved[f"w{layer}"][:, unit],
-            difference[f"b{layer}"][unit] - moved[f"b{layer}"][unit],
+@dataclass
+class Common:
+    """The share in between that a plain fit asks for where it is surest of it."""
+
+    share: float | None = None
+    weight: float = field(default=0.0, repr=False)
+
+    def see(self, shares: Float, weights: Float) -> None:
+        """Look at the shares of a plain fit; the weights say how sure it is of each."""
+        between = (shares > IN_BETWEEN) & (shares < 1 - IN_BETWEEN)
+        weights = np.where(between, weights, 0.0)
+        surest = int(weights.argmax())
+        if weights[surest] > self.weight:
+            self.share, self.weight = float(shares[surest]), float(weights[surest])
+
+
+def nearest(shares: Float, usual: tuple[float, ...]) -> Float:
+    """Return the choice nearest to each share."""
+    taken: Float = np.asarray(usual)[np.abs(shares[:, None] - np.asarray(usual)).argmin(axis=1)]
+    return taken
+
+
+def choices(common: float | None) -> tuple[float, ...]:
+    """Return the shares a unit may take, ascending."""
+    return (0.0, 1.0) if common in (None, 0.0, 1.0) else (0.0, common, 1.0)
+
+
+@dataclass
+class Fit:
+    """Slopes that may explain `difference`; `searched`: whether all there are were tried.
+
+    `common` is the share at units exactly on a kink, or None where it is not known: then what a
+    plain fit asks for is tried.
+    """
+
+    point: Point
+    near: Candidates
+    difference: Mapping[str, Float]
+    common: float | None
+    searched: bool = True
+
+    def proposals(self) -> Iterator[Slopes]:
+        """Yield slopes to try, the quickest found first."""
+        units = count(self.near)
+        self.searched = units <= MOST_RESOLVED
+        if not 0 < units <= MOST_FITTED:
+            return
+        slopes, asked = self.by_layers(choices(self.common))
+        yield slopes
+        if self.common is None and asked is not None:
+            yield self.by_layers(choices(asked))[0]
+        entries = sum(left.size for left in self.difference.values()) * units
+        if units <= MOST_RESOLVED and entries <= MOST_ENTRIES:
+            self.searched = True  # however the layers alone fared
+            yield from self.jointly()
+
+    def by_layers(self, shares: tuple[float, ...]) -> tuple[Slopes, float | None]:
+        """Fit the layers from the last to the first: a slope changes everything below it.
+
+        Also returns the share in between that the uppermost layer with one asks for.
+        """
+        slopes, asked = Slopes(), Common()
+        for layer in sorted(self.near, reverse=True):
+            here = Common()
+            self._layer(layer, slopes, shares, here)
+            asked = here if asked.share is None else asked
+        return slopes, asked.share
+
+    def _layer(self, layer: int, slopes: Slopes, shares: tuple[float, ...], asked: Common) -> None:
+        """Fit the slopes of one layer, unit by unit: only column j of dw and db sees unit j."""
+        rows, units = self.near[layer]
+        moved = effect(self.point, slopes)
+        listed = Units.of(self.point, {layer: self.near[layer]})
+        dh = _upstream(self.point, slopes, rows, layer)[np.arange(len(rows)), units]
+        rise = (listed.high - listed.low) * dh
+        found = listed.shares
+        for unit in np.unique(units):
+            mine = np.flatnonzero(units == unit)
+            h = self.point.inputs_of(layer)[rows[mine]].astype(np.float64)
+            columns = (np.column_stack((h, np.ones(len(mine)))) * rise[mine, None]).T
+            left, scale = self._of_unit(layer, int(unit), moved)
+            scale += np.finfo(self.point.x.dtype).eps * np.abs(columns).sum(axis=1)
+            scale[~(np.isfinite(scale) & (scale > 0))] = np.inf  # these entries tell nothing
+            columns, left = columns / scale[:, None], left / scale  # (fan_in + 1, kinks)
+            plain = found[mine] + np.linalg.lstsq(columns, left, rcond=None)[0]
+            asked.see(plain, np.linalg.norm(columns, axis=0))
+            left += columns @ found[mine]
+            chosen = choose(columns, left, found[mine], shares, np.sqrt(len(left)))
+            self.searched &= chosen.searched
+            found[mine] = nearest(plain, shares) if chosen.values is None else chosen.values
+        slopes.put(layer, rows, units, listed.low + found * (listed.high - listed.low) - listed.own)
+
+    def _of_unit(self, layer: int, unit: int, moved: Mapping[str, Float]) -> tuple[Float, Float]:
+        """The entries of one unit's dw and db that are left to explain, and their allowances."""
+        w, b = f"w{layer}", f"b{layer}"
+        left, taken, allowed = (
+            np.append(table[w][:, unit], table[b][unit])
+            for table in (self.difference, moved, self.point.allowances.gradients)
         )
-        scale = np.append(
-            point.allowances.gradients[f"w{layer}"][:, unit],
-            point.allowances.gradients[f"b{layer}"][unit],
-        )
-        scale[~np.isfinite(scale)] = np.inf  # nothing can be told from these entries
-        beside = np.column_stack((h[rows[mine]].astype(np.float64), np.ones(len(mine))))
-        columns = (beside * dh[mine, None]).T  # (fan_in + 1, kinks of this unit)
-        change[mine] = np.linalg.lstsq(columns / scale[:, None], left / scale, rcond=None)[0]
-    slopes.put(layer, rows, units, _between(slope + change, snap) - slope)
+        return left - taken, allowed
 
-
-def _between(slope: Float, snap: float) -> Float:
-    """Clip to what lies between the one-sided slopes, and snap to the usual choices."""
-    clipped = np.clip(slope, 0.0, 1.0)
-    usual = np.round(clipped * 2) / 2
-    return np.where(np.abs(clipped - usual) <= snap, usual, clipped)
+    def jointly(self) -> Iterator[Slopes]:
+        """Fit all slopes at once."""
+        point, difference = self.point, self.difference
+        units, weigh = Units.of(point, self.near), weighing(point, difference)
+        shares = units.shares
+        low, high = np.zeros(len(shares)), np.ones(len(shares))
+        for _ in range(ROUNDS):
+            columns, target = linearised(point, units, shares, difference, weigh)
+            shares = bounded(columns, target, shares, low, high)
+        asked = Common()
+        asked.see(shares, np.linalg.norm(columns, axis=0))
+        unknown = self.common is None and asked.share is not None
+        for common in (None, asked.share) if unknown else (self.common,):
+            found = shares
+            for _ in range(ROUNDS):
+                columns, target = linearised(point, units, found, difference, weigh)
+                chosen = choose(
+                    columns, target, units.shares, choices(common), np.sqrt(len(target))
+                )
+                self.searched &= chosen.searched
+                if chosen.values is None:
+                    break
+                found = chosen.values
+                yield units.slopes(found)
 
 
 def _upstream(point: Point, slopes: Slopes, rows: Rows, layer: int) -> Float:
@@ -92,84 +219,57 @@ def _upstream(point: Point, slopes: Slopes, rows: Rows, layer: int) -> Float:
     raise AssertionError("a hidden layer lies below the last one")
 
 
-@dataclass(frozen=True)
-class Units:
-    """All candidates of all layers in one list; `slope` is the reference's."""
-
-    near: Candidates
-    slope: Float
-
-    def slopes(self, change: Float) -> Slopes:
-        """The changes, one per unit of the list, layer by layer."""
-        found, start = Slopes(), 0
-        for layer, (rows, units) in self.near.items():
-            found.put(layer, rows, units, change[start : start + len(rows)])
-            start += len(rows)
-        return found
+Weigh = Mapping[str, Float]
 
 
-def fit_jointly(
-    point: Point, near: Candidates, difference: Mapping[str, Float], snap: float
-) -> Slopes:
-    """Fit all slopes at once, each between the two one-sided ones."""
-    rule = ACTIVATION_RULES[point.activation]
-    own = [rule.slope(point.values[f"h{layer}"][at]) for layer, at in near.items()]
-    units = Units(near, np.concatenate(own).astype(np.float64))
+def weighing(point: Point, difference: Mapping[str, Float]) -> Weigh:
+    """Return what each entry of the gradients is divided by: its allowance, and a rounding."""
     scale = {
         name: point.allowances.gradients[name]
         + np.finfo(point.x.dtype).eps * float(np.abs(left).max())
         for name, left in difference.items()
     }
     for entries in scale.values():
-        entries[~np.isfinite(entries)] = np.inf  # nothing can be told from these
+        entries[~(np.isfinite(entries) & (entries > 0))] = np.inf  # nothing can be told from these
+    return scale
+
+
+def linearised(
+    point: Point, units: Units, shares: Float, difference: Mapping[str, Float], weigh: Weigh
+) -> tuple[Float, Float]:
+    """Return columns and target of `columns @ shares = target`, right near these shares."""
 
     def weighed(moved: Mapping[str, Float]) -> Float:
-        return np.concatenate([(moved[name] / scale[name]).ravel() for name in scale])
+        return np.concatenate([(moved[name] / weigh[name]).ravel() for name in weigh])
 
-    change = np.zeros(len(units.slope))
-    for _ in range(ROUNDS):
-        base = effect(point, units.slopes(change))
-        steps = np.where(units.slope + change <= 0.5, 1.0, -1.0)
-        columns = [
-            (weighed(effect(point, units.slopes(change + step))) - weighed(base)) / step.sum()
+    base = weighed(effect(point, units.slopes(shares)))
+    steps = np.where(shares <= 0.5, 1.0, -1.0)
+    columns = np.stack(
+        [
+            (weighed(effect(point, units.slopes(shares + step))) - base) / step.sum()
             for step in np.diag(steps)
-        ]
-        left = weighed({name: difference[name] - base[name] for name in difference})
-        low, high = -units.slope - change, 1 - units.slope - change
-        change = change + _bounded(np.stack(columns, axis=1), left, low, high)
-    return units.slopes(_between(units.slope + change, snap) - units.slope)
+        ],
+        axis=1,
+    )
+    return columns, weighed(difference) - base + columns @ shares
 
 
-def _bounded(columns: Float, left: Float, low: Float, high: Float) -> Float:
-    """Least squares within bounds, from 0: free the unit that gains most, hold what hits a bound.
-
-    Source: Stark & Parker 1995, Bounded-variable least-squares, Computational Statistics 10.
-    """
-    found = np.zeros(len(low))
-    free = np.zeros(len(low), dtype=bool)
-    for _ in range(3 * len(low)):
-        gain = columns.T @ (left - columns @ found)
-        gain[free | ((gain > 0) & (found >= high)) | ((gain < 0) & (found <= low))] = 0.0
-        if np.abs(gain).max() <= GAIN * np.abs(columns.T @ left).max():
-            break
-        free[np.argmax(np.abs(gain))] = True
-        _settle(columns, left, low, high, found, free)
-    return found
-
-
-def _settle(
-    columns: Float, left: Float, low: Float, high: Float, found: Float, free: NDArray[np.bool_]
-) -> None:
-    """Move the free units to their best values; each that meets a bound on the way stays there."""
-    while free.any():
-        rest = left - columns[:, ~free] @ found[~free]
-        best = np.linalg.lstsq(columns[:, free], rest, rcond=None)[0]
-        way = best - found[free]
-        room = np.where(way > 0, high[free] - found[free], low[free] - found[free])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(way != 0, room / way, np.inf)
-        step = min(1.0, float(share.min()))
-        found[free] = np.clip(found[free] + step * way, low[free], high[free])
-        if step == 1.0:
-            return
-        free[np.flatnonzero(free)[share <= step]] = False
+def common_share(point: Point, near: Candidates, difference: Mapping[str, Float]) -> float | None:
+    """Return the one share of all these units that explains most, if it lies in between."""
+    units, weigh = Units.of(point, near), weighing(point, difference)
+    share = 0.5
+    for _ in range(2 * ROUNDS):
+        moved, beside = (
+            effect(point, units.slopes(np.full(len(units.own), at))) for at in (share, share / 2)
+        )
+        along = left = 0.0
+        for name, scale in weigh.items():
+            column = (moved[name] - beside[name]) / (share / 2 * scale)
+            along += float(np.vdot(column, column))
+            left += float(np.vdot(column, (difference[name] - moved[name]) / scale))
+        if not along > 0:
+            return None
+        share += left / along
+        if not IN_BETWEEN < share < 1 - IN_BETWEEN:
+            return None
+    return share

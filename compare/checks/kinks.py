@@ -1,17 +1,18 @@
 """Kinks: units whose pre-activation rounding may push across a point without a derivative.
 
-ReLU at 0 has two right slopes, and anything between. Where two correct sides land on different
-sides of it, a gradient moves by several per cent although nobody is wrong. So kinks are resolved,
-not widened: the difference must be `sum_k t_k C_k`, with C_k the contribution of kink k to the
-reference's gradient and t_k a change of slope between the one-sided slopes, and what is left
-must be within the ordinary allowance of a reference that takes these slopes itself (where a few
-among thousands of samples change, of the reference as it is). Only where there are too many to say
-which is the allowance widened, and the point weak.
+ReLU at 0 has two right slopes, and whoever computes z to be exactly 0 takes one of his own there.
+Where two correct sides land on different sides of it, a gradient moves by several per cent although
+nobody is wrong. So kinks are resolved, not widened: the difference must be `sum_k t_k C_k`, with
+C_k the contribution of kink k to the reference's gradient and t_k a change to the other one-sided
+slope, or to one slope in between that all such kinks of the point have in common. What is left must
+be within the ordinary allowance of a reference that takes these slopes itself (where a few among
+thousands of samples change, of the reference as it is). Only where there are too many to say which
+is the allowance widened, and the point weak.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -19,29 +20,24 @@ import numpy as np
 
 from compare.allowance import Allowances
 from compare.allowance.rules import ACTIVATION_RULES
-from compare.checks.kink_fit import SNAP, fit_by_layers, fit_jointly
+from compare.allowance.spread import distance
+from compare.checks.exact import Candidates
+from compare.checks.kink_fit import Fit, Units, common_share
 from compare.checks.slopes import (
-    Candidates,
     Float,
     Point,
     Slopes,
     Values,
     apart,
     candidates,
-    count,
     effect,
+    one_sided,
     substituted,
     together,
 )
 
-CONVENTIONS = (1.0, 0.5)
-"""Slopes other than the reference's, 0, that people choose at exactly 0."""
-MOST_FITTED = 4096
-"""More units than this on a kink are not fitted unit by unit."""
-MOST_RESOLVED = 64
-"""More than this are not fitted jointly, and if nothing explains them the allowance is widened."""
-MOST_ENTRIES = 1 << 22
-"""A joint fit has at most this many numbers: entries of the gradients times units."""
+CONVENTIONS = (0.0, 0.5, 1.0)
+"""Shares of the steeper slope that people choose at units exactly on a kink."""
 SAMPLES_PER_UNIT = 256
 """With this many samples for each changed slope the allowances of the point as it is are tried."""
 
@@ -75,22 +71,25 @@ def explanations(
         return
     exact, near = apart(point, candidates(point))
     explained = partial(explanation_of, point, gradients, allow)
-    for common in CONVENTIONS:
-        slopes = at_kink(point, together(exact, near), common)
+    on_kink = at_kink(point, together(exact, near))
+    for common in conventions(point, on_kink, difference):
+        slopes = of_one_share(point, on_kink, common)
         if len(slopes):
             yield from explained(slopes)
-    conventions = [Explanation(gradients, point.allowances)]
-    if exact:
-        for common in CONVENTIONS:
-            conventions += explained(at_kink(point, exact, common), quickly=False)
-    for taken in conventions:
+    shares: Iterable[float | None] = conventions(point, exact, difference) if exact else (None,)
+    for share in shares:
+        taken = Explanation(gradients, point.allowances)
+        slopes = of_one_share(point, exact, share or 0.0)
+        if len(slopes):
+            *_, taken = explained(slopes, quickly=False)
         values = substituted(point, taken.slopes)
         there = replace(point, values=values, allowances=taken.allowances)
         moved = effect(point, taken.slopes)
         left = {name: entries - moved[name] for name, entries in difference.items()}
-        for slopes in proposals(there, near, left):
+        fit = Fit(there, near, left, share)
+        for slopes in fit.proposals():
             yield from explained(taken.slopes.with_those(slopes))
-        if count(near) > MOST_RESOLVED:
+        if not fit.searched:
             allowances = widen(taken.allowances, _everything(there, near))
             yield Explanation(taken.gradients, allowances, taken.slopes, widened=True)
 
@@ -125,17 +124,6 @@ def reachable(point: Point, difference: Mapping[str, Float]) -> bool:
     )
 
 
-def proposals(point: Point, near: Candidates, difference: Mapping[str, Float]) -> Iterator[Slopes]:
-    """Yield slopes to try: fitted, once with those near a usual choice taken to be that choice."""
-    if not 0 < count(near) <= MOST_FITTED:
-        return
-    entries = sum(left.size for left in difference.values()) * count(near)
-    few = count(near) <= MOST_RESOLVED and entries <= MOST_ENTRIES
-    for fit in (fit_by_layers, fit_jointly) if few else (fit_by_layers,):
-        for snap in (SNAP, 0.0):
-            yield fit(point, near, difference, snap)
-
-
 def widen(allowances: Allowances, by: Mapping[str, Float]) -> Allowances:
     """Add `by` to the allowances of the gradients; their projections say nothing any more."""
     return replace(
@@ -160,20 +148,42 @@ def _everything(point: Point, near: Candidates) -> dict[str, Float]:
             return widened
         w = np.abs(point.parameters[f"w{layer}"].astype(np.float64))
         slope = np.abs(rule.slope(point.inputs_of(layer)[rows].astype(np.float64)))
-        on_kink = np.zeros(slope.shape)
+        jump, steepest = np.zeros(slope.shape), slope.copy()
         if layer - 1 in near:
-            on_kink[np.searchsorted(rows, near[layer - 1][0]), near[layer - 1][1]] = 1.0
-        steepest = np.maximum(slope, on_kink)
+            at = np.searchsorted(rows, near[layer - 1][0]), near[layer - 1][1]
+            low, high = one_sided(point, layer - 1, *near[layer - 1])
+            jump[at], steepest[at] = high - low, np.maximum(np.abs(low), np.abs(high))
         size, moved = (size @ w.T), (moved @ w.T)
-        moved = moved * steepest + size * on_kink
+        moved = moved * steepest + size * jump
         size = size * steepest
     return widened
 
 
-def at_kink(point: Point, near: Candidates, common: float) -> Slopes:
-    """Slopes that give every unit with z == kink the same slope; the reference's there is 0."""
-    slopes = Slopes()
+def at_kink(point: Point, near: Candidates) -> Candidates:
+    """Return those of the candidates that are exactly on a kink on the reference's side."""
+    kinks = tuple(ACTIVATION_RULES[point.activation].kinks)
+    found = {}
     for layer, (rows, units) in near.items():
-        at_zero = point.values[f"z{layer}"][rows, units] == 0
-        slopes.put(layer, rows[at_zero], units[at_zero], np.full(int(at_zero.sum()), common))
-    return slopes
+        on_kink = distance(point.values[f"z{layer}"][rows, units], kinks) == 0
+        if on_kink.any():
+            found[layer] = rows[on_kink], units[on_kink]
+    return found
+
+
+def conventions(
+    point: Point, exact: Candidates, difference: Mapping[str, Float]
+) -> Iterator[float]:
+    """Yield the shares that all units exactly on a kink may have in common."""
+    if exact:
+        yield from CONVENTIONS
+        fitted = common_share(point, exact, difference)
+        if fitted is not None:
+            yield fitted
+
+
+def of_one_share(point: Point, near: Candidates, share: float) -> Slopes:
+    """Return the changes that give all these units one share of the steeper slope."""
+    if not near:
+        return Slopes()
+    units = Units.of(point, near)
+    return units.slopes(np.full(len(units.own), share))

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from compare.allowance import Allowances
 from compare.allowance.arithmetic import quiet
 from compare.allowance.rules import ACTIVATION_RULES
+from compare.allowance.spread import distance
+from compare.checks.exact import Candidates, Rows, the_same_everywhere
 
 Float = NDArray[np.float64]
-Rows = NDArray[np.int64]
 Values = Mapping[str, NDArray[np.floating]]
-Candidates = Mapping[int, tuple[Rows, Rows]]
-"""Per hidden layer the `(rows, units)` that may be on a kink."""
 
 MOVED = 1e-6
 """A smaller change of slope is none."""
@@ -83,44 +82,44 @@ def candidates(point: Point) -> Candidates:
     found: dict[int, tuple[Rows, Rows]] = {}
     for layer in range(1, point.depth if kinks else 1):
         spread = point.allowances.forward.z[layer]
-        rows, units = spread.reaching(kinks, point.values[f"z{layer}"])
+        rows, units = spread.reaching(tuple(kinks), point.values[f"z{layer}"])
         if len(rows):
             found[layer] = rows, units
     return found
 
 
 def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
-    """Part the candidates: those that no rounding moves off their kink, and all others.
+    """Part the candidates: those on a kink whatever is rounded, and those rounding may move.
 
-    A unit all of whose terms are zero (a blank input, no bias) has z == 0 on every side, however it
-    is computed. Its slope is no accident of rounding but a convention, the same for all of them.
+    The slope of the first is no accident but a convention, one for all of them. A unit that is off
+    its kink whatever is rounded belongs to neither.
     """
+    fixed = the_same_everywhere(point.parameters, point.x, point.values, point.activation, near)
+    kinks = tuple(ACTIVATION_RULES[point.activation].kinks)
     exact: dict[int, tuple[Rows, Rows]] = {}
     others: dict[int, tuple[Rows, Rows]] = {}
     for layer, (rows, units) in sorted(near.items()):
-        still = ~_has_terms(point, layer, others.get(layer - 1), rows, units)
-        for table, chosen in ((exact, still), (others, ~still)):
+        on_kink = distance(point.values[f"z{layer}"][rows, units], kinks) == 0
+        for table, chosen in ((exact, fixed[layer] & on_kink), (others, ~fixed[layer])):
             if chosen.any():
                 table[layer] = rows[chosen], units[chosen]
     return exact, others
 
 
-def _has_terms(
-    point: Point, layer: int, below: tuple[Rows, Rows] | None, rows: Rows, units: Rows
-) -> NDArray[np.bool_]:
-    """Whether anything but zeros is added up in z at these units, on any side.
+def slopes_of(point: Point, layer: int, rows: Rows, units: Rows) -> Float:
+    """Return the slopes that the reference takes at some units of a layer."""
+    rule = ACTIVATION_RULES[point.activation]
+    slope: Float = rule.slope(point.values[f"h{layer}"][rows, units]).astype(np.float64)
+    return slope
 
-    `below`: units of the layer below that are zero on one side only, perhaps.
-    """
-    some, at = np.unique(rows, return_inverse=True)
-    maybe = point.inputs_of(layer)[some] != 0  # (R, fan_in)
-    if below is not None:
-        here = np.isin(below[0], some)
-        maybe[np.searchsorted(some, below[0][here]), below[1][here]] = True
-    w, b = point.parameters[f"w{layer}"], point.parameters[f"b{layer}"]
-    terms = maybe.astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
-    found: NDArray[np.bool_] = (terms[at, units] > 0) | (b[units] != 0)
-    return found
+
+def one_sided(point: Point, layer: int, rows: Rows, units: Rows) -> tuple[Float, Float]:
+    """Return the flatter and the steeper slope beside the nearest kink of each of some units."""
+    kinks = ACTIVATION_RULES[point.activation].kinks
+    sides = np.sort(np.array(list(kinks.values())), axis=1)  # (kinks, 2)
+    z = point.values[f"z{layer}"][rows, units]
+    nearest = np.abs(z[:, None] - np.array(list(kinks))).argmin(axis=1)
+    return sides[nearest, 0], sides[nearest, 1]
 
 
 def together(*several: Candidates) -> Candidates:
@@ -171,7 +170,8 @@ def effect(point: Point, slopes: Slopes) -> dict[str, Float]:
 def substituted(point: Point, slopes: Slopes) -> dict[str, NDArray[np.floating]]:
     """Return the reference's values as they are with the slopes changed.
 
-    Where a unit was off and is not any more, h is the smallest number whose slope is not 0.
+    h of a changed unit becomes the nearest number at which the activation is as steep as beside the
+    kink, so that allowances see the steeper of its slopes.
     """
     values = dict(point.values)
     if not len(slopes):
@@ -184,6 +184,9 @@ def substituted(point: Point, slopes: Slopes) -> dict[str, NDArray[np.floating]]
         if layer in slopes.change:
             h = values[f"h{layer}"].copy()
             at = slopes.rows[layer], slopes.units[layer]
-            h[at] = np.maximum(h[at], np.finfo(h.dtype).tiny)
+            steep = one_sided(point, layer, *at)[1]
+            rule = ACTIVATION_RULES[point.activation]
+            for beside in (np.nextafter(h[at], 0), np.finfo(h.dtype).tiny):
+                h[at] = np.where(rule.slope(h[at]) < steep, beside, h[at])
             values[f"h{layer}"] = h
     return values

@@ -16,6 +16,7 @@ from compare.allowance import Arithmetic
 from compare.checks.comparison import Comparison
 from compare.checks.control import Control, negative_control
 from compare.checks.same_point import Examined, SamePoint
+from compare.checks.slopes import slopes_of
 from compare.checks.stages import stage_of
 from compare.checks.step import StepCheck
 from compare.checks.weak import Power, reasons_at
@@ -186,14 +187,12 @@ class PointJudge:
             self.power.because(iter([widened]), record.epoch, record.update)
 
     def _kinks(self, record: Record, examined: Examined) -> None:
-        slopes = examined.slopes
-        batch = record.batch
+        slopes, point, batch = examined.slopes, examined.expected.point, record.batch
         for layer, change in slopes.change.items():
-            z = examined.expected.point.values[f"z{layer}"]
-            for row, unit, moved in zip(
-                slopes.rows[layer], slopes.units[layer], change, strict=True
-            ):
-                own = float(z[row, unit] > 0)
+            at = slopes.rows[layer], slopes.units[layer]
+            taken = slopes_of(point, layer, *at) + change
+            z = point.values[f"z{layer}"][at]
+            for row, unit, pre_activation, slope in zip(*at, z, taken, strict=True):
                 self.ledger.kinks.append(
                     Kink(
                         update=record.update,
@@ -201,8 +200,8 @@ class PointJudge:
                         sample=int(batch[row]) if row < len(batch) else int(row),
                         layer=layer,
                         unit=int(unit),
-                        z=float(z[row, unit]),
-                        slope=own + float(moved),
+                        z=float(pre_activation),
+                        slope=float(slope),
                     )
                 )
 

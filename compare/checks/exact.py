@@ -1,0 +1,81 @@
+"""Units that no rounding moves: z is the same number on every side, however it is summed.
+
+Blank rows, whole numbers, pixels in black and white: where every product of a sum is a multiple of
+2**g and their sizes add up to less than 2**(g + digits), every partial sum can be represented, in
+any order, and nothing is ever rounded. Such a unit on a kink has no accident of rounding for a
+slope but a convention, the same for all of them; away from the kink it has one slope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance.rules import ACTIVATION_RULES
+
+Float = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Candidates = Mapping[int, tuple[Rows, Rows]]
+"""Per hidden layer the `(rows, units)` that may be on a kink."""
+
+DIGITS = 53
+"""Binary digits of float64, in which every entry is looked at."""
+
+
+def lowest_digit(array: NDArray[np.floating]) -> Float:
+    """Return g of each entry, the largest with entry a multiple of 2**g; infinity for zero."""
+    fraction, exponent = np.frexp(array.astype(np.float64))
+    whole = np.ldexp(np.abs(fraction), DIGITS).astype(np.int64)
+    lowest = (whole & -whole).astype(np.float64)  # its lowest bit
+    found = np.full(array.shape, np.inf)
+    some = whole != 0
+    found[some] = np.log2(lowest[some]) + exponent[some] - DIGITS
+    return found
+
+
+def never_rounded(
+    h: NDArray[np.floating], w: NDArray[np.floating], b: NDArray[np.floating]
+) -> Mask:
+    """Return whether `h @ w + b` rounds nothing, in any order of its sums, (R, H)."""
+    of_rows = lowest_digit(h).min(axis=1, initial=np.inf)  # (R,)
+    of_units = lowest_digit(w).min(axis=0, initial=np.inf)  # (H,)
+    g = np.minimum(of_rows[:, None] + of_units, lowest_digit(b))  # (R, H)
+    size = np.abs(h).astype(np.float64) @ np.abs(w).astype(np.float64) + np.abs(b)
+    kind = np.finfo(h.dtype)
+    smallest = np.log2(float(kind.smallest_subnormal))
+    with np.errstate(divide="ignore", over="ignore"):
+        fits: Mask = (np.log2(size) < g + kind.nmant + 1) & (g >= smallest)
+    return fits
+
+
+def the_same_everywhere(
+    parameters: Mapping[str, NDArray[Any]],
+    x: NDArray[Any],
+    values: Mapping[str, NDArray[Any]],
+    activation: str,
+    near: Candidates,
+) -> dict[int, Mask]:
+    """Return per layer of `near` whether z of each of its units is the same number on every side.
+
+    A sum of inputs that are themselves rounded is not; an input is, where its own z is and f is
+    exact, or where it is off on every side.
+    """
+    rows = np.unique(np.concatenate([np.empty(0, np.int64), *(at for at, _ in near.values())]))
+    exact = ACTIVATION_RULES[activation].value == 0
+    h, same = x[rows], np.ones((len(rows), x.shape[1]), dtype=bool)
+    found: dict[int, Mask] = {}
+    for layer in range(1, max(near, default=0) + 1):
+        w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
+        rounded_inputs = (~same).astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
+        fixed = never_rounded(h, w, b) & (rounded_inputs == 0)
+        h = values[f"h{layer}"][rows]
+        same = (fixed & exact) | (h == 0)
+        if layer in near:
+            at, units = np.searchsorted(rows, near[layer][0]), near[layer][1]
+            found[layer] = fixed[at, units]
+            same[at, units] &= fixed[at, units]
+    return found

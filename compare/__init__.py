@@ -1,7 +1,9 @@
 """The judge: runs both sides from one start and says whether they differ by more than rounding.
 
 `run_training(Experiment(...))` trains and checks both sides; `check(implementation)` holds one
-gradient against torch, and `assert_gradients_match(implementation)` is that for tests. Nothing
+gradient against torch, and `assert_gradients_match(implementation)` is that for tests.
+`check_layer(manual, reference, inputs)` does the same for any layer, against any torch module or
+function, and `assert_layer_matches` is that for tests. Nothing
 here is imported until it is used, so that `import compare` needs neither torch nor matplotlib.
 """
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from compare.contracts.result import Disagreement, Result, Verdict
     from compare.examine.point import assert_gradients_match, check
     from compare.examine.training import Progress, run_training
+    from compare.layers.check import assert_layer_matches, check_layer
 
 hand_over(lambda: import_module("compare.report.presenter"))
 
@@ -31,7 +34,9 @@ HOME = {
     "Result": "contracts.result",
     "Verdict": "contracts.result",
     "assert_gradients_match": "examine.point",
+    "assert_layer_matches": "layers.check",
     "check": "examine.point",
+    "check_layer": "layers.check",
     "run_training": "examine.training",
 }
 __all__ = [
@@ -43,7 +48,9 @@ __all__ = [
     "Result",
     "Verdict",
     "assert_gradients_match",
+    "assert_layer_matches",
     "check",
+    "check_layer",
     "run_training",
 ]
 

@@ -18,6 +18,7 @@ ORDER = (
     "pytest_plugin",
     "command",
     "handbook",
+    "layers",
     "report",
     "examine",
     "judge",

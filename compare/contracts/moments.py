@@ -13,11 +13,15 @@ ORDINALS = ("first", "second", "third", "fourth")
 def moment(mode: str | None, check: str, epoch: int | None, update: int | None) -> str:
     """Return `epoch 3, update 21`, as far as both are known; `the second point`; `step 21`.
 
+    The points of a layer are numbered: `point 2`.
+
     `mode` is that of the settings, None for a training.
     """
     if mode == "dump" and update is not None:
         return f"step {update}"
     if mode == "check" and update is not None:
         return f"the {ORDINALS[update]} {'update' if check == 'step' else 'point'}"
+    if mode == "layer":
+        return "" if update is None else f"point {update + 1}"
     said = {"epoch": epoch, "update": update}
     return ", ".join(f"{name} {number}" for name, number in said.items() if number is not None)

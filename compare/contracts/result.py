@@ -89,6 +89,20 @@ class Kink:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerKink:
+    """A decision of a layer within its allowance of a tie, where the manual side took another way.
+
+    `operation`: relu, compare, max_pool, ...; `index`: where in its result; `margin`: how far
+    from the tie; `slope`: 0 is the reference's way, 1 the other one, between them is shared.
+    """
+
+    operation: str
+    index: Index
+    margin: float
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
 class Weak:
     """A check that could not have failed, or not seen an error of the size in question, and why."""
 
@@ -233,7 +247,7 @@ class Result:
     findings: tuple[Finding, ...] = ()
     epochs: tuple[EpochRow, ...] = ()
     weak: tuple[Weak, ...] = ()
-    kinks: tuple[Kink, ...] = ()
+    kinks: tuple[Kink | LayerKink, ...] = ()
     diagnosis: tuple[Diagnosis, ...] = ()
     checks: tuple[CheckSummary, ...] = ()
     worst: Mapping[str, Worst] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from compare.contracts import moments
-from compare.contracts.result import Diagnosis, Finding, Index, Kink, Result, Weak, Worst
+from compare.contracts.result import Diagnosis, Finding, Index, Kink, LayerKink, Result, Weak, Worst
 
 KINDS = {
     "derivative": "the manual gradient is not the derivative of the manual loss",
@@ -23,6 +23,10 @@ KINDS = {
     "data": "the two sides did not see the same rows in the same order",
     "convention": "loss and gradient belong together, but not in the declared convention",
     "structure": "what came back has the wrong form",
+    "forward": "the forward pass computes something else than the reference",
+    "forward and derivative": "neither the output nor its gradient is the reference's",
+    "digits": "the algebra is right and loses digits: one precision up the same code agrees",
+    "clipped": "something is clipped, far below a last digit of the largest entries",
 }
 
 
@@ -134,9 +138,17 @@ def kinks_line(result: Result) -> str:
     if not result.kinks:
         return ""
     first = result.kinks[0]
+    if isinstance(first, LayerKink):
+        return f"{count(len(result.kinks), 'kink')}, the first in {layer_kink(first)}"
     place = f"sample {first.sample}, layer {first.layer}, unit {first.unit}, z = {first.z:.2g}"
     when = moment(result, first)
     return f"{count(len(result.kinks), 'kink')}, the first at {when}: {place}"
+
+
+def layer_kink(kink: LayerKink) -> str:
+    """Return where a decision of a layer went the other way, and how far."""
+    branch = "" if kink.slope == 1 else f", slope {kink.slope:.3g} of the way to the other branch"
+    return f"{kink.operation}{where(kink.index)}, {kink.margin:.2g} from the tie{branch}"
 
 
 def weak_lines(result: Result) -> list[str]:
@@ -177,6 +189,8 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
 def settings_line(settings: Mapping[str, Any]) -> str:
     """Return the run in one line; settings that are not there are not mentioned."""
     said = {key: setting for key, setting in settings.items() if setting is not None}
+    if said.get("mode") == "layer":
+        return layer_line(said)
     parts = [
         str(said.get("data", "digits")),
         network(said),
@@ -186,6 +200,15 @@ def settings_line(settings: Mapping[str, Any]) -> str:
         f"seed {said['seed']}" if "seed" in said else "",
     ]
     return " · ".join(filter(None, parts))
+
+
+def layer_line(settings: Mapping[str, Any]) -> str:
+    """Return a layer, the shapes of its inputs and the formats it was judged in, on one line."""
+    shapes = {name: "×".join(map(str, shape)) for name, shape in settings["inputs"].items()}
+    inputs = ", ".join(f"{name} {shape or 'scalar'}" for name, shape in shapes.items())
+    return " · ".join(
+        [settings["reference"], inputs, settings["dtype"], f"seed {settings['seed']}"]
+    )
 
 
 def batch(settings: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from compare.contracts.result import Result
+from compare.contracts.result import Kink, Result
 from compare.report.plots import series, style
 from compare.report.plots.series import Floats
 
@@ -129,7 +129,7 @@ def _arrows(axes: Axes, epochs: Floats, colour: Colour) -> None:
 
 
 def _kinks(axes: Axes, result: Result) -> None:
-    met = sorted({kink.epoch for kink in result.kinks})
+    met = sorted({kink.epoch for kink in result.kinks if isinstance(kink, Kink)})
     if not met:
         return
     axes.plot(

@@ -30,15 +30,15 @@ def heatmap(result: Result) -> Figure | None:
     """Return the picture of the first wrong tensor, None if none is wrong or it has one number."""
     if result.heatmap is None or max(result.heatmap[1].shape, default=0) < 2:
         return None
-    name, manual, reference = gradient_of(result.heatmap[0]), *result.heatmap[1:]
+    name, manual, reference = gradient_of(result.heatmap[0]), *map(as_matrix, result.heatmap[1:])
     with np.errstate(invalid="ignore", over="ignore"):
         difference = manual.astype(np.float64) - reference
     if max(difference.shape) == difference.size:
         return vector.vector(result, name, manual.ravel(), reference.ravel())
     panels = {"reference": reference.astype(np.float64), "manual − reference": difference}
-    if result.prediction is not None and result.prediction[1].shape == difference.shape:
+    if result.prediction is not None and result.prediction[1].shape == result.heatmap[1].shape:
         # Named by what it is: beside it stands what was seen, and the two should look alike.
-        mistake, predicted = result.prediction
+        mistake, predicted = result.prediction[0], as_matrix(result.prediction[1])
         panels[f"{mistake} − reference"] = predicted - reference
     return _matrices(result, name, panels)
 
@@ -54,7 +54,16 @@ def quoted(result: Result, parameter: str) -> Index | None:
         for finding in result.findings
         if (finding.check, f"d{finding.parameter}") == ("same_point", parameter)
     )
-    return next(at, None) or None
+    found = next(at, None) or None
+    if found is None or result.heatmap is None or len(found) < 3:
+        return found
+    row = np.ravel_multi_index(found[:-1], result.heatmap[1].shape[:-1])
+    return int(row), found[-1]
+
+
+def as_matrix(tensor: Matrix) -> Matrix:
+    """Return a tensor of more than two axes as rows of its last axis."""
+    return tensor.reshape(-1, tensor.shape[-1]) if tensor.ndim > 2 else tensor
 
 
 def gradient_of(name: str) -> str:
@@ -87,6 +96,10 @@ def _matrices(result: Result, name: str, panels: dict[str, Matrix]) -> Figure:
     figure = style.blank(3.5 * len(panels), 4.0, title, caption)
     for axes, (label, matrix) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         _panel(figure, axes, label, matrix, at)
+        if result.settings.get("mode") == "layer":
+            axes.set_xlabel("last axis")
+            axes.set_ylabel("the axes before it")
+            continue
         axes.set_xlabel("column (to unit)" if _is_weight(name) else "column (unit)")
         axes.set_ylabel("row (from unit)" if _is_weight(name) else "row (sample)")
     return figure

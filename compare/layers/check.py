@@ -1,0 +1,195 @@
+"""`check_layer`: one call that judges a hand-written forward and backward pass against torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from compare.checks.control import negative_control
+from compare.contracts.errors import BadInput
+from compare.contracts.result import Finding, Result, Verdict
+from compare.examine.environment import environment
+from compare.layers import conclude
+from compare.layers.asking import Question, described, question
+from compare.layers.child import Crashed, in_child
+from compare.layers.excuse import Excuses
+from compare.layers.judged import Arrays, Judged, State, judge
+from compare.layers.manual import Manual, Shape
+from compare.layers.names import Named, name_mistake
+from compare.layers.program import Program
+from compare.layers.slope import contradiction, slope_test
+from compare.layers.structure import structure
+from compare.layers.survey import Surveyed, survey, unanalysed
+
+TIMEOUT = 60.0
+
+
+def check_layer(
+    manual: Any,
+    reference: Any,
+    inputs: Mapping[str, Any],
+    *,
+    dy: Any = None,
+    wrt: Sequence[str] | None = None,
+    seed: int = 0,
+    timeout: float | None = TIMEOUT,
+) -> Result:
+    """Judge a layer written by hand against a torch module or function, forward and backward.
+
+    With outputs y and `L = sum(dy * y)`, the gradient of an input x is `dx = dL/dx`. Every entry of
+    y and of every dx is held against the reference's, within an allowance derived from the
+    reference's own operations (`compare.layers.analysis`).
+
+    `manual`: a function `manual(inputs, dy) -> (y, {name: gradient})`; a pair `(forward, backward)`
+    with `forward(*inputs) -> y` or `(y, cache)` and `backward(dy, cache)` returning a dictionary or
+    a tuple in the order of `wrt`; an object with `forward` (or `__call__`) and `backward`, whose
+    gradients are returned or attributes (`dW`, `db`, `grads`). `reference`: a `torch.nn.Module`,
+    whose parameters are inputs by their torch names, or a function that takes the inputs as
+    keywords. `inputs`: by name an array, or a shape (a tuple) to be drawn: then at three scales, in
+    float32 and float64, and once with zeros and ties. Arrays are judged in the format they have.
+    `dy`: an array like the output, or several of them; drawn if it is not given, and absent for a
+    scalar loss. `wrt`: the inputs to differentiate, by default all floating ones. `timeout`:
+    seconds for one call of the manual side, and for the analysis.
+
+    Errors: `BadInput` in one sentence for arguments that do not fit, for a reference that raises,
+    and (with the line) for a manual side that raises, hangs or returns something else.
+    """
+    asked = question(reference, inputs, dy, wrt, seed)
+    surveyed = surveyed_points(asked, seed, timeout)
+    shape = shape_of(surveyed[0], asked.wrt)
+    called = Manual(manual, timeout)
+    points = [judge(one, called(one.point, shape)) for one in surveyed]
+    program = Program(asked.reference, asked.wrt)
+    excuses = Excuses(program, called, shape, timeout)
+    for one in points:
+        if one.state is State.DISAGREES:
+            excuses.consider(one)
+    return concluded(Case(asked, program, called, shape, points, timeout), reference, seed)
+
+
+def assert_layer_matches(
+    manual: Any, reference: Any, inputs: Mapping[str, Any], **options: Any
+) -> None:
+    """Raise `Disagreement`, an `AssertionError` of one screen, unless `check_layer` says *agrees*.
+
+    Takes the options of `check_layer`.
+    """
+    __tracebackhide__ = True
+    check_layer(manual, reference, inputs, **options).raise_for_disagreement()
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that a verdict is made of."""
+
+    asked: Question
+    program: Program
+    manual: Manual
+    shape: Shape
+    points: list[Judged]
+    timeout: float | None
+
+
+def surveyed_points(asked: Question, seed: int, timeout: float | None) -> list[Surveyed]:
+    """Analyse the reference at every point, in a child process."""
+
+    def work() -> list[Surveyed]:
+        return survey(asked.reference, asked.points, asked.wrt, asked.dy, seed, asked.asked)
+
+    try:
+        return in_child(work, timeout)
+    except Crashed as crash:
+        return without_analysis(asked, seed, timeout, str(crash))
+
+
+def without_analysis(asked: Question, seed: int, timeout: float | None, why: str) -> list[Surveyed]:
+    """Run the plain reference alone, at the first point: the analysis took its process along."""
+
+    def work() -> list[Surveyed]:
+        return [unanalysed(asked.reference, asked.points[0], asked.wrt, asked.dy, seed, why)]
+
+    try:
+        return in_child(work, timeout)
+    except Crashed as crash:
+        raise BadInput(f"the reference cannot be run: {crash}") from crash
+
+
+def shape_of(one: Surveyed, wrt: Sequence[str]) -> Shape:
+    """Return what the manual side has to return."""
+    inputs = {name: np.shape(value) for name, value in one.point.inputs.items()}
+    return Shape(one.outputs, one.container, inputs, wrt)
+
+
+def concluded(case: Case, reference: Any, seed: int) -> Result:
+    """Return the result: probes of structure, the control, the slope test, names, sentences."""
+    points = case.points
+    decided = [one for one in points if one.state is not State.UNDECIDED]
+    odd: list[Finding] = list(structure(case.manual, case.shape, decided[0])) if decided else []
+    if odd and any(one.state is State.DISAGREES for one in points):
+        notes, odd = tuple(one.message for one in odd), []
+    else:
+        notes = ()
+    verdict = conclude.verdict_of(points, odd)
+    wrong = clearest(points)
+    taylor = None if wrong is None else slope_test(case.manual, case.shape, wrong)
+    named = Named() if wrong is None else name_mistake(case.program, wrong, case.timeout)
+    sentence = conclude.sentence_of(points, odd, verdict, [d.sentence for d in named.diagnosis])
+    kind = conclude.kind_of(points, odd, verdict)
+    against = None if wrong is None else contradiction(taylor, wrong)
+    if against is not None and not named.diagnosis:
+        verdict, kind, sentence = Verdict.UNDECIDABLE, None, against
+    accepted = accepted_by_control(decided)
+    return Result(
+        verdict=verdict,
+        kind=kind,
+        settings=conclude.settings_of(points, described(reference), seed),
+        environment=environment(),
+        sentence=sentence,
+        findings=(*conclude.findings_of(points), *odd),
+        weak=conclude.weak_of(points),
+        kinks=tuple(kink for one in points for kink in one.kinks),
+        diagnosis=named.diagnosis,
+        prediction=named.prediction,
+        checks=(conclude.summary(points, verdict),),
+        worst=conclude.worst_of(points),
+        notes=(
+            *(f"the judge accepted {what}" for what in accepted),
+            *conclude.oddities(points, sentence), *named.facts, *notes, *case.asked.notes,
+            *case.manual.notes,
+        ),
+        heatmap=conclude.heatmap_of(points),
+        referee=None if taylor is None else taylor.as_mapping(),
+        control_failed=bool(accepted),
+    )  # fmt: skip
+
+
+def clearest(points: Sequence[Judged]) -> Judged | None:
+    """Return the point that disagrees and has the most digits: float64 before float32."""
+    wrong = [one for one in points if one.state is State.DISAGREES]
+    ordinary = [one for one in wrong if not one.point.ties] or wrong
+    precise = [one for one in ordinary if one.point.format == "float64"] or ordinary
+    return precise[0] if precise else None
+
+
+def accepted_by_control(points: Sequence[Judged]) -> tuple[str, ...]:
+    """Show the judge what it must reject, at the first point; return what it accepted."""
+    if not points:
+        return ()
+    surveyed = points[0].surveyed
+    right, allowances = surveyed.analysed.reference, surveyed.analysed.allowances
+    names = [name for name in right if name not in surveyed.outputs and right[name].size]
+    if not names:
+        return ()
+
+    def accepts(gradients: Arrays) -> bool:
+        numbers = right | {f"d{name}": values for name, values in gradients.items()}
+        return not judge(surveyed, numbers).wrong
+
+    return negative_control(
+        accepts,
+        {name[1:]: right[name] for name in names},
+        {name[1:]: allowances[name] for name in names},
+    ).accepted

@@ -1,0 +1,130 @@
+"""Operations taken apart into those that have a rule: torch's own decompositions, and a few of ours.
+
+Ours stand where torch has none, or where its own hides what a hand-written layer does: a mean is a
+sum and a division there, a variance a mean of squared deviations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._decomp import decomposition_table
+
+from compare.layers.rules import KEEP, aten
+
+Dims = Sequence[int] | int | None
+
+
+def _axes(x: Tensor, dim: Dims) -> list[int]:
+    """Return the axes that `dim` stands for; none given are all."""
+    if dim is None or (not isinstance(dim, int) and not len(dim)):
+        return list(range(x.dim()))
+    return [dim] if isinstance(dim, int) else list(dim)
+
+
+def mean(x: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """`sum(x) / n`; 1/n is a rounded number of its own unless n is a power of two."""
+    axes = _axes(x, dim)
+    n = math.prod(x.shape[axis] for axis in axes)
+    inverse = 1 / n if n & (n - 1) == 0 else (1 + 2.0**-50) / n
+    return torch.sum(x, axes, keepdim) * inverse if axes else x * 1.0
+
+
+def var_mean(
+    x: Tensor,
+    dim: Dims | bool = None,
+    correction: float | None = None,
+    keepdim: bool = False,
+    unbiased: bool | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`m = mean(x)`, `v = sum((x - m)**2) / (n - correction)`."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    axes = _axes(x, dim)
+    n = math.prod(x.shape[axis] for axis in axes)
+    m = mean(x, axes, True)
+    d = x - m
+    v = torch.sum(d * d, axes, keepdim) / (n - correction)
+    return v, m if keepdim else m.squeeze(axes)
+
+
+def var(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """The variance alone."""
+    return var_mean(x, *args, **kwargs)[0]
+
+
+def std(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """The root of the variance."""
+    return torch.sqrt(var(x, *args, **kwargs))
+
+
+def log_sigmoid(z: Tensor) -> tuple[Tensor, Tensor]:
+    """`min(0, z) - log1p(exp(-|z|))`, and the exponential that the backward pass wants."""
+    e = torch.exp(-torch.abs(z))
+    return torch.minimum(torch.zeros_like(z), z) - torch.log1p(e), e
+
+
+def vector_norm(
+    x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """`(sum |x|^ord)^(1/ord)`."""
+    axes = _axes(x, dim)
+    if ord == 2:
+        return torch.sqrt(torch.sum(x * x, axes, keepdim))
+    if ord == 1:
+        return torch.sum(torch.abs(x), axes, keepdim)
+    if math.isinf(ord):
+        return torch.abs(x).amax(axes, keepdim) if ord > 0 else torch.abs(x).amin(axes, keepdim)
+    return torch.sum(torch.abs(x) ** ord, axes, keepdim) ** (1 / ord)
+
+
+def trilinear(
+    a: Tensor, b: Tensor, c: Tensor, expand_a: Sequence[int], expand_b: Sequence[int],
+    expand_c: Sequence[int], summed: Sequence[int], unroll: int = 1,
+) -> Tensor:  # fmt: skip
+    """`sum_s a b c` over the axes `summed`, after each factor got its missing axes."""
+    for axis in sorted(expand_a):
+        a = a.unsqueeze(axis)
+    for axis in sorted(expand_b):
+        b = b.unsqueeze(axis)
+    for axis in sorted(expand_c):
+        c = c.unsqueeze(axis)
+    return torch.sum(a * b * c, list(summed)) if summed else a * b * c
+
+
+def addcmul(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
+    """`x + value a b`."""
+    return x + (a * b if value == 1 else value * (a * b))
+
+
+OURS: dict[Any, Callable[..., Any]] = {
+    aten.mean: mean,
+    aten.var_mean: var_mean,
+    aten.var: var,
+    aten.std: std,
+    aten.log_sigmoid_forward: log_sigmoid,
+    aten.linalg_vector_norm: vector_norm,
+    aten._trilinear: trilinear,
+    aten.addcmul: addcmul,
+}
+
+
+def decomposition(func: Any) -> Callable[..., Any] | None:
+    """Return how `func` is taken apart; None if it has a rule of its own, or nothing has."""
+    packet = func.overloadpacket
+    if packet in OURS:
+        return OURS[packet]
+    if packet in KEEP:
+        return None
+    found: Callable[..., Any] | None = decomposition_table.get(func)
+    if found is None and torch._C._dispatch_has_kernel_for_dispatch_key(
+        func.name(), "CompositeImplicitAutograd"
+    ):
+        found = func.decompose
+    return found

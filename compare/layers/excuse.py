@@ -1,0 +1,92 @@
+"""What a difference may be besides a mistake: a kink, a clipped tail, digits lost by the algebra.
+
+Each is shown, not assumed: the kinks by turning decisions over, the digits by the same code one
+precision up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.errors import UserCodeError
+from compare.layers.analysed import as_tensors
+from compare.layers.child import Crashed, in_child
+from compare.layers.formats import FORMATS
+from compare.layers.judged import Judged, State, digits_lost, is_tail, judge
+from compare.layers.kinks import Explained, explain
+from compare.layers.manual import Manual, Shape
+from compare.layers.program import Program
+from compare.layers.survey import examined
+
+
+@dataclass(frozen=True)
+class Excuses:
+    """Finds what excuses a point; `program` is the reference, `manual` the code under test."""
+
+    program: Program
+    manual: Manual
+    shape: Shape
+    timeout: float | None
+
+    def consider(self, judged: Judged) -> None:
+        """Change the state of a point that disagrees, if something else than a mistake explains it."""
+        explained = self.kinks(judged)
+        if explained is not None and explained.left <= 1:
+            judged.state, judged.kinks = State.KINKS, explained.kinks
+        elif is_tail(judged):
+            judged.state = State.CLIPPED
+        elif self.right_one_precision_up(judged):
+            judged.state, judged.lost = State.DIGITS, digits_lost(judged)
+        elif judged.surveyed.analysed.unruled:
+            judged.state = State.UNDECIDED
+            judged.why = f"no rule for {', '.join(judged.surveyed.analysed.unruled)}"
+        elif judged.surveyed.analysed.overflowing:
+            judged.state = State.UNDECIDED
+            where = ", ".join(judged.surveyed.analysed.overflowing)
+            judged.why = f"numbers of {where} exceed the range of {judged.point.format}"
+
+    def kinks(self, judged: Judged) -> Explained | None:
+        """Return what kinks explain, if all numbers are there to be explained."""
+        if judged.missing or judged.misshapen:
+            return None
+        if not all(np.isfinite(values).all() for values in judged.manual.values()):
+            return None
+        point = judged.point
+
+        def work() -> Explained | None:
+            dy = None if point.dy is None else as_tensors(point.dy)
+            inputs = as_tensors(point.inputs)
+            return explain(self.program, inputs, dy, point.format, judged.manual)
+
+        try:
+            return in_child(work, self.timeout)
+        except Crashed:
+            return None
+
+    def right_one_precision_up(self, judged: Judged) -> bool:
+        """Return whether the same code agrees in the next format, at the same point."""
+        if judged.missing or judged.misshapen:
+            return False
+        wider = FORMATS[judged.point.format].wider
+        try:
+            with np.errstate(all="ignore"):
+                again = self.manual(judged.point, self.shape, form=wider)
+        except (UserCodeError, TypeError):
+            return False  # code that takes no other format, or has none as precise
+        surveyed = judged.surveyed
+        if wider in FORMATS:
+            point = replace(judged.point, format=wider)
+            seeds: Any = point.dy
+
+            def work() -> Any:
+                reference: Any = self.program.forward
+                return examined(reference, point, self.program.wrt, seeds, 0)
+
+            try:
+                surveyed = in_child(work, self.timeout)
+            except Crashed:
+                return False
+        return judge(surveyed, again).state is State.AGREES

@@ -1,0 +1,66 @@
+"""What any backward pass is, whatever it computes: a function, and linear in dy.
+
+Called twice it gives the same; with dy = 0 it gives 0; with 2 dy it gives twice as much. What fails
+here and agrees at the points themselves keeps something between calls, or adds something of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.contracts.result import Finding
+from compare.layers.judged import Judged, same_error
+from compare.layers.manual import Manual, Shape
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def structure(manual: Manual, shape: Shape, judged: Judged) -> Iterator[Finding]:
+    """Yield what is wrong with the form of the backward pass."""
+    point, allowances = judged.point, judged.surveyed.analysed.allowances
+    again = manual(point, shape)
+    for name in differing(judged.manual, again, allowances):
+        yield finding(name, f"{name} is another one when called a second time with the same inputs")
+        return
+    if point.dy is None:
+        return
+    zero = manual(point, shape, dy={name: np.zeros_like(dy) for name, dy in point.dy.items()})
+    nothing = {
+        name: np.zeros_like(a) for name, a in judged.manual.items() if name in gradients(shape)
+    }
+    for name in differing(nothing, zero, allowances):
+        yield finding(
+            name, f"{name} is not 0 where dy is 0: something is added that has no dy in it"
+        )
+        return
+    twice = manual(point, shape, dy={name: 2 * dy for name, dy in point.dy.items()})
+    doubled = {name: 2 * judged.manual[name] for name in nothing}
+    wide = {name: 4 * allowance for name, allowance in allowances.items()}
+    for name in differing(doubled, twice, wide):
+        yield finding(name, f"{name} does not double when dy doubles: it is not linear in dy")
+        return
+
+
+def gradients(shape: Shape) -> set[str]:
+    """Return the names of the gradients."""
+    return {f"d{name}" for name in shape.wrt}
+
+
+def differing(one: Arrays, other: Arrays, allowances: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    """Yield the tensors in which two answers differ by more than rounding."""
+    for name, values in one.items():
+        if values.size == 0 or values.shape != np.shape(allowances.get(name)):
+            continue
+        if not np.isfinite(values).all():
+            continue
+        if name not in other or not same_error(name, one, other, allowances[name]):
+            yield name
+
+
+def finding(name: str, message: str) -> Finding:
+    """Return the finding of a structural probe."""
+    return Finding(check="structure", stage=name, message=message)

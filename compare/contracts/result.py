@@ -247,7 +247,7 @@ class Result:
     findings: tuple[Finding, ...] = ()
     epochs: tuple[EpochRow, ...] = ()
     weak: tuple[Weak, ...] = ()
-    kinks: tuple[Kink | LayerKink, ...] = ()
+    kinks: tuple[Any, ...] = ()  # Kink of a network, LayerKink of a layer
     diagnosis: tuple[Diagnosis, ...] = ()
     checks: tuple[CheckSummary, ...] = ()
     worst: Mapping[str, Worst] = field(default_factory=dict)

@@ -48,7 +48,7 @@ class Decision:
     allowance: Tensor
 
 
-class Analysis(Walk):
+class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Variances by storage. `decisions` in the order of the walk; `unruled`: what has no rule."""
 
     def __init__(self, judged: Format) -> None:

@@ -58,10 +58,11 @@ def question(
     handed = {name: value for name, value in given.items() if name not in shapes}
     seen = handed | (dict(raw_seeds(dy)) if dy is not None else {})
     tensors = any(isinstance(value, torch.Tensor) for value in seen.values())
+    notes: tuple[str, ...] = ()
     if shapes:
         own_shapes = {name: tuple(p.shape) for name, p in missing.items()}
         drawn = Asked(arrays, shapes | own_shapes, order, frozenset(own_shapes), tensors)
-        points, notes = tuple(drawn_points(drawn, seed)), ()
+        points = tuple(drawn_points(drawn, seed))
     else:
         drawn = Asked(arrays, {}, order, frozenset(), tensors)
         points, notes = given_points(drawn, missing, seen, reference, seed)

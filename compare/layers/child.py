@@ -98,7 +98,7 @@ def answer_and_end(work: Callable[[], Any], writing: int) -> None:
 def read_all(reading: int, timeout: float | None) -> bytes:
     """Return everything the child writes; `Crashed` when the time is up."""
     end = None if timeout is None else time.monotonic() + timeout
-    parts = []
+    parts: list[bytes] = []
     while True:
         left = None if end is None else max(0.0, end - time.monotonic())
         if not select.select([reading], [], [], left)[0]:

@@ -36,7 +36,7 @@ def suspicious(points: Sequence[Judged]) -> list[Judged]:
 
 
 def kind_of(points: Sequence[Judged], structure: Sequence[Finding], verdict: Verdict) -> str | None:
-    """Return what sort of difference it is: which pass is wrong, or what is odd about a right one."""
+    """Return what sort of difference it is: which pass is wrong, or what is odd in a right one."""
     wrong = [one for one in points if one.state is State.DISAGREES]
     if verdict is Verdict.AGREES:
         states = {one.state for one in points}
@@ -87,7 +87,7 @@ def finding(one: Judged, name: str, number: int) -> Finding:
 
 
 def worst_of(points: Sequence[Judged]) -> dict[str, Worst]:
-    """Return the worst entry of every tensor; of a point that is excused only if there is no other."""
+    """Return the worst entry of every tensor; of an excused point only if there is no other."""
     excused = (State.KINKS, State.CLIPPED, State.DIGITS, State.UNDECIDED)
     found: dict[str, Worst] = {}
     for last in (False, True):

@@ -1,4 +1,4 @@
-"""Operations taken apart into those that have a rule: torch's own decompositions, and a few of ours.
+"""Operations taken apart into those that have a rule: by torch's decompositions, and a few of ours.
 
 Ours stand where torch has none, or where its own hides what a hand-written layer does: a mean is a
 sum and a division there, a variance a mean of squared deviations.

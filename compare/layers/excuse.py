@@ -32,7 +32,7 @@ class Excuses:
     timeout: float | None
 
     def consider(self, judged: Judged) -> None:
-        """Change the state of a point that disagrees, if something else than a mistake explains it."""
+        """Change the state of a point that disagrees, if something else explains it."""
         explained = self.kinks(judged)
         if explained is not None and explained.left <= 1:
             judged.state, judged.kinks = State.KINKS, explained.kinks

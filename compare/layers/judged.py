@@ -2,8 +2,8 @@
 
 What an allowance of the reference's graph cannot explain may still not be a mistake, so it is asked
 in this order: is it a kink; is it the tail of a function that somebody clipped; is the algebra
-right and only loses digits, which the same code shows one precision up. What is left accuses, unless
-the allowance itself is in doubt.
+right and only loses digits, which the same code shows one precision up. What is left accuses,
+unless the allowance itself is in doubt.
 """
 
 from __future__ import annotations

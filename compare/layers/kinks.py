@@ -174,7 +174,9 @@ def explain(
     }
     unit = 4 * LAMBDA * FORMATS[judged].unit  # the other slope is rounded as well
     wide = {
-        n: allowances[n] + unit * sum((m[n].abs() for m in moved), torch.zeros(())) for n in base
+        n: allowances[n]
+        + unit * sum((m[n].abs() for m in moved), torch.zeros((), dtype=torch.float64))
+        for n in base
     }
 
     def weighed(tensors: Tensors) -> Tensor:

@@ -38,7 +38,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Shape:
-    """What the reference returns: the outputs' shapes, how they come, and what is differentiated."""
+    """What has to be returned: the outputs and how they come, and a gradient for each of `wrt`."""
 
     outputs: Mapping[str, tuple[int, ...]]
     container: str
@@ -367,7 +367,8 @@ def set_attributes(mine: Any, inputs: Values, taken: int | None) -> dict[str, st
     """Set those inputs as attributes that the object has by some name; return which are set."""
     found: dict[str, str] = {}
     own = attributes(mine)
-    held = next((own[name] for name in PARAMETERS if isinstance(own.get(name), dict)), {})
+    tables = (own[name] for name in PARAMETERS if isinstance(own.get(name), dict))
+    held: Values = next(tables, {})
     used: set[str] = set()
     for name in reversed(inputs):  # the first inputs are what forward takes
         if taken is not None and len(inputs) - len(found) <= taken:

@@ -17,7 +17,7 @@ Flips = Mapping[int, Sequence[tuple[int, Any]]]
 """By the number of a decision: the flat entries to turn over, and what to put there."""
 
 
-class Replay(Walk):
+class Replay(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """`script`: every discrete result of the first walk, in order."""
 
     def __init__(self, script: Sequence[Tensor], flips: Flips) -> None:

@@ -40,7 +40,7 @@ AVERAGES = packets(
     "avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward _adaptive_avg_pool2d "
     "_adaptive_avg_pool2d_backward _adaptive_avg_pool3d _adaptive_avg_pool3d_backward"
 )
-"""Sums with weights of their own: their terms cannot be counted by ones, and the division rounds."""
+"""Sums with weights: their terms cannot be counted by ones, and the division rounds."""
 
 SUMS = AVERAGES | packets(
     "sum cumsum embedding_dense_backward max_pool2d_with_indices_backward col2im scatter_add "
@@ -68,10 +68,10 @@ COSTLY = packets(
 """Elementwise library functions: two roundings in place of one."""
 
 QUIET = packets(
-    "zeros_like ones_like empty_like new_zeros new_ones new_empty full_like fill_ zero_ zeros ones "
-    "full empty arange scalar_tensor _local_scalar_dense argmax argmin new_full empty_strided eye "
-    "linspace item is_same_size equal argsort _efficientzerotensor nonzero count_nonzero tril_indices "
-    "triu_indices bincount histc searchsorted bucketize"
+    "zeros_like ones_like empty_like new_zeros new_ones new_empty full_like fill_ zero_ zeros "
+    "ones full empty arange scalar_tensor _local_scalar_dense argmax argmin new_full empty_strided "
+    "eye linspace item is_same_size equal argsort _efficientzerotensor nonzero count_nonzero "
+    "tril_indices triu_indices bincount histc searchsorted bucketize"
 )
 """Results that carry no error."""
 

@@ -27,9 +27,10 @@ def rounding_of_sum(
         squares = func(*mapped(torch.square, args), **kwargs)
         return [args[0].shape[args[1]] * squares + torch.square(out)]
     args = mapped(finite, args)
-    again: Callable[[Callable[[Tensor], Tensor]], list[Any]] = lambda power: listed(
-        func(*mapped(power, args), **kwargs)
-    )
+
+    def again(power: Callable[[Tensor], Tensor]) -> list[Any]:
+        return listed(func(*mapped(power, args), **kwargs))
+
     counts = again(lambda t: (t != 0).to(t.dtype))
     absolutes, squares = again(torch.abs), again(torch.square)
     average = func.overloadpacket in AVERAGES

@@ -31,7 +31,7 @@ def name_of(packet: Any) -> str:
     return str(packet._qualified_op_name).split("::")[1]
 
 
-class Walk(TorchDispatchMode):
+class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Derived classes say in `decide` what becomes of a decision and in `carry` of a result."""
 
     @classmethod
@@ -40,7 +40,7 @@ class Walk(TorchDispatchMode):
         return False
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own has no types
         self.met = 0
         self.rectified: dict[int, tuple[Tensor, Tensor]] = {}
         self.random: set[str] = set()
@@ -100,7 +100,7 @@ class Walk(TorchDispatchMode):
         The backward pass of torch reads the result, where every unit that is off is exactly 0.
         """
         on = self.decide("relu", z > 0, (z,))
-        out = self.__torch_dispatch__(aten.where.self, (), (on, z, torch.zeros_like(z)))
+        out: Tensor = self.__torch_dispatch__(aten.where.self, (), (on, z, torch.zeros_like(z)))
         self.rectified[pointer(out)] = on, out
         return out
 

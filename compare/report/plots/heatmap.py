@@ -35,7 +35,10 @@ def heatmap(result: Result) -> Figure | None:
         difference = manual.astype(np.float64) - reference
     if max(difference.shape) == difference.size:
         return vector.vector(result, name, manual.ravel(), reference.ravel())
-    panels = {"reference": reference.astype(np.float64), "manual − reference": difference}
+    panels: dict[str, Matrix] = {
+        "reference": reference.astype(np.float64),
+        "manual − reference": difference,
+    }
     if result.prediction is not None and result.prediction[1].shape == result.heatmap[1].shape:
         # Named by what it is: beside it stands what was seen, and the two should look alike.
         mistake, predicted = result.prediction[0], as_matrix(result.prediction[1])

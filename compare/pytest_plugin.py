@@ -7,7 +7,7 @@ before a test asks for the fixture's work.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +66,31 @@ class CrossCheck:
         returns something else, and for options that do not fit.
         """
         __tracebackhide__ = True
-        from compare.contracts.result import Disagreement
         from compare.examine.point import check
 
         options |= {"hidden": hidden, "activation": activation, "dtype": dtype, "seed": seed}
+        return self.judged(lambda: check(implementation, **options))
+
+    def layer(
+        self, manual: Any, reference: Any, inputs: Mapping[str, Any], **options: Any
+    ) -> Result:
+        """Check a layer, forward and backward, against a torch module or function.
+
+        `options` are those of `compare.check_layer`. Returns the `Result` if it agrees; otherwise
+        fails with one screen. Errors: as for calling the fixture itself.
+        """
+        __tracebackhide__ = True
+        from compare.layers.check import check_layer
+
+        return self.judged(lambda: check_layer(manual, reference, inputs, **options))
+
+    def judged(self, check: Callable[[], Result]) -> Result:
+        """Return what a check finds if it agrees; else fail, and keep what was seen."""
+        __tracebackhide__ = True
+        from compare.contracts.result import Disagreement
+
         try:
-            result = check(implementation, **options)
+            result = check()
         except BadInput as problem:  # raised anew: the frames between are none of the reader's
             raise type(problem)(str(problem)) from None
         try:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 
 def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None]) -> Result:
-    """Do what the options ask for: `--starter`, `--dump`, `--manual`, or a run of our own."""
+    """Do what the options ask for: `--starter`, `--dump`, `--layer`, `--manual`, or our own run."""
+    if options.layer is not None:
+        return layer(options)
     if options.starter is not None:
         return starter(options)
     if options.dump is not None:
@@ -52,6 +54,13 @@ def starter(options: argparse.Namespace) -> Result:
         return result
     written = write_adapter(report, options.write_adapter)
     return replace(result, notes=(f"the adapter is {written.name}", *result.notes))
+
+
+def layer(options: argparse.Namespace) -> Result:
+    """Check one layer; of the experiment only the seed counts."""
+    from compare.layers.layer_file import check_file
+
+    return check_file(options.layer, seed=options.experiment.seed, timeout=options.timeout)
 
 
 def dump(options: argparse.Namespace) -> Result:

@@ -59,6 +59,7 @@ examples:
   python -m compare.run --preset report --data notMNIST.npz --dtype float32
   python -m compare.run --manual mine.py
   python -m compare.run --starter assignment2.ipynb
+  python -m compare.run --layer layer_norm.py
 """
 
 
@@ -126,9 +127,11 @@ def check_together(options: argparse.Namespace) -> None:
     """Raise BadInput for options that need another one, or exclude each other."""
     if options.write_adapter is not None and options.starter is None:
         raise BadInput("--write-adapter writes what --starter FILE could not bind: give both")
-    reading = options.starter or options.dump
+    reading = options.starter or options.dump or options.layer
     if options.record is not None and reading:
-        raise BadInput("--record writes down a training run; --starter and --dump train nothing")
+        raise BadInput(
+            "--record writes down a training run; --starter, --dump and --layer train nothing"
+        )
 
 
 def parser() -> Parser:
@@ -222,6 +225,13 @@ def add_brought(made: Parser) -> None:
         type=Path,
         metavar="FOLDER",
         help="check recorded numbers, of any language, step by step (default: none)",
+    )
+    source.add_argument(
+        "--layer",
+        metavar="FILE.py[:NAME]",
+        help="check one layer, forward and backward, against any torch module or function: the "
+        "file defines `manual` (or `forward` and `backward`, or NAME), `reference` and `inputs` "
+        "(default: none)",
     )
     group.add_argument(
         "--write-adapter",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.program import Program, Tensors, as_written
+from compare.layers.walk import KeptWide
 
 Arrays = dict[str, NDArray[Any]]
 SAME = 1e-6
@@ -56,7 +57,7 @@ def walked(
 
 def analyse(program: Program, inputs: Tensors, dy: Tensors | None, judged: str) -> Analysed:
     """Run the reference plainly and under the pass, at one point, for one format."""
-    with as_written():
+    with as_written(), KeptWide():  # type: ignore[no-untyped-call]  # torch's own has no types
         plain = program.run(inputs, dy)
     analysis, found, allowances = walked(program, inputs, dy, judged)
     return Analysed(

@@ -23,6 +23,7 @@ from compare.guard.blame import name_of, return_of
 from compare.guard.contract import kind
 from compare.guard.guard import Guard
 from compare.layers.points import Point
+from compare.layers.recorded import Recorded
 from compare.layers.spelling import (
     DICTIONARIES,
     PARAMETERS,
@@ -65,6 +66,7 @@ class Manual:
         self.guard = Guard(timeout=timeout)
         self.call, self.function = form_of(what, self.guard)
         self.modified: set[str] = set()
+        self.repeatable = not isinstance(what, Recorded)
 
     @property
     def notes(self) -> tuple[str, ...]:

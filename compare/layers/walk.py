@@ -62,8 +62,7 @@ class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __ini
         name = name_of(packet)
         if packet in RANDOM:
             self.random.add(name)
-        if packet is aten._to_copy and kwargs.get("dtype") in NARROW and floats(args[0]):
-            kwargs = kwargs | {"dtype": torch.float64}
+        kwargs = widened(packet, args, kwargs)
         if func.is_view or packet in QUIET or packet in RANDOM:
             return func(*args, **kwargs)
         if packet is aten.copy_:
@@ -146,6 +145,25 @@ class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __ini
         wide = index if keep else index.unsqueeze(axis)
         value = args[0].gather(axis, wide)
         return value if keep else value.squeeze(axis), index
+
+
+class KeptWide(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
+    """A program as it is, except that nothing is converted to a format shorter than float64."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        return func(*args, **widened(func.overloadpacket, args, kwargs))
+
+
+def widened(packet: Any, args: Any, kwargs: Any) -> Any:
+    """Return keywords that leave a float64 tensor as precise as it is."""
+    if packet is aten._to_copy and kwargs.get("dtype") in NARROW and floats(args[0]):
+        return kwargs | {"dtype": torch.float64}
+    return kwargs
 
 
 def pointer(tensor: Tensor) -> int:

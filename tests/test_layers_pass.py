@@ -1,0 +1,173 @@
+"""The pass: every rule of errors against what errors do, and the whole against honest layers."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from benchmarks.layers.catalogue import LAYERS
+from benchmarks.layers.honest import drawn, ratios
+from compare.layers.analysed import Analysed, analyse, as_tensors
+from compare.layers.analysis import Analysis
+from compare.layers.child import Crashed, in_child
+from compare.layers.crowds import Crowds
+from compare.layers.formats import FORMATS, LAMBDA
+from compare.layers.program import Program, Reference
+from compare.layers.rules import COSTLY, aten, packets
+from compare.layers.slopes import SLOPES
+from compare.layers.sums import rounding_of_sum
+
+UNARY = sorted(
+    (packet for packet in SLOPES if len(packet.overloads()) and str(packet).split(".")[1] in (
+        "exp exp2 expm1 log log2 log10 log1p tanh sigmoid sqrt rsqrt reciprocal erf erfc erfinv "
+        "sin cos tan sinh cosh asin acos atan asinh acosh atanh lgamma digamma abs neg").split()),
+    key=str,
+)  # fmt: skip
+
+
+def analysed(function: Any, inputs: dict[str, Any], form: str = "float32", **more: Any) -> Analysed:
+    """Analyse a function at a point, with dy = 1 of its own format."""
+    arrays = {name: np.asarray(value) for name, value in inputs.items()}
+    wrt = tuple(name for name, a in arrays.items() if a.dtype.kind == "f")
+    reference = Reference.of(function)
+    with torch.no_grad():
+        y = reference(as_tensors(arrays))
+    dy = None if y.dim() == 0 else {"y": torch.ones_like(y)}
+    return analyse(Program(reference, wrt), as_tensors(arrays), dy, form)
+
+
+@pytest.mark.parametrize("packet", UNARY, ids=str)
+def test_the_slope_of_every_function_is_its_central_difference(packet: Any) -> None:
+    at = {"acosh": 1.7, "atanh": 0.3, "erfinv": 0.3, "asin": 0.3, "acos": 0.3}
+    x = torch.tensor([at.get(str(packet).split(".")[1], 0.8)], dtype=torch.float64)
+    h = 1e-6
+    (slope,) = SLOPES[packet]((x,), packet(x))
+    measured = (packet(x + h) - packet(x - h)) / (2 * h)
+    assert abs(float(torch.as_tensor(slope).abs().sum()) - abs(float(measured))) < 1e-8
+
+
+@pytest.mark.parametrize(
+    "packet", [aten.div, aten.mul, aten.pow, aten.atan2, aten.hypot, aten.logaddexp], ids=str
+)
+def test_both_slopes_of_every_function_of_two_are_central_differences(packet: Any) -> None:
+    a, b = (torch.tensor([v], dtype=torch.float64) for v in (0.8, 1.7))
+    h = 1e-6
+    slopes = SLOPES[packet]((a, b), packet(a, b))
+    measured = (
+        (packet(a + h, b) - packet(a - h, b)) / (2 * h),
+        (packet(a, b + h) - packet(a, b - h)) / (2 * h),
+    )
+    for slope, due in zip(slopes, measured, strict=True):
+        assert abs(abs(float(torch.as_tensor(slope))) - abs(float(due))) < 1e-8
+
+
+def test_every_costly_function_has_a_slope() -> None:
+    assert COSTLY - SLOPES.keys() == set()
+
+
+def test_a_crowd_of_equal_terms_is_as_large_as_it_is() -> None:
+    x = torch.linspace(0.1, 0.9, 64, dtype=torch.float64)
+    assert Crowds().size(torch.sum, (x,), {}) == 1
+    same = torch.linspace(0.1, 0.9, 50, dtype=torch.float64).expand(64, 50)
+    alike = Crowds().size(aten.sum.dim_IntList, (same, [0]), {})
+    assert 64 / 2 < alike < 64 * 2
+
+
+def test_a_sum_never_rounds_more_than_all_its_terms() -> None:
+    x = torch.tensor([1.0, -1.0, 2.0**-30], dtype=torch.float64)
+    (own,) = rounding_of_sum(aten.sum.default, (x,), {}, x.sum(), 1.0)
+    assert own is not None
+    assert 0 < float(own) <= 2 * 2.0**2 + 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_input_is_known_to_half_a_last_digit_unless_it_is_a_small_binary_fraction(
+    form: str,
+) -> None:
+    analysis = Analysis(FORMATS[form])
+    x = analysis.leaf(torch.tensor([1.0, -0.5, 0.3, 1000.3, 0.0], dtype=torch.float64))
+    known = (analysis.known(x) == 0).tolist()
+    assert known == [True, True, False, False, True]
+
+
+def test_an_exact_program_has_no_allowance_to_speak_of() -> None:
+    found = analysed(lambda x: torch.relu(x).flip(0), {"x": np.array([0.3, -0.7, 2.0])})
+    assert found.doubt is None
+    assert found.allowances["dx"].max() <= LAMBDA * FORMATS["float32"].floor
+    assert found.allowances["y"].max() <= LAMBDA * 2.0**-24 * 0.31
+
+
+def test_a_reference_that_draws_is_said_to() -> None:
+    found = analysed(lambda x: F.dropout(x, 0.5), {"x": np.full(8, 0.3)})
+    assert found.doubt is not None and "give the mask as an input" in found.doubt
+
+
+def test_a_reference_that_is_not_finite_is_said_to_be() -> None:
+    found = analysed(torch.log, {"x": np.array([0.0, 1.0])})
+    assert found.doubt is not None and "not finite" in found.doubt
+
+
+def test_an_analysis_of_another_program_is_not_believed() -> None:
+    calls = iter(range(100))
+    found = analysed(lambda x: x * (1.0 + next(calls)), {"x": np.full(3, 0.3)})
+    assert found.doubt is not None and "does not reproduce" in found.doubt
+
+
+def test_an_operation_without_a_rule_is_named() -> None:
+    found = analysed(lambda x: torch.linalg.svdvals(x), {"x": np.eye(3) * 0.3 + 0.1})
+    assert found.unruled
+
+
+def test_numbers_that_the_format_cannot_hold_are_noticed() -> None:
+    assert "exp" in analysed(torch.exp, {"x": np.array([11.5])}, "float16").overflowing
+    assert analysed(torch.exp, {"x": np.array([11.5])}, "float32").overflowing == ()
+
+
+def test_a_conversion_to_a_short_format_inside_the_reference_changes_nothing() -> None:
+    plain = analysed(lambda x: x * x, {"x": np.array([0.3, 0.7])})
+    short = analysed(lambda x: (x.float() * x.float()).to(x.dtype), {"x": np.array([0.3, 0.7])})
+    assert short.doubt is None
+    np.testing.assert_array_equal(short.reference["dx"], plain.reference["dx"])
+
+
+def test_fused_attention_is_run_by_its_mathematical_kernel() -> None:
+    g = np.random.default_rng(0)
+    q = {name: g.normal(size=(2, 3, 5, 4)) for name in "qkv"}
+    found = analysed(lambda q, k, v: F.scaled_dot_product_attention(q, k, v), q)
+    assert found.doubt is None and found.unruled == ()
+
+
+def test_a_crash_of_the_child_is_a_sentence() -> None:
+    import ctypes
+
+    with pytest.raises(Crashed, match="signal 11"):
+        in_child(lambda: ctypes.string_at(0), 30.0)
+
+
+def test_a_child_that_does_not_end_is_ended() -> None:
+    import time
+
+    with pytest.raises(Crashed, match="did not finish within"):
+        in_child(lambda: time.sleep(60), 0.2)
+
+
+def test_what_the_child_computes_comes_back() -> None:
+    assert in_child(lambda: {"a": np.arange(3)}, 30.0)["a"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+@pytest.mark.parametrize("form", ["float32", "float64"])
+def test_honest_ways_of_writing_stay_below_half_an_allowance(layer: Any, form: str) -> None:
+    g = np.random.default_rng(5)
+    for batch, scale in ((1, 1.0), (7, 30.0), (64, 0.01)):
+        point = drawn(layer, g, batch, scale, form)
+        found = ratios(layer, point)
+        assert found and max(found.values()) <= 0.5
+
+
+def test_packets_that_this_torch_does_not_have_are_left_out() -> None:
+    assert packets("mm no_such_operation") == {aten.mm}
+    assert math.isfinite(LAMBDA)

@@ -7,12 +7,18 @@ Read it in this order; each file is one idea and needs only those before it:
     layer.py         compute_layer: z = x @ w + b, and what flows back through it
     loss.py          softmax, cross-entropy, and why the gradient is (p - y) / N
     network.py       layers in a row: forward, backward, loss_and_gradients
+    declared.py      the same network with any of these:
+      rectifiers.py, smooth.py, functions.py     activations
+      losses.py, outputs.py, criterion.py        what stands above the logits
+      penalty.py                                 what large weights cost
     initialise.py    where the weights start
     optimise.py      momentum, in the report's form and in torch's
     train.py         the learning loop, one record per update
 """
 
+from manual_mlp import declared
 from manual_mlp.activations import ACTIVATIONS, Activation, relu
+from manual_mlp.criterion import Criterion
 from manual_mlp.initialise import INITIALISERS, initial_parameters, initial_velocity
 from manual_mlp.layer import compute_layer
 from manual_mlp.loss import average_ce, cross_entropy, grad_ce, softmax
@@ -20,6 +26,7 @@ from manual_mlp.memory import Workspace
 from manual_mlp.network import backward, forward
 from manual_mlp.objective import evaluate, loss_and_gradients
 from manual_mlp.optimise import OPTIMISERS, buffer_step, velocity_step
+from manual_mlp.penalty import Penalty
 from manual_mlp.train import Evaluation, Record, train
 
 __all__ = [
@@ -27,7 +34,9 @@ __all__ = [
     "INITIALISERS",
     "OPTIMISERS",
     "Activation",
+    "Criterion",
     "Evaluation",
+    "Penalty",
     "Record",
     "Workspace",
     "average_ce",
@@ -35,6 +44,7 @@ __all__ = [
     "buffer_step",
     "compute_layer",
     "cross_entropy",
+    "declared",
     "evaluate",
     "forward",
     "grad_ce",

@@ -17,8 +17,8 @@ Entry = TypeVar("Entry")
 
 
 def depth(parameters: Mapping[str, Array]) -> int:
-    """The number of layers L: every layer has one weight matrix and one bias."""
-    return len(parameters) // 2
+    """The number of layers L: every layer has one weight matrix, and perhaps a bias."""
+    return sum(name.startswith("w") for name in parameters)
 
 
 def copies(arrays: Mapping[str, Array]) -> Arrays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,19 @@ class Head(NamedTuple):
     dlogits: Float
     loss: float
     weights: Float | None
+
+
+class Top(NamedTuple):
+    """What stands above the last layer: how the allowances go on from the logits, and what the
+    sum over all terms of the loss is multiplied by."""
+
+    head: Callable[[Arithmetic, Real, Batch, Float], Head]
+    share: float
+
+
+def cross_entropy_top(rows: int, reduction: str) -> Top:
+    """Return that of softmax cross-entropy."""
+    return Top(head_allowances, {"mean": 1 / rows, "sum": 1.0}[reduction])
 
 
 def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_square: Float) -> Head:

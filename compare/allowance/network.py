@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from compare.allowance.arithmetic import Arithmetic, quiet
 from compare.allowance.batch import Batch
 from compare.allowance.dense import Dense
 from compare.allowance.found import Allowances, ForwardAllowances
+from compare.allowance.head import Top, cross_entropy_top
 from compare.allowance.lowrank import LowRank
 from compare.allowance.operands import Values
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
@@ -29,15 +32,19 @@ def forward_allowances(
     *,
     activation: str,
     reduction: str = "mean",
+    top: Top | None = None,
     form: Form | None = None,
 ) -> ForwardAllowances:
     """Return the allowances of the loss whose reference values are `values` (`z1`, ..., `logits`).
 
-    `form`: how squared allowances are kept, `preferred_form` by default.
+    `top`: what stands above the logits, softmax cross-entropy by default. `form`: how squared
+    allowances are kept, `preferred_form` by default.
     """
-    rule = ACTIVATION_RULES[activation]
-    chosen = form or preferred_form(len(batch.x), parameters, rule)
-    return Pass.over(arithmetic, parameters, batch, values, rule, reduction, chosen).forward()
+    rule, rows = ACTIVATION_RULES[activation], len(batch.x)
+    parameters = with_biases(parameters)
+    chosen = form or preferred_form(rows, parameters, rule)
+    above = top or cross_entropy_top(rows, reduction)
+    return Pass.over(arithmetic, parameters, batch, values, rule, above, chosen).forward()
 
 
 @quiet
@@ -50,16 +57,29 @@ def network_allowances(
     *,
     activation: str,
     reduction: str = "mean",
+    top: Top | None = None,
     form: Form | None = None,
 ) -> Allowances:
     """Return the allowances of loss and gradients; arguments as in `forward_allowances`.
 
     `values` must also hold `dlogits`, every `dh` and every `dz`; `gradients` is the reference's.
     """
-    rule = ACTIVATION_RULES[activation]
-    chosen = form or preferred_form(len(batch.x), parameters, rule)
-    made = Pass.over(arithmetic, parameters, batch, values, rule, reduction, chosen)
+    rule, rows = ACTIVATION_RULES[activation], len(batch.x)
+    parameters = with_biases(parameters)
+    chosen = form or preferred_form(rows, parameters, rule)
+    above = top or cross_entropy_top(rows, reduction)
+    made = Pass.over(arithmetic, parameters, batch, values, rule, above, chosen)
     return made.backward(gradients)
+
+
+def with_biases(arrays: Values) -> Values:
+    """Return the parameters, or gradients, with zeros for the biases that a network leaves out."""
+    missing = {
+        f"b{name[1:]}": np.zeros(w.shape[1], w.dtype)
+        for name, w in arrays.items()
+        if name[0] == "w" and f"b{name[1:]}" not in arrays
+    }
+    return {**arrays, **missing}
 
 
 def preferred_form(rows: int, parameters: Values, rule: ActivationRule) -> Form:

@@ -26,7 +26,7 @@ from compare.allowance.dense import Dense, widened
 from compare.allowance.followed import Led
 from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.gradients import batch_sums, bias_rounding, gradient_allowances
-from compare.allowance.head import head_allowances
+from compare.allowance.head import Top
 from compare.allowance.inner import usual
 from compare.allowance.operands import INNER, Float, Operand, Real, Right, Values
 from compare.allowance.rules import ActivationRule
@@ -63,23 +63,23 @@ class Pass(Generic[S]):
     batch: Batch
     values: Values
     rule: ActivationRule
-    reduction: str
+    top: Top
     form: type[S]
     measure: bool = True
 
     @classmethod
     def over(
         cls, arithmetic: Arithmetic, parameters: Values, batch: Batch, values: Values,
-        rule: ActivationRule, reduction: str, form: type[S], *, measure: bool = True,
+        rule: ActivationRule, top: Top, form: type[S], *, measure: bool = True,
     ) -> Self:  # fmt: skip
         """Return a pass over these numbers, as its form takes them."""
         parameters, values = form.taken(parameters), form.taken(values)
-        return cls(arithmetic, parameters, batch, values, rule, reduction, form, measure)
+        return cls(arithmetic, parameters, batch, values, rule, top, form, measure)
 
     def unordered(self) -> Pass[Dense]:
         """Return the same pass entry by entry, with the worst order in every sum."""
         return Pass.over(
-            self.arithmetic, self.parameters, self.batch, self.values, self.rule, self.reduction,
+            self.arithmetic, self.parameters, self.batch, self.values, self.rule, self.top,
             Dense, measure=False,
         )  # fmt: skip
 
@@ -108,7 +108,7 @@ class Pass(Generic[S]):
             led = Led.of(np.sqrt(dz[len(layers)].entries()), every=self.form is Dense)
         for layer in reversed(layers):
             i = layer.number
-            dw, db = gradients[f"w{i}"], widened(gradients[f"b{i}"]) * scale
+            dw, db = gradients[f"w{i}"], widened(self._bias_gradient(gradients, i)) * scale
             bias = bias_rounding(sums, self.batch, operand, db) if self.measure else None
             carried = dz[i].gathered(
                 layer.h, layer.h_spread, operand, sums.weights, sums.of_terms, bias
@@ -129,6 +129,10 @@ class Pass(Generic[S]):
         entries = {name: found[name] for name in gradients}
         again = partial(self._backward_unordered, gradients)
         return Allowances(forward, entries, projections, dh, dz, scale, again)
+
+    def _bias_gradient(self, gradients: Values, layer: int) -> Real:
+        """That of `layer`, or zeros: a network may have no biases."""
+        return gradients.get(f"b{layer}", np.zeros(self.parameters[f"w{layer}"].shape[1]))
 
     def _forward_unordered(self) -> ForwardAllowances:
         return self.unordered().forward()
@@ -183,9 +187,9 @@ class Pass(Generic[S]):
     def _head(self, layers: list[Layer[S]]) -> ForwardAllowances:
         """The loss, from the last layer's logits."""
         logits = self.values["logits"]
-        head = head_allowances(self.arithmetic, logits, self.batch, layers[-1].z.entries().T)
+        head = self.top.head(self.arithmetic, logits, self.batch, layers[-1].z.entries().T)
         return ForwardAllowances(
-            head.loss / len(self.batch.x) if self.reduction == "mean" else head.loss,
+            head.loss * self.top.share,
             head,
             logits,
             {layer.number: layer.z for layer in layers},
@@ -196,8 +200,7 @@ class Pass(Generic[S]):
 
     def _dlogits(self, forward: ForwardAllowances, scale: float) -> S:
         """A(dlogits)**2, of numbers multiplied by `scale`."""
-        share = 1 / len(self.batch.x) if self.reduction == "mean" else 1.0
-        scaled = forward.head.dlogits * (share * scale) + self.arithmetic.floor(scale)
+        scaled = forward.head.dlogits * (self.top.share * scale) + self.arithmetic.floor(scale)
         return self.form.of(np.square(scaled))
 
     def _through(

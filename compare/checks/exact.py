@@ -69,7 +69,8 @@ def the_same_everywhere(
     h, same = x[rows], np.ones((len(rows), x.shape[1]), dtype=bool)
     found: dict[int, Mask] = {}
     for layer in range(1, max(near, default=0) + 1):
-        w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
+        w = parameters[f"w{layer}"]
+        b = parameters.get(f"b{layer}", np.zeros(w.shape[1], w.dtype))
         rounded_inputs = (~same).astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
         fixed = never_rounded(h, w, b) & (rounded_inputs == 0)
         h = values[f"h{layer}"][rows]

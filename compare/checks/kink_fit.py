@@ -154,6 +154,7 @@ class Fit:
             h = self.point.inputs_of(layer)[rows[mine]].astype(np.float64)
             columns = (np.column_stack((h, np.ones(len(mine)))) * rise[mine, None]).T
             left, scale = self._of_unit(layer, int(unit), moved)
+            columns = columns[: len(left)]  # without that of the bias, if there is none
             scale += np.finfo(self.point.x.dtype).eps * np.abs(columns).sum(axis=1)
             scale[~(np.isfinite(scale) & (scale > 0))] = np.inf  # these entries tell nothing
             columns, left = columns / scale[:, None], left / scale  # (fan_in + 1, kinks)
@@ -167,9 +168,9 @@ class Fit:
 
     def _of_unit(self, layer: int, unit: int, moved: Mapping[str, Float]) -> tuple[Float, Float]:
         """The entries of one unit's dw and db that are left to explain, and their allowances."""
-        w, b = f"w{layer}", f"b{layer}"
+        names = [name for name in (f"w{layer}", f"b{layer}") if name in self.point.parameters]
         left, taken, allowed = (
-            np.append(table[w][:, unit], table[b][unit])
+            np.hstack([table[name][..., unit] for name in names])
             for table in (self.difference, moved, self.point.allowances.gradients)
         )
         return left - taken, allowed

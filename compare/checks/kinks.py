@@ -118,7 +118,8 @@ def explanation_of(
 
 def reachable(point: Point, difference: Mapping[str, Float]) -> bool:
     """No slope reaches the last layer's gradients: a difference there is not made of kinks."""
-    last = {name: difference[name] for name in (f"w{point.depth}", f"b{point.depth}")}
+    names = (f"w{point.depth}", f"b{point.depth}")
+    last = {name: difference[name] for name in names if name in difference}
     return bool(ACTIVATION_RULES[point.activation].kinks) and all(
         (np.abs(left) <= point.allowances.gradients[name]).all() for name, left in last.items()
     )
@@ -143,7 +144,8 @@ def _everything(point: Point, near: Candidates) -> dict[str, Float]:
     for layer in range(point.depth, 0, -1):
         h = np.abs(point.inputs_of(layer)[rows].astype(np.float64))
         widened[f"w{layer}"] = h.T @ moved
-        widened[f"b{layer}"] = moved.sum(axis=0)
+        if f"b{layer}" in point.parameters:
+            widened[f"b{layer}"] = moved.sum(axis=0)
         if layer == 1:
             return widened
         w = np.abs(point.parameters[f"w{layer}"].astype(np.float64))

@@ -22,11 +22,14 @@ from compare.allowance import (
     forward_allowances,
     network_allowances,
 )
+from compare.allowance.head import Top
 from compare.checks.comparison import Comparison, compare_entries, compare_projection
 from compare.checks.kinks import Explanation, explanations
 from compare.checks.slopes import Point, Slopes, Values, substituted
 from compare.checks.weak import HONEST
+from compare.contracts.objective import Objective
 from compare.contracts.records import Arrays
+from compare.textbook.head import declared_top, with_penalty, with_penalty_forward
 
 if TYPE_CHECKING:
     from torch_reference import Reference
@@ -92,6 +95,7 @@ class SamePoint:
     arithmetic: Arithmetic
     activation: str
     reduction: str
+    objective: Objective | None = None  # None: softmax cross-entropy with that reduction
     _batches: list[Batch] = field(default_factory=list)
 
     def __call__(
@@ -120,10 +124,13 @@ class SamePoint:
         batch = self._batch(x, targets, identities)
 
         def allow(values: Values, gradients: Values) -> Allowances:
-            return network_allowances(
+            found = network_allowances(
                 self.arithmetic, parameters, batch, values, gradients,
-                activation=self.activation, reduction=self.reduction,
+                activation=self.activation, reduction=self.reduction, top=self._top(targets),
             )  # fmt: skip
+            if self.objective is None or not self.objective.penalises:
+                return found
+            return with_penalty(found, self.objective, parameters, gradients, len(x))
 
         allowances = allow(values, gradients)
         point = Point(parameters, x, values, allowances, self.activation)
@@ -205,9 +212,17 @@ class SamePoint:
         )
         allowances = forward_allowances(
             self.arithmetic, parameters, self._batch(x, targets, identities), values,
-            activation=self.activation, reduction=self.reduction,
+            activation=self.activation, reduction=self.reduction, top=self._top(targets),
         )  # fmt: skip
+        if self.objective is not None and self.objective.penalises:
+            allowances = with_penalty_forward(allowances, self.objective, parameters, len(x))
         return compare_reported(loss, accuracy, expected, expected_accuracy, allowances, len(x))
+
+    def _top(self, targets: NDArray[Any]) -> Top | None:
+        """Return what stands above the logits, None for plain softmax cross-entropy."""
+        if self.objective is None or self.objective.plain:
+            return None
+        return declared_top(self.objective, targets)
 
     def _batch(
         self, x: NDArray[Any], targets: NDArray[Any], identities: NDArray[np.int64] | None

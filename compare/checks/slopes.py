@@ -68,7 +68,7 @@ class Point:
     @property
     def depth(self) -> int:
         """Number of layers L."""
-        return len(self.parameters) // 2
+        return sum(name[0] == "w" for name in self.parameters)
 
     def inputs_of(self, layer: int) -> NDArray[np.floating]:
         """The array that `layer` multiplies, (N, fan_in)."""
@@ -163,7 +163,8 @@ def effect(point: Point, slopes: Slopes) -> dict[str, Float]:
     found: dict[str, Float] = {}
     for layer, dz in moved.items():
         found[f"w{layer}"] = point.inputs_of(layer)[rows].astype(np.float64).T @ dz
-        found[f"b{layer}"] = dz.sum(axis=0)
+        if f"b{layer}" in point.parameters:
+            found[f"b{layer}"] = dz.sum(axis=0)
     return found
 
 

@@ -16,10 +16,11 @@ from compare.contracts.records import Arrays
 
 def stage_of(gradients: Mapping[str, Comparison]) -> str | None:
     """Return `dlogits`, `dz1`, `dw2`, `db1`, ...: the first wrong stage backwards, or None."""
-    depth = len(gradients) // 2
+    depth = sum(name[0] == "w" for name in gradients)
     for layer in range(depth, 0, -1):
         w_wrong = not gradients[f"w{layer}"].agrees
-        b_wrong = not gradients[f"b{layer}"].agrees
+        bias = gradients.get(f"b{layer}")
+        b_wrong = w_wrong if bias is None else not bias.agrees
         if w_wrong and b_wrong:
             return "dlogits" if layer == depth else f"dz{layer}"
         if w_wrong or b_wrong:

@@ -61,30 +61,37 @@ def smallest_error(name: str, reference: NDArray[np.floating], allowances: Allow
 
 
 def reasons_at(
-    parameters: Values, gradients: Values, rows: int, distinct: int, p: NDArray[np.floating]
+    parameters: Values,
+    gradients: Values,
+    rows: int,
+    distinct: int,
+    p: NDArray[np.floating] | None,
 ) -> Iterator[tuple[str, str | None]]:
     """Yield what is weak at a point, whatever the allowance: `(reason, parameter)`.
 
-    `rows` is the batch size, `distinct` how many of its rows differ, `p` the probabilities, (N, K).
+    `rows` is the batch size, `distinct` how many of its rows differ, `p` the probabilities, (N, K),
+    if it is softmax that makes them.
     """
-    depth = len(parameters) // 2
+    depth = sum(name[0] == "w" for name in parameters)
     if rows == 1:
         yield "a batch of one cannot tell a mean from a sum", None
     elif distinct < rows:
         yield f"{rows - distinct} of {rows} samples repeat another one", None
     for layer in range(1, depth + 1):
-        w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
+        w, b = parameters[f"w{layer}"], parameters.get(f"b{layer}")
         if w.shape[0] == w.shape[1] > 1:
             yield f"w{layer} is square, so a missing transposition keeps its shape", f"w{layer}"
         if rows > 1 and rows in w.shape:
             yield f"the batch has as many samples as w{layer} has rows or columns", f"w{layer}"
-        if b.size > 1 and (b == b[0]).all():
+        if b is not None and b.size > 1 and (b == b[0]).all():
             kind = "zero" if b[0] == 0 else "equal"
             yield f"b{layer} is {kind} everywhere, so a wrong use of it may not show", f"b{layer}"
-        dead = gradients[f"b{layer}"] == 0
+        dead = gradients[f"w{layer}"].any(axis=0) == 0
         if layer < depth and dead.any():
             which = "all units" if dead.all() else "some units"
             yield f"{which} of layer {layer} pass no gradient, for the whole batch", f"w{layer}"
+    if p is None:
+        return
     if p.shape[1] > 1 and np.abs(p * p.shape[1] - 1).max() < UNIFORM:
         yield "all classes are equally probable, so softmax is hardly used", None
     elif p.shape[1] > 1 and (p.max(axis=1) == 1).all():

@@ -36,11 +36,13 @@ OUT = "compare-report"
 
 DESCRIPTION = """\
 Train one network twice, side by side: once by a backward pass derived by hand
-in NumPy (the manual side), once by torch's autograd (the reference). Both
-start from the same weights and see the same rows in the same order. At every
-update loss, gradients, velocities and weights are compared with what rounding
-may explain (the allowance). Without options this takes seconds and needs no
-file and no network.
+in NumPy (the manual side), once by torch's autograd (the reference). The loss
+that is compared is softmax cross-entropy over ReLU units, unless --loss,
+--output, --activation and their neighbours declare another one. Both start
+from the same weights and see the same rows in the same order. At every update
+loss, gradients, velocities and weights are compared with what rounding may
+explain (the allowance). Without options this takes seconds and needs no file
+and no network.
 """
 
 EPILOG = """\

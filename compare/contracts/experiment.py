@@ -10,7 +10,9 @@ checks of their values and the sentences for those that do not fit all come from
 
 from __future__ import annotations
 
+import math
 from dataclasses import Field, asdict, dataclass, field, fields
+from collections.abc import Sequence
 from typing import Any, TypedDict, TypeVar
 
 from compare.contracts.errors import BadInput
@@ -19,23 +21,35 @@ from compare.contracts.limits import (
     POSITIVE,
     SHARE,
     Choice,
+    Flag,
     Format,
     Limit,
     Maybe,
+    Number,
+    Numbers,
     Text,
     Whole,
     Widths,
     did_you_mean,
     fitted,
 )
+from compare.contracts.objective import (
+    LOSS_NAMES,
+    OUTPUT_NAMES,
+    PENALISED,
+    PENALTY_OVER,
+    REDUCTIONS,
+    Objective,
+)
 
+NOT_NEGATIVE = Number("a finite number from 0", lambda x: 0 <= x < math.inf)
 ACTIVATION_NAMES = ("relu", "tanh", "sigmoid", "identity")
 INITIALISER_NAMES = ("xavier", "he", "uniform")
 MOMENTUM_FORMS = ("velocity", "buffer")
-REDUCTIONS = ("mean", "sum")
 DTYPES = ("float64", "float32")
 
-NETWORK, TRAINING, MACHINE = "data and network", "training", "machine"
+NETWORK, LOSS = "data and network", "what is minimised"
+TRAINING, MACHINE = "training", "machine"
 """The groups of options in --help."""
 TRAIN, POINT, STEP, DUMP, STARTER = "training", "check", "step", "dump", "starter"
 """What a setting can be used by: a training, a check at probe points, the check of a `step` beside
@@ -88,6 +102,11 @@ class Experiment:
 
     `initial_velocity` is the value every weight's velocity starts at, on both sides (biases start
     at zero); the report's is 1e-5.
+
+    From `bias` to `ignore_index` the network and its loss are declared:
+
+        loss = loss_factor * reduction of Loss(output(logits), targets)
+             + (l2 / 2 sum w^2 + l1 sum |w|) / M        M: 1, or N with penalty_over="rows"
 
     Raises `BadInput` for a value that does not fit. `dtype` is taken in any spelling NumPy takes,
     `hidden` also as one width.
@@ -153,10 +172,62 @@ class Experiment:
         "sides",
         used_by=(TRAIN, POINT, STARTER),
     )  # fmt: skip
+    bias: bool = setting(
+        True, Flag(), NETWORK,
+        "whether the layers have biases; without them parameters and gradients are w1, w2, ...",
+        used_by=(TRAIN, POINT), metavar="TRUE|FALSE",
+    )  # fmt: skip
+    loss: str = setting(
+        "cross_entropy", Choice(LOSS_NAMES), LOSS,
+        "what loss and gradients are of, on both sides: softmax cross-entropy of the logits, "
+        "binary cross-entropy of the logits (bce), squared, absolute or Huber error, multi-class "
+        "hinge with margin 1",
+        used_by=(TRAIN, POINT),
+    )  # fmt: skip
+    output: str = setting(
+        "identity", Choice(OUTPUT_NAMES), LOSS,
+        "the function between the last layer and the loss; cross_entropy and bce have theirs "
+        "inside",
+        used_by=(TRAIN, POINT),
+    )  # fmt: skip
     reduction: str = setting(
-        "mean", Choice(REDUCTIONS), TRAINING,
-        "whether loss and gradients are the mean or the sum over the batch, on both sides",
+        "mean", Choice(REDUCTIONS), LOSS,
+        "mean: over the rows for cross_entropy, over all entries for the others, as torch does; "
+        "batch_mean: sum over the outputs, mean over the rows; sum",
         used_by=(TRAIN, POINT, DUMP, STARTER),
+    )  # fmt: skip
+    loss_factor: float = setting(
+        1.0, POSITIVE, LOSS, "the loss is multiplied by it: 0.5 for the half squared error",
+        used_by=(TRAIN, POINT), metavar="X",
+    )  # fmt: skip
+    l2: float = setting(
+        0.0, NOT_NEGATIVE, LOSS, "adds X/2 times the sum of w² to the loss",
+        used_by=(TRAIN, POINT), metavar="X",
+    )  # fmt: skip
+    l1: float = setting(
+        0.0, NOT_NEGATIVE, LOSS, "adds X times the sum of |w| to the loss",
+        used_by=(TRAIN, POINT), metavar="X",
+    )  # fmt: skip
+    penalise: str = setting(
+        "weights", Choice(PENALISED), LOSS, "what l1 and l2 are of: with `all` of biases too",
+        used_by=(TRAIN, POINT),
+    )  # fmt: skip
+    penalty_over: str = setting(
+        "1", Choice(PENALTY_OVER), LOSS, "`rows` divides l1 and l2 by the rows of the batch",
+        used_by=(TRAIN, POINT),
+    )  # fmt: skip
+    label_smoothing: float = setting(
+        0.0, SHARE, LOSS, "of cross_entropy: targets are (1 - X) y + X/K",
+        used_by=(TRAIN, POINT), metavar="X",
+    )  # fmt: skip
+    class_weights: tuple[float, ...] | None = setting(
+        None, Maybe(Numbers(NOT_NEGATIVE)), LOSS,
+        "of cross_entropy, one for each class, as torch.nn.CrossEntropyLoss has them",
+        used_by=(TRAIN, POINT), metavar="X,X,...", default_said="all 1",
+    )  # fmt: skip
+    ignore_index: int | None = setting(
+        None, Maybe(Whole(0)), LOSS, "of cross_entropy: rows of this class do not count",
+        used_by=(TRAIN, POINT), metavar="N", default_said="all rows count",
     )  # fmt: skip
     device: str = setting(
         "cpu", Text(), MACHINE,
@@ -174,6 +245,17 @@ class Experiment:
             limit = setting_of(declared).limit
             plain = fitted(declared.name, limit, getattr(self, declared.name))
             object.__setattr__(self, declared.name, plain)
+        _ = self.objective  # refuses settings that exclude each other
+
+    @property
+    def objective(self) -> Objective:
+        """Return what is minimised."""
+        return Objective(**{part.name: getattr(self, part.name) for part in fields(Objective)})
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the network of the report: softmax cross-entropy, layers with biases."""
+        return self.objective.plain and self.bias
 
     def as_settings(self) -> dict[str, Any]:
         """Return the settings as plain values, in declaration order, for reports."""
@@ -190,7 +272,18 @@ class Declared(TypedDict, total=False):
     momentum_form: str
     dtype: Any
     seed: int
+    bias: bool
+    loss: str
+    output: str
     reduction: str
+    loss_factor: float
+    l2: float
+    l1: float
+    penalise: str
+    penalty_over: str
+    label_smoothing: float
+    class_weights: Sequence[float] | None
+    ignore_index: int | None
 
 
 def settings_used_by(*uses: str) -> tuple[str, ...]:

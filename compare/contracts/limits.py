@@ -196,6 +196,32 @@ class Widths:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """Several numbers that `each` takes, such as `1,2,0.5`."""
+
+    each: Number
+
+    def of(self, value: Any) -> tuple[float, ...]:
+        """Take any sequence of them but a text."""
+        try:
+            if isinstance(value, str | bytes):
+                raise Unfit
+            return tuple(self.each.of(number) for number in value)
+        except (TypeError, Unfit):
+            raise self._unfit(value) from None
+
+    def read(self, text: str) -> tuple[float, ...]:
+        """Read numbers with commas between them."""
+        try:
+            return tuple(self.each.read(part) for part in text.split(","))
+        except Unfit:
+            raise self._unfit(text) from None
+
+    def _unfit(self, value: Any) -> Unfit:
+        return Unfit(f"must be several, such as 1,2,0.5, each {self.each.rule}, not {shown(value)}")
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A name or a path."""
 

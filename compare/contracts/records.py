@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 Arrays = dict[str, NDArray[Any]]
 
 
+def depth(parameters: Mapping[str, NDArray[Any]]) -> int:
+    """Return the number of layers L: every layer has one weight matrix, and perhaps a bias."""
+    return sum(name[0] == "w" for name in parameters)
+
+
 class Evaluation(Protocol):
     """Training and validation loss and accuracy at one set of weights."""
 

@@ -11,7 +11,7 @@ from compare.diagnosis.match import Case, Overrides
 from compare.mistakes.catalogue import NETWORK
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import NetworkMistake
-from compare.textbook import Pass
+from compare.textbook import Pass, Point
 
 MANY = 32
 """Rows above which each single one is tried alone only."""
@@ -26,10 +26,23 @@ def parts(case: Case, *, alone: bool) -> Iterator[Part]:
     for mistake in NETWORK:
         if not alone and len(case.point.x) > MANY and of_a_row(mistake):
             continue
-        if mistake.applies(case.point) and (mistake.proof is None or mistake.proof(case.seen)):
+        if possible(mistake, case.point) and (mistake.proof is None or mistake.proof(case.seen)):
             for layer in mistake.choices(case.point):
                 if not alone or rest_is_reproduced(case, Part(mistake, 1.0, layer), NOTHING):
                     yield from fitted(case, mistake, layer, NOTHING)
+
+
+BELOW = frozenset({"x", "z", "h", "dw", "db", "dh", "slope", "dz"})
+"""Stages that every network has, whatever is minimised."""
+
+
+def possible(mistake: NetworkMistake, point: Point) -> bool:
+    """Return whether the mistake can be made at this point.
+
+    What stands above the logits is softmax cross-entropy in the catalogue; where another loss is
+    declared, only mistakes below it can be made.
+    """
+    return mistake.applies(point) and (point.minimised.plain or set(mistake.stages) <= BELOW)
 
 
 def of_a_row(mistake: NetworkMistake) -> bool:

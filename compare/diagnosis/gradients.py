@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from compare.contracts.objective import Objective
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.answer import answer
 from compare.diagnosis.calls import diagnose_calls
@@ -32,6 +33,8 @@ def diagnose(
     reduction: str = "mean",
     dtype: DTypeLike = np.float64,
     seed: int = 0,
+    objective: Objective | None = None,
+    bias: bool = True,
 ) -> tuple[Diagnosis, ...]:
     """Return the mistakes that reproduce what `implementation` computes, best first.
 
@@ -42,7 +45,10 @@ def diagnose(
     is right on every probe, or no known mistake reproduces it.
     """
     for widths in dict.fromkeys((reduced(sizes), tuple(sizes))):
-        points = probes(widths, activation=activation, reduction=reduction, dtype=dtype, seed=seed)
+        points = probes(
+            widths, activation=activation, reduction=reduction, dtype=dtype, seed=seed,
+            objective=objective, bias=bias,
+        )  # fmt: skip
         observed = observations(implementation, points)
         found = left_behind(implementation, points) or diagnose_gradients(*observed)
         if found or any(Case(observation).disagrees for observation in observed):
@@ -81,7 +87,14 @@ def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:
 
 
 def probes(
-    sizes: Sequence[int], *, activation: str, reduction: str, dtype: DTypeLike, seed: int
+    sizes: Sequence[int],
+    *,
+    activation: str,
+    reduction: str,
+    dtype: DTypeLike,
+    seed: int,
+    objective: Objective | None = None,
+    bias: bool = True,
 ) -> list[tuple[str, Point]]:
     """Return the probes of a diagnosis with their labels; the first two are of equal size."""
     generator = np.random.default_rng(seed)
@@ -97,6 +110,8 @@ def probes(
             reduction=reduction,
             dtype=dtype,
             generator=generator,
+            objective=objective,
+            bias=bias,
         )
         made.append((kind.label, point))
     return made

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.objective import Objective
 from compare.contracts.records import Record
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import one_of
@@ -25,6 +26,7 @@ def diagnose_records(
     *,
     activation: str = "relu",
     reduction: str = "mean",
+    objective: Objective | None = None,
 ) -> tuple[Diagnosis, ...]:
     """Return the mistake about batches and order that reproduces the records' gradients.
 
@@ -36,7 +38,7 @@ def diagnose_records(
     for index, record in enumerate(records):
         x, targets = (array[record.batch] for array in training)
         dtype = record.parameters["w1"].dtype
-        point = Point(record.parameters, x, targets, activation, reduction, dtype)
+        point = Point(record.parameters, x, targets, activation, reduction, dtype, objective)
         case = Case(observe(point, record.loss, record.gradients))
         if case.disagrees:
             wrong.append((case, Moment(point, training, records, index)))

@@ -49,8 +49,9 @@ def scenes(point: Point, asked: Collection[int]) -> Iterator[tuple[str, Point]]:
 
     `asked`: the batch sizes that told nothing; after several of them another one is no new kind.
     """
-    biases = (point.parameters[f"b{layer}"].size for layer in range(1, point.depth + 1))
-    own = reduced((point.x.shape[1], *biases))
+    layers = range(1, point.depth + 1)
+    widths_of = (point.parameters[f"w{layer}"].shape[1] for layer in layers)
+    own = reduced((point.x.shape[1], *widths_of))
     widths = {} if len(asked) > 1 else {ANOTHER_BATCH: own}
     widths |= {
         "layers of other widths": (11, 9, 4),
@@ -76,6 +77,8 @@ def scenes(point: Point, asked: Collection[int]) -> Iterator[tuple[str, Point]]:
                     reduction=point.reduction,
                     dtype=point.dtype,
                     generator=generator,
+                    objective=point.objective,
+                    bias="b1" in point.parameters,
                 )
                 yield described(words, kind.label, activation, point), scene
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import DTYPES
 from compare.contracts.limits import shown
+from compare.contracts.records import depth
 from compare.points.probe import Probe
 
 Array = NDArray[Any]
@@ -22,10 +23,12 @@ TARGETS_OFF = 1e-3
 """By how much the rows of given targets may miss a sum of 1: what float32 makes of many classes."""
 
 
-def given_point(parameters: Any, x: Any, targets: Any) -> Probe | None:
+def given_point(
+    parameters: Any, x: Any, targets: Any, *, sum_to_one: bool = True
+) -> Probe | None:
     """Return the point the caller brought, as C-contiguous arrays, or None for no point.
 
-    Targets may be class numbers. Raises `BadInput` for arrays that are no point of a network.
+    Targets may be class numbers; `sum_to_one`: other rows must be probabilities. Raises `BadInput` for arrays that are no point of a network.
     """
     if parameters is None and x is None and targets is None:
         return None
@@ -37,7 +40,8 @@ def given_point(parameters: Any, x: Any, targets: Any) -> Probe | None:
     sizes = network_sizes(arrays)
     rows = batch("x", real_array("x", x), sizes[0])
     dtype = common_dtype((*arrays.values(), rows))
-    return Probe(arrays, rows, target_rows(targets, len(rows), sizes[-1], dtype), "given point")
+    found = target_rows(targets, len(rows), sizes[-1], dtype, sum_to_one)
+    return Probe(arrays, rows, found, "given point")
 
 
 def real_array(name: str, value: Any) -> Array:
@@ -55,20 +59,21 @@ def real_array(name: str, value: Any) -> Array:
 
 def network_sizes(parameters: Mapping[str, Array]) -> tuple[int, ...]:
     """Return the widths F, H, ..., K of w1, b1, ..., wL, bL; `BadInput` if they are no network."""
-    depth = len(parameters) // 2
-    names = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "wb"]
-    if sorted(names) != sorted(parameters) or depth == 0:
+    layers = range(1, depth(parameters) + 1)
+    kinds = "wb" if "b1" in parameters else "w"
+    names = [f"{kind}{layer}" for layer in layers for kind in kinds]
+    if sorted(names) != sorted(parameters) or not names:
         raise BadInput(
             f"The parameters are named {', '.join(parameters)}; a network of L layers has "
-            "w1, b1, ..., wL, bL."
+            "w1, b1, ..., wL, bL (or w1, ..., wL with bias=False)."
         )
     sizes: list[int] = []
-    for layer in range(1, depth + 1):
-        w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
+    for layer in layers:
+        w, b = parameters[f"w{layer}"], parameters.get(f"b{layer}")
         due = f"({sizes[-1] if sizes else 'fan_in'}, fan_out)"
         if w.ndim != 2 or 0 in w.shape or (sizes and w.shape[0] != sizes[-1]):
             raise BadInput(f"parameters: w{layer} has shape {w.shape}; {due} is due")
-        if b.shape != w.shape[1:]:
+        if b is not None and b.shape != w.shape[1:]:
             raise BadInput(f"parameters: b{layer} has shape {b.shape}; {w.shape[1:]} is due")
         sizes += w.shape if not sizes else w.shape[1:]
     return tuple(sizes)
@@ -94,10 +99,12 @@ def common_dtype(arrays: tuple[Array, ...]) -> np.dtype[Any]:
     return arrays[0].dtype
 
 
-def target_rows(targets: Any, count: int, classes: int, dtype: np.dtype[Any]) -> Array:
+def target_rows(
+    targets: Any, count: int, classes: int, dtype: np.dtype[Any], sum_to_one: bool
+) -> Array:
     """Return targets (N, K): one-hot rows of class numbers, or rows that sum to 1 as they are."""
     array = real_array("targets", targets)
-    if array.ndim == 1 and array.dtype.kind in "iu":
+    if array.ndim == 1 and array.dtype.kind in "iu" and classes > 1:
         wrong = array[(array < 0) | (array >= classes)]
         if wrong.size:
             raise BadInput(f"targets: class {wrong[0]} is none of 0 to {classes - 1}")
@@ -109,7 +116,7 @@ def target_rows(targets: Any, count: int, classes: int, dtype: np.dtype[Any]) ->
         )
     sums = array.sum(axis=-1, dtype=np.float64)
     row = int(np.abs(sums - 1).argmax())
-    if abs(sums[row] - 1) > TARGETS_OFF:
+    if sum_to_one and abs(sums[row] - 1) > TARGETS_OFF:
         raise BadInput(
             f"Row {row} of targets sums to {sums[row]:.6g}; every row must sum to 1 (one-hot, or "
             "soft probabilities)."

@@ -26,7 +26,7 @@ from compare.contracts.experiment import (
     settings_used_by,
 )
 from compare.contracts.limits import SECONDS, Maybe, Whole, fitted
-from compare.contracts.records import Arrays, Implementation, Optimiser
+from compare.contracts.records import Arrays, Implementation, Optimiser, depth
 from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.examine.arguments import (
     given_point,
@@ -67,7 +67,8 @@ def check(
     With all three, that one point is checked and nothing is drawn. `rows` are real inputs to draw
     from. `step`, if given, is held against `torch.optim.SGD` in `momentum_form`, at
     `learning_rate` and `momentum`. `timeout` is in seconds per call; None waits for ever.
-    `declared` are settings of `Experiment` (`hidden`, `activation`, `reduction`, `dtype`, ...).
+    `declared` are settings of `Experiment` (`hidden`, `activation`, `loss`, `l2`, `dtype`, ...):
+    what is compared with is softmax cross-entropy over ReLU units, unless they say otherwise.
 
     Raises `BadInput`, before the implementation is called, for arguments that do not fit, and
     `UserCodeError`, with the line in the user's file, if it raises, hangs, exits or returns
@@ -78,7 +79,8 @@ def check(
     True
     """
     timeout = fitted("timeout", Maybe(SECONDS), timeout)
-    given = given_point(parameters, x, targets)
+    sums = declared.get("loss", "cross_entropy") in ("cross_entropy", "hinge")
+    given = given_point(parameters, x, targets, sum_to_one=sums)
     experiment = _experiment(dict(declared), given)
     ends = (fitted("inputs", Whole(1), inputs), fitted("classes", Whole(1), classes))
     sizes = network_sizes(given.parameters) if given else (ends[0], *experiment.hidden, ends[1])
@@ -103,6 +105,7 @@ def _experiment(declared: dict[str, Any], given: Probe | None) -> Experiment:
         return Experiment(**{"hidden": HIDDEN, **declared})
     widths = network_sizes(given.parameters)[1:-1]
     found: dict[str, Any] = {"hidden": widths, "dtype": str(given.x.dtype)}
+    found["bias"] = "b1" in given.parameters
     experiment = Experiment(**{**found, **declared})
     require_agreement(asdict(experiment), found)
     return experiment
@@ -136,12 +139,16 @@ def _checked(
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     result = conclude(judge, settings, environment(), guarded)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
-    if result.verdict is Verdict.AGREES and drawn:
+    if result.verdict is Verdict.AGREES and drawn and experiment.plain:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
     return replace(result, notes=result.notes + notes, checks=result.checks + steps)
 
 
-SETTINGS = ("activation", "reduction", "dtype", "seed", "momentum_form")
+SETTINGS = (
+    "activation", "reduction", "dtype", "seed", "momentum_form", "loss", "output", "loss_factor",
+    "l2", "l1", "penalise", "penalty_over", "label_smoothing", "class_weights", "ignore_index",
+    "bias",
+)  # fmt: skip
 
 
 class CheckOptions(Declared, total=False):
@@ -180,6 +187,8 @@ def _draw(experiment: Experiment, sizes: Sequence[int], rows: NDArray[Any] | Non
         dtype=experiment.dtype,
         seed=experiment.seed,
         rows=rows,
+        objective=experiment.objective,
+        bias=experiment.bias,
     )
 
 
@@ -228,7 +237,7 @@ def overflowing(
 
     The logits of ordinary points never get there, so nothing else would show it.
     """
-    last = f"w{len(probe.parameters) // 2}"
+    last = f"w{depth(probe.parameters)}"
     logits = manual_mlp.forward(probe.parameters, probe.x, activation=activation)["logits"]
     reach = 4 * float(np.log(np.finfo(probe.x.dtype).max))
     louder = probe.parameters[last] * probe.x.dtype.type(reach / np.abs(logits).max())

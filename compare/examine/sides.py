@@ -26,6 +26,8 @@ def our_manual(experiment: Experiment) -> Manual:
     Every pass works in the same workspace, and shows its logits: a full batch's training accuracy
     then needs no second pass.
     """
+    if not experiment.plain:
+        return declared_manual(experiment)
     options: dict[str, Any] = {
         "activation": experiment.activation,
         "reduction": experiment.reduction,
@@ -36,6 +38,24 @@ def our_manual(experiment: Experiment) -> Manual:
             manual_mlp.loss_and_gradients, intermediates=("logits",), **options
         ),
         evaluate=partial(manual_mlp.evaluate, **options),
+        step=manual_mlp.OPTIMISERS[experiment.momentum_form],
+    )
+
+
+def declared_manual(experiment: Experiment) -> Manual:
+    """`manual_mlp` with another loss than plain softmax cross-entropy, or without biases."""
+    wanted = experiment.objective
+    options: dict[str, Any] = {
+        "activation": experiment.activation,
+        "criterion": manual_mlp.Criterion(
+            wanted.loss, wanted.output, wanted.reduction, wanted.loss_factor,
+            wanted.label_smoothing, wanted.class_weights, wanted.ignore_index,
+        ),
+        "penalty": manual_mlp.Penalty(wanted.l2, wanted.l1, wanted.penalise, wanted.penalty_over),
+    }  # fmt: skip
+    return Manual(
+        loss_and_gradients=partial(manual_mlp.declared.loss_and_gradients, **options),
+        evaluate=partial(manual_mlp.declared.evaluate, **options),
         step=manual_mlp.OPTIMISERS[experiment.momentum_form],
     )
 
@@ -77,16 +97,26 @@ def reference_records(
 
 def build_reference(experiment: Experiment, sizes: tuple[int, ...]) -> Reference:
     """The torch network of the experiment; `BadInput` for a device torch cannot compute on."""
-    from torch_reference import Reference
+    from torch_reference import Criterion, Penalty, Reference
 
+    wanted = experiment.objective
+    if wanted.class_weights is not None and len(wanted.class_weights) != sizes[-1]:
+        raise BadInput(
+            f"class_weights has {len(wanted.class_weights)} numbers; there are {sizes[-1]} classes."
+        )
     try:
         return Reference(
             sizes,
             activation=experiment.activation,
-            reduction=experiment.reduction,
+            criterion=Criterion(
+                wanted.loss, wanted.output, wanted.reduction, wanted.loss_factor,
+                wanted.label_smoothing, wanted.class_weights, wanted.ignore_index,
+            ),
+            penalty=Penalty(wanted.l2, wanted.l1, wanted.penalise, wanted.penalty_over),
+            bias=experiment.bias,
             dtype=experiment.dtype,
             device=experiment.device,
-        )
+        )  # fmt: skip
     except ValueError as problem:
         raise BadInput(str(problem)) from problem
 

@@ -100,6 +100,8 @@ def structural_probes(experiment: Experiment, inputs: Inputs) -> list[Probe]:
         dtype=experiment.dtype,
         seed=experiment.seed,
         rows=inputs.training[0],
+        objective=experiment.objective,
+        bias=experiment.bias,
     )
 
 

@@ -15,7 +15,7 @@ from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_
 from compare.checks.same_point import differences
 from compare.checks.stages import first_wrong_stage
 from compare.contracts.errors import UserCodeError
-from compare.contracts.records import Implementation
+from compare.contracts.records import Implementation, depth
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict, Weak
 from compare.judge.ledger import finding_of
 from compare.judge.naming import name_mistake, predicted
@@ -168,7 +168,7 @@ def localised(judge: PointJudge, implementation: Implementation) -> tuple[Findin
     _, _, *shown = implementation(record.parameters, suspect.x, suspect.targets)
     if not shown or not shown[0]:
         return ()
-    wrong = first_wrong_stage(suspect.examined, shown[0], len(record.parameters) // 2)
+    wrong = first_wrong_stage(suspect.examined, shown[0], depth(record.parameters))
     if wrong is None:
         return ()
     parameter = wrong.name[1:] if wrong.name[:2] in ("dw", "db") else None

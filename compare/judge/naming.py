@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Implementation
+from compare.contracts.records import Implementation, depth
 from compare.contracts.result import Curves, Diagnosis, EpochRow
 from compare.judge.point import Suspect
 
@@ -55,6 +55,8 @@ def name_mistake(
         "reduction": experiment.reduction,
         "dtype": experiment.dtype,
         "seed": experiment.seed,
+        "objective": experiment.objective,
+        "bias": experiment.bias,
     }
     found = diagnose(implementation, sizes=widths(suspect), **options)
     if found:
@@ -72,8 +74,8 @@ def name_mistake(
 def widths(suspect: Suspect) -> tuple[int, ...]:
     """The network's widths F, H, ..., K, read off the recorded parameters."""
     parameters = suspect.record.parameters
-    biases = (parameters[f"b{layer}"].size for layer in range(1, len(parameters) // 2 + 1))
-    return (suspect.x.shape[1], *biases)
+    layers = range(1, depth(parameters) + 1)
+    return (suspect.x.shape[1], *(parameters[f"w{layer}"].shape[1] for layer in layers))
 
 
 def point_of(experiment: Experiment, suspect: Suspect) -> Point | None:
@@ -89,6 +91,7 @@ def point_of(experiment: Experiment, suspect: Suspect) -> Point | None:
         experiment.activation,
         experiment.reduction,
         experiment.dtype,
+        experiment.objective,
     )
 
 
@@ -161,6 +164,7 @@ def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
             judge.inputs.training,
             activation=wanted.activation,
             reduction=wanted.reduction,
+            objective=wanted.objective,
         )
     if kind == "update" and len(judge.trail) > 1:
         return diagnose_step(

@@ -60,7 +60,7 @@ class PointJudge:
         wanted = self.experiment
         self.arithmetic = Arithmetic.of(wanted.dtype)
         self.same_point = SamePoint(
-            self.reference, self.arithmetic, wanted.activation, wanted.reduction
+            self.reference, self.arithmetic, wanted.activation, wanted.reduction, wanted.objective
         )
         self.power = Power(wanted.dtype)
 
@@ -174,12 +174,14 @@ class PointJudge:
         """Note what this point could not have shown."""
         rows = len(examined.expected.point.x)
         distinct = rows if identities is None else int(np.count_nonzero(np.bincount(identities)))
+        entropy = self.experiment.loss == "cross_entropy"
+        probabilities = examined.allowances.forward.probabilities if entropy else None
         reasons = reasons_at(
             record.parameters,
             examined.reference_gradients,
             rows,
             distinct,
-            examined.allowances.forward.probabilities,
+            probabilities,
         )
         self.power.because(reasons, record.epoch, record.update)
         if examined.widened:

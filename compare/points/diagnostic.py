@@ -8,12 +8,13 @@ logits beyond the range of exp: what only shows there shows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from compare.contracts.objective import Objective
 from compare.textbook import Pass, Point
 
 ATTEMPTS = 20
@@ -76,17 +77,23 @@ def probe(
     reduction: str,
     dtype: DTypeLike,
     generator: np.random.Generator,
+    objective: Objective | None = None,
+    bias: bool = True,
 ) -> Point:
     """Return a point of this kind; drawn again while a unit of a ReLU layer is on its kink."""
     for _ in range(ATTEMPTS):
         parameters = draw_parameters(sizes, generator)
         x = generator.normal(size=(rows, sizes[0]))
-        targets = draw_targets(rows, sizes[-1], kind.soft, generator)
-        point = Point(parameters, x, targets, activation, reduction)
+        if not bias:
+            parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
+        targets = draw_targets(rows, sizes[-1], kind.soft, generator, objective or Objective())
+        point = Point(parameters, x, targets, activation, reduction, objective=objective)
         scale = kind.spread / float(Pass(point).logits.value.std() or 1.0)
-        for name in (f"w{point.depth}", f"b{point.depth}"):
-            parameters[name] *= scale
-        if kind.uneven:
+        last = (f"w{point.depth}", f"b{point.depth}")
+        for name in last:
+            if name in parameters:
+                parameters[name] *= scale
+        if kind.uneven and bias:
             x[0] *= 1e-3
             parameters[f"b{point.depth}"] /= scale
         if kind.apart is not None:
@@ -106,7 +113,8 @@ def move_apart(point: Point, ends: tuple[float, float], generator: np.random.Gen
     drawn = generator.normal(size=(h.shape[1],))
     u = drawn * ((ends[1] - ends[0]) / float(np.ptp(h @ drawn)))
     point.parameters[f"w{point.depth}"][...] += u[:, np.newaxis]
-    point.parameters[f"b{point.depth}"][...] += ends[0] - float((h @ u).min())
+    if f"b{point.depth}" in point.parameters:
+        point.parameters[f"b{point.depth}"][...] += ends[0] - float((h @ u).min())
 
 
 def draw_parameters(
@@ -122,10 +130,12 @@ def draw_parameters(
 
 
 def draw_targets(
-    rows: int, classes: int, soft: bool, generator: np.random.Generator
+    rows: int, classes: int, soft: bool, generator: np.random.Generator, objective: Objective
 ) -> NDArray[np.float64]:
-    """Return soft rows, or one-hot rows with at least two classes."""
-    if soft:
+    """Return soft rows, or one-hot rows with at least two classes, 0 and 1 for a single output."""
+    if classes == 1:
+        return (np.arange(rows)[:, None] % 2).astype(np.float64)
+    if soft and not objective.one_hot:
         return generator.dirichlet(np.ones(classes), rows)
     labels = generator.integers(classes, size=rows)
     labels[0] = (labels[1] + 1) % classes
@@ -136,7 +146,7 @@ def in_format(point: Point, dtype: DTypeLike) -> Point:
     """Return the point with all arrays in `dtype`; soft rows still add up to 1 up to rounding."""
     parameters = {name: array.astype(dtype) for name, array in point.parameters.items()}
     x, targets = point.x.astype(dtype), point.targets.astype(dtype)
-    return Point(parameters, x, targets, point.activation, point.reduction, dtype)
+    return replace(point, parameters=parameters, x=x, targets=targets, dtype=dtype)
 
 
 def on_a_kink(point: Point) -> bool:

@@ -55,6 +55,8 @@ def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
     parameters = manual_mlp.initial_parameters(
         sizes, generator, scheme=experiment.init, dtype=dtype
     )
+    if not experiment.bias:
+        parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
     state = manual_mlp.initial_velocity(parameters, weights=experiment.initial_velocity)
     training = pair(data.train, data.classes, dtype)
     return Inputs(

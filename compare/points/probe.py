@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,14 @@ from numpy.typing import DTypeLike, NDArray
 
 import manual_mlp
 from compare.allowance.rules import ACTIVATION_RULES
-from compare.contracts.records import Arrays
+from compare.contracts.objective import Objective
+from compare.contracts.records import Arrays, depth
 
 LEAST_ROWS = 17
 ON_KINK = "one unit exactly on a kink"
 SOFT = "soft targets"
+NUMBERS = frozenset({"mse", "l1", "huber"})
+"""Losses whose targets may be any numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +45,24 @@ def draw_probes(
     seed: int,
     soft: bool = True,
     rows: NDArray[Any] | None = None,
+    objective: Objective | None = None,
+    bias: bool = True,
 ) -> list[Probe]:
     """Return probes for a network of `sizes`: ordinary, confident, and with soft targets.
 
     `rows` are real inputs to draw the batch from; without them inputs are standard normal.
-    `soft=False` leaves soft targets out, for code that only takes one-hot rows.
+    `soft=False` leaves soft targets out, for code that only takes one-hot rows. `objective` says
+    what targets may be, softmax cross-entropy by default; without `bias` there are only weights.
     """
     generator = np.random.default_rng(seed)
+    draw = partial(
+        _draw, sizes, activation, np.dtype(dtype), generator, rows, objective or Objective(), bias
+    )
     kinds = [("fresh weights", 1.0, False), ("confident logits", 3.0, False)]
     kinds += [(SOFT, 1.0, True)] if soft else []
-    probes = [_draw(sizes, activation, np.dtype(dtype), generator, rows, *kind) for kind in kinds]
-    if ACTIVATION_RULES[activation].kinks and len(sizes) > 2:
-        on_kink = _draw(sizes, activation, np.dtype(dtype), generator, rows, ON_KINK, 1.0, False)
+    probes = [draw(*kind) for kind in kinds]
+    if ACTIVATION_RULES[activation].kinks and len(sizes) > 2 and bias:
+        on_kink = draw(ON_KINK, 1.0, False)
         on_kink.x[0] = 0
         on_kink.parameters["b1"][0] = 0  # z1[0, 0] = 0 exactly, on every side
         probes.append(on_kink)
@@ -73,6 +83,8 @@ def _draw(
     dtype: np.dtype[Any],
     generator: np.random.Generator,
     rows: NDArray[Any] | None,
+    objective: Objective,
+    bias: bool,
     note: str,
     gain: float,
     soft: bool,
@@ -80,13 +92,15 @@ def _draw(
     """Draw once, then move the bias of every unit that is off for the whole batch."""
     size = batch_size_unlike(sizes)
     x = _inputs(generator, rows, size, sizes[0])
-    targets = _targets(generator, size, sizes[-1], soft)
+    targets = _targets(generator, size, sizes[-1], soft, objective)
     parameters = manual_mlp.initial_parameters(sizes, generator, scheme="he")
     for name, array in parameters.items():
         if name.startswith("b"):
             array += generator.normal(scale=0.3, size=array.shape)
     parameters[f"w{len(sizes) - 1}"] *= gain
-    if activation == "relu":
+    if not bias:
+        parameters = {name: array for name, array in parameters.items() if name[0] == "w"}
+    elif activation == "relu":
         _wake(parameters, x)
     typed = {name: array.astype(dtype) for name, array in parameters.items()}
     return Probe(typed, x.astype(dtype), targets.astype(dtype), note)
@@ -95,7 +109,7 @@ def _draw(
 def _wake(parameters: Arrays, x: NDArray[np.float64]) -> None:
     """Turn every dead unit on for half of the batch, by its bias, from the first layer on."""
     h = x
-    for layer in range(1, len(parameters) // 2):
+    for layer in range(1, depth(parameters)):
         z = manual_mlp.compute_layer(h, parameters[f"w{layer}"], parameters[f"b{layer}"])  # (N, H)
         dead = (z <= 0).all(axis=0)
         # Between two samples: the middle one itself would sit on the kink.
@@ -115,11 +129,20 @@ def _inputs(
 
 
 def _targets(
-    generator: np.random.Generator, size: int, classes: int, soft: bool
+    generator: np.random.Generator, size: int, classes: int, soft: bool, objective: Objective
 ) -> NDArray[np.float64]:
-    """One-hot rows of unequal frequency, or soft rows; both sum to 1."""
-    if soft:
+    """One-hot rows of unequal frequency, or soft rows; both sum to 1.
+
+    Losses of other targets have their own soft rows: any numbers, and of a single output 0 or 1.
+    """
+    if soft and not objective.one_hot:
+        if objective.loss in NUMBERS:
+            return generator.normal(size=(size, classes))
+        if classes == 1:
+            return generator.random((size, 1))
         return generator.dirichlet(np.ones(classes), size=size)
+    if classes == 1:
+        return (np.arange(size)[:, None] % 3 % 2).astype(np.float64)
     labels = (generator.random(size) ** 2 * classes).astype(np.int64)
     labels[0] = classes - 1  # at least two classes, whatever was drawn
     return np.eye(classes)[labels]

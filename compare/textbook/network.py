@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from compare.contracts.objective import Objective
+from compare.textbook import losses
 from compare.textbook.functions import activate, log, log_softmax, slope, softmax
 from compare.textbook.pair import Pair, exact
 
@@ -53,17 +55,24 @@ class Point:
     activation: str = "relu"
     reduction: str = "mean"
     dtype: DTypeLike = np.float64
+    objective: Objective | None = None  # None: softmax cross-entropy with that reduction
+
+    @property
+    def minimised(self) -> Objective:
+        """Return what is minimised."""
+        return self.objective or Objective(reduction=self.reduction)
 
     @property
     def depth(self) -> int:
         """Return the number of layers L."""
-        return len(self.parameters) // 2
+        return sum(name[0] == "w" for name in self.parameters)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return what every implementation shows, the cheapest to compute first."""
         layers = range(self.depth, 0, -1)
-        return ("loss", *(f"d{kind}{layer}" for layer in layers for kind in "bw"))
+        found = (f"{kind}{layer}" for layer in layers for kind in "bw")
+        return ("loss", *(f"d{name}" for name in found if name in self.parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,12 @@ class Pass:
         self.classes: int = self.point.targets.shape[1]
         self.activation = self.point.activation
         self.averages = self.point.reduction == "mean"
-        self.divisor = self.rows if self.averages else 1
+        self.objective = self.point.minimised
+        self.plain = self.objective.plain
+        self.share = self.objective.share(self.point.targets)
+        self.divisor: float = 1 / self.share
+        if self.plain:
+            self.divisor = self.rows if self.averages else 1
 
     def in_format(self, dtype: DTypeLike) -> Pass:
         """Return the right pass for the same point computed in another dtype."""
@@ -198,7 +212,10 @@ class Pass:
 
     def b(self, layer: int) -> Pair:
         """Return b_l, exact, (fan_out,)."""
-        return exact(np.ravel(self.point.parameters[f"b{layer}"]), self.point.dtype)
+        b = self.point.parameters.get(f"b{layer}")
+        if b is None:
+            b = np.zeros(self.point.parameters[f"w{layer}"].shape[1])
+        return exact(np.ravel(b), self.point.dtype)
 
     def z(self, layer: int) -> Pair:
         """Return z_l, (N, fan_out)."""
@@ -294,6 +311,39 @@ def penalty(net: Pass) -> Pair:
     return total
 
 
+def predicted(net: Pass) -> Pair:
+    """Return what the network predicts: the softmax, or what was declared in its place."""
+    return softmax(net.logits) if net.plain else losses.prediction(net.logits, net.objective)
+
+
+def loss_terms(net: Pass) -> Pair:
+    """Return what the loss adds up."""
+    if net.plain:
+        return -(net.y * net.log_p)
+    return losses.terms(net.logits, net.y, net.objective)
+
+
+def loss(net: Pass) -> Pair:
+    """Return the loss, with the penalty that was declared."""
+    total = net.terms.sum() / net.divisor
+    if not net.objective.penalises:
+        return total
+    given = net.point.parameters, net.rows, net.objective, net.point.dtype
+    return total + losses.penalty(*given)
+
+
+def error(net: Pass) -> Pair:
+    """Return the derivative of the sum of all terms at the logits."""
+    return net.p - net.y if net.plain else losses.derivative(net.logits, net.y, net.objective)
+
+
+def penalised(net: Pass, gradient: Pair, parameter: Pair, name: str) -> Pair:
+    """Return the gradient with what the declared penalty adds to it."""
+    if not net.objective.penalises or name not in net.objective.penalised({name: parameter.value}):
+        return gradient
+    return gradient + losses.penalty_slope(parameter, net.rows, net.objective)
+
+
 def layer_product(net: Pass, layer: int) -> Pair:
     """Return z_l = h_{l-1} @ w_l + b_l, (N, fan_out)."""
     return net.h(layer - 1) @ net.w(layer) + net.b(layer)
@@ -304,15 +354,15 @@ RIGHT: dict[str, Stage] = {
     "y": lambda net, _: exact(net.point.targets, net.point.dtype),
     "z": layer_product,
     "h": lambda net, i: activate(net.z(i), net.activation),
-    "p": lambda net, _: softmax(net.logits),
+    "p": lambda net, _: predicted(net),
     "log_p": log_probabilities,
-    "terms": lambda net, _: -(net.y * net.log_p),
-    "loss": lambda net, _: net.terms.sum() / net.divisor,
+    "terms": lambda net, _: loss_terms(net),
+    "loss": lambda net, _: loss(net),
     "penalty": lambda net, _: penalty(net),
-    "error": lambda net, _: net.p - net.y,
+    "error": lambda net, _: error(net),
     "dlogits": lambda net, _: net.error / net.divisor,
-    "dw": lambda net, i: net.h(i - 1).T @ net.dz(i),
-    "db": lambda net, i: net.dz(i).sum(0),
+    "dw": lambda net, i: penalised(net, net.h(i - 1).T @ net.dz(i), net.w(i), f"w{i}"),
+    "db": lambda net, i: penalised(net, net.dz(i).sum(0), net.b(i), f"b{i}"),
     "dh": lambda net, i: net.dz(i + 1) @ net.w(i + 1).T,
     "slope": lambda net, i: slope(net.h(i), net.activation),
     "dz": lambda net, i: net.dh(i) * net.get("slope", i),

@@ -24,7 +24,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import ACTIVATION_NAMES, DTYPES, MOMENTUM_FORMS, REDUCTIONS
+from compare.contracts.experiment import ACTIVATION_NAMES, DTYPES, MOMENTUM_FORMS
+from compare.contracts.objective import REDUCTIONS
 from compare.examine.dump.npy import read_npy, read_npz
 
 Array = NDArray[Any]
@@ -32,6 +33,7 @@ Arrays = dict[str, Array]
 FORMAT = 1
 RUN = "run.json"
 STEP = re.compile(r"step_(\d+)(\.npz)?")
+
 CHOICES = {
     "activation": ACTIVATION_NAMES,
     "reduction": REDUCTIONS,

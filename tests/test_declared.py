@@ -135,8 +135,8 @@ def test_one_output_is_a_network() -> None:
     [
         ({"output": "softmax"}, "cross_entropy takes logits and has the softmax inside"),
         ({"loss": "mse", "label_smoothing": 0.1}, "belong to the loss cross_entropy, not to mse"),
-        ({"loss": "mae"}, "loss is 'mae'; choose one of cross_entropy, bce, mse"),
-        ({"l2": -1.0}, "l2 is -1.0; give a finite number above 0"),
+        ({"loss": "mae"}, "loss: must be one of cross_entropy, bce, mse, .*, not 'mae'"),
+        ({"l2": -1.0}, "l2: must be a finite number from 0, not -1.0"),
         ({"class_weights": (1.0,)}, "class_weights has 1 numbers; there are 3 classes"),
     ],
 )

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from compare.command.option_values import Once, plot_formats, read_by
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import (
+    LOSS,
     MACHINE,
     NETWORK,
     REPORT_PRESET,
@@ -155,7 +156,7 @@ def parser() -> Parser:
 
 def add_settings(made: Parser) -> None:
     """Add the options of the experiment, absent from the result unless they are given."""
-    groups = {title: made.add_argument_group(title) for title in (NETWORK, TRAINING, MACHINE)}
+    groups = {title: made.add_argument_group(title) for title in (NETWORK, LOSS, TRAINING, MACHINE)}
     for field in fields(Experiment):
         declared = setting_of(field)
         groups[declared.group].add_argument(

@@ -11,8 +11,8 @@ checks of their values and the sentences for those that do not fit all come from
 from __future__ import annotations
 
 import math
-from dataclasses import Field, asdict, dataclass, field, fields
 from collections.abc import Sequence
+from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, TypedDict, TypeVar
 
 from compare.contracts.errors import BadInput

@@ -23,12 +23,11 @@ TARGETS_OFF = 1e-3
 """By how much the rows of given targets may miss a sum of 1: what float32 makes of many classes."""
 
 
-def given_point(
-    parameters: Any, x: Any, targets: Any, *, sum_to_one: bool = True
-) -> Probe | None:
+def given_point(parameters: Any, x: Any, targets: Any, *, sum_to_one: bool = True) -> Probe | None:
     """Return the point the caller brought, as C-contiguous arrays, or None for no point.
 
-    Targets may be class numbers; `sum_to_one`: other rows must be probabilities. Raises `BadInput` for arrays that are no point of a network.
+    Targets may be class numbers; `sum_to_one`: other rows must be probabilities. Raises `BadInput`
+    for arrays that are no point of a network.
     """
     if parameters is None and x is None and targets is None:
         return None

@@ -60,6 +60,26 @@ def smallest_error(name: str, reference: NDArray[np.floating], allowances: Allow
     return np.inf if size == 0.0 or np.isnan(allowed) else (1 + HONEST) * allowed / size
 
 
+UNBOUNDED = "its allowance is not finite"
+HIDDEN = "rounding may be as large as all of it"
+
+
+def why_not_compared(
+    name: str, manual: NDArray[np.floating], reference: NDArray[np.floating], allowances: Allowances
+) -> str | None:
+    """Return why gradient `name` was in truth not compared here, or None if it was.
+
+    Any number passes under an allowance that is not finite, and any sign and size under one that no
+    entry and no projection exceeds. Equal tensors are equal, whatever was allowed.
+    """
+    if np.array_equal(manual, reference):
+        return None
+    if not np.isfinite(allowances.lengths[name]):
+        return UNBOUNDED
+    seen = smallest_scale_error(name, reference, allowances)
+    return HIDDEN if seen >= 1 + HONEST and reference.any() else None
+
+
 def reasons_at(
     parameters: Values,
     gradients: Values,
@@ -155,7 +175,7 @@ class Power:
         weak, promised = self.points - count, PROMISED[self.dtype]
         points = f"at {weak} of {self.points} points"
         if np.isinf(size):
-            return f"{points} d{name} was zero everywhere, or too small to be compared"
+            return f"{points} d{name} was zero everywhere, or within what rounding may do"
         if size > promised:
             return f"{points} a scale error of {promised:g} in d{name} could have been missed"
         any_shape = f"{PROMISED_OF_ANY_SHAPE:g}"

@@ -14,6 +14,7 @@ import numpy as np
 from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
 from compare.checks.same_point import differences
 from compare.checks.stages import first_wrong_stage
+from compare.checks.weak import UNBOUNDED
 from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Implementation, depth
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict, Weak
@@ -58,7 +59,7 @@ def conclude(
     kind = None if against_torch else kind_of_findings(judge, findings, taylor)
     accepted = judge.control.accepted if judge.control else ()
     named = name_mistake(judge.experiment, judge.suspect, implementation)
-    return Result(
+    result = Result(
         verdict=verdict,
         kind=kind,
         settings=settings,
@@ -76,6 +77,17 @@ def conclude(
         referee=taylor.as_mapping() if taylor is not None else None,
         control_failed=bool(accepted),
     )
+    return result.lacking(*not_compared(judge))
+
+
+def not_compared(judge: PointJudge) -> tuple[str, ...]:
+    """Name what the allowances of a point told from nothing.
+
+    Of a training with its many updates only what no allowance bounds: gradients die away in it, and
+    a single point without power changes no verdict.
+    """
+    handed_in = judge.mode is not None
+    return judge.ledger.clauses(None if handed_in else UNBOUNDED)
 
 
 def asked(question: Callable[[], Answer], otherwise: Answer, unanswered: list[str]) -> Answer:
@@ -229,7 +241,8 @@ def control_weak(judge: PointJudge) -> list[Weak]:
 def same_point_summary(judge: PointJudge) -> CheckSummary:
     """One line on the same-point checks."""
     same = judge.ledger.tallies["same_point"]
-    sentence = f"{same.made} same-point checks, worst {same.worst_ratio:.2g} × allowance"
+    lost = f" ({same.blind} with something that was not compared)" if same.blind else ""
+    sentence = f"{same.made} same-point checks{lost}, worst {same.worst_ratio:.2g} × allowance"
     return CheckSummary("same_point", same.verdict, same.made, same.worst_ratio, sentence)
 
 
@@ -238,11 +251,16 @@ def sentence_of(
 ) -> str:
     """The verdict in one sentence."""
     kinks = len(judge.ledger.kinks)
-    made = judge.ledger.tallies["same_point"].made
+    same = judge.ledger.tallies["same_point"]
+    where = (
+        f"at all {same.made} points"
+        if not same.blind
+        else (f"at {same.made - same.blind} of {same.made} points")
+    )
     if verdict is Verdict.AGREES:
         up_to = f"agrees up to {kinks} kink{'s' * (kinks != 1)}" if kinks else "agrees"
         return (
-            f"{up_to}: at all {made} points rounding explains every difference between the "
+            f"{up_to}: {where} rounding explains every difference between the "
             "hand-derived side and torch"
         )
     if verdict is Verdict.UNDECIDABLE:

@@ -20,10 +20,11 @@ CHECKS = ("same_point", "step", "free_run", "structure", "referee")
 
 @dataclass
 class Tally:
-    """How often a check was made, how often it failed, and its largest ratio."""
+    """How often a check was made, how often it failed or could not be made, its largest ratio."""
 
     made: int = 0
     failed: int = 0
+    blind: int = 0
     worst_ratio: float = 0.0
 
     @property
@@ -32,6 +33,19 @@ class Tally:
         if self.failed:
             return Verdict.DISAGREES
         return Verdict.AGREES if self.made else Verdict.UNDECIDABLE
+
+
+@dataclass
+class Blind:
+    """A tensor that was not compared, for one reason: where first, and at how many points."""
+
+    first: str
+    points: int = 0
+
+    @property
+    def others(self) -> str:
+        """The other points, counted."""
+        return f" and at {self.points - 1} more" if self.points > 1 else ""
 
 
 @dataclass
@@ -45,6 +59,7 @@ class Ledger:
     tallies: dict[str, Tally] = field(default_factory=lambda: {name: Tally() for name in CHECKS})
     epoch_worst: dict[str, Worst] = field(default_factory=dict)
     undecided: list[str] = field(default_factory=list)
+    blind: dict[tuple[str, str], Blind] = field(default_factory=dict)
 
     def find(self, finding: Finding) -> None:
         """Enter a finding, or count it if its like is there already."""
@@ -55,6 +70,18 @@ class Ledger:
     def compared(self, key: str, comparison: Comparison) -> None:
         """Keep the worst entry of the whole run under `key`."""
         keep_worst(self.worst, key, comparison.worst)
+
+    def passed_over(self, name: str, why: str, when: str) -> None:
+        """Note that `name` was not compared at a point, although nothing was wrong with it."""
+        self.blind.setdefault((name, why), Blind(when)).points += 1
+
+    def clauses(self, only: str | None = None) -> tuple[str, ...]:
+        """Say what was not compared and where, for every reason or `only` for one."""
+        return tuple(
+            f"{name} at {one.first}{one.others} ({why})"
+            for (name, why), one in self.blind.items()
+            if only in (None, why)
+        )
 
     def close_epoch(self) -> Mapping[str, Worst]:
         """Return the worst entries since the last call."""

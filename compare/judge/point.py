@@ -19,7 +19,7 @@ from compare.checks.same_point import Examined, SamePoint
 from compare.checks.slopes import slopes_of
 from compare.checks.stages import stage_of
 from compare.checks.step import StepCheck
-from compare.checks.weak import Power, reasons_at
+from compare.checks.weak import UNBOUNDED, Power, reasons_at, why_not_compared
 from compare.contracts.experiment import Experiment
 from compare.contracts.moments import moment
 from compare.contracts.records import Arrays, Record
@@ -102,6 +102,7 @@ class PointJudge:
         self.power.see(
             examined.reference_gradients, examined.allowances, record.epoch, record.update
         )
+        self._look_for_blind(record, examined)
         self._weigh(record, examined, identities)
         self._kinks(record, examined)
         if self.control is None:
@@ -112,6 +113,22 @@ class PointJudge:
             )
         if not examined.agrees:
             self._accuse(record, x, targets, examined)
+
+    def _look_for_blind(self, record: Record, examined: Examined) -> None:
+        """Note what the allowances of this point would not have told from anything else."""
+        reasons = {
+            f"d{name}": why_not_compared(
+                name, record.gradients[name], reference, examined.allowances
+            )
+            for name, reference in examined.reference_gradients.items()
+        }
+        loss = examined.loss.worst
+        unbounded = loss.error > 0 and not np.isfinite(loss.allowance)
+        reasons["loss"] = UNBOUNDED if unbounded else None
+        found = {name: why for name, why in reasons.items() if why is not None}
+        for name, why in found.items():
+            self.ledger.passed_over(name, why, self._when(record, "same_point"))
+        self.ledger.tallies["same_point"].blind += bool(found)
 
     def _accepts(self, examined: Examined, gradients: Arrays) -> bool:
         """Whether the same-point check accepts `gradients` beside the reference's own loss."""

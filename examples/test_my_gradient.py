@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compare import assert_gradients_match
-from compare.pytest_plugin import CrossCheck
+from manual_mlp_pytest import CrossCheck
 
 Array = NDArray[Any]
 

@@ -5,13 +5,17 @@ test_command_run.py.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import compare
 from tests.test_command_run import report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +23,7 @@ COMMAND = [sys.executable, "-m", "compare.run"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
 WITHOUT_HEAVY_IMPORTS = """
 import sys
+import tomllib
 from compare.run import main
 code = main(["--momentum", "2"])
 print(code, {"torch", "matplotlib"} & set(sys.modules))
@@ -97,3 +102,34 @@ def test_a_usage_error_loads_nothing_heavy() -> None:
     done = finished(sys.executable, "-c", WITHOUT_HEAVY_IMPORTS)
     assert done.stdout == "2 set()\n"
     assert done.stderr.startswith("error: --momentum: must be a number from 0")
+
+
+SCRIPT = "import sys\nfrom compare.command.main import main\nsys.exit(main())\n"
+"""What an installer writes for the entry point."""
+
+
+def test_the_console_command_works_beside_a_compare_of_somebody_else(tmp_path: Path) -> None:
+    Path("compare.py").write_text("raise SystemExit('theirs')\n")
+    script = tmp_path / "bin" / "manual-mlp"
+    script.parent.mkdir()
+    script.write_text(SCRIPT)
+    done = finished(sys.executable, str(script), "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"manual-mlp \S+\n", done.stdout)
+    assert "usage: manual-mlp [OPTIONS]" in finished(sys.executable, str(script), "--help").stdout
+
+
+def test_the_console_command_is_declared() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        scripts = tomllib.load(file)["project"]["scripts"]
+    assert scripts == {"manual-mlp": "compare.command.main:main"}
+
+
+def test_the_package_is_a_command_too() -> None:
+    done = finished(sys.executable, "-m", "compare", "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_package_lists_its_public_names_and_its_version() -> None:
+    assert dir(compare) == sorted([*compare.__all__, "__version__"])
+    assert compare.__version__ == version("manual-mlp")

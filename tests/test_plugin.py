@@ -73,7 +73,7 @@ def test_twice(crosscheck):
             "report and plots are in kept*test_mine.py-test_wrong",
         ]
     )
-    done.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
     done.stdout.no_fnmatch_line("*single_point.py*")
     kept = pytester.path / "kept"
     assert sorted(path.name for path in kept.iterdir()) == [
@@ -93,7 +93,7 @@ def test_code_that_raises_is_told_its_line_and_nothing_of_ours(
     done.stdout.fnmatch_lines(
         ["E *UserCodeError: test_mine.py, line 9 (`return x @ parameters*`): raising raised *"]
     )
-    done.stdout.no_fnmatch_line("*pytest_plugin.py*")
+    done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
     done.stdout.no_fnmatch_line("*guard.py*")
 
 
@@ -103,7 +103,7 @@ import sys
 
 def test_loaded(request):
     assert request.config.getoption("--crosscheck-artifacts") is None
-    assert not {"torch", "matplotlib", "numpy"} & set(sys.modules)
+    assert not {"torch", "matplotlib", "numpy", "compare"} & set(sys.modules)
 """
     run(pytester, tests, head="").assert_outcomes(passed=1)
 
@@ -111,4 +111,32 @@ def test_loaded(request):
 def test_pytest_finds_the_plugin_without_configuration() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
-    assert project["entry-points"]["pytest11"] == {"crosscheck": "compare.pytest_plugin"}
+    assert project["entry-points"]["pytest11"] == {"crosscheck": "manual_mlp_pytest"}
+
+
+def test_a_project_with_a_compare_of_its_own_is_not_harmed(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        compare="def same(a, b):\n    return a == b\n",
+        test_mine="from compare import same\n\ndef test_it():\n    assert same(1, 1)\n",
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_fixture_that_cannot_reach_the_package_says_whose_module_is_in_the_way(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        compare="", test_mine="import compare\n\ndef test_it(crosscheck):\n    crosscheck(len)\n"
+    )
+    done = pytester.runpytest_subprocess()
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*crosscheck needs the package `compare`*compare.py is imported*"])
+
+
+def test_a_near_keyword_is_named_and_none_of_our_frames_is_shown(
+    pytester: pytest.Pytester,
+) -> None:
+    done = run(pytester, "def test_it(crosscheck):\n    crosscheck(wrong, activations='tanh')\n")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["E *check() has no keyword activations; did you mean activation?*"])
+    done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")

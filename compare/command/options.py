@@ -29,8 +29,11 @@ from compare.contracts.experiment import (
     setting_of,
 )
 from compare.contracts.limits import SECONDS, Choice, Limit, Maybe, Whole, did_you_mean, words_of
+from compare.contracts.version import version_of
 
 PROGRAM = "python -m compare.run"
+SCRIPT = "manual-mlp"
+"""The same command as installed for the shell; it works also beside somebody's `compare.py`."""
 EXPLAINED = "(--help explains every option)"
 PRESETS = {"report": REPORT_PRESET}
 OUT = "compare-report"
@@ -139,13 +142,17 @@ def check_together(options: argparse.Namespace) -> None:
 
 def parser() -> Parser:
     """Return the parser; settings of the experiment are absent from its result unless given."""
+    program = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else PROGRAM
     made = Parser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} [OPTIONS]",
+        prog=program,
+        usage=f"{program} [OPTIONS]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=Help,
         allow_abbrev=False,  # an abbreviation would change its meaning as options are added
+    )
+    made.add_argument(
+        "--version", action="version", version=f"manual-mlp {version_of('manual-mlp')}"
     )
     add_settings(made)
     add_preset(made)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from threadpoolctl import threadpool_info
+
+from compare.contracts.version import version_of
 
 PACKAGES = ("manual-mlp", "numpy", "torch", "matplotlib")
 
@@ -35,13 +36,7 @@ def environment(device: str = "cpu") -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the version of Python and of every installed package that computes or draws."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return {"python": platform.python_version()} | {name: version_of(name) for name in PACKAGES}
 
 
 def thread_pools() -> list[dict[str, Any]]:

@@ -1,0 +1,117 @@
+"""The pytest plugin: `def test_it(crosscheck): crosscheck(my_loss_and_gradients)`.
+
+Found by pytest through its entry point, so it needs no configuration. Every project in the
+environment loads it, also one with a `compare.py` of its own: its name is ours alone, and nothing
+of `compare` is imported before a test asks for the fixture's work.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import pytest
+
+if TYPE_CHECKING:
+    from compare.contracts.records import Implementation
+    from compare.contracts.result import Result
+    from compare.examine.point import CheckOptions
+
+OPTION = "--crosscheck-artifacts"
+OURS = Path(__file__).resolve().parent / "compare"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that keeps what failing tests saw."""
+    parser.getgroup("crosscheck").addoption(
+        OPTION,
+        metavar="DIR",
+        type=Path,
+        default=None,
+        help="keep report.json, plots and report.html of failing crosscheck tests in DIR",
+    )
+
+
+def require_ours() -> None:
+    """Fail the test, in one sentence, where the project's own `compare` hides the package."""
+    found = importlib.import_module("compare").__file__
+    if found is None or Path(found).resolve().parent != OURS:
+        pytest.fail(
+            f"crosscheck needs the package `compare` of manual-mlp, and {found} is imported by "
+            "that name: rename it, or run these tests from a folder of their own",
+            pytrace=False,
+        )
+
+
+@pytest.fixture
+def crosscheck(request: pytest.FixtureRequest) -> CrossCheck:
+    """Check a gradient against torch; see `CrossCheck.__call__`."""
+    return CrossCheck(request.node, request.config.getoption(OPTION))
+
+
+class CrossCheck:
+    """The fixture's value: called with a function, it passes or fails the test."""
+
+    def __init__(self, node: pytest.Item, artifacts: Path | None) -> None:
+        self.node = node
+        self.artifacts = artifacts
+        self.kept = 0
+
+    def __call__(self, implementation: Implementation, **options: Unpack[CheckOptions]) -> Result:
+        """Check `implementation(parameters, x, targets) -> (loss, gradients)`.
+
+        `options` are those of `compare.check`. Returns the `Result` if it agrees; otherwise fails
+        with one screen: the first wrong stage, both values, who is wrong, the named mistake.
+
+        Raises `Disagreement`, an `AssertionError`; `BadInput` for code that raises, hangs or
+        returns something else, and for options that do not fit.
+        """
+        __tracebackhide__ = True
+        require_ours()
+        from compare.examine.point import check
+
+        return self.judged(lambda: check(implementation, **options))
+
+    def layer(
+        self, manual: Any, reference: Any, inputs: Mapping[str, Any], **options: Any
+    ) -> Result:
+        """Check a layer, forward and backward, against a torch module or function.
+
+        `options` are those of `compare.check_layer`. Returns the `Result` if it agrees; otherwise
+        fails with one screen. Raises what calling the fixture itself raises.
+        """
+        __tracebackhide__ = True
+        require_ours()
+        from compare.layers.check import check_layer
+
+        return self.judged(lambda: check_layer(manual, reference, inputs, **options))
+
+    def judged(self, check: Callable[[], Result]) -> Result:
+        """Return what a check finds if it agrees; else fail, and keep what was seen."""
+        __tracebackhide__ = True
+        from compare.contracts.errors import BadInput
+        from compare.contracts.result import Disagreement
+
+        try:
+            result = check()
+        except BadInput as problem:  # raised anew: the frames between are none of the reader's
+            raise type(problem)(str(problem)) from None
+        try:
+            result.raise_for_disagreement()
+        except Disagreement as disagreement:
+            self.keep(result)
+            raise Disagreement(str(disagreement)) from None
+        return result
+
+    def keep(self, result: Result) -> None:
+        """Save report and plots under the test's name, and say where."""
+        if self.artifacts is None:
+            return
+        name = re.sub(r"[^\w.-]+", "-", self.node.nodeid).strip("-")
+        folder = self.artifacts / (f"{name}-{self.kept + 1}" if self.kept else name)
+        self.kept += 1
+        result.save(folder)
+        self.node.add_report_section("call", "crosscheck", f"report and plots are in {folder}")

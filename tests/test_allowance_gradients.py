@@ -25,7 +25,7 @@ def test_looking_at_the_partial_sums_of_a_bias_narrows_it_and_nothing_else(dtype
         assert (found.gradients[name] == wider.gradients[name]).all()
     for name in ("b1", "b2"):
         ratio = found.gradients[name] / wider.gradients[name]
-        assert (ratio > 0.25).all() and (ratio <= 1.0).all() and np.median(ratio) < 0.6
+        assert (ratio > 0.25).all() and (ratio <= 1 + 1e-12).all() and np.median(ratio) < 0.6
 
 
 @pytest.mark.parametrize("repeated", [False, True])
@@ -49,7 +49,7 @@ def test_gradients_of_a_small_network_are_allowed_what_the_formulas_say(repeated
     carried = (h**2).T @ (weights[:, None] * spread)
     carried += h_spread.T @ (weights[:, None] * (dz**2 + spread))
     share = weights @ dz**2 / (dz**2).sum(axis=0) - 1  # of equal terms, beside themselves
-    alike = own * (40 * share / 4) / times
+    alike = own * (40 * share / 2) / times
     square = own + carried + alike
     assert made.gradients["w2"] == pytest.approx(np.sqrt(square[:-1]), rel=1e-9, abs=0.0)
     assert made.gradients["b2"] == pytest.approx(np.sqrt(square[-1]), rel=1e-9, abs=0.0)

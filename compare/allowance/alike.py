@@ -13,8 +13,16 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.sample import sampled
+
 Float = NDArray[np.float64]
 
+SAMPLE = 64
+"""Rows looked at to find out how many are near-duplicates."""
+GRAM = 1e-6
+"""Distances from products of norms are right to 1e-8; nearer pairs are subtracted."""
+RARE = 4.0
+"""With fewer terms like it than this, on average, a term counts as independent."""
 COARSE = 2.0**22
 """Sums that agree to this many parts belong to equal items, computed in another order perhaps."""
 LAST_DIGITS = 8
@@ -66,6 +74,22 @@ def row_keys(rows: NDArray[np.floating]) -> Float:
 def irrationals(count: int) -> Float:
     """Return `count` numbers of which no two short sums are equal."""
     return np.sqrt(np.arange(2, count + 2, dtype=np.float64))
+
+
+def near_duplicate_rows(x: NDArray[np.floating], apart: float) -> tuple[float, float] | None:
+    """Return the share of pairs of rows of `x` that are near, and how far apart those are.
+
+    Near are rows of which no two differ by more than `apart`, relative to their norms. None: fewer
+    than `RARE` rows are near to each, on average.
+    """
+    rows = x[sampled(len(x), SAMPLE)].astype(np.float64)  # (M, F)
+    sizes = np.vecdot(rows, rows)
+    distance = sizes[:, None] + sizes - 2 * rows @ rows.T  # right to last digits of the sizes
+    one, other = np.nonzero(np.triu(distance <= max(apart, GRAM) ** 2 * sizes, 1))
+    relative = np.sqrt(np.square(rows[one] - rows[other]).sum(axis=1) / sizes[one])
+    near = relative <= apart
+    share = float(np.count_nonzero(near)) / (len(rows) * (len(rows) - 1) / 2 or 1)
+    return (share, float(np.median(relative[near]))) if share * len(x) > RARE else None
 
 
 def row_weights(

@@ -12,9 +12,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.allowance.alike import multiplicities
+from compare.allowance.alike import coarse, multiplicities, near_duplicate_rows, row_keys
 from compare.allowance.operands import Float, Operand, Real, Where
 from compare.allowance.spread import Spread
+
+NEAR, SMALLEST = 1e-2, 1e-6
+"""Rows farther apart than this part of their norms are no near-duplicates, and terms smaller than
+this part of the largest do not count."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Batch:
     targets: Real
     identities: NDArray[np.int64] | None = None
     _read: dict[type[Spread], Operand] = field(default_factory=dict)
+    _near: dict[float, tuple[float, float] | None] = field(default_factory=dict)
 
     @cached_property
     def y(self) -> Float:
@@ -47,10 +52,30 @@ class Batch:
         return np.argsort(classes, kind="stable")
 
     @cached_property
-    def soft(self) -> tuple[Float, Float] | None:
-        """By how much targets miss 0 or 1, and their sum 1, both (N,); None if all are one-hot."""
+    def soft(self) -> tuple[Float, Float, Float] | None:
+        """By how much targets miss 0 or 1, and their sum 1, and how often each row of them occurs.
+
+        All (N,); None if all are one-hot. Rows that are equal but for the order of the classes
+        count as the same.
+        """
         missed = 1 - np.maximum.reduce(self.y)
-        return (missed, np.abs(np.add.reduce(self.y) - 1)) if missed.any() else None
+        if not missed.any():
+            return None
+        often = multiplicities(coarse(row_keys(np.sort(self.y, axis=0).T)))
+        wrong = np.abs(np.add.reduce(self.y) - 1)
+        return missed, wrong, np.ones(len(missed)) if often is None else often
+
+    def near_duplicates(self, roundoff: float) -> tuple[float, float] | None:
+        """Return the share of pairs of rows that are near-duplicates, and how far those are apart.
+
+        Near enough to matter: terms of a sum of N that lie apart by `d` of their size lose alike
+        what is below the last digit of the partial sums if they are smaller than `N u / d` of the
+        largest terms. Those of a `SMALLEST`th may be met.
+        """
+        if roundoff not in self._near:
+            apart = min(NEAR, len(self.x) * roundoff / SMALLEST)
+            self._near[roundoff] = near_duplicate_rows(self.x, apart)
+        return self._near[roundoff]
 
     def operand(self, form: type[Spread]) -> Operand:
         """Return `x` as that form reads it."""

@@ -14,33 +14,36 @@ from typing import NamedTuple
 import numpy as np
 
 from compare.allowance.alike import largest_multiplicity
-from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.arithmetic import LAMBDA, Arithmetic
 from compare.allowance.batch import Batch
-from compare.allowance.crowds import crowding
+from compare.allowance.near_duplicates import NearDuplicates, lost, near_duplicates
 from compare.allowance.operands import Float, Operand, Real
 from compare.allowance.partial import measured_totals
+from compare.allowance.sample import sampled
 from compare.allowance.spread import Gathered
-from compare.allowance.squares import blocks, column_sizes
+from compare.allowance.squares import blocks
 from compare.allowance.sums import OF_RESULT, SHORT, of_alike_terms, over_batch, worst_factors
 
 LONG = 128
 """From this many samples on the partial sums of biases are looked at, if there are few terms:"""
 CHEAP = 1 << 16
 """at most so many."""
+FEW = 24
+"""Terms of each sum that are looked at where rows are near-duplicates."""
+NEARLY = 2.0
+"""Terms that differ by less than so many last digits of their partial sums lose much the same."""
 
 
 class Sums(NamedTuple):
     """What all sums over one batch have in common.
 
-    `weights`: how often each row occurs, (N,); `crowded`: whether many rows of dlogits are nearly
-    equal; `times`: as how many roundings the sums count; `of_terms` and `of_sum`: the factors of
-    T**2 and S**2 in `own**2`.
+    `weights`: how often each row occurs, (N,); `times`: as how many roundings the sums count;
+    `of_terms` and `of_sum`: the factors of T**2 and S**2 in `own**2`.
     """
 
     arithmetic: Arithmetic
     samples: int
     weights: Float | None
-    crowded: bool
     times: float
     of_terms: float
     of_sum: float
@@ -55,15 +58,10 @@ class GradientAllowances(NamedTuple):
     b_projection: float
 
 
-def batch_sums(arithmetic: Arithmetic, dlogits: Operand, weights: Float | None) -> Sums:
-    """Return what the sums over this batch have in common; `dlogits`: (N, K)."""
-    count, crowded = len(dlogits.entries), False
-    if count > SHORT:
-        digits = arithmetic.roundoff * column_sizes(dlogits.entries)
-        crowded = crowding(dlogits.entries, digits) is not None
+def batch_sums(arithmetic: Arithmetic, count: int, weights: Float | None) -> Sums:
+    """Return what the sums over this batch of `count` samples have in common."""
     times = over_batch(count)
-    factors = worst_factors(times, arithmetic.unit**2)
-    return Sums(arithmetic, count, weights, crowded, times, *factors)
+    return Sums(arithmetic, count, weights, times, *worst_factors(times, arithmetic.unit**2))
 
 
 def bias_rounding(sums: Sums, batch: Batch, dz: Operand, db: Float) -> Float | None:
@@ -83,14 +81,15 @@ def bias_rounding(sums: Sums, batch: Batch, dz: Operand, db: Float) -> Float | N
 
 
 def gradient_allowances(
-    sums: Sums, h: Operand, dz: Operand, carried: Gathered, dw: Real, db: Float, scale: float
-) -> GradientAllowances:
+    sums: Sums, batch: Batch, h: Operand, dz: Operand, carried: Gathered,
+    dw: Real, db: Float, scale: float,
+) -> GradientAllowances:  # fmt: skip
     """Return the allowances of `dw = h.T @ dz` and `db = sum_n dz_n`.
 
     All but `dw` and the result are multiplied by `scale`.
     """
     total = carried.square  # (fan_in + 1, fan_out), and in the end the allowances
-    more = equal_terms(sums, h, dz, carried, db)
+    more = equal_terms(sums, batch, h, dz, carried, db)
     rows = into_allowances(sums, carried, more, dw, db, scale)
     units = largest_multiplicity(dz.columns)
     both = units * largest_multiplicity(carried.columns[:-1])
@@ -123,7 +122,7 @@ def into_allowances(
         rows[1, part] = np.vecdot(block, square)
         if more is not None:
             own += carried.terms(part)
-            own *= more.times(part)
+            own *= more.times(part, own)
             rows[2, part] = own @ ones
             block += own
         np.sqrt(block, out=block)
@@ -151,7 +150,7 @@ class EqualTerms(NamedTuple):
     A sum of so many `terms` counts as so many `roundings` if they are all different. Rows that
     occur several times count by their share of each column of dz, `often`, (fan_out,). Products of
     nearly equal factors are nearly equal: where `left` is, (fan_in + 1,), `right`, (fan_out,), may
-    be too.
+    be too. Near-duplicate rows have nearly equal products of any size, see `Small`.
     """
 
     terms: int
@@ -159,10 +158,13 @@ class EqualTerms(NamedTuple):
     often: Float
     left: Float
     right: Float
+    small: Small | None
 
-    def times(self, part: slice) -> Float:
-        """Return the factor for some rows of `[h, 1].T @ dz`."""
+    def times(self, part: slice, own: Float) -> Float:
+        """Return the factor for some rows of `[h, 1].T @ dz`, of which that is `own**2`."""
         alike = np.minimum.outer(self.left[part], self.right)
+        if self.small is not None:
+            np.maximum(alike, self.small.share(part, np.sqrt(own / self.roundings)), out=alike)
         alike *= self.terms
         alike += self.often
         more: Float = np.asarray(of_alike_terms(self.terms, alike))
@@ -170,11 +172,38 @@ class EqualTerms(NamedTuple):
         return more
 
 
+class Small(NamedTuple):
+    """Terms of near-duplicate rows that are small enough to lose alike what a partial sum drops.
+
+    `left`, (M, fan_in + 1), and `right`, (M, fan_out): factors of some of the terms; `near`: the
+    share of pairs of rows that are near-duplicates, `apart` of each other.
+    """
+
+    left: Real
+    right: Real
+    near: float
+    apart: float
+
+    def share(self, part: slice, partial: Float) -> Float:
+        """Return the share of pairs of terms that lose alike; `partial`: LAMBDA u P of each sum."""
+        digit = partial * (2 / LAMBDA)
+        total = np.zeros(digit.shape)
+        for left, right in zip(self.left[:, part], self.right, strict=True):
+            size = np.abs(np.multiply.outer(left, right))
+            size /= digit
+            size[~(size * self.apart < NEARLY)] = 0.0
+            total += lost(size)
+        total *= total  # of pairs
+        total *= self.near / len(self.right) ** 2
+        return total
+
+
 def equal_terms(
-    sums: Sums, h: Operand, dz: Operand, carried: Gathered, db: Float
+    sums: Sums, batch: Batch, h: Operand, dz: Operand, carried: Gathered, db: Float
 ) -> EqualTerms | None:
     """Return how equal the terms of these sums are, or None; `db` is multiplied as dz is."""
-    if sums.weights is None and not sums.crowded:
+    near, small = near_terms(sums, dz, carried, db), small_terms(sums, batch, h, dz)
+    if sums.weights is None and near is None and small is None:
         return None
     count, width = dz.entries.shape
     often, left, right = np.zeros(width), np.zeros(len(carried.columns)), np.zeros(width)
@@ -183,19 +212,31 @@ def equal_terms(
         total = np.add.reduce(square)
         share = sums.weights @ square / np.where(total > 0, total, np.inf)
         often = np.maximum(share - 1, 0.0)
-    crowd = None
-    if sums.crowded:
-        bias = carried.terms(slice(-1, None))[0] + sums.of_sum * np.square(db)
-        size = np.sqrt(bias / sums.times) / sums.arithmetic.unit
-        crowd = crowding(dz.entries, 2 * size * sums.arithmetic.roundoff)
-    if crowd is not None:
-        left[:], right = 1.0, crowd.alike
-        if crowd.slack < 1:
-            close = crowding(h.entries, crowd.slack * np.sqrt(carried.columns[:-1] / count))
-            left[:-1] = 0.0 if close is None else close.alike
-    if sums.weights is None and crowd is None:
+    if near is not None:
+        left[:], right = 1.0, near.share
+        if near.slack < 1:
+            close = near_duplicates(h.entries, near.slack * np.sqrt(carried.columns[:-1] / count))
+            left[:-1] = 0.0 if close is None else close.share
+    return EqualTerms(count, sums.times, often, left, right, small)
+
+
+def small_terms(sums: Sums, batch: Batch, h: Operand, dz: Operand) -> Small | None:
+    """Return some terms of `[h, 1].T @ dz`, if there are near-duplicates among the rows."""
+    found = batch.near_duplicates(sums.arithmetic.roundoff) if sums.samples > SHORT else None
+    if found is None:
         return None
-    return EqualTerms(count, sums.times, often, left, right)
+    rows = sampled(sums.samples, FEW)
+    left = np.hstack([h.entries[rows], np.ones((len(dz.entries[rows]), 1))])
+    return Small(left, dz.entries[rows], *found)
+
+
+def near_terms(sums: Sums, dz: Operand, carried: Gathered, db: Float) -> NearDuplicates | None:
+    """Return the near-duplicates among the terms of `db`, which are the factors of those of dw."""
+    if sums.samples <= SHORT:
+        return None
+    bias = carried.terms(slice(-1, None))[0] + sums.of_sum * np.square(db)
+    size = np.sqrt(bias / sums.times) / sums.arithmetic.unit  # P
+    return near_duplicates(dz.entries, 2 * size * sums.arithmetic.roundoff)
 
 
 def projection_allowance(shared: float, independent: float, norm: float) -> float:

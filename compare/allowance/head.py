@@ -12,6 +12,7 @@ from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
 from compare.allowance.operands import Float, Real
 from compare.allowance.softmax import (
+    half_digit,
     moved_logits,
     probability_allowance,
     sample_loss_allowance,
@@ -61,16 +62,17 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     most = np.maximum.reduce(p)  # (N,)
     moved = moved_logits(shifted, z_allowance, unit)
     largest = np.maximum.reduce(moved)  # (N,)
-    p_allowance = probability_allowance(p, most, moved, largest, unit)
+    rounded = half_digit(np.maximum.reduce(logits), most, arithmetic.roundoff)  # (N,)
+    p_allowance = probability_allowance(p, most, moved, largest, rounded, unit)
     sizes = np.maximum.reduce(np.abs(logits))  # (N,)
     weights = row_weights(batch.often, logits, float(sizes.max()), arithmetic.roundoff)
     error = p - batch.y
     np.abs(error, out=error)
-    terms = sample_loss_allowance(error, moved, largest, sizes, unit)  # (N,)
+    slack = target_slack(batch, unit)
+    terms = sample_loss_allowance(error, moved, largest, sizes, unit, slack is not None)  # (N,)
     error *= 2 * unit
     dlogits = np.add(p_allowance, error, out=error)
     losses = -np.einsum("kn,kn->n", batch.y, shifted) - np.log(most)  # (N,)
-    slack = target_slack(batch, unit)
     if slack is not None:
         terms += losses * slack
         dlogits += p * slack

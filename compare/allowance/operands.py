@@ -39,7 +39,8 @@ class Picked:
     """Many rows of an operand, and a few of them.
 
     `many`: which rows, (M,); `inverses`: of their norms, (M, 1), in their format; `few`: which of
-    them; `sizes`: their sums of squares, (8, 1); `left`: the few rows in blocks of units.
+    them; `sizes`: their sums of squares, (8, 1); `left`: the few rows in blocks of units; `rows`:
+    the few rows, each brought to norm 1, (8, n).
     """
 
     many: Where
@@ -47,6 +48,7 @@ class Picked:
     few: slice | Where
     sizes: Float
     left: Blocked
+    rows: Real
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,10 @@ class Operand:
         many = some[sampled(len(some), MANY)]
         few, sizes = sampled(len(many), FEW), self.rows[many, None]
         inverses = np.minimum(1 / np.sqrt(sizes), np.finfo(self.entries.dtype).max)
-        left = np.ascontiguousarray(self.entries[many[few]].T)
-        return Picked(many, inverses.astype(self.entries.dtype), few, sizes[few], Blocked.of(left))
+        inverses = inverses.astype(self.entries.dtype)
+        rows = self.entries[many[few]]
+        left = Blocked.of(np.ascontiguousarray(rows.T))
+        return Picked(many, inverses, few, sizes[few], left, rows * inverses[few])
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,11 @@ class Right:
         if self.untransposed is not None:
             return self.untransposed.squares.T
         return np.square(self.entries, dtype=np.float64)
+
+    @property
+    def absolute(self) -> Real:
+        """The absolute values of all entries, (n, H)."""
+        return np.abs(self.entries)
 
     @property
     def often(self) -> Float | None:

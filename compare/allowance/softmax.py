@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.arithmetic import LAMBDA
 from compare.allowance.batch import Batch
 
 Float = NDArray[np.float64]
@@ -16,6 +17,10 @@ SMALL = 0.1
 """Allowances of logits below this keep the exponent of `probability_allowance` below 0.3."""
 LARGEST_EXPONENT = 700.0
 """exp of this is still finite."""
+NEXT_POWER = 1 + 2.0**-10
+"""A number this close below a power of two may be rounded as one above it."""
+ROUNDS_TO_ONE = 2.0
+"""A probability that misses 1 by less than so many roundoffs may be computed as 1."""
 
 
 def softmax_columns(logits: Float) -> tuple[Float, Float]:
@@ -32,10 +37,19 @@ def softmax_rows(logits: Float) -> tuple[Float, Float]:
     return p.T, shifted.T
 
 
-def softmax_allowance(p: Float, shifted: Float, z_allowance: Float, unit: float) -> Float:
+def softmax_allowance(p: Float, logits: Float, z_allowance: Float, unit: float) -> Float:
     """Return A(p), (N, K), for `p = softmax(z)` with |dz| <= A(z); see `probability_allowance`."""
-    moved, most = moved_logits(shifted.T, z_allowance.T, unit), np.maximum.reduce(p.T)
-    return probability_allowance(p.T, most, moved, np.maximum.reduce(moved), unit).T
+    most, largest_logit = np.maximum.reduce(p.T), np.maximum.reduce(logits.T)
+    moved = moved_logits(logits.T - largest_logit, z_allowance.T, unit)
+    rounded = half_digit(largest_logit, most, unit / LAMBDA)
+    return probability_allowance(p.T, most, moved, np.maximum.reduce(moved), rounded, unit).T
+
+
+def half_digit(largest_logit: Float, most: Float, roundoff: float) -> Float:
+    """Return half the last digit of `log sum_k exp z_k`, (N,), from the largest z and p."""
+    size = np.abs(largest_logit - np.log(most)) * NEXT_POWER
+    _, exponent = np.frexp(size)
+    return np.where(size > 0, np.ldexp(roundoff, exponent - 1), 0.0)
 
 
 def moved_logits(shifted: Float, z_allowance: Float, unit: float) -> Float:
@@ -50,22 +64,26 @@ def moved_logits(shifted: Float, z_allowance: Float, unit: float) -> Float:
 
 
 def probability_allowance(
-    p: Float, most: Float, moved: Float, largest: Float, unit: float
+    p: Float, most: Float, moved: Float, largest: Float, rounded: Float, unit: float
 ) -> Float:
-    """Return A(p), (K, N), from B, (K, N), and the largest p and B of each sample, (N,).
+    """Return A(p), (K, N), from B, (K, N), the largest p and B of each sample, (N,).
 
         log p_k moves by at most   (1 - p_k) B_k + sum_{j!=k} p_j B_j + max_j B_j**2 / 2
         and by rounding            unit (1 + sqrt(1 + K)), but no more than 6 (1 - max p)
+        and                        3/2 of the last digit of log sum exp z: 3 times `rounded`
 
     The square is Hoeffding's bound on what the first order leaves out, and `expm1`, clipped to 1,
     takes the result from log p to p, so saturated rows and allowances of order 1 are covered. The
     second line is the sum of the exponentials and the division: where the largest of them is all
-    there is, 1 + 0 and 1 / 1 do not round at all.
+    there is, 1 + 0 and 1 / 1 do not round at all. The third is for `exp(z - lse)`, which is how a
+    derivative of log-sum-exp is computed: its rounding multiplies all p of a sample alike. Twice
+    that, since honest rounding takes half of an allowance, and half more since samples add up.
     """
     carried = p * moved
     row = np.add.reduce(carried)
     row += largest * largest / 2
     row += rounding_of_quotient(p, most, unit)
+    row += 3 * rounded
     carried *= -2
     carried += moved
     slack: Float = np.add(carried, row, out=carried)
@@ -78,7 +96,11 @@ def probability_allowance(
 
 
 def rounding_of_quotient(p: Float, most: Float, unit: float) -> Float | float:
-    """Return what the sum of the exponentials and the division by it round, relative to p, (N,)."""
+    """Return what the sum of the exponentials and the division by it round, relative to p, (N,).
+
+    Where p rounds to 1, all that 1 - p is worth is lost, and always in the same direction: errors
+    of M such samples add up like M, not like sqrt(M), so each is allowed sqrt(M) / 2 of them.
+    """
     usual = float(unit * (1 + np.sqrt(1 + len(p))))
     if not np.maximum.reduce(most, initial=0.0) > 1 - usual / 3:
         return usual
@@ -86,7 +108,10 @@ def rounding_of_quotient(p: Float, most: Float, unit: float) -> Float | float:
     found = np.full(p.shape[1], usual)
     here = p[:, saturated]
     here[np.argmax(here, axis=0), np.arange(len(saturated))] = 0.0
-    found[saturated] = np.minimum(6 * np.add.reduce(here), usual)  # 1 - max p, exactly
+    missing = np.add.reduce(here)  # 1 - max p, exactly
+    to_one = missing < ROUNDS_TO_ONE * unit / LAMBDA
+    bias = 3 * missing * to_one * np.sqrt(np.count_nonzero(to_one))
+    found[saturated] = np.maximum(np.minimum(6 * missing, usual), bias)
     return found
 
 
@@ -94,27 +119,30 @@ def target_slack(batch: Batch, unit: float) -> Float | None:
     """Return by how much the targets may miss a sum of 1, (N,), or None if they are one-hot.
 
     Both `p - y` and `p sum_j y_j - y` are right for rows that sum to 1, but soft rows do so only up
-    to the last digits, and whoever adds them up rounds.
+    to the last digits, and whoever adds them up rounds. Targets that are smoothed alike miss alike:
+    m of them err like m, not like sqrt(m), so each is allowed sqrt(m) of its errors.
     """
     if batch.soft is None:
         return None
-    soft, missed = batch.soft
+    soft, missed, often = batch.soft
     slack: Float = missed + np.minimum(6 * np.abs(soft), unit * np.sqrt(1 + len(batch.y)))
+    slack *= np.sqrt(often)
     return slack
 
 
 def sample_loss_allowance(
-    error: Float, moved: Float, largest: Float, largest_logit: Float, unit: float
+    error: Float, moved: Float, largest: Float, largest_logit: Float, unit: float, soft: bool
 ) -> Float:
     """Return A(loss_n), (N,), for `loss_n = log sum_k exp z_k - sum_k y_k z_k`.
 
         sum_k |p_k - y_k| B_k + max_j B_j**2 / 2 + unit (2 + max|z|)        error = |p - y|, (K, N)
 
-    B as in `probability_allowance`. Whoever writes `logsumexp(z) - z_y` rounds at the size of z.
+    B as in `probability_allowance`. Whoever writes `logsumexp(z) - z_y` rounds at the size of z,
+    and with soft targets K times, in the sum of the `y_k z_k`: then it is `sqrt(1 + K) max|z|`.
     """
     total: Float = np.einsum("kn,kn->n", error, moved)
     total += largest * largest / 2
-    total += unit * largest_logit
+    total += unit * largest_logit * (np.sqrt(1 + len(error)) if soft else 1.0)
     total += 2 * unit
     return total
 

@@ -41,7 +41,7 @@ def additions(count: int) -> float:
 
 def over_batch(count: int) -> float:
     """Return the same for a sum over samples: if they are few, they may all be alike."""
-    return additions(count) + (of_alike_terms(count, count) if count <= SHORT else 0)
+    return additions(count) + (of_alike_terms(count, count) / 2 if count <= SHORT else 0)
 
 
 @overload
@@ -52,11 +52,12 @@ def of_alike_terms(count: int, alike: Float | float) -> Float | float:
     """Return as how many roundings `count` terms count beyond their additions.
 
     `alike`: how many terms are equal to each of them, on average. `s + t` rounds by what t has
-    below the last digit of s, the same at every addition until s doubles: equal terms err alike, by
-    up to `u P` each and all in one direction, so m of them count m**2 and `count` in groups of m
-    count `count * m`. A quarter of that, because honest comparisons use half of the allowance.
+    below the last digit of s, the same at every addition until s doubles. So m equal terms err by
+    up to `m u s` in one direction, and a group that comes last meets an s of `sqrt(3) P`. Within
+    half of an allowance of `LAMBDA u sqrt(c) m P` that is for `c = 12 / LAMBDA**2`, about a half;
+    where all terms are equal, s is T / 2 on average, and half of that c is enough.
     """
-    return count * alike / 4
+    return count * alike / 2
 
 
 @overload

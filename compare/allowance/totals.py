@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import Arithmetic
-from compare.allowance.crowds import crowding
+from compare.allowance.near_duplicates import near_duplicates
 from compare.allowance.sums import SHORT, of_alike_terms, over_batch, own_square
 
 Float = NDArray[np.float64]
@@ -52,5 +52,5 @@ def roundings(columns: Float, sizes: Float, arithmetic: Arithmetic) -> Float | f
     """Return as how many independent roundings the sum of each column counts; `sizes`: its T."""
     count = len(columns)
     times = over_batch(count)
-    crowd = None if count <= SHORT else crowding(columns, arithmetic.roundoff * sizes)
-    return times if crowd is None else times + of_alike_terms(count, count * crowd.alike)
+    near = None if count <= SHORT else near_duplicates(columns, arithmetic.roundoff * sizes)
+    return times if near is None else times + of_alike_terms(count, count * near.share)

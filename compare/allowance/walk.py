@@ -97,7 +97,7 @@ class Pass(Generic[S]):
         gradients = self.form.taken(gradients)
         scale = scale_of(self.values["dlogits"])
         operand = self.form.read(self._scaled("dlogits", scale))
-        sums = batch_sums(self.arithmetic, operand, forward.head.weights)
+        sums = batch_sums(self.arithmetic, len(self.batch.x), forward.head.weights)
         dh: dict[int, S] = {}
         dz = {len(layers): self._dlogits(forward, scale)}
         found: dict[str, Float] = {}
@@ -113,7 +113,7 @@ class Pass(Generic[S]):
             carried = dz[i].gathered(
                 layer.h, layer.h_spread, operand, sums.weights, sums.of_terms, bias
             )
-            made = gradient_allowances(sums, layer.h, operand, carried, dw, db, scale)
+            made = gradient_allowances(sums, self.batch, layer.h, operand, carried, dw, db, scale)
             found |= {f"w{i}": made.w, f"b{i}": made.b}
             projections |= {f"w{i}": made.w_projection, f"b{i}": made.b_projection}
             if i > 1:
@@ -181,7 +181,8 @@ class Pass(Generic[S]):
         unit_square = self.arithmetic.unit**2
         of_terms, of_sum = worst_factors(additions(terms), unit_square)
         if self.measure and len(right.entries) >= INNER:
-            return usual(left, right, value, constant) * unit_square, 0.0, of_sum
+            measured = usual(left, right, value, constant, self.arithmetic.roundoff)
+            return measured * unit_square, 0.0, of_sum
         return right.columns * of_terms, of_sum, of_sum
 
     def _head(self, layers: list[Layer[S]]) -> ForwardAllowances:

@@ -20,8 +20,8 @@ VALUES: dict[str, Function] = {
 
 def softmax(z: Pair) -> Pair:
     """Return p = softmax(z) of every row, (N, K); what underflows in the dtype is 0."""
-    p, shifted = softmax_rows(z.value)
-    allowance = softmax_allowance(p, shifted, z.allowance, z.arithmetic.unit)
+    p, _ = softmax_rows(z.value)
+    allowance = softmax_allowance(p, z.value, z.allowance, z.arithmetic.unit)
     return z.made(p.astype(z.dtype), allowance + z.arithmetic.tiny)
 
 

@@ -1,0 +1,221 @@
+"""Right gradients that round together: for each rule of the allowances one that needs it.
+
+Every test holds a right answer against torch and asks for half of the allowance, or all of it where
+the terms of a sum were sorted on purpose. Each fails if the rule it names is taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.allowance import Arithmetic
+from compare.allowance.alike import row_identities
+from compare.checks.same_point import SamePoint
+from tests.allowed import DTYPES
+from torch_reference import Reference
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+Product = Callable[[Array, Array], Array]
+
+
+def worst(
+    drawn: tuple[Arrays, Array, Array], answer: tuple[float, Arrays], activation: str = "relu"
+) -> float:
+    """The largest ratio to an allowance of a loss, its gradients and their projections."""
+    parameters, x, targets = drawn
+    sizes = (x.shape[1], *(len(b) for name, b in parameters.items() if name[0] == "b"))
+    reference = Reference(sizes, activation=activation, dtype=str(x.dtype))
+    check = SamePoint(reference, Arithmetic.of(x.dtype), activation, "mean")
+    examined = check(parameters, x, targets, *answer, row_identities(x))
+    return max(one.worst.ratio for one in examined.comparisons.values())
+
+
+def in_format(drawn: tuple[Arrays, Array, Array], dtype: str) -> tuple[Arrays, Array, Array]:
+    parameters, x, targets = drawn
+    return (
+        {n: w.astype(dtype) for n, w in parameters.items()},
+        x.astype(dtype),
+        targets.astype(dtype),
+    )
+
+
+def in_next_precision(
+    drawn: tuple[Arrays, Array, Array], activation: str = "relu"
+) -> tuple[float, Arrays]:
+    """The exact gradient, rounded once."""
+    parameters, x, targets = drawn
+    wide: Any = np.longdouble if x.dtype == np.float64 else np.float64
+    loss, found = manual_mlp.loss_and_gradients(
+        {n: w.astype(wide) for n, w in parameters.items()}, x.astype(wide), targets.astype(wide),
+        activation=activation,
+    )  # fmt: skip
+    return float(loss), {n: g.astype(x.dtype) for n, g in found.items()}
+
+
+def one_layer(
+    drawn: tuple[Arrays, Array, Array], product: Product = np.matmul
+) -> tuple[float, Arrays]:
+    """Softmax regression with a product of one's own."""
+    parameters, x, targets = drawn
+    z = product(x, parameters["w1"]) + parameters["b1"]
+    shifted = z - z.max(axis=1, keepdims=True)
+    sums = np.exp(shifted).sum(axis=1, keepdims=True)
+    loss = (np.log(sums[:, 0]) - (targets * shifted).sum(axis=1)).mean()
+    dlogits = (np.exp(shifted) / sums - targets) / x.dtype.type(len(x))
+    return float(loss), {"w1": x.T @ dlogits, "b1": dlogits.sum(axis=0)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [2, 64])
+def test_equal_terms_of_sums_over_units_err_alike(dtype: str, rows: int) -> None:
+    for seed in (6, 8, 15):
+        generator = np.random.default_rng(seed)
+        x = generator.random((rows, 784)) < 0.35  # binary pixels
+        w = np.full((784, 10), 0.05) * (1 + 0.3 * generator.normal(size=10))  # constant per class
+        parameters = {"w1": w, "b1": 0.1 * generator.normal(size=10)}
+        targets = np.eye(10)[generator.integers(0, 10, rows)]
+        drawn = in_format((parameters, x, targets), dtype)
+        assert worst(drawn, in_next_precision(drawn)) <= 0.5
+        assert worst(drawn, manual_mlp.loss_and_gradients(*drawn)) <= 0.5
+
+
+def interleaved(seed: int, dtype: str, count: int = 4096) -> tuple[Arrays, Array, Array]:
+    """Features in pairs of opposite effect: every other term of a sum has the other sign."""
+    generator = np.random.default_rng(seed)
+    sign = np.where(np.arange(count) % 2 == 0, 1, -1)
+    x = 1 + 0.05 * generator.normal(size=(30, count))
+    w = sign[:, None] * (1 + 0.05 * generator.normal(size=(count, 3))) / np.sqrt(count)
+    parameters = {"w1": w, "b1": 0.1 * generator.normal(size=3)}
+    targets = np.eye(3)[generator.integers(0, 3, 30)]
+    return in_format((parameters, x, targets), dtype)
+
+
+def in_lanes(x: Array, w: Array) -> Array:
+    """Every eighth term to one of eight sums, as vector instructions add them up."""
+    terms = x[:, :, None] * w[None]  # (N, F, K)
+    lanes = [np.cumsum(terms[:, lane::8], axis=1)[:, -1] for lane in range(8)]
+    return np.asarray(sum(lanes[1:], lanes[0]))
+
+
+def sorted_by_value(x: Array, w: Array) -> Array:
+    terms = np.sort(x[:, :, None] * w[None], axis=1)
+    return np.asarray(np.cumsum(terms, axis=1)[:, -1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("product", "most"), [(in_lanes, 0.5), (sorted_by_value, 1.0)])
+def test_sums_over_units_may_be_added_in_any_order(
+    dtype: str, product: Product, most: float
+) -> None:
+    for seed in range(3):
+        drawn = interleaved(seed, dtype)
+        assert worst(drawn, one_layer(drawn, product)) <= most
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_probabilities_may_be_exp_of_logits_minus_their_log_sum_exp(dtype: str) -> None:
+    for seed in range(5):
+        generator = np.random.default_rng(seed)
+        x = generator.integers(0, 256, (16, 100)) * (generator.random((16, 100)) < 0.2)
+        parameters = {"w1": generator.normal(size=(100, 10)) * 0.3, "b1": np.zeros(10)}
+        likely = np.where(
+            generator.random(16) < 0.9,
+            (x @ parameters["w1"]).argmax(axis=1),
+            generator.integers(0, 10, 16),
+        )
+        drawn = in_format((parameters, x, np.eye(10)[likely]), dtype)
+        z = drawn[1] @ drawn[0]["w1"] + drawn[0]["b1"]
+        most = z.max(axis=1, keepdims=True)
+        lse = most + np.log(np.exp(z - most).sum(axis=1, keepdims=True))
+        dlogits = (np.exp(z - lse) - drawn[2]) / x.shape[0]
+        loss = float((lse[:, 0] - (drawn[2] * z).sum(axis=1)).mean())
+        answer = loss, {"w1": drawn[1].T @ dlogits, "b1": dlogits.sum(axis=0)}
+        assert worst(drawn, answer) <= 0.5
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 3])
+@pytest.mark.parametrize(("dtype", "gap"), [("float32", 17.0), ("float64", 37.0)])
+def test_what_probabilities_lose_that_round_to_1_adds_up(
+    dtype: str, gap: float, wrong: int
+) -> None:
+    # One logit is 0, so that log sum exp has no last digit to lose.
+    generator = np.random.default_rng(0)
+    count = 2000
+    x = np.abs(generator.normal(size=(count, 5))) + 0.5
+    x[:, 0] = 1 + 0.01 * generator.random(count)
+    parameters = {"w1": np.zeros((5, 2)), "b1": np.zeros(2)}
+    parameters["w1"][0, 1] = -gap
+    labels = np.zeros(count, int)
+    labels[:wrong] = 1
+    parameters, x, targets = in_format((parameters, x, np.eye(2)[labels]), dtype)
+    z = (x @ parameters["w1"])[:, 1].astype(np.longdouble)
+    p = np.exp(z) / (1 + np.exp(z))  # of class 1
+    d = np.where(labels == 1, p - 1, p)
+    dlogits = np.stack([-d, d], axis=1).astype(dtype) / x.dtype.type(count)
+    loss = float(np.mean(np.log1p(np.exp(z)) - z * labels))
+    answer = loss, {"w1": x.T @ dlogits, "b1": dlogits.sum(axis=0)}
+    assert worst((parameters, x, targets), answer) <= 0.5
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [("float32", 1000), ("float64", 5000)])
+def test_soft_targets_round_a_loss_once_for_every_class(dtype: str, classes: int) -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(20, 5))
+    w = generator.normal(size=(5, classes))
+    soft = generator.dirichlet(np.full(classes, 0.5), 20)
+    drawn = in_format(({"w1": w, "b1": np.full(classes, 1000.0)}, x, soft), dtype)
+    _, gradients = manual_mlp.loss_and_gradients(*drawn)
+    z = (drawn[1] @ drawn[0]["w1"] + drawn[0]["b1"]).T.copy()  # (K, N)
+    most = z.max(axis=0)
+    lse = most + np.log(np.exp(z - most).sum(axis=0))
+    loss = float((lse - np.cumsum(drawn[2].T * z, axis=0)[-1]).mean())
+    assert worst(drawn, (loss, gradients)) <= 0.5
+
+
+def test_targets_smoothed_alike_miss_a_sum_of_1_alike() -> None:
+    # At biases that fit the classes' frequencies the gradient is small, and what it misses is not.
+    generator = np.random.default_rng(0)
+    count, features, classes = 20000, 784, 10
+    x = generator.random((count, features)) * (generator.random((count, features)) < 0.2)
+    labels = np.where(generator.random(count) < 0.95, 0, generator.integers(0, classes, count))
+    targets = np.eye(classes)[labels] * 0.8 + 0.2 / classes
+    w = 0.01 * generator.normal(size=(features, classes))
+    parameters = {"w1": w, "b1": np.log(targets.mean(axis=0))}
+    z = x @ w + parameters["b1"]
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    dlogits = (p * np.cumsum(targets, axis=1)[:, -1:] - targets) / count  # of log p
+    loss = float(-(targets * np.log(p)).sum() / count)
+    answer = loss, {"w1": x.T @ dlogits, "b1": dlogits.sum(axis=0)}
+    assert worst((parameters, x, targets), answer) <= 0.5
+
+
+@pytest.mark.parametrize(("dtype", "jitter"), [("float64", 1e-10), ("float32", 1e-4)])
+def test_near_duplicate_rows_lose_alike_what_is_below_the_last_digit(
+    dtype: str, jitter: float
+) -> None:
+    for seed in range(3):
+        generator = np.random.default_rng(seed)
+        prototypes, which = (
+            generator.normal(size=(3, 40)) * 3,
+            np.sort(generator.integers(0, 3, 800)),
+        )
+        x = prototypes[which] * (1 + jitter * generator.normal(size=(800, 40)))
+        parameters = {
+            "w1": generator.normal(size=(40, 60)) * 0.1, "b1": generator.normal(size=60) * 0.1,
+            "w2": generator.normal(size=(60, 3)) * 0.2, "b2": generator.normal(size=3) * 0.1,
+        }  # fmt: skip
+        drawn = in_format((parameters, x, np.eye(3)[which]), dtype)
+        loss, gradients, values = manual_mlp.loss_and_gradients(
+            *drawn, activation="tanh", intermediates=True
+        )
+        for name, h, dz in (("1", drawn[1], values["dz1"]), ("2", values["h1"], values["dlogits"])):
+            gradients[f"w{name}"] = np.cumsum(h[:, :, None] * dz[:, None], axis=0)[-1]
+            gradients[f"b{name}"] = np.cumsum(dz, axis=0)[-1]
+        assert worst(drawn, (loss, gradients), "tanh") <= 0.5

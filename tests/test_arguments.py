@@ -71,7 +71,7 @@ POINTS: dict[str, tuple[dict[str, Any], str]] = {
     "bias in a row": ({"parameters": {"w1": W1, "b1": B1[None]}}, "b1 has shape (1, 2); (2,)"),
     "flat x": ({"x": X[0]}, "x: has shape (3,); (N, 3) is due"),
     "too few targets": ({"targets": Y[:3]}, "targets: has shape (3, 2); (4, 2)"),
-    "class 2 of 2": ({"targets": np.array([0, 1, 2, 0])}, "targets: class 2 is none of 0 to 1"),
+    "class 2 of 2": ({"targets": np.array([0, 1, 2, 0])}, "found 2; classes count from 0"),
     "masked x": ({"x": np.ma.masked_less(X, 2)}, "x: has masked entries"),
     "integers": ({"x": X.astype(int)}, "parameters and x are float64, int64"),
     "another format": ({"dtype": "float32"}, "dtype: is 'float32', but the given arrays have"),

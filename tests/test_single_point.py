@@ -74,7 +74,7 @@ def test_another_slope_exactly_at_zero_is_said_of_each_side(slope: float) -> Non
 
 @pytest.mark.parametrize(
     ("targets", "words"),
-    [([[1, 1], [0, 1]], "Row 0 of targets sums to 2"), (np.zeros((0, 2)), "x has no rows")],
+    [([[1, 1], [0, 1]], "row 0 of targets sums to 2"), (np.zeros((0, 2)), "x has no rows")],
 )
 def test_targets_that_are_no_probabilities_and_empty_batches_are_bad_input(
     targets: Any, words: str

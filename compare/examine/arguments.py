@@ -16,11 +16,10 @@ from compare.contracts.errors import BadInput
 from compare.contracts.experiment import DTYPES
 from compare.contracts.limits import shown
 from compare.contracts.records import depth
+from compare.contracts.targets import require_classes, require_probabilities
 from compare.points.probe import Probe
 
 Array = NDArray[Any]
-TARGETS_OFF = 1e-3
-"""By how much the rows of given targets may miss a sum of 1: what float32 makes of many classes."""
 
 
 def given_point(parameters: Any, x: Any, targets: Any, *, sum_to_one: bool = True) -> Probe | None:
@@ -104,22 +103,15 @@ def target_rows(
     """Return targets (N, K): one-hot rows of class numbers, or rows that sum to 1 as they are."""
     array = real_array("targets", targets)
     if array.ndim == 1 and array.dtype.kind in "iu" and classes > 1:
-        wrong = array[(array < 0) | (array >= classes)]
-        if wrong.size:
-            raise BadInput(f"targets: class {wrong[0]} is none of 0 to {classes - 1}")
+        require_classes("targets: ", array, classes)
         array = np.eye(classes, dtype=dtype)[array]
     if array.shape != (count, classes):
         raise BadInput(
             f"targets: has shape {array.shape}; ({count}, {classes}), or {count} whole class "
             "numbers, is due"
         )
-    sums = array.sum(axis=-1, dtype=np.float64)
-    row = int(np.abs(sums - 1).argmax())
-    if sum_to_one and abs(sums[row] - 1) > TARGETS_OFF:
-        raise BadInput(
-            f"Row {row} of targets sums to {sums[row]:.6g}; every row must sum to 1 (one-hot, or "
-            "soft probabilities)."
-        )
+    if sum_to_one:
+        require_probabilities("targets: ", array)
     if array.dtype != dtype:
         raise BadInput(f"targets are {array.dtype}, parameters and x {dtype}; give all as one.")
     return array

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import DTYPES
+from compare.contracts.targets import require_classes, require_probabilities
 from compare.examine.dump.dump_format import RawStep, RunFile
 
 Array = NDArray[Any]
@@ -123,15 +124,16 @@ class Reader:
         targets = self.get("targets")
         rows = len(targets) if targets.ndim else 0
         if targets.dtype.kind in "iu" and targets.ndim == 1:
-            if rows and not (0 <= targets.min() and targets.max() < classes):
-                raise BadInput(f"{self.where}: a class in targets is not among 0 to {classes - 1}")
+            require_classes(f"{self.where}: ", targets, classes)
             targets = np.eye(classes)[targets]
         else:
             targets = self.exact("targets")
         if rows == 0:
             raise BadInput(f"{self.where}: targets is empty; one row for each sample is due")
         x = self.shaped("x", self.exact("x"), (rows, inputs))
-        return x, self.shaped("targets", targets, (rows, classes)).astype(self.dtype)
+        targets = self.shaped("targets", targets, (rows, classes))
+        require_probabilities(f"{self.where}: ", targets)
+        return x, targets.astype(self.dtype)
 
     def loss(self) -> float:
         """Return the loss, one number."""

@@ -37,13 +37,11 @@ def necessary(problem: Problem) -> dict[str, Call]:
     parameters, x, targets = problem.parameters, problem.x, problem.targets
     rows = len(x) // 8
     validation = parameters, x[:rows].copy(), targets[:rows].copy()
-    workspace, reference = manual_mlp.Workspace(), reference_of(problem)
+    reference = reference_of(problem)
     return {
-        "manual gradient": partial(
-            manual_mlp.loss_and_gradients, parameters, x, targets, workspace=workspace
-        ),
+        "manual gradient": partial(manual_mlp.loss_and_gradients, parameters, x, targets),
         "reference gradient": partial(reference.loss_and_gradients, parameters, x, targets),
-        "manual validation": partial(manual_mlp.evaluate, *validation, workspace=workspace),
+        "manual validation": partial(manual_mlp.evaluate, *validation),
         "reference validation": partial(reference.evaluate, *validation),
     }
 

@@ -6,7 +6,9 @@ Read it in this order; each file is one idea and needs only those before it:
     activations.py   relu and its siblings: value and derivative
     layer.py         compute_layer: z = x @ w + b, and what flows back through it
     loss.py          softmax, cross-entropy, and why the gradient is (p - y) / N
-    network.py       layers in a row: forward, backward, loss_and_gradients
+    network.py       layers in a row: forward, backward
+    rows.py          blocks of rows, whose gradients add up
+    objective.py     the network as a function: loss_and_gradients, evaluate
     declared.py      the same network with any of these:
       rectifiers.py, smooth.py, functions.py     activations
       losses.py, outputs.py, criterion.py        what stands above the logits
@@ -22,7 +24,6 @@ from manual_mlp.criterion import Criterion
 from manual_mlp.initialise import INITIALISERS, initial_parameters, initial_velocity
 from manual_mlp.layer import compute_layer
 from manual_mlp.loss import average_ce, cross_entropy, grad_ce, softmax
-from manual_mlp.memory import Workspace
 from manual_mlp.network import backward, forward
 from manual_mlp.objective import evaluate, loss_and_gradients
 from manual_mlp.optimise import OPTIMISERS, buffer_step, velocity_step
@@ -38,7 +39,6 @@ __all__ = [
     "Evaluation",
     "Penalty",
     "Record",
-    "Workspace",
     "average_ce",
     "backward",
     "buffer_step",

@@ -36,7 +36,7 @@ def elu(alpha: float) -> Function:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "relu": Function(activations.relu, lambda z, h: activations.relu_derivative(h)),
+    "relu": Function(activations.relu, activations.relu_derivative),
     "leaky_relu": leaky_relu(0.01),
     "elu": elu(1.0),
     "selu": Function(rectifiers.selu, lambda z, h: rectifiers.selu_derivative(z)),
@@ -46,9 +46,9 @@ FUNCTIONS: dict[str, Function] = {
     "gelu_tanh": Function(smooth.gelu_tanh, lambda z, h: smooth.gelu_tanh_derivative(z)),
     "relu6": Function(rectifiers.relu6, lambda z, h: rectifiers.relu6_derivative(z)),
     "hardtanh": Function(rectifiers.hardtanh, lambda z, h: rectifiers.hardtanh_derivative(z)),
-    "tanh": Function(np.tanh, lambda z, h: activations.tanh_derivative(h)),
-    "sigmoid": Function(activations.sigmoid, lambda z, h: activations.sigmoid_derivative(h)),
-    "identity": Function(np.positive, lambda z, h: np.ones_like(h)),
+    "tanh": Function(np.tanh, activations.tanh_derivative),
+    "sigmoid": Function(activations.sigmoid, activations.sigmoid_derivative),
+    "identity": Function(np.positive, activations.identity_derivative),
 }
 WITH_NUMBER: dict[str, Callable[[float], Function]] = {"leaky_relu": leaky_relu, "elu": elu}
 

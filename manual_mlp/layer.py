@@ -5,8 +5,8 @@ import numpy as np
 from manual_mlp.arrays import Array
 
 
-def compute_layer(x: Array, w: Array, b: Array, *, out: Array | None = None) -> Array:
-    """Affine map of every row of x, into `out` if it is given.
+def compute_layer(x: Array, w: Array, b: Array) -> Array:
+    """Affine map of every row of x.
 
         z = x @ w + b        z_nj = sum_i x_ni w_ij + b_j
         (N, fan_in) @ (fan_in, fan_out) + (fan_out,) -> (N, fan_out), in the dtype of the operands
@@ -18,8 +18,8 @@ def compute_layer(x: Array, w: Array, b: Array, *, out: Array | None = None) -> 
     """
     if b.shape not in (w.shape[1:], (1, *w.shape[1:])):
         raise ValueError(f"a bias for w {w.shape} has shape {w.shape[1:]}, got {b.shape}")
-    z = np.matmul(x, w, out=out)  # (N, fan_out)
-    return np.add(z, b, out=out)
+    z: Array = x @ w + b  # (N, fan_out)
+    return z
 
 
 def layer_gradients(x: Array, dz: Array) -> tuple[Array, Array]:
@@ -40,11 +40,12 @@ def layer_gradients(x: Array, dz: Array) -> tuple[Array, Array]:
     return x.T @ dz, np.ones(len(dz), dz.dtype) @ dz
 
 
-def input_gradient(dz: Array, w: Array, *, out: Array | None = None) -> Array:
+def input_gradient(dz: Array, w: Array) -> Array:
     """What the layer z = x @ w + b passes back to its input, given dz = dL/dz.
 
     x_ni reaches every z_nj through w_ij:
 
         dx_ni = sum_j dz_nj w_ij        dx = dz @ w.T        (N, fan_in)
     """
-    return np.matmul(dz, w.T, out=out)
+    dx: Array = dz @ w.T  # (N, fan_in)
+    return dx

@@ -27,28 +27,29 @@ class Exponentials(NamedTuple):
     total: Array
 
 
-def exponentials(x: Array, *, shifted: Array | None = None, e: Array | None = None) -> Exponentials:
-    """The `Exponentials` of every row of x, into `shifted` (which may be x) and `e` if given."""
-    shifted = np.subtract(x, x.max(axis=1, keepdims=True), out=shifted)
-    e = np.exp(shifted, out=e)
+def exponentials(x: Array) -> Exponentials:
+    """The `Exponentials` of every row of x."""
+    shifted = x - x.max(axis=1, keepdims=True)
+    e = np.exp(shifted)
     return Exponentials(shifted, e, e.sum(axis=1, keepdims=True))
 
 
-def softmax(x: Array, *, shared: Exponentials | None = None, out: Array | None = None) -> Array:
-    """Softmax of every row, into `out` if it is given.
+def softmax(x: Array) -> Array:
+    """Softmax of every row.
 
         p_nk = exp(x_nk) / sum_j exp(x_nj)        (N, K) -> (N, K), the same dtype
 
     The maximum of the row is subtracted first. That multiplies numerator and denominator by the
     same exp(-max), so it changes nothing but the largest exponent, which becomes 0: no overflow,
-    and a denominator of at least 1. `shared` are the `exponentials` of x, where they are known.
+    and a denominator of at least 1.
 
     The report wrote the same, with its own row maxima, and computed the exponentials twice.
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, equations 6.29 and 6.33.
     """
-    _, e, total = shared or exponentials(x)
-    return np.divide(e, total, out=out)
+    _, e, total = exponentials(x)
+    p: Array = e / total  # (N, K)
+    return p
 
 
 def average_ce(target: Array, prediction: Array) -> float:
@@ -74,68 +75,70 @@ def average_ce(target: Array, prediction: Array) -> float:
     return 0.0 - float(np.sum(target * log_p)) / len(target)  # 0.0 - 0.0 is 0.0, -(0.0) is -0.0
 
 
-def cross_entropy(
-    logits: Array,
-    targets: Array,
-    *,
-    reduction: str = "mean",
-    shared: Exponentials | None = None,
-) -> float:
-    """Cross-entropy of the softmax of the logits, without going through probabilities.
+def cross_entropy_of_rows(logits: Array, targets: Array) -> tuple[float, Array]:
+    """Cross-entropy of the softmax of the logits, summed over the rows, and the softmax p.
 
     Put p = softmax(x) into L = -sum_n sum_k y_nk log p_nk. The logarithm undoes the exponential,
 
-        log p_nk = shifted_nk - lse_n        lse_n = log sum_j exp(shifted_nj) >= 0
+        log p_nk = shifted_nk - lse_n        shifted_nk = x_nk - max_j x_nj <= 0
+                                             lse_n = log sum_j exp(shifted_nj) >= 0
 
     and because the rows of y sum to 1,
 
-        L = (1/N) (sum_n lse_n - sum_n sum_k y_nk shifted_nk)        ("sum": without 1/N)
+        L = sum_n lse_n - sum_n sum_k y_nk shifted_nk
 
     Both sums are of one sign, so nothing cancels; a probability that underflows to 0 still has
-    its finite logarithm, and nothing overflows. Both arguments are (N, K); `shared` are the
-    `exponentials` of the logits, where they are known. Raises `ValueError` unless the shapes are
-    equal.
+    its finite logarithm, and nothing overflows. The exponentials serve p too. Both arguments are
+    (N, K); raises `ValueError` unless the shapes are equal.
 
     Source: the log-sum-exp form of Blanchard, Higham & Higham 2021, IMA J. Numer. Anal. 41.
     """
     require_same_shape(logits=logits, targets=targets)
-    shifted, _, total = shared or exponentials(logits)
-    lse = np.log(total)  # (N, 1)
-    return float(lse.sum() - np.vdot(targets, shifted)) / divisor(reduction, len(logits))
+    shifted, e, total = exponentials(logits)
+    return float(np.log(total).sum() - np.vdot(targets, shifted)), e / total
 
 
-def grad_ce(
-    target: Array,
-    logits: Array,
-    *,
-    reduction: str = "mean",
-    p: Array | None = None,
-    out: Array | None = None,
-) -> Array:
-    """Gradient of the cross-entropy at the logits, dlogits = dL/dlogits, into `out` if given.
+def cross_entropy_gradient(p: Array, targets: Array) -> Array:
+    """Gradient of the summed cross-entropy at the logits, dlogits = p - y with p = softmax(logits).
 
     L reaches x_nk through every probability of row n, not through p_nk alone:
 
-        dL/dp_nj    = -y_nj / p_nj / N
+        dL/dp_nj    = -y_nj / p_nj
         dp_nj/dx_nk = p_nj ([j = k] - p_nk)        the full Jacobian, not its diagonal p (1 - p)
-        dL/dx_nk    = sum_j dL/dp_nj dp_nj/dx_nk = (-y_nk + p_nk sum_j y_nj) / N
+        dL/dx_nk    = sum_j dL/dp_nj dp_nj/dx_nk = -y_nk + p_nk sum_j y_nj
 
     and because the rows of y sum to 1,
 
-        dlogits = (softmax(logits) - target) / N        (N, K), the same dtype
+        dlogits = p - y        (N, K), the same dtype
 
-    which is exact: no quotient y / p is ever formed. "sum" leaves out 1/N. `p` is
-    softmax(logits), where it is known. Raises `ValueError` unless the shapes are equal.
+    which is exact: no quotient y / p is ever formed. Raises `ValueError` unless the shapes are
+    equal.
 
     The report derived p - y with the diagonal of the Jacobian only (its -y/p * p(1 - p) is not
-    p - y), and returned `logits - target`: right only for a caller who passes probabilities under
-    the name logits, and N times the gradient of its own averaged loss.
+    p - y).
 
     Source: Bishop 2006, Pattern Recognition and Machine Learning, equations 4.106 and 4.109.
     """
-    require_same_shape(target=target, logits=logits)
-    difference = np.subtract(softmax(logits) if p is None else p, target, out=out)  # (N, K)
-    return np.divide(difference, divisor(reduction, len(logits)), out=out)
+    require_same_shape(target=targets, logits=p)
+    dlogits: Array = p - targets
+    return dlogits
+
+
+def cross_entropy(logits: Array, targets: Array, *, reduction: str = "mean") -> float:
+    """`cross_entropy_of_rows` divided by N, or with the reduction "sum" not."""
+    return cross_entropy_of_rows(logits, targets)[0] / divisor(reduction, len(logits))
+
+
+def grad_ce(target: Array, logits: Array, *, reduction: str = "mean") -> Array:
+    """Gradient of `cross_entropy` at the logits.
+
+        dlogits = (softmax(logits) - target) / N        (N, K); "sum" leaves out 1/N
+
+    `cross_entropy_gradient` derives it. The report returned `logits - target`: right only for a
+    caller who passes probabilities under the name logits, and N times the gradient of its own
+    averaged loss.
+    """
+    return cross_entropy_gradient(softmax(logits), target) / divisor(reduction, len(logits))
 
 
 def divisor(reduction: str, rows: int) -> int:
@@ -143,6 +146,11 @@ def divisor(reduction: str, rows: int) -> int:
     return entry({"mean": rows, "sum": 1}, reduction, "reduction")
 
 
+def correct(logits: Array, targets: Array) -> int:
+    """Rows whose largest logit is at the largest target; the first one wins a tie."""
+    return int(np.count_nonzero(logits.argmax(axis=1) == targets.argmax(axis=1)))
+
+
 def accuracy(logits: Array, targets: Array) -> float:
-    """Share of rows whose largest logit is at the largest target; the first one wins a tie."""
-    return float(np.mean(logits.argmax(axis=1) == targets.argmax(axis=1)))
+    """Share of the rows that are `correct`."""
+    return correct(logits, targets) / len(logits)

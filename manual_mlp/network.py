@@ -2,28 +2,18 @@
 
 Backward mirrors forward line by line, from the last layer to the first, and a gradient is called
 `d` + the name of its forward value. Both are pure: nothing is updated, nothing is remembered.
-(Given a `Memory` with a workspace they write only to what it lends.)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from manual_mlp.activations import ACTIVATIONS
 from manual_mlp.arrays import Array, Arrays, depth, entry
 from manual_mlp.layer import compute_layer, input_gradient, layer_gradients
-from manual_mlp.memory import Memory, row_blocks
-
-SEPARATE = Memory()
 
 
-def forward(
-    parameters: Mapping[str, Array],
-    x: Array,
-    *,
-    activation: str = "relu",
-    memory: Memory = SEPARATE,
-) -> Arrays:
+def forward(parameters: Mapping[str, Array], x: Array, *, activation: str = "relu") -> Arrays:
     """Every value of the forward pass, by name: z1, h1, z2, h2, ..., logits.
 
         z_l = h_{l-1} @ w_l + b_l        h0 = x
@@ -34,20 +24,15 @@ def forward(
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, algorithm 6.3.
     """
     act = entry(ACTIVATIONS, activation, "activation")
-    dtype = np.result_type(x, parameters["w1"])
     values: Arrays = {}
     last, h = depth(parameters), x
     for layer in range(1, last):
-        w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
-        slot, shape = f"hidden{layer}", (len(x), w.shape[1])
-        z = compute_layer(h, w, b, out=memory.array(f"z{layer}", slot, shape, dtype))  # (N, H)
-        h = act.value(z, out=memory.array(f"h{layer}", slot, shape, dtype))  # (N, H)
+        z = compute_layer(h, parameters[f"w{layer}"], parameters[f"b{layer}"])  # (N, H)
+        h = act.value(z)  # (N, H)
         values |= {f"z{layer}": z, f"h{layer}": h}
-    w, b = parameters[f"w{last}"], parameters[f"b{last}"]
+    logits = compute_layer(h, parameters[f"w{last}"], parameters[f"b{last}"])  # (N, K)
     # Stored column by column: N is long and K short, so sums over the classes run along memory.
-    logits = memory.array("logits", "logits", (len(x), w.shape[1]), dtype, "F")  # (N, K)
-    values["logits"] = compute_layer(h, w, b, out=logits)
-    return values
+    return values | {"logits": np.asfortranarray(logits)}
 
 
 def backward(
@@ -57,7 +42,6 @@ def backward(
     dlogits: Array,
     *,
     activation: str = "relu",
-    memory: Memory = SEPARATE,
 ) -> tuple[Arrays, Arrays]:
     """The chain rule from the logits down: gradients w1, b1, ... and intermediates dh1, dz1, ...
 
@@ -84,27 +68,7 @@ def backward(
         h = values[f"h{below}"] if below else x  # (N, fan_in)
         gradients[f"w{layer}"], gradients[f"b{layer}"] = layer_gradients(h, dz)
         if below:
-            dh = memory.own_array(f"dh{below}", h.shape, h.dtype)  # (N, fan_in)
-            above, dz = dz, memory.array(f"dz{below}", f"hidden{below}", h.shape, h.dtype)
-            through_layer(above, parameters[f"w{layer}"], h, act.derivative, dz=dz, dh=dh)
-            intermediates |= {f"dz{below}": dz} | ({} if dh is None else {f"dh{below}": dh})
+            dh = input_gradient(dz, parameters[f"w{layer}"])  # (N, fan_in)
+            dz = dh * act.derivative(values[f"z{below}"], h)  # (N, fan_in)
+            intermediates |= {f"dh{below}": dh, f"dz{below}": dz}
     return {name: gradients[name] for name in parameters}, intermediates
-
-
-def through_layer(
-    above: Array,
-    w: Array,
-    h: Array,
-    derivative: Callable[[Array], Array],
-    *,
-    dz: Array,
-    dh: Array | None,
-) -> None:
-    """Carry a gradient down one layer: dh = above @ w.T and dz = dh * activation'(z).
-
-    Done block by block, so that dh is still in the cache when dz asks for it. It is written down
-    only if it is wanted; dz may be written over h.
-    """
-    for rows in row_blocks(h):
-        dh_rows = input_gradient(above[rows], w, out=None if dh is None else dh[rows])
-        np.multiply(dh_rows, derivative(h[rows]), out=dz[rows])

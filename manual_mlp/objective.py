@@ -1,14 +1,30 @@
-"""The network as a function of its parameters: its loss, its gradients, its accuracy."""
+"""The network as a function of its parameters: its loss, its gradients, its accuracy.
+
+Each is a sum over rows, so it is added up over blocks of them (see `rows.py`).
+"""
 
 from collections.abc import Collection, Mapping
-from typing import Literal, overload
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
 from manual_mlp.arrays import Array, Arrays, entry
-from manual_mlp.loss import accuracy, cross_entropy, exponentials, grad_ce, softmax
-from manual_mlp.memory import Memory, Workspace
+from manual_mlp.loss import (
+    correct,
+    cross_entropy_gradient,
+    cross_entropy_of_rows,
+    divisor,
+)
 from manual_mlp.network import backward, forward
+from manual_mlp.rows import row_blocks
+
+
+class Pass(NamedTuple):
+    """What one pass finds: the loss summed over its rows, the gradients, and the values kept."""
+
+    loss: float
+    gradients: Arrays
+    kept: Arrays
 
 
 @overload
@@ -20,7 +36,6 @@ def loss_and_gradients(
     activation: str = ...,
     reduction: str = ...,
     intermediates: Literal[False] = ...,
-    workspace: Workspace | None = ...,
 ) -> tuple[float, Arrays]: ...
 
 
@@ -33,7 +48,6 @@ def loss_and_gradients(
     activation: str = ...,
     reduction: str = ...,
     intermediates: Literal[True] | Collection[str],
-    workspace: Workspace | None = ...,
 ) -> tuple[float, Arrays, Arrays]: ...
 
 
@@ -46,52 +60,69 @@ def loss_and_gradients(
     activation: str = "relu",
     reduction: str = "mean",
     intermediates: bool | Collection[str] = False,
-    workspace: Workspace | None = None,
 ) -> tuple[float, Arrays] | tuple[float, Arrays, Arrays]:
     """Loss at the parameters and its gradient with respect to each of them.
 
         (parameters, x (N, F), targets (N, K)) -> (loss, {w1, b1, ..., wL, bL})
 
+    Both are sums over the rows, so they are added up over blocks B of rows:
+
+        loss = (1/N) sum_B loss_B        dw = sum_B dw_B        with 1/N inside every dlogits_B
+
     The loss is a Python float; gradients have the keys, shapes and dtype of the parameters and
     belong to the caller. With `intermediates=True` a third value names everything on the way: z1,
     h1, ..., logits, p, dlogits, dh1, dz1, ...; with a collection of such names, only those, and
     they too belong to the caller. Infinities and NaN come out as what they are.
-
-    A `workspace` saves a caller who asks again and again from allocating again and again; it
-    changes no number.
     """
-    everything = intermediates is True
-    kept = intermediates if isinstance(intermediates, Collection) else ()
-    memory = Memory(None if everything else workspace or Workspace(), kept)
-    values = forward(parameters, x, activation=activation, memory=memory)
-    loss, top = loss_and_dlogits(values["logits"], targets, reduction, memory)
-    gradients, below = backward(
-        parameters, x, values, top["dlogits"], activation=activation, memory=memory
-    )
+    scale = divisor(reduction, len(x))
+    total, gradients = 0.0, Arrays()
+    kept: list[Arrays] = []
+    for rows in row_blocks(len(x), parameters):
+        block = textbook_pass(
+            parameters, x[rows], targets[rows], scale,
+            activation=activation, intermediates=intermediates,
+        )  # fmt: skip
+        total += block.loss
+        gradients = added(gradients, block.gradients)
+        kept.append(block.kept)
     if intermediates is False:
-        return loss, gradients
-    shown = values | top | below
-    return (
-        loss,
-        gradients,
-        shown if everything else {name: entry(shown, name, "intermediate") for name in kept},
-    )
+        return total / scale, gradients
+    return total / scale, gradients, joined(kept)
 
 
-def loss_and_dlogits(
-    logits: Array, targets: Array, reduction: str, memory: Memory
-) -> tuple[float, Arrays]:
-    """The loss, and p and dlogits where the backward pass begins; one exponential serves all."""
+def textbook_pass(
+    parameters: Mapping[str, Array],
+    x: Array,
+    targets: Array,
+    scale: float,
+    *,
+    activation: str,
+    intermediates: bool | Collection[str],
+) -> Pass:
+    """Forward, loss and backward over the rows given, as one writes them on paper."""
+    values = forward(parameters, x, activation=activation)
+    total, p = cross_entropy_of_rows(values["logits"], targets)
+    dlogits = cross_entropy_gradient(p, targets) / scale  # (N, K)
+    gradients, below = backward(parameters, x, values, dlogits, activation=activation)
+    values |= {"p": p, "dlogits": dlogits} | below
+    names = (values if intermediates else ()) if isinstance(intermediates, bool) else intermediates
+    return Pass(total, gradients, {name: entry(values, name, "intermediate") for name in names})
 
-    def array(name: str, slot: str) -> Array:
-        return memory.array(name, slot, logits.shape, logits.dtype, "F")  # (N, K)
 
-    p = array("p", "p")
-    shared = exponentials(logits, shifted=array("shifted", "logits"), e=p)
-    loss = cross_entropy(logits, targets, reduction=reduction, shared=shared)
-    softmax(logits, shared=shared, out=p)
-    dlogits = grad_ce(targets, logits, reduction=reduction, p=p, out=array("dlogits", "p"))
-    return loss, {"p": p, "dlogits": dlogits}
+def added(total: Arrays, block: Arrays) -> Arrays:
+    """The total and one block's gradients; the first block's are the total so far."""
+    if not total:
+        return block
+    for name, gradient in total.items():
+        gradient += block[name]
+    return total
+
+
+def joined(blocks: list[Arrays]) -> Arrays:
+    """The rows of all blocks, each value in one array."""
+    if len(blocks) == 1:
+        return blocks[0]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -102,9 +133,11 @@ def evaluate(
     *,
     activation: str = "relu",
     reduction: str = "mean",
-    workspace: Workspace | None = None,
 ) -> tuple[float, float]:
     """Loss and accuracy at the parameters, without a gradient."""
-    memory = Memory(workspace or Workspace())
-    logits = forward(parameters, x, activation=activation, memory=memory)["logits"]  # (N, K)
-    return cross_entropy(logits, targets, reduction=reduction), accuracy(logits, targets)
+    total, hits = 0.0, 0
+    for rows in row_blocks(len(x), parameters):
+        logits = forward(parameters, x[rows], activation=activation)["logits"]  # (N, K)
+        total += cross_entropy_of_rows(logits, targets[rows])[0]
+        hits += correct(logits, targets[rows])
+    return total / divisor(reduction, len(x)), hits / len(x)

@@ -264,7 +264,7 @@ def test_6_2_the_derivative_is_written_through_the_value() -> None:
         h = manual_mlp.ACTIVATIONS[name].value(z)
         same(h, ACTIVATIONS[name](z))
         same(np.imag(ACTIVATIONS[name](z + STEP * 1j)) / STEP, slope(h))
-        same(manual_mlp.ACTIVATIONS[name].derivative(h), slope(h))
+        same(manual_mlp.ACTIVATIONS[name].derivative(z, h), slope(h))
 
 
 def test_6_3_relu_has_two_one_sided_slopes_at_zero_and_the_code_takes_the_left_one() -> None:
@@ -272,7 +272,7 @@ def test_6_3_relu_has_two_one_sided_slopes_at_zero_and_the_code_takes_the_left_o
     relu = manual_mlp.relu
     same((relu(t) - relu(zero)) / t, np.ones(59))
     same((relu(-t) - relu(zero)) / -t, np.zeros(59))
-    same(manual_mlp.ACTIVATIONS["relu"].derivative(relu(zero)), zero)
+    same(manual_mlp.ACTIVATIONS["relu"].derivative(zero, relu(zero)), zero)
 
 
 # 7. Any depth
@@ -312,7 +312,8 @@ def test_7_2_a_row_goes_back_through_a_product_of_jacobians(activation: str) -> 
     )
     slope = manual_mlp.ACTIVATIONS[activation].derivative
     for n in range(N):
-        d3, d2, d1 = (np.diag(slope(shown[f"h{layer}"][n])) for layer in (3, 2, 1))
+        z, h = ([shown[f"{name}{layer}"][n] for layer in (3, 2, 1)] for name in "zh")
+        d3, d2, d1 = map(np.diag, map(slope, z, h))
         w4, w3, w2 = (parameters[f"w{layer}"] for layer in (4, 3, 2))
         same(shown["dz1"][n], shown["dlogits"][n] @ w4.T @ d3 @ w3.T @ d2 @ w2.T @ d1)
 

@@ -23,15 +23,13 @@ if TYPE_CHECKING:
 def our_manual(experiment: Experiment) -> Manual:
     """`manual_mlp` with the activation, reduction and momentum form of the experiment.
 
-    Every pass works in the same workspace, and shows its logits: a full batch's training accuracy
-    then needs no second pass.
+    Every pass shows its logits: a full batch's training accuracy then needs no second pass.
     """
     if not experiment.plain:
         return declared_manual(experiment)
     options: dict[str, Any] = {
         "activation": experiment.activation,
         "reduction": experiment.reduction,
-        "workspace": manual_mlp.Workspace(),
     }
     return Manual(
         loss_and_gradients=partial(

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 import manual_mlp
 from compare import check
+from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import Experiment
+from compare.contracts.experiment import ACTIVATION_NAMES, Experiment
 from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, Objective
 from compare.examine.sides import build_reference
 from compare.examine.training import run_training
@@ -19,9 +21,12 @@ from compare.judge.point import PointJudge
 from compare.points.probe import draw_probes
 from compare.textbook import Pass, Point
 from compare.textbook.losses import LOSS_RULES, OUTPUT_RULES
+from manual_mlp.functions import FUNCTIONS, Function, find
 from manual_mlp.losses import LOSSES
 from manual_mlp.outputs import OUTPUTS
 from tests.equations import same
+from torch_reference import activations
+from torch_reference.activations import activation_module
 
 Array = NDArray[Any]
 SMALL: dict[str, Any] = {"inputs": 6, "hidden": (7,), "classes": 3}
@@ -143,3 +148,91 @@ def test_one_output_is_a_network() -> None:
 def test_settings_that_make_no_sense_are_bad_input(declared: dict[str, Any], words: str) -> None:
     with pytest.raises(BadInput, match=words):
         check(by_hand(), **SMALL, **declared)
+
+
+ACTIVATIONS = (*ACTIVATION_NAMES, "leaky_relu:0.2", "elu:0.3")
+
+
+def test_every_activation_has_its_entry_on_each_side() -> None:
+    assert set(ACTIVATION_NAMES) == set(FUNCTIONS) == {k for k in ACTIVATION_RULES if ":" not in k}
+    for name in ACTIVATIONS:
+        activation_module(name)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_judge_knows_the_function_its_slope_and_its_kinks(activation: str) -> None:
+    rule, function = ACTIVATION_RULES[activation], find(activation)
+    z = np.concatenate([np.linspace(-9, 9, 181), np.array(list(rule.kinks), dtype=float)])
+    h = function.value(z)
+    np.testing.assert_allclose(rule.f(z), h, rtol=1e-12, atol=1e-14)
+    slope = rule.slope(z if rule.of_z else h)
+    np.testing.assert_allclose(slope, function.derivative(z, h), rtol=1e-10, atol=1e-12)
+    for kink, (below, above) in rule.kinks.items():
+        left, right = np.array([kink - 1e-9, kink + 1e-9]).reshape(2, 1)
+        assert function.derivative(left, function.value(left))[0] == pytest.approx(below, rel=1e-6)
+        assert function.derivative(right, function.value(right))[0] == pytest.approx(above)
+    if rule.bend is not None:
+        away = z[np.abs(z) > 0.05]
+        step = 1e-5
+        up, down = away + step, away - step
+        bend = np.abs(
+            function.derivative(up, function.value(up))
+            - function.derivative(down, function.value(down))
+        ) / (2 * step)
+        through = away if rule.of_z else function.value(away)
+        scale = 1.0 if rule.of_z else np.abs(function.derivative(away, function.value(away)))
+        np.testing.assert_allclose(rule.bend(through) * scale, bend, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_agrees_within_half_its_allowance(activation: str, dtype: str) -> None:
+    right = partial(manual_mlp.declared.loss_and_gradients, activation=activation)
+    for hidden in ((7,), (9, 7)):
+        result = check(
+            right, inputs=6, hidden=hidden, classes=3, activation=activation, dtype=dtype
+        )
+        assert result.verdict == "agrees", result.sentence
+        assert result.checks[0].worst_ratio <= 0.5
+
+
+@pytest.mark.parametrize("activation", ["gelu", "leaky_relu:0.2", "selu", "relu6"])
+def test_a_run_trains_and_compares_every_kind_of_activation(activation: str) -> None:
+    result = run_training(Experiment(activation=activation, epochs=3, hidden=(9, 7)))
+    assert result.verdict == "agrees", result.sentence
+    assert max(one.worst_ratio for one in result.checks) <= 0.5
+
+
+def test_an_invented_activation_in_the_public_tables_trains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Softsign(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return z / (1 + z.abs())
+
+    def value(z: Array) -> Array:
+        h: Array = z / (1 + np.abs(z))
+        return h
+
+    def slope(h: Array) -> Array:
+        found: Array = np.square(1 - np.abs(h))
+        return found
+
+    rule = ActivationRule(
+        slope=slope,
+        steepest=lambda h: 1.0,
+        value=2.0,
+        bend=lambda h: 2 * (1 - np.abs(h)),
+        steepest_bend=2.0,
+        slope_rounding=2.0,
+        kinks={},
+        f=value,
+        entrywise=True,
+    )
+    monkeypatch.setitem(FUNCTIONS, "softsign", Function(value, lambda z, h: slope(h)))
+    monkeypatch.setitem(ACTIVATION_RULES, "softsign", rule)
+    monkeypatch.setitem(activations.ACTIVATIONS, "softsign", Softsign)
+    result = run_training(Experiment(activation="softsign", epochs=3, hidden=(9, 7)))
+    assert result.verdict == "agrees", result.sentence
+    wrong = partial(manual_mlp.declared.loss_and_gradients, activation="tanh")
+    assert check(wrong, activation="softsign", **SMALL).verdict == "disagrees"

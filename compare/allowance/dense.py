@@ -66,27 +66,33 @@ class Dense:
         return cls(square)
 
     def activated(self, rule: ActivationRule, z: Real, h: Real, arithmetic: Arithmetic) -> Self:
-        if rule.bend is None:
-            if not rule.kinks:
-                return self
-            near = np.square(z) <= self.square  # may be on either side
-            near |= h > 0
-            return type(self)(self.square * near)
-        square = np.square(rule.slope(h))
+        if rule.bend is None and not rule.kinks:
+            return self
+        square = np.square(rule.slope(z if rule.of_z else h), dtype=np.float64)
+        for kink, sides in rule.kinks.items():
+            near = np.square(z - kink) <= self.square  # may be on either side
+            np.maximum(square, max(sides) ** 2, out=square, where=near)
         square *= self.square
-        square += (rule.value * arithmetic.unit) ** 2 * np.square(h)
-        square += arithmetic.floor() ** 2
+        if rule.value:
+            square += (rule.value * arithmetic.unit) ** 2 * np.square(rule.rounded(z, h))
+            square += arithmetic.floor() ** 2
         return type(self)(square)
 
     def sloped(self, slope: Slope[Self], arithmetic: Arithmetic) -> Self:
         rule, h = slope.rule, slope.h.entries
         if rule.bend is None:
-            return type(self)(self.square * (h > 0)) if rule.kinks else self
-        assert slope.h.square is not None
-        error = slope.h_spread.square + lean(len(h), arithmetic) * slope.h.square[:, :-1]
-        error *= np.square(rule.bend(h))
-        error += (rule.slope_rounding * arithmetic.unit) ** 2
-        square = np.square(rule.slope(h))
+            return type(self)(self.square * np.square(rule.slope(h))) if rule.kinks else self
+        if slope.z is not None and slope.z_spread is not None:
+            through = slope.z
+            error = slope.z_spread.square * np.square(rule.bend(through))
+            error += lean(len(h), arithmetic) * rule.slope_rounding**2
+        else:
+            assert slope.h.square is not None
+            through = h
+            error = slope.h_spread.square + lean(len(h), arithmetic) * slope.h.square[:, :-1]
+            error *= np.square(rule.bend(h))
+            error += (rule.slope_rounding * arithmetic.unit) ** 2
+        square = np.square(rule.slope(through))
         square += error
         square *= self.square
         error *= np.square(slope.dh)

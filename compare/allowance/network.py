@@ -88,6 +88,8 @@ def preferred_form(rows: int, parameters: Values, rule: ActivationRule) -> Form:
     With about as many classes as hidden units, `LowRank` would save nothing.
     """
     widths = [len(b) for name, b in parameters.items() if name[0] == "b"]
+    if rule.entrywise:
+        return Dense
     shallow = len(widths) <= 2 and rule.bend is None
     largest = DENSE if shallow else DENSE_IF_DEEP_OR_BENT
     return Dense if rows * max(widths) <= largest or 4 * widths[-1] > max(widths) else LowRank

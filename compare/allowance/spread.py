@@ -69,13 +69,18 @@ class Product(NamedTuple):
 
 
 class Slope(NamedTuple, Generic[S]):
-    """What the rule of `dz = dh * f'(z)` reads beside A(dh)**2; `h = f(z)`."""
+    """What the rule of `dz = dh * f'(z)` reads beside A(dh)**2; `h = f(z)`.
+
+    `z` and its spread are there where f' is written in z.
+    """
 
     rule: ActivationRule
     h: Operand
     h_spread: S
     dh: Real
     floor: float
+    z: Real | None = None
+    z_spread: S | None = None
 
 
 class Gathered(NamedTuple):

@@ -122,9 +122,10 @@ class Pass(Generic[S]):
                 right, followed = layer.w.transposed, None
                 if led is not None:
                     led, followed = led.through(right)
-                    led = led.sloped(self.rule.slope(layer.h.entries[led.rows]))
+                    through = self.values[f"{self.rule.through}{i - 1}"]
+                    led = led.sloped(self.rule.slope(through[led.rows]))
                 dh[i - 1] = self._through(layer, right, operand, dz[i], common, followed, scale)
-                dz[i - 1] = self._sloped(layer, dh[i - 1], scale)
+                dz[i - 1] = self._sloped(layer, layers[i - 2].z, dh[i - 1], scale)
                 operand = self.form.read(self._scaled(f"dz{i - 1}", scale))
         entries = {name: found[name] for name in gradients}
         again = partial(self._backward_unordered, gradients)
@@ -218,11 +219,15 @@ class Pass(Generic[S]):
         )
         return self.form.product(spread, made)
 
-    def _sloped(self, layer: Layer[S], dh: S, scale: float) -> S:
+    def _sloped(self, layer: Layer[S], z_spread: S, dh: S, scale: float) -> S:
         """A(dz)**2 for `dz = dh * f'(z)`; without A(f') correct tanh gradients look wrong."""
         assert layer.h_spread is not None
         value = self._scaled(f"dh{layer.number - 1}", scale)
-        slope = Slope(self.rule, layer.h, layer.h_spread, value, self.arithmetic.floor(scale))
+        below = self.values[f"z{layer.number - 1}"] if self.rule.of_z else None
+        slope = Slope(
+            self.rule, layer.h, layer.h_spread, value, self.arithmetic.floor(scale), below,
+            z_spread if self.rule.of_z else None,
+        )  # fmt: skip
         return dh.sloped(slope, self.arithmetic)
 
     def _scaled(self, name: str, scale: float) -> Real:

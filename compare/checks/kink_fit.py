@@ -209,7 +209,7 @@ def _upstream(point: Point, slopes: Slopes, rows: Rows, layer: int) -> Float:
         dh: Float = dz @ point.parameters[f"w{above}"].astype(np.float64).T
         if above - 1 == layer:
             return dh
-        slope = rule.slope(point.values[f"h{above - 1}"][rows].astype(np.float64))
+        slope = rule.slope(point.values[f"{rule.through}{above - 1}"][rows].astype(np.float64))
         if above - 1 in slopes.change:
             for row, unit, change in zip(
                 slopes.rows[above - 1], slopes.units[above - 1], slopes.change[above - 1],

@@ -149,7 +149,8 @@ def _everything(point: Point, near: Candidates) -> dict[str, Float]:
         if layer == 1:
             return widened
         w = np.abs(point.parameters[f"w{layer}"].astype(np.float64))
-        slope = np.abs(rule.slope(point.inputs_of(layer)[rows].astype(np.float64)))
+        through = point.values[f"{rule.through}{layer - 1}"][rows]
+        slope = np.abs(rule.slope(through.astype(np.float64)))
         jump, steepest = np.zeros(slope.shape), slope.copy()
         if layer - 1 in near:
             at = np.searchsorted(rows, near[layer - 1][0]), near[layer - 1][1]

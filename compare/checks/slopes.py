@@ -109,7 +109,8 @@ def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
 def slopes_of(point: Point, layer: int, rows: Rows, units: Rows) -> Float:
     """Return the slopes that the reference takes at some units of a layer."""
     rule = ACTIVATION_RULES[point.activation]
-    slope: Float = rule.slope(point.values[f"h{layer}"][rows, units]).astype(np.float64)
+    through = point.values[f"{rule.through}{layer}"][rows, units]
+    slope: Float = rule.slope(through).astype(np.float64)
     return slope
 
 
@@ -147,7 +148,7 @@ def shifts(point: Point, slopes: Slopes) -> tuple[Rows, dict[int, Float]]:
     found = {point.depth: dz_new - dz}
     for layer in range(point.depth - 1, 0, -1):
         w = point.parameters[f"w{layer + 1}"].astype(np.float64)
-        slope = rule.slope(point.values[f"h{layer}"][rows].astype(np.float64))
+        slope = rule.slope(point.values[f"{rule.through}{layer}"][rows].astype(np.float64))
         slope_new = slope.copy()
         if layer in slopes.change:
             at = np.searchsorted(rows, slopes.rows[layer])

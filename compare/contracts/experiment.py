@@ -20,6 +20,7 @@ from compare.contracts.limits import (
     FINITE,
     POSITIVE,
     SHARE,
+    Activation,
     Choice,
     Flag,
     Format,
@@ -43,7 +44,10 @@ from compare.contracts.objective import (
 )
 
 NOT_NEGATIVE = Number("a finite number from 0", lambda x: 0 <= x < math.inf)
-ACTIVATION_NAMES = ("relu", "tanh", "sigmoid", "identity")
+ACTIVATION_NAMES = (
+    "relu", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "gelu_tanh", "relu6",
+    "hardtanh", "tanh", "sigmoid", "identity",
+)  # fmt: skip
 INITIALISER_NAMES = ("xavier", "he", "uniform")
 MOMENTUM_FORMS = ("velocity", "buffer")
 DTYPES = ("float64", "float32")
@@ -128,7 +132,8 @@ class Experiment:
         used_by=(TRAIN, POINT), metavar="WIDTHS", default_said="48",
     )  # fmt: skip
     activation: str = setting(
-        "relu", Choice(ACTIVATION_NAMES), NETWORK, "the function between the layers",
+        "relu", Activation(ACTIVATION_NAMES), NETWORK,
+        "the function between the layers; leaky_relu:0.2 and elu:0.5 set its slope, its alpha",
         used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     epochs: int = setting(

@@ -141,6 +141,32 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Activation:
+    """The name of an activation, with a number behind it where it takes one: `leaky_relu:0.2`.
+
+    `words` are those of the package; whatever else stands in the manual side's table is taken too.
+    """
+
+    words: tuple[str, ...]
+
+    def of(self, value: Any) -> str:
+        """Take a name."""
+        if isinstance(value, str) and value in self.words:
+            return str(value)
+        from manual_mlp.functions import find  # the command does not wait for it
+
+        try:
+            find(value)
+        except (AttributeError, TypeError, ValueError):
+            return Choice(self.words).of(value)
+        return str(value)
+
+    def read(self, text: str) -> str:
+        """Take a name."""
+        return self.of(text)
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
     """A number format, in any spelling NumPy takes: "f8", np.float64, np.dtype("float64")."""
 
@@ -292,4 +318,4 @@ def as_float(value: Any) -> float:
 def words_of(limit: Limit) -> Sequence[str]:
     """Return the words that a limit lists, if it is a list of words."""
     inner = limit.limit if isinstance(limit, Maybe) else limit
-    return inner.words if isinstance(inner, Choice | Format) else ()
+    return inner.words if isinstance(inner, Choice | Format | Activation) else ()

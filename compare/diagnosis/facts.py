@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.observation import Observation
+from compare.mistakes.conditions import masked
 from compare.textbook import Pair
 
 Flags = NDArray[np.bool_]
@@ -80,10 +81,10 @@ def places(name: str, bad: Flags, case: Case) -> Iterator[str]:
     yield from listed(name, "columns", np.asarray(bad.any(axis=0)))
     yield from listed(name, "rows", np.asarray(bad.any(axis=1)))
     kind, layer = case.right.stage_of(name)
-    if case.point.activation == "relu" and kind == "dz" and layer < case.point.depth:
+    if masked(case.point.activation) and kind == "dz" and layer < case.point.depth:
         if not (bad & (case.right.z(layer).value > 0)).any():
             yield f"{name} is wrong only where the unit is inactive."
-    elif case.point.activation == "relu" and kind == "dw" and layer < case.point.depth:
+    elif masked(case.point.activation) and kind == "dw" and layer < case.point.depth:
         idle = (case.right.z(layer).value <= 0).any(axis=0)
         if not idle.all() and not bad[:, ~idle].any():
             yield f"{name} is wrong only in units that are inactive for some sample."

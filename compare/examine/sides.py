@@ -25,7 +25,7 @@ def our_manual(experiment: Experiment) -> Manual:
 
     Every pass shows its logits: a full batch's training accuracy then needs no second pass.
     """
-    if not experiment.plain:
+    if not experiment.plain or experiment.activation not in manual_mlp.ACTIVATIONS:
         return declared_manual(experiment)
     options: dict[str, Any] = {
         "activation": experiment.activation,

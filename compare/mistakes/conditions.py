@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compare.allowance.rules import ACTIVATION_RULES
 from compare.textbook import Point
 
 
@@ -27,12 +28,20 @@ def curved(point: Point) -> bool:
 
 def relu(point: Point) -> bool:
     """Return whether masks are what the derivative is about."""
-    return point.activation == "relu" and hidden(point)
+    return masked(point.activation) and hidden(point)
 
 
 def smooth(point: Point) -> bool:
-    """Return whether the derivative is written in the value (tanh, sigmoid)."""
-    return point.activation in ("tanh", "sigmoid") and hidden(point)
+    """Return whether the derivative is written in the value, and no piece of it is constant."""
+    rule = ACTIVATION_RULES[point.activation]
+    bent = rule.bend is not None and not rule.of_z and not rule.kinks
+    return bent and hidden(point)
+
+
+def masked(activation: str) -> bool:
+    """Return whether a unit of this activation is either on or off."""
+    rule = ACTIVATION_RULES[activation]
+    return rule.bend is None and (0.0, 1.0) in rule.kinks.values()
 
 
 def square(point: Point) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from compare.allowance.rules import ACTIVATION_RULES
-from compare.mistakes.conditions import curved, hidden, relu, smooth
+from compare.mistakes.conditions import curved, hidden, masked, relu, smooth
 from compare.mistakes.fits import Among
 from compare.mistakes.lines import DB_LINE, DW_LINE, DZ_LINE
 from compare.mistakes.mistake import NetworkMistake
@@ -39,7 +39,7 @@ def of_another_layer(net: Pass, i: int, offset: float) -> Pair:
     j = i + int(offset)
     if not 0 <= j < net.depth or net.h(j).shape != net.h(i).shape:
         return RIGHT["slope"](net, i)
-    return slope(net.h(j), net.activation)
+    return slope(net.carrier(j), net.activation)
 
 
 DERIVATIVE = (
@@ -198,7 +198,7 @@ DERIVATIVE = (
         line=DZ_LINE,
         slip="dz[i - 1] = dh[i - 1] * (h[i - 1] > 0)",
         stages={"slope": lambda net, i: mask(net.h(i))},
-        applies=lambda point: point.activation != "relu" and point.depth > 1,
+        applies=lambda point: not masked(point.activation) and point.depth > 1,
     ),
     NetworkMistake(
         name="derivative-at-the-value",

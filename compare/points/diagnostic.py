@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.objective import Objective
 from compare.textbook import Pass, Point
 
@@ -150,9 +151,10 @@ def in_format(point: Point, dtype: DTypeLike) -> Point:
 
 
 def on_a_kink(point: Point) -> bool:
-    """Return whether rounding could move a ReLU unit across 0."""
-    if point.activation != "relu":
-        return False
+    """Return whether rounding could move a unit across a kink of its activation."""
+    kinks = ACTIVATION_RULES[point.activation].kinks
     net = Pass(point)
-    hidden = [net.z(layer) for layer in range(1, point.depth)]
-    return any(bool((np.abs(z.value) <= z.allowance).any()) for z in hidden)
+    hidden = [net.z(layer) for layer in range(1, point.depth)] if kinks else []
+    return any(
+        bool((np.abs(z.value - kink) <= z.allowance).any()) for z in hidden for kink in kinks
+    )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 import manual_mlp
-from compare.allowance.rules import ACTIVATION_RULES
+from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
 from compare.contracts.objective import Objective
 from compare.contracts.records import Arrays, depth
 
@@ -90,7 +90,7 @@ def _draw(
     soft: bool,
 ) -> Probe:
     """Draw once, then move the bias of every unit that is off for the whole batch."""
-    size = batch_size_unlike(sizes)
+    size, rule = batch_size_unlike(sizes), ACTIVATION_RULES[activation]
     x = _inputs(generator, rows, size, sizes[0])
     targets = _targets(generator, size, sizes[-1], soft, objective)
     parameters = manual_mlp.initial_parameters(sizes, generator, scheme="he")
@@ -100,13 +100,13 @@ def _draw(
     parameters[f"w{len(sizes) - 1}"] *= gain
     if not bias:
         parameters = {name: array for name, array in parameters.items() if name[0] == "w"}
-    elif activation == "relu":
-        _wake(parameters, x)
+    elif rule.kinks:
+        _wake(parameters, x, rule)
     typed = {name: array.astype(dtype) for name, array in parameters.items()}
     return Probe(typed, x.astype(dtype), targets.astype(dtype), note)
 
 
-def _wake(parameters: Arrays, x: NDArray[np.float64]) -> None:
+def _wake(parameters: Arrays, x: NDArray[np.float64], rule: ActivationRule) -> None:
     """Turn every dead unit on for half of the batch, by its bias, from the first layer on."""
     h = x
     for layer in range(1, depth(parameters)):
@@ -116,7 +116,7 @@ def _wake(parameters: Arrays, x: NDArray[np.float64]) -> None:
         above, below = np.sort(z, axis=0)[[-(len(z) // 2), -(len(z) // 2) - 1]]
         shift = np.where(dead, (above + below) / 2, 0.0)
         parameters[f"b{layer}"] -= shift
-        h = manual_mlp.relu(z - shift)
+        h = rule.f(z - shift)
 
 
 def _inputs(

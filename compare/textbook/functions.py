@@ -7,15 +7,7 @@ from numpy.typing import DTypeLike
 
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.allowance.softmax import softmax_allowance, softmax_rows
-from compare.textbook.pair import Float, Function, Pair
-
-VALUES: dict[str, Function] = {
-    "relu": lambda z: np.maximum(z, 0.0),
-    "tanh": np.tanh,
-    "sigmoid": lambda z: np.exp(-np.logaddexp(0.0, -z)),
-    "identity": lambda z: z,
-}
-"""h = f(z) of every activation of `ACTIVATION_RULES`."""
+from compare.textbook.pair import Float, Pair
 
 
 def softmax(z: Pair) -> Pair:
@@ -51,25 +43,30 @@ def log(p: Pair) -> Pair:
 
 def activate(z: Pair, activation: str) -> Pair:
     """Return h = f(z); |f'| A(z) and the rounding of f itself."""
-    rule, f = ACTIVATION_RULES[activation], VALUES[activation]
-    value = f(z.value)
+    rule = ACTIVATION_RULES[activation]
+    value = rule.f(z.value)
+    size = np.abs(rule.rounded(z.value, value))
+    rounding = rule.value * z.arithmetic.unit * size
     if rule.kinks:
-        return z.stepped(f)
-    carried = np.abs(rule.slope(value)) * z.allowance + z.arithmetic.floor()
-    return z.made(value, carried + rule.value * z.arithmetic.unit * np.abs(value))
+        stepped = z.stepped(rule.f)
+        return stepped.made(stepped.value, stepped.allowance + rounding) if rule.value else stepped
+    through = z.value if rule.of_z else value
+    carried = np.abs(rule.slope(through)) * z.allowance + z.arithmetic.floor()
+    return z.made(value, carried + rounding)
 
 
 def slope(h: Pair, activation: str) -> Pair:
-    """Return f'(z), written in the value h as both sides compute it.
+    """Return f'(z), written in the value h (or in z, given as `h`) as both sides compute it.
 
     A(f') = |df'/dh| A(h) + slope_rounding unit; at a kink the slope may be either of the two.
     """
     rule = ACTIVATION_RULES[activation]
-    if rule.kinks:
-        return h.jumped(lambda entries: (entries > 0).astype(np.float64))
     bend = 0.0 if rule.bend is None else rule.bend(h.value)
-    rounding = rule.slope_rounding * h.arithmetic.unit
-    return h.made(rule.slope(h.value), bend * h.allowance + rounding)
+    rounding = bend * h.allowance + rule.slope_rounding * h.arithmetic.unit
+    if rule.kinks:
+        jumped = h.jumped(rule.slope)
+        return jumped if rule.bend is None else h.made(jumped.value, jumped.allowance + rounding)
+    return h.made(rule.slope(h.value), rounding)
 
 
 def mask(z: Pair, threshold: float = 0.0) -> Pair:

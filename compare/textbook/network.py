@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.objective import Objective
 from compare.textbook import losses
 from compare.textbook.functions import activate, log, log_softmax, slope, softmax
@@ -225,6 +226,10 @@ class Pass:
         """Return h_l, (N, fan_out); h_0 is x."""
         return self.get("h", layer) if layer else self.get("x")
 
+    def carrier(self, layer: int) -> Pair:
+        """Return the value that the slope of the activation is written in, h_l or z_l."""
+        return self.z(layer) if ACTIVATION_RULES[self.activation].of_z else self.h(layer)
+
     def dh(self, layer: int) -> Pair:
         """Return dh_l, (N, fan_out)."""
         return self.get("dh", layer)
@@ -364,7 +369,7 @@ RIGHT: dict[str, Stage] = {
     "dw": lambda net, i: penalised(net, net.h(i - 1).T @ net.dz(i), net.w(i), f"w{i}"),
     "db": lambda net, i: penalised(net, net.dz(i).sum(0), net.b(i), f"b{i}"),
     "dh": lambda net, i: net.dz(i + 1) @ net.w(i + 1).T,
-    "slope": lambda net, i: slope(net.h(i), net.activation),
+    "slope": lambda net, i: slope(net.carrier(i), net.activation),
     "dz": lambda net, i: net.dh(i) * net.get("slope", i),
 }
 """Every stage as it should be: `stage(pass, layer)`."""

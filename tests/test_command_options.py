@@ -116,7 +116,7 @@ def test_no_epoch_at_all_is_a_legal_run() -> None:
         ("--hidden 48,,10", "--hidden: must be whole numbers above 0"),
         ("--hidden 4.5", "--hidden: must be whole numbers above 0"),
         ("--hidden wide", "--hidden: must be whole numbers above 0"),
-        ("--activation swish", "--activation: must be one of relu, tanh, sigmoid"),
+        ("--activation swish", "--activation: must be one of relu, leaky_relu, elu"),
         ("--dtype float16", "--dtype: must be one of float64, float32, not 'float16'"),
         ("--preset big", "--preset: must be one of report, not 'big'"),
         ("--plots gif", "--plots: must be among png, svg, pdf"),

@@ -133,8 +133,9 @@ class Experiment:
     )  # fmt: skip
     activation: str = setting(
         "relu", Activation(ACTIVATION_NAMES), NETWORK,
-        "the function between the layers; leaky_relu:0.2 and elu:0.5 set its slope, its alpha",
-        used_by=(TRAIN, POINT, DUMP),
+        f"the function between the layers: {', '.join(ACTIVATION_NAMES)}; leaky_relu:0.2 sets its "
+        "slope, elu:0.5 its alpha",
+        used_by=(TRAIN, POINT, DUMP), metavar="NAME",
     )  # fmt: skip
     epochs: int = setting(
         200, Whole(0), TRAINING, "passes over the training data; 0 compares the start only"

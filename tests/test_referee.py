@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import manual_mlp
-from compare import Experiment, Result
+from compare import Experiment, Result, check
 from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
 from compare.contracts.records import Arrays
 from compare.contracts.result import ExitCode
@@ -112,6 +112,64 @@ def test_the_joint_test_sees_what_one_tensor_does_not_show() -> None:
     )
     assert one_wrong.belongs is Belongs.NO
     assert one_wrong.parameter == "all parameters"
+
+
+def squared_error(whole: bool) -> Function:
+    """Softmax, then the mean squared error over all entries; with the whole Jacobian or its
+    diagonal only. Its gradients are far smaller than those of the cross-entropy.
+    """
+
+    def implementation(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        values = manual_mlp.forward(parameters, x, activation="sigmoid")
+        p = manual_mlp.softmax(values["logits"])
+        dp = 2 * (p - targets) / p.size
+        inner = (dp * p).sum(axis=1, keepdims=True) if whole else dp * p
+        dlogits = p * (dp - inner)
+        dz1 = (dlogits @ parameters["w2"].T) * values["h1"] * (1 - values["h1"])
+        gradients = {"w1": x.T @ dz1, "b1": dz1.sum(axis=0)}
+        gradients |= {"w2": values["h1"].T @ dlogits, "b2": dlogits.sum(axis=0)}
+        return float(np.mean((p - targets) ** 2)), gradients
+
+    return implementation
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_small_gradient_is_held_against_its_own_size(seed: int, dtype: str) -> None:
+    """Beside the difference from another loss's gradient all of it would be negligible."""
+    for whole, says, kind, slope in (
+        (True, Belongs.YES, "function", 2),
+        (False, Belongs.NO, "loss and derivative", 1),
+    ):
+        result = check(squared_error(whole), activation="sigmoid", seed=seed, dtype=dtype)
+        assert result.referee is not None and result.referee["belongs"] == str(says)
+        assert result.kind == kind
+        assert abs(result.referee["slope"] - slope) < 0.5
+
+
+def bent(power: float) -> Function:
+    """A loss that grows as |w2[0, 0] - its start| to some power, and a gradient of 1 for it."""
+
+    def implementation(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        gradients = {name: np.zeros_like(array) for name, array in parameters.items()}
+        away = float(parameters["w2"][0, 0])
+        return away + abs(away) ** power, gradients
+
+    return implementation
+
+
+@pytest.mark.parametrize(
+    ("power", "belongs"),
+    [(2.0, Belongs.YES), (1.0, Belongs.NO), (1.5, Belongs.UNDECIDED), (3.0, Belongs.UNDECIDED)],
+)
+def test_the_words_come_from_the_slope_that_was_measured(power: float, belongs: Belongs) -> None:
+    gradient = np.zeros((2, 2))
+    gradient[0, 0] = 1.0
+    parameters = {"w2": np.zeros((2, 2))}
+    empty = np.zeros((1, 1))
+    taylor = taylor_test(bent(power), parameters, empty, empty, "w2", gradient, gradient)
+    assert taylor.belongs is belongs
+    assert taylor.slope == pytest.approx(power, abs=0.01)
 
 
 @given(st.floats(-1, 1), st.integers(0, 1000))

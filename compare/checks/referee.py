@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,9 @@ STEPS = 2.0 ** -np.arange(2, 34)
 NOISE = 16.0
 """Remainders below this many roundings of the loss are not used for the slope."""
 NEGLIGIBLE = 0.01
-"""A smaller part of the difference does not make it; in float32 rounding may be as large."""
+"""A smaller part of the gradient is no error of it; in float32 rounding may be as large."""
+NEAR = 0.5
+"""A measured slope within this of 1 or 2 is called so; any other decides nothing."""
 
 
 class Belongs(StrEnum):
@@ -86,8 +88,8 @@ def taylor_test(
     length = float(np.linalg.norm(direction))
     along = {parameter: direction / length}
     point = parameters, x, targets
-    h, remainder, noise = _remainders(implementation, *point, {parameter: gradient}, along)
-    return _judge(parameter, "manual - reference", h, remainder, noise, biggest * length)
+    measured = _remainders(implementation, *point, {parameter: gradient}, along)
+    return _judge(parameter, "manual - reference", measured, biggest * length)
 
 
 def joint_test(
@@ -111,8 +113,17 @@ def joint_test(
     length = np.sqrt(sum(float(np.vdot(d, d)) for d in along.values()))
     along = {name: direction / length for name, direction in along.items()}
     error = sum(float(np.vdot(along[name], differences[name])) for name in along)
-    h, remainder, noise = _remainders(implementation, parameters, x, targets, gradients, along)
-    return _judge("all parameters", "a random direction", h, remainder, noise, error)
+    measured = _remainders(implementation, parameters, x, targets, gradients, along)
+    return _judge("all parameters", "a random direction", measured, error)
+
+
+class Remainders(NamedTuple):
+    """`R(h)` at steps h, what rounding may do to it, and `|<g, d>|`, the gradient's own size."""
+
+    h: Float
+    remainder: Float
+    noise: Float
+    own: float
 
 
 def _remainders(
@@ -122,8 +133,8 @@ def _remainders(
     targets: NDArray[Any],
     gradients: Arrays,
     along: Mapping[str, Float],
-) -> tuple[Float, Float, Float]:
-    """Return h, R(h), and what rounding may do to R(h)."""
+) -> Remainders:
+    """Evaluate the loss at the steps."""
     theta = {k: np.ascontiguousarray(v, dtype=np.float64) for k, v in parameters.items()}
     x64, targets64 = x.astype(np.float64), targets.astype(np.float64)
     slope = sum(float(np.vdot(gradients[k].astype(np.float64), d)) for k, d in along.items())
@@ -137,16 +148,17 @@ def _remainders(
     loss = loss_at(0.0)
     remainder = np.array([loss_at(step) for step in h]) - loss - h * slope
     noise = NOISE * np.finfo(np.float64).eps * (abs(loss) + h * abs(slope))
-    return h, remainder, noise
+    return Remainders(h, remainder, noise, abs(slope))
 
 
-def _judge(
-    parameter: str, direction: str, h: Float, remainder: Float, noise: Float, error: float
-) -> Taylor:
+def _judge(parameter: str, direction: str, measured: Remainders, error: float) -> Taylor:
     """Decide from `R(h)/h = a + b h + ...`: the limit `a` is the error of the gradient.
 
-    It need not be `error`, the difference from the reference, whose loss may be another one.
+    It is not `error`, the difference from the reference, whose loss may be another one. What it is
+    held against is the gradient's own size along the direction: beside the gradient of a loss ten
+    times as large everything about a small one looks small.
     """
+    h, remainder, noise, own = measured
     limit, power = _limit(h, remainder, noise)
     size = np.abs(remainder)
     used = np.isfinite(size) & (size > noise)
@@ -155,10 +167,11 @@ def _judge(
     slope = np.nan
     if len(last) >= 3:
         slope = float(np.polyfit(np.log(h[last]), np.log(size[last]), 1)[0])
+    scale = min(error, own)
     belongs = Belongs.UNDECIDED
-    if abs(limit) > max(2 * power, NEGLIGIBLE * error):
+    if abs(limit) > max(2 * power, NEGLIGIBLE * scale) and abs(slope - 1) < NEAR:
         belongs = Belongs.NO
-    elif abs(limit) + power <= error / 4:
+    elif abs(limit) + power <= scale / 4 and abs(slope - 2) < NEAR:
         belongs = Belongs.YES
     return Taylor(parameter, direction, h, size, used, slope, power, error, belongs)
 

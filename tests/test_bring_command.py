@@ -243,7 +243,7 @@ def test_the_adapter_of_a_starter_file_is_checked_as_a_function(command: Command
     text = RIGHT + BACK.format(over=" / len(target)", mask="(z_h > 0)")
     adapter = str(command.folder / "adapter.py")
     code, said, _ = command(
-        "--starter", command.file(text, "starter.py"), "--write-adapter", adapter
+        "--starter", command.file(text, "starter.py"), "--write-adapter", adapter, small=False
     )
     assert code == 0 and "the adapter is adapter.py" in said
     code, _, _ = command("--manual", adapter)
@@ -281,3 +281,47 @@ def test_bad_usage_is_one_sentence(
 def test_recording_needs_a_training(command: Command) -> None:
     code, _, error = command("--manual", command.file(MINE), "--record", "b")
     assert code == 2 and "give --epochs as well" in error
+
+
+UNUSED: dict[str, tuple[tuple[str, ...], str]] = {
+    "starter": (("--starter", "--dtype", "float32"), "--dtype is not used with --starter"),
+    "starter, two": (("--starter", "--epochs", "3", "--data", "no"), "--data is not used with"),
+    "manual": (("--manual", "--device", "meta"), "--device is not used with --manual without --ep"),
+    "rate without step": (("--manual", "--learning-rate", "5"), "--learning-rate is not used with"),
+    "preset": (("--starter", "--preset", "report"), "--preset is not used with --starter"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), UNUSED.values(), ids=UNUSED)
+def test_an_option_that_is_not_used_is_named_in_the_verdict_and_nothing_is_green(
+    command: Command, arguments: tuple[str, ...], words: str
+) -> None:
+    way, *options = arguments
+    code, out, _ = command(way, command.file(MINE if way == "--manual" else RIGHT), *options)
+    assert code == 3 and words in " ".join(out.split())
+
+
+def test_the_rate_and_momentum_of_a_step_reach_its_check(command: Command) -> None:
+    right = STEP.format(gradient="learning_rate * gradients[name]", update="state['v_' + name]")
+    file = command.file(MINE + right)
+    code, out, _ = command("--manual", file, "--learning-rate", "0.5", "--momentum", "0.25")
+    assert code == 0, out
+
+
+def test_a_wrong_intermediate_beside_right_gradients_disagrees(command: Command) -> None:
+    shown = (
+        MINE
+        + """
+def doubled(parameters, x, targets):
+    loss, gradients = loss_and_gradients(parameters, x, targets)
+    return loss, gradients, {"z1": 2 * (x @ parameters["w1"] + parameters["b1"])}
+
+def strange(parameters, x, targets):
+    return *loss_and_gradients(parameters, x, targets), {"z9": x, "z1": x}
+"""
+    )
+    code, out, _ = command("--manual", command.file(shown) + ":doubled")
+    assert code == 1 and "disagrees (intermediate): z1" in " ".join(out.split())
+    code, out, _ = command("--manual", command.file(shown) + ":strange")
+    out = " ".join(out.split())
+    assert code == 3 and "z9 is no stage of this network; z1 has shape" in out

@@ -6,11 +6,14 @@ The first dump is written once by a short run of ours; every test works on a cop
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -223,6 +226,13 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-2000])
 
 
+def doubled(path: Path) -> None:
+    """Put a second, different member of the same name into an archive."""
+    with ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("loss.npy", archive.read("w1.npy"))
+
+
 DAMAGE: dict[str, tuple[Change, str]] = {
     "no folder": (shutil.rmtree, "is not a folder; a dump is a folder with step_00000.npz"),
     "no steps": (without_steps, "holds no steps"),
@@ -278,8 +288,26 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     "no JSON": (lambda d: (d / "run.json").write_text("{"), "run.json is not JSON"),
     "no format": (lambda d: describe(d, format=2), 'run.json has to say "format": 1'),
     "unknown key": (lambda d: describe(d, optimizer="adam"), "has the unknown key 'optimizer'"),
-    "unknown activation": (lambda d: describe(d, activation="gelu"), "activation is 'gelu'; choo"),
-    "rate in words": (lambda d: describe(d, learning_rate="0.1"), "learning_rate is '0.1'; it has"),
+    "unknown activation": (lambda d: describe(d, activation="rellu"), "activation: must be one of"),
+    "rate in words": (lambda d: describe(d, learning_rate="0.1"), "learning_rate: must be a"),
+    "no rate": (lambda d: describe(d, learning_rate=0), "learning_rate: must be a finite number"),
+    "huge rate": (lambda d: describe(d, learning_rate=10**400), "learning_rate: must be a finite"),
+    "no names": (lambda d: describe(d, names=[]), "names has to be the list of the parameters'"),
+    "names as a number": (lambda d: describe(d, names=5), "names has to be the list of the para"),
+    "nested": (lambda d: (d / "run.json").write_text("[" * 100_000), "is nested too deep"),
+    "key twice": (
+        lambda d: (d / "run.json").write_text('{"format": 1, "format": 1}'),
+        "the key 'format' stands twice",
+    ),
+    "array twice": (lambda d: doubled(d / "step_00000.npz"), "holds 'loss' twice"),
+    "dangling": (
+        lambda d: (d / "step_00009.npz").symlink_to(d / "nowhere"),
+        "step_00009.npz cannot be read (No such file or directory)",
+    ),
+    "loop": (
+        lambda d: (d / "step_00009.npz").symlink_to(d / "step_00009.npz"),
+        "step_00009.npz cannot be read (Too many levels of symbolic links)",
+    ),
     "names in numbers": (lambda d: describe(d, names=[1]), "names has to be the list of the para"),
 }  # fmt: skip
 
@@ -300,3 +328,70 @@ def test_a_dump_is_never_written_over_anything(tmp_path: Path) -> None:
         Recorder(tmp_path, Experiment())
     with pytest.raises(BadInput, match=r"mine.txt: File exists"):
         Recorder(tmp_path / "mine.txt", Experiment())
+
+
+def shapeless(dump: Path) -> None:
+    """Record a wrong z1 that is transposed."""
+    x, w, b = np.load(dump / "x.npy"), array_of(dump, 1, "w1"), array_of(dump, 1, "b1")
+    rewrite(dump, 1, z1=5 * (x @ w + b).T)
+
+
+def half_of_the_velocities(dump: Path) -> None:
+    """Take the velocities out of all steps but the first."""
+    for number in range(1, 4):
+        rewrite(dump, number, v_w1=None, v_b1=None, v_w2=None, v_b2=None)
+
+
+def run_as_a_folder(dump: Path) -> None:
+    """Put a folder in the place of run.json."""
+    (dump / "run.json").unlink()
+    (dump / "run.json").mkdir()
+
+
+def run_as_a_pipe(dump: Path) -> None:
+    """Put a pipe in the place of run.json, which nobody writes to."""
+    (dump / "run.json").unlink()
+    os.mkfifo(dump / "run.json")
+
+
+LACKING: dict[str, tuple[Change, str]] = {
+    "another shape": (shapeless, "z1 has shape (12, 40), where (40, 12) is due (step 1)"),
+    "no such stage": (lambda d: rewrite(d, 0, dz2=np.ones(3)), "dz2 is no stage of this network"),
+    "capitals": (lambda d: rewrite(d, 2, dZ1=np.ones(3)), "the array 'dZ1' has no such name here"),
+    "step in capitals": (
+        lambda d: (d / "step_00003.npz").rename(d / "step_00003.NPZ"),
+        "'step_00003.NPZ' is not spelt as a part of a dump",
+    ),
+    "Step": (lambda d: (d / "step_00003.npz").rename(d / "Step_00003.npz"), "'Step_00003.npz' is"),
+    "folder with an ending": (lambda d: (d / "step_00008.npz").mkdir(), "'step_00008.npz' is not"),
+    "Run": (lambda d: (d / "run.json").rename(d / "Run.json"), "'Run.json' is not spelt as a part"),
+    "run as a folder": (run_as_a_folder, "run.json is no file, so nothing it should say was used"),
+    "run as a pipe": (run_as_a_pipe, "run.json is no file, so nothing it should say was used"),
+    "half of the velocities": (half_of_the_velocities, "velocities are recorded at 1 of 4 steps"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), LACKING.values(), ids=LACKING)
+def test_what_was_recorded_and_cannot_be_compared_is_named_and_nothing_is_green(
+    dump: Path, change: Change, words: str
+) -> None:
+    change(dump)
+    result = check_dump(dump)
+    assert result.exit_code is ExitCode.UNDECIDABLE
+    assert words in result.sentence
+
+
+def test_a_member_without_a_meaning_is_not_read(dump: Path) -> None:
+    with ZipFile(dump / "step_00000.npz", "a") as archive:
+        archive.writestr("history.npy", b"no array at all")
+    result = check_dump(dump)
+    assert result.exit_code is ExitCode.AGREES
+    assert "keys without a meaning here were passed over: history" in result.notes
+
+
+def test_a_plain_array_of_version_3_is_read(dump: Path) -> None:
+    path = dump / "x.npy"
+    array = np.load(path)
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, array, version=(3, 0))
+    assert check_dump(dump).exit_code is ExitCode.AGREES

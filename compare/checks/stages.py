@@ -56,6 +56,22 @@ def first_wrong_stage(examined: Examined, shown: Arrays, depth: int) -> Comparis
     return None
 
 
+def not_compared(examined: Examined, shown: Arrays, depth: int) -> list[str]:
+    """Say of what the manual side shows which stages are none, or have another shape."""
+    values, stages = examined.reference_values, order_of_stages(depth)
+    said = []
+    for stage, array in shown.items():
+        if stage in examined.comparisons:
+            continue
+        if stage not in stages or stage not in values:
+            said.append(f"{stage} is no stage of this network")
+        elif array.shape != values[stage].shape:
+            said.append(f"{stage} has shape {array.shape}, where {values[stage].shape} is due")
+        elif examined.allowances.intermediate(stage) is None:
+            said.append(f"{stage} has no allowance here")
+    return said
+
+
 def upstream(gradient: str, depth: int) -> str:
     """Return the name of the dz that `dw1`, `db1`, ... is made from."""
     layer = int(gradient[2:] or 0) if gradient[:2] in ("dw", "db") else 0

@@ -13,8 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import manual_mlp
+from compare.command.options import flag_of
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import POINT, STEP, Experiment, settings_used_by
+from compare.contracts.experiment import (
+    DUMP,
+    LAYER,
+    POINT,
+    STARTER,
+    STEP,
+    Experiment,
+    settings_used_by,
+)
 from compare.contracts.result import Result
 from compare.examine.dump.recorder import Recorder
 from compare.guard.manual_file import Loaded, load
@@ -26,17 +35,29 @@ if TYPE_CHECKING:
 
 
 def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None]) -> Result:
-    """Do what the options ask for: `--starter`, `--dump`, `--layer`, `--manual`, or our own run."""
+    """Do what the options ask for: `--starter`, `--dump`, `--layer`, `--manual`, or our own run.
+
+    An option that this way of checking does not use is named in the verdict: whoever gave it
+    believes that it was checked.
+    """
     if options.layer is not None:
-        return layer(options)
+        return layer(options).lacking(*unused(options, "--layer", LAYER))
     if options.starter is not None:
-        return starter(options)
+        return starter(options).lacking(*unused(options, "--starter", STARTER))
     if options.dump is not None:
-        return dump(options)
+        return dump(options).lacking(*unused(options, "--dump", DUMP))
     loaded = load(options.manual, timeout=options.timeout) if options.manual else None
     if loaded is not None and not options.trains:
-        return single_point(loaded, options)
+        uses = (POINT,) if loaded.step is None else (POINT, STEP)
+        result = single_point(loaded, options, uses)
+        return result.lacking(*unused(options, "--manual without --epochs", *uses))
     return training(loaded, options, on_update)
+
+
+def unused(options: argparse.Namespace, way: str, *uses: str) -> list[str]:
+    """Say which of the options given are not used by this way of checking."""
+    used = settings_used_by(*uses) + (("timeout",) if DUMP not in uses else ())
+    return [f"{flag_of(name)} is not used with {way}" for name in options.given if name not in used]
 
 
 def starter(options: argparse.Namespace) -> Result:
@@ -68,10 +89,16 @@ def dump(options: argparse.Namespace) -> Result:
     from compare.examine.dump.dump import check_dump
 
     asked: Experiment = options.experiment
-    return check_dump(options.dump, activation=asked.activation, reduction=asked.reduction)
+    result = check_dump(options.dump, activation=asked.activation, reduction=asked.reduction)
+    overruled = [
+        f"{flag_of(name)} {getattr(asked, name)} is not used, because run.json says {said}"
+        for name, said in result.settings.items()
+        if name in options.given and name in settings_used_by(DUMP) and said != getattr(asked, name)
+    ]
+    return result.lacking(*overruled)
 
 
-def single_point(loaded: Loaded, options: argparse.Namespace) -> Result:
+def single_point(loaded: Loaded, options: argparse.Namespace, uses: tuple[str, ...]) -> Result:
     """Check a function at probe points with the rows and the sizes of the data."""
     from compare.data import load as load_data
     from compare.examine.point import check
@@ -81,7 +108,6 @@ def single_point(loaded: Loaded, options: argparse.Namespace) -> Result:
     asked: Experiment = options.experiment
     data = load_data(asked.data)
     step = None if loaded.step is None else loaded.step.function
-    uses = (POINT,) if step is None else (POINT, STEP)
     declared: Any = {name: getattr(asked, name) for name in settings_used_by(*uses)}
     del declared["data"]
     result = check(

@@ -37,6 +37,8 @@ SCRIPT = "manual-mlp"
 EXPLAINED = "(--help explains every option)"
 PRESETS = {"report": REPORT_PRESET}
 OUT = "compare-report"
+TIMEOUT = 60.0
+"""Seconds that one call of code under test may take unless the user says otherwise."""
 
 DESCRIPTION = """\
 Train one network twice, side by side: once by a backward pass derived by hand
@@ -105,6 +107,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     explicit = {f.name: given.pop(f.name) for f in fields(Experiment) if f.name in given}
     options.experiment = Experiment(**{**preset, **explicit})
     options.trains = "epochs" in explicit
+    timed = options.timeout is not None
+    options.timeout = options.timeout if timed else TIMEOUT
+    options.given = (*explicit, *(["preset"] if preset else []), *(["timeout"] if timed else []))
     check_together(options)
     return options
 
@@ -259,9 +264,8 @@ def add_brought(made: Parser) -> None:
     group.add_argument(
         "--timeout",
         type=read_by(SECONDS),
-        default=60.0,
         metavar="SECONDS",
-        help="how long one call of their code may take (default: 60)",
+        help=f"how long one call of their code may take (default: {TIMEOUT:g})",
     )
 
 

@@ -55,9 +55,10 @@ DTYPES = ("float64", "float32")
 NETWORK, LOSS = "data and network", "what is minimised"
 TRAINING, MACHINE = "training", "machine"
 """The groups of options in --help."""
-TRAIN, POINT, STEP, DUMP, STARTER = "training", "check", "step", "dump", "starter"
+TRAIN, POINT, STEP = "training", "check", "step"
+DUMP, STARTER, LAYER = "dump", "starter", "layer"
 """What a setting can be used by: a training, a check at probe points, the check of a `step` beside
-it, a dump, an assignment. A setting given to anything else is named as not used."""
+it, a dump, an assignment, a layer. A setting given to anything else is named as not used."""
 
 Value = TypeVar("Value")
 
@@ -176,7 +177,7 @@ class Experiment:
         0, Whole(0), NETWORK,
         "of the initial weights and the order of the rows, both drawn once and handed to both "
         "sides",
-        used_by=(TRAIN, POINT, STARTER),
+        used_by=(TRAIN, POINT, STARTER, LAYER),
     )  # fmt: skip
     bias: bool = setting(
         True, Flag(), NETWORK,

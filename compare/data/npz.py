@@ -26,6 +26,8 @@ ZIP = b"PK"
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
+    # 3.0 differs only in the names of structured fields, and those are no plain numbers.
+    (3, 0): np.lib.format.read_array_header_2_0,
 }
 
 

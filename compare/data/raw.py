@@ -57,7 +57,9 @@ def reading(where: str) -> Iterator[None]:
 
 def check_not_empty(path: Path) -> None:
     """Refuse a file of no bytes, which would otherwise only count as the wrong format."""
-    if path.stat().st_size == 0:
+    with reading(str(path)):
+        empty = path.stat().st_size == 0
+    if empty:
         raise BadInput(f"{path} is an empty file: copy or download it again")
 
 

@@ -39,6 +39,7 @@ from compare.examine.sides import build_reference, differentiating
 from compare.guard.implementation import GuardedImplementation, GuardedStep
 from compare.judge.conclusion import conclude
 from compare.judge.point import PointJudge
+from compare.judge.shown import enter_shown
 from compare.judge.structure import enter_structure
 from compare.points.probe import ON_KINK, SOFT, Probe, draw_probes
 
@@ -129,8 +130,11 @@ def _checked(
     experiment = judge.experiment
     structure = enter_structure(judge, guarded, probes) if drawn else Structure()
     probes = [probe for probe in probes if structure.soft or probe.note != SOFT]
-    for update, probe in enumerate(probes):
-        _examine(judge, guarded, update, probe)
+    lacking = dict.fromkeys(
+        clause
+        for update, probe in enumerate(probes)
+        for clause in _examine(judge, guarded, update, probe)
+    )
     steps: tuple[CheckSummary, ...] = ()
     if step is not None:
         steps = _examine_step(judge, step, probes[0], experiment.momentum_form)
@@ -141,7 +145,8 @@ def _checked(
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
     if result.verdict is Verdict.AGREES and drawn and experiment.plain:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
-    return replace(result, notes=result.notes + notes, checks=result.checks + steps)
+    result = replace(result, notes=result.notes + notes, checks=result.checks + steps)
+    return result.lacking(*lacking)
 
 
 SETTINGS = (
@@ -207,11 +212,14 @@ def _record(
     )
 
 
-def _examine(judge: PointJudge, guarded: GuardedImplementation, update: int, probe: Probe) -> None:
-    """Judge one probe."""
-    loss, gradients, _ = guarded(probe.parameters, probe.x, probe.targets)
+def _examine(
+    judge: PointJudge, guarded: GuardedImplementation, update: int, probe: Probe
+) -> list[str]:
+    """Judge one probe, and return what it shows that is not compared."""
+    loss, gradients, shown = guarded(probe.parameters, probe.x, probe.targets)
     record = _record(update, probe, loss, gradients, {})
-    judge.at_point(record, probe.x, probe.targets)
+    examined = judge.at_point(record, probe.x, probe.targets)
+    return enter_shown(judge, record, examined, shown)
 
 
 def _kink_convention(judge: PointJudge, probes: Sequence[Probe]) -> list[str]:

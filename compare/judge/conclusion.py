@@ -143,6 +143,8 @@ def kind_of_findings(
         return "structure"
     if first.stage in STAGE_KINDS:
         return STAGE_KINDS[first.stage]
+    if judge.suspect is None and first.check == "same_point" and first.stage != "loss":
+        return "derivative" if first.parameter is not None else "intermediate"
     if first.side == "reference" or judge.suspect is None:
         return "loss" if first.parameter is None else "derivative"
     examined = judge.suspect.examined

@@ -15,18 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 import manual_mlp
-from compare.checks.stages import first_wrong_stage
 from compare.checks.step import StepCheck
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
+from compare.contracts.limits import shown
 from compare.contracts.result import CheckSummary, Result
-from compare.examine.dump.dump_format import RunFile, read_run, read_step, read_top, step_paths
+from compare.examine.dump.dump_format import (
+    RunFile,
+    passed_over,
+    read_run,
+    read_step,
+    read_top,
+    step_paths,
+    without_run,
+)
 from compare.examine.dump.dump_step import Step, step_of
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference
 from compare.judge.conclusion import conclude
-from compare.judge.ledger import finding_of
 from compare.judge.point import PointJudge
+from compare.judge.shown import enter_shown
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -59,11 +67,14 @@ def check_dump(folder: str | Path, *, activation: str = "relu", reduction: str =
         "reduction": experiment.reduction, "dtype": experiment.dtype,
     }  # fmt: skip
     result = conclude(judge, settings, environment(), dump.recorded, referee=False)
-    return replace(
+    result = replace(
         result,
         checks=(*result.checks, dump.summary()),
         notes=(*result.notes, *dump.notes(run, experiment)),
     )
+    spelt = [f"{shown(name)} is not spelt as a part of a dump" for name in passed_over(folder)]
+    no_run = without_run(folder)
+    return result.lacking(*([no_run] if no_run else []), *spelt, *dump.not_compared())
 
 
 def read_steps(folder: Path, run: RunFile) -> Iterator[Step]:
@@ -124,6 +135,8 @@ class Dump:
     previous: Step | None = None
     shown: Arrays = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
+    lacking: dict[str, str] = field(default_factory=dict)
+    velocities: int = 0
 
     def see(self, step: Step) -> None:
         """Check one step at its own point, and the update that led to it."""
@@ -136,13 +149,13 @@ class Dump:
         examined = judge.at_point(record, step.x, step.targets)
         if judge.suspect is not None and judge.suspect.record is record:
             self.shown = step.shown
-        wrong = first_wrong_stage(examined, step.shown, len(self.sizes) - 1)
-        if wrong is not None and examined.agrees:
-            judge.ledger.find(
-                finding_of("same_point", wrong.name, None, wrong, record, "manual", judge.mode)
-            )
+        for clause in enter_shown(judge, record, examined, step.shown):
+            self.lacking.setdefault(clause.split()[0], f"{clause} (step {step.number})")
+        for key in step.misspelt:
+            self.lacking.setdefault(key, f"the array {shown(key)} has no such name here")
         self.check_update(step)
         self.seen += 1
+        self.velocities += bool(record.state)
         self.ignored |= set(step.ignored)
         self.previous = step
 
@@ -176,6 +189,12 @@ class Dump:
         if not step.made:
             sentence = f"not done: {why}"
         return CheckSummary("step", step.verdict, step.made, step.worst_ratio, sentence)
+
+    def not_compared(self) -> Iterator[str]:
+        """Yield what was recorded and is not compared, each in a clause."""
+        yield from self.lacking.values()
+        if self.replay is not None and 0 < self.velocities < self.seen:
+            yield f"velocities are recorded at {self.velocities} of {self.seen} steps only"
 
     def notes(self, run: RunFile | None, experiment: Experiment) -> Iterator[str]:
         """Yield what was assumed and what was passed over."""

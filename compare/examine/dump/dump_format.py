@@ -15,6 +15,7 @@ z1, h1, logits, dz1, ...  whatever else is to be compared; optional
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -24,22 +25,25 @@ from typing import Any
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import ACTIVATION_NAMES, DTYPES, MOMENTUM_FORMS
-from compare.contracts.objective import REDUCTIONS
+from compare.contracts.experiment import Experiment, setting_of
+from compare.contracts.limits import did_you_mean, fitted, shown
+from compare.data.json_file import read_json
+from compare.data.raw import reading
 from compare.examine.dump.npy import read_npy, read_npz
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 FORMAT = 1
 RUN = "run.json"
-STEP = re.compile(r"step_(\d+)(\.npz)?")
+STEP = re.compile(r"step_(\d+)(\.npz)?", re.ASCII)
+STEPLIKE = re.compile(r"step[ _.-]*\d")
+KNOWN = re.compile(r"loss|x|targets|logits|p|dlogits|(d|v_)?[wb][1-9]\d*|d?[zh][1-9]\d*", re.ASCII)
+NEARLY = re.compile(KNOWN.pattern.replace("v_", "v"), re.ASCII)
+TOP = (RUN, "x.npy", "targets.npy")
 
-CHOICES = {
-    "activation": ACTIVATION_NAMES,
-    "reduction": REDUCTIONS,
-    "form": MOMENTUM_FORMS,
-    "dtype": DTYPES,
-}
+SETTING_OF = {"form": "momentum_form"}
+"""The settings that run.json names otherwise."""
+LIMITS = {field.name: setting_of(field).limit for field in fields(Experiment)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class RawStep:
     number: int
     where: str
     arrays: Arrays
+    unread: tuple[str, ...]
 
 
 def read_run(folder: Path) -> RunFile | None:
@@ -69,55 +74,112 @@ def read_run(folder: Path) -> RunFile | None:
     path = folder / RUN
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise BadInput(f"{path} is not JSON: {problem}") from problem
+    content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BadInput(f'{path} has to say "format": {FORMAT}')
     known = {field.name for field in fields(RunFile)}
     if unknown := sorted(set(content) - known - {"format"}):
-        raise BadInput(f"{path} has the unknown key {unknown[0]!r}; known are {', '.join(known)}")
-    for key, choices in CHOICES.items():
-        if key in content and content[key] not in choices:
-            raise BadInput(f"{path}: {key} is {content[key]!r}; choose from {', '.join(choices)}")
-    for key in ("learning_rate", "momentum"):
-        if key in content and type(content[key]) not in (int, float):
-            raise BadInput(f"{path}: {key} is {content[key]!r}; it has to be a number")
-    names = content.get("names")
-    if names is not None and not all(isinstance(name, str) for name in names):
-        raise BadInput(f"{path}: names has to be the list of the parameters' names")
-    values = {key: content[key] for key in known & set(content)}
-    return RunFile(**values | ({"names": tuple(names)} if names is not None else {}))
+        hint = did_you_mean(unknown[0], known)
+        raise BadInput(
+            f"{path} has the unknown key {shown(unknown[0])}{hint} (known are {', '.join(known)})"
+        )
+    return RunFile(**{key: value_of(key, content[key], path) for key in known & set(content)})
 
 
-def step_paths(folder: Path) -> dict[int, Path]:
-    """Return the steps by number, in order; raises `BadInput` if there are none, or one twice."""
+def value_of(key: str, value: Any, path: Path) -> Any:
+    """Return what run.json says at a key, held against the limits of that setting."""
+    if key == "names":
+        listed = isinstance(value, list) and value and all(isinstance(one, str) for one in value)
+        if not listed or len(set(value)) < len(value):
+            raise BadInput(f"{path}: names has to be the list of the parameters' names")
+        return tuple(value)
+    return fitted(f"{path}: {key}", LIMITS[SETTING_OF.get(key, key)], value)
+
+
+def without_run(folder: Path) -> str | None:
+    """Say so if there is something called run.json that is no file."""
+    path = folder / RUN
+    if path.is_file() or not os.path.lexists(path):
+        return None
+    return f"{RUN} is no file, so nothing it should say was used"
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what lies in a dump, by name."""
     if not folder.is_dir():
         raise BadInput(
             f"{folder} is not a folder; a dump is a folder with step_00000.npz and so on"
         )
+    with reading(str(folder)):
+        return sorted(folder.iterdir())
+
+
+def step_number(path: Path) -> int | None:
+    """Return the number of a step, None for what is none: `step_00000.npz` or `step_00000/`."""
+    match = STEP.fullmatch(path.name)
+    return None if match is None or path.is_dir() == bool(match[2]) else int(match[1])
+
+
+def step_paths(folder: Path) -> dict[int, Path]:
+    """Return the steps by number, in order; raises `BadInput` if there are none, or one twice."""
     found: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()):
-        match = STEP.fullmatch(path.name)
-        if match is None or path.is_dir() == bool(match[2]):
+    for path in entries(folder):
+        number = step_number(path)
+        if number is None:
             continue
-        number = int(match[1])
         if number in found:
             raise BadInput(f"{folder} holds step {number} twice: {found[number].name}, {path.name}")
         found[number] = path
     if not found:
-        raise BadInput(f"{folder} holds no steps: step_00000.npz, or a folder step_00000")
+        odd = ", ".join(passed_over(folder)[:3])
+        also = f"; it holds {odd}, which is not spelt like that" if odd else ""
+        raise BadInput(f"{folder} holds no steps: step_00000.npz, or a folder step_00000{also}")
     return dict(sorted(found.items()))
 
 
+def passed_over(folder: Path) -> list[str]:
+    """Return the names of entries that look like a part of the dump and are spelt otherwise."""
+    odd = [path.name for path in entries(folder) if looks_like_a_part(path)]
+    inside = [path for path in entries(folder) if step_number(path) is not None and path.is_dir()]
+    for step in inside:
+        odd += [f"{step.name}/{path.name}" for path in sorted(step.iterdir()) if is_odd_array(path)]
+    return odd
+
+
+def looks_like_a_part(path: Path) -> bool:
+    """Whether an entry at the top means to be a step, run.json, x or targets, and is none."""
+    if path.name in TOP or path.name.startswith(".") or step_number(path) is not None:
+        return False
+    name = path.name.casefold()
+    return name == RUN or name.endswith((".npz", ".npy")) or bool(STEPLIKE.match(name))
+
+
+def is_odd_array(path: Path) -> bool:
+    """Whether an entry of a step's folder means to be an array, and is none."""
+    odd = path.suffix != ".npy" and path.suffix.casefold() in (".npy", ".npz")
+    return not path.name.startswith(".") and (odd or path.is_dir())
+
+
 def read_step(number: int, path: Path) -> RawStep:
-    """Read all arrays of one step."""
+    """Read the arrays of one step that mean something here; the others are only named."""
     if path.is_dir():
-        arrays = {file.stem: read_npy(file) for file in sorted(path.glob("*.npy"))}
+        files = sorted(path.glob("*.npy"))
+        arrays = {file.stem: read_npy(file) for file in files if is_known(file.stem)}
+        names = [file.stem for file in files]
     else:
-        arrays = read_npz(path)
-    return RawStep(number, path.name, arrays)
+        arrays, names = read_npz(path, is_known)
+    unread = tuple(name for name in names if name not in arrays)
+    return RawStep(number, path.name, arrays, unread)
+
+
+def is_known(key: str) -> bool:
+    """Whether a key means something in a step."""
+    return bool(KNOWN.fullmatch(key))
+
+
+def is_nearly_known(key: str) -> bool:
+    """Whether a key would mean something if it were spelt as here: `dW1`, `z_1`."""
+    return bool(NEARLY.fullmatch(key.casefold().replace("_", "")))
 
 
 def read_top(folder: Path) -> Arrays:

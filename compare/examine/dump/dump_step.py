@@ -17,7 +17,7 @@ import manual_mlp
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import DTYPES
 from compare.contracts.targets import require_classes, require_probabilities
-from compare.examine.dump.dump_format import RawStep, RunFile
+from compare.examine.dump.dump_format import RawStep, RunFile, is_nearly_known
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -28,7 +28,8 @@ PARAMETER = re.compile(r"[wb][1-9]\d*")
 @dataclass(frozen=True, slots=True)
 class Step:
     """One recorded step in the project's own form. `record.state` is empty if none was recorded;
-    `shown` are intermediates, `ignored` the keys that mean nothing here.
+    `shown` are intermediates, `ignored` the keys that mean nothing here, `misspelt` those that
+    nearly mean something.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Step:
     targets: Array
     shown: Arrays
     ignored: tuple[str, ...]
+    misspelt: tuple[str, ...]
 
 
 def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
@@ -55,7 +57,10 @@ def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
         evaluation=None,
     )
     shown = {name: array for name, array in reader.arrays.items() if STAGE.fullmatch(name)}
-    return Step(raw.number, record, x, targets, shown, reader.ignored(parameters))
+    foreign = (*reader.ignored(parameters), *raw.unread)
+    misspelt = tuple(key for key in foreign if is_nearly_known(key))
+    ignored = tuple(key for key in foreign if key not in misspelt)
+    return Step(raw.number, record, x, targets, shown, ignored, misspelt)
 
 
 class Reader:

@@ -5,6 +5,7 @@ The headers are held against the size of the file before anything is allocated, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
+from compare.contracts.limits import shown
 from compare.data.npz import HEADERS, key, read_member
 from compare.data.raw import check_not_empty, check_promise, reading
 
@@ -34,16 +36,22 @@ def read_npy(path: Path) -> Array:
         return native(np.lib.format.read_array(file, allow_pickle=False))
 
 
-def read_npz(path: Path) -> dict[str, Array]:
-    """Read all arrays of an .npz file; raises `BadInput`."""
+def read_npz(path: Path, wanted: Callable[[str], bool]) -> tuple[dict[str, Array], list[str]]:
+    """Read the wanted arrays of an .npz file; return them and all keys. Raises `BadInput`."""
     check_not_empty(path)
     arrays: dict[str, Array] = {}
     with reading(str(path)), ZipFile(path) as archive:
-        for info in archive.infolist():
-            raw = read_member(archive, info, path)
-            require_numbers(raw.values.dtype, raw.where)
-            arrays[key(info)] = native(raw.values)
-    return arrays
+        members = archive.infolist()
+        names = [key(info) for info in members]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadInput(f"{path} holds {shown(twice)} twice: store every array once")
+        for info in members:
+            if wanted(key(info)):
+                raw = read_member(archive, info, path)
+                require_numbers(raw.values.dtype, raw.where)
+                arrays[key(info)] = native(raw.values)
+    return arrays, names
 
 
 def require_numbers(dtype: np.dtype[Any], where: str) -> None:

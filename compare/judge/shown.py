@@ -1,0 +1,23 @@
+"""The intermediates that the manual side shows: compared at a point, or named as not compared."""
+
+from __future__ import annotations
+
+from compare.checks.same_point import Examined
+from compare.checks.stages import first_wrong_stage, not_compared
+from compare.contracts.records import Arrays, Record
+from compare.judge.ledger import finding_of
+from compare.judge.point import PointJudge
+
+
+def enter_shown(judge: PointJudge, record: Record, examined: Examined, shown: Arrays) -> list[str]:
+    """Enter the first wrong stage beside a right loss and gradient; return what is not compared.
+
+    Where loss or gradient are wrong, the conclusion asks for the stages itself.
+    """
+    depth = sum(name.startswith("w") for name in record.parameters)
+    if examined.agrees:
+        wrong = first_wrong_stage(examined, shown, depth)
+        if wrong is not None:
+            found = finding_of("same_point", wrong.name, None, wrong, record, "manual", judge.mode)
+            judge.ledger.find(found)
+    return not_compared(examined, shown, depth)

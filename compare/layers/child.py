@@ -7,6 +7,7 @@ safely (anywhere but Linux), or torch's own engine refuses to work in one, the w
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import pickle
 import select
@@ -77,6 +78,7 @@ def answer_of(work: Callable[[], Any], timeout: float | None) -> tuple[str, byte
 def answer_and_end(work: Callable[[], Any], writing: int) -> None:
     """Be the child: work, answer, and end without any of the parent's goodbyes."""
     try:
+        faulthandler.disable()  # a crash is told by us, in one sentence
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)

@@ -1,0 +1,156 @@
+"""Slips of the backward pass itself: one of its steps changed, and all that follows run again.
+
+A term or factor left out, a sum over another axis, a mean in place of a sum, an operand turned or
+exchanged, gradients of repeated indices overwritten in place of added.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compare.layers.names.friendly import Names
+from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved, same_shapes
+from compare.layers.program import Tensors
+
+MOST_OTHERS = 40
+
+
+@dataclass(frozen=True)
+class Slip:
+    """One changed step of the backward pass, with its new results and what it is."""
+
+    at: int
+    out: Tensor
+    sentence: str
+
+
+def slips(tape: Tape, names: Names) -> Iterator[Slip]:
+    """Yield every slip of every step of the backward pass."""
+    for number in range(tape.boundary, len(tape.steps)):
+        step = tape.steps[number]
+        if len(step.outs) != 1 or step.outs[0] < 0 or step.several:
+            continue
+        values = [tape.values[ref.number] for ref in step.refs()]
+        if not any(value.is_floating_point() for value in values):
+            continue
+        for out, said in of_step(tape, names, number, step):
+            if isinstance(out, Tensor):
+                yield Slip(number, out, f"in the backward pass {said}{names.place(step)}")
+
+
+def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple[Any, str]]:
+    """Yield the slips of one step: its changed result, and the clause."""
+    args = resolved(step.args, tape.values.__getitem__)
+    kwargs = resolved(step.kwargs, tape.values.__getitem__)
+    due = tape.values[step.outs[0]]
+    if step.name in ("add", "sub"):
+        yield from terms(names, step, args, due)
+    elif step.name in ("mul", "div", "where", "masked_fill"):
+        yield from factors(names, step, args, due)
+    elif step.name == "neg":
+        yield args[0], "a minus sign is missing"
+    elif step.name == "sum":
+        yield from sums(names, step, args)
+    elif step.name in ("embedding_dense_backward", "index_put", "_index_put_impl", "scatter_add"):
+        yield from overwritten(step, args, kwargs)
+    if step.name in ("mm", "bmm", "mul", "dot", "mv"):
+        yield from operands(tape, names, number, step, args, kwargs)
+
+
+def terms(names: Names, step: Step, args: Any, due: Tensor) -> Iterator[tuple[Any, str]]:
+    """A sum of two terms: one is missing, or has the other sign."""
+    a, b = args[0], args[1]
+    sign = -1 if step.name == "sub" else 1
+    said = [names.part(argument, 1) for argument in step.args[:2]]
+    if isinstance(a, Tensor):
+        yield a.expand_as(due), f"the term {said[1]} is missing beside {said[0]}"
+    if isinstance(b, Tensor):
+        yield (sign * b).expand_as(due), f"the term {said[0]} is missing beside {said[1]}"
+    yield a - sign * b, f"the term {said[1]} has the wrong sign beside {said[0]}"
+
+
+def factors(names: Names, step: Step, args: Any, due: Tensor) -> Iterator[tuple[Any, str]]:
+    """A product, a quotient, or a mask: one factor is missing."""
+    places = [1, 0] if step.name in ("mul", "div") else [1]
+    for place in places:
+        kept = args[place]
+        left = 0 if place == 1 else 1
+        if not isinstance(kept, Tensor) or (step.name == "div" and place == 1):
+            continue
+        try:
+            out = kept.expand_as(due).to(due.dtype)
+        except RuntimeError:
+            continue
+        said = "the mask" if step.name not in ("mul", "div") else names.part(step.args[left], 1)
+        yield out, f"the factor {said} is missing"
+
+
+def sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
+    """A sum over axes: over others, as a mean, or not at all."""
+    x = args[0]
+    dims = list(args[1]) if len(args) > 1 and args[1] else list(range(x.dim()))
+    keep = len(args) > 2 and bool(args[2])
+    dims = [axis % x.dim() for axis in dims] if x.dim() else []
+    said = names.noun(step.refs()[0].number, 1)
+    n = math.prod(x.shape[axis] for axis in dims)
+    yield x.sum(dims, keep) / n if dims else None, f"the sum of {said} is a mean"
+    for axis in range(x.dim()):
+        if [axis] != dims and len(dims) == 1:
+            clause = f"the sum of {said} runs over axis {axis} in place of {dims[0]}"
+            yield x.sum([axis], keep), clause
+    if keep:
+        yield x, f"{said} is not summed over axis {', '.join(map(str, dims))}"
+
+
+def operands(
+    tape: Tape, names: Names, number: int, step: Step, args: Any, kwargs: Any
+) -> Iterator[tuple[Any, str]]:
+    """A product: an operand is turned, or another value of the same shape."""
+    result = names.noun(step.outs[0], 1)
+    for place, argument in enumerate(step.args):
+        if not isinstance(argument, Ref):
+            continue
+        value = args[place]
+        said = names.noun(argument.number, 1)
+
+        def product(other: Tensor, at: int = place) -> Tensor:
+            changed = [other if n == at else a for n, a in enumerate(args)]
+            out: Tensor = step.func(*changed, **kwargs)
+            return out
+
+        if step.name != "mul" and value.dim() > 1 and value.shape[-1] == value.shape[-2]:
+            yield product(value.transpose(-1, -2)), f"{said} is not transposed as it must be"
+        others = same_shapes(tape, value.shape, number)
+        for other in [o for o in others if o != argument.number][:MOST_OTHERS]:
+            clause = f"{names.noun(other, 1)} stands in place of {said} in {result}"
+            yield product(tape.values[other]), clause
+
+
+def overwritten(step: Step, args: Any, kwargs: Any) -> Iterator[tuple[Any, str]]:
+    """Gradients of repeated indices: the last one overwrites the others."""
+    said = "gradients of repeated indices are overwritten in place of added"
+    if step.name == "embedding_dense_backward":
+        dy, index, rows = args[0], args[1], args[2]
+        out = torch.zeros(rows, dy.shape[-1], dtype=dy.dtype)
+        for at, d in zip(index.flatten().tolist(), dy.reshape(-1, dy.shape[-1]), strict=True):
+            out[at] = d
+        yield out, said
+    elif step.name == "scatter_add":
+        yield torch.scatter(*args, **kwargs), said
+    elif len(args) > 3 and args[3]:
+        yield torch.index_put(args[0], args[1], args[2], accumulate=False), said
+
+
+def results_of(tape: Tape, slip: Slip) -> Tensors:
+    """Return outputs and gradients with one step of the backward pass changed."""
+    changed = rerun(tape, slip.at + 1, {tape.steps[slip.at].outs[0]: slip.out}, slip.at)
+    return {
+        name: changed.get(number, tape.values[number]).detach()
+        for name, number in tape.results.items()
+    }

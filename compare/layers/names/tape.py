@@ -1,0 +1,254 @@
+"""The reference written down, one step after another: what was computed, from which earlier values.
+
+Forward and backward pass are one list of aten operations, taken apart as far as people write them
+(a layer norm into mean, variance, root, product), each with the line of the reference it came from.
+A changed program is this list, run again with one step changed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._decomp import decomposition_table
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from compare.guard.blame import is_foreign
+from compare.layers.program import Program, Tensors, as_written, flat_outputs
+from compare.layers.rules import aten, packets
+from compare.layers.walk import name_of, widened
+
+APART = packets(
+    "native_layer_norm native_batch_norm _native_batch_norm_legit native_group_norm "
+    "_native_batch_norm_legit_functional _fused_rms_norm rms_norm "
+    "_softmax _safe_softmax _log_softmax logsumexp "
+    "gelu silu mish softplus elu addmm log_sigmoid_forward mse_loss smooth_l1_loss huber_loss "
+    "binary_cross_entropy binary_cross_entropy_with_logits nll_loss_forward "
+    "native_layer_norm_backward native_batch_norm_backward native_group_norm_backward "
+    "_softmax_backward_data _log_softmax_backward_data _fused_rms_norm_backward gelu_backward "
+    "silu_backward mish_backward softplus_backward elu_backward tanh_backward sigmoid_backward "
+    "mse_loss_backward nll_loss_backward threshold_backward log_sigmoid_backward"
+)
+EXTREMES = packets("amax amin")
+CALLER = inspect.getfile(Program)
+"""From here the reference is called: what lies beyond is none of its lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A value of the tape, by its number."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation. `outs` are the numbers of its results, `line` the reference's line."""
+
+    func: Any
+    args: Any
+    kwargs: Any
+    outs: tuple[int, ...]
+    several: bool
+    line: str | None
+
+    @property
+    def name(self) -> str:
+        """The name of the operation, `mul`."""
+        return name_of(self.func.overloadpacket)
+
+    def refs(self) -> list[Ref]:
+        """Return the values it reads, in order."""
+        return list(refs_in((self.args, self.kwargs)))
+
+
+@dataclass
+class Tape:
+    """Values by number with the inputs first; `boundary` is where the backward pass begins.
+
+    `inputs` and `results` give the numbers of inputs, dy included, and of outputs and gradients.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)
+    inputs: dict[str, int] = field(default_factory=dict)
+    results: dict[str, int] = field(default_factory=dict)
+    boundary: int = 0
+
+    def made_by(self) -> dict[int, int]:
+        """Return, by value, the step that made it."""
+        return {out: number for number, step in enumerate(self.steps) for out in step.outs}
+
+
+def refs_in(tree: Any) -> Iterator[Ref]:
+    """Yield the references in nested arguments."""
+    if isinstance(tree, Ref):
+        yield tree
+    elif isinstance(tree, list | tuple):
+        for item in tree:
+            yield from refs_in(item)
+    elif isinstance(tree, dict):
+        yield from refs_in(list(tree.values()))
+
+
+def resolved(tree: Any, values: Callable[[int], Any]) -> Any:
+    """Return nested arguments with every reference replaced by its value."""
+    if isinstance(tree, Ref):
+        return values(tree.number)
+    if isinstance(tree, list | tuple):
+        return type(tree)(resolved(item, values) for item in tree)
+    if isinstance(tree, dict):
+        return {key: resolved(item, values) for key, item in tree.items()}
+    return tree
+
+
+def place_of(tensor: Tensor) -> tuple[Any, ...]:
+    """Return where a tensor lies: one that was saved and unpacked is another object there."""
+    at = 0 if tensor._is_zerotensor() else tensor.data_ptr()
+    return at, tensor.dtype, tuple(tensor.shape), tuple(tensor.stride())
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
+    """Writes the operations down as they are met."""
+
+    def __init__(self, tape: Tape) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own has no types
+        self.tape = tape
+        self.known: dict[int, int] = {}
+        self.places: dict[tuple[Any, ...], int] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def enter(self, tensor: Tensor) -> int:
+        """Give a tensor its number."""
+        number = len(self.tape.values)
+        self.tape.values.append(tensor)
+        self.known[id(tensor)] = number
+        self.places[place_of(tensor)] = number
+        return number
+
+    def number(self, tensor: Tensor) -> int:
+        """Return the number of a tensor; one that nobody made is a constant of the program."""
+        found = self.known.get(id(tensor), self.places.get(place_of(tensor)))
+        return self.enter(tensor) if found is None else found
+
+    def referred(self, tree: Any) -> Any:
+        """Return nested arguments with every tensor replaced by a reference."""
+        if isinstance(tree, Tensor):
+            return Ref(self.number(tree))
+        if isinstance(tree, list | tuple):
+            return type(tree)(self.referred(item) for item in tree)
+        if isinstance(tree, dict):
+            return {key: self.referred(item) for key, item in tree.items()}
+        return tree
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = widened(func.overloadpacket, args, kwargs or {})
+        name = name_of(func.overloadpacket)
+        if name.endswith("_") and not name.startswith("_") and hasattr(aten, name[:-1]):
+            functional = getattr(getattr(aten, name[:-1]), func._overloadname)
+            out = self.__torch_dispatch__(functional, types, args, kwargs)
+            args[0].copy_(out)
+            self.known[id(args[0])] = self.places[place_of(args[0])] = self.number(out)
+            return args[0]
+        if func.overloadpacket in APART and func in decomposition_table:
+            with self:
+                return decomposition_table[func](*args, **kwargs)
+        given = self.referred(args), self.referred(kwargs)
+        out = func(*args, **kwargs)
+        outs = (
+            [out] if isinstance(out, Tensor) else list(out) if isinstance(out, tuple | list) else []
+        )
+        numbers = tuple(self.enter(o) if isinstance(o, Tensor) else -1 for o in outs)
+        step = Step(func, *given, numbers, not isinstance(out, Tensor), line_of_reference())
+        self.tape.steps.append(step)
+        return out
+
+
+def line_of_reference() -> str | None:
+    """Return the line of the reference that is being executed, if it is not torch's own."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file == CALLER:
+            return None
+        if not file.startswith("<") and not is_foreign(file):
+            return f"{Path(file).name}, line {frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    return None
+
+
+def record(program: Program, inputs: Tensors, dy: Tensors | None) -> Tape:
+    """Write the reference down at one point, forward and backward."""
+    tape = Tape()
+    recorder = Recorder(tape)
+    with as_written():
+        leaves = {name: inputs[name].detach().requires_grad_() for name in program.wrt}
+        tape.inputs = {name: recorder.enter(t) for name, t in (inputs | leaves).items()}
+        seeds = {f"dy of {name}": recorder.enter(t) for name, t in (dy or {}).items()}
+        tape.inputs |= seeds
+        with recorder:
+            with torch.enable_grad():
+                outputs = flat_outputs(program.forward(inputs | leaves))
+            tape.boundary = len(tape.steps)
+            gradients = program.gradients(leaves, outputs, dy)
+        named = outputs | gradients
+        tape.results = {name: recorder.number(t) for name, t in named.items()}
+    return tape
+
+
+def run_forward(
+    tape: Tape, inputs: Tensors, change: Callable[[int, Step, Any, Any], Any] | None = None
+) -> dict[int, Any]:
+    """Run the forward steps again, under autograd; `change` may run a step in its own way."""
+    values: dict[int, Any] = {
+        number: tensor.detach() for number, tensor in enumerate(tape.values)
+        if number not in tape.inputs.values()
+    }  # fmt: skip
+    values |= {tape.inputs[name]: tensor for name, tensor in inputs.items()}
+    for number, step in enumerate(tape.steps[: tape.boundary]):
+        args = resolved(step.args, values.__getitem__)
+        kwargs = resolved(step.kwargs, values.__getitem__)
+        out = None if change is None else change(number, step, args, kwargs)
+        if out is None:
+            out = step.func(*args, **kwargs)
+            if step.func.overloadpacket in EXTREMES:
+                out = out.detach()  # a shift by the maximum: its gradients cancel
+        for at, result in zip(step.outs, [out] if not step.several else list(out), strict=True):
+            values[at] = result
+    return values
+
+
+def rerun(tape: Tape, first: int, values: dict[int, Any], skip: int) -> dict[int, Any]:
+    """Run every step after `first` that depends on a changed value; return all changed ones."""
+    changed = dict(values)
+    for number in range(first, len(tape.steps)):
+        step = tape.steps[number]
+        if number == skip or not any(ref.number in changed for ref in step.refs()):
+            continue
+
+        def value(at: int) -> Any:
+            return changed.get(at, tape.values[at])
+
+        out = step.func(*resolved(step.args, value), **resolved(step.kwargs, value))
+        for at, result in zip(step.outs, [out] if not step.several else list(out), strict=True):
+            changed[at] = result
+    return changed
+
+
+def same_shapes(tape: Tape, shape: Sequence[int], before: int) -> list[int]:
+    """Return the values of a shape that are there before a step."""
+    made = tape.made_by()
+    return [
+        number for number, tensor in enumerate(tape.values)
+        if tuple(tensor.shape) == tuple(shape) and tensor.is_floating_point()
+        and made.get(number, -1) < before
+    ]  # fmt: skip

@@ -285,7 +285,16 @@ def test_a_softmax_that_writes_to_its_argument_and_is_wrong_says_both() -> None:
         ("gradCE", "grad_ce"),
         ("grad_CE", "grad_ce"),
         ("loadData", None),
-        ("relu_derivative", None),
+        ("relu_derivative", "relu_derivative"),
+        ("gradRelu", "relu_derivative"),
+        ("drelu", "relu_derivative"),
+        ("rellu", "relu"),
+        ("avrageCE", "average_ce"),
+        ("softmax2", "softmax"),
+        ("linear", "compute_layer"),
+        ("elu", None),
+        ("leaky_relu", None),
+        ("gradient", None),
     ],
 )
 def test_names_count_in_any_case_and_without_underscores(name: str, role: str | None) -> None:
@@ -294,5 +303,8 @@ def test_names_count_in_any_case_and_without_underscores(name: str, role: str | 
 
 def test_the_order_of_arguments_is_read_off_clear_names_only() -> None:
     assert orders_of("average_ce", ["y_hat", "y"]) == [("scores", "target")]
+    assert orders_of("grad_ce", ["target", "activation"]) == [("target", "scores")]
+    assert orders_of("grad_ce", ["one", "guess"]) == [("target", "scores")]
+    assert orders_of("compute_layer", ["w", "q", "c"]) == [("w", "x", "b"), ("w", "b", "x")]
     assert orders_of("average_ce", ["one", "two"]) == [("target", "scores"), ("scores", "target")]
     assert orders_of("compute_layer", ["W", "X", "bias"]) == [("w", "x", "b")]

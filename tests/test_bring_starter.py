@@ -140,10 +140,10 @@ def test_a_missing_mask_is_named(tmp_path: Path) -> None:
         ("def grad_bo(p, y):\n    return 0.0\n", "returns a value of shape () as db2; (5,) is due"),
         (
             "def backward(h, p):\n    return h, p\n",
-            "returns 2 values that neither names nor shapes",
+            "was not compared: it returns values with a row for each sample",
         ),
         ("def grad_wo(h, p, y):\n    return h @ p\n", "could not be called: starter.py, line 3"),
-        ("def gradients(a=undefined()):\n    return a.b\n", "was not checked: what a stands for"),
+        ("def gradients(a=undefined()):\n    return a.b\n", "was not compared: what a stands for"),
     ],
 )
 def test_what_comes_back_is_told_by_names_or_shapes(tmp_path: Path, code: str, words: str) -> None:
@@ -152,14 +152,88 @@ def test_what_comes_back_is_told_by_names_or_shapes(tmp_path: Path, code: str, w
     assert any(words in one for one in said), said
 
 
-def test_doubtful_parameters_are_said_and_not_bound(tmp_path: Path) -> None:
+def test_a_parameter_without_a_name_that_tells_is_bound_by_calling(tmp_path: Path) -> None:
+    text = RIGHT + (
+        "def gradient(x, q, out, y, w_o):\n"
+        "    d = ((out - y) / len(y)) @ w_o.T * (q > 0)\n"
+        "    return x.T @ d, d.sum(axis=0)\n"
+    )
+    found = by_name(report_on(tmp_path, text))["gradient"]
+    assert found.verdict is Verdict.AGREES
+    assert found.conventions == (
+        "read with x = x, q = z1, out = p, y = y, w_o = w2; gradient = dw1, gradient = db1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("def grad_wo(prediction, y, h):\n    return h.T @ (softmax(prediction) - y) / len(y)", ""),
+        ("def grad_wo(p, labels, h):\n    d = p.copy()\n    d[np.arange(len(p)), labels] -= 1\n"
+         "    return h.T @ d / len(p)", ""),
+        ("def grad_bh(s, e, w):\n    return ((e @ w.T) * (s > 0)).sum(0)", ""),
+        ("def backward(x, y, p, h, w2):\n    d = p - y\n    dh = d @ w2.T * (h > 0)\n"
+         "    return dh, x.T @ dh / len(x), dh.mean(0)", ""),
+        ("def grad_wo(h, p, y):\n    return ((p - y) @ h.T) / y.shape[1]", "samples are columns"),
+        ("def grad_wh(x, p, y, z, w):\n    d = (p - y) / len(y)\n"
+         "    return x.T @ ((d @ w) * (z > 0))", "weights are (fan_out, fan_in)"),
+    ],
+)  # fmt: skip
+def test_the_meaning_that_agrees_is_the_authors(tmp_path: Path, function: str, words: str) -> None:
+    text = HEAD + (SOFTMAX if "softmax" in function else "") + function + "\n"
+    (found,) = [one for one in report_on(tmp_path, text).functions if one.role == "gradient"]
+    assert found.verdict is Verdict.AGREES, found.sentence
+    assert words in "; ".join(found.conventions)
+
+
+def test_swapped_target_and_prediction_are_no_meaning_of_a_flipped_sign(tmp_path: Path) -> None:
+    text = HEAD + "def grad_bo(target, q):\n    return (target - q).sum(0) / len(q)\n"
+    (found,) = report_on(tmp_path, text).functions
+    assert found.verdict is Verdict.DISAGREES
+    assert "target-minus-prediction" in found.diagnosis[0].mistake
+
+
+def test_a_gradient_of_no_meaning_leaves_the_file_undecidable_and_is_named(tmp_path: Path) -> None:
     text = RIGHT + "def gradient(x, out, y):\n    return x.T @ out\n"
     report = report_on(tmp_path, text)
-    assert "gradient" not in by_name(report)
-    assert report.notes[0] == (
-        "gradient(x, out, y) was not checked: what out stands for is not certain; "
-        "--write-adapter writes a file in which you say so"
+    found = by_name(report)["gradient"]
+    assert found.sentence == (
+        "gradient(x, out, y) was not compared: what out stands for is not certain, and nothing it"
+        " may stand for makes it agree or reproduces a known mistake; --write-adapter FILE writes"
+        " a file in which you say so"
     )
+    result = starter_result(report)
+    assert result.exit_code is ExitCode.UNDECIDABLE
+    assert result.sentence.startswith("undecidable: gradient could not be compared, of 6 functions")
+    assert any(one.startswith("gradient: ") for one in result.not_compared)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("for i in range(9):\n    w -= 0.1 * (x.T @ (p - y))\n", "computed outside of functions"),
+        (
+            "def fit(x, y, w, p, epochs):\n    for _ in range(epochs):\n"
+            "        w = w - np.dot(np.transpose(x), p - y)\n    return w\n",
+            "computed inside fit were not compared",
+        ),
+        ("class Net:\n    def forward(self, x) x\n", "Python cannot read it: "),
+        ("fed rellu(x):\n    return x\n", "Python cannot read it: "),
+        ("class Net:\n    def backward(self):\n        pass\n", "was not compared: "),
+    ],
+)
+def test_what_looks_like_a_gradient_and_was_not_compared_is_said(
+    tmp_path: Path, code: str, words: str
+) -> None:
+    result = starter_result(report_on(tmp_path, RIGHT + code))
+    assert result.exit_code is ExitCode.UNDECIDABLE
+    assert any(words in one for one in result.not_compared)
+
+
+def test_a_loop_that_only_calls_compared_functions_is_no_gradient(tmp_path: Path) -> None:
+    loop = "for i in range(9):\n    w = w - 0.1 * grad_ce(y, x @ w.T)\n"
+    calling = loop.replace("x @ w.T", "compute_layer(x, w, b)")
+    assert starter_result(report_on(tmp_path, RIGHT + calling)).exit_code is ExitCode.AGREES
 
 
 def test_names_are_bound_by_elimination_only_where_one_choice_is_left() -> None:
@@ -199,7 +273,9 @@ def test_a_broken_function_leaves_the_others_checked(tmp_path: Path) -> None:
     )
     result = starter_result(report)
     assert result.exit_code is ExitCode.UNDECIDABLE
-    assert result.sentence == "undecidable: of 3 functions, softmax could not be called"
+    assert result.sentence == (
+        "undecidable: softmax could not be compared, of 3 functions; relu, compute_layer agree"
+    )
 
 
 def test_a_function_that_needs_what_was_left_out_says_so(tmp_path: Path) -> None:
@@ -215,7 +291,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no function; line 2 cannot be read: expected ':'"):
+    with pytest.raises(BadInput, match="nothing that Python can read: expected ':' at"):
         report_on(tmp_path, "import numpy as np\ndef gradient(x)\n    return x\n")
 
 

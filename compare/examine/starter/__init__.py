@@ -2,9 +2,12 @@
 
     cells.py, blocks.py, statements.py    a file taken apart without being run
     aliases.py, absent.py, bare.py        what makes old and incomplete files readable
-    source.py                             the functions, and what they need
-    roles.py, readings.py, ..._readings.py, function_check.py    the five of the assignment
-    binding.py, gradient_functions.py     gradients without fixed names
+    source.py, absent_data.py             the functions, and what they need
+    roles.py, readings.py, ..._readings.py, function_check.py    the functions of the assignment
+    binding.py, meanings.py               what the arguments of a gradient function may mean
+    gradient_functions.py, gradient_check.py, expected.py, returned.py    gradients, by calling them
+    construct.py, slots.py, recipe.py, network_class.py    classes, wrapped by trial
+    missed.py                             what looks like a gradient and was not compared
     adapter.py                            the whole file as one function
 
 Nothing here is a sandbox. The code under test runs with the rights of whoever starts the program.

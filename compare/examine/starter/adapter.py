@@ -65,7 +65,7 @@ def write_adapter(report: StarterReport, adapter: Path) -> Path:
     path = report.source.path.resolve()
     beside = os.path.relpath(path, adapter.resolve().parent).replace(os.sep, "/")
     head = HEAD.format(theirs=path.name, adapter=adapter.name, path=beside)
-    gradients = gradient_lines((*report.bound, *report.unbound))
+    gradients = gradient_lines(report.gradients)
     lines = [*forward_lines(report.functions), *gradients, *return_lines()]
     text = head + "".join(f"    {line}\n" for line in lines)
     try:
@@ -121,8 +121,8 @@ def argument(name: str, how: GradientFunction) -> str:
     if name in how.bound:
         quantity = how.bound[name]
         return QUANTITIES.get(quantity, quantity)
-    choices = POSSIBLE.get(plain(name), ())
-    named = " or ".join(QUANTITIES.get(one, one) for one in choices) or "what it stands for"
+    choices = POSSIBLE.get(plain(name), ("x", "z1", "h1", "logits", "p"))
+    named = " or ".join(QUANTITIES.get(one, one) for one in choices)
     return f'FILL("{name} of {how.name}: {named}")'
 
 

@@ -8,7 +8,18 @@ from itertools import product
 
 import numpy as np
 
-from compare.examine.starter.readings import EXTREME, N, Reading, Weight, both_layouts, drawn, right
+from compare.examine.starter.readings import (
+    EXTREME,
+    UNEQUAL,
+    N,
+    Reading,
+    Sizes,
+    Weight,
+    both_layouts,
+    drawn,
+    mixed_layouts,
+    right,
+)
 from compare.examine.starter.roles import orders_of, promises_logits
 from compare.textbook import exact
 from compare.textbook.functions import log, log_softmax, softmax
@@ -23,11 +34,13 @@ AT_P = "it is dL/dp, the slope at the probabilities, not dL/dlogits"
 SWAPPED = "the prediction comes before the target"
 
 
-def loss_readings(parameters: Sequence[str], reduction: str) -> Iterator[Reading]:
+def loss_readings(
+    parameters: Sequence[str], reduction: str, sizes: Sizes = UNEQUAL
+) -> Iterator[Reading]:
     """Mean or sum, of probabilities or logits, one-hot rows or class numbers."""
     import torch
 
-    logits, y = drawn()
+    logits, y = drawn(sizes)
     p = torch.softmax(torch.tensor(logits), 1)
     total = -(torch.tensor(y) * torch.log(p)).sum()
     scores = {"p": p.numpy(), "logits": logits}
@@ -46,11 +59,13 @@ def loss_readings(parameters: Sequence[str], reduction: str) -> Iterator[Reading
         yield from arranged(reading, "average_ce", parameters, reduction)
 
 
-def slope_readings(parameters: Sequence[str], reduction: str) -> Iterator[Reading]:
+def slope_readings(
+    parameters: Sequence[str], reduction: str, sizes: Sizes = UNEQUAL
+) -> Iterator[Reading]:
     """At the logits or at the probabilities, from logits or from probabilities."""
     import torch
 
-    logits, y = drawn()
+    logits, y = drawn(sizes)
     z = torch.tensor(logits, requires_grad=True)
     p = torch.softmax(z, 1)
     total = -(torch.tensor(y) * torch.log(p)).sum()
@@ -81,7 +96,7 @@ def extreme_entropy(role: str, meant: Reading) -> Reading | None:
     """
     import torch
 
-    _, y = drawn()
+    _, y = drawn(Sizes(K=meant.logits.shape[1]))
     share = 1 / N if meant.reduction == "mean" else 1.0
     at_p = any(difference.words == AT_P for difference in meant.differences)
     if meant.scores == "logits" and not at_p:
@@ -101,8 +116,18 @@ def extreme_entropy(role: str, meant: Reading) -> Reading | None:
     labels = y.argmax(axis=1) if meant.arguments["target"].ndim == 1 else y
     values = {"target": labels, "scores": scores if meant.scores == "logits" else y}
     arguments = {name: values[name] for name in meant.arguments}
-    readings = both_layouts(replace(meant, arguments=arguments, due=due))
-    return next(one for one in readings if one.layout == meant.layout)
+    rows: Reading = replace(meant, arguments=arguments, due=due)
+    readings: list[Reading] = [
+        *both_layouts(rows),
+        *(mixed_layouts(rows) if labels.ndim == 2 else ()),
+    ]
+    shapes = [array.shape for array in meant.arguments.values()]
+    return next(
+        one
+        for one in readings
+        if [array.shape for array in one.arguments.values()] == shapes
+        and one.due.answer.shape == meant.due.answer.shape
+    )
 
 
 def both(reduction: str) -> tuple[str, str]:
@@ -122,3 +147,5 @@ def arranged(
         if index:
             turned = turned.differing(Weight.INTERFACE, SWAPPED)
         yield from both_layouts(turned)
+        if turned.arguments["target"].ndim == 2:
+            yield from mixed_layouts(turned)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.gradients import diagnose_gradients
 from compare.diagnosis.observation import Observation
-from compare.examine.starter.readings import Reading
+from compare.examine.starter.readings import Reading, one_hot
 from compare.textbook import Point
 
 Array = NDArray[Any]
@@ -29,11 +29,14 @@ SEEN = {
 """What a function's value is called in a network."""
 
 
-def explained(role: str, reading: Reading, observed: Array) -> tuple[Diagnosis, ...]:
-    """Return the mistakes that reproduce `observed`; none where no network can stand for it."""
-    if reading.layout == "columns":
+def explained(role: str, *calls: tuple[Reading, Array]) -> tuple[Diagnosis, ...]:
+    """The mistakes that reproduce what every call gave; none where no network can stand for them.
+
+    Two calls at different numbers keep a constant from being invented to explain one.
+    """
+    if role not in SEEN or any(reading.layout not in ("", "rows") for reading, _ in calls):
         return ()
-    return diagnose_gradients(observation_of(role, reading, observed))
+    return diagnose_gradients(*(observation_of(role, *call) for call in calls))
 
 
 def observation_of(role: str, reading: Reading, observed: Array) -> Observation:
@@ -45,7 +48,7 @@ def observation_of(role: str, reading: Reading, observed: Array) -> Observation:
     else:
         x = arguments.get("x", reading.logits)
         parameters = identity_layers(x.shape[1], 2 if role == "relu" else 1)
-        targets = arguments.get("target", np.eye(*x.shape))
+        targets = one_hot(reading) if "target" in arguments else np.eye(*x.shape)
     point = Point(parameters, x, targets, reduction=reading.reduction or "mean")
     return Observation(point, {SEEN[role]: observed}, f"one call of {role}")
 

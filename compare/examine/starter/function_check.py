@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,30 +16,37 @@ from numpy.typing import NDArray
 
 from compare.checks.comparison import compare_entries
 from compare.contracts.errors import UserCodeError
-from compare.contracts.result import Verdict
+from compare.contracts.result import Diagnosis, Verdict
+from compare.examine.starter.derivative_readings import derivative_readings
 from compare.examine.starter.entropy_readings import extreme_entropy, loss_readings, slope_readings
 from compare.examine.starter.explain import explained
 from compare.examine.starter.function_verdict import FunctionVerdict, Trial, judged
 from compare.examine.starter.layer_readings import (
     extreme_softmax,
     layer_readings,
+    one_sample_readings,
     relu_readings,
     softmax_readings,
 )
-from compare.examine.starter.readings import Reading
+from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Reading, Sizes, Weight
 from compare.guard.blame import Place
 from compare.guard.copies import OnCopies
 from compare.guard.guard import Guard
 
 Array = NDArray[Any]
-READINGS: dict[str, Callable[[Sequence[str], str], Iterator[Reading]]] = {
+READINGS: dict[str, Callable[[Sequence[str], str, Sizes], Iterator[Reading]]] = {
     "relu": relu_readings,
+    "relu_derivative": derivative_readings,
     "softmax": softmax_readings,
     "compute_layer": layer_readings,
     "average_ce": loss_readings,
     "grad_ce": slope_readings,
 }
-"""By role: `(names of the parameters, declared reduction)` to the readings, likeliest first."""
+"""By role: `(names of the parameters, declared reduction, sizes)` to the readings, likeliest first.
+"""
+EXPLAINED = 4
+"""For how many readings of a wrong function a known mistake is looked for."""
+SIZES_WRITTEN_IN = "it works for the sizes of the assignment only: 10 classes, 1000 hidden units"
 
 
 @dataclass(frozen=True)
@@ -55,24 +63,66 @@ class FunctionCheck:
         function: Callable[..., Any],
         parameters: Sequence[str],
         place: Place | None,
+        one_sample: bool = False,
     ) -> FunctionVerdict:
-        """Return the verdict on one function."""
+        """Return the verdict on one function; `one_sample` if its file hands it single samples."""
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
-        trial = meant(quiet, READINGS[role](parameters, self.reduction))
+        trials = self.meant(quiet, role, parameters, one_sample)
+        trial, named = self.named(quiet, role, parameters, trials)
         call = OnCopies(function, self.guard)
         if not trial.timed_out:  # once more, for what it does besides returning
             trial = attempt(call, trial.reading)
-        found = judged(name, role, place, trial)
+        found = replace(judged(name, role, place, trial), diagnosis=named)
         if trial.agrees and role == "softmax":
-            found = at_extremes(found, attempt(call, extreme_softmax(trial.reading.layout)))
+            found = at_extremes(found, attempt(call, extreme_softmax(trial.reading)))
         elif trial.agrees and role in ("average_ce", "grad_ce"):
             extreme = extreme_entropy(role, trial.reading)
             found = found if extreme is None else remarked(found, attempt(quiet, extreme))
         return with_side_effects(found, list(call.modified.values()))
 
+    def meant(
+        self, call: OnCopies, role: str, parameters: Sequence[str], one_sample: bool
+    ) -> list[Trial]:
+        """The trials in their order, ending with the one that agrees, if one does.
 
-def meant(call: OnCopies, readings: Iterable[Reading]) -> Trial:
-    """Return the first trial that agrees, or else the one to talk about.
+        Where nothing can be called at sizes of which no two are equal, those of the assignment
+        may be written into the code: they are tried then.
+        """
+        drawn = READINGS[role](parameters, self.reduction, UNEQUAL)
+        if one_sample and role == "softmax":
+            drawn = chain(drawn, one_sample_readings(parameters, self.reduction, UNEQUAL))
+        trials = tried(call, drawn)
+        if any(trial.compared is not None or trial.timed_out for trial in trials):
+            return trials
+        again = tried(call, READINGS[role](parameters, self.reduction, ASSIGNMENT))[-1]
+        if not again.agrees:
+            return trials
+        said = again.reading.differing(Weight.INTERFACE, SIZES_WRITTEN_IN)
+        return [*trials, replace(again, reading=said)]
+
+    def named(
+        self, call: OnCopies, role: str, parameters: Sequence[str], trials: Sequence[Trial]
+    ) -> tuple[Trial, tuple[Diagnosis, ...]]:
+        """The trial to talk about, and the mistake that gives its numbers.
+
+        The one that agrees; else the first of the likeliest that a known mistake reproduces.
+        """
+        if trials[-1].agrees or trials[-1].timed_out:
+            return trials[-1], ()
+        order = sorted(range(len(trials)), key=lambda place: unlikeliness(trials[place]))
+        readings = list(READINGS[role](parameters, self.reduction, replace(UNEQUAL, seed=1)))
+        for place in order[:EXPLAINED]:
+            if place >= len(readings) or not finite(trials[place]):
+                continue
+            twice = (trials[place], attempt(call, readings[place]))
+            seen = [(one.reading, one.observed) for one in twice if one.observed is not None]
+            if len(seen) == 2 and (found := explained(role, *seen)):
+                return trials[place], found
+        return trials[order[0]], ()
+
+
+def tried(call: OnCopies, readings: Iterable[Reading]) -> list[Trial]:
+    """Call a function one way after another, until it agrees.
 
     A function that hangs is not called a second time.
     """
@@ -80,8 +130,28 @@ def meant(call: OnCopies, readings: Iterable[Reading]) -> Trial:
     for reading in readings:
         trials.append(attempt(call, reading))
         if trials[-1].agrees or trials[-1].timed_out:
-            return trials[-1]
-    return min(trials, key=lambda trial: (trial.compared is None, trial.error is not None))
+            break
+    return trials
+
+
+def finite(trial: Trial) -> bool:
+    """True if numbers of the shape that is due came back, none of them NaN or infinite.
+
+    The logarithm of logits is NaN: a function of probabilities was not meant to be called so.
+    """
+    seen = trial.observed
+    return trial.compared is not None and seen is not None and bool(np.isfinite(seen).all())
+
+
+def unlikeliness(trial: Trial) -> tuple[bool, bool, bool, bool, int]:
+    """Order trials that all fail: first the one that came closest to what the names promise."""
+    return (
+        trial.compared is None,
+        not finite(trial),
+        trial.error is not None,
+        any(one.weight is Weight.SLIP for one in trial.reading.differences),
+        len(trial.reading.differences),
+    )
 
 
 def attempt(call: OnCopies, reading: Reading) -> Trial:
@@ -139,5 +209,5 @@ def at_extremes(found: FunctionVerdict, trial: Trial) -> FunctionVerdict:
     finite = np.isfinite(trial.observed).all()
     what = "it is wrong there" if finite else "it is not finite there"
     sentence = f"right for small logits; for logits of ±1e4 {what}"
-    named = explained("softmax", trial.reading, trial.observed)
+    named = explained("softmax", (trial.reading, trial.observed))
     return replace(found.wrong("overflow", sentence, trial.compared.worst), diagnosis=named)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from compare.checks.comparison import Comparison
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict, Worst
-from compare.examine.starter.explain import explained
 from compare.examine.starter.readings import H, K, N, Reading, Weight
 from compare.guard.blame import Place
 from compare.guard.contract import kind
@@ -55,6 +54,10 @@ class FunctionVerdict:
     def wrong(self, kind: str, sentence: str, worst: Worst | None = None) -> FunctionVerdict:
         """Return the verdict turned into a disagreement."""
         return replace(self, verdict=Verdict.DISAGREES, kind=kind, sentence=sentence, worst=worst)
+
+    def undecided(self, sentence: str) -> FunctionVerdict:
+        """Return the verdict of what could not be compared."""
+        return replace(self, verdict=Verdict.UNDECIDABLE, sentence=sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,4 @@ def wrong_value(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
     )
     near = worst.manual * worst.reference > 0 and 1 / 3 < worst.manual / worst.reference < 3
     reduction = trial.reading.reduction if about.role == "average_ce" and near else ""
-    named = explained(about.role, trial.reading, trial.observed)
-    found = about.wrong("value", sentence, worst)
-    return replace(found, diagnosis=named, reduction=reduction)
+    return replace(about.wrong("value", sentence, worst), reduction=reduction)

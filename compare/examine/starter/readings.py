@@ -18,7 +18,26 @@ from numpy.typing import NDArray
 from compare.textbook import Pair
 
 Array = NDArray[Any]
-N, F, H, K = 17, 13, 11, 5
+N = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """N samples, F inputs, H hidden units, K classes; other numbers with another `seed`."""
+
+    F: int = 13
+    H: int = 11
+    K: int = 5
+    N: int = N
+    seed: int = 0
+
+
+UNEQUAL = Sizes()
+"""No two alike, so that a transposed array or a wrong axis cannot pass."""
+ASSIGNMENT = Sizes(F=784, H=1000, K=10)
+"""Those of the assignment, for code that has them written into it."""
+F, H, K = UNEQUAL.F, UNEQUAL.H, UNEQUAL.K
+
 EXTREME = 1e4
 """A logit no exponential survives, in either direction."""
 
@@ -73,12 +92,12 @@ class Reading:
         return replace(self, differences=(*self.differences, Difference(weight, words)))
 
 
-def drawn() -> tuple[Array, Array]:
+def drawn(sizes: Sizes = UNEQUAL) -> tuple[Array, Array]:
     """Return logits and one-hot targets, both (N, K): no row alike, a negative number first."""
-    generator = np.random.default_rng(0)
-    logits = generator.normal(scale=2.0, size=(N, K)) + generator.normal(size=(N, 1))
+    generator = np.random.default_rng(sizes.seed)
+    logits = generator.normal(scale=2.0, size=(N, sizes.K)) + generator.normal(size=(N, 1))
     logits[0, 0] = -abs(logits[0, 0])
-    return logits, np.eye(K)[np.arange(N) % K]
+    return logits, np.eye(sizes.K)[np.arange(N) % sizes.K]
 
 
 def right(value: Any, pair: Pair) -> Due:
@@ -88,9 +107,35 @@ def right(value: Any, pair: Pair) -> Due:
     return Due(answer, pair.allowance + slack)
 
 
+def one_hot(reading: Reading) -> Array:
+    """The targets of a reading as rows (N, K), however they were passed."""
+    target = reading.arguments["target"]
+    classes = reading.logits.shape[1]
+    if target.ndim == 1:
+        rows: Array = np.eye(classes)[target]
+        return rows
+    return target if target.shape[1] == classes else target.T
+
+
 def both_layouts(rows: Reading) -> Iterator[Reading]:
     """Yield a reading and its transpose, with samples in columns."""
     yield replace(rows, layout="rows")
     transposed = {name: array.T.copy() for name, array in rows.arguments.items()}
     columns = replace(rows, arguments=transposed, due=rows.due.T, layout="columns")
     yield columns.differing(Weight.INTERFACE, "samples are columns: (K, N)")
+
+
+def mixed_layouts(rows: Reading) -> Iterator[Reading]:
+    """Yield the readings of a function that keeps targets in rows and scores in columns, or both
+    the other way round; its value, where it has one for each sample, may lie either way.
+    """
+    for across, along in (("scores", "target"), ("target", "scores")):
+        words = f"{WORDS[along]} are rows (N, K), {WORDS[across]} columns (K, N)"
+        passed = rows.arguments | {across: rows.arguments[across].T.copy()}
+        arguments = {name: passed[name] for name in rows.arguments}
+        for due in (rows.due, rows.due.T) if rows.due.answer.ndim == 2 else (rows.due,):
+            turned = replace(rows, arguments=arguments, due=due, layout="mixed")
+            yield turned.differing(Weight.INTERFACE, words)
+
+
+WORDS = {"scores": "predictions", "target": "targets"}

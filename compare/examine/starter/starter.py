@@ -1,28 +1,35 @@
 """`--starter FILE`: the assignment's file as students write it, function by function.
 
-The file is opened without being run (`source`), the five functions are found by name (`roles`)
-and checked (`function_check`), gradient functions are bound by the names of their parameters
-(`gradient_functions`). Then the functions are looked at together: one file keeps samples in rows
-or in columns, and its gradient belongs to its loss.
+The file is opened without being run (`source`), the functions of the assignment are found by name
+(`roles`) and checked (`function_check`), gradient functions are called with every meaning of their
+parameters (`gradient_check`), classes are wrapped (`network_class`). What looks like a gradient and
+could not be compared is said (`missed`). Then the functions are looked at together: one file keeps
+samples in rows or in columns, and its gradient belongs to its loss.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
+from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
 from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.gradient_functions import (
-    GradientCheck,
-    GradientFunction,
-    gradient_functions,
-)
+from compare.examine.starter.gradient_check import GradientCheck
+from compare.examine.starter.gradient_functions import GradientFunction, gradient_functions
+from compare.examine.starter.meanings import LAYOUTS, Layout
+from compare.examine.starter.missed import missed
+from compare.examine.starter.network_class import class_checked, network_classes
+from compare.examine.starter.readings import F, K, N
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.source import Opened, Source, open_source
+from compare.examine.starter.statements import last_name
 from compare.guard.blame import Place
 from compare.guard.guard import TIMEOUT, Guard
 
@@ -31,22 +38,19 @@ WANTED = "relu, softmax, compute_layer, average_ce or grad_ce"
 
 @dataclass(frozen=True)
 class StarterReport:
-    """Everything that was found out about a file; `unbound` are gradient functions in doubt."""
+    """Everything that was found out about a file; `gradients` are its gradient functions, bound as
+    far as calling them or their names told.
+    """
 
     source: Source
     functions: tuple[FunctionVerdict, ...]
-    bound: tuple[GradientFunction, ...]
-    unbound: tuple[GradientFunction, ...]
+    gradients: tuple[GradientFunction, ...]
     reduction: str
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to be able to read the file, and what was left out."""
-        return (
-            *left_out(self.source),
-            *map(doubt, self.unbound),
-            *self.source.guard.notes.sentences(),
-        )
+        return (*left_out(self.source), *self.source.guard.notes.sentences())
 
 
 def check_starter(
@@ -56,49 +60,117 @@ def check_starter(
     seed: int = 0,
     timeout: float | None = TIMEOUT,
 ) -> StarterReport:
-    """Check every function of the assignment that a .py or .ipynb file defines.
+    """Check every function of the assignment that a .py or .ipynb file defines, and its classes.
 
-    Raises `BadInput` if the file cannot be read or defines none of them.
+    Raises `BadInput` if the file cannot be read or holds nothing that could be checked.
     """
     source = open_source(path, guard=Guard(timeout=timeout))
     roles = {name: role for name in source.definitions if (role := role_of(name))}
     gradients = gradient_functions(source, set(roles))
-    broken = [one for one in source.broken if one.name and role_of(one.name)]
-    if not roles and not gradients and not broken:
-        there = ", ".join(source.definitions) or "no function"
-        unread = "; ".join(f"line {one.line} cannot be read: {one.reason}" for one in source.broken)
-        raise BadInput(
-            f"{path} defines none of {WANTED}, in any spelling; it defines {there}"
-            + (f"; {unread}" if unread else "")
-        )
-    opened = source.load([*roles, *(one.name for one in gradients)])
+    classes = network_classes(source)
+    if (
+        not roles
+        and not gradients
+        and not classes
+        and (not source.broken or not source.definitions)
+    ):
+        raise BadInput(nothing_known(source))
+    opened = source.load([*roles, *(one.name for one in gradients), *classes])
+    replaced = stand_ins(opened)
+    note_stand_ins(replaced, source.guard.notes)
+    put_in(opened.module, replaced, {"x": np.ones((N, F)), "y": np.eye(N, K)})
     check = FunctionCheck(source.guard, reduction)
     found = [checked(check, source, opened, name, role) for name, role in roles.items()]
-    found += [unreadable(one.name or "", Place(one.file, one.line), one.reason) for one in broken]
-    slope = GradientCheck(source.guard, reduction, seed)
-    bound = tuple(one for one in gradients if not one.doubtful)
-    unbound = tuple(one for one in gradients if one.doubtful)
-    found += [gradient_checked(slope, source, opened, one) for one in bound]
-    return StarterReport(source, tuple(together(found)), bound, unbound, reduction)
+    slope = GradientCheck(
+        source.guard, reduction, seed, likeliest_layouts(found),
+        lambda due: put_in(opened.module, replaced, due.quantities),
+    )  # fmt: skip
+    found += [gradient_checked(slope, source, opened, one) for one in gradients]
+    found += [class_checked(source, opened, name, reduction, seed, timeout) for name in classes]
+    found += missed(source, {one.name for one in found})
+    found = [with_reason(one, source, opened, replaced) for one in found]
+    return StarterReport(source, tuple(together(found)), tuple(gradients), reduction)
+
+
+def nothing_known(source: Source) -> str:
+    """Say that a file holds nothing that can be checked, what it holds, and what to do."""
+    there = ", ".join(source.definitions) or "no function"
+    if source.broken:
+        first = source.broken[0]
+        return (
+            f"{source.path} holds nothing that Python can read: {first.reason} at"
+            f" {Place(first.file, first.line).quoted()}"
+        )
+    return (
+        f"{source.path} defines none of {WANTED}, in any spelling, no gradient function and no"
+        f" class with a backward pass; it defines {there}. Give it loss_and_gradients(parameters,"
+        f" x, targets) and run: python -m compare.run --manual {source.path.name}"
+    )
+
+
+def likeliest_layouts(found: Iterable[FunctionVerdict]) -> tuple[Layout, ...]:
+    """The layouts to try, first those of the functions that agree."""
+    columns = any(one.layout == "columns" for one in found if one.verdict is Verdict.AGREES)
+    return tuple(sorted(LAYOUTS, key=lambda one: (one.samples == "columns") != columns))
 
 
 def checked(
     check: FunctionCheck, source: Source, opened: Opened, name: str, role: str
 ) -> FunctionVerdict:
-    """Check one of the five functions; say why where it could not be called."""
+    """Check one of the functions of the assignment; say why where it could not be called."""
     place = source.where(name)
     try:
         function = opened.get(name)
     except UserCodeError as error:
         return FunctionVerdict(name, role, place, Verdict.UNDECIDABLE, f"not defined: {error}")
-    found = check(name, role, function, source.signature(name), place)
-    return found
+    by_sample = called_by_sample(source, name)
+    return check(name, role, function, source.signature(name), place, by_sample)
+
+
+def with_reason(
+    one: FunctionVerdict, source: Source, opened: Opened, replaced: Mapping[str, str]
+) -> FunctionVerdict:
+    """Add to what could not be called that the batch stood in for an array it reads."""
+    needs = source.definitions[one.name].needs if one.name in source.definitions else frozenset()
+    reasons = [opened.failed[name] for name in replaced if name in needs]
+    if one.verdict is not Verdict.UNDECIDABLE or not reasons:
+        return one
+    return replace(one, sentence="; ".join([one.sentence, *reasons]))
+
+
+def called_by_sample(source: Source, name: str) -> bool:
+    """True if the file hands a function one sample after another.
+
+    As in `np.apply_along_axis(softmax, 1, z)` or `[softmax(row) for row in z]`.
+    """
+    for node in (part for one in source.statements for part in ast.walk(one.node)):
+        if isinstance(node, ast.Call):
+            mapping = last_name(node) in ("apply_along_axis", "map")
+            if mapping and any(isinstance(one, ast.Name) and one.id == name for one in node.args):
+                return True
+        elif isinstance(node, ast.ListComp | ast.GeneratorExp | ast.For):
+            loops = [node] if isinstance(node, ast.For) else node.generators
+            over = {one.target.id for one in loops if isinstance(one.target, ast.Name)}
+            if any(calls_on(part, name, over) for part in ast.walk(node)):
+                return True
+    return False
+
+
+def calls_on(node: ast.AST, name: str, over: set[str]) -> bool:
+    """True for `name(row)` and `name(z[i])` where `row` or `i` is a variable of a loop."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    if node.func.id != name or not node.args:
+        return False
+    handed = node.args[0]
+    index = handed.slice if isinstance(handed, ast.Subscript) else handed
+    return isinstance(index, ast.Name) and index.id in over
 
 
 def gradient_checked(
     check: GradientCheck, source: Source, opened: Opened, how: GradientFunction
 ) -> FunctionVerdict:
-    """Check one gradient function that was bound."""
+    """Check one function that looks like it returns gradients."""
     place = source.where(how.name)
     try:
         function = opened.get(how.name)
@@ -106,12 +178,6 @@ def gradient_checked(
         why = f"not defined: {error}"
         return FunctionVerdict(how.name, "gradient", place, Verdict.UNDECIDABLE, why)
     return replace(check(function, how), place=place)
-
-
-def unreadable(name: str, place: Place, reason: str) -> FunctionVerdict:
-    """Say that Python cannot read a function; the others are checked all the same."""
-    sentence = f"Python cannot read it: {reason} at {place.quoted()}"
-    return FunctionVerdict(name, role_of(name) or "", place, Verdict.UNDECIDABLE, sentence)
 
 
 def together(found: Iterable[FunctionVerdict]) -> list[FunctionVerdict]:
@@ -153,12 +219,3 @@ def left_out(source: Source) -> tuple[str, ...]:
     places = [str(Place(one.file, one.line)) for one in source.left_out]
     count = f"{len(places)} statement{'s' * (len(places) > 1)}"
     return (f"not run: {count} outside of functions, the first at {places[0]}",)
-
-
-def doubt(one: GradientFunction) -> str:
-    """Say why a gradient function was not checked."""
-    listed = ", ".join(one.doubtful)
-    return (
-        f"{one.name}({', '.join(one.parameters)}) was not checked: what {listed} stands for is not"
-        " certain; --write-adapter writes a file in which you say so"
-    )

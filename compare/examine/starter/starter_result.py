@@ -37,6 +37,9 @@ def starter_result(report: StarterReport) -> Result:
         checks=tuple(summary_of(one) for one in functions),
         worst={one.name: one.worst for one in functions if one.worst is not None},
         notes=report.notes,
+        not_compared=tuple(
+            f"{one.name}: {one.sentence}" for one in functions if one.verdict is Verdict.UNDECIDABLE
+        ),
     )
 
 
@@ -65,16 +68,19 @@ def kind_of(wrong: Sequence[FunctionVerdict]) -> str | None:
 
 
 def sentence_of(verdict: Verdict, functions: Sequence[FunctionVerdict]) -> str:
-    """Return the verdict on the file in one sentence."""
+    """Return the verdict on the file in one sentence; what was not compared is named in it."""
     if not functions:
         return "undecidable: no function could be bound, so nothing was compared"
+    compared = [one for one in functions if one.verdict is not Verdict.UNDECIDABLE]
     total = f"{len(functions)} function{'s' * (len(functions) > 1)}"
+    open_ = ", ".join(one.name for one in functions if one.verdict is Verdict.UNDECIDABLE)
     if verdict is Verdict.AGREES:
         return f"agrees: rounding explains every difference between {total} and torch"
-    named = ", ".join(one.name for one in functions if one.verdict is verdict)
     if verdict is Verdict.UNDECIDABLE:
-        return f"undecidable: of {total}, {named} could not be called"
-    return f"disagrees: {named}, of {total}"
+        agreeing = f"; {', '.join(one.name for one in compared)} agree" if compared else ""
+        return f"undecidable: {open_} could not be compared, of {total}{agreeing}"
+    named = ", ".join(one.name for one in functions if one.verdict is verdict)
+    return f"disagrees: {named}, of {total}" + (f"; not compared: {open_}" if open_ else "")
 
 
 def summary_of(one: FunctionVerdict) -> CheckSummary:

@@ -1,0 +1,69 @@
+"""An object of somebody's class, built for a network of given sizes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from compare.examine.starter.binding import CERTAIN, plain
+
+Sizes = tuple[int, int, int]
+INPUTS = re.compile(
+    r"(n|num|size|dim|d|no)?(of)?(in|inp|input|inputs|feature|features|x)\w*|d|f|n0"
+)
+HIDDEN = re.compile(r".*hid.*|h|nh|m|n1|units|neurons")
+OUTPUTS = re.compile(r".*(out|class|target|label).*|k|c|ny|no|n2|y")
+ALL = re.compile(r".*(layer|sizes|dims|shape|architecture|structure|topology|widths).*")
+RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
+
+
+def builders(cls: type) -> Iterator[Callable[[Sizes, Mapping[str, Any]], Any]]:
+    """The ways to build an object, the likeliest first: by the names of the parameters, then by
+    their order.
+    """
+    yield lambda sizes, values: cls(**by_name(cls, sizes, values))
+    yield lambda sizes, values: cls(*sizes)
+    yield lambda sizes, values: cls(list(sizes))
+    yield lambda sizes, values: cls()
+
+
+def by_name(cls: type, sizes: Sizes, values: Mapping[str, Any]) -> dict[str, Any]:
+    """An argument for every parameter whose name says what it is or that has no default."""
+    given: dict[str, Any] = {}
+    left = list(sizes)
+    parameters = inspect.signature(cls).parameters.values()
+    for one in parameters:
+        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+            continue
+        required = one.default is one.empty
+        value = meant(plain(one.name), one.default, sizes, values)
+        if value is not None:
+            given[one.name] = value
+        elif required:
+            given[one.name] = left[0] if left else 1
+        if required or value is not None:
+            left = [size for size in left if size != given[one.name]]
+    return given
+
+
+def meant(key: str, default: Any, sizes: Sizes, values: Mapping[str, Any]) -> Any:
+    """What a parameter of a constructor stands for, or None."""
+    number = default is inspect.Parameter.empty or (
+        isinstance(default, int) and not isinstance(default, bool)
+    )
+    listed = default is inspect.Parameter.empty or isinstance(default, list | tuple)
+    if RATE.fullmatch(key):
+        return 0.1 if default is inspect.Parameter.empty else None
+    if ALL.fullmatch(key) and not HIDDEN.fullmatch(key) and not key.startswith(("n", "num")):
+        return list(sizes) if listed else None
+    if HIDDEN.fullmatch(key):
+        return [sizes[1]] if isinstance(default, list | tuple) else sizes[1] if number else None
+    if default is inspect.Parameter.empty and CERTAIN.get(key) in ("x", "y") and len(key) < 3:
+        return values[CERTAIN[key]]
+    if not number:
+        return None
+    if OUTPUTS.fullmatch(key):
+        return sizes[2]
+    return sizes[0] if INPUTS.fullmatch(key) else None

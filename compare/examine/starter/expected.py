@@ -1,0 +1,70 @@
+"""What gradient functions of a network with one hidden layer are handed, and what is due from them.
+
+All of it at one point, for one reduction: the quantities of the forward pass to hand over, torch's
+gradients, and the textbook's allowances for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.checks.comparison import Comparison, compare_entries
+from compare.examine.starter.readings import Sizes
+from compare.points.probe import draw_probes
+from compare.textbook import Pass, Point
+
+Array = NDArray[Any]
+DELTAS = ("dlogits", "dz1", "dh1")
+"""Gradients with a row for each sample, which some functions hand on beside those of weights."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is due at one point: torch's `gradients` and their `allowances`, by `dw1`, ..."""
+
+    point: Point
+    quantities: Mapping[str, Array]
+    gradients: Mapping[str, Array]
+    allowances: Mapping[str, Array]
+
+    def compare(self, name: str, array: Array) -> Comparison:
+        """Hold one gradient against torch's."""
+        return compare_entries(name, array, self.gradients[name], self.allowances[name])
+
+
+def expected(sizes: Sizes, reduction: str, seed: int) -> Expected:
+    """Everything at a point with non-zero biases and, with `UNEQUAL` sizes, no two alike."""
+    from torch_reference import Reference
+
+    widths = (sizes.F, sizes.H, sizes.K)
+    probe = draw_probes(widths, activation="relu", dtype="float64", seed=seed)[0]
+    point = Point(probe.parameters, probe.x, probe.targets, reduction=reduction)
+    reference = Reference(widths, reduction=reduction)
+    _, gradients, stages = reference.loss_and_gradients(
+        point.parameters, point.x, point.targets, intermediates=True
+    )
+    due = {f"d{name}": array for name, array in gradients.items()}
+    due |= {name: stages[name] for name in DELTAS}
+    right = Pass(point)
+    allowances = {name: right.named(name).allowance for name in due}
+    return Expected(point, known_quantities(point), due, allowances)
+
+
+def known_quantities(point: Point) -> dict[str, Array]:
+    """Everything a gradient function may ask for, by its name; biases are (1, H)."""
+    shown = manual_mlp.loss_and_gradients(
+        dict(point.parameters), point.x, point.targets, reduction=point.reduction,
+        intermediates=True,
+    )[2]  # fmt: skip
+    biases = {name: point.parameters[name][None, :] for name in ("b1", "b2")}
+    labels = np.argmax(point.targets, axis=1)
+    return {
+        **shown, **point.parameters, **biases,
+        "x": point.x, "y": point.targets, "labels": labels,
+    }  # fmt: skip

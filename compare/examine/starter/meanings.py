@@ -1,0 +1,119 @@
+"""What the arguments of somebody's gradient function may mean, the likeliest first.
+
+A name that leaves no doubt keeps its quantity: only p and logits, which people call by each
+other's names, and one-hot rows and class numbers may change places. A name that can be one of
+several quantities is one of these, and a name that says nothing may be anything. Which meaning is
+the author's is found by calling (`gradient_check`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.examine.starter.binding import CERTAIN, POSSIBLE, plain
+
+Array = NDArray[Any]
+
+QUANTITIES = (
+    "x", "z1", "h1", "logits", "p", "dlogits", "y", "w2", "w1", "b1", "b2", "labels", "dz1",
+)  # fmt: skip
+"""Everything that may be handed to a gradient function of a network with one hidden layer."""
+
+FAMILY: dict[str, tuple[str, ...]] = {
+    "p": ("p", "logits"),
+    "logits": ("logits", "p"),
+    "y": ("y", "labels"),
+    "dlogits": ("dlogits",),
+}
+"""What a name without doubt may mean besides its first meaning."""
+
+PER_SAMPLE = frozenset({"x", "z1", "h1", "logits", "p", "dlogits", "y", "dz1"})
+"""Quantities with one row, or column, for each sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How samples and weights lie: rows or columns, (fan_in, fan_out) or transposed."""
+
+    samples: str = "rows"
+    transposed: bool = False
+
+    def lay(self, name: str, array: Array) -> Array:
+        """A quantity as code of this layout keeps it; biases are a row, or a column."""
+        turned = (
+            self.transposed if name in ("w1", "w2") else self.samples == "columns"
+        ) and array.ndim == 2
+        return np.ascontiguousarray(array.T if turned else array)
+
+    def words(self) -> str:
+        """The layout, where it is not that of the assignment."""
+        samples = "samples are columns" if self.samples == "columns" else ""
+        weights = "weights are (fan_out, fan_in)" if self.transposed else ""
+        return " and ".join(filter(None, (samples, weights)))
+
+
+LAYOUTS = (Layout(), Layout("columns", True), Layout("columns"), Layout("rows", True))
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One quantity for each parameter, in one layout."""
+
+    bound: Mapping[str, str]
+    layout: Layout = LAYOUTS[0]
+
+    def arguments(self, quantities: Mapping[str, Array]) -> dict[str, Array]:
+        """What is passed, by parameter."""
+        return {
+            name: self.layout.lay(quantity, quantities[quantity])
+            for name, quantity in self.bound.items()
+        }
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """What one parameter may mean, the likeliest first."""
+    key = plain(name)
+    if key in CERTAIN:
+        return FAMILY.get(CERTAIN[key], (CERTAIN[key],))
+    return POSSIBLE.get(key, QUANTITIES)
+
+
+def in_doubt(name: str) -> bool:
+    """True for a parameter whose name does not say what it means."""
+    return plain(name) not in CERTAIN
+
+
+def meanings(parameters: Sequence[str], layouts: Sequence[Layout]) -> Iterator[Meaning]:
+    """Every meaning of all parameters: layout by layout, in each the likeliest first.
+
+    The cost of a meaning is how far down its quantities stand in their lists, added up; no two
+    parameters mean the same.
+    """
+    lists = [choices(name) for name in parameters]
+    for layout in layouts:
+        for picked in by_cost(lists):
+            if len(set(picked)) == len(picked):
+                yield Meaning(dict(zip(parameters, picked, strict=True)), layout)
+
+
+def by_cost(lists: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
+    """One from each list, in the order of the sum of their places."""
+    order = count()
+    start = (0,) * len(lists)
+    waiting = [(0, next(order), start)]
+    seen = {start}
+    while waiting:
+        cost, _, places = heapq.heappop(waiting)
+        yield tuple(one[place] for one, place in zip(lists, places, strict=True))
+        for index, place in enumerate(places):
+            further = (*places[:index], place + 1, *places[index + 1 :])
+            if place + 1 < len(lists[index]) and further not in seen:
+                seen.add(further)
+                heapq.heappush(waiting, (cost + 1, next(order), further))

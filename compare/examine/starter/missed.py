@@ -1,0 +1,97 @@
+"""What a file holds that looks like a gradient and was not compared: each is said by name.
+
+Without this a file whose back propagation stands in its training loop would agree on the strength
+of its `relu`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.roles import role_of
+from compare.examine.starter.source import Source
+from compare.examine.starter.statements import Kind, Statement
+from compare.guard.blame import Place
+
+PRODUCTS = frozenset({"dot", "matmul", "einsum", "outer"})
+MOVE = "move them into a function that takes (x, z1, h1, p, targets, w2) and returns them"
+
+
+def missed(source: Source, compared: Iterable[str]) -> list[FunctionVerdict]:
+    """Everything that looks like what its author wants checked, and was not compared."""
+    done = set(compared)
+    return [
+        *(unreadable(one.name or "a block", Place(one.file, one.line), one.reason)
+          for one in source.broken),
+        *(inline(source, one) for one in inline_gradients(source, done)),
+    ]  # fmt: skip
+
+
+def unreadable(name: str, place: Place, reason: str) -> FunctionVerdict:
+    """Say that Python cannot read something; the rest is checked all the same."""
+    sentence = f"Python cannot read it: {reason} at {place.quoted()}"
+    return FunctionVerdict(name, role_of(name) or "", place, Verdict.UNDECIDABLE, sentence)
+
+
+def inline(source: Source, one: Statement) -> FunctionVerdict:
+    """Say that gradients are computed where nobody can call them."""
+    name = next(iter(sorted(one.binds)), "") if one.kind is Kind.DEFINITION else ""
+    where = f"inside {name}" if name else "outside of functions"
+    sentence = f"the gradients computed {where} were not compared: {MOVE}"
+    place = Place(one.file, one.line)
+    return FunctionVerdict(
+        name or "training loop", "gradient", place, Verdict.UNDECIDABLE, sentence
+    )
+
+
+def inline_gradients(source: Source, compared: set[str]) -> Iterator[Statement]:
+    """The functions and loops that multiply by a transpose and subtract from weights."""
+    for one in source.statements:
+        function = isinstance(one.node, ast.FunctionDef | ast.AsyncFunctionDef)
+        loose = one.kind is Kind.LEFT_OUT
+        if (function or loose) and not one.binds & compared and trains_inline(one.node):
+            yield one
+
+
+def trains_inline(node: ast.AST) -> bool:
+    """True for code that holds a back propagation: a product with a transpose, and an update."""
+    parts = list(ast.walk(node))
+    return any(map(multiplies_by_transpose, parts)) and any(map(descends, parts))
+
+
+def multiplies_by_transpose(node: ast.AST) -> bool:
+    """True for `a.T @ b`, `np.dot(a, b.T)`, `np.matmul(np.transpose(a), b)`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return is_transpose(node.left) or is_transpose(node.right)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        operands = [*node.args, node.func.value]
+        return node.func.attr in PRODUCTS and any(map(is_transpose, operands))
+    return False
+
+
+def is_transpose(node: ast.AST) -> bool:
+    """True for `a.T`, `a.transpose()` and `np.transpose(a)`."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    return isinstance(node, ast.Attribute) and node.attr in ("T", "transpose")
+
+
+def descends(node: ast.AST) -> bool:
+    """True for `w -= ...` and `w = w - ...`."""
+    if isinstance(node, ast.AugAssign):
+        return isinstance(node.op, ast.Sub)
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.BinOp)
+        and isinstance(node.value.op, ast.Sub)
+        and ast.dump(node.value.left) == ast.dump(as_loaded(node.targets[0]))
+    )
+
+
+def as_loaded(target: ast.expr) -> ast.expr:
+    """The target of an assignment as the same expression would be read."""
+    loaded = ast.parse(ast.unparse(target), mode="eval")
+    return loaded.body

@@ -1,0 +1,163 @@
+"""A class with a forward and a backward pass: wrapped by trial, then checked like any gradient.
+
+How it is built, where its weights are and in which order its methods are called is found at one
+point (`recipe`); the way that gives torch's gradients is its author's. Where none does, the first
+way that gives gradients of all weights is judged, if nothing else can be meant.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.contracts.errors import BadInput, UserCodeError
+from compare.contracts.records import Arrays, Implementation
+from compare.contracts.result import Result, Verdict
+from compare.examine.point import check
+from compare.examine.starter.binding import plain
+from compare.examine.starter.construct import builders
+from compare.examine.starter.expected import Expected, expected
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.gradient_functions import GRADIENT
+from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.recipe import LOSS, TRAIN, DoesNotFit, Recipe, recipes
+from compare.examine.starter.source import Opened, Source
+from compare.guard.guard import Guard
+
+Array = NDArray[Any]
+TRIALS = 400
+"""How many ways to call a class are tried."""
+ADVICE = (
+    "wrap it in loss_and_gradients(parameters, x, targets) that sets its weights, calls it and"
+    " returns its loss and gradients, and run --manual on that file (docs/bring-your-own.md)"
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way to call a class, and how many of its gradients are torch's."""
+
+    recipe: Recipe
+    right: int
+    shows_loss: bool
+
+
+def network_classes(source: Source) -> list[str]:
+    """The classes of a file with a method that looks like a backward pass or a training.
+
+    A class that another of them makes objects of, such as a layer, is looked at inside that one.
+    """
+    found = {
+        name: one
+        for name, one in source.definitions.items()
+        if isinstance(one.node, ast.ClassDef) and any(map(computes_gradients, one.node.body))
+    }
+    inside = {need for name, one in found.items() for need in one.needs - {name}}
+    return [name for name in found if name not in inside]
+
+
+def computes_gradients(node: ast.stmt) -> bool:
+    """True for a method that is named like a gradient, a loss with its gradient, or a training."""
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    named = plain(node.name)
+    return bool(GRADIENT.search(named) or TRAIN.fullmatch(named) or LOSS.fullmatch(named))
+
+
+def class_checked(
+    source: Source, opened: Opened, name: str, reduction: str, seed: int, timeout: float | None
+) -> FunctionVerdict:
+    """Check one class."""
+    place = source.where(name)
+    about = FunctionVerdict(name, "gradient", place, Verdict.UNDECIDABLE, "")
+    try:
+        cls = opened.get(name)
+    except UserCodeError as error:
+        return about.undecided(f"not defined: {error}")
+    if not inspect.isclass(cls):
+        return about.undecided("is no class")
+    due = expected(UNEQUAL, reduction, seed)
+    other = expected(UNEQUAL, "sum" if reduction == "mean" else "mean", seed)
+    best = best_trial(cls, source.guard, due, other)
+    if isinstance(best, str):
+        return about.undecided(f"was not compared: {best}; {ADVICE}")
+    try:
+        result = check(
+            contract_1(cls, best.recipe), inputs=UNEQUAL.F, hidden=(UNEQUAL.H,), classes=UNEQUAL.K,
+            reduction=reduction, seed=seed, timeout=timeout,
+        )  # fmt: skip
+    except BadInput as problem:
+        return about.undecided(f"was not compared: {problem}; {ADVICE}")
+    return said(about, best, result)
+
+
+def contract_1(cls: type, recipe: Recipe) -> Implementation:
+    """The class as a function of contract 1, whose failures are blamed on its own lines."""
+
+    def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        return recipe.run(parameters, x, targets)
+
+    called_as = inspect.signature(loss_and_gradients)
+    functools.update_wrapper(loss_and_gradients, getattr(cls, recipe.methods[-1].name))
+    loss_and_gradients.__name__ = cls.__name__
+    loss_and_gradients.__signature__ = called_as  # type: ignore[attr-defined]  # not its method's
+    return loss_and_gradients
+
+
+def best_trial(cls: type, guard: Guard, due: Expected, other: Expected) -> Trial | str:
+    """The way to call a class that gives most of torch's gradients, or why there is none."""
+    best: Trial | None = None
+    reason = "no method gives gradients of all its weights"
+    quiet = Guard(timeout=guard.timeout)
+    for recipe in ways(cls):
+        point = due.point
+        run = functools.partial(recipe.outcome, dict(point.parameters), point.x, point.targets)
+        try:
+            loss, gradients = quiet.run(run, cls.__name__, None)
+        except UserCodeError as error:
+            if isinstance(error.__cause__, DoesNotFit):
+                reason = str(error.__cause__)
+            continue
+        right = max(agreeing(gradients, due), agreeing(gradients, other))
+        better = best is None or (right, loss is not None) > (best.right, best.shows_loss)
+        if better:
+            best = Trial(recipe, right, loss is not None)
+        if right == len(gradients) and loss is not None and np.isfinite(loss):
+            break
+    return best or reason
+
+
+def ways(cls: type) -> Iterator[Recipe]:
+    """The first `TRIALS` ways to build a class and call its methods."""
+    left = TRIALS
+    for build in builders(cls):
+        for recipe in recipes(cls, build):
+            if not left:
+                return
+            left -= 1
+            yield recipe
+
+
+def agreeing(gradients: dict[str, Array], due: Expected) -> int:
+    """How many gradients are torch's."""
+    return sum(due.compare(f"d{name}", array).agrees for name, array in gradients.items())
+
+
+def said(about: FunctionVerdict, best: Trial, result: Result) -> FunctionVerdict:
+    """The verdict of the check, as that of one function of the file."""
+    worst = max(result.worst.values(), key=lambda one: one.ratio, default=None)
+    unseen = () if best.shows_loss else ("it shows no loss: only its gradients were compared",)
+    agrees = result.verdict is Verdict.AGREES
+    sentence = "agrees" if agrees else result.sentence.partition(": ")[2] or result.sentence
+    return replace(
+        about, verdict=result.verdict, sentence=sentence, worst=worst, diagnosis=result.diagnosis,
+        kind=None if agrees else "convention" if result.kind == "convention" else "value",
+        conventions=(f"read as {best.recipe}", *unseen, *result.notes),
+    )  # fmt: skip

@@ -1,0 +1,249 @@
+"""How a class is made to compute gradients: built, given weights, and its methods called in order.
+
+Found by trial at one point, then used at every other: `Recipe.run` is contract 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import manual_mlp
+from compare.examine.starter.binding import CERTAIN, plain
+from compare.examine.starter.expected import known_quantities
+from compare.examine.starter.meanings import LAYOUTS, Layout, meanings
+from compare.examine.starter.returned import parts_of
+from compare.examine.starter.slots import (
+    RATE,
+    Slot,
+    fits,
+    gradient_slots,
+    laid_like,
+    set_rate,
+    weight_slots,
+)
+from compare.textbook import Point
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+STEP = 2.0**40
+"""A learning rate so large that the weights before a step are below the last digit after it: the
+step is the gradient, to rounding."""
+WEIGHTS = ("w1", "b1", "w2", "b2")
+LOSSES = 12
+"""How many meanings of the parameters of a method that gives the loss are tried."""
+MEANINGS = 60
+"""How many meanings of a method's parameters are tried."""
+
+FORWARD = re.compile(r"forward\w*|feed\w*|fprop|propagate|predict\w*|call|scores|forwardprop\w*|fp")
+BACKWARD = re.compile(r".*back.*|.*grad.*|bprop|bp|lossand\w*")
+LOSS = re.compile(r".*(loss|cost|entropy|objective).*|ce|averagece|nll")
+TRAIN = re.compile(r"(fit|train|learn)\w*|(train|sgd|gradientdescent)?step|update\w*|optimi\w*")
+COUNTS = {"epochs": 1, "epoch": 1, "nepochs": 1, "numepochs": 1, "iterations": 1, "iters": 1,
+          "numiters": 1, "niter": 1, "maxiter": 1, "steps": 1, "batches": 1}  # fmt: skip
+
+
+class DoesNotFit(Exception):
+    """This way of calling a class gives no gradients of its weights."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method and what is passed for its parameters, in their order."""
+
+    name: str
+    passed: tuple[tuple[str, str], ...]
+
+    def call(self, thing: Any, values: Mapping[str, Any]) -> Any:
+        """Call it on an object with the arguments of this point."""
+        return getattr(thing, self.name)(*(values[meaning] for _, meaning in self.passed))
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(meaning for _, meaning in self.passed)})"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Builds an object of a class, calls `methods` in order and finds the gradients afterwards."""
+
+    build: Callable[[tuple[int, int, int], Mapping[str, Any]], Any]
+    methods: tuple[Method, ...]
+    layout: Layout = LAYOUTS[0]
+
+    def run(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        """Contract 1: the loss and the gradients of its weights; ours where it shows no loss."""
+        loss, gradients = self.outcome(parameters, x, targets)
+        if loss is None:
+            loss = manual_mlp.loss_and_gradients(parameters, x, targets)[0]
+        return loss, gradients
+
+    def outcome(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float | None, Arrays]:
+        """The loss, None if the class shows none, and the gradients of its weights."""
+        values = self.values(parameters, x, targets)
+        sizes = (x.shape[1], len(parameters["b1"]), targets.shape[1])
+        thing = self.build(sizes, values)
+        set_rate(thing, STEP)
+        slots = weight_slots(thing, parameters)
+        if set(slots) != set(parameters):
+            missing = ", ".join(name for name in parameters if name not in slots)
+            raise DoesNotFit(f"no attribute of {type(thing).__name__} has the shape of {missing}")
+        shapes = {name: slot.array.shape for name, slot in slots.items()}
+        for name, slot in slots.items():
+            slot.put(laid_like(parameters[name], shapes[name]).astype(x.dtype, copy=True))
+        answers = [method.call(thing, values) for method in self.methods]
+        gradients = self.gradients(thing, answers, slots, parameters, shapes)
+        loss = next(filter(None, map(number_in, answers)), None)
+        return self.loss(thing, values) if loss is None else loss, gradients
+
+    def values(self, parameters: Arrays, x: Array, targets: Array) -> dict[str, Any]:
+        """Everything that may be passed to a method, laid as the class keeps it."""
+        point = Point(parameters, x, targets)
+        laid = {
+            name: self.layout.lay(name, array) for name, array in known_quantities(point).items()
+        }
+        loss = manual_mlp.loss_and_gradients(parameters, x, targets)[0]
+        return {**laid, "STEP": STEP, "N": len(x), "1": 1, "loss": loss}
+
+    def gradients(
+        self,
+        thing: Any,
+        answers: Sequence[Any],
+        slots: Mapping[str, Slot],
+        parameters: Arrays,
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> Arrays:
+        """The gradients: returned, left in attributes, or read off a step of the weights."""
+        for found in (
+            *(returned(answer, parameters) for answer in reversed(answers)),
+            {n: one.array for n, one in gradient_slots(thing, parameters, slots).items()},
+            stepped(slots, parameters, shapes),
+        ):
+            if set(found) == set(parameters):
+                return {name: laid_like(found[name], parameters[name].shape) for name in parameters}
+        raise DoesNotFit("its methods leave no gradients of all weights behind")
+
+    def loss(self, thing: Any, values: Mapping[str, Any]) -> float | None:
+        """What a method named like a loss says afterwards, if there is one.
+
+        Of what its arguments may mean, that counts with which it comes nearest to the right loss.
+        """
+        said: list[float] = []
+        for name, parameters in methods_of(type(thing), LOSS):
+            for method in islice(calls_of(name, parameters, self.layout), LOSSES):
+                with contextlib.suppress(Exception):
+                    value = number_in(method.call(thing, values))
+                    said += [] if value is None else [value]
+        right = values["loss"]
+        return min(said, key=lambda one: abs(one - right) if isfinite(one) else inf, default=None)
+
+    def __str__(self) -> str:
+        layout = f"; {self.layout.words()}" if self.layout.words() else ""
+        return ", then ".join(map(str, self.methods)) + layout
+
+
+def number_in(answer: Any) -> float | None:
+    """The loss in what a method returned: a number, alone or first of several values."""
+    first = parts_of(answer)[:1] if not isinstance(answer, Mapping) else []
+    if first and np.ndim(first[0]) == 0 and isinstance(first[0], float | int | np.number):
+        return float(first[0])
+    if first and isinstance(first[0], np.ndarray) and first[0].size == 1:
+        return float(first[0].item())
+    return None
+
+
+def returned(answer: Any, parameters: Arrays) -> Arrays:
+    """The gradients in what a method returned, told by their shapes."""
+    found: Arrays = {}
+    for part in leaves(answer):
+        for name, array in parameters.items():
+            if name not in found and part.ndim and fits(part, array.shape):
+                found[name] = part
+    return found
+
+
+def leaves(answer: Any, depth: int = 0) -> Iterator[Array]:
+    """The arrays in a value, through tuples, lists and dictionaries."""
+    if isinstance(answer, np.ndarray):
+        yield answer
+    elif isinstance(answer, Mapping | tuple | list) and depth < 3:
+        for part in parts_of(answer):
+            yield from leaves(part, depth + 1)
+
+
+def stepped(
+    slots: Mapping[str, Slot], parameters: Arrays, shapes: Mapping[str, tuple[int, ...]]
+) -> Arrays:
+    """The gradients read off one step of size `STEP`; nothing if the weights did not move."""
+    found: Arrays = {}
+    for name, slot in slots.items():
+        before = laid_like(parameters[name], shapes[name])
+        after = slot.array
+        if after.shape != before.shape or not (after != before).any():
+            return {}
+        found[name] = (before - after) / STEP
+    return found
+
+
+def recipes(cls: type, build: Callable[..., Any]) -> Iterator[Recipe]:
+    """Every order of calls that may leave gradients behind, the likeliest first."""
+    forward = methods_of(cls, FORWARD)
+    backward = [one for one in methods_of(cls, BACKWARD) if not FORWARD.fullmatch(plain(one[0]))]
+    losses = [one for one in methods_of(cls, LOSS) if one not in backward]
+    train = methods_of(cls, TRAIN)
+    for layout in (LAYOUTS[0], LAYOUTS[1]):
+        before = [*called(forward, layout, 2), ()]
+        between = [(), *called(losses, layout, 4)]
+        for (method,) in called((*backward, *losses, *train), layout, MEANINGS):
+            for ahead, loss in product(before, between):
+                yield Recipe(build, (*ahead, *loss, method), layout)
+
+
+def called(
+    methods: Iterable[tuple[str, list[inspect.Parameter]]], layout: Layout, most: int
+) -> Iterator[tuple[Method]]:
+    """The first `most` calls of each method."""
+    for name, given in methods:
+        yield from ((method,) for method in islice(calls_of(name, given, layout), most))
+
+
+def methods_of(cls: type, named: re.Pattern[str]) -> list[tuple[str, list[inspect.Parameter]]]:
+    """The methods whose names fit, with their parameters; public ones before private ones."""
+    found = []
+    for name, function in inspect.getmembers(cls, inspect.isfunction):
+        if not name.startswith("__") and named.fullmatch(plain(name)):
+            found.append((name, list(inspect.signature(function).parameters.values())[1:]))
+    return sorted(found, key=lambda one: one[0].startswith("_"))
+
+
+def calls_of(
+    name: str, parameters: Sequence[inspect.Parameter], layout: Layout
+) -> Iterator[Method]:
+    """The calls of one method: settings by their names, the rest with every meaning it may have."""
+    asked = [one for one in parameters if one.default is one.empty or plain(one.name) in CERTAIN]
+    asked += [one for one in parameters if one not in asked and setting(one.name)]
+    asked = [one for one in parameters if one in asked and one.kind is one.POSITIONAL_OR_KEYWORD]
+    open_ = [one.name for one in asked if not setting(one.name)]
+    for meaning in meanings(open_, (layout,)):
+        yield Method(
+            name,
+            tuple((one.name, meaning.bound.get(one.name) or setting(one.name)) for one in asked),
+        )
+
+
+def setting(name: str) -> str:
+    """What is passed for a parameter that is no array: one epoch, a large step, all rows."""
+    key = plain(name)
+    if RATE.fullmatch(key):
+        return "STEP"
+    if key in COUNTS:
+        return "1"
+    return "N" if "batch" in key else ""

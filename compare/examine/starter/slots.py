@@ -1,0 +1,136 @@
+"""Where an object of somebody's class keeps its weights and its gradients.
+
+Attributes, entries of dictionaries and lists, and those of objects inside it (a list of layers)
+are looked through for arrays; which one is w1, b1, w2 or b2 is told by its shape, at sizes of
+which no two are equal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.examine.starter.binding import plain
+
+Array = NDArray[Any]
+DEEPEST = 3
+GRADIENT_NAME = re.compile(r"d[lwb]?[a-z]*\d*|.*(grad|delta|nabla).*")
+"""The last name on the way to a gradient, without underscores."""
+OTHER_NAME = re.compile(r"[vms][wb]?\d*|.*(veloc|moment|cache|prev|sum|avg|best|old|mask).*")
+"""The last name on the way to what an optimiser keeps."""
+RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place of an object that holds an array: `holder.key` or `holder[key]`, and its way."""
+
+    holder: Any
+    key: Any
+    way: tuple[str, ...]
+
+    @property
+    def array(self) -> Array:
+        """What it holds now."""
+        if isinstance(self.holder, dict | list):
+            return np.asarray(self.holder[self.key])
+        return np.asarray(getattr(self.holder, self.key))
+
+    def put(self, array: Array) -> None:
+        """Let it hold another array, of the shape it has."""
+        laid = np.ascontiguousarray(array)
+        if isinstance(self.holder, dict | list):
+            self.holder[self.key] = laid
+        else:
+            setattr(self.holder, self.key, laid)
+
+    @property
+    def name(self) -> str:
+        """The last word of its way, in lower case and without underscores."""
+        words = [plain(word) for word in self.way if not word.isdigit()]
+        return words[-1] if words else ""
+
+    @property
+    def of_gradients(self) -> bool:
+        """True if any word of its way names a gradient."""
+        return any(GRADIENT_NAME.fullmatch(plain(word)) for word in self.way)
+
+
+def slots_in(thing: Any, way: tuple[str, ...] = ()) -> Iterator[Slot]:
+    """Every array of floats that an object holds, in the order in which it was given them."""
+    if len(way) >= DEEPEST:
+        return
+    for key, value in entries(thing):
+        here = (*way, str(key))
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind == "f" and value.ndim in (1, 2):
+                yield Slot(thing, key, here)
+        elif isinstance(value, dict | list) or hasattr(value, "__dict__"):
+            if not isinstance(value, type) and not callable(value):
+                yield from slots_in(value, here)
+
+
+def entries(thing: Any) -> list[tuple[Any, Any]]:
+    """Keys and values of a dictionary or list, names and values of an object's attributes."""
+    if isinstance(thing, dict):
+        return list(thing.items())
+    if isinstance(thing, list):
+        return list(enumerate(thing))
+    return list(vars(thing).items()) if hasattr(thing, "__dict__") else []
+
+
+def fits(array: Array, wanted: tuple[int, ...]) -> bool:
+    """True if an array has a shape, apart from axes of length 1 and from being transposed."""
+    long = [size for size in array.shape if size != 1]
+    return long in (list(wanted), list(wanted[::-1]))
+
+
+def weight_slots(thing: Any, due: Mapping[str, Array]) -> dict[str, Slot]:
+    """Where w1, b1, ... are, as far as they can be told: the first array of the right shape."""
+    found: dict[str, Slot] = {}
+    for slot in slots_in(thing):
+        if slot.of_gradients or OTHER_NAME.fullmatch(slot.name):
+            continue
+        for name, array in due.items():
+            if name not in found and fits(slot.array, array.shape):
+                found[name] = slot
+    return found
+
+
+def gradient_slots(
+    thing: Any, due: Mapping[str, Array], weights: Mapping[str, Slot]
+) -> dict[str, Slot]:
+    """Where the gradients of w1, b1, ... are: arrays of their shape under a gradient's name."""
+    taken = [(slot.holder, slot.key) for slot in weights.values()]
+    found: dict[str, Slot] = {}
+    for slot in slots_in(thing):
+        if any(slot.holder is holder and slot.key == key for holder, key in taken):
+            continue
+        if not slot.of_gradients:
+            continue
+        for name, array in due.items():
+            if name not in found and fits(slot.array, array.shape):
+                found[name] = slot
+    return found
+
+
+def laid_like(array: Array, shape: tuple[int, ...]) -> Array:
+    """An array brought into another shape: transposed, or with an axis of length 1 more or less."""
+    if array.size != np.prod(shape, dtype=int):
+        raise ValueError(f"an array of shape {array.shape} cannot be laid like {shape}")
+    long = tuple(size for size in array.shape if size != 1)
+    turned = array.T if long != tuple(size for size in shape if size != 1) else array
+    return turned.reshape(shape)
+
+
+def set_rate(thing: Any, rate: float) -> bool:
+    """Give an object another learning rate, if it has one."""
+    names = [name for name in getattr(thing, "__dict__", {}) if RATE.fullmatch(plain(name))]
+    for name in names:
+        setattr(thing, name, rate)
+    return bool(names)

@@ -219,3 +219,31 @@ def test_near_duplicate_rows_lose_alike_what_is_below_the_last_digit(
             gradients[f"w{name}"] = np.cumsum(h[:, :, None] * dz[:, None], axis=0)[-1]
             gradients[f"b{name}"] = np.cumsum(dz, axis=0)[-1]
         assert worst(drawn, (loss, gradients), "tanh") <= 0.5
+
+
+def aligned(depth: int, dtype: str, seed: int) -> tuple[Arrays, Array, Array]:
+    """Layers of rank one, each aligned with the next, behind one that rounds a lot."""
+    generator = np.random.default_rng(seed)
+    sizes = (50, *[128] * (depth - 1), 4)
+    v = [generator.normal(size=size) for size in sizes]
+    x = generator.normal(size=(20, 50)) + 30
+    parameters: Arrays = {}
+    for i in range(1, depth + 1):
+        w = 1.5 * np.outer(v[i - 1], v[i]) / np.sqrt(sizes[i - 1] * sizes[i])
+        parameters |= {f"w{i}": w, f"b{i}": np.zeros(sizes[i])}
+    parameters["w1"] = generator.normal(size=sizes[:2]) / np.sqrt(50)
+    parameters["b1"] = -(x @ parameters["w1"]).mean(axis=0)
+    return in_format((parameters, x, np.eye(4)[generator.integers(0, 4, 20)]), dtype)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("depth", [3, 6])
+def test_errors_that_all_units_share_add_up_from_layer_to_layer(
+    depth: int, dtype: str, activation: str
+) -> None:
+    for seed in range(3):
+        drawn = aligned(depth, dtype, seed)
+        assert worst(drawn, in_next_precision(drawn, activation), activation) <= 0.5
+        ours = manual_mlp.loss_and_gradients(*drawn, activation=activation)
+        assert worst(drawn, ours, activation) <= 0.5

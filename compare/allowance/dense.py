@@ -55,13 +55,10 @@ class Dense:
         square = made.rows[:, None] * made.own
         if carried is not None:
             square += carried.square @ (made.squares + made.right.one_sign)
-        if made.of_value or made.common is not None:
-            factor = made.of_value if made.common is None else made.of_value + made.common[:, None]
+        if made.of_value:
             value = np.square(made.value)
-            value *= factor
+            value *= made.of_value
             square += value
-        if made.followed is not None:
-            square += made.followed.square
         square += made.constant
         return cls(square)
 
@@ -132,5 +129,8 @@ class Dense:
         rows, units = np.nonzero(distance(z, kinks) <= np.sqrt(self.square))
         return rows, units
 
-    def some_entries(self, units: slice) -> Float:
-        return self.square[:, units].copy()
+    def some_rows(self, rows: Where | slice) -> Float:
+        return self.square[rows]
+
+    def widened(self, factor: Float) -> Self:
+        return type(self)(self.square * factor)

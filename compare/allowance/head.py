@@ -26,7 +26,8 @@ class Head(NamedTuple):
     """Allowances from the logits on, all class by class, (K, N). `loss`: A(sum of the losses).
 
     `probabilities`: softmax of the reference's logits; `dlogits`: before the division by N;
-    `weights`: how often each sample occurs, (N,), None if once.
+    `weights`: how often each sample occurs, (N,), None if once. `softmax`: whether the derivative
+    at the logits is that of softmax.
     """
 
     probabilities: Float
@@ -35,6 +36,7 @@ class Head(NamedTuple):
     dlogits: Float
     loss: float
     weights: Float | None
+    softmax: bool = False
 
 
 class Top(NamedTuple):
@@ -79,4 +81,4 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     terms *= terms
     carried = float(np.add.reduce(terms) if weights is None else terms @ weights) ** 0.5
     loss = carried + rounding_of_losses(losses, weights, arithmetic) + count * arithmetic.floor()
-    return Head(p, z_allowance, p_allowance, dlogits, loss, weights)
+    return Head(p, z_allowance, p_allowance, dlogits, loss, weights, softmax=True)

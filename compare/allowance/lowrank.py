@@ -47,15 +47,9 @@ class LowRank:
         rows, columns = [made.rows[None]], [(made.own + 2 * made.of_value * norms)[None]]
         rows.append(np.ones((1, len(made.rows))))
         columns.append(3 * made.constant[None])  # its own rounding, and twice that of the value
-        if made.common is not None:
-            rows.append((made.rows * made.common)[None])
-            columns.append(norms[None])  # a value with a common error has no bias
         if carried is not None:
             rows += [carried.rows, (np.add.reduce(carried.columns, axis=1) @ carried.rows)[None]]
             columns += [carried.columns @ made.squares, made.right.one_sign[None]]
-        if made.followed is not None:
-            rows.append(made.followed.sizes[None])
-            columns.append(made.followed.per_size()[None])
         return cls(np.concatenate(rows), np.concatenate(columns))
 
     def activated(self, rule: ActivationRule, z: Real, h: Real, arithmetic: Arithmetic) -> Self:
@@ -152,5 +146,8 @@ class LowRank:
         rows, units = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return rows, units
 
-    def some_entries(self, units: slice) -> Float:
-        return self.rows.T @ self.columns[:, units]
+    def some_rows(self, rows: Where | slice) -> Float:
+        return self.rows[:, rows].T @ self.columns
+
+    def widened(self, factor: Float) -> Self:
+        return type(self)(self.rows, self.columns * factor)

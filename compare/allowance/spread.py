@@ -4,8 +4,7 @@ A matrix of squared allowances, (N, H), has one of two forms with the same opera
 keeps every entry. `LowRank` keeps two thin non-negative factors: the rounding of a matrix product
 is a product of norms, hence of rank one, and a product with squared weights acts on the smaller
 factor alone. That turns the cost of an allowance from a matrix product into a few passes. Where a
-rule is not of rank one, `LowRank` takes a bound that is, so it is not below `Dense`; errors that
-are followed one by one are bounded by those of some hundred rows.
+rule is not of rank one, `LowRank` takes a bound that is, so it is not below `Dense`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.operands import Float, Operand, Real, Right, Values, Where
@@ -23,32 +21,13 @@ from compare.allowance.rules import ActivationRule
 S = TypeVar("S")
 
 
-class Followed(NamedTuple):
-    """Squared allowance of errors that were followed one by one, beyond what their squares say.
-
-    `square`, (S, H), in some `rows`; elsewhere in proportion to `sizes`, (N,), those squared errors
-    where they came from.
-    """
-
-    sizes: Float
-    rows: slice | NDArray[np.int64]
-    square: Float
-
-    def per_size(self) -> Float:
-        """Return the largest of each column per size, (H,)."""
-        sizes = self.sizes[self.rows, None]
-        quotients = np.divide(self.square, sizes, out=np.zeros(self.square.shape), where=sizes > 0)
-        largest: Float = np.maximum.reduce(quotients)
-        return largest
-
-
 class Product(NamedTuple):
     """What the rule of a product `value = left @ right + constant` reads.
 
     `rows`: sums of squares of the rows of `left`, (N,). `own`: squared rounding of the sums
     themselves for a row of norm 1, (H,); what is left of it, `of_value`, times `value**2`. `alike`:
     how often each of the n inner items occurs, (n,), or None. `constant`: squared allowance that
-    every row has, (H,). `common`: squared relative error that all of a row share, (N,).
+    every row has, (H,).
     """
 
     rows: Float
@@ -58,14 +37,19 @@ class Product(NamedTuple):
     alike: Float | None
     value: Real
     constant: Float
-    common: Float | None = None
-    followed: Followed | None = None
 
     @property
     def squares(self) -> Float:
         """`right**2`, (n, H), weighted for alike inner items."""
         squares = self.right.squares
         return squares if self.alike is None else squares * self.alike[:, None]
+
+    def rounding(self, rows: Where | slice) -> Float:
+        """Return the squared rounding of the product itself in some rows, (S, H)."""
+        square = np.multiply.outer(self.rows[rows], self.own) + self.constant
+        if self.of_value:
+            square += self.of_value * np.square(self.value[rows], dtype=np.float64)
+        return square
 
 
 class Slope(NamedTuple, Generic[S]):
@@ -144,5 +128,8 @@ class Spread(Protocol):
     def reaching(self, kinks: tuple[float, ...], z: Real) -> tuple[Where, Where]:
         """Return the `(rows, units)` where z is within its allowance of a kink."""
 
-    def some_entries(self, units: slice) -> Float:
-        """Return a copy of some of their columns."""
+    def some_rows(self, rows: Where | slice) -> Float:
+        """Return some rows of them, (S, H)."""
+
+    def widened(self, factor: Float) -> Self:
+        """Multiply the columns by a factor each, (H,)."""

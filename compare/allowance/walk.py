@@ -23,20 +23,20 @@ import numpy as np
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
 from compare.allowance.dense import Dense, widened
-from compare.allowance.followed import Led
 from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.gradients import batch_sums, bias_rounding, gradient_allowances
 from compare.allowance.head import Top
 from compare.allowance.inner import usual
 from compare.allowance.operands import INNER, Float, Operand, Real, Right, Values
+from compare.allowance.propagated import Propagated
 from compare.allowance.rules import ActivationRule
-from compare.allowance.spread import Followed, Product, Slope, Spread
+from compare.allowance.spread import Product, Slope, Spread
 from compare.allowance.sums import additions, worst_factors
 
 S = TypeVar("S", bound=Spread)
 
-FEW_UNITS = 16
-"""Units of a layer that are asked what error they all share."""
+DEEP = 3
+"""From so many layers on errors can be shared before they are multiplied by weights."""
 SMALLEST_PEAK = 2.0**-200
 """Backward passes whose largest dlogits is below this are scaled up, or their squares vanish."""
 LARGEST_SCALE = 1000
@@ -85,14 +85,14 @@ class Pass(Generic[S]):
 
     def forward(self) -> ForwardAllowances:
         """Return the allowances of the loss and of everything on the way to it."""
-        return self._head(self._layers())
+        return self._head(self._layers()[0])
 
     def backward(self, gradients: Values) -> Allowances:
         """Return A(dw), A(db) and their projections of every layer; `gradients` as the reference's.
 
         From the top down, in numbers that `scale` keeps away from underflow.
         """
-        layers = self._layers()
+        layers, errors = self._layers()
         forward = self._head(layers)
         gradients = self.form.taken(gradients)
         scale = scale_of(self.values["dlogits"])
@@ -102,10 +102,8 @@ class Pass(Generic[S]):
         dz = {len(layers): self._dlogits(forward, scale)}
         found: dict[str, Float] = {}
         projections: dict[str, float] = {}
-        common: Float | None = None
-        led: Led | None = None
-        if len(layers) > 2:
-            led = Led.of(np.sqrt(dz[len(layers)].entries()), every=self.form is Dense)
+        if errors is not None:
+            self._from_the_top(errors, forward, dz[len(layers)].some_rows(errors.rows))
         for layer in reversed(layers):
             i = layer.number
             dw, db = gradients[f"w{i}"], widened(self._bias_gradient(gradients, i)) * scale
@@ -117,15 +115,8 @@ class Pass(Generic[S]):
             found |= {f"w{i}": made.w, f"b{i}": made.b}
             projections |= {f"w{i}": made.w_projection, f"b{i}": made.b_projection}
             if i > 1:
-                if i > 2:
-                    common = shared_error(dz[i], operand, common)
-                right, followed = layer.w.transposed, None
-                if led is not None:
-                    led, followed = led.through(right)
-                    through = self.values[f"{self.rule.through}{i - 1}"]
-                    led = led.sloped(self.rule.slope(through[led.rows]))
-                dh[i - 1] = self._through(layer, right, operand, dz[i], common, followed, scale)
-                dz[i - 1] = self._sloped(layer, layers[i - 2].z, dh[i - 1], scale)
+                dh[i - 1] = self._through(layer, operand, dz[i], errors, scale)
+                dz[i - 1] = self._sloped(layer, layers[i - 2].z, dh[i - 1], errors, scale)
                 operand = self.form.read(self._scaled(f"dz{i - 1}", scale))
         entries = {name: found[name] for name in gradients}
         again = partial(self._backward_unordered, gradients)
@@ -141,26 +132,52 @@ class Pass(Generic[S]):
     def _backward_unordered(self, gradients: Values) -> Allowances:
         return self.unordered().backward(gradients)
 
-    def _layers(self) -> list[Layer[S]]:
-        """Return what the pass forward finds, layer by layer."""
+    def _from_the_top(self, errors: Propagated, forward: ForwardAllowances, square: Float) -> None:
+        """Go on from errors of the logits to those of dlogits, whose squared allowance is given.
+
+        Those of a softmax have the signs that its derivative gives them.
+        """
+        rows, logits = errors.rows, errors.entries
+        errors.start(square)
+        if forward.head.softmax and logits is not None and errors.entries is not None:
+            p = forward.probabilities[rows]  # (S, K)
+            moved = p * (logits - (p * logits).sum(axis=2, keepdims=True))  # (R, S, K)
+            size = np.sqrt(np.square(moved).mean(axis=0))
+            moved *= np.divide(np.sqrt(square), size, out=np.zeros(size.shape), where=size > 0)
+            errors.entries = np.where(size > 0, moved, errors.entries)
+
+    def _layers(self) -> tuple[list[Layer[S]], Propagated | None]:
+        """Return what the pass forward finds, layer by layer, and errors at the logits."""
         layers: list[Layer[S]] = []
         operand, spread = self.batch.operand(self.form), None
         depth = len(self.parameters) // 2
         alike: Float | None = None
+        errors = Propagated.of(len(self.batch.x)) if depth >= DEEP else None
         for number in range(1, depth + 1):
             w = self.parameters[f"w{number}"]
             right = Right(w)
             name = f"z{number}" if number < depth else "logits"
-            z = self.form.product(
-                spread, self._product(operand, right, alike, self.values[name], number)
-            )
+            product = self._product(operand, right, alike, self.values[name], number)
+            z = self._shared(self.form.product(spread, product), product, errors)
             alike = right.often
             layers.append(Layer(number, right, operand, spread, z, alike))
             if number < depth:
                 h = self.values[f"h{number}"]
                 spread = z.activated(self.rule, self.values[name], h, self.arithmetic)
                 operand = self.form.read(h, bias=True)
-        return layers
+                if errors is not None:
+                    z_rows = self.values[name][errors.rows]
+                    errors.activated(
+                        self.rule, z_rows, h[errors.rows], self.arithmetic.unit, number
+                    )
+        return layers, errors
+
+    def _shared(self, spread: S, product: Product, errors: Propagated | None) -> S:
+        """Return a product's squared allowances, not below what errors that units share come to."""
+        if errors is None:
+            return spread
+        own, rule = product.rounding(errors.rows), spread.some_rows(errors.rows)
+        return spread.widened(errors.through(product.right.entries, own, rule))
 
     def _product(self, h: Operand, w: Right, alike: Float | None, z: Real, number: int) -> Product:
         """What `z = h @ w + b` rounds; the bias may come first and be in every partial sum."""
@@ -206,24 +223,28 @@ class Pass(Generic[S]):
         return self.form.of(np.square(scaled))
 
     def _through(
-        self, layer: Layer[S], right: Right, dz: Operand, spread: S,
-        common: Float | None, followed: Followed | None, scale: float,
-    ) -> S:  # fmt: skip
-        """A(dh)**2 of the layer below, for `dh = dz @ w.T`; `right` is `w.T`."""
+        self, layer: Layer[S], dz: Operand, spread: S, errors: Propagated | None, scale: float
+    ) -> S:
+        """A(dh)**2 of the layer below, for `dh = dz @ w.T`."""
+        right = layer.w.transposed
         terms = len(right.entries)
         value = self._scaled(f"dh{layer.number - 1}", scale)
         own, of_value, _ = self._own(dz, right, terms, value, 0.0)
         flushed = np.full(right.entries.shape[1], (terms * self.arithmetic.floor(scale)) ** 2)
-        made = Product(
-            dz.rows, right, own, of_value, layer.unit_weights, value, flushed, common, followed
-        )
-        return self.form.product(spread, made)
+        product = Product(dz.rows, right, own, of_value, layer.unit_weights, value, flushed)
+        return self._shared(self.form.product(spread, product), product, errors)
 
-    def _sloped(self, layer: Layer[S], z_spread: S, dh: S, scale: float) -> S:
+    def _sloped(
+        self, layer: Layer[S], z_spread: S, dh: S, errors: Propagated | None, scale: float
+    ) -> S:
         """A(dz)**2 for `dz = dh * f'(z)`; without A(f') correct tanh gradients look wrong."""
         assert layer.h_spread is not None
-        value = self._scaled(f"dh{layer.number - 1}", scale)
-        below = self.values[f"z{layer.number - 1}"] if self.rule.of_z else None
+        number = layer.number - 1
+        value = self._scaled(f"dh{number}", scale)
+        if errors is not None:
+            rows, through = errors.rows, self.values[f"{self.rule.through}{number}"]
+            errors.sloped(self.rule, through[rows], value[rows], self.arithmetic.unit, number)
+        below = self.values[f"z{number}"] if self.rule.of_z else None
         slope = Slope(
             self.rule, layer.h, layer.h_spread, value, self.arithmetic.floor(scale), below,
             z_spread if self.rule.of_z else None,
@@ -233,20 +254,6 @@ class Pass(Generic[S]):
     def _scaled(self, name: str, scale: float) -> Real:
         values = self.values[name]
         return values if scale == 1.0 else values.astype(np.float64) * scale
-
-
-def shared_error(spread: Spread, dz: Operand, common: Float | None) -> Float:
-    """Return the squared relative error that a layer's dz hand to all units below, (N,).
-
-    The layers below are linear in dz: what its units share (all of it, behind a single unit)
-    multiplies everything there and does not add up in squares. It is no more than the smallest.
-    """
-    few = slice(None, None, (dz.entries.shape[1] - 1) // FEW_UNITS + 1)
-    quotients = spread.some_entries(few)
-    quotients /= np.square(dz.entries[:, few], dtype=np.float64)
-    found: Float = np.fmin.reduce(quotients, axis=1)
-    found[~(found < 1)] = 0.0
-    return found if common is None else np.maximum(found, common)
 
 
 def scale_of(dlogits: Real) -> float:

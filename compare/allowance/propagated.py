@@ -1,0 +1,101 @@
+"""Errors that several units share, followed through the layers by a few random ones.
+
+Adding squares is for independent errors. What a layer of few units, or with weights of low rank,
+hands on is not independent: behind it all units have one error, which adds up with the weights of
+the next layer, or cancels, and may do so in every layer after that (measured: honest differences of
+33 allowances at the logits of five aligned layers). So errors of the allowed sizes and random signs
+are drawn where they arise and carried through the linearised network, as they are, in some of the
+rows. Where they come to more than the sum of squares, the allowance is what they come to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance.operands import Float, Real
+from compare.allowance.rules import ActivationRule
+from compare.allowance.sample import sampled
+
+ROWS, DRAWN = 16, 128
+"""In so many rows, so many errors in all: what a unit is allowed is their mean, right to 1/8."""
+NOISE = 1.25
+"""By how much the mean square of independent errors may exceed what it should be, by chance."""
+STEP = 2.0**-12
+"""Half of the distance over which it is seen whether a slope rises."""
+
+
+@dataclass
+class Propagated:
+    """Errors on their way through a network, (R, S, H): R of them in each of S `rows`.
+
+    `hidden`: those of the values that a hidden layer's slopes are written in: the way back shares
+    them.
+    """
+
+    rows: slice | NDArray[np.int64]
+    draws: int
+    entries: Float | None = None
+    hidden: dict[int, Float] = field(default_factory=dict)
+    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    @classmethod
+    def of(cls, count: int) -> Propagated:
+        """Start at the inputs of `count` samples, which have no error."""
+        return cls(sampled(count, ROWS), -(-DRAWN // min(count, ROWS)))
+
+    def start(self, square: Float) -> None:
+        """Start anew with independent errors of these squared sizes, (S, H)."""
+        self.entries = self._drawn(square)
+
+    def through(self, right: Real, own: Float, rule: Float) -> Float:
+        """Go on to `left @ right`, which rounds by `own`; return how far `rule` is exceeded.
+
+        `own` and `rule`, squared allowances, (S, H). Returns a factor for each unit, (H,).
+        """
+        before, self.entries = self.entries, self._drawn(own)
+        if before is None:
+            return np.ones(rule.shape[1])
+        made = self.entries
+        made += before @ right
+        square = np.add.reduce(np.square(made)) / self.draws  # (S, H)
+        quotients = np.divide(square, rule, out=np.ones(rule.shape), where=rule > 0)
+        factor = np.add.reduce(quotients) / (len(quotients) * NOISE)
+        factor[~((factor > 1) & np.isfinite(factor))] = 1.0
+        return np.asarray(factor)
+
+    def activated(self, rule: ActivationRule, z: Real, h: Real, unit: float, layer: int) -> None:
+        """Go on to `h = f(z)`; `z` and `h`: the values in these rows."""
+        assert self.entries is not None
+        before, through = self.entries, widest(z if rule.of_z else h)
+        self.entries = before * rule.slope(through)
+        if rule.value:
+            rounded = np.asarray(rule.rounded(z, h), dtype=np.float64)
+            self.entries += self._drawn(np.square(rule.value * unit * rounded))
+        self.hidden[layer] = before if rule.of_z else self.entries
+
+    def sloped(
+        self, rule: ActivationRule, through: Real, dh: Real, unit: float, layer: int
+    ) -> None:
+        """Go on to `dz = dh * f'`, in which f' has the error of what it is written in."""
+        assert self.entries is not None
+        through = widest(through)
+        self.entries = self.entries * rule.slope(through)
+        if rule.bend is not None:
+            rising = rule.slope(through + STEP) > rule.slope(through - STEP)
+            bend = np.where(rising, 1.0, -1.0) * rule.bend(through)
+            self.entries += dh * bend * self.hidden[layer]
+            rounding = np.full(through.shape, (rule.slope_rounding * unit) ** 2)
+            self.entries += dh * self._drawn(rounding)
+
+    def _drawn(self, square: Float) -> Float:
+        drawn: Float = self.random.standard_normal((self.draws, *square.shape))
+        drawn *= np.sqrt(square)
+        return drawn
+
+
+def widest(entries: Real) -> Float:
+    """Return the same in float64."""
+    return np.asarray(entries, dtype=np.float64)

@@ -26,13 +26,12 @@ from compare.diagnosis import (
 )
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case, ratios
-from compare.handbook import plain
 from compare.handbook.planting import bare, plant
 from compare.mistakes.catalogue import named
 from compare.mistakes.fits import rounded
 from compare.points.diagnostic import ORDINARY, on_a_kink, probe, reduced
 from compare.report.report_json import to_json
-from compare.textbook import Pair, Pass
+from compare.textbook import Pair, Pass, plain
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]

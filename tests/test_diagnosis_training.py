@@ -15,10 +15,10 @@ from compare import run_training
 from compare.contracts.result import Diagnosis
 from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
 from compare.examine.sides import our_manual
-from compare.handbook import plain
 from compare.handbook.plain_run import PICKS, run
 from compare.handbook.planting import planted_step
 from compare.mistakes.catalogue import named
+from compare.textbook import plain
 from tests.faults import SMALL, small_data
 
 Arrays = dict[str, NDArray[Any]]

@@ -50,10 +50,8 @@ class Version:
     @property
     def step(self) -> Callable[[Moment], Stepped]:
         """Return the update of one parameter."""
-        if self.mistake is None:
-            return right_step
-        step, bound = self.mistake.step, self.bound
-        return right_step if step is right_step else lambda now: step(now, *bound)
+        mistake = self.mistake
+        return right_step if mistake is None else lambda now: mistake.step(now, self.constant)
 
     @property
     def bound(self) -> tuple[float, ...]:
@@ -62,9 +60,9 @@ class Version:
 
     def start(self, w: Pair, declared: Pair) -> Pair:
         """Return the velocity before the first update."""
-        if self.mistake is None or self.mistake.start is None:
+        if self.mistake is None or not self.mistake.starts:
             return declared
-        return self.mistake.start(w, declared, *self.bound)
+        return self.mistake.start(w, self.constant)
 
 
 RIGHT = Version()

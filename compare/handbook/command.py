@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from textwrap import fill
 
 from compare.contracts.errors import BadInput
-from compare.handbook.wording import changes, convention, equation, markdown, seen
-from compare.mistakes.catalogue import families, in_words, named
+from compare.handbook.wording import changes, convention, markdown, seen
+from compare.mistakes.catalogue import FAMILIES, in_words, named, titled
 from compare.mistakes.mistake import Mistake
 
 WIDTH = 96
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 
 def listing() -> Iterator[str]:
     """Yield every name with where it shows, by family."""
-    for family, mistakes in families().items():
+    for family, mistakes in FAMILIES.items():
         yield f"{family}"
         for mistake in mistakes:
             yield f"  {mistake.name:38} {', '.join(mistake.observable)}"
@@ -40,13 +40,9 @@ def shown(mistake: Mistake) -> Iterator[str]:
     """Yield one mistake: sentence, equations, the line to change, and a live run."""
     from compare.handbook.live import run
 
-    yield f"{mistake.name} ({mistake.family})"
+    yield f"{mistake.name}: {titled(mistake)}"
     yield fill(in_words(mistake), WIDTH, initial_indent="  ", subsequent_indent="  ")
     yield ""
-    yield f"right  {equation(mistake.right, mistake)}"
-    yield f"wrong  {equation(mistake.wrong, mistake)}"
-    yield ""
-    yield "change"
     yield from changes(mistake)
     yield ""
     yield f"{convention(mistake)}{seen(mistake)}Shows in: {', '.join(mistake.observable)}."

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.handbook.plain import loss_and_gradients
-from compare.handbook.plain_step import step
 from compare.mistakes.mistake import Mistake
+from compare.textbook.plain import loss_and_gradients
+from compare.textbook.plain_step import step
 from manual_mlp import Record
 
 Array = NDArray[Any]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from textwrap import indent
 
-from compare.handbook.planting import filled
-from compare.mistakes.catalogue import families, in_words
+from compare.mistakes.catalogue import FAMILIES, in_words, titled
 from compare.mistakes.mistake import Mistake
 
 HEAD = """# Mistakes
@@ -15,30 +13,23 @@ HEAD = """# Mistakes
 This page is written by `python -m compare.mistakes --markdown` from the catalogue the diagnosis
 searches. `python -m compare.mistakes NAME` shows one of them and runs it live.
 
-Each mistake overrides one stage of the textbook pass (`compare/textbook/network.py`). It is named
-only if computing with it reproduces the numbers seen to within its own allowance and computing
-rightly does not. Letters: N batch, F inputs, H hidden units, K classes. A *convention* is no error
-in itself: loss and gradient still belong together, but they are not the ones that were declared.
+Each mistake is code written in place of a line (`-`, the right one is `+`). It is named only if
+computing with it reproduces the numbers seen to within its own allowance and computing rightly does
+not. Letters: N batch, F inputs, H hidden units, K classes, L layers; M is N for the averaged loss
+and 1 for the summed one. In the update, `inside` and `outside` are the learning rate and 1 if the
+rate stands inside the velocity, 1 and the learning rate if it stands outside. A *convention* is no
+error in itself: loss and gradient still belong together, but they are not the ones declared.
 
-The lines to change are those of the plain programs `compare/handbook/plain.py` and `plain_step.py`,
-in which the tests plant each mistake (M is N for the averaged loss, 1 for the summed one); lines
-about curves and initial weights stand for code of your own.
+The lines are those of the plain programs `compare/textbook/plain.py` and `plain_step.py`, in which
+the tests plant each mistake; lines about batches, curves and initial weights stand for code of your
+own.
 """
-
-
-def equation(text: str, mistake: Mistake) -> str:
-    """Return an equation with the example's constant in it."""
-    return re.sub(
-        r"\{constant(:[^}]*)?\}",
-        lambda found: format(mistake.example or 0.0, (found[1] or ":")[1:]),
-        text,
-    )
 
 
 def changes(mistake: Mistake) -> Iterator[str]:
     """Yield the lines to change as a diff: what is written, what should be."""
-    for line, slip in ((mistake.line, mistake.slip), *mistake.more):
-        yield indent(unindented(filled(slip, mistake.example)), "- ", lambda _: True)
+    for line, slip in mistake.changes(mistake.example):
+        yield indent(unindented(slip), "- ", lambda _: True)
         yield indent(unindented(line), "+ ", lambda _: True)
 
 
@@ -66,7 +57,7 @@ def convention(mistake: Mistake) -> str:
 def markdown() -> str:
     """Return docs/mistakes.md."""
     parts = [HEAD]
-    for family, mistakes in families().items():
+    for family, mistakes in FAMILIES.items():
         parts.append(f"## {family[0].upper()}{family[1:]}\n")
         parts += [section(mistake) for mistake in mistakes]
     return "\n".join(parts)
@@ -77,16 +68,8 @@ def section(mistake: Mistake) -> str:
     diff = "\n".join(changes(mistake))
     return (
         f"### {mistake.name}\n\n"
-        f"{in_words(mistake)}\n\n"
-        f"| | |\n|---|---|\n"
-        f"| right | `{table(equation(mistake.right, mistake))}` |\n"
-        f"| wrong | `{table(equation(mistake.wrong, mistake))}` |\n\n"
+        f"*{titled(mistake)}.* {in_words(mistake)}\n\n"
         f"```diff\n{diff}\n```\n\n"
         f"{convention(mistake)}{seen(mistake)}"
         f"Shows in: {', '.join(mistake.observable)}. When: {mistake.trigger}.\n"
     )
-
-
-def table(text: str) -> str:
-    """Return text that can stand in a table cell."""
-    return re.sub(" {2,}", " ", text).replace("|", "\\|")

@@ -7,20 +7,19 @@ function is called again, or in the arguments after the call.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
-from compare.mistakes.lines import BACKWARD_LINE, ERROR_LINE, GRADIENTS_LINE
 from compare.mistakes.mistake import Mistake
 from compare.mistakes.stale import read_from
 from compare.textbook import Pair, Pass
+from compare.textbook.program import NETWORK
 
-FAMILY = "aliasing"
-RIGHT = "the same arguments give the same result and stay as they are"
-OWN_INPUTS = "dw_1 = x.T @ dz, dw_l = h_before.T @ dz, dz = dh * f'(z_before)"
-OF_ERROR = "dz_L = (p_before - y) / N, "
+BACKWARD_LINE = "for i in range(L, 0, -1):"
+ERROR_LINE = NETWORK["error"].text
+GRADIENTS_LINE = NETWORK["gradients"].text
 KEPT_OUTPUT = (
-    "kept = globals().get('kept', (h, p))\n    globals()['kept'] = h, p\n    "
-    "h, p = {cached} if kept[0][0].shape == x.shape else (h, p)\n    " + ERROR_LINE
+    "kept = globals().get('kept', (h, p))\nglobals()['kept'] = h, p\n"
+    "h, p = {cached} if kept[0][0].shape == x.shape else (h, p)\n" + ERROR_LINE
 )
 
 
@@ -47,11 +46,12 @@ def right_argument(call: Call, name: str, constant: float) -> Pair:
     return call.now.w(layer) if name[0] == "w" else call.now.b(layer)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CallMistake(Mistake):
     """`result` predicts what a later call returns, `argument` what a call leaves in its arguments,
     `keeps` is false where the arrays returned earlier change with the next call."""
 
+    _: KW_ONLY
     result: Callable[[Call, str], Pair] = right_result
     argument: Callable[[Call, str, float], Pair] = right_argument
     keeps: bool = True
@@ -89,7 +89,7 @@ def cached(kept: str) -> Callable[[Call, str], Pair]:
 
 def error_in_targets(call: Call, name: str, sign: float) -> Pair:
     """Return the targets replaced by +-(p - y)."""
-    return call.now.error * sign if name == "y" else right_argument(call, name, sign)
+    return call.now.get("error") * sign if name == "y" else right_argument(call, name, sign)
 
 
 def stepped_parameters(call: Call, name: str, c: float) -> Pair:
@@ -100,119 +100,98 @@ def stepped_parameters(call: Call, name: str, c: float) -> Pair:
 
 CALLS = (
     CallMistake(
-        name="gradients-accumulate",
-        family=FAMILY,
-        sentence="The gradients of earlier calls are added up: they are never set back to zero.",
-        right=RIGHT,
-        wrong="dw = (dw of the call before) + h.T @ dz",
+        "gradients-accumulate",
+        "gradients that add up over calls",
+        "The gradients of earlier calls are added up: they are never set back to zero.",
+        GRADIENTS_LINE + '\nkept = globals().setdefault("kept", {})\n'
+        "gradients = {k: kept.get(k, 0) + g for k, g in gradients.items()}\n"
+        "kept.update(gradients)",
         line=GRADIENTS_LINE,
-        slip=GRADIENTS_LINE + '\n    kept = globals().setdefault("kept", {})\n'
-        "    gradients = {k: kept.get(k, 0) + g for k, g in gradients.items()}\n"
-        "    kept.update(gradients)",
         trigger="a second call",
         result=accumulated,
     ),
     CallMistake(
-        name="gradient-of-call-before",
-        family=FAMILY,
-        sentence="Each call returns the gradient of the call before.",
-        right=RIGHT,
-        wrong="dw of the arguments of the call before",
+        "gradient-of-call-before",
+        "the gradient of the call before",
+        "Each call returns the gradient of the call before.",
+        GRADIENTS_LINE + "\nkept = globals().get('kept', gradients)\n"
+        "globals()['kept'], gradients = gradients, kept",
         line=GRADIENTS_LINE,
-        slip=GRADIENTS_LINE + "\n    kept = globals().get('kept', gradients)\n"
-        "    globals()['kept'], gradients = gradients, kept",
         trigger="a second call with other arguments",
         result=of_call_before,
     ),
     CallMistake(
-        name="cached-values-of-call-before",
-        family=FAMILY,
-        sentence="The backward pass reads inputs and hidden values that were cached in the call "
-        "before.",
-        right=RIGHT,
-        wrong="dw = h_before.T @ dz, dz = dh * f'(z_before)",
+        "cached-values-of-call-before",
+        "inputs and hidden values of the call before",
+        "The backward pass reads inputs and hidden values that were cached in the call before.",
+        "kept = globals().get('kept', h)\n"
+        "globals()['kept'], h = h, kept if kept[0].shape == x.shape else h\n" + BACKWARD_LINE,
         line=BACKWARD_LINE,
-        slip="kept = globals().get('kept', h)\n"
-        "    globals()['kept'], h = h, kept if kept[0].shape == x.shape else h\n    "
-        + BACKWARD_LINE,
         trigger="a second call with other arguments",
         result=cached("xh"),
     ),
     CallMistake(
-        name="hidden-values-of-call-before",
-        family=FAMILY,
-        sentence="The backward pass reads hidden values that were cached in the call before; "
-        "inputs and probabilities are those of this one.",
-        right=RIGHT,
-        wrong=OWN_INPUTS,
-        line=BACKWARD_LINE,
-        slip="kept = globals().get('kept', h)\n"
-        "    globals()['kept'], h = h, {**kept, 0: x} if kept[0].shape == x.shape else h\n    "
+        "hidden-values-of-call-before",
+        "hidden values of the call before",
+        "The backward pass reads hidden values that were cached in the call before; inputs "
+        "and probabilities are those of this one.",
+        "kept = globals().get('kept', h)\n"
+        "globals()['kept'], h = h, {**kept, 0: x} if kept[0].shape == x.shape else h\n"
         + BACKWARD_LINE,
+        line=BACKWARD_LINE,
         trigger="a second call with other arguments",
         result=cached("h"),
     ),
     CallMistake(
-        name="outputs-of-call-before",
-        family=FAMILY,
-        sentence="The backward pass runs before the forward pass: hidden values and probabilities "
-        "are those of the call before, inputs and targets those of this one.",
-        right=RIGHT,
-        wrong=OF_ERROR + OWN_INPUTS,
+        "outputs-of-call-before",
+        "hidden values and probabilities of the call before",
+        "The backward pass runs before the forward pass: hidden values and probabilities are "
+        "those of the call before, inputs and targets those of this one.",
+        KEPT_OUTPUT.replace("{cached}", "({**kept[0], 0: x}, kept[1])"),
         line=ERROR_LINE,
-        slip=KEPT_OUTPUT.replace("{cached}", "({**kept[0], 0: x}, kept[1])"),
         trigger="a second call with other arguments",
         result=cached("hp"),
     ),
     CallMistake(
-        name="forward-pass-of-call-before",
-        family=FAMILY,
-        sentence="The backward pass runs before the forward pass: inputs, hidden values and "
+        "forward-pass-of-call-before",
+        "the forward pass of the call before",
+        "The backward pass runs before the forward pass: inputs, hidden values and "
         "probabilities are those of the call before, the targets those of this one.",
-        right=RIGHT,
-        wrong=OF_ERROR + "dw = h_before.T @ dz, dz = dh * f'(z_before)",
+        KEPT_OUTPUT.replace("{cached}", "kept"),
         line=ERROR_LINE,
-        slip=KEPT_OUTPUT.replace("{cached}", "kept"),
         trigger="a second call with other arguments",
         result=cached("xhp"),
     ),
     CallMistake(
-        name="targets-overwritten",
-        family=FAMILY,
-        sentence="The error p - y is written into the array of the targets: the next call sees "
-        "other targets.",
-        right=RIGHT,
-        wrong="y holds the error after the call",
+        "targets-overwritten",
+        "targets that the call overwrites",
+        "The error p - y is written into the array of the targets: the next call sees other "
+        "targets.",
+        "error = np.subtract(p, y, out=y)",
         line=ERROR_LINE,
-        slip="error = np.subtract(p, y, out=y)",
         trigger="the same arrays are used again",
         argument=error_in_targets,
         constants=(1.0, -1.0),
     ),
     CallMistake(
-        name="parameters-updated-in-place",
-        family=FAMILY,
-        sentence="The call updates the parameters it was handed (by {constant:.4g} times their "
+        "parameters-updated-in-place",
+        "parameters that the call updates",
+        "The call updates the parameters it was handed (by {constant:.4g} times their "
         "gradient): computing a gradient and taking a step are one thing.",
-        right=RIGHT,
-        wrong="w = w - {constant:.4g} dw inside the gradient function",
+        GRADIENTS_LINE + "\nfor k in gradients:\n    parameters[k] -= c * gradients[k]",
         line=GRADIENTS_LINE,
-        slip=GRADIENTS_LINE
-        + "\n    for k in gradients:\n        parameters[k] -= {c} * gradients[k]",
         trigger="the same arrays are used again",
         argument=stepped_parameters,
         example=0.1,
     ),
     CallMistake(
-        name="returned-arrays-reused",
-        family=FAMILY,
-        sentence="The arrays returned by one call are overwritten by the next: whoever keeps a "
+        "returned-arrays-reused",
+        "returned arrays that the next call overwrites",
+        "The arrays returned by one call are overwritten by the next: whoever keeps a "
         "gradient keeps only the last one.",
-        right=RIGHT,
-        wrong="every call returns the same arrays",
+        GRADIENTS_LINE + '\nkept = globals().setdefault("kept", gradients)\n'
+        "for k in gradients:\n    kept[k][...] = gradients[k]\ngradients = kept",
         line=GRADIENTS_LINE,
-        slip=GRADIENTS_LINE + '\n    kept = globals().setdefault("kept", gradients)\n'
-        "    for k in gradients:\n        kept[k][...] = gradients[k]\n    gradients = kept",
         trigger="a result is kept over the next call",
         keeps=False,
     ),

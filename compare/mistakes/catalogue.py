@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from compare.contracts.errors import BadInput
 from compare.mistakes.activation import ACTIVATION
 from compare.mistakes.aliasing import IN_PLACE
@@ -20,35 +22,28 @@ from compare.mistakes.rows import ROWS
 from compare.mistakes.softmax import SOFTMAX
 from compare.mistakes.start import START
 from compare.mistakes.step_mistake import StepMistake
-from compare.mistakes.sums import SUMS
 from compare.mistakes.update import UPDATE
 
-NETWORK: tuple[NetworkMistake, ...] = (
-    *REDUCTION,
-    *SUMS,
-    *SOFTMAX,
-    *CROSS_ENTROPY,
-    *DERIVATIVE,
-    *ACTIVATION,
-    *LINEAR_ALGEBRA,
-    *ROWS,
-    *IN_PLACE,
-    *PRECISION,
-    *REGULARISATION,
-)
+FAMILIES: dict[str, tuple[Mistake, ...]] = {
+    "reduction": REDUCTION,
+    "softmax": SOFTMAX,
+    "cross-entropy": CROSS_ENTROPY,
+    "activation": (*DERIVATIVE, *ACTIVATION),
+    "linear algebra": LINEAR_ALGEBRA,
+    "rows and classes": ROWS,
+    "aliasing": (*IN_PLACE, *CALLS),
+    "dtype": PRECISION,
+    "loss against gradient": REGULARISATION,
+    "update": (*UPDATE, *MOMENTUM),
+    "batches and order": RECORDS,
+    "initial weights": START,
+    "reporting": REPORTING,
+}
+CATALOGUE: tuple[Mistake, ...] = tuple(chain.from_iterable(FAMILIES.values()))
+NETWORK = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, NetworkMistake))
 """Those that show in loss and gradient of a single call."""
-
-STEP: tuple[StepMistake, ...] = (*UPDATE, *MOMENTUM)
+STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, StepMistake))
 """Those that show in consecutive records."""
-
-CATALOGUE: tuple[Mistake, ...] = (
-    *NETWORK,
-    *CALLS,
-    *STEP,
-    *RECORDS,
-    *START,
-    *REPORTING,
-)
 
 
 def named(name: str) -> Mistake:
@@ -59,14 +54,12 @@ def named(name: str) -> Mistake:
     raise BadInput(f"There is no mistake {name!r}: `python -m compare.mistakes` lists all names.")
 
 
-def families() -> dict[str, list[Mistake]]:
-    """Return the catalogue by family, in its own order."""
-    found: dict[str, list[Mistake]] = {}
-    for mistake in CATALOGUE:
-        found.setdefault(mistake.family, []).append(mistake)
-    return found
-
-
 def in_words(mistake: Mistake) -> str:
     """Return the sentence of a mistake as its example fills it."""
     return mistake.sentence.format(**mistake.example_words)
+
+
+def titled(mistake: Mistake) -> str:
+    """Return the title of a mistake as its example fills it, as the beginning of a sentence."""
+    title = mistake.title.format(**{"constant": mistake.example, **mistake.example_words})
+    return title[0].upper() + title[1:]

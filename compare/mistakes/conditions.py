@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.textbook import Point
 
@@ -60,3 +62,9 @@ def alike(point: Point) -> bool:
     """Return whether two weight matrices have the same shape."""
     shapes = [point.parameters[f"w{layer}"].shape for layer in range(1, point.depth + 1)]
     return len(set(shapes)) < len(shapes)
+
+
+def own_weights_fit(point: Point) -> bool:
+    """Return whether dz_{l+1} @ w_l is defined somewhere: the widths around layer l are equal."""
+    shapes = [point.parameters[f"w{layer}"].shape for layer in range(1, point.depth + 1)]
+    return any(below[0] == above[1] for below, above in pairwise(shapes))

@@ -1,19 +1,21 @@
-"""What a mistake is: words for the reader, and code that makes it.
+"""What a mistake is: words for the reader, and the slip that makes it.
 
-The words are the equation as it should be, the equation as it is, the line to change and the
-sentence of the diagnosis. The code is an override of one stage (or a few) of the textbook.
+The slip is the code somebody writes in place of a line of the plain program. It is what the reader
+is shown and, run on pairs, what the diagnosis holds against the numbers seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
 
 from compare.mistakes.places import Numbering, Place
 from compare.textbook import Override, Pair, Pass, Point
+from compare.textbook.program import LAYERED, Slip, Stage, filled
 
 Seen = Mapping[str, NDArray[Any]]
 Trial = Callable[[float], Pass]
@@ -21,14 +23,14 @@ Fit = Callable[[Trial, Seen], Iterable[float]]
 """Candidates for a free constant, best first: `fit(pass with constant c, numbers seen)`."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Mistake:
     """The words of a mistake.
 
-    `sentence` is what the user reads; `{constant}` is filled in. The letters N, F, H, K stay as
-    they are: the numbers of a probe are not those of the user's data.
-    `line` and `slip` are code: as it should be, as the mistake writes it; `more` holds further
-    such pairs where one line is not enough. `trigger` says when it shows, `observable` where.
+    `title` is a noun phrase for one line, `sentence` what the user reads; `{constant}` is filled
+    in. The letters N, F, H, K stay as they are: the numbers of a probe are not those of the user's
+    data. `slip` is code with `c` for the constant; `line` is the line it replaces, where the slip
+    does not tell. `trigger` says when it shows, `observable` where.
     `seen` counts it among 70 hand-written networks (drafts not counted); where variants of it
     were counted together, the first of them has the number and the others have 0. With nothing
     else to tell two explanations apart, the frequent one is named first. A `convention`
@@ -37,13 +39,11 @@ class Mistake:
     """
 
     name: str
-    family: str
+    title: str
     sentence: str
-    right: str
-    wrong: str
-    line: str
     slip: str
-    more: tuple[tuple[str, str], ...] = ()
+    _: KW_ONLY
+    line: str = ""
     trigger: str = "always"
     seen: int = 0
     convention: bool = False
@@ -59,30 +59,52 @@ class Mistake:
         """Return what fills the braces of the sentence in the catalogue."""
         return {"constant": self.example}
 
+    def changes(self, constant: float | None) -> tuple[tuple[str, str], ...]:
+        """Return what stands in place of which line, with the constant filled in."""
+        return ((self.line, filled(self.slip, constant)),)
+
 
 def everywhere(point: Point) -> bool:
     """Return that a mistake can be made in any network."""
     return True
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class NetworkMistake(Mistake):
-    """A mistake in loss or gradient: `stages` override those of the textbook pass.
+    """A mistake in loss or gradient: its slip overrides stages of the textbook pass.
 
-    A stage function is `(pass, layer) -> Pair`, with a third argument where there is a free
-    constant, which `fit` recovers from the numbers seen. `applies` tells the networks in which
+    `fit` recovers a free constant from the numbers seen. `applies` tells the networks in which
     the mistake can be made; `proof`, if given, is asked about the numbers seen before the
     explanation is accepted. Without `layers` it is never looked for in one layer alone.
-    `numbering` says in words which row or class the constant is; `reads` is that of the overrides.
+    `numbering` says in words which row or class the constant is. `functions` are the stages of
+    what no line of code says: `(pass, layer) -> Pair`.
     """
 
-    stages: Mapping[str, Callable[..., Pair]]
+    _: KW_ONLY
     fit: Fit | None = None
     applies: Callable[[Point], bool] = everywhere
     proof: Callable[[Seen], bool] | None = None
     layers: bool = True
     numbering: Numbering | None = None
-    reads: tuple[str, ...] = ()
+    functions: Mapping[str, Callable[..., Pair]] | None = None
+
+    @cached_property
+    def parsed(self) -> Slip:
+        """Return the slip as code."""
+        return Slip(self.slip, self.line)
+
+    @property
+    def stages(self) -> Mapping[str, Callable[..., Pair]]:
+        """Return the stages that come out different."""
+        return self.parsed.stages if self.functions is None else self.functions
+
+    @cached_property
+    def reads(self) -> tuple[str, ...]:
+        """Return the stages it reads and that do not reach it in the right computation."""
+        if self.functions is not None:
+            return ()
+        found = (not_below(stage, function) for stage, function in self.parsed.stages.items())
+        return tuple(sorted(set().union(*found)))
 
     @property
     def example_words(self) -> dict[str, object]:
@@ -105,6 +127,10 @@ class NetworkMistake(Mistake):
         )
         return ("loss",) * loss + ("gradient",) * gradient
 
+    def changes(self, constant: float | None) -> tuple[tuple[str, str], ...]:
+        """Return what stands in place of which line, with the constant filled in."""
+        return tuple((one.line.text, filled(one.text, constant)) for one in self.parsed.changes)
+
     def overrides(
         self, constant: float | None = None, layer: int | None = None
     ) -> frozenset[Override]:
@@ -121,8 +147,22 @@ class NetworkMistake(Mistake):
         if not self.layers or len(stages) > 1:
             return (None,)
         last = point.depth + 1 if stages & {"z", "dw", "db"} else point.depth
-        single = range(1, last) if stages <= LAYERED and last > 2 else range(0)
+        single = range(1, last) if stages <= set(LAYERED) and last > 2 else range(0)
         return (None, *single)
 
 
-LAYERED = frozenset({"z", "h", "dw", "db", "dh", "slope", "dz"})
+LAYER, DEPTH = 3, 6
+"""A layer with others on both sides, to ask what reaches it."""
+
+
+def not_below(stage: str, function: Stage) -> set[str]:
+    """Return the stages that `function` reads and that do not reach `stage` of themselves."""
+    code = function.args[0]
+    layer = LAYER if stage in LAYERED else 0
+    found = set()
+    for name, index in code.reads:
+        at = None if index is None else LAYER + code.offset + index
+        one = Override(name, function, at if name in LAYERED else None)
+        if name != stage and not one.reaches(stage, layer, DEPTH):
+            found.add(name)
+    return found

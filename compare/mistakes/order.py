@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -14,10 +14,9 @@ from compare.contracts.records import Record
 from compare.mistakes.mistake import Mistake
 from compare.mistakes.stale import kept_forward, read_from
 from compare.textbook import Override, Pass, Point
+from compare.textbook.program import rerun
 
-FAMILY = "batches and order"
 LINE = "for batch in order[epoch]: loss, dw = loss_and_gradients(w, x[batch], y[batch])"
-RIGHT = "dw of the rows of this update's batch"
 
 Array = NDArray[Any]
 
@@ -53,10 +52,11 @@ class Moment:
                 yield record.batch
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class RecordMistake(Mistake):
     """A mistake that `passes(moment)` reproduces: loss and gradients by one of the passes."""
 
+    _: KW_ONLY
     passes: Callable[[Moment], Iterator[Pass]]
 
     @property
@@ -89,8 +89,8 @@ def other_targets(now: Moment) -> Iterator[Pass]:
 def stepped_first(now: Moment) -> Iterator[Pass]:
     """Yield the pass that goes back through the weights of the next record."""
     if now.index + 1 < len(now.records):
-        after = now.records[now.index + 1].parameters
-        back = Override("dh", lambda net, i: net.dz(i + 1) @ after[f"w{i + 1}"].T)
+        after = Pass(replace(now.point, parameters=now.records[now.index + 1].parameters))
+        back = Override("dh", rerun("dh", w=after))
         yield Pass(now.point).having(frozenset({back}))
 
 
@@ -114,71 +114,58 @@ def values_kept(now: Moment) -> Iterator[Pass]:
 
 RECORDS = (
     RecordMistake(
-        name="weights-stepped-first",
-        family=FAMILY,
-        sentence="Each layer is updated as the backward pass goes by: the gradient goes on through "
+        "weights-stepped-first",
+        "layers that are updated before the gradient goes through them",
+        "Each layer is updated as the backward pass goes by: the gradient goes on through "
         "weights that have taken their step already.",
-        right="dh = dz @ w.T, all gradients at the weights before the update",
-        wrong="dh = dz @ (w after its update).T",
+        "for layer in reversed(layers): gradients = ...; w[layer] = step(...)",
         line="gradients = backward(w); w = step(w, gradients)",
-        slip="for layer in reversed(layers): gradients = ...; w[layer] = step(...)",
         passes=stepped_first,
         seen=6,
     ),
     RecordMistake(
-        name="values-of-earlier-update",
-        family=FAMILY,
-        sentence="The update reads values that the forward pass of an earlier update left behind: "
-        "they belong to other weights, and to another batch if there are several.",
-        right="h, p of this update's weights and batch",
-        wrong="h, or h and p, of an earlier update's",
+        "values-of-earlier-update",
+        "values that an earlier update left behind",
+        "The update reads values that the forward pass of an earlier update left behind: they "
+        "belong to other weights, and to another batch if there are several.",
+        "dw = backward(w, h, p, x[batch], y[batch]); h, p = forward(w, x[batch])",
         line="h, p = forward(w, x[batch]); dw = backward(w, h, p, x[batch], y[batch])",
-        slip="dw = backward(w, h, p, x[batch], y[batch]); h, p = forward(w, x[batch])",
         passes=values_kept,
         trigger="a second update",
     ),
     RecordMistake(
-        name="batch-of-another-update",
-        family=FAMILY,
-        sentence="The update uses the batch of another update: the batches come in another order.",
-        right=RIGHT,
-        wrong="dw of the rows of another update's batch",
+        "batch-of-another-update",
+        "the batch of another update",
+        "The update uses the batch of another update: the batches come in another order.",
+        LINE.replace("order[epoch]", "another_order[epoch]"),
         line=LINE,
-        slip=LINE.replace("order[epoch]", "another_order[epoch]"),
         passes=lambda now: (now.on(rows) for rows in now.others()),
         trigger="mini-batches",
     ),
     RecordMistake(
-        name="batches-not-shuffled",
-        family=FAMILY,
-        sentence="The batches are cut from the data in natural order; the declared order is "
-        "shuffled.",
-        right=RIGHT,
-        wrong="dw of the next rows in natural order",
+        "batches-not-shuffled",
+        "batches in natural order",
+        "The batches are cut from the data in natural order; the declared order is shuffled.",
+        LINE.replace("order[epoch]", "natural_order"),
         line=LINE,
-        slip=LINE.replace("order[epoch]", "natural_order"),
         passes=unshuffled,
         trigger="mini-batches and a shuffled order",
     ),
     RecordMistake(
-        name="whole-data-set-in-every-update",
-        family=FAMILY,
-        sentence="The update uses the whole training set, not its batch.",
-        right=RIGHT,
-        wrong="dw of all rows",
+        "whole-data-set-in-every-update",
+        "the whole training set in every update",
+        "The update uses the whole training set, not its batch.",
+        LINE.replace("x[batch], y[batch]", "x, y"),
         line=LINE,
-        slip=LINE.replace("x[batch], y[batch]", "x, y"),
         passes=lambda now: iter([now.on(np.arange(len(now.data[0])))]),
         trigger="mini-batches",
     ),
     RecordMistake(
-        name="targets-of-another-batch",
-        family=FAMILY,
-        sentence="Inputs and targets of the update come from different batches.",
-        right=RIGHT,
-        wrong="dw of this batch's inputs with another batch's targets",
+        "targets-of-another-batch",
+        "inputs and targets of different batches",
+        "Inputs and targets of the update come from different batches.",
+        LINE.replace("y[batch]", "y[other_batch]"),
         line=LINE,
-        slip=LINE.replace("y[batch]", "y[other_batch]"),
         passes=other_targets,
         trigger="mini-batches",
     ),

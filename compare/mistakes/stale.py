@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compare.textbook import Override, Pair, Pass
-from compare.textbook.functions import slope
+from compare.textbook import Override, Pass
+from compare.textbook.program import rerun
 
 Overrides = frozenset[Override]
 
@@ -14,16 +14,10 @@ def read_from(old: Pass, kept: str) -> Overrides:
     `kept` holds letters: x the inputs, h the hidden values, p the probabilities. The loss stays
     that of the forward pass made now.
     """
-
-    def below(net: Pass, i: int) -> Pair:
-        return (old if "xh"[i > 1] in kept else net).h(i - 1)
-
-    overrides = {Override("dw", lambda net, i: below(net, i).T @ net.dz(i))}
-    if "h" in kept:
-        overrides.add(Override("slope", lambda net, i: slope(old.h(i), net.activation)))
-    if "p" in kept:
-        overrides.add(Override("error", lambda net, _: old.p - net.y))
-    return frozenset(overrides)
+    readers = {"x": ("dw",), "h": ("dw", "dz"), "p": ("error",)}
+    stages = {stage for name in kept for stage in readers[name]}
+    sources = dict.fromkeys(kept.replace("h", "zh"), old)  # a slope is written in z or h
+    return frozenset(Override(stage, rerun(stage, **sources)) for stage in stages)
 
 
 def kept_forward(old: Pass, stage: str) -> Overrides:

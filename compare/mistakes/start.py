@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from math import sqrt
 
 from compare.mistakes.mistake import Mistake
 
-FAMILY = "initial weights"
 DRAW = "w = generator.normal(0, {deviation}, (fan_in, fan_out))"
 
 Spread = Callable[[int, int], float]
@@ -35,7 +34,7 @@ DECLARED: dict[str, Scheme] = {
 """What every scheme draws, by the names of `manual_mlp.INITIALISERS`."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class StartMistake(Mistake):
     """A wrong standard deviation of the initial weights; biases are not looked at.
 
@@ -43,6 +42,7 @@ class StartMistake(Mistake):
     declare `scheme`.
     """
 
+    _: KW_ONLY
     spread: Mistaken
     scheme: str
 
@@ -59,8 +59,8 @@ class StartMistake(Mistake):
 
 def deviation(
     name: str,
+    title: str,
     sentence: str,
-    wrong: str,
     code: str,
     spread: Mistaken,
     *,
@@ -70,13 +70,11 @@ def deviation(
     """Return the mistake of drawing with another standard deviation."""
     declared = DECLARED[scheme].variance
     return StartMistake(
-        name=name,
-        family=FAMILY,
-        sentence=sentence,
-        right=f"variance {declared}",
-        wrong=wrong,
+        name,
+        title,
+        sentence,
+        DRAW.format(deviation=code),
         line=DRAW.format(deviation=f"sqrt({declared})"),
-        slip=DRAW.format(deviation=code),
         trigger="layers of some hundred weights, or the same draws on both sides",
         spread=spread,
         scheme=scheme,
@@ -89,8 +87,8 @@ def of_another_scheme(name: str, scheme: str, whose: str, declared: str) -> Star
     drawn = DECLARED[scheme]
     return deviation(
         name,
+        f"initial weights of variance {drawn.variance}",
         f"The variance is {drawn.variance}, {whose}, where {{declared}} was declared.",
-        f"variance {drawn.variance}",
         f"sqrt({drawn.variance})",
         lambda fan_in, fan_out, _: drawn.spread(fan_in, fan_out),
         scheme=declared,
@@ -101,25 +99,25 @@ START = (
     of_another_scheme("xavier-drawn", "xavier", "Xavier's rule", "he"),
     deviation(
         "variance-as-standard-deviation",
+        "initial weights of standard deviation 2 / (fan_in + fan_out)",
         "The declared variance {declared} is used as the standard deviation: the weights start "
         "too small.",
-        "standard deviation 2 / (fan_in + fan_out)",
         "2 / (fan_in + fan_out)",
         lambda fan_in, fan_out, declared: declared**2,
         seen=5,
     ),
     deviation(
         "fan-in-only",
+        "initial weights of variance 2 / fan_in",
         "The variance is 2 / fan_in, He's rule, where {declared} was declared.",
-        "variance 2 / fan_in",
         "sqrt(2 / fan_in)",
         lambda fan_in, fan_out, _: sqrt(2 / fan_in),
         seen=6,
     ),
     deviation(
         "fan-out-only",
+        "initial weights of variance 2 / fan_out",
         "The variance is 2 / fan_out, by the fan of the other side, where {declared} was declared.",
-        "variance 2 / fan_out",
         "sqrt(2 / fan_out)",
         lambda fan_in, fan_out, _: sqrt(2 / fan_out),
     ),
@@ -128,29 +126,29 @@ START = (
     ),
     deviation(
         "one-over-fan-in",
+        "initial weights of variance 1 / fan_in",
         "The variance is 1 / fan_in, where {declared} was declared.",
-        "variance 1 / fan_in",
         "sqrt(1 / fan_in)",
         lambda fan_in, fan_out, _: sqrt(1 / fan_in),
     ),
     deviation(
         "one-over-both-fans",
+        "initial weights of variance 1 / (fan_in + fan_out)",
         "The variance is 1 / (fan_in + fan_out), where {declared} was declared.",
-        "variance 1 / (fan_in + fan_out)",
         "sqrt(1 / (fan_in + fan_out))",
         lambda fan_in, fan_out, _: sqrt(1 / (fan_in + fan_out)),
     ),
     deviation(
         "unit-variance",
+        "initial weights of standard deviation 1",
         "The weights are drawn with standard deviation 1, whatever the width.",
-        "standard deviation 1",
         "1",
         lambda fan_in, fan_out, _: 1.0,
     ),
     deviation(
         "hundredth",
+        "initial weights of standard deviation 0.01",
         "The weights are drawn with standard deviation 0.01, whatever the width.",
-        "standard deviation 0.01",
         "0.01",
         lambda fan_in, fan_out, _: 0.01,
     ),

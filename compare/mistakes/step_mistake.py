@@ -1,36 +1,53 @@
-"""What a mistake of the optimiser is, and the lines of the plain step that such mistakes change."""
+"""What a mistake of the optimiser is: a slip in the plain step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property, lru_cache
+from types import ModuleType
+from typing import Any
 
 from compare.mistakes.mistake import Mistake
+from compare.textbook import plain_step
 from compare.textbook.pair import Pair
-from compare.textbook.step import Moment, Stepped, right_step
-
-FAMILY = "update"
-GRADIENT_LINE = "dw = gradients[name]"
-STATE_LINE = 'v = state.get(f"v_{name}", np.zeros_like(w))'
-V_LINE = "v = momentum * v + learning_rate * dw"
-W_LINE = "w = w - v"
-RIGHT_V = "v = momentum * v + learning_rate * dw"
-RIGHT_W = "w = w - v"
-RIGHT_START = "v = 0 before the first update"
+from compare.textbook.program import STEP, Slip, filled, planted
+from compare.textbook.step import Moment, Stepped
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class StepMistake(Mistake):
-    """A mistake in the update: `step` replaces it, `start` replaces the first velocity.
+    """A mistake in the update of one parameter, or in its first velocity.
 
-    `step(moment[, constant]) -> (parameter, velocity)`, `start(parameter, declared[, constant])`.
     `only` limits it to names that begin so ("b": biases). With `free` the constant is fitted.
     """
 
-    step: Callable[..., Stepped] = right_step
-    start: Callable[..., Pair] | None = None
+    _: KW_ONLY
     only: str = ""
     free: bool = False
+
+    @cached_property
+    def parsed(self) -> Slip:
+        """Return the slip as code."""
+        return Slip(self.slip, self.line, STEP)
+
+    def changes(self, constant: float | None) -> tuple[tuple[str, str], ...]:
+        """Return what stands in place of which line, with the constant filled in."""
+        return tuple((one.line.text, filled(one.text, constant)) for one in self.parsed.changes)
+
+    def step(self, now: Moment, constant: float | None = None) -> Stepped:
+        """Return parameter and velocity after an update with the mistake in it."""
+        return now.after(with_slip(self, constant)["update"])
+
+    @property
+    def starts(self) -> bool:
+        """Return whether the mistake is in the first velocity."""
+        return any("start" in one.line.text for one in self.parsed.changes)
+
+    def start(self, w: Pair, constant: float | None = None) -> Pair:
+        """Return the velocity before the first update."""
+        found: Pair = with_slip(self, constant)["first_velocity"](w)
+        return found
 
     @property
     def observable(self) -> tuple[str, ...]:
@@ -38,6 +55,17 @@ class StepMistake(Mistake):
         return ("trainer records",)
 
 
-def with_velocity(now: Moment, v: Pair) -> Stepped:
-    """Return the right step of the parameter with a mistaken velocity."""
-    return now.w - v * now.outside, v
+@lru_cache(maxsize=256)
+def with_slip(mistake: StepMistake, constant: float | None) -> dict[str, Any]:
+    """Return the plain step's functions with the mistake in them; they run on pairs as well."""
+    return run(plain_step, mistake.changes(constant))
+
+
+def run(module: ModuleType, changes: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Return what a plain program defines with these lines replaced."""
+    source = planted(inspect.getsource(module), changes)
+    namespace: dict[str, Any] = {"__name__": module.__name__}
+    exec(
+        compile(source, f"<{module.__name__} with {len(changes)} lines changed>", "exec"), namespace
+    )
+    return namespace

@@ -2,193 +2,101 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from compare.mistakes.step_mistake import (
-    FAMILY,
-    GRADIENT_LINE,
-    RIGHT_START,
-    RIGHT_V,
-    RIGHT_W,
-    STATE_LINE,
-    V_LINE,
-    W_LINE,
-    StepMistake,
-    with_velocity,
-)
-from compare.textbook.step import Moment, Stepped, right_step
-
-
-def decayed(now: Moment, c: float) -> Stepped:
-    """dw + c w in place of dw."""
-    v = now.v * now.momentum + (now.dw + now.w * c) * now.inside
-    return with_velocity(now, v)
-
-
-def shrunk(now: Moment, c: float) -> Stepped:
-    """w = (1 - learning_rate * c) w - v."""
-    w, v = right_step(now)
-    return w - now.w * (c * now.learning_rate), v
-
+from compare.mistakes.step_mistake import StepMistake
 
 LEARNING_RATE = (
     StepMistake(
-        name="learning-rate-inside-and-outside",
-        family=FAMILY,
-        sentence="The learning rate is applied twice: inside the velocity and again when the "
-        "velocity is applied.",
-        right="v = momentum * v + learning_rate * dw; w = w - v",
-        wrong="v = momentum * v + learning_rate * dw; w = w - learning_rate * v",
-        line=W_LINE,
-        slip="w = w - learning_rate * v",
-        step=lambda now: (
-            now.w - now.velocity_with(now.learning_rate) * now.learning_rate,
-            now.velocity_with(now.learning_rate),
-        ),
+        "learning-rate-inside-and-outside",
+        "a learning rate that is applied twice",
+        "The learning rate is applied twice: inside the velocity and again when the velocity "
+        "is applied.",
+        "inside, outside = learning_rate, learning_rate",
     ),
     StepMistake(
-        name="learning-rate-squared",
-        family=FAMILY,
-        sentence="The gradient is multiplied with the learning rate twice.",
-        right=RIGHT_V,
-        wrong="v = momentum * v + learning_rate**2 * dw",
-        line=V_LINE,
-        slip="v = momentum * v + learning_rate**2 * dw",
-        step=lambda now: with_velocity(now, now.velocity_with(now.inside * now.learning_rate)),
+        "learning-rate-squared",
+        "a gradient that is multiplied with the learning rate twice",
+        "The gradient is multiplied with the learning rate twice.",
+        "v = momentum * v + inside * learning_rate * dw",
     ),
     StepMistake(
-        name="learning-rate-left-out",
-        family=FAMILY,
-        sentence="The learning rate is left out: the velocity is applied in units of the gradient.",
-        right="v = momentum * v + learning_rate * dw; w = w - v",
-        wrong="v = momentum * v + dw; w = w - v",
-        line=V_LINE,
-        slip="v = momentum * v + dw",
-        step=lambda now: (now.w - now.velocity_with(1.0), now.velocity_with(1.0)),
+        "learning-rate-left-out",
+        "a missing learning rate",
+        "The learning rate is left out: the velocity is applied in units of the gradient.",
+        "inside, outside = 1, 1",
     ),
     StepMistake(
-        name="another-learning-rate",
-        family=FAMILY,
-        sentence="The learning rate is {constant:.4g}, not the one declared.",
-        right=RIGHT_V,
-        wrong="v = momentum * v + {constant:.4g} * dw",
-        line=V_LINE,
-        slip="v = momentum * v + {c} * dw",
-        step=lambda now, c: (
-            with_velocity(now, now.velocity_with(c))
-            if now.form == "velocity"
-            else (now.w - now.velocity() * c, now.velocity())
-        ),
+        "another-learning-rate",
+        "a learning rate of {constant:.4g}",
+        "The learning rate is {constant:.4g}, not the one declared.",
+        'inside, outside = (c, 1) if form == "velocity" else (1, c)',
         free=True,
         example=0.05,
     ),
     StepMistake(
-        name="update-applied-twice",
-        family=FAMILY,
-        sentence="The velocity is applied twice in every update.",
-        right=RIGHT_W,
-        wrong="w = w - 2 v",
-        line=W_LINE,
-        slip="w = w - v - v",
-        step=lambda now: (right_step(now)[0] - now.velocity() * now.outside, now.velocity()),
+        "update-applied-twice",
+        "a velocity that is applied twice",
+        "The velocity is applied twice in every update.",
+        "w = w - outside * v - outside * v",
     ),
 )
 
 DIRECTION = (
     StepMistake(
-        name="gradient-ascent",
-        family=FAMILY,
-        sentence="The parameters move up the gradient: + v for - v.",
-        right=RIGHT_W,
-        wrong="w = w + v",
-        line=W_LINE,
-        slip="w = w + v",
-        step=lambda now: (now.w + now.velocity() * now.outside, now.velocity()),
+        "gradient-ascent",
+        "a step up the gradient",
+        "The parameters move up the gradient: + v for - v.",
+        "w = w + outside * v",
     ),
     StepMistake(
-        name="velocity-negated",
-        family=FAMILY,
-        sentence="The velocity is kept with the opposite sign, v = momentum * v - learning_rate * "
-        "dw and w + v: the same path, another state.",
-        right="v = momentum * v + learning_rate * dw; w = w - v",
-        wrong="v = momentum * v - learning_rate * dw; w = w + v",
-        line=V_LINE,
-        slip="v = momentum * v - learning_rate * dw",
-        more=((W_LINE, "w = w + v"),),
-        step=lambda now: (
-            now.w + now.velocity_with(-now.inside) * now.outside,
-            now.velocity_with(-now.inside),
-        ),
+        "velocity-negated",
+        "a velocity of the opposite sign",
+        "The velocity is kept with the opposite sign, v = momentum * v - learning_rate * dw "
+        "and w + v: the same path, another state.",
+        "v = momentum * v - inside * dw\nw = w + outside * v",
         convention=True,
     ),
     StepMistake(
-        name="momentum-subtracted",
-        family=FAMILY,
-        sentence="The old velocity is subtracted: it brakes where it should push.",
-        right=RIGHT_V,
-        wrong="v = -momentum * v + learning_rate * dw",
-        line=V_LINE,
-        slip="v = -momentum * v + learning_rate * dw",
-        step=lambda now: with_velocity(now, now.dw * now.inside - now.v * now.momentum),
+        "momentum-subtracted",
+        "an old velocity that is subtracted",
+        "The old velocity is subtracted: it brakes where it should push.",
+        "v = -momentum * v + inside * dw",
     ),
     StepMistake(
-        name="gradient-of-update-before",
-        family=FAMILY,
-        sentence="The update uses the gradient of the update before.",
-        right="dw of this update",
-        wrong="dw of the update before",
-        line=GRADIENT_LINE,
-        slip='before = globals().setdefault("before", {})\n'
-        "        dw, before[name] = before.get(name, 0 * w), gradients[name]",
-        step=lambda now: with_velocity(now, now.v * now.momentum + now.earlier * now.inside),
+        "gradient-of-update-before",
+        "the gradient of the update before",
+        "The update uses the gradient of the update before.",
+        "v = momentum * v + inside * earlier",
     ),
     StepMistake(
-        name="parameter-never-updated",
-        family=FAMILY,
-        sentence="The parameter is never updated, although its velocity is.",
-        right=RIGHT_W,
-        wrong="w = w",
-        line=W_LINE,
-        slip="w = w.copy()",
-        step=lambda now: (now.w, now.velocity()),
+        "parameter-never-updated",
+        "a parameter that is never updated",
+        "The parameter is never updated, although its velocity is.",
+        "w = w",
         seen=3,
     ),
     StepMistake(
-        name="parameter-left-out",
-        family=FAMILY,
-        sentence="The parameter is left out of the update, with its velocity.",
-        right="every parameter is updated",
-        wrong="w = w, v = v",
-        line=V_LINE,
-        slip="dw = 0 * dw",
-        more=((W_LINE, "w = w.copy()"),),
-        step=lambda now: (now.w, now.v),
+        "parameter-left-out",
+        "a parameter that the update leaves out",
+        "The parameter is left out of the update, with its velocity.",
+        "v = v * 1\nw = w * 1",
     ),
 )
 
 DECAY = (
     StepMistake(
-        name="weight-decay",
-        family=FAMILY,
-        sentence="The update contains weight decay: {constant:.4g} · w is added to the gradient.",
-        right=RIGHT_V,
-        wrong="v = momentum * v + learning_rate * (dw + {constant:.4g} w)",
-        line=V_LINE,
-        slip="v = momentum * v + learning_rate * (dw + {c} * w)",
-        step=decayed,
+        "weight-decay",
+        "weight decay of {constant:.4g}",
+        "The update contains weight decay: {constant:.4g} · w is added to the gradient.",
+        "v = momentum * v + inside * (dw + c * w)",
         free=True,
         example=0.01,
     ),
     StepMistake(
-        name="weight-decay-outside",
-        family=FAMILY,
-        sentence="The update contains decoupled weight decay: the parameter shrinks by "
-        "learning rate times {constant:.4g}, outside the velocity.",
-        right=RIGHT_W,
-        wrong="w = w - v - learning_rate * {constant:.4g} w",
-        line=W_LINE,
-        slip="w = w - v - learning_rate * {c} * w",
-        step=shrunk,
+        "weight-decay-outside",
+        "decoupled weight decay of {constant:.4g}",
+        "The update contains decoupled weight decay: the parameter shrinks by learning rate "
+        "times {constant:.4g}, outside the velocity.",
+        "w = w - outside * v - learning_rate * c * w",
         free=True,
         example=0.01,
     ),
@@ -196,24 +104,16 @@ DECAY = (
 
 START = (
     StepMistake(
-        name="velocity-starts-at-parameter",
-        family=FAMILY,
-        sentence="The velocity starts as a copy of the parameter (or as the same array).",
-        right=RIGHT_START,
-        wrong="v = w before the first update",
-        line=STATE_LINE,
-        slip='v = state.get(f"v_{name}", w)',
-        start=lambda w, declared: w,
+        "velocity-starts-at-parameter",
+        "a velocity that starts as the parameter",
+        "The velocity starts as a copy of the parameter (or as the same array).",
+        "start = w",
     ),
     StepMistake(
-        name="velocity-starts-elsewhere",
-        family=FAMILY,
-        sentence="The velocity starts at {constant:.4g} in every entry, not where it was declared.",
-        right=RIGHT_START,
-        wrong="v = {constant:.4g} before the first update",
-        line=STATE_LINE,
-        slip='v = state.get(f"v_{name}", np.full_like(w, {c}))',
-        start=lambda w, declared, c: w.arranged(np.zeros_like) + c,
+        "velocity-starts-elsewhere",
+        "a velocity that starts at {constant:.4g}",
+        "The velocity starts at {constant:.4g} in every entry, not where it was declared.",
+        "start = np.full_like(w, c)",
         free=True,
         example=1e-5,
     ),

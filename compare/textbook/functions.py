@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.allowance.softmax import softmax_allowance, softmax_rows
-from compare.textbook.pair import Float, Pair
+from compare.textbook.pair import RULES, Operand, Pair
 
 
 def softmax(z: Pair) -> Pair:
@@ -55,29 +54,19 @@ def activate(z: Pair, activation: str) -> Pair:
     return z.made(value, carried + rounding)
 
 
-def slope(h: Pair, activation: str) -> Pair:
-    """Return f'(z), written in the value h (or in z, given as `h`) as both sides compute it.
+def slope(z: Pair, h: Pair, activation: str) -> Pair:
+    """Return f'(z), written in the value h or in z, as both sides compute it.
 
     A(f') = |df'/dh| A(h) + slope_rounding unit; at a kink the slope may be either of the two.
     """
     rule = ACTIVATION_RULES[activation]
+    h = z if rule.of_z else h
     bend = 0.0 if rule.bend is None else rule.bend(h.value)
     rounding = bend * h.allowance + rule.slope_rounding * h.arithmetic.unit
     if rule.kinks:
         jumped = h.jumped(rule.slope)
         return jumped if rule.bend is None else h.made(jumped.value, jumped.allowance + rounding)
     return h.made(rule.slope(h.value), rounding)
-
-
-def mask(z: Pair, threshold: float = 0.0) -> Pair:
-    """Return 1 where z > threshold, else 0."""
-    return z.jumped(lambda entries: (entries > threshold).astype(np.float64))
-
-
-def cast(a: Pair, dtype: DTypeLike) -> Pair:
-    """Return `a` rounded to `dtype` and back; near the middle of two numbers it may be either."""
-    with np.errstate(over="ignore", under="ignore"):
-        return a.jumped(lambda entries: entries.astype(dtype).astype(np.float64))
 
 
 def clip(a: Pair, low: float, high: float) -> Pair:
@@ -95,12 +84,65 @@ def sqrt(a: Pair) -> Pair:
     return a.smooth(np.sqrt, lambda entries: 0.5 / np.sqrt(entries))
 
 
-def repeated(row: Pair, rows: int) -> Pair:
-    """Return `row`, (K,), once for every sample, (N, K)."""
-    return row.arranged(lambda entries: np.broadcast_to(entries, (rows, *entries.shape)))
+def tanh(a: Pair) -> Pair:
+    """Return tanh a; f' = 1 - tanh(a)**2."""
+    return activate(a, "tanh")
 
 
-def maximum_of_rows(z: Pair) -> Float:
-    """Return the largest entry of each row, (N, 1): a shift cancels, so it counts as exact."""
-    largest: Float = z.value.max(axis=1, keepdims=True)
-    return largest
+def larger(a: Operand, b: Operand) -> Pair:
+    """Return the larger of an entry and a number."""
+    pair, bound = (a, b) if isinstance(a, Pair) else (b, a)
+    assert isinstance(pair, Pair) and not isinstance(bound, Pair)
+    return pair.stepped(lambda entries: np.maximum(entries, bound))
+
+
+def smaller(a: Operand, b: Operand) -> Pair:
+    """Return the smaller of an entry and a number."""
+    pair, bound = (a, b) if isinstance(a, Pair) else (b, a)
+    assert isinstance(pair, Pair) and not isinstance(bound, Pair)
+    return pair.stepped(lambda entries: np.minimum(entries, bound))
+
+
+def constant_like(a: Pair, value: Operand) -> Pair:
+    """Return an array of the shape of `a` that holds one value."""
+    given = a.like(value)
+    return given.arranged(lambda entries: np.broadcast_to(entries, a.shape))
+
+
+def chosen(mask: Operand, one: Operand, other: Operand) -> Pair:
+    """Return `one` where the mask is 1, else `other`."""
+    pair = next(a for a in (mask, one, other) if isinstance(a, Pair))
+    where = pair.like(np.asarray(mask, dtype=np.float64) if not isinstance(mask, Pair) else mask)
+    return where * one + (1.0 - where) * other
+
+
+def norm(a: Pair, axis: int | None = None, keepdims: bool = False) -> Pair:
+    """Return the Euclidean norm along `axis`, or of all entries."""
+    return sqrt((a * a).sum(axis, keepdims=keepdims))
+
+
+RULES |= {
+    np.add: lambda a, b: b + a,
+    np.subtract: lambda a, b: -(b - a),
+    np.multiply: lambda a, b: b * a,
+    np.divide: lambda a, b: b.like(a) / b,
+    np.matmul: lambda a, b: b.like(a) @ b,
+    np.exp: exp,
+    np.log: log,
+    np.sqrt: sqrt,
+    np.tanh: tanh,
+    np.trunc: trunc,
+    np.abs: lambda a: a.smooth(np.abs, np.sign),
+    np.sign: lambda a: a.jumped(np.sign),
+    np.maximum: larger,
+    np.minimum: smaller,
+    np.clip: clip,
+    np.where: chosen,
+    np.linalg.norm: norm,
+    np.trace: lambda a: a.arranged(np.diagonal).sum(),
+    np.roll: lambda a, shift, axis: a.arranged(lambda e: np.roll(e, shift, axis=axis)),
+    np.zeros_like: lambda a: constant_like(a, 0.0),
+    np.ones_like: lambda a: constant_like(a, 1.0),
+    np.full_like: constant_like,
+}
+"""The first operand of the binary ones is an array: a pair on the left has its own operators."""

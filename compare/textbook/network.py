@@ -1,15 +1,15 @@
 """The textbook pass: one evaluation of the network as named stages that a mistake can override.
 
-Each stage is one equation of the derivation. A value is computed when it is first asked for, and
-a pass with overrides shares with the right one everything its overrides cannot reach: to reject a
-mistake usually takes one small tensor.
+Each stage is one line of the plain program, run on pairs. A value is computed when it is first
+asked for, and a pass with overrides shares with the right one everything its overrides cannot
+reach: to reject a mistake usually takes one small tensor.
 
     z_l = h_{l-1} @ w_l + b_l      h_l = f(z_l)            logits = z_L
     p = softmax(logits)            log_p = log softmax(logits)
     terms = -y log_p               loss = sum terms / N
     error = p - y                  dlogits = error / N     dz_L = dlogits
     dw_l = h_{l-1}.T @ dz_l        db_l = sum_n dz_l
-    dh_l = dz_{l+1} @ w_{l+1}.T    dz_l = dh_l * slope_l   slope_l = f'(z_l)
+    dh_l = dz_{l+1} @ w_{l+1}.T    dz_l = dh_l * f'(z_l)
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.objective import Objective
 from compare.textbook import losses
-from compare.textbook.functions import activate, log, log_softmax, slope, softmax
+from compare.textbook.functions import log
 from compare.textbook.pair import Pair, exact
+from compare.textbook.program import RIGHT_LINES, right_line
 
 Stage = Callable[["Pass", int], Pair]
 
 INPUTS = ("x", "y")
 FORWARD = ("z", "h")
-OUTPUT = ("p", "log_p", "terms", "loss", "error", "dlogits")
-BACKWARD = ("dw", "db", "dh", "slope", "dz")
+OUTPUT = ("logits", "p", "log_p", "terms", "loss", "error", "dlogits")
+BACKWARD = ("dw", "db", "dh", "dz")
 
 FEEDS: dict[str, frozenset[str]] = {
     "y": frozenset({"terms", "loss", "error", "dlogits"}),
+    "logits": frozenset({"p", "log_p", "terms", "loss", "error", "dlogits"}),
     "p": frozenset({"log_p", "terms", "loss", "error", "dlogits"}),
     "log_p": frozenset({"terms", "loss"}),
     "terms": frozenset({"loss"}),
@@ -101,8 +102,6 @@ class Override:
 
     def reaches(self, stage: str, layer: int, depth: int) -> bool:
         """Return whether `stage` of `layer` can come out different because of this override."""
-        if stage == "penalty":
-            return False
         if self.stage in ("loss", "dw", "db") or stage == self.stage:
             return self.at(stage, layer) or self._through_layers(stage, layer)
         if self.stage == "x":
@@ -110,7 +109,7 @@ class Override:
         if self.stage in FORWARD:
             return stage not in (*INPUTS, *FORWARD) or self._through_layers(stage, layer)
         if self.stage in OUTPUT or self.stage == "y":
-            backward = stage in BACKWARD and stage != "slope"
+            backward = stage in BACKWARD
             fed = stage in FEEDS[self.stage]
             return fed or (backward and self.stage not in ("log_p", "terms"))
         return self._through_layers(stage, layer)
@@ -120,7 +119,7 @@ class Override:
         if self.stage in FORWARD and stage in FORWARD:
             above = self.layer is None or layer > self.layer
             return above or (layer == self.layer and (self.stage == "z" or stage == "h"))
-        if self.stage in ("dh", "slope", "dz") and stage in ("dw", "db", "dh", "dz"):
+        if self.stage in ("dh", "dz") and stage in ("dw", "db", "dh", "dz"):
             return self.layer is None or layer <= self.layer
         return False
 
@@ -187,7 +186,8 @@ class Pass:
     def _computed(self, stage: str, layer: int) -> Pair:
         overriding = [o for o in self.overrides if o.at(stage, layer)]
         with np.errstate(all="ignore"):
-            return overriding[0].compute(self, layer) if overriding else RIGHT[stage](self, layer)
+            found = overriding[0].compute(self, layer) if overriding else RIGHT[stage](self, layer)
+            return penalised(self, stage, layer, found)
 
     def forget(self, stage: str, layer: int) -> None:
         """Drop a value that nobody will ask for again."""
@@ -201,11 +201,19 @@ class Pass:
         return self.get(*self.stage_of(name))
 
     def stage_of(self, name: str) -> tuple[str, int]:
-        """Return (stage, layer) of `name`; `logits` is z_L and `dlogits` is dz_L."""
-        if name == "logits":
-            return "z", self.depth
+        """Return (stage, layer) of `name`; stages without a layer have layer 0."""
         stage = name.rstrip("0123456789")
         return stage, int(name[len(stage) :] or 0)
+
+    def right(self, stage: str, layer: int) -> Pair:
+        """Return a stage as it should be, from what this pass has for the others."""
+        return RIGHT[stage](self, layer)
+
+    def at(self, name: str, layer: int) -> Pair:
+        """Return `name` of a layer: a parameter, or a stage; h_0 is x and dz_L is dlogits."""
+        named: dict[str, Callable[[int], Pair]]
+        named = {"w": self.w, "b": self.b, "h": self.h, "dz": self.dz}
+        return named[name](layer) if name in named else self.get(name, layer)
 
     def w(self, layer: int) -> Pair:
         """Return w_l, exact, (fan_in, fan_out)."""
@@ -226,10 +234,6 @@ class Pass:
         """Return h_l, (N, fan_out); h_0 is x."""
         return self.get("h", layer) if layer else self.get("x")
 
-    def carrier(self, layer: int) -> Pair:
-        """Return the value that the slope of the activation is written in, h_l or z_l."""
-        return self.z(layer) if ACTIVATION_RULES[self.activation].of_z else self.h(layer)
-
     def dh(self, layer: int) -> Pair:
         """Return dh_l, (N, fan_out)."""
         return self.get("dh", layer)
@@ -239,39 +243,9 @@ class Pass:
         return self.get("dz", layer) if layer < self.depth else self.get("dlogits")
 
     @property
-    def x(self) -> Pair:
-        """Return x, (N, F)."""
-        return self.get("x")
-
-    @property
-    def y(self) -> Pair:
-        """Return the targets, (N, K)."""
-        return self.get("y")
-
-    @property
     def logits(self) -> Pair:
         """Return z_L, (N, K)."""
-        return self.get("z", self.depth)
-
-    @property
-    def p(self) -> Pair:
-        """Return the probabilities, (N, K)."""
-        return self.get("p")
-
-    @property
-    def log_p(self) -> Pair:
-        """Return their logarithms, (N, K)."""
-        return self.get("log_p")
-
-    @property
-    def terms(self) -> Pair:
-        """Return what the loss adds up, (N, K)."""
-        return self.get("terms")
-
-    @property
-    def error(self) -> Pair:
-        """Return p - y, (N, K)."""
-        return self.get("error")
+        return self.get("logits")
 
 
 class Window(Pass):
@@ -302,74 +276,44 @@ class Window(Pass):
         return Window(self.full.in_format(dtype), self.features)
 
 
-def log_probabilities(net: Pass, _: int = 0) -> Pair:
+def log_probabilities(net: Pass, layer: int) -> Pair:
     """Return log p: of the logits in one go, or of whatever a mistake put in place of p."""
     mistaken = any(override.stage == "p" for override in net.overrides)
-    return log(net.p) if mistaken else log_softmax(net.logits)
+    return log(net.get("p")) if mistaken else right_line("log_p")(net, layer)
 
 
-def penalty(net: Pass) -> Pair:
-    """Return sum_l sum_ij w_ij**2: no part of the loss, but many people add it."""
-    total = exact(0.0, net.point.dtype)
-    for layer in range(1, net.depth + 1):
-        total = total + (net.w(layer) * net.w(layer)).sum()
-    return total
+def penalised(net: Pass, stage: str, layer: int, value: Pair) -> Pair:
+    """Return loss or gradient with what the declared penalty adds to it, right or mistaken."""
+    objective = net.objective
+    if not objective.penalises or stage not in ("loss", "dw", "db"):
+        return value
+    if stage == "loss":
+        given = net.point.parameters, net.rows, objective, net.point.dtype
+        return value + losses.penalty(*given)
+    parameter, name = net.at(stage[1], layer), f"{stage[1]}{layer}"
+    if name not in objective.penalised({name: parameter.value}) or value.shape != parameter.shape:
+        return value
+    return value + losses.penalty_slope(parameter, net.rows, objective)
 
 
-def predicted(net: Pass) -> Pair:
-    """Return what the network predicts: the softmax, or what was declared in its place."""
-    return softmax(net.logits) if net.plain else losses.prediction(net.logits, net.objective)
+def declared(stage: str, by: Callable[[Pair, Pair, Objective], Pair]) -> Stage:
+    """Return the program's line of a stage, or what another loss that is declared has there."""
 
+    def found(net: Pass, layer: int) -> Pair:
+        if net.plain:
+            return right_line(stage)(net, layer)
+        return by(net.logits, net.get("y"), net.objective)
 
-def loss_terms(net: Pass) -> Pair:
-    """Return what the loss adds up."""
-    if net.plain:
-        return -(net.y * net.log_p)
-    return losses.terms(net.logits, net.y, net.objective)
-
-
-def loss(net: Pass) -> Pair:
-    """Return the loss, with the penalty that was declared."""
-    total = net.terms.sum() / net.divisor
-    if not net.objective.penalises:
-        return total
-    given = net.point.parameters, net.rows, net.objective, net.point.dtype
-    return total + losses.penalty(*given)
-
-
-def error(net: Pass) -> Pair:
-    """Return the derivative of the sum of all terms at the logits."""
-    return net.p - net.y if net.plain else losses.derivative(net.logits, net.y, net.objective)
-
-
-def penalised(net: Pass, gradient: Pair, parameter: Pair, name: str) -> Pair:
-    """Return the gradient with what the declared penalty adds to it."""
-    if not net.objective.penalises or name not in net.objective.penalised({name: parameter.value}):
-        return gradient
-    return gradient + losses.penalty_slope(parameter, net.rows, net.objective)
-
-
-def layer_product(net: Pass, layer: int) -> Pair:
-    """Return z_l = h_{l-1} @ w_l + b_l, (N, fan_out)."""
-    return net.h(layer - 1) @ net.w(layer) + net.b(layer)
+    return found
 
 
 RIGHT: dict[str, Stage] = {
     "x": lambda net, _: exact(net.point.x, net.point.dtype),
     "y": lambda net, _: exact(net.point.targets, net.point.dtype),
-    "z": layer_product,
-    "h": lambda net, i: activate(net.z(i), net.activation),
-    "p": lambda net, _: predicted(net),
+    **{stage: right_line(stage) for stage in RIGHT_LINES if stage},
     "log_p": log_probabilities,
-    "terms": lambda net, _: loss_terms(net),
-    "loss": lambda net, _: loss(net),
-    "penalty": lambda net, _: penalty(net),
-    "error": lambda net, _: error(net),
-    "dlogits": lambda net, _: net.error / net.divisor,
-    "dw": lambda net, i: penalised(net, net.h(i - 1).T @ net.dz(i), net.w(i), f"w{i}"),
-    "db": lambda net, i: penalised(net, net.dz(i).sum(0), net.b(i), f"b{i}"),
-    "dh": lambda net, i: net.dz(i + 1) @ net.w(i + 1).T,
-    "slope": lambda net, i: slope(net.carrier(i), net.activation),
-    "dz": lambda net, i: net.dh(i) * net.get("slope", i),
+    "p": declared("p", lambda z, _, objective: losses.prediction(z, objective)),
+    "terms": declared("terms", losses.terms),
+    "error": declared("error", losses.derivative),
 }
-"""Every stage as it should be: `stage(pass, layer)`."""
+"""Every stage as it should be: `stage(pass, layer)`, without a declared penalty."""

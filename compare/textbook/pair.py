@@ -1,8 +1,9 @@
 """A number and what rounding may explain of it, carried through arithmetic together.
 
-A `Pair` behaves like an array in an equation, so the textbook and every mistake are written as on
-paper: `(p - y) / N`, `h.T @ dz`. Each operation applies its rule of the running error analysis to
-the allowances; the value is float64 and stands for any computation in the compared dtype.
+A `Pair` behaves like an array in NumPy code, so a line of a program runs on pairs as it stands:
+`(p - y) / N`, `h.T @ dz`, `np.exp(z)`. Each operation applies its rule of the running error
+analysis to the allowances; the value is float64 and stands for any computation in the compared
+dtype. NumPy's own functions reach the rules of `functions` through its protocols (NEP 13, NEP 18).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,6 +22,8 @@ from compare.allowance.sums import over_batch, own_square
 from compare.allowance.totals import total_allowance
 
 Float = NDArray[np.float64]
+RULES: dict[Any, Callable[..., Any]] = {}
+"""What a NumPy function does with pairs; `functions` fills it."""
 SQUARABLE = 1e150
 """Up to this size the square of an allowance is a finite float64."""
 Function = Callable[[Float], NDArray[Any]]
@@ -51,7 +54,16 @@ class Pair:
     value: Float
     allowance: Float
     dtype: np.dtype[Any]
-    __array_ufunc__: ClassVar[None] = None  # `array @ pair` is the pair's business
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Apply the rule of a NumPy function: `np.exp(pair)`, `array @ pair`."""
+        rule = RULES.get(ufunc)
+        return NotImplemented if rule is None or method != "__call__" else rule(*inputs, **options)
+
+    def __array_function__(self, function: Any, types: Any, inputs: Any, options: Any) -> Any:
+        """Apply the rule of a NumPy function that is no ufunc: `np.roll(pair, 1, axis=0)`."""
+        rule = RULES.get(function)
+        return NotImplemented if rule is None else rule(*inputs, **options)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -149,8 +161,30 @@ class Pair:
         slack = terms * self.arithmetic.floor()
         return self.made(value, np.sqrt(square) + slack)
 
-    def sum(self, axis: int | None = None) -> Pair:
+    def __pow__(self, power: int) -> Pair:
+        """Return the square as code forms it, a product; other powers have no rule."""
+        return self * self if power == 2 else NotImplemented
+
+    def __gt__(self, bound: float) -> Pair:
+        """Return 1 where an entry is above `bound`, else 0: a mask to multiply with."""
+        return self.jumped(lambda entries: (entries > bound).astype(np.float64))
+
+    def __ge__(self, bound: float) -> Pair:
+        """Return 1 where an entry is at least `bound`, else 0."""
+        return self.jumped(lambda entries: (entries >= bound).astype(np.float64))
+
+    def __le__(self, bound: float) -> Pair:
+        """Return 1 where an entry is at most `bound`, else 0."""
+        return 1.0 - (self > bound)
+
+    def __lt__(self, bound: float) -> Pair:
+        """Return 1 where an entry is below `bound`, else 0."""
+        return 1.0 - (self >= bound)
+
+    def sum(self, axis: int | None = None, keepdims: bool = False) -> Pair:
         """Return the sum along `axis`, or of all entries; equal items err alike."""
+        if keepdims:
+            return self.sum(axis).arranged(lambda entries: np.expand_dims(entries, axis or 0))
         if axis is None:
             return self.sum(0) if len(self.shape) == 1 else self.sum(-1).sum()
         terms, own = np.moveaxis(self.value, axis, 0), np.moveaxis(self.allowance, axis, 0)
@@ -162,6 +196,39 @@ class Pair:
     def mean(self, axis: int | None = None) -> Pair:
         """Return the mean along `axis`, or of all entries."""
         return self.sum(axis) / (self.value.size if axis is None else self.shape[axis])
+
+    def max(self, axis: int | None = None, keepdims: bool = False) -> Pair:
+        """Return the largest entry.
+
+        Of a row, or of all, it is what a softmax takes off before exp: there it cancels, so it
+        counts as exact. That of a column does not cancel.
+        """
+        if axis != 0:
+            return exact(self.value.max(axis=axis, keepdims=keepdims), self.dtype)
+        return self.stepped(lambda entries: entries.max(axis=0, keepdims=keepdims))
+
+    def argmax(self, axis: int) -> NDArray[np.intp]:
+        """Return where the largest entries are; a tie within the allowance is not seen."""
+        places: NDArray[np.intp] = self.value.argmax(axis=axis)
+        return places
+
+    def reshape(self, *shape: int) -> Pair:
+        """Return the entries in another shape."""
+        return self.arranged(lambda entries: entries.reshape(*shape))
+
+    def astype(self, dtype: DTypeLike) -> Pair:
+        """Return the entries rounded to `dtype`; near the middle of two numbers it may be either.
+
+        To the compared dtype nothing is left to round.
+        """
+        if np.dtype(dtype) == self.dtype:
+            return self
+
+        def cast(entries: Float) -> Float:
+            with np.errstate(over="ignore", under="ignore"):
+                return entries.astype(dtype).astype(np.float64)
+
+        return self.jumped(cast)
 
     def smooth(self, f: Function, slope: Function, rounding: float = 1.0) -> Pair:
         """A(f(a)) = |f'(a)| A(a), and `rounding` units of |f(a)|."""

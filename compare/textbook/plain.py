@@ -1,8 +1,8 @@
-"""The network as one writes it in an evening: the program in which mistakes are planted.
+"""The network as one writes it in an evening: every equation on a line of its own, once.
 
-Every equation stands on a line of its own. A mistake of the catalogue names the line it changes
-and what it writes there instead, and `plant` runs the changed program: an ordinary NumPy code in
-the compared dtype, which shares nothing with the textbook pass that has to recognise it.
+The textbook pass runs these lines on pairs, and a mistake of the catalogue is what somebody writes
+in place of one of them. Run as it stands, or with a mistake planted in it, this is ordinary NumPy
+code in the compared dtype.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ VALUES: dict[str, Callable[[Array], Array]] = {
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "identity": lambda z: z,
 }
-SLOPES: dict[str, Callable[[Array], Array]] = {
-    "relu": lambda h: (h > 0).astype(h.dtype),
-    "tanh": lambda h: 1 - h * h,
-    "sigmoid": lambda h: h * (1 - h),
-    "identity": np.ones_like,
+SLOPES: dict[str, Callable[[Array, Array], Array]] = {
+    "relu": lambda z, h: (h > 0).astype(h.dtype),
+    "tanh": lambda z, h: 1 - h * h,
+    "sigmoid": lambda z, h: h * (1 - h),
+    "identity": lambda z, h: np.ones_like(h),
 }
+"""f'(z), written in whichever of z and h = f(z) is the shorter."""
 
 
 def softmax(x: Array) -> Array:
@@ -71,16 +72,17 @@ def loss_and_gradients(
     loss = terms.sum() / M
 
     error = p - y
-    dz, dh, dw, db = {L: error / M}, {}, {}, {}
+    dlogits = error / M
+    dz, dh, dw, db = {L: dlogits}, {}, {}, {}
     for i in range(L, 0, -1):
         dw[i] = h[i - 1].T @ dz[i]
         db[i] = dz[i].sum(axis=0)
         if i > 1:
             dh[i - 1] = dz[i] @ w[i].T
-            dz[i - 1] = dh[i - 1] * slope(h[i - 1])
+            dz[i - 1] = dh[i - 1] * slope(z[i - 1], h[i - 1])
 
     gradients = {f"w{i}": dw[i] for i in dw} | {f"b{i}": db[i] for i in db}
-    shown = {"logits": logits, "p": p, "dlogits": dz[L]}
+    shown = {"logits": logits, "p": p, "dlogits": dlogits}
     for i in range(1, L):
         shown |= {f"z{i}": z[i], f"h{i}": h[i], f"dh{i}": dh[i], f"dz{i}": dz[i]}
     return loss, gradients, shown

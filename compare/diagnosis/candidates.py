@@ -32,7 +32,7 @@ def parts(case: Case, *, alone: bool) -> Iterator[Part]:
                     yield from fitted(case, mistake, layer, NOTHING)
 
 
-BELOW = frozenset({"x", "z", "h", "dw", "db", "dh", "slope", "dz"})
+BELOW = frozenset({"x", "z", "h", "dw", "db", "dh", "dz", "logits"})
 """Stages that every network has, whatever is minimised."""
 
 

@@ -16,7 +16,10 @@ PLACES = {
     "hidden": ("hidden values", "h[i] = f(z[i]){cast}"),
     "probabilities": ("probabilities", "p = softmax(logits){cast}"),
     "errors": ("errors p - y", "error = (p - y){cast}"),
-    "deltas": ("deltas dz of the hidden layers", "dz[i - 1] = (dh[i - 1] * slope(z[i - 1], h[i - 1])){cast}"),
+    "deltas": (
+        "deltas dz of the hidden layers",
+        "dz[i - 1] = (dh[i - 1] * slope(z[i - 1], h[i - 1])){cast}",
+    ),
     "weight-gradients": ("weight gradients", "dw[i] = (h[i - 1].T @ dz[i]){cast}"),
     "gradients": (
         "finished gradients",

@@ -19,7 +19,7 @@ VALUE = (
         "a weight gradient from z in place of h",
         "The weight gradient uses the pre-activation z of the layer below where it needs the "
         "activated h.",
-        "dw[i] = (z[i - 1] if i > 1 else x).T @ dz[i]",
+        "dw[i] = z[i - 1].T @ dz[i]",
         applies=curved,
         seen=1,
     ),
@@ -27,7 +27,7 @@ VALUE = (
         "pre-activation-in-forward",
         "a layer that is fed with z in place of h",
         "The next layer is fed with the pre-activation z; the gradient uses the activated h.",
-        "z[i] = (z[i - 1] if i > 1 else x) @ w[i] + b[i]",
+        "z[i] = z[i - 1] @ w[i] + b[i]",
         applies=curved,
     ),
     NetworkMistake(

@@ -58,7 +58,7 @@ GRADIENT = (
         "soft targets that are replaced by one-hot ones",
         "Soft targets are replaced by the one-hot row of their largest entry: the code "
         "assumes one-hot targets.",
-        "y = np.eye(K, dtype=x.dtype)[y.argmax(axis=1)]\nterms = -y * log_p",
+        "y = np.eye(K, dtype=y.dtype)[y.argmax(axis=1)]\nterms = -y * log_p",
         trigger="soft targets",
         convention=True,
     ),

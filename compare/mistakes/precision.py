@@ -12,7 +12,7 @@ from compare.mistakes.mistake import NetworkMistake, Seen
 from compare.textbook import Pair, Pass, Point
 
 PLACES = {
-    "inputs": ("inputs", "x = x{cast}\nz, h = {}, {0: x}"),
+    "inputs": ("inputs", "x = x{cast}\nz, h = {0: x}, {0: x}"),
     "hidden": ("hidden values", "h[i] = f(z[i]){cast}"),
     "probabilities": ("probabilities", "p = softmax(logits){cast}"),
     "errors": ("errors p - y", "error = (p - y){cast}"),

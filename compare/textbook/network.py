@@ -210,9 +210,9 @@ class Pass:
         return RIGHT[stage](self, layer)
 
     def at(self, name: str, layer: int) -> Pair:
-        """Return `name` of a layer: a parameter, or a stage; h_0 is x and dz_L is dlogits."""
+        """Return `name` of a layer: a parameter, or a stage; z_0 and h_0 are x, dz_L is dlogits."""
         named: dict[str, Callable[[int], Pair]]
-        named = {"w": self.w, "b": self.b, "h": self.h, "dz": self.dz}
+        named = {"w": self.w, "b": self.b, "z": self.z, "h": self.h, "dz": self.dz}
         return named[name](layer) if name in named else self.get(name, layer)
 
     def w(self, layer: int) -> Pair:
@@ -227,8 +227,8 @@ class Pass:
         return exact(np.ravel(b), self.point.dtype)
 
     def z(self, layer: int) -> Pair:
-        """Return z_l, (N, fan_out)."""
-        return self.get("z", layer)
+        """Return z_l, (N, fan_out); z_0 is x."""
+        return self.get("z", layer) if layer else self.get("x")
 
     def h(self, layer: int) -> Pair:
         """Return h_l, (N, fan_out); h_0 is x."""

@@ -61,7 +61,7 @@ def loss_and_gradients(
     F, H = x.shape[1], w[L].shape[0]  # noqa: F841
     M = N if reduction == "mean" else 1
 
-    z, h = {}, {0: x}
+    z, h = {0: x}, {0: x}
     for i in range(1, L + 1):
         z[i] = h[i - 1] @ w[i] + b[i]
         h[i] = f(z[i])

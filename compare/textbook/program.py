@@ -252,7 +252,7 @@ class Layers:
     all: range
 
     def __getitem__(self, layer: int) -> Pair:
-        source = "x" if self.name == "h" and layer == 0 else self.name
+        source = "x" if self.name in "zh" and layer == 0 else self.name
         found: Pair = self.sources.get(source, self.net).at(self.name, layer)
         return found
 
@@ -276,7 +276,9 @@ class Scope:
     def __getitem__(self, name: str) -> Any:
         net = self.net
         if name in (*LAYERED, "w", "b"):
-            ends = {"h": (0, net.depth), "dh": (1, net.depth - 1)}.get(name, (1, net.depth))
+            ends = {"z": (0, net.depth), "h": (0, net.depth), "dh": (1, net.depth - 1)}.get(
+                name, (1, net.depth)
+            )
             return Layers(name, net, self.sources, range(ends[0], ends[1] + 1))
         if name in (*SINGLE, *INPUTS):
             right = name == self.own

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from compare.allowance.squares import DOTTED
+from compare.checks.ratio import ratio
 from compare.contracts.result import Worst
 
 Float = NDArray[np.float64]
@@ -52,9 +53,6 @@ def compare_entries(
     name: str, manual: ArrayLike, reference: ArrayLike, allowance: ArrayLike | Allowing
 ) -> Comparison:
     """Compare entry by entry; `allowance` has the same shape or is a scalar, or is made on demand.
-
-    An allowance that came out as NaN (infinity times zero, in a run that diverges) tells as little
-    as an infinite one.
 
     Errors: `EmptyComparison` without entries, `ValueError` for different shapes, before anything
     could broadcast.
@@ -108,7 +106,7 @@ def _given(name: str, allowance: ArrayLike, shape: tuple[int, ...]) -> Allowing:
 
 
 def _worst_entry(left: NDArray[Any], right: NDArray[Any], allowed: Allowing) -> Entry:
-    """Return the first entry with the largest ratio; NaN is the largest.
+    """Return the first entry with the largest ratio.
 
     Block by block, so that a large comparison stays in cache. Where a block is equal throughout,
     which NaN and infinity are not, nobody asks what would have been allowed.
@@ -121,16 +119,12 @@ def _worst_entry(left: NDArray[Any], right: NDArray[Any], allowed: Allowing) -> 
         error = np.subtract(left[part], right[part], dtype=np.float64)
         np.abs(error, out=error)
         allowance = allowed(part)
-        ratio = error / allowance
-        at = int(ratio.argmax())
-        if np.isnan(ratio[at]):
-            ratio[error == 0] = 0.0  # equal is equal, also where nothing or NaN is allowed
-            ratio[np.isnan(allowance) & np.isfinite(error)] = 0.0
-            at = int(ratio.argmax())
-        if not ratio[at] <= worst.ratio:
+        ratios = ratio(error, allowance)
+        at = int(ratios.argmax())
+        if ratios[at] > worst.ratio:
             permitted = allowance[at if allowance.size > 1 else 0]
-            worst = Entry(start + at, float(error[at]), float(permitted), float(ratio[at]))
-        if np.isnan(worst.ratio):
+            worst = Entry(start + at, float(error[at]), float(permitted), float(ratios[at]))
+        if worst.ratio == np.inf:
             break
     return worst
 
@@ -167,7 +161,7 @@ def compare_projection(
     worst = Worst(
         error=abs(shift),
         allowance=allowance,
-        ratio=abs(shift) / allowance if np.isfinite(shift) else np.inf,
+        ratio=float(ratio(abs(shift), allowance)),
         index=(),
         manual=1.0 + shift,
         reference=1.0,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from compare.checks.ratio import ratio
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import one_of
 from compare.mistakes.reporting import REPORTING, Curves
@@ -55,5 +56,4 @@ def distance(name: str, seen: Curves, expected: Curves, allowed: Curves) -> floa
     compared, unit = known(expected[name]), arithmetic_of(np.dtype(np.float64)).unit
     difference = np.abs(seen[name] - expected[name])[compared]
     scale = (allowed[name] + unit * np.abs(expected[name]))[compared]
-    ratio = np.where(difference == 0.0, 0.0, difference / np.maximum(scale, 1e-300))
-    return float(np.nan_to_num(ratio, nan=np.inf).max(initial=0.0))
+    return float(ratio(difference, scale).max(initial=0.0))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.checks.ratio import ratio
 from compare.diagnosis.observation import Observation
 from compare.textbook import Override, Pair, Pass, Window
 
@@ -30,14 +31,12 @@ def ratios(seen: NDArray[Any], pair: Pair) -> NDArray[np.float64]:
     entries = np.asarray(seen, dtype=np.float64)
     with np.errstate(all="ignore"):
         difference = np.abs(entries - pair.value)
-        quotient = np.divide(
-            difference, pair.allowance, out=np.zeros_like(difference), where=difference != 0.0
-        )
-    if not np.isfinite(difference.sum()):
-        strange = ~np.isfinite(difference)
+        strange = not np.isfinite(difference.sum() + pair.allowance.sum())
+    quotient = ratio(difference, pair.allowance)
+    if strange:
         same = (entries == pair.value) | (np.isnan(entries) & np.isnan(pair.value))
-        excused = same | np.isposinf(pair.allowance)
-        quotient[strange] = np.where(excused, 0.0, np.inf)[strange]
+        quotient[same | np.isposinf(pair.allowance)] = 0.0
+        quotient[np.isnan(pair.allowance) & ~same] = np.inf  # it reproduces nothing
     return quotient
 
 

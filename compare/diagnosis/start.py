@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.checks.ratio import ratio
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import one_of
 from compare.mistakes.start import DECLARED, START, Mistaken, Spread
@@ -56,8 +57,7 @@ def layer_ratio(
     if reference is not None and proportional(w, reference):
         expected = np.asarray(reference, dtype=np.float64) * (spread / declared)
         allowed = 4 * arithmetic_of(w.dtype).unit * np.abs(expected)
-        difference = np.abs(w - expected)
-        return float(np.where(difference == 0.0, 0.0, difference / allowed).max())
+        return float(ratio(np.abs(w - expected), allowed).max())
     seen = float(np.sqrt(np.mean(np.square(w, dtype=np.float64))))
     return abs(seen / spread - 1) / (DEVIATIONS / sqrt(2 * w.size))
 

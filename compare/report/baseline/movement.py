@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.checks.ratio import ratio
 from compare.contracts.errors import BadInput
 from compare.contracts.result import Result, Verdict, Weak
 from compare.report.baseline.numbers import (
@@ -70,11 +71,11 @@ def paired(before: Numbers, now: Numbers, epochs: list[int]) -> dict[str, tuple[
 
 def ratio_of(series: Series, now: Floats) -> Floats:
     """Return `|now - before|` in multiples of the allowance; nan where nothing can be told."""
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        distance = np.abs(now - series.values)
-        ratio = np.where(distance == 0, 0.0, distance / series.allowance)
-    one_sided = np.isfinite(now) != np.isfinite(series.values)
-    return np.where(one_sided, np.inf, ratio)
+    finite = np.isfinite(now), np.isfinite(series.values)
+    with np.errstate(invalid="ignore", over="ignore"):
+        moved = ratio(np.abs(now - series.values), series.allowance)
+    same = np.where(finite[0] == finite[1], np.nan, np.inf)
+    return np.where(finite[0] & finite[1], moved, same)
 
 
 def decidable(series: Series, now: Floats) -> NDArray[np.bool_]:

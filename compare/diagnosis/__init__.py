@@ -4,6 +4,7 @@ A mistake is named only if computing with it reproduces what was seen to within 
 and computing rightly does not. `facts` says what can be said when none does.
 
     diagnose            a function that can be called            loss, gradient, repeated calls
+    diagnosed           the same with habits and facts       loss, gradient, repeated calls
     diagnose_gradients  numbers recorded at a point or several   loss, gradient, intermediates
     diagnose_step       consecutive records                      the update
     diagnose_records    records and the training set             batches and order
@@ -14,8 +15,8 @@ and computing rightly does not. `facts` says what can be said when none does.
 
 from compare.diagnosis.calls import diagnose_calls
 from compare.diagnosis.curves import diagnose_curves
-from compare.diagnosis.facts import facts, facts_of
-from compare.diagnosis.gradients import diagnose, diagnose_gradients
+from compare.diagnosis.facts import facts
+from compare.diagnosis.gradients import diagnose, diagnose_gradients, diagnosed, explain
 from compare.diagnosis.observation import Observation, observe
 from compare.diagnosis.prediction import prediction
 from compare.diagnosis.records import diagnose_records
@@ -31,8 +32,9 @@ __all__ = [
     "diagnose_records",
     "diagnose_start",
     "diagnose_step",
+    "diagnosed",
+    "explain",
     "facts",
-    "facts_of",
     "observe",
     "prediction",
 ]

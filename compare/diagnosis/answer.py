@@ -3,24 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from compare.contracts.result import Diagnosis, Slip
+from compare.diagnosis.accept import adapted
+from compare.diagnosis.domains import Explained, Habit
 from compare.diagnosis.explanation import NOTHING, Explanation
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.places import places
-from compare.diagnosis.search import Finding, adapted, showing
+from compare.diagnosis.search import Finding, showing
 from compare.diagnosis.separate import separating
 
+UNLIKE = "something else differs as well: the code may not be made for that."
+LISTED = 3
+"""So many tensors are listed by name; more are the gradient."""
 
-def answer(found: Sequence[Finding], cases: Sequence[Case]) -> tuple[Diagnosis, ...]:
-    """Return one Diagnosis for each finding, with the other explanations as `also`."""
-    return tuple(diagnosis(finding, cases) for finding in found)
+
+@dataclass(frozen=True)
+class Answer:
+    """What the user reads of a search: the mistakes, the habits and the plain facts."""
+
+    diagnosis: tuple[Diagnosis, ...] = ()
+    habits: tuple[Diagnosis, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Return what is said besides the mistakes."""
+        return (*(habit.sentence for habit in self.habits), *self.notes)
 
 
-def diagnosis(finding: Finding, cases: Sequence[Case]) -> Diagnosis:
+def answer(found: Explained) -> Answer:
+    """Return the findings in words, one Diagnosis each, with the other explanations as `also`."""
+    with np.errstate(all="ignore"):
+        return Answer(
+            tuple(diagnosis(finding) for finding in found.findings),
+            tuple(map(habitual, filter(known, found.habits))),
+            tuple(f"At {habit.domain} {UNLIKE}" for habit in found.habits if not known(habit)),
+        )
+
+
+def known(habit: Habit) -> bool:
+    """Return whether a habit has a name."""
+    return habit.explanation is not None
+
+
+def habitual(habit: Habit) -> Diagnosis:
+    """Return a habit in words: where it shows, and what it is."""
+    assert habit.explanation is not None
+    told = diagnosis(Finding((habit.explanation,), habit.cases))
+    return replace(told, sentence=f"At {habit.domain} besides: {told.sentence}")
+
+
+def diagnosis(finding: Finding) -> Diagnosis:
     """Return the best explanation of a finding in words, with what it explains."""
     best, *others = finding.explanations
-    seen = showing(finding.tensors, cases) if finding.tensors else cases
+    seen = showing(finding.tensors, finding.cases) if finding.tensors else finding.cases
     told = telling(seen)
     said = sentence(best, told) + where(finding.tensors) + rivalry(best, others, told)
     return Diagnosis(
@@ -42,6 +82,10 @@ def remaining(explanation: Explanation, case: Case) -> float:
 
 def where(tensors: Sequence[str]) -> str:
     """Return in words that a slip shows in some tensors only."""
+    if tensors and tensors[0] == "loss":
+        return " (In the loss alone.)"
+    if len(tensors) > LISTED:
+        return " (In the gradient alone.)"
     return f" (In {' and '.join(tensors)} alone.)" if tensors else ""
 
 
@@ -55,7 +99,8 @@ def rivalry(best: Explanation, others: Sequence[Explanation], cases: Sequence[Ca
 def sentence(explanation: Explanation, cases: Sequence[Case]) -> str:
     """Return the sentences of the mistakes, with their constants filled in."""
     said = [part_sentence(explanation, index, cases) for index in range(len(explanation.parts))]
-    return said[0] if len(said) == 1 else "Two mistakes together. " + " ".join(said)
+    together = {2: "Two mistakes together. ", 3: "Three mistakes together. "}
+    return together.get(len(said), "") + " ".join(said)
 
 
 def part_sentence(explanation: Explanation, index: int, cases: Sequence[Case]) -> str:

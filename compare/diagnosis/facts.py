@@ -6,13 +6,13 @@ only in some classes. Facts, no guesses.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.diagnosis.match import Case, ratios
+from compare.diagnosis.forms import Factor, form
+from compare.diagnosis.match import Case, ratios, telling
 from compare.diagnosis.observation import Observation
 from compare.mistakes.conditions import masked
 from compare.textbook import Pair
@@ -25,47 +25,63 @@ LISTED = 6
 def facts(observation: Observation) -> tuple[str, ...]:
     """Return what can be said about the numbers seen at one point; empty if they are right."""
     with np.errstate(all="ignore"):
-        case = Case(observation)
-        return tuple(told(case)) if case.disagrees else ()
+        return facts_of([Case(observation)])
 
 
-def told(case: Case) -> Iterator[str]:
+def facts_of(cases: Sequence[Case]) -> tuple[str, ...]:
+    """Return what can be said about cases of one domain: in detail about the first wrong one."""
+    with np.errstate(all="ignore"):
+        wrong = telling(cases)
+        return tuple(told(wrong)) if wrong else ()
+
+
+def told(cases: Sequence[Case]) -> Iterator[str]:
     """Yield the facts: first which tensors, then what is special about each."""
+    case = cases[0]
     wrong = [name for name, is_wrong in case.wrong.items() if is_wrong]
     right = [name for name, is_wrong in case.wrong.items() if not is_wrong]
     agreeing = f"right: {', '.join(right)}" if right else "nothing is right"
     yield f"At {case.observation.label}, wrong: {', '.join(wrong)}; {agreeing}."
     gradients = [name for name in wrong if name.startswith(("dw", "db"))]
-    shares = {name: share(case.seen[name], case.right.named(name)) for name in wrong}
-    common = in_common([shares[name] for name in gradients], gradients, case)
-    if len(gradients) > 1 and common is not None:
-        yield f"Every wrong gradient is {digits(common)} times the right one."
+    factors = {name: factor(name, cases) for name in wrong}
+    said = {text for name in gradients if (text := factors[name])}
+    if len(gradients) > 1 and len(said) == 1 and all(factors[name] for name in gradients):
+        yield f"Every wrong gradient is {said.pop()} times the right one."
         wrong = [name for name in wrong if name not in gradients]
+    yield from filter(None, [", ".join(f"{n} is {factors[n]} times" for n in wrong if factors[n])])
+    if "loss" in wrong and not factors["loss"]:
+        yield from offset(cases)
     for name in wrong:
-        yield from about(name, case, shares[name])
+        if not factors[name]:
+            yield from about(name, case)
 
 
-def in_common(shares: Sequence[float | None], names: Sequence[str], case: Case) -> float | None:
-    """Return the share by which all these tensors are wrong, None if there is no such number."""
-    return next(
-        (
-            c
-            for c in shares
-            if c is not None
-            and all(is_multiple(case.seen[name], case.right.named(name), c) for name in names)
-        ),
-        None,
-    )
+def factor(name: str, cases: Sequence[Case]) -> str:
+    """Return the factor of one tensor in all cases as a form, `n / 32` or `2`; empty if it has
+    none."""
+    shown = [case for case in cases if name in case.seen and case.wrong[name]]
+    shares = [share(case.seen[name], case.right.named(name)) for case in shown]
+    known = [Factor(case.point, c) for case, c in zip(shown, shares, strict=True) if c is not None]
+    return form(known) if len(known) == len(shown) else ""
 
 
-def about(name: str, case: Case, ratio: float | None) -> Iterator[str]:
+def offset(cases: Sequence[Case]) -> Iterator[str]:
+    """Yield the difference of the loss if it is the same at several points."""
+    shown = [case for case in cases if case.wrong.get("loss")]
+    away = [float(case.seen["loss"]) - float(case.right.named("loss").value) for case in shown]
+    allowed = [float(case.right.named("loss").allowance) for case in shown]
+    if len(away) > 1 and all(
+        abs(a - away[0]) <= b + allowed[0] for a, b in zip(away, allowed, strict=True)
+    ):
+        yield f"The loss is {away[0]:+.6g} away from the right one at every point."
+
+
+def about(name: str, case: Case) -> Iterator[str]:
     """Yield the facts about one tensor."""
     seen, right = case.seen[name], case.right.named(name)
     if seen.shape != right.shape:
         yield f"{name} has shape {seen.shape}, {right.shape} is right."
         return
-    if ratio is not None:
-        yield f"{name} is {digits(ratio)} times the right one."
     strange = ~np.isfinite(np.asarray(seen, dtype=np.float64)) & np.isfinite(right.value)
     if strange.any():
         yield f"{name} is not finite in {int(strange.sum())} of {strange.size} entries."
@@ -112,14 +128,3 @@ def share(seen: NDArray[np.floating], right: Pair) -> float | None:
 def is_multiple(seen: NDArray[np.floating], right: Pair, c: float) -> bool:
     """Return whether seen = c * right within the allowance of that."""
     return bool((ratios(seen, right * c) <= 1.0).all())
-
-
-def digits(c: float) -> str:
-    """Return c with four digits, or with as many as tell it from 1 by two."""
-    zeros = -math.floor(math.log10(abs(c - 1.0)))
-    return f"{c:.{max(4, zeros + 2)}g}"
-
-
-def facts_of(observed: Sequence[Observation]) -> tuple[str, ...]:
-    """Return the facts of the first observation that has any."""
-    return next(filter(None, map(facts, observed)), ())

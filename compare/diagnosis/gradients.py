@@ -13,11 +13,13 @@ from numpy.typing import DTypeLike
 
 from compare.contracts.objective import Objective
 from compare.contracts.result import Diagnosis
-from compare.diagnosis.answer import answer
+from compare.diagnosis.answer import Answer, answer
 from compare.diagnosis.calls import diagnose_calls
+from compare.diagnosis.domains import Explained, explained
+from compare.diagnosis.facts import facts_of
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation, observe
-from compare.diagnosis.search import search
+from compare.diagnosis.search import showing
 from compare.points.diagnostic import KINDS, batch_sizes, beyond_exp, probe, reduced, rows_apart
 from compare.textbook import Point
 
@@ -44,16 +46,25 @@ def diagnose(
     as good and faster; at their own if the code does not take others or is right there. Empty: it
     is right on every probe, or no known mistake reproduces it.
     """
+    return diagnosed(
+        implementation, sizes=sizes, activation=activation, reduction=reduction, dtype=dtype,
+        seed=seed, objective=objective, bias=bias,
+    ).diagnosis  # fmt: skip
+
+
+def diagnosed(implementation: Implementation, *, sizes: Sequence[int], **options: Any) -> Answer:
+    """Return the same with habits and, where something stays unexplained, plain facts.
+
+    Takes the options of `diagnose`. Nothing at all is said of code that is right on every probe.
+    """
     for widths in dict.fromkeys((reduced(sizes), tuple(sizes))):
-        points = probes(
-            widths, activation=activation, reduction=reduction, dtype=dtype, seed=seed,
-            objective=objective, bias=bias,
-        )  # fmt: skip
+        points = probes(widths, **options)
         observed = observations(implementation, points)
-        found = left_behind(implementation, points) or diagnose_gradients(*observed)
-        if found or any(Case(observation).disagrees for observation in observed):
+        behind = left_behind(implementation, points)
+        found = Answer(behind) if behind else explain(*observed)
+        if found.diagnosis or found.notes:
             return found
-    return ()
+    return Answer()
 
 
 def left_behind(
@@ -69,21 +80,40 @@ def left_behind(
 
 
 def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:
-    """Return the mistakes that reproduce recorded numbers, at one point or at several.
+    """Return the mistakes that reproduce recorded numbers, at one point or at several."""
+    return explain(*observed).diagnosis
 
-    Where the numbers are infinite or NaN at some points only, and nothing explains that, the other
-    points are asked by themselves: there are many ways to overflow, and they hide what else is
-    wrong.
+
+def explain(*observed: Observation) -> Answer:
+    """Return the mistakes that reproduce the numbers, the habits they show, and plain facts.
+
+    Where the numbers are infinite or NaN at some ordinary points only, and nothing explains that,
+    the other points are asked by themselves: there are many ways to overflow, and they hide what
+    else is wrong.
     """
     cases = [Case(observation) for observation in observed]
-    finite = [case for case in cases if case.finite]
-    found = answer(search(cases), cases)
-    if found or not 0 < len(finite) < len(cases):
-        return found
-    return tuple(
-        replace(one, sentence=f"{one.sentence} {ELSEWHERE}")
-        for one in answer(search(finite), finite)
+    finite = [case for case in cases if case.finite or case.observation.special]
+    found = explained(cases)
+    if found.findings or not 0 < len(finite) < len(cases):
+        return with_facts(answer(found), found)
+    other = explained(finite)
+    left = with_facts(answer(other), other)
+    return replace(
+        left,
+        diagnosis=tuple(
+            replace(one, sentence=f"{one.sentence} {ELSEWHERE}") for one in left.diagnosis
+        ),
     )
+
+
+def with_facts(said: Answer, found: Explained) -> Answer:
+    """Return the answer with the facts about what no mistake explains."""
+    named = {name for one in found.findings for name in one.tensors}
+    if found.findings and not named:
+        return said
+    names = [n for case in found.base for n in case.observation.order if n not in named]
+    open_cases = showing(tuple(dict.fromkeys(names)), found.base)
+    return replace(said, notes=(*facts_of(open_cases), *said.notes))
 
 
 def probes(
@@ -101,7 +131,7 @@ def probes(
     few, some, many = islice(batch_sizes(sizes), 3)
     kinds = (*KINDS, beyond_exp(dtype), rows_apart(dtype))
     made = []
-    for kind, rows in zip(kinds, (few, few, some, many, some), strict=True):
+    for kind, rows in zip(kinds, (few, few, many, many, some, many, some), strict=True):
         point = probe(
             sizes,
             rows,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.points.diagnostic import SPECIAL
 from compare.textbook import Point
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -32,6 +33,11 @@ class Observation:
         given = [name for name in (*early, *self.point.names) if name in self.seen]
         rest = [name for name in self.seen if name not in given]
         object.__setattr__(self, "order", (*given, *rest))
+
+    @property
+    def special(self) -> bool:
+        """Return whether the point is of a kind that code may not be made for."""
+        return self.label in SPECIAL
 
 
 def observe(

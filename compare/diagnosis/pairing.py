@@ -73,6 +73,14 @@ def scaled(case: Case) -> Iterator[Explanation]:
         yield from (Explanation((one, other)) for other in found if different(one, other))
 
 
+def in_loss(case: Case) -> Iterator[Explanation]:
+    """Yield a wrong scale of the loss together with another mistake that it shows."""
+    found = [part for part in parts(case, alone=False) if needed(case, part, NOTHING)]
+    for scale in (part for part in found if set(part.mistake.stages) == {"loss"}):
+        yield from (Explanation((scale, other)) for other in found if different(scale, other))
+        yield from refitted(case, scale)
+
+
 def needed(case: Case, part: Part, given: Overrides) -> bool:
     """Return whether `part` reaches a tensor that `given` does not reproduce."""
     net = case.right.having(part.overrides)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
+from compare.diagnosis.accept import variants
 from compare.diagnosis.explanation import Explanation, Part
 from compare.diagnosis.match import Case
-from compare.diagnosis.search import variants
 from compare.mistakes.mistake import NetworkMistake
 from compare.mistakes.places import Place, Places, numbers_at
 from compare.textbook import Point

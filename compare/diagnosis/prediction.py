@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.result import Diagnosis
+from compare.diagnosis.accept import adapted
 from compare.diagnosis.explanation import Explanation, Part
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation
-from compare.diagnosis.search import adapted
 from compare.mistakes.catalogue import NETWORK
 
 Float = NDArray[np.float64]

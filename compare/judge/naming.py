@@ -48,7 +48,7 @@ def name_mistake(
     """Return the known mistakes that reproduce what the suspect computed, or facts."""
     if suspect is None:
         return Named()
-    from compare.diagnosis import diagnose, facts_of
+    from compare.diagnosis import diagnosed
 
     options: dict[str, Any] = {
         "activation": experiment.activation,
@@ -58,15 +58,11 @@ def name_mistake(
         "objective": experiment.objective,
         "bias": experiment.bias,
     }
-    found = diagnose(implementation, sizes=widths(suspect), **options)
-    if found:
-        return Named(found)
-    from compare.diagnosis.gradients import observations, probes
-    from compare.points.diagnostic import reduced
-
-    at_probes = facts_of(observations(implementation, probes(reduced(widths(suspect)), **options)))
-    if at_probes:  # wrong there too, and nothing known fits
-        return Named(facts=(UNKNOWN, *at_probes))
+    found = diagnosed(implementation, sizes=widths(suspect), **options)
+    if found.diagnosis:
+        return Named(found.diagnosis, found.facts)
+    if found.notes:  # wrong there too, and nothing known fits
+        return Named(facts=(UNKNOWN, *found.notes))
     left_behind = from_calls(experiment, suspect, implementation)
     return Named(left_behind) if left_behind else from_record(experiment, suspect)
 
@@ -125,14 +121,16 @@ def searchable(suspect: Suspect) -> bool:
 
 def from_record(experiment: Experiment, suspect: Suspect) -> Named:
     """Diagnose the recorded point itself: elsewhere the code was right or could not be asked."""
-    from compare.diagnosis import diagnose_gradients, facts, observe
+    from compare.diagnosis import explain, facts, observe
 
     point = point_of(experiment, suspect)
     if point is None:
         return Named(facts=(UNKNOWN,))
     seen = observe(point, suspect.record.loss, suspect.record.gradients)
-    found = diagnose_gradients(seen) if searchable(suspect) else ()
-    return Named(found) if found else Named(facts=(UNKNOWN, *facts(seen)))
+    if not searchable(suspect):
+        return Named(facts=(UNKNOWN, *facts(seen)))
+    found = explain(seen)
+    return Named(found.diagnosis, found.facts if found.diagnosis else (UNKNOWN, *found.notes))
 
 
 def predicted(

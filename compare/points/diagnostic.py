@@ -41,19 +41,23 @@ class Kind:
 ORDINARY = Kind("a random batch", 1.5)
 CONFIDENT = Kind("a batch with probabilities near 0 and 1", 6.0)
 SOFT = Kind("a batch with soft targets", 1.5, soft=True)
-KINDS = (ORDINARY, CONFIDENT, SOFT)
+KINDS = (ORDINARY, ORDINARY, ORDINARY, CONFIDENT, SOFT)
+BEYOND = "a batch with logits beyond the range of exp"
+APART = "a batch with rows of logits far apart"
+SPECIAL = frozenset({CONFIDENT.label, SOFT.label, BEYOND, APART})
+"""Labels of the kinds that code may not be made for."""
 
 
 def beyond_exp(dtype: DTypeLike) -> Kind:
     """Return the kind whose logits overflow exp, with one row far below the others."""
     reach = float(np.log(np.finfo(np.dtype(dtype)).max))
-    return Kind("a batch with logits beyond the range of exp", 4 * reach, uneven=True)
+    return Kind(BEYOND, 4 * reach, uneven=True)
 
 
 def rows_apart(dtype: DTypeLike) -> Kind:
     """Return the kind whose rows are too far apart for a common maximum, each well within exp."""
     reach = float(np.log(np.finfo(np.dtype(dtype)).max))
-    return Kind("a batch with rows of logits far apart", 1.5, apart=(-0.42 * reach, 0.85 * reach))
+    return Kind(APART, 1.5, apart=(-0.42 * reach, 0.85 * reach))
 
 
 def batch_sizes(sizes: Sequence[int]) -> Iterator[int]:

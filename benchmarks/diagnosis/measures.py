@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
@@ -20,7 +20,7 @@ from benchmarks.diagnosis.networks import (
     planted,
 )
 from compare.contracts.result import Diagnosis
-from compare.diagnosis import Observation, diagnose
+from compare.diagnosis import Observation, diagnosed
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
 from compare.mistakes.catalogue import NETWORK
@@ -56,10 +56,12 @@ class Score:
 
 
 def timed(implementation: Implementation, network: Network) -> tuple[tuple[Diagnosis, ...], float]:
-    """Return the diagnosis and the seconds it took."""
+    """Return the diagnosis and the seconds it took; a habit of the code counts as named too."""
     start = perf_counter()
-    found = diagnose(implementation, **network.options)
-    return found, perf_counter() - start
+    found = diagnosed(implementation, **network.options)
+    seconds = perf_counter() - start
+    beside = "".join(f" + {habit.mistake}" for habit in found.habits)
+    return tuple(replace(one, mistake=one.mistake + beside) for one in found.diagnosis), seconds
 
 
 def names(found: Sequence[Diagnosis]) -> list[str]:

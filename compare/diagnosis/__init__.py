@@ -7,6 +7,7 @@ and computing rightly does not. `facts` says what can be said when none does.
     diagnosed           the same with habits and facts       loss, gradient, repeated calls
     diagnose_gradients  numbers recorded at a point or several   loss, gradient, intermediates
     diagnose_step       consecutive records                      the update
+    diagnose_updates    wrong updates, right ones between    the update
     diagnose_records    records and the training set             batches and order
     diagnose_start      the first record                         initial weights
     diagnose_curves     curves                                   what was reported
@@ -22,6 +23,7 @@ from compare.diagnosis.prediction import prediction
 from compare.diagnosis.records import diagnose_records
 from compare.diagnosis.start import diagnose_start
 from compare.diagnosis.step import diagnose_step
+from compare.diagnosis.updates import diagnose_updates
 
 __all__ = [
     "Observation",
@@ -32,6 +34,7 @@ __all__ = [
     "diagnose_records",
     "diagnose_start",
     "diagnose_step",
+    "diagnose_updates",
     "diagnosed",
     "explain",
     "facts",

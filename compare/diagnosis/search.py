@@ -46,8 +46,9 @@ def search(cases: Cases) -> list[Finding]:
     """
     if not telling(cases):
         return []
-    if found := one(cases):
-        return found
+    alone = singles(cases)
+    if alone:
+        return whole(alone, cases) if settled(alone) else two(cases)
     if seen := views(cases):
         return in_turn(cases, *seen)
     return two(cases) or tensor_by_tensor(cases)
@@ -92,10 +93,15 @@ def apart_from(given: Explanation, mistake: NetworkMistake) -> bool:
     return not set(mistake.stages) & {s for part in given.parts for s in part.mistake.stages}
 
 
-def one(cases: Cases) -> list[Finding]:
-    """Return single mistakes that reproduce every case."""
+def singles(cases: Cases) -> list[Explanation]:
+    """Return the single mistakes that reproduce every case."""
     first = telling(cases)[0]
-    alone = accepted((Explanation((part,)) for part in parts(first, alone=True)), first, cases)
+    return accepted((Explanation((part,)) for part in parts(first, alone=True)), first, cases)
+
+
+def one(cases: Cases) -> list[Finding]:
+    """Return single mistakes that reproduce every case and need no proof of their own."""
+    alone = singles(cases)
     return whole(alone, cases) if settled(alone) else []
 
 
@@ -112,8 +118,7 @@ def two(cases: Cases, combined: Combined = pairs) -> list[Finding]:
 
     They are looked for where most is wrong: elsewhere one of them may not show at all.
     """
-    first = telling(cases)[0]
-    alone = accepted((Explanation((part,)) for part in parts(first, alone=True)), first, cases)
+    first, alone = telling(cases)[0], singles(cases)
     most = max((first, *cases), key=lambda case: sum(case.wrong.values()))
     found = accepted(combined(most), most, cases)
     if not found and most is not first:

@@ -37,14 +37,22 @@ def diagnose_step(
     (the first velocity is often zero); three or more are better. Empty: every update is right, or
     no known mistake reproduces them.
     """
-    settings = Settings(learning_rate, momentum, form, start or {})
+    return diagnose_chains([records], Settings(learning_rate, momentum, form, start or {}))
+
+
+def diagnose_chains(
+    chains: Sequence[Sequence[Recorded]], settings: Settings
+) -> tuple[Diagnosis, ...]:
+    """Return the same for several stretches of consecutive records, explained by one mistake."""
     with np.errstate(all="ignore"):
-        tracks = [Track(name, records, settings) for name in records[0].parameters]
+        tracks = [
+            Track(name, records, settings) for records in chains for name in records[0].parameters
+        ]
         wrong = [track for track in tracks if track.wrong]
         found = [v for v in versions(wrong) if explains(v, wrong)] if wrong else []
         if found:
-            return told([(version,) for version in found], wrong, tracks)
-        return told(list(two(wrong)), wrong, tracks)
+            return told([(version,) for version in found], wrong, tracks, settings)
+        return told(list(two(wrong)), wrong, tracks, settings)
 
 
 def versions(wrong: Tracks) -> Iterator[Version]:
@@ -97,7 +105,7 @@ def two(wrong: Tracks) -> Iterator[tuple[Version, Version]]:
 
 
 def told(
-    found: Sequence[tuple[Version, ...]], wrong: Tracks, tracks: Tracks
+    found: Sequence[tuple[Version, ...]], wrong: Tracks, tracks: Tracks, settings: Settings
 ) -> tuple[Diagnosis, ...]:
     """Return the best explanation in words, the most specific and frequent, the others beside."""
     if not found:
@@ -107,7 +115,9 @@ def told(
     after = max(min(track.ratio(version) for version in best) for track in wrong)
     diagnosis = Diagnosis(
         mistake=name_of(best),
-        sentence=" ".join(sentence(version, affected(version, tracks)) for version in best),
+        sentence=" ".join(
+            sentence(version, affected(version, tracks), settings) for version in best
+        ),
         ratio_before=max(track.ratio(RIGHT) for track in wrong),
         ratio_after=after,
         also=tuple(map(name_of, others)),
@@ -132,19 +142,33 @@ def rank(versions: Sequence[Version]) -> tuple[int, int, int, int]:
     )
 
 
-def sentence(version: Version, where: str) -> str:
+def sentence(version: Version, where: str, settings: Settings) -> str:
     """Return the mistake's sentence and the parameters it was seen in."""
     assert version.mistake is not None
     filled = version.mistake.sentence.format(constant=version.constant)
+    filled += reading(version, settings)
     return filled if version.mistake.only else filled + where
+
+
+def reading(version: Version, settings: Settings) -> str:
+    """Return another way in which the same numbers may have been written."""
+    assert version.mistake is not None
+    rate, name = settings.learning_rate, version.mistake.name
+    if name == "weight-decay-outside" and version.constant is not None:
+        return f" (That is {rate * version.constant:.4g} per update: the rate may be left out.)"
+    if name == "dampened":
+        return f" (A learning rate of {rate * (1 - settings.momentum):.4g} does the same.)"
+    return ""
 
 
 def affected(version: Version, tracks: Tracks) -> str:
     """Return in words which parameters the version explains; nothing to say if it is all."""
-    names = [track.name for track in tracks if track.wrong and track.ratio(version) <= 1.0]
-    if len(names) == len(tracks):
+    fitting = [track.name for track in tracks if track.wrong and track.ratio(version) <= 1.0]
+    every = list(dict.fromkeys(track.name for track in tracks))
+    names = [name for name in every if name in fitting]
+    if names == every:
         return ""
     for kind, letter in (("biases", "b"), ("weights", "w")):
-        if names == [track.name for track in tracks if track.name.startswith(letter)]:
+        if names == [name for name in every if name.startswith(letter)]:
             return f" (Only the {kind}.)"
     return f" (Only {', '.join(names)}.)"

@@ -276,7 +276,7 @@ def _examine_step(
     rate, momentum = judge.experiment.learning_rate, judge.experiment.momentum
     replay = StepCheck(judge.arithmetic, rate, momentum, form)
     now = probe.parameters
-    state = {f"v_{name}": like(array) for name, array in now.items()}
+    state = judge.state = {f"v_{name}": like(array) for name, array in now.items()}
     tally = judge.ledger.tallies["step"]
     for update in range(2):
         gradients = {name: like(array) for name, array in now.items()}

@@ -19,7 +19,7 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Implementation, depth
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict, Weak
 from compare.judge.ledger import finding_of
-from compare.judge.naming import name_mistake, predicted
+from compare.judge.naming import Named, name_mistake, name_update, predicted
 from compare.judge.point import PointJudge, Suspect
 
 Answer = TypeVar("Answer")
@@ -41,10 +41,12 @@ def conclude(
     implementation: Implementation,
     *,
     referee: bool = True,
+    named: Named | None = None,
 ) -> Result:
     """Return the result of examining points: the part that a run and a single check share.
 
     `referee=False` for recorded numbers, which nobody can ask for the loss at another point.
+    `named`: what is known already to explain them, so that nothing is looked for.
     """
     ledger = judge.ledger
     unanswered: list[str] = []
@@ -58,7 +60,8 @@ def conclude(
     verdict = Verdict.UNDECIDABLE if against_torch else verdict_of(judge)
     kind = None if against_torch else kind_of_findings(judge, findings, taylor)
     accepted = judge.control.accepted if judge.control else ()
-    named = name_mistake(judge.experiment, judge.suspect, implementation)
+    stepped = name_update(judge) if judge.mode and named is None else Named()
+    named = named or name_mistake(judge, implementation)
     result = Result(
         verdict=verdict,
         kind=kind,
@@ -68,11 +71,16 @@ def conclude(
         findings=findings,
         weak=tuple(judge.power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),
-        diagnosis=named.diagnosis,
+        diagnosis=named.diagnosis + stepped.diagnosis,
         prediction=predicted(judge.experiment, judge.suspect, named.diagnosis),
         checks=(same_point_summary(judge),),
         worst=dict(ledger.worst),
-        notes=(*(f"the judge accepted {what}" for what in accepted), *unanswered, *named.facts),
+        notes=(
+            *(f"the judge accepted {what}" for what in accepted),
+            *unanswered,
+            *named.facts,
+            *stepped.facts,
+        ),
         heatmap=heatmap_of(judge.suspect),
         referee=taylor.as_mapping() if taylor is not None else None,
         control_failed=bool(accepted),

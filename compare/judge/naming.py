@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Implementation, depth
+from compare.contracts.records import Arrays, Implementation, depth
 from compare.contracts.result import Curves, Diagnosis, EpochRow
-from compare.judge.point import Suspect
+from compare.judge.point import PointJudge, Suspect
 
 if TYPE_CHECKING:
     from compare.judge.run import Judge
@@ -42,12 +42,13 @@ class Named:
     facts: tuple[str, ...] = ()
 
 
-def name_mistake(
-    experiment: Experiment, suspect: Suspect | None, implementation: Implementation
-) -> Named:
-    """Return the known mistakes that reproduce what the suspect computed, or facts."""
+def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
+    """Return the known mistakes that reproduce what the suspects computed, or facts."""
+    experiment, suspect = judge.experiment, judge.suspect
     if suspect is None:
         return Named()
+    if judge.mode == "dump":
+        return from_records(experiment, [*judge.suspects, *judge.right])
     from compare.diagnosis import diagnosed
 
     options: dict[str, Any] = {
@@ -64,7 +65,7 @@ def name_mistake(
     if found.notes:  # wrong there too, and nothing known fits
         return Named(facts=(UNKNOWN, *found.notes))
     left_behind = from_calls(experiment, suspect, implementation)
-    return Named(left_behind) if left_behind else from_record(experiment, suspect)
+    return Named(left_behind) if left_behind else from_records(experiment, judge.suspects)
 
 
 def widths(suspect: Suspect) -> tuple[int, ...]:
@@ -119,17 +120,20 @@ def searchable(suspect: Suspect) -> bool:
     return len(suspect.x) * max(widths(suspect)) <= MOST_SEARCHED
 
 
-def from_record(experiment: Experiment, suspect: Suspect) -> Named:
-    """Diagnose the recorded point itself: elsewhere the code was right or could not be asked."""
+def from_records(experiment: Experiment, suspects: Sequence[Suspect]) -> Named:
+    """Diagnose the recorded points themselves: elsewhere the code was right, or nobody can ask it.
+
+    What explains the first one must explain the others, the right ones too.
+    """
     from compare.diagnosis import explain, facts, observe
 
-    point = point_of(experiment, suspect)
-    if point is None:
+    points = [(one, point_of(experiment, one)) for one in suspects]
+    seen = [observe(point, one.record.loss, one.record.gradients) for one, point in points if point]
+    if points[0][1] is None:
         return Named(facts=(UNKNOWN,))
-    seen = observe(point, suspect.record.loss, suspect.record.gradients)
-    if not searchable(suspect):
-        return Named(facts=(UNKNOWN, *facts(seen)))
-    found = explain(seen)
+    if not searchable(suspects[0]):
+        return Named(facts=(UNKNOWN, *facts(seen[0])))
+    found = explain(*seen)
     return Named(found.diagnosis, found.facts if found.diagnosis else (UNKNOWN, *found.notes))
 
 
@@ -165,13 +169,14 @@ def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
             objective=wanted.objective,
         )
     if kind == "update" and len(judge.trail) > 1:
-        return diagnose_step(
+        found = diagnose_step(
             judge.trail,
             learning_rate=wanted.learning_rate,
             momentum=wanted.momentum,
             form=wanted.momentum_form,
             start=judge.inputs.state,
         )
+        return found or name_update(judge, judge.inputs.state).diagnosis
     if kind == "data" and judge.first is not None:
         reference = judge.inputs.parameters
         return diagnose_start(judge.first.parameters, scheme=wanted.init, reference=reference)
@@ -179,6 +184,33 @@ def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
         manual, reference_curves, allowed = drawn(judge.rows)
         return diagnose_curves(manual, reference_curves, allowed)
     return ()
+
+
+def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
+    """Name the mistake of the wrong updates, with when it begins, or say facts about them."""
+    from compare.diagnosis import diagnose_updates
+    from compare.diagnosis.track import Settings
+
+    seen, wanted = judge.updates, judge.experiment
+    if not seen.wrong:
+        return Named()
+    declared = Settings(
+        wanted.learning_rate, wanted.momentum, wanted.momentum_form, start or judge.state
+    )
+    found, told = diagnose_updates(seen.wrong, declared)
+    when = since(judge)
+    return Named(tuple(replace(one, sentence=one.sentence + when) for one in found), told)
+
+
+def since(judge: PointJudge) -> str:
+    """Say which updates are wrong where some before or between them are right."""
+    seen = judge.updates
+    if not seen.right_before and not seen.right_since:
+        return ""
+    numbers = [str(before.update) for before, _ in seen.wrong]
+    if seen.right_since:
+        return f" (Not at every update: at {', '.join(numbers)}.)"
+    return f" (From update {numbers[0]} on.)"
 
 
 def drawn(rows: Sequence[EpochRow]) -> tuple[Curve, Curve, Curve]:

@@ -29,6 +29,9 @@ from compare.judge.ledger import Ledger, finding_of, keep_worst
 if TYPE_CHECKING:
     from torch_reference import Reference
 
+KEPT = 4
+"""So many wrong updates are kept for the diagnosis."""
+
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
@@ -41,9 +44,33 @@ class Suspect:
     parameter: str | None
 
 
+@dataclass
+class Updates:
+    """The first wrong updates, as records before and after; how many right ones came before.
+
+    `right_since`: right ones came after a wrong one.
+    """
+
+    wrong: list[tuple[Record, Record]] = field(default_factory=list)
+    right_before: int = 0
+    right_since: bool = False
+
+    def see(self, before: Record, after: Record, *, right: bool) -> None:
+        """Count a right update, keep a wrong one."""
+        if right and self.wrong:
+            self.right_since = True
+        elif right:
+            self.right_before += 1
+        elif len(self.wrong) < KEPT:
+            self.wrong.append((before, after))
+
+
 @dataclass(kw_only=True)
 class PointJudge:
     """Examines points. `over` is set when a side stopped being finite: nothing follows from NaN.
+
+    `suspects` are the first wrong points, `right` a few right ones of a dump, which nobody can
+    ask for more. `state` is the state before the first update, zeros where absent.
 
     `mode` says whose points they are: None of a training, else of a `check` or a `dump`.
     """
@@ -53,7 +80,11 @@ class PointJudge:
     mode: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
     suspect: Suspect | None = None
+    suspects: list[Suspect] = field(default_factory=list)
+    right: list[Suspect] = field(default_factory=list)
     control: Control | None = None
+    updates: Updates = field(default_factory=Updates)
+    state: Arrays = field(default_factory=dict)
     over: bool = False
 
     def __post_init__(self) -> None:
@@ -113,6 +144,8 @@ class PointJudge:
             )
         if not examined.agrees:
             self._accuse(record, x, targets, examined)
+        elif len(self.right) < KEPT - 2 and self.mode == "dump":
+            self.right.append(Suspect(record, x, targets, examined, None))
 
     def _look_for_blind(self, record: Record, examined: Examined) -> None:
         """Note what the allowances of this point would not have told from anything else."""
@@ -145,6 +178,8 @@ class PointJudge:
             tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
             self.ledger.compared(name, one)
         failed = [(name, one) for name, one in compared.items() if not one.agrees]
+        if side == "manual":
+            self.updates.see(before, after, right=not failed)
         # A velocity that is wrong makes its parameter wrong: blame the velocity first.
         for name, one in sorted(failed, key=lambda item: not item[0].startswith("v_"))[:1]:
             self._failed_step(side, before, name, one)
@@ -177,8 +212,10 @@ class PointJudge:
         parameter = _first_of(stage, wrong)
         if parameter is not None and stage is not None:
             self._found(stage, parameter, by_tensor[parameter], record)
+        suspect = Suspect(record, x, targets, examined, parameter)
+        self.suspects = [*self.suspects, suspect][:KEPT]
         if self.suspect is None:
-            self.suspect = Suspect(record, x, targets, examined, parameter)
+            self.suspect = suspect
 
     def _found(self, stage: str, parameter: str | None, one: Comparison, record: Record) -> None:
         """Enter what is wrong with the manual side at a point."""

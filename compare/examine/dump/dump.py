@@ -19,7 +19,7 @@ from compare.checks.step import StepCheck
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.limits import shown
-from compare.contracts.result import CheckSummary, Result
+from compare.contracts.result import CheckSummary, Diagnosis, Result
 from compare.examine.dump.dump_format import (
     RunFile,
     passed_over,
@@ -30,9 +30,11 @@ from compare.examine.dump.dump_format import (
     without_run,
 )
 from compare.examine.dump.dump_step import Step, step_of
+from compare.examine.dump.triage import KEPT, Wrong, triage, velocity_after
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference
 from compare.judge.conclusion import conclude
+from compare.judge.naming import Named
 from compare.judge.point import PointJudge
 from compare.judge.shown import enter_shown
 
@@ -66,7 +68,12 @@ def check_dump(folder: str | Path, *, activation: str = "relu", reduction: str =
         "batch_size": len(first.x), "steps": dump.seen, "activation": experiment.activation,
         "reduction": experiment.reduction, "dtype": experiment.dtype,
     }  # fmt: skip
-    result = conclude(judge, settings, environment(), dump.recorded, referee=False)
+    dump.leave()
+    slips = dump.slips()
+    result = conclude(
+        judge, settings, environment(), dump.recorded, referee=False,
+        named=Named(slips) if slips else None,
+    )  # fmt: skip
     result = replace(
         result,
         checks=(*result.checks, dump.summary()),
@@ -137,6 +144,8 @@ class Dump:
     ignored: set[str] = field(default_factory=set)
     lacking: dict[str, str] = field(default_factory=dict)
     velocities: int = 0
+    wrong: list[Wrong] = field(default_factory=list)
+    _pending: Wrong | None = None
 
     def see(self, step: Step) -> None:
         """Check one step at its own point, and the update that led to it."""
@@ -153,11 +162,32 @@ class Dump:
             self.lacking.setdefault(clause.split()[0], f"{clause} (step {step.number})")
         for key in step.misspelt:
             self.lacking.setdefault(key, f"the array {shown(key)} has no such name here")
+        self.leave(step)
+        if not examined.agrees and len(self.wrong) < KEPT:
+            ratio = max(one.worst.ratio for one in examined.comparisons.values())
+            near = self.previous if follows(self.previous, step) else None
+            self._pending = Wrong(near, step, None, ratio)
         self.check_update(step)
         self.seen += 1
         self.velocities += bool(record.state)
         self.ignored |= set(step.ignored)
         self.previous = step
+
+    def leave(self, step: Step | None = None) -> None:
+        """Keep the wrong step that was the last one, now that the one after it is known."""
+        if self._pending is not None:
+            near = step if step is not None and follows(self._pending.step, step) else None
+            self.wrong.append(replace(self._pending, after=near))
+            self._pending = None
+
+    def slips(self) -> tuple[Diagnosis, ...]:
+        """Return the slip of recording that the neighbours of the wrong steps prove."""
+        if self.wrong:
+            return triage(self.wrong, self.judge.same_point)
+        if self.replay is None:
+            return ()
+        rate, momentum = self.replay.learning_rate, self.replay.momentum
+        return velocity_after(self.judge.updates.wrong, rate, momentum, self.replay.form)
 
     def check_update(self, step: Step) -> None:
         """Replay the update from the last step, if that is the one before."""
@@ -203,6 +233,11 @@ class Dump:
                 yield f"run.json does not say the {name}; {getattr(experiment, name)} was assumed"
         if self.ignored:
             yield f"keys without a meaning here were passed over: {', '.join(sorted(self.ignored))}"
+
+
+def follows(step: Step | None, later: Step) -> bool:
+    """Return whether two steps have consecutive numbers."""
+    return step is not None and step.number + 1 == later.number
 
 
 def stateless(

@@ -1,0 +1,224 @@
+"""Slips of recording that the steps beside prove: right numbers, written down at another step.
+
+A loss logged after the update, gradients of the step before, one array stored again and again
+without a copy. Each is one comparison with the step beside it, so they are asked before any
+mistake of the derivation is looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.checks.same_point import SamePoint
+from compare.contracts.result import Diagnosis
+from compare.diagnosis.match import ratios
+from compare.examine.dump.dump_step import Step
+from compare.textbook.pair import exact
+
+KEPT = 4
+"""So many wrong steps are asked about."""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A step with wrong numbers between its neighbours, where they were recorded."""
+
+    before: Step | None
+    step: Step
+    after: Step | None
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Slip:
+    """Numbers that belong to the weights or the batch of a neighbour; `part` says which numbers."""
+
+    name: str
+    sentence: str
+    part: str  # loss | gradients | both
+    weights: Callable[[Wrong], Step | None]
+    batch: Callable[[Wrong], Step | None]
+
+
+def before(wrong: Wrong) -> Step | None:
+    """Return the step before."""
+    return wrong.before
+
+
+def itself(wrong: Wrong) -> Step | None:
+    """Return the step itself."""
+    return wrong.step
+
+
+def after(wrong: Wrong) -> Step | None:
+    """Return the step after."""
+    return wrong.after
+
+
+SLIPS = (
+    Slip(
+        "weights-recorded-after-the-update", "The recorded weights are those after the update: "
+        "loss and gradients belong to the weights of the step before.", "both", before, itself,
+    ),
+    Slip(
+        "weights-recorded-a-step-early", "Loss and gradients belong to the weights of the step "
+        "after: they were computed after the update.", "both", after, itself,
+    ),
+    Slip(
+        "numbers-of-the-step-before", "Loss and gradients are those of the step before.",
+        "both", before, before,
+    ),
+    Slip(
+        "numbers-of-the-step-after", "Loss and gradients are those of the step after.",
+        "both", after, after,
+    ),
+    Slip(
+        "batch-of-the-step-before", "The recorded batch belongs to the step after: loss and "
+        "gradients are those of the batch of the step before.", "both", itself, before,
+    ),
+    Slip(
+        "batch-of-the-step-after", "The recorded batch belongs to the step before: loss and "
+        "gradients are those of the batch of the step after.", "both", itself, after,
+    ),
+    Slip(
+        "loss-after-the-update", "The recorded loss is that of the weights after the update, on "
+        "the same batch; the gradients are from before.", "loss", after, itself,
+    ),
+    Slip(
+        "loss-of-the-step-before", "The recorded loss is that of the step before.",
+        "loss", before, before,
+    ),
+    Slip(
+        "loss-of-the-step-after", "The recorded loss is that of the step after.",
+        "loss", after, after,
+    ),
+    Slip(
+        "gradients-of-the-step-before", "The recorded gradients are those of the step before.",
+        "gradients", before, before,
+    ),
+    Slip(
+        "gradients-of-the-step-after", "The recorded gradients are those of the step after.",
+        "gradients", after, after,
+    ),
+    Slip(
+        "gradients-after-the-update", "The recorded gradients are those at the weights after the "
+        "update, on the same batch.", "gradients", after, itself,
+    ),
+)  # fmt: skip
+
+
+def triage(wrong: Sequence[Wrong], same_point: SamePoint) -> tuple[Diagnosis, ...]:
+    """Return the slip of recording that makes all these steps wrong, or nothing."""
+    if shared := stored_without_a_copy(wrong):
+        return shared
+    for slip in SLIPS:
+        asked = [(one, slip.weights(one), slip.batch(one)) for one in wrong]
+        known = [(one, w, b) for one, w, b in asked if w is not None and b is not None]
+        if known and all(belongs(slip.part, *each, same_point) for each in known):
+            numbers = ", ".join(str(one.step.number) for one, _, _ in known)
+            sentence = f"{slip.sentence} (Proved at step {numbers}.)"
+            return (Diagnosis(slip.name, sentence, max(one.ratio for one in wrong), 1.0),)
+    return ()
+
+
+def belongs(part: str, one: Wrong, weights: Step, batch: Step, same_point: SamePoint) -> bool:
+    """Return whether the recorded numbers are right at these weights and this batch."""
+    if part == "loss" and not same_point_agrees(one.step, one.step, one, "gradients", same_point):
+        return False
+    return same_point_agrees(weights, batch, one, part, same_point)
+
+
+def same_point_agrees(
+    weights: Step, batch: Step, one: Wrong, part: str, same_point: SamePoint
+) -> bool:
+    """Return whether loss, gradients or both of a step are right at a point."""
+    record = one.step.record
+    with np.errstate(all="ignore"):
+        examined = same_point(
+            weights.record.parameters, batch.x, batch.targets, record.loss, record.gradients
+        )
+    gradients = all(compared.agrees for compared in examined.gradients.values())
+    if part == "both":
+        return examined.loss.agrees and gradients
+    return examined.loss.agrees if part == "loss" else gradients
+
+
+def stored_without_a_copy(wrong: Sequence[Wrong]) -> tuple[Diagnosis, ...]:
+    """Return what is the same array at every step, although it must have changed."""
+    names = ("weights", "gradients", "velocities")
+    for name, take in zip(names, (parameters_of, gradients_of, state_of), strict=True):
+        known = [(one.step, one.after) for one in wrong if one.after is not None]
+        if known and all(unchanged(take(step), take(next_)) for step, next_ in known):
+            sentence = (
+                f"The {name} of neighbouring steps are the same numbers, although there was an "
+                "update between them: the same array was stored at every step, without a copy, "
+                "and shows the last of them."
+            )
+            ratio = max(one.ratio for one in wrong)
+            return (Diagnosis(f"{name}-stored-without-a-copy", sentence, ratio, 1.0),)
+    return ()
+
+
+def parameters_of(step: Step) -> Mapping[str, NDArray[Any]]:
+    """Return the weights and biases of a step."""
+    return step.record.parameters
+
+
+def gradients_of(step: Step) -> Mapping[str, NDArray[Any]]:
+    """Return the gradients of a step."""
+    return step.record.gradients
+
+
+def state_of(step: Step) -> Mapping[str, NDArray[Any]]:
+    """Return the velocities of a step."""
+    return step.record.state
+
+
+def unchanged(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> bool:
+    """Return whether all arrays are the same and not zero."""
+    same = one.keys() == other.keys() and all(np.array_equal(one[n], other[n]) for n in one)
+    return same and any(array.any() for array in one.values())
+
+
+def velocity_after(
+    updates: Sequence[tuple[Any, Any]], rate: float, momentum: float, form: str
+) -> tuple[Diagnosis, ...]:
+    """Return that the recorded velocities are those after the update, if they are.
+
+    Then w = w - v holds with the recorded v, and the next v has the next gradient in it.
+    """
+    inside, outside = (rate, 1.0) if form == "velocity" else (1.0, rate)
+    if not updates or not all(all(late(*pair, inside, outside, momentum)) for pair in updates):
+        return ()
+    sentence = (
+        "The recorded velocities are those after the update: w - v leads to the next weights with "
+        "the velocity of the same step."
+    )
+    return (Diagnosis("velocity-recorded-after-the-update", sentence, np.inf, 1.0),)
+
+
+def late(old: Any, new: Any, inside: float, outside: float, momentum: float) -> Iterator[bool]:
+    """Yield for each parameter whether its velocity was recorded after the update."""
+    for name, w in old.parameters.items():
+        v, next_v = (record.state.get(f"v_{name}") for record in (old, new))
+        yield (
+            v is not None
+            and next_v is not None
+            and (
+                reproduced(new.parameters[name], exact(w, w.dtype) - exact(v, w.dtype) * outside)
+                and reproduced(
+                    next_v,
+                    exact(v, w.dtype) * momentum + exact(new.gradients[name], w.dtype) * inside,
+                )
+            )
+        )
+
+
+def reproduced(seen: NDArray[Any], expected: Any) -> bool:
+    """Return whether every entry is within its allowance."""
+    return bool((ratios(seen, expected) <= 1.0).all())

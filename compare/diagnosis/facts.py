@@ -48,7 +48,9 @@ def told(cases: Sequence[Case]) -> Iterator[str]:
     if len(gradients) > 1 and len(said) == 1 and all(factors[name] for name in gradients):
         yield f"Every wrong gradient is {said.pop()} times the right one."
         wrong = [name for name in wrong if name not in gradients]
-    yield from filter(None, [", ".join(f"{n} is {factors[n]} times" for n in wrong if factors[n])])
+    shared = [f"{name} is {factors[name]} times" for name in wrong if factors[name]]
+    if shared:
+        yield f"{', '.join(shared)} the right one."
     if "loss" in wrong and not factors["loss"]:
         yield from offset(cases)
     for name in wrong:

@@ -81,7 +81,8 @@ def number_or_form(factors: Sequence[Factor]) -> Iterator[str]:
     """Yield what a factor seen at one batch size may be: a number, and the forms it has there."""
     value = factors[0].value
     rows = factors[0].rows / value
-    if 1 < rows < LARGEST and abs(rows - round(rows)) < CLOSE * rows and value < 1:
+    short = abs(value - float(f"{value:.2g}")) < CLOSE * abs(value)
+    if not short and 1 < rows < LARGEST and abs(rows - round(rows)) < CLOSE * rows:
         yield f"{digits(value)} ({factors[0].rows} / {round(rows)})"
     yield digits(value)
 

@@ -1,0 +1,106 @@
+"""A habit of the code is no half of a mistake, and loss and gradient are explained apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from compare import check
+from compare.diagnosis.forms import Factor, form
+from compare.textbook import Point
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+LOGS: dict[str, Callable[[Array], Array]] = {
+    "log(p)": np.log,
+    "p + 1e-300": lambda p: np.log(p + 1e-300),
+    "max 1e-300": lambda p: np.log(np.maximum(p, 1e-300)),
+    "clip 1e-15": lambda p: np.log(np.clip(p, 1e-15, 1 - 1e-15)),
+    "clip 1e-12": lambda p: np.log(np.clip(p, 1e-12, 1)),
+}
+MISTAKES = ("mask-missing", "gradient-summed", "bias-averaged", "l2-in-both")
+
+
+def network(log: Callable[[Array], Array], mistake: str = "") -> Callable[..., Any]:
+    """Return a network in another style than ours, with this logarithm and one mistake."""
+
+    def loss_and_gradients(theta: Arrays, x: Array, t: Array) -> tuple[float, Arrays]:
+        n = len(x)
+        h = np.maximum(x @ theta["w1"] + theta["b1"], 0)
+        s = h @ theta["w2"] + theta["b2"]
+        e = np.exp(s - s.max(1, keepdims=True))
+        p = e / e.sum(1, keepdims=True)
+        with np.errstate(all="ignore"):
+            loss = -np.where(t > 0, t * log(p), 0.0).sum() / n
+        d = (p - t) / (1 if mistake == "gradient-summed" else n)
+        dz = d @ theta["w2"].T
+        if mistake != "mask-missing":
+            dz = dz * (h > 0)
+        g = {"w1": x.T @ dz, "b1": dz.sum(0), "w2": h.T @ d, "b2": d.sum(0)}
+        if mistake == "bias-averaged":
+            g["b1"] = g["b1"] / n
+        if mistake == "l2-in-both":
+            loss += 0.005 * sum((theta[w] ** 2).sum() for w in ("w1", "w2"))
+            g |= {w: g[w] + 0.01 * theta[w] for w in ("w1", "w2")}
+        return float(loss), g
+
+    return loss_and_gradients
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_a_guard_that_changes_nothing_is_no_mistake(log: str) -> None:
+    result = check(network(LOGS[log]))
+    assert (result.exit_code, result.diagnosis) == (0, ())
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("log", LOGS)
+def test_a_mistake_beside_a_guard_is_named_alone(log: str, mistake: str) -> None:
+    (found,) = check(network(LOGS[log], mistake)).diagnosis
+    assert found.mistake == mistake
+
+
+def test_a_guard_that_shows_is_named_with_its_size_beside_the_mistake() -> None:
+    (found,) = check(network(lambda p: np.log(p + 1e-8), "mask-missing")).diagnosis
+    assert set(found.mistake.split(" + ")) == {"mask-missing", "epsilon-in-log"}
+    assert "1e-08" in found.sentence
+
+
+def test_class_numbers_are_a_note_beside_a_mistake() -> None:
+    def hard(theta: Arrays, x: Array, t: Array) -> Any:
+        return network(np.log, "mask-missing")(theta, x, np.eye(t.shape[1])[t.argmax(1)])
+
+    result = check(hard)
+    assert [found.mistake for found in result.diagnosis] == ["mask-missing"]
+    assert any("soft targets" in note and "one-hot" in note for note in result.notes)
+
+
+def test_a_gradient_nobody_can_name_leaves_the_loss_its_name() -> None:
+    def odd(theta: Arrays, x: Array, t: Array) -> Any:
+        loss, g = network(lambda p: np.log(p + 1e-5))(theta, x, t)
+        return loss, g | {"w1": g["w1"] ** 3}
+
+    result = check(odd)
+    assert [found.mistake for found in result.diagnosis] == ["epsilon-in-log"]
+    assert any("wrong: dw1" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    "factor, said",
+    [
+        (lambda n: n / 32, "N / 32"),
+        (lambda n: 1 / n, "1 / N"),
+        (lambda n: n / (n - 1), "N / (N - 1)"),
+        (lambda n: -n, "-N"),
+        (lambda n: 128.0, "128"),
+        (lambda n: 0.2, "1 / K"),
+    ],
+)
+def test_a_factor_is_said_as_a_form_of_the_sizes(factor: Callable[[int], float], said: str) -> None:
+    seen = [Factor(Point({}, np.zeros((n, 3)), np.zeros((n, 5))), factor(n)) for n in (6, 9)]
+    assert form(seen) == said

@@ -84,24 +84,16 @@ MOMENTUM = (
         convention=True,
     ),
     StepMistake(
-        name="velocity-reset",
-        family=FAMILY,
-        sentence="The velocity is set to zero after the update: what was learned of the direction "
-        "is thrown away (at the end of an epoch, say).",
-        right="v is kept from update to update",
-        wrong="v = 0 after w = w - v",
-        line=W_LINE,
-        slip="w, v = w - v, 0 * v",
-        step=lambda now: (right_step(now)[0], now.v * 0.0),
+        "velocity-reset",
+        "a velocity that is set to zero",
+        "The velocity is set to zero after the update: the direction it had gathered is lost (at "
+        "the end of an epoch, say).",
+        "new = momentum * v + inside * dw\nv = 0 * v\nw = w - outside * new",
     ),
     StepMistake(
-        name="parameter-as-gradient",
-        family=FAMILY,
-        sentence="The parameter itself stands where its gradient belongs.",
-        right=RIGHT_V,
-        wrong="v = momentum * v + learning_rate * w",
-        line=V_LINE,
-        slip="v = momentum * v + learning_rate * w",
-        step=lambda now: with_velocity(now, now.v * now.momentum + now.w * now.inside),
+        "parameter-as-gradient",
+        "the parameter in place of its gradient",
+        "The parameter itself stands where its gradient belongs.",
+        "v = momentum * v + inside * w",
     ),
 )

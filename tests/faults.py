@@ -24,7 +24,7 @@ from compare.contracts.result import ExitCode
 from compare.data import DataSet, Split
 from compare.examine.sides import build_reference, manual_records, our_manual, reference_records
 from compare.examine.threads import given_threads
-from compare.examine.training import watch
+from compare.examine.training import Run, watch
 from compare.judge.naming import Named
 from compare.judge.run import Judge
 from compare.points.inputs import Inputs, draw_inputs
@@ -80,11 +80,12 @@ def side_by_side(
     training = torch_trains if isinstance(torch_trains, Reference) else None
     training = training or build_reference(settings, inputs.sizes)
     with given_threads(experiment.threads), patch(NAMING, return_value=Named()):
+        run = Run(experiment, inputs, manual)
+        run.judge = Judge(experiment=experiment, reference=reference, inputs=inputs)
         return watch(
-            Judge(experiment=experiment, reference=reference, inputs=inputs),
+            run,
             manual_side(manual_records(experiment, manual_given(inputs), manual)),
             reference_side(reference_records(settings, torch_given(inputs), training)),
-            manual,
         )
 
 

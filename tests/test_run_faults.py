@@ -150,9 +150,9 @@ def without_mask(parameters: Arrays, x: Array, values: Arrays, dlogits: Array) -
 def without_mask_at_one_unit(
     parameters: Arrays, x: Array, values: Arrays, dlogits: Array
 ) -> Arrays:
-    open_unit = values["h1"].copy()
+    open_unit = values["z1"].copy()
     open_unit[:, 3] = 1.0  # its slope becomes 1 in every row
-    gradients = ours(parameters, x, values | {"h1": open_unit}, dlogits)
+    gradients = ours(parameters, x, values | {"z1": open_unit}, dlogits)
     return gradients | {"w2": values["h1"].T @ dlogits}
 
 

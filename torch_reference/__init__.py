@@ -1,14 +1,26 @@
 """The reference: the network in torch.nn, differentiated by autograd, updated by torch.optim.SGD.
 
 Read `layout.py` (NumPy in, NumPy out), `network.py`, `criterion.py` (losses and penalties),
-`reference.py` (loss and gradients at a point), `optimiser.py` (one step) and `trainer.py` (a whole
-run), in this order. Nothing here knows the manual side.
+`reference.py` (loss and gradients at a point), `optimiser.py` (one step), `trainer.py` (a whole
+run) and `parallel.py` (the same on several ranks), in this order. Nothing here knows the manual
+side.
 """
 
 from torch_reference.criterion import Criterion, Penalty
 from torch_reference.optimiser import FORMS, step
+from torch_reference.parallel import train_in_parallel
 from torch_reference.records import Evaluation, Record
 from torch_reference.reference import Reference
 from torch_reference.trainer import train
 
-__all__ = ["FORMS", "Criterion", "Evaluation", "Penalty", "Record", "Reference", "step", "train"]
+__all__ = [
+    "FORMS",
+    "Criterion",
+    "Evaluation",
+    "Penalty",
+    "Record",
+    "Reference",
+    "step",
+    "train",
+    "train_in_parallel",
+]

@@ -54,6 +54,18 @@ def train(
         reference.tensors(*training),
         reference.tensors(*validation),
     )
+    yield from records(run, parameters, state, order, len(training[0]), form)
+
+
+def records(
+    run: "Run",
+    parameters: Mapping[str, Array],
+    state: Mapping[str, Array] | None,
+    order: Sequence[Sequence[Rows]],
+    total: int,
+    form: str,
+) -> Iterator[Record]:
+    """Walk along `order`, and show every update of a run over `total` rows before it is applied."""
     # The given state itself, not torch's: velocity / learning_rate * learning_rate may round.
     current = {f"v_{name}": np.zeros_like(array) for name, array in parameters.items()}
     current |= {name: array.copy() for name, array in (state or {}).items()}
@@ -61,10 +73,10 @@ def train(
     for epoch, batches in enumerate(order):
         for position, batch in enumerate(batches):
             yield run.record(update, epoch, batch, current, evaluated=position == 0)
-            optimiser.step()
-            current = read_state(optimiser, network.named, form)
+            run.optimiser.step()
+            current = read_state(run.optimiser, run.network.named, form)
             update += 1
-    yield run.record(update, len(order), np.arange(len(training[0])), current, evaluated=True)
+    yield run.record(update, len(order), np.arange(total), current, evaluated=True)
 
 
 @dataclass(frozen=True)
@@ -85,22 +97,27 @@ class Run:
         Copies of the gradients too: they are used after the record is handed over, and a reader who
         writes into a record must not steer the training.
         """
-        x, targets = self.rows(batch)
         self.optimiser.zero_grad(set_to_none=True)
-        logits = self.network(x)
-        loss = self.loss_of(logits, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        whole = (loss.item(), accuracy(logits, targets)) if x is self.training[0] else None
+        loss, whole = self.differentiate(batch)
         return Record(
             update=update,
             epoch=epoch,
             batch=np.array(batch),
-            loss=loss.item(),
+            loss=loss,
             gradients={name: owned(gradient_of(p)) for name, p in self.network.named.items()},
             parameters=self.network.read(),
             state=state,
             evaluation=self.evaluation(whole) if evaluated else None,
         )
+
+    def differentiate(self, batch: Rows) -> tuple[float, tuple[float, float] | None]:
+        """Leave the gradients in the network; the loss, and both measures if it is all rows."""
+        x, targets = self.rows(batch)
+        logits = self.network(x)
+        loss = self.loss_of(logits, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        whole = (loss.item(), accuracy(logits, targets)) if x is self.training[0] else None
+        return loss.item(), whole
 
     def rows(self, batch: Rows) -> tuple[Tensor, Tensor]:
         """The batch's rows; the training set itself if the batch is all of it in its own order."""

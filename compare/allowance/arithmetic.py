@@ -34,11 +34,12 @@ class Arithmetic:
 
     A result below `tiny` may be flushed to zero by one side and not by the other, and then be
     multiplied by something large: each operation therefore allows one `floor` for every term it
-    adds up.
+    adds up. `parts`: so many processes added up a part of the batch each.
     """
 
     unit: float
     tiny: float
+    parts: int = 1
 
     @property
     def roundoff(self) -> float:
@@ -46,10 +47,12 @@ class Arithmetic:
         return self.unit / LAMBDA
 
     @classmethod
-    def of(cls, dtype: DTypeLike) -> Arithmetic:
+    def of(cls, dtype: DTypeLike, parts: int = 1) -> Arithmetic:
         """Return the constants of `dtype` (float32 or float64)."""
         limits = np.finfo(np.dtype(dtype))
-        return cls(unit=LAMBDA * float(limits.eps) / 2, tiny=float(limits.smallest_normal))
+        return cls(
+            unit=LAMBDA * float(limits.eps) / 2, tiny=float(limits.smallest_normal), parts=parts
+        )
 
     def floor(self, scale: float = 1.0) -> float:
         """Return what one flushed term may cost in numbers that were multiplied by `scale`."""

@@ -30,6 +30,9 @@ CHEAP = 1 << 16
 """at most so many."""
 FEW = 24
 """Terms of each sum that are looked at where rows are near-duplicates."""
+ADDED_UP = 4
+"""Roundings of one more part of the batch: to weigh it by its rows, to add it, to divide by all
+rows, on the two sides in different order."""
 NEARLY = 2.0
 """Terms that differ by less than so many last digits of their partial sums lose much the same."""
 
@@ -60,7 +63,7 @@ class GradientAllowances(NamedTuple):
 
 def batch_sums(arithmetic: Arithmetic, count: int, weights: Float | None) -> Sums:
     """Return what the sums over this batch of `count` samples have in common."""
-    times = over_batch(count)
+    times = over_batch(count) + ADDED_UP * (arithmetic.parts - 1)
     return Sums(arithmetic, count, weights, times, *worst_factors(times, arithmetic.unit**2))
 
 

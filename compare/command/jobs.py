@@ -26,6 +26,7 @@ from compare.contracts.experiment import (
 )
 from compare.contracts.result import Result
 from compare.examine.dump.recorder import Recorder
+from compare.examine.ranks import launched
 from compare.guard.manual_file import Loaded, load
 from manual_mlp.loss import accuracy
 
@@ -40,6 +41,7 @@ def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None])
     An option that this way of checking does not use is named in the verdict: whoever gave it
     believes that it was checked.
     """
+    require_training(options)
     if options.layer is not None:
         return layer(options).lacking(*unused(options, "--layer", LAYER))
     if options.starter is not None:
@@ -58,6 +60,13 @@ def unused(options: argparse.Namespace, way: str, *uses: str) -> list[str]:
     """Say which of the options given are not used by this way of checking."""
     used = settings_used_by(*uses) + (("timeout",) if DUMP not in uses else ())
     return [f"{flag_of(name)} is not used with {way}" for name in options.given if name not in used]
+
+
+def require_training(options: argparse.Namespace) -> None:
+    """Raise BadInput where several processes were started for what one of them does alone."""
+    checked = options.layer or options.starter or options.dump
+    if launched() is not None and (checked or (options.manual and not options.trains)):
+        raise BadInput("torchrun is for training runs (give --epochs); check this in one process")
 
 
 def starter(options: argparse.Namespace) -> Result:
@@ -129,7 +138,15 @@ def training(
     asked: Experiment = options.experiment
     tap = None if options.record is None else Recorder(options.record, asked)
     manual = None if loaded is None else manual_of(loaded, asked, Path(options.manual).name)
-    result = run_training(asked, manual=manual, on_update=on_update, tap=tap)
+    ranks = launched()
+    if ranks is None:
+        result = run_training(asked, manual=manual, on_update=on_update, tap=tap)
+    else:
+        from compare.examine.parallel import run_in_parallel
+
+        result = run_in_parallel(
+            asked, ranks, manual=manual, on_update=on_update, tap=tap, timeout=options.timeout
+        )
     notes = () if loaded is None else loaded.notes
     return replace(result, notes=(*result.notes, *notes))
 

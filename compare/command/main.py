@@ -46,8 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
             print("error: the judge itself failed; this accuses nobody", file=sys.stderr)
             return ExitCode.CONTROL_FAILED
-    print(f"error: {sentence}", file=sys.stderr)
+    print(f"error: {which_rank()}{sentence}", file=sys.stderr)
     return ExitCode.BAD_INPUT
+
+
+def which_rank() -> str:
+    """Name this process where it is one of several."""
+    from compare.examine.ranks import launched
+
+    ranks = launched()
+    return "" if ranks is None else f"rank {ranks.rank}: "
 
 
 def speak_plainly() -> None:
@@ -62,6 +70,10 @@ def command(options: argparse.Namespace, interruption: Interruption) -> int:
     from compare.command.outcome import outcome
     from compare.report import summary
 
+    if not reports():
+        options.quiet = True
+        train(options, interruption)
+        return 0
     check_files(options)
     result = train(options, interruption)
     show(result, options)
@@ -74,6 +86,14 @@ def command(options: argparse.Namespace, interruption: Interruption) -> int:
     except OSError as problem:
         raise BadInput(f"the report could not be written: {problem}") from problem
     return found.exit_code
+
+
+def reports() -> bool:
+    """Whether this process writes the report: of several ranks only the first does."""
+    from compare.examine.ranks import launched
+
+    ranks = launched()
+    return ranks is None or ranks.rank == 0
 
 
 def check_files(options: argparse.Namespace) -> None:

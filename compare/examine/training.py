@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from compare.contracts.errors import UserCodeError
 from compare.contracts.experiment import Experiment
@@ -76,20 +77,50 @@ def run_training(
     rows = max(len(batch) for batch in inputs.order[0]) if inputs.order else 0
     threads = experiment.threads or worthwhile_threads(rows, inputs.sizes)
     with given_threads(threads), differentiating():
-        reference = build_reference(experiment, inputs.sizes)
-        judge = Judge(experiment=experiment, inputs=inputs, reference=reference)
-        structure = enter_structure(
-            judge, manual.loss_and_gradients, structural_probes(experiment, inputs)
-        )
+        run = Run(experiment, inputs, manual)
+        run.begin()
         records = manual_records(experiment, inputs, manual)
-        result = watch(
-            judge,
+        return watch(
+            run,
             records if tap is None else tap(records, inputs),
-            reference_records(experiment, inputs, reference),
-            manual,
+            reference_records(experiment, inputs, run.reference),
             on_update,
         )
-        return replace(result, notes=(*result.notes, *structure.notes))
+
+
+class Run:
+    """A run under judgement: what is compared, what was seen of it, and what that comes to."""
+
+    def __init__(
+        self, experiment: Experiment, inputs: Inputs, manual: Manual, parts: int = 1
+    ) -> None:
+        self.experiment, self.inputs, self.manual = experiment, inputs, manual
+        self.reference = build_reference(experiment, inputs.sizes)
+        self.judge = Judge(
+            experiment=experiment, inputs=inputs, reference=self.reference, parts=parts
+        )
+        self.worst = 0.0
+        self.notes: tuple[str, ...] = ()
+
+    def begin(self) -> None:
+        """Examine what the manual side is, before it is trained."""
+        probes = structural_probes(self.experiment, self.inputs)
+        structure = enter_structure(self.judge, self.manual.loss_and_gradients, probes)
+        self.notes = tuple(structure.notes)
+
+    def see(self, ours: Record, theirs: Record) -> None:
+        """Show the judge a pair of records."""
+        self.worst = max(self.worst, self.judge.see(ours, theirs))
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """What was asked for and what the data decided."""
+        return numbers_of(self.experiment, self.inputs) | {"manual": self.manual.name} | more
+
+    def conclude(self, interrupted: bool, **more: Any) -> Result:
+        """Return what was found, with `more` among its settings."""
+        now = environment(self.experiment.device)
+        result = conclude_run(self.judge, self.settings(**more), now, self.manual, interrupted)
+        return replace(result, notes=(*result.notes, *self.notes))
 
 
 def structural_probes(experiment: Experiment, inputs: Inputs) -> list[Probe]:
@@ -106,34 +137,33 @@ def structural_probes(experiment: Experiment, inputs: Inputs) -> list[Probe]:
 
 
 def watch(
-    judge: Judge,
+    run: Run,
     manual_side: Iterator[Record],
     reference_side: Iterator[Record],
-    manual: Manual,
     on_update: Watcher | None = None,
 ) -> Result:
     """Show the judge every pair of records, and conclude."""
-    experiment, inputs = judge.experiment, judge.inputs
-    updates, interrupted, seen = sum(map(len, inputs.order)), False, 0.0
-    failure: str | None = None
+    interrupted, failure = False, None
     try:
         for ours, theirs in zip(manual_side, reference_side, strict=True):
-            seen = max(seen, judge.see(ours, theirs))
+            run.see(ours, theirs)
             if on_update is not None:
-                on_update(
-                    Progress(
-                        ours.epoch, experiment.epochs, ours.update, updates,
-                        ours.loss, theirs.loss, seen,
-                    )
-                )  # fmt: skip
-            if judge.over:
+                on_update(progress_of(run, ours, theirs))
+            if run.judge.over:
                 break
     except KeyboardInterrupt:
         interrupted = True
     except UserCodeError as error:
-        if not judge.ledger.worst:  # there is nothing to report about
+        if not run.judge.ledger.worst:  # there is nothing to report about
             raise UserCodeError(f"{error} {FIRST}") from error
         failure = str(error)
-    settings = numbers_of(experiment, inputs) | {"manual": manual.name}
-    result = conclude_run(judge, settings, environment(experiment.device), manual, interrupted)
-    return replace(result, failure=failure)
+    return replace(run.conclude(interrupted), failure=failure)
+
+
+def progress_of(run: Run, ours: Record, theirs: Record) -> Progress:
+    """How far the run is at a pair of records."""
+    updates = sum(map(len, run.inputs.order))
+    return Progress(
+        ours.epoch, run.experiment.epochs, ours.update, updates,
+        ours.loss, theirs.loss, run.worst,
+    )  # fmt: skip

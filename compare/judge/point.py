@@ -72,12 +72,14 @@ class PointJudge:
     `suspects` are the first wrong points, `right` a few right ones of a dump, which nobody can
     ask for more. `state` is the state before the first update, zeros where absent.
 
-    `mode` says whose points they are: None of a training, else of a `check` or a `dump`.
+    `mode` says whose points they are: None of a training, else of a `check` or a `dump`; `parts`
+    how many ranks add up a batch.
     """
 
     experiment: Experiment
     reference: Reference
     mode: str | None = None
+    parts: int = 1
     ledger: Ledger = field(default_factory=Ledger)
     suspect: Suspect | None = None
     suspects: list[Suspect] = field(default_factory=list)
@@ -89,7 +91,7 @@ class PointJudge:
 
     def __post_init__(self) -> None:
         wanted = self.experiment
-        self.arithmetic = Arithmetic.of(wanted.dtype)
+        self.arithmetic = Arithmetic.of(wanted.dtype, self.parts)
         self.same_point = SamePoint(
             self.reference, self.arithmetic, wanted.activation, wanted.reduction, wanted.objective
         )

@@ -1,0 +1,223 @@
+"""The side-by-side run on several ranks: each holds some rows, rank 0 judges.
+
+    dw = (1/N) sum_r sum_{n in shard r} dw_n
+
+The manual side adds up its own gradients of the shards; the reference is torch's
+`DistributedDataParallel`. The judge stands on rank 0, holds all rows, and compares with the
+reference of one process, so that a wrong sum over ranks shows on either side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import Experiment
+from compare.contracts.records import Arrays, Manual, Record
+from compare.contracts.result import Result, Verdict
+from compare.examine.environment import environment
+from compare.examine.ranks import LostRank, Ranks, between_ranks, together
+from compare.examine.sides import build_reference, differentiating, manual_records, our_manual
+from compare.examine.threads import given_threads
+from compare.examine.training import Run, Tap, Watcher, progress_of
+from compare.points.inputs import Inputs, Pair, draw_inputs
+
+if TYPE_CHECKING:
+    from torch_reference import Reference
+
+
+def run_in_parallel(
+    experiment: Experiment,
+    ranks: Ranks,
+    *,
+    manual: Manual | None = None,
+    on_update: Watcher | None = None,
+    tap: Tap | None = None,
+    timeout: float = 60.0,
+) -> Result:
+    """Train both sides on all ranks; rank 0 returns what it found, the others that it judges.
+
+    Raises `BadInput` for what cannot be trained in parallel. A rank that dies, hangs or stands at
+    other numbers ends the run: the result is of the updates done, and `failure` says why.
+    """
+    require_parallel(experiment)
+    inputs = draw_inputs(experiment)
+    if len(inputs.training[0]) < ranks.size:
+        raise BadInput(
+            f"{ranks.size} ranks cannot share {len(inputs.training[0])} training rows: "
+            "start at most one rank per row"
+        )
+    run = None
+    if ranks.rank == 0:
+        run = Run(experiment, inputs, manual or our_manual(experiment), parts=ranks.size)
+    sides = Sides(experiment, inputs, ranks, manual)
+    del inputs
+    try:
+        with given_threads(experiment.threads), differentiating(), together(ranks, timeout):
+            return walk(sides, run, on_update, tap)
+    except LostRank as lost:
+        return replace(nothing_compared(experiment, ranks), failure=str(lost))
+
+
+def require_parallel(experiment: Experiment) -> None:
+    """Raise `BadInput` for settings of which the ranks' parts do not simply add up."""
+    if not experiment.plain:
+        raise BadInput(
+            "torchrun trains softmax cross-entropy over layers with biases, without penalties and "
+            "weights of classes; run this network in one process"
+        )
+    if experiment.device != "cpu":
+        raise BadInput(f"torchrun trains on the CPU only, not on {experiment.device}")
+
+
+class Sides:
+    """What one rank trains with: its rows, its batches, and how its gradients are added up."""
+
+    def __init__(
+        self, experiment: Experiment, inputs: Inputs, ranks: Ranks, manual: Manual | None
+    ) -> None:
+        self.experiment, self.ranks = experiment, ranks
+        self.total = len(inputs.training[0])
+        self.mine = ranks.rows(self.total)
+        self.batches = [batch for epoch in inputs.order for batch in epoch]
+        self.batches.append(np.arange(self.total))
+        self.order = inputs.order
+        held = ranks.rows(len(inputs.validation[0]))
+        self.inputs = replace(
+            inputs,
+            training=part(inputs.training, self.mine),
+            validation=part(inputs.validation, held),
+            test=part(inputs.test, slice(0)),
+            identities=inputs.identities[self.mine].copy(),
+            order=[[self.here(batch) for batch in epoch] for epoch in inputs.order],
+        )
+        mean = experiment.reduction == "mean"
+        if manual is None:
+            ours = our_manual(replace(experiment, reduction="sum"))
+            self.manual = added_up(ours, ranks, weighted=False, mean=mean)
+        else:
+            self.manual = added_up(manual, ranks, weighted=mean, mean=mean)
+
+    def here(self, batch: Any) -> Any:
+        """The rows of a batch that this rank holds, by their numbers in its shard."""
+        return batch[(batch >= self.mine.start) & (batch < self.mine.stop)] - self.mine.start
+
+    def manual_side(self) -> Iterator[Record]:
+        """The manual records, each with the whole batch's row numbers."""
+        records = manual_records(self.experiment, self.inputs, self.manual)
+        for record, batch in zip(records, self.batches, strict=True):
+            yield replace(record, batch=batch.copy())  # type: ignore[type-var]  # a dataclass
+
+    def reference_side(self) -> Iterator[Record]:
+        """The records of the reference under `DistributedDataParallel`."""
+        from torch_reference import train_in_parallel
+
+        reference: Reference = build_reference(self.experiment, self.inputs.sizes)
+        return train_in_parallel(
+            reference, self.inputs.parameters, self.inputs.state,
+            self.inputs.training, self.inputs.validation, self.order,
+            mine=self.mine, total=self.total,
+            learning_rate=self.experiment.learning_rate,
+            momentum=self.experiment.momentum, form=self.experiment.momentum_form,
+        )  # fmt: skip
+
+
+def part(rows: Pair, held: slice) -> Pair:
+    """The rows that are held, in memory of their own, so that the others can go."""
+    return rows[0][held].copy(), rows[1][held].copy()
+
+
+def added_up(manual: Manual, ranks: Ranks, *, weighted: bool, mean: bool) -> Manual:
+    """The manual side of all ranks together, from what it is on the rows of each.
+
+    A rank's part is the sum over its rows, or with `weighted` their mean, which counts as often as
+    it has rows: shards need not be equal. With `mean` the total is divided by all rows.
+    """
+
+    def loss_and_gradients(parameters: Arrays, x: Any, targets: Any) -> tuple[float, Arrays]:
+        loss, gradients = 0.0, {name: np.zeros_like(w) for name, w in parameters.items()}
+        if len(x):
+            loss, gradients, *_ = manual.loss_and_gradients(parameters, x, targets)
+        weight = len(x) if weighted else 1
+        rows, loss = ranks.totals(len(x), loss * weight)
+        scale = rows if mean else 1.0
+        summed = ranks.summed({k: g * weight if weighted else g for k, g in gradients.items()})
+        return loss / scale, {k: g / g.dtype.type(scale) for k, g in summed.items()}
+
+    def evaluate(parameters: Arrays, x: Any, targets: Any) -> tuple[float, float]:
+        loss, accuracy = manual.evaluate(parameters, x, targets) if len(x) else (0.0, 0.0)
+        weight = len(x) if weighted else 1
+        rows, loss, right = ranks.totals(len(x), loss * weight, accuracy * len(x))
+        return loss / (rows if mean else 1), round(right) / rows
+
+    return Manual(loss_and_gradients, evaluate, manual.step, manual.name)
+
+
+def walk(sides: Sides, run: Run | None, on_update: Watcher | None, tap: Tap | None) -> Result:
+    """Train to the end, or until all ranks are told to stop; judge on rank 0."""
+    ranks = sides.ranks
+    ranks.require_same("weights, rows or batches to begin with", beginnings(sides))
+    if run is not None:
+        run.begin()
+    manual_side = sides.manual_side()
+    if tap is not None and run is not None:
+        manual_side = tap(manual_side, run.inputs)
+    interrupted, failure = False, None
+    try:
+        with between_ranks():
+            for ours, theirs in zip(manual_side, sides.reference_side(), strict=True):
+                ranks.require_same(f"weights at update {ours.update}", ours.parameters)
+                if run is not None:
+                    run.see(ours, theirs)
+                interrupted = told(on_update, run, ours, theirs)
+                over = run is not None and run.judge.over
+                stop, ended = ranks.totals(over, interrupted or ranks.asked_to_end)
+                interrupted = bool(ended)
+                if stop or interrupted:
+                    break
+    except LostRank as lost:
+        if run is None or not run.judge.ledger.worst:
+            raise
+        failure = str(lost)
+    if run is None:
+        return nothing_compared(sides.experiment, ranks)
+    return replace(run.conclude(interrupted, ranks=ranks.size), failure=failure)
+
+
+def told(on_update: Watcher | None, run: Run | None, ours: Record, theirs: Record) -> bool:
+    """Tell how far the run is; return whether Ctrl-C was pressed."""
+    if on_update is None or run is None:
+        return False
+    try:
+        on_update(progress_of(run, ours, theirs))
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def beginnings(sides: Sides) -> Arrays:
+    """What must be equal on all ranks before anything is computed."""
+    order = dict(enumerate(sides.batches))
+    settings = repr(sorted(sides.experiment.as_settings().items()))
+    return {
+        **sides.inputs.parameters,
+        **sides.inputs.state,
+        **{f"batch {i}": batch for i, batch in order.items()},
+        "settings": np.frombuffer(settings.encode(), np.uint8),
+    }
+
+
+def nothing_compared(experiment: Experiment, ranks: Ranks) -> Result:
+    """The result where nothing was seen: on ranks that do not judge, or before the first update."""
+    where = "yet" if ranks.rank == 0 else "here: rank 0 judges"
+    return Result(
+        verdict=Verdict.UNDECIDABLE,
+        kind=None,
+        settings=experiment.as_settings() | {"ranks": ranks.size},
+        environment=environment(experiment.device),
+        sentence=f"undecidable: nothing was compared {where}",
+    )

@@ -1,0 +1,142 @@
+"""Several ranks train one network: parts add up; a lost rank ends with a sentence and a report."""
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from compare.allowance.arithmetic import Arithmetic
+from compare.allowance.gradients import batch_sums
+from compare.examine.ranks import Ranks
+from compare.report.report_json import SCHEMA
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = ("--hidden", "7", "--epochs", "3", "--threads", "1", "--no-plots")
+
+THEIRS = """
+import os
+import manual_mlp
+RANK = int(os.environ["RANK"])
+calls = 0
+def loss_and_gradients(parameters, x, targets):
+    global calls
+    calls += 1
+    loss, gradients = manual_mlp.loss_and_gradients(parameters, x, targets)
+    {fault}
+    return loss, gradients
+"""
+
+
+def run_ranks(count: int, folder: Path, *options: str) -> tuple[str, dict[str, Any]]:
+    """Run the command on so many ranks; return what it printed and the report of rank 0."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", str(count), "-m", "compare.run", *SMALL, *options),
+            *("--out", str(folder)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    file = folder / "report.json"
+    assert file.exists(), done.stderr
+    report: dict[str, Any] = json.loads(file.read_text())
+    jsonschema.validate(report, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert (done.returncode == 0) == (report["exit_code"] == 0)
+    return done.stdout + done.stderr, report
+
+
+def faulty(folder: Path, fault: str, more: str = "") -> str:
+    """A file whose gradient has a fault, written so that it knows its rank."""
+    path = folder / "theirs.py"
+    path.write_text(THEIRS.format(fault=fault) + more)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "options"),
+    [(2, ()), (3, ("--batch-size", "100", "--dtype", "float32", "--reduction", "sum"))],
+)
+def test_uneven_shards_train_as_one_process_does(
+    ranks: int, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """1,437 training and 180 validation rows; a batch of 100 falls anyhow on three shards."""
+    alone = tmp_path / "alone"
+    command = (sys.executable, "-m", "compare.run", *SMALL, *options, "--out", str(alone))
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    one = json.loads((alone / "report.json").read_text())
+    _, several = run_ranks(ranks, tmp_path / "several", *options)
+    assert several["verdict"] == "agrees"
+    assert several["settings"]["ranks"] == ranks
+    for before, after in zip(one["epochs"], several["epochs"], strict=True):
+        for side in ("manual", "reference"):
+            assert after[side] == pytest.approx(before[side], rel=1e-4)
+    worst = max(row["ratio"] for row in several["worst"].values())
+    assert worst <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("if RANK == 1 and calls == 3: os._exit(7)", "another rank ended"),
+        ("if RANK == 1 and calls == 3: import time; time.sleep(600)", "did not return within 5"),
+    ],
+    ids=["dies", "hangs"],
+)
+def test_a_rank_that_is_lost_ends_the_run_with_one_sentence_and_a_report(
+    fault: str, sentence: str, tmp_path: Path
+) -> None:
+    theirs = faulty(tmp_path, fault)
+    printed, report = run_ranks(
+        2, tmp_path / "out", "--manual", theirs, "--batch-size", "500", "--timeout", "5"
+    )
+    assert report["exit_code"] == 2
+    assert "another rank ended" in report["failure"]
+    assert sentence in printed and "Traceback (most recent call last)" not in report["failure"]
+
+
+def test_ranks_that_come_to_different_weights_are_told(tmp_path: Path) -> None:
+    theirs = faulty(
+        tmp_path,
+        "pass",
+        """
+def step(parameters, gradients, state, *, learning_rate, momentum):
+    after, state = manual_mlp.velocity_step(
+        parameters, gradients, state, learning_rate=learning_rate, momentum=momentum
+    )
+    return {name: w + 1e-9 * RANK for name, w in after.items()}, state
+""",
+    )
+    _, report = run_ranks(2, tmp_path / "out", "--manual", theirs)
+    assert report["failure"] == "rank 1 has other weights at update 1 than rank 0"
+    assert report["exit_code"] == 2
+
+
+def test_one_rank_with_a_wrong_gradient_makes_the_sum_wrong(tmp_path: Path) -> None:
+    theirs = faulty(tmp_path, "if RANK == 1: gradients['w2'] = gradients['w2'] * (1 + 1e-6)")
+    _, report = run_ranks(2, tmp_path / "out", "--manual", theirs)
+    assert report["verdict"] == "disagrees"
+    assert report["findings"][0]["parameter"] == "w2"
+
+
+def test_ranks_hold_every_row_once_and_nearly_as_many_each() -> None:
+    for size in (1, 2, 3, 7):
+        held = [Ranks(rank, size).rows(100) for rank in range(size)]
+        assert held[0].start == 0 and held[-1].stop == 100
+        assert all(one.stop == two.start for one, two in pairwise(held))
+        counts = [one.stop - one.start for one in held]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_an_allowance_knows_the_sum_over_ranks() -> None:
+    one, two = (batch_sums(Arithmetic.of(np.float32, parts), 64, None) for parts in (1, 2))
+    assert one.times < two.times < 1.1 * one.times

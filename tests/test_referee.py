@@ -138,7 +138,7 @@ def squared_error(whole: bool) -> Function:
 def test_a_small_gradient_is_held_against_its_own_size(seed: int, dtype: str) -> None:
     """Beside the difference from another loss's gradient all of it would be negligible."""
     for whole, says, kind, slope in (
-        (True, Belongs.YES, "function", 2),
+        (True, Belongs.YES, "convention", 2),
         (False, Belongs.NO, "loss and derivative", 1),
     ):
         result = check(squared_error(whole), activation="sigmoid", seed=seed, dtype=dtype)
@@ -247,10 +247,11 @@ def test_a_sum_where_a_mean_is_expected_is_a_convention(dtype: str) -> None:
     assert result.referee is not None and result.referee["belongs"] == str(Belongs.YES)
 
 
-def test_another_activation_is_another_function() -> None:
+def test_another_activation_is_a_convention_that_can_be_declared() -> None:
     manual = our_manual(replace(SMALL, activation="tanh"))
     result = side_by_side(manual=manual)
-    assert (result.exit_code, result.kind) == (1, "function")
+    assert (result.exit_code, result.kind) == (1, "convention")
+    assert "it agrees with `--activation tanh`" in result.sentence
 
 
 @pytest.mark.parametrize("at", [0, 3])

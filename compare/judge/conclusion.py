@@ -17,9 +17,10 @@ from compare.checks.stages import first_wrong_stage
 from compare.checks.weak import UNBOUNDED
 from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Implementation, depth
-from compare.contracts.result import CheckSummary, Finding, Result, Verdict, Weak
+from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
+from compare.diagnosis.undeclared import Declaration, undeclared
 from compare.judge.ledger import finding_of
-from compare.judge.naming import Named, name_mistake, name_update, predicted
+from compare.judge.naming import Named, name_mistake, name_update, predicted, widths
 from compare.judge.point import PointJudge, Suspect
 
 Answer = TypeVar("Answer")
@@ -61,13 +62,18 @@ def conclude(
     kind = None if against_torch else kind_of_findings(judge, findings, taylor)
     accepted = judge.control.accepted if judge.control else ()
     stepped = name_update(judge) if judge.mode and named is None else Named()
-    named = named or name_mistake(judge, implementation)
+    declaration = declaring(judge, kind, implementation) if referee and named is None else None
+    if declaration is not None:
+        kind = "convention"
+    named = named or named_of(judge, declaration, implementation)
     result = Result(
         verdict=verdict,
         kind=kind,
         settings=settings,
         environment=environment,
-        sentence=against_torch or sentence_of(judge, verdict, kind, findings),
+        sentence=against_torch
+        or another_function(judge, kind, declaration, taylor)
+        or sentence_of(judge, verdict, kind, findings),
         findings=findings,
         weak=tuple(judge.power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),
@@ -86,6 +92,57 @@ def conclude(
         control_failed=bool(accepted),
     )
     return result.lacking(*not_compared(judge))
+
+
+MAY_BE_DECLARED = ("function", "convention", "loss and derivative")
+"""Kinds of disagreement that another declaration may turn into agreement."""
+IN_THE_CATALOGUE = {"reduction", "l2", "label_smoothing", "activation"}
+"""Conventions that are mistakes of the catalogue as well, and are named by it."""
+
+
+def declaring(
+    judge: PointJudge, kind: str | None, implementation: Implementation
+) -> Declaration | None:
+    """Return the declaration that makes the code under test right, if there is one."""
+    if kind not in MAY_BE_DECLARED or judge.suspect is None:
+        return None
+    found = undeclared(implementation, judge.experiment, widths(judge.suspect))
+    return found if found is not None and found.options else None
+
+
+def named_of(
+    judge: PointJudge, declaration: Declaration | None, implementation: Implementation
+) -> Named:
+    """Return the named cause: a declaration that was left out is one, and stands alone."""
+    if declaration is None or set(declaration.options) <= IN_THE_CATALOGUE:
+        named = name_mistake(judge, implementation)
+        if declaration is None or named.diagnosis:
+            return named
+    before = judge.ledger.tallies["same_point"].worst_ratio
+    sentence = f"Loss and gradient are those that `{declaration.words}` declares."
+    return Named((Diagnosis(NOT_DECLARED, sentence, before, declaration.ratio),))
+
+
+NOT_DECLARED = "not-declared"
+
+
+def another_function(
+    judge: PointJudge, kind: str | None, declaration: Declaration | None, taylor: Taylor | None
+) -> str | None:
+    """Return the sentence about a consistent pair of another function, None for anything else."""
+    belongs = taylor is not None and taylor.belongs is Belongs.YES
+    if declaration is None and not (kind == "function" and belongs):
+        return None
+    asked_for = judge.experiment
+    what = asked_for.loss if asked_for.loss != "cross_entropy" else "softmax cross-entropy"
+    said = (
+        f"disagrees ({kind}): your gradient is the gradient of your loss; your loss is not the "
+        f"one declared, {what} over {asked_for.activation} units"
+    )
+    if declaration is None:
+        return said
+    keywords = ", ".join(f"{name}={value!r}" for name, value in declaration.options.items())
+    return f"{said}; it agrees with `{declaration.words}` (in Python {keywords})"
 
 
 def not_compared(judge: PointJudge) -> tuple[str, ...]:

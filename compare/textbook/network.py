@@ -143,8 +143,8 @@ class Pass:
         self.rows: int = self.point.targets.shape[0]
         self.classes: int = self.point.targets.shape[1]
         self.activation = self.point.activation
-        self.averages = self.point.reduction == "mean"
         self.objective = self.point.minimised
+        self.averages = self.objective.reduction == "mean"
         self.plain = self.objective.plain
         self.share = self.objective.share(self.point.targets)
         self.divisor: float = 1 / self.share

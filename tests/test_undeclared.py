@@ -1,0 +1,100 @@
+"""A right gradient of another loss is told from a mistake, with the option that declares it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import manual_mlp
+from compare import check
+from compare.contracts.experiment import Experiment
+from compare.diagnosis.undeclared import undeclared
+
+FIELDS = manual_mlp.Criterion.__dataclass_fields__
+OTHERS: dict[str, dict[str, Any]] = {
+    "--l2 0.05": {"l2": 0.05},
+    "--l1 0.01": {"l1": 0.01},
+    "--l2 0.3 --penalty-over rows": {"l2": 0.3, "penalty_over": "rows"},
+    "--l2 0.05 --penalise all": {"l2": 0.05, "penalise": "all"},
+    "--label-smoothing 0.1": {"label_smoothing": 0.1},
+    "--reduction sum": {"reduction": "sum"},
+    "--loss mse": {"loss": "mse"},
+    "--loss mse --reduction batch_mean --loss-factor 0.5": {
+        "loss": "mse", "reduction": "batch_mean", "loss_factor": 0.5,
+    },
+    "--loss mse --output sigmoid --l2 0.01": {"loss": "mse", "output": "sigmoid", "l2": 0.01},
+    "--loss bce --reduction batch_mean": {"loss": "bce", "reduction": "batch_mean"},
+    "--loss hinge": {"loss": "hinge"},
+    "--loss huber": {"loss": "huber"},
+    "--output tanh": {"output": "tanh"},
+    "--activation gelu": {"activation": "gelu"},
+    "--activation elu --loss mse --reduction sum": {
+        "activation": "elu", "loss": "mse", "reduction": "sum",
+    },
+}  # fmt: skip
+
+
+def written(**declared: Any) -> Callable[..., tuple[Any, ...]]:
+    """The hand-derived network of these settings."""
+    above = {k: v for k, v in declared.items() if k in FIELDS}
+    below = {k: v for k, v in declared.items() if k in ("l1", "l2", "penalise", "penalty_over")}
+    return partial(
+        manual_mlp.declared.loss_and_gradients,
+        activation=declared.get("activation", "relu"),
+        criterion=manual_mlp.Criterion(**above),
+        penalty=manual_mlp.Penalty(**below),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("words", OTHERS)
+def test_the_options_that_were_left_out_are_found(words: str, dtype: str) -> None:
+    asked = Experiment(hidden=(11,), dtype=dtype)
+    found = undeclared(written(**OTHERS[words]), asked, (13, 11, 5))
+    assert found is not None
+    assert found.words == words
+    assert found.ratio <= 1.0
+
+
+def test_it_is_said_first_and_is_a_convention() -> None:
+    result = check(written(loss="mse", output="sigmoid"), hidden=(7,), inputs=6, classes=3)
+    assert (result.verdict, result.kind, result.exit_code) == ("disagrees", "convention", 1)
+    assert result.sentence == (
+        "disagrees (convention): your gradient is the gradient of your loss; your loss is not the "
+        "one declared, softmax cross-entropy over relu units; it agrees with `--loss mse --output "
+        "sigmoid` (in Python loss='mse', output='sigmoid')"
+    )
+    assert [one.mistake for one in result.diagnosis] == ["not-declared"]
+    assert result.diagnosis[0].ratio_after <= 1.0 < result.diagnosis[0].ratio_before
+
+
+def test_a_loss_that_cannot_be_declared_is_said_to_be_another_one() -> None:
+    def tempered(parameters: Any, x: Any, targets: Any) -> tuple[float, Any]:
+        last = parameters | {"w2": parameters["w2"] / 2, "b2": parameters["b2"] / 2}
+        loss, gradients = manual_mlp.loss_and_gradients(last, x, targets)
+        return loss, gradients | {"w2": gradients["w2"] / 2, "b2": gradients["b2"] / 2}
+
+    result = check(tempered, hidden=(7,), inputs=6, classes=3)
+    assert result.kind == "function"
+    assert result.sentence.startswith(
+        "disagrees (function): your gradient is the gradient of your loss; your loss is not the "
+        "one declared"
+    )
+
+
+def test_a_wrong_gradient_of_another_loss_is_no_convention() -> None:
+    def wrong(parameters: Any, x: Any, targets: Any) -> tuple[float, Any]:
+        loss, gradients, _ = written(loss="mse", output="sigmoid")(parameters, x, targets)
+        return loss, gradients | {"w1": gradients["w1"] * np.float64(1 + 1e-6)}
+
+    assert undeclared(wrong, Experiment(hidden=(11,)), (13, 11, 5)) is None
+    result = check(wrong, hidden=(7,), inputs=6, classes=3)
+    assert "it agrees with" not in result.sentence
+
+
+def test_a_declared_loss_is_not_declared_again() -> None:
+    asked = Experiment(hidden=(11,), loss="mse", output="sigmoid")
+    found = undeclared(written(loss="mse", output="sigmoid"), asked, (13, 11, 5))
+    assert found is not None and found.options == {}

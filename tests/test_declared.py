@@ -236,3 +236,12 @@ def test_an_invented_activation_in_the_public_tables_trains(
     assert result.verdict == "agrees", result.sentence
     wrong = partial(manual_mlp.declared.loss_and_gradients, activation="tanh")
     assert check(wrong, activation="softsign", **SMALL).verdict == "disagrees"
+
+
+def test_code_without_biases_is_told_how_to_declare_that() -> None:
+    def without(parameters: Any, x: Array, targets: Array) -> tuple[float, dict[str, Array]]:
+        loss, gradients = manual_mlp.loss_and_gradients(parameters, x, targets)
+        return loss, {name: g for name, g in gradients.items() if name[0] == "w"}
+
+    with pytest.raises(BadInput, match="without b1, b2; .*declared by --bias false"):
+        check(without, **SMALL)

@@ -79,7 +79,10 @@ class Reader:
         if missing or extra:
             parts = [f"without {', '.join(missing)}"] if missing else []
             parts += [f"with unknown {', '.join(extra)}"] if extra else []
-            self.refuse(f"returned {noun}s {' and '.join(parts)}; the keys are {', '.join(like)}")
+            biases = noun == "gradient" and missing == [name for name in like if name[0] == "b"]
+            hint = " (a network without biases is declared by --bias false)" if biases else ""
+            keys = f"the keys are {', '.join(like)}{hint}"
+            self.refuse(f"returned {noun}s {' and '.join(parts)}; {keys}")
         return {name: self.array(value[name], f"{noun} {name}", like[name]) for name in like}
 
     def array(self, value: Any, what: str, like: Array) -> Array:

@@ -243,5 +243,5 @@ def test_code_without_biases_is_told_how_to_declare_that() -> None:
         loss, gradients = manual_mlp.loss_and_gradients(parameters, x, targets)
         return loss, {name: g for name, g in gradients.items() if name[0] == "w"}
 
-    with pytest.raises(BadInput, match="without b1, b2; .*declared by --bias false"):
+    with pytest.raises(BadInput, match=r"without b1, b2; .*declared by --bias false"):
         check(without, **SMALL)

@@ -18,7 +18,9 @@ NOUNS = {
     "log1p": "the logarithm", "_softmax": "the softmax", "softmax": "the softmax",
     "maximum": "the maximum", "minimum": "the minimum", "abs": "|…|",
 }  # fmt: skip
-COPIES = ("clone", "_to_copy", "expand", "detach", "conj_physical", "alias")
+COPIES = frozenset(
+    "clone _unsafe_view contiguous _to_copy expand detach conj_physical alias".split()
+)
 SYMBOLS = {"add": "+", "sub": "-", "mul": "·", "div": "/", "rsub": "-"}
 DEEP = 2
 EPSILON = 1e-3
@@ -68,13 +70,17 @@ class Names:
         return f"({f' {SYMBOLS[step.name]} '.join(parts)})"
 
     def part(self, argument: Any, depth: int) -> str:
-        """Return an argument as a noun; a number as itself, 1/√d where it is one."""
+        """Return an argument as a noun; a number as itself, √d or 1/√d where it is one."""
         if isinstance(argument, Ref):
             return self.noun(argument.number, depth)
         if isinstance(argument, float) and 0 < argument < 1:
             n = round(1 / argument**2)
             if n in self.sizes and math.isclose(argument, 1 / math.sqrt(n)):
                 return f"1/√{n}"
+        if isinstance(argument, float) and argument > 1:
+            n = round(argument**2)
+            if n in self.sizes and math.isclose(argument, math.sqrt(n)):
+                return f"√{n}"
         return f"{argument:.6g}" if isinstance(argument, float) else str(argument)
 
     def is_softmax(self, step: Step) -> bool:

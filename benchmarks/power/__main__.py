@@ -18,7 +18,7 @@ from benchmarks.power.measures import OURS, Point, measure
 from benchmarks.workers import processes, single_threaded
 
 QUICK, FULL = 24, 1500
-"""Points; each is compared with up to nine honest variants."""
+"""Points; each is compared with up to 21 honest variants."""
 
 
 def parse(given: Sequence[str] | None) -> argparse.Namespace:
@@ -95,6 +95,7 @@ def show(points: Sequence[Point], times: dict[str, dict[str, float]], seed: int)
     )
     print(tables.accusations(points))
     print(tables.honest_ratios(points))
+    print(tables.by_way(points))
     print(tables.power(points))
     print(*tables.detection(points), sep="\n")
     print(tables.times(times))

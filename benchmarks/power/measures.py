@@ -90,7 +90,7 @@ def honest(judge: Judge, point: Point) -> Arrays:
     case, reference = judge.case, judge.expected.gradients
     counts = {rule: [0, 0] for rule in RULES}
     right: Arrays = {}
-    for variant, (loss, gradients, shown) in answers(case):
+    for variant, (loss, gradients, shown) in answers(case, point.number):
         worst = judge.worst(judge.hold(gradients, loss), shown)
         point.ratios[variant] = worst
         accepted = {OURS: worst[0] <= 1}

@@ -49,13 +49,21 @@ def total(a: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one variant computes: products, sums over rows, the head, and the slopes."""
+    """How one variant computes: products, sums over rows, the head, and the slopes.
+
+    `affine(h, w, b)`: z in one go, if the bias is not added to the product.
+    """
 
     product: Callable[[Array, Array], Array] = np.matmul
     total: Callable[[Array], Array] = total
     head: Head = textbook_head
     slopes: str = "value"
     share_last: bool = False
+    affine: Callable[[Array, Array, Array], Array] | None = None
+
+    def z(self, h: Array, w: Array, b: Array) -> Array:
+        """A layer's z."""
+        return self.product(h, w) + b if self.affine is None else self.affine(h, w, b)
 
 
 def sequential_product(a: Array, b: Array) -> Array:
@@ -99,7 +107,7 @@ def in_style(style: Style, case: Case) -> Answer:
     h = case.x
     inputs = [h]
     for i in range(1, depth + 1):
-        z = style.product(h, parameters[f"w{i}"]) + parameters[f"b{i}"]
+        z = style.z(h, parameters[f"w{i}"], parameters[f"b{i}"])
         shown["logits" if i == depth else f"z{i}"] = z
         if i < depth:
             h = shown[f"h{i}"] = value_of(z, case.activation)

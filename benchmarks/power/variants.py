@@ -25,12 +25,15 @@ from benchmarks.power.style import (
     sequential_total,
     stable_head,
 )
+from benchmarks.power.ways import SLOW, WAYS
 
 Variant = Callable[[Case], Answer]
 
 
 MOST_SEQUENTIAL = 3e7
 """Multiplications up to which a case is summed one term after the other, in Python."""
+WAYS_EACH = 12
+"""How many of the other ways are asked at each point."""
 IN_PYTHON = ("one term after the other", "einsum, softmax then log")
 
 
@@ -140,10 +143,15 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def answers(case: Case) -> Iterator[tuple[str, Answer]]:
-    """Yield what every variant that makes sense for a case says: sums in Python only if short."""
-    for name, variant in VARIANTS.items():
-        if name in IN_PYTHON and case.operations > MOST_SEQUENTIAL:
+def answers(case: Case, number: int = 0) -> Iterator[tuple[str, Answer]]:
+    """Yield what every variant that makes sense for a case says, and some of the other ways.
+
+    Sums in Python only if short; which of the ways depends on the number of the case.
+    """
+    some = np.random.default_rng(number).choice(list(WAYS), WAYS_EACH, replace=False)
+    chosen = VARIANTS | {str(name): WAYS[str(name)] for name in some}
+    for name, variant in chosen.items():
+        if name in (*IN_PYTHON, *SLOW) and case.operations > MOST_SEQUENTIAL:
             continue
         try:
             yield name, variant(case)

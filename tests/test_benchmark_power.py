@@ -10,7 +10,8 @@ import pytest
 import manual_mlp
 from benchmarks.power import peers, planted, tables
 from benchmarks.power.__main__ import main
-from benchmarks.power.case import Array, Arrays, Case, Setting, norm
+from benchmarks.power.case import Array, Arrays, Case, Setting, as_case, norm
+from benchmarks.power.families import FAMILIES
 from benchmarks.power.measures import OURS, RULES, Detection, Point, largest_missed
 from benchmarks.power.ours import Judge, median_allowance
 from benchmarks.power.planted import KINDS, SIZES, Pass, Planting, plantings
@@ -20,6 +21,7 @@ from benchmarks.power.style import Style, in_style
 from benchmarks.power.timing import network
 from benchmarks.power.training import CONVERGED, along_a_run
 from benchmarks.power.variants import VARIANTS
+from benchmarks.power.ways import SORTED, WAYS
 from compare.checks.weak import PROMISED
 
 QUIET_SEED = "1"
@@ -59,8 +61,9 @@ def test_a_case_depends_on_seed_and_number_alone() -> None:
 
 
 def test_the_population_covers_what_it_states() -> None:
-    cases = [draw(0, number) for number in range(600)]
-    assert {case.kind for case in cases} == set(POINTS)
+    every = [draw(0, number) for number in range(600)]
+    assert {case.kind for case in every} > set(POINTS) - set(FAMILIES)
+    cases = [case for case in every if case.kind not in FAMILIES]
     assert {case.activation for case in cases} == set(ACTIVATIONS)
     assert {case.reduction for case in cases} == {"mean", "sum"}
     assert {case.dtype.name for case in cases} == set(PROMISED)
@@ -72,6 +75,45 @@ def test_the_population_covers_what_it_states() -> None:
     assert any(len(np.unique(case.x, axis=0)) < len(case.x) > 1 for case in cases)
     scales = [float(np.abs(case.x).max()) for case in cases if case.kind == "scales"]
     assert min(scales) < 1e-4 and max(scales) > 1e4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_draws_points_at_which_the_reference_is_finite(family: str) -> None:
+    found = []
+    for seed in range(3):
+        setting = Setting("tanh", "mean", np.dtype(np.float64))
+        with np.errstate(all="ignore"):
+            drawn = FAMILIES[family](np.random.default_rng(seed), setting)
+            case = as_case(family, drawn, setting)
+            found.append(Judge.at(case).finite)
+        assert case.targets.sum(axis=1) == pytest.approx(1)
+    assert any(found)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dtype", PROMISED)
+def test_every_other_way_agrees_with_the_truth_up_to_rounding(way: str, dtype: str) -> None:
+    case = small(dtype, "tanh")
+    loss, gradients = exactly(case)
+    rounding = 50 * float(np.finfo(dtype).eps)
+    found, manual, _ = WAYS[way](case)
+    assert found == pytest.approx(loss, rel=rounding)
+    for key, gradient in gradients.items():
+        assert manual[key].dtype == case.dtype
+        peak = float(np.abs(gradient).max())
+        np.testing.assert_allclose(
+            manual[key], gradient.astype(np.float64), rtol=0, atol=rounding * peak
+        )
+
+
+def test_no_family_and_no_way_of_computing_knows_the_allowances() -> None:
+    for name in ("families", "ways", "style", "networks"):
+        assert "compare" not in (Path(tables.__file__).parent / f"{name}.py").read_text("utf-8")
+
+
+def test_terms_sorted_on_purpose_may_take_all_of_an_allowance() -> None:
+    assert {tables.most(way) for way in SORTED} == {1.0}
+    assert {tables.most(way) for way in {*VARIANTS, *WAYS} - set(SORTED)} == {0.5}
 
 
 def test_shares_of_the_kinds_of_points_add_up() -> None:

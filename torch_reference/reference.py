@@ -3,7 +3,10 @@
 Built once, called at every update; between two calls only the parameters change.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -70,6 +73,13 @@ class Reference:
         self.bias = bias
         self._network = self.new_network()
         self._sent: dict[int, tuple[NDArray[Any], Tensor]] = {}
+
+    def in_format(self, dtype: DTypeLike) -> Reference:
+        """The same reference in another dtype."""
+        return Reference(
+            self.sizes, activation=self.activation, dtype=dtype, device=str(self.device),
+            criterion=deepcopy(self.criterion), penalty=self.penalty, bias=self.bias,
+        )  # fmt: skip
 
     def new_network(self) -> Network:
         """Another network of this kind, for a trainer to own: ours is overwritten at every call."""

@@ -21,8 +21,9 @@ from compare.allowance.sample import sampled
 
 ROWS, DRAWN = 16, 128
 """In so many rows, so many errors in all: what a unit is allowed is their mean, right to 1/8."""
-NOISE = 1.25
-"""By how much the mean square of independent errors may exceed what it should be, by chance."""
+NOISE, NOISE_OF_ROW = 1.25, 2.5
+"""By how much the mean square of independent errors may exceed what it should be by chance: of all
+that are drawn for a unit, and of the 8 or more in one row."""
 STEP = 2.0**-12
 """Half of the distance over which it is seen whether a slope rises."""
 
@@ -37,14 +38,16 @@ class Propagated:
 
     rows: slice | NDArray[np.int64]
     draws: int
+    every: bool = False
     entries: Float | None = None
     hidden: dict[int, Float] = field(default_factory=dict)
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     @classmethod
-    def of(cls, count: int) -> Propagated:
-        """Start at the inputs of `count` samples, which have no error."""
-        return cls(sampled(count, ROWS), -(-DRAWN // min(count, ROWS)))
+    def of(cls, count: int, *, every: bool) -> Propagated:
+        """Start at the inputs of `count` samples, which have no error; `every`: in all of them."""
+        rows = slice(None) if every else sampled(count, ROWS)
+        return cls(rows, -(-DRAWN // min(count, ROWS)), every)
 
     def start(self, square: Float) -> None:
         """Start anew with independent errors of these squared sizes, (S, H)."""
@@ -53,7 +56,8 @@ class Propagated:
     def through(self, right: Real, own: Float, rule: Float) -> Float:
         """Go on to `left @ right`, which rounds by `own`; return how far `rule` is exceeded.
 
-        `own` and `rule`, squared allowances, (S, H). Returns a factor for each unit, (H,).
+        `own` and `rule`, squared allowances, (S, H). Returns a factor for each unit, (H,), or, if
+        every row is followed, for each entry.
         """
         before, self.entries = self.entries, self._drawn(own)
         if before is None:
@@ -63,6 +67,8 @@ class Propagated:
         square = np.add.reduce(np.square(made)) / self.draws  # (S, H)
         quotients = np.divide(square, rule, out=np.ones(rule.shape), where=rule > 0)
         factor = np.add.reduce(quotients) / (len(quotients) * NOISE)
+        if self.every:
+            factor = np.maximum(factor, quotients / NOISE_OF_ROW)
         factor[~((factor > 1) & np.isfinite(factor))] = 1.0
         return np.asarray(factor)
 

@@ -152,7 +152,8 @@ class Pass(Generic[S]):
         operand, spread = self.batch.operand(self.form), None
         depth = len(self.parameters) // 2
         alike: Float | None = None
-        errors = Propagated.of(len(self.batch.x)) if depth >= DEEP else None
+        every = not self.measure  # intermediates are held against single entries
+        errors = Propagated.of(len(self.batch.x), every=every) if depth >= DEEP else None
         for number in range(1, depth + 1):
             w = self.parameters[f"w{number}"]
             right = Right(w)

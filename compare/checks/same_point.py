@@ -8,7 +8,8 @@ accused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from compare.allowance import (
 from compare.allowance.head import Top
 from compare.checks.comparison import Comparison, compare_entries, compare_projection
 from compare.checks.kinks import Explanation, explanations
+from compare.checks.next_precision import in_next_precision
 from compare.checks.slopes import Point, Slopes, Values, substituted
 from compare.checks.weak import HONEST
 from compare.contracts.objective import Objective
@@ -38,6 +40,8 @@ Float = NDArray[np.float64]
 
 REMEMBERED = 2
 """Batches of a full-batch run that come again: training and validation."""
+OF_THE_REFERENCE = 30.0
+"""More allowances than this are not the reference's rounding, and nothing is computed again."""
 UNKNOWN = 1e3
 """How much wider a wrong gradient may round than the right one, when it is compared with itself."""
 
@@ -46,13 +50,15 @@ UNKNOWN = 1e3
 class Expected:
     """The reference at one point, before anything is held against it.
 
-    `allow` gives the allowances of other values and gradients at the same point.
+    `allow` gives the allowances of other values and gradients at the same point,
+    `in_next_precision` loss and gradients with more digits than the reference's.
     """
 
     loss: float
     gradients: Arrays
     point: Point
     allow: Callable[[Values, Values], Allowances]
+    in_next_precision: Callable[[], tuple[float, Arrays] | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,11 @@ class Examined:
         found = {"loss": self.loss}
         found |= {f"d{name}": one for name, one in self.gradients.items()}
         return found | {f"d{name} projection": one for name, one in self.projections.items()}
+
+    @property
+    def worst_ratio(self) -> float:
+        """The largest ratio of all."""
+        return max(one.worst.ratio for one in self.comparisons.values())
 
     @property
     def reference_values(self) -> Values:
@@ -134,9 +145,29 @@ class SamePoint:
 
         allowances = allow(values, gradients)
         point = Point(parameters, x, values, allowances, self.activation)
-        return Expected(loss, gradients, point, allow)
+        plain = self.objective is None or (self.objective.plain and not self.objective.penalises)
+        again = partial(
+            in_next_precision, self.reference, parameters, x, targets, self.reduction, plain=plain
+        )
+        return Expected(loss, gradients, point, allow, again)
 
     def hold(self, expected: Expected, loss: float, gradients: Arrays) -> Examined:
+        """Hold a loss and gradients against what was expected; resolve kinks before accusing.
+
+        What then is a little too far away may be so because the reference is: it is held against
+        the same in the next precision, if the reference is farther from that than honest rounding.
+        """
+        examined = self._hold(expected, loss, gradients)
+        if not 1 < examined.worst_ratio <= OF_THE_REFERENCE or not finite(examined.comparisons):
+            return examined
+        exact = expected.in_next_precision()
+        if exact is None or self._hold(expected, *exact).worst_ratio <= HONEST:
+            return examined
+        closer = replace(expected, loss=exact[0], gradients=exact[1])
+        instead = self._hold(closer, loss, gradients)
+        return instead if instead.agrees else examined
+
+    def _hold(self, expected: Expected, loss: float, gradients: Arrays) -> Examined:
         """Hold a loss and gradients against what was expected; resolve kinks before accusing."""
         allowances = expected.point.allowances
         found = Explanation(expected.gradients, allowances)

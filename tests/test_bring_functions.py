@@ -154,7 +154,7 @@ def softmax_norm(x: Array) -> Any:
 
 WRONG: dict[str, tuple[str, Function, str, str, str]] = {
     "truncating vectorize": (
-        "relu", np.vectorize(lambda x: 0 if x < 0 else x), "value", "where", "",
+        "relu", np.vectorize(lambda x: 0 if x < 0 else x), "value", "where", "integer-truncation",
     ),
     "indicator": ("relu", lambda x: (x > 0) * 1.0, "value", "is right", ""),
     "leaky": ("relu", lambda x: np.where(x > 0, x, 0.01 * x), "value", "where 0 is right", ""),
@@ -169,7 +169,7 @@ WRONG: dict[str, tuple[str, Function, str, str, str]] = {
     "over everything": ("softmax", softmax_of_everything, "value", "is right", "softmax-over"),
     "by the norm": ("softmax", softmax_norm, "value", "is right", "l2"),
     "softmax in place": ("softmax", softmax_in_place, "side effect", "right values, but it", ""),
-    "no bias": ("compute_layer", lambda x, w, b: x @ w, "value", "is right", ""),
+    "no bias": ("compute_layer", lambda x, w, b: x @ w, "value", "is right", "bias-left-out"),
     "epsilon": (
         "average_ce", lambda t, p: -np.sum(t * np.log(p + 1e-5)) / len(t), "value",
         "where 2.221073121 is right", "epsilon-in-log",
@@ -229,7 +229,8 @@ def test_a_wrong_function_is_told_what_is_wrong(
     assert (found.verdict, found.kind) == (Verdict.DISAGREES, kind), found.sentence
     assert words in found.sentence
     named = [one.mistake for one in found.diagnosis]
-    assert mistake in " ".join(named) if mistake else True
+    assert mistake in " ".join(named)
+    assert bool(named) is bool(mistake)
 
 
 def test_a_declared_sum_is_no_disagreement_and_a_mean_then_is_one() -> None:

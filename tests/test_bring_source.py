@@ -53,6 +53,15 @@ def notes(source: Source) -> str:
     return "\n".join(source.guard.notes.sentences())
 
 
+@pytest.mark.parametrize("reader", ["load", "loadtxt", "genfromtxt", "fromfile", "memmap"])
+def test_no_constant_is_read_from_a_file(
+    tmp_path: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    monkeypatch.setattr(np, reader, lambda *_, **__: ran.append(reader))
+    text = f"import numpy as np\ndata = np.{reader}('weights.npy')\n"
+    opened(tmp_path, text + "def relu(x):\n    return np.maximum(x, 0) + 0 * len(data)\n", "relu")
+
+
 def test_training_plotting_and_loading_never_run(tmp_path: Path, ran: list[str]) -> None:
     text = (
         RELU

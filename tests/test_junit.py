@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compare.contracts.errors import BadInput
-from compare.contracts.result import Finding, Result
+from compare.contracts.result import CheckSummary, Finding, Result, Verdict
 from compare.report import junit, summary
 from tests import results
 
@@ -155,6 +155,7 @@ def test_what_users_wrote_does_not_become_markdown() -> None:
     hostile = "a | b\n# <img src=x> `code` [link](x) \x1b"
     written = summary.markdown(replace(results.disagreeing(), sentence=hostile, notes=(hostile,)))
     assert "\\<img src=x\\>" in written
+    assert "a \\| b" in written
     assert "\n# " not in written
     assert "\x1b" not in written
 
@@ -162,3 +163,18 @@ def test_what_users_wrote_does_not_become_markdown() -> None:
 def test_summary_counts_what_it_leaves_out() -> None:
     findings = tuple(Finding("step", f"stage {n}", "differs") for n in range(25))
     assert "- and 5 more" in summary.markdown(replace(results.disagreeing(), findings=findings))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "made", "outcome"),
+    [
+        (Verdict.AGREES, 3, ""),
+        (Verdict.DISAGREES, 3, "failure"),
+        (Verdict.UNDECIDABLE, 3, "error"),
+        (Verdict.UNDECIDABLE, 0, "skipped"),
+    ],
+)
+def test_no_check_that_was_made_and_decided_nothing_is_green(
+    verdict: Verdict, made: int, outcome: str
+) -> None:
+    assert junit.outcome_of(CheckSummary("step", verdict, made, 0.0, "said")) == outcome

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from torch_reference import Reference
+from torch_reference.reference import REMEMBERED
 
 Array = NDArray[np.floating[Any]]
 
@@ -276,3 +277,17 @@ def test_a_gpu_gives_the_numbers_of_the_cpu() -> None:
         assert found[0] == pytest.approx(expected[0], rel=1e-13)
         for name, array in (expected[1] | expected[2]).items():
             np.testing.assert_allclose((found[1] | found[2])[name], array, atol=1e-13)
+
+
+def test_arrays_sent_to_a_device_are_few_and_stay_alive() -> None:
+    """While a sent array lives nobody else has its id, by which it is recognised."""
+    reference = Reference((5, 4, 3))
+    reference.device = torch.device("meta")  # a device without numbers, on any machine
+    sent = [np.full((2, 5), float(n)) for n in range(9)]
+    tensors = [reference._send(array) for array in sent]
+    assert all(tensor.device.type == "meta" for tensor in tensors)
+    assert reference._send(sent[-1]) is tensors[-1]
+    assert len(reference._sent) == REMEMBERED
+    for array in sent[-REMEMBERED:]:
+        kept, tensor = reference._sent[id(array)]
+        assert kept is array and tensor.shape == (2, 5)

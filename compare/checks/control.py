@@ -37,7 +37,7 @@ def negative_control(
     last = list(right)[::-1]
     name, rollable = last[0], _movable(last, right, allowances)
     spoilt = {
-        f"d{name} with one entry off by 100 × allowance": _off(right[name], allowances[name]),
+        f"d{name} with one entry off by {OFF:g} × allowance": _off(right[name], allowances[name]),
         f"d{name} with one entry NaN": _off(right[name], np.full_like(allowances[name], np.nan)),
     }
     accepted = [what for what, wrong in spoilt.items() if accepts(right | {name: wrong})]
@@ -50,7 +50,7 @@ def negative_control(
 
 
 def _off(tensor: NDArray[np.floating], allowance: Float) -> Float:
-    """`tensor` with its first entry off by 100 times its allowance."""
+    """`tensor` with its first entry off by `OFF` times its allowance."""
     spoilt = tensor.astype(np.float64)
     spoilt.flat[0] += OFF * allowance.flat[0]
     return spoilt

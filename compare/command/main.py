@@ -11,8 +11,9 @@ import argparse
 import io
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from compare.command.idle_threads import let_idle_threads_sleep
@@ -26,26 +27,36 @@ if TYPE_CHECKING:
     from compare.examine.training import Progress
 
 
+CHECK = "check"
+"""A first word that may stand before the paths: `manual-mlp check hand-ins/`."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments`, by default those of the process; return the exit code."""
     speak_plainly()
     let_idle_threads_sleep()
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = given[1:] if given[:1] == [CHECK] else given
     with Interruption() as interruption:
-        from compare.command.options import parse
-        from compare.contracts.result import ExitCode
+        return answered(lambda: started(given, interruption))
 
-        try:
-            return command(parse(arguments), interruption)
-        except KeyboardInterrupt:
-            return ExitCode.INTERRUPTED
-        except BadInput as problem:
-            sentence = str(problem)
-        except MemoryError as problem:
-            sentence = f"there is not enough memory for this network and data: {problem}"
-        except Exception:
-            traceback.print_exc()
-            print("error: the judge itself failed; this accuses nobody", file=sys.stderr)
-            return ExitCode.CONTROL_FAILED
+
+def answered(run: Callable[[], int]) -> int:
+    """Return the exit code of `run`; whatever ends it early becomes one sentence and its code."""
+    from compare.contracts.result import ExitCode
+
+    try:
+        return run()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BadInput as problem:
+        sentence = str(problem)
+    except MemoryError as problem:
+        sentence = f"there is not enough memory for this network and data: {problem}"
+    except Exception:
+        traceback.print_exc()
+        print("error: the judge itself failed; this accuses nobody", file=sys.stderr)
+        return ExitCode.CONTROL_FAILED
     print(f"error: {which_rank()}{sentence}", file=sys.stderr)
     return ExitCode.BAD_INPUT
 
@@ -56,6 +67,23 @@ def which_rank() -> str:
 
     ranks = launched()
     return "" if ranks is None else f"rank {ranks.rank}: "
+
+
+def started(arguments: Sequence[str], interruption: Interruption) -> int:
+    """Read the options and check what they name: one thing, or many one by one."""
+    from compare.command.options import parse
+
+    options = parse(arguments)
+    if len(options.tasks) > 1:
+        from compare.command.many import check_many
+        from compare.report.folder import check_folder
+
+        check_folder(options.out, "--out")
+        one = partial(command, interruption=interruption)
+        return check_many(options, lambda mine: answered(lambda: one(mine)), interruption.meet)
+    if options.paths and not options.quiet:
+        print(options.tasks[0].words())
+    return command(options, interruption)
 
 
 def speak_plainly() -> None:

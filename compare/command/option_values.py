@@ -6,7 +6,7 @@ front of it.
 
 from __future__ import annotations
 
-from argparse import Action, ArgumentError, ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
@@ -35,18 +35,3 @@ def plot_formats(text: str) -> tuple[str, ...]:
     raise ArgumentTypeError(
         f"must be among {', '.join(PLOT_FORMATS)}, with commas between them, not {shown(text)}"
     )
-
-
-class Once(Action):
-    """Stores a value, and refuses a second one: of two hand-ins only the last would be checked."""
-
-    def __call__(
-        self,
-        parser: ArgumentParser,
-        namespace: Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        if getattr(namespace, self.dest) is not None:
-            raise ArgumentError(self, "must be given once: only the last one would be checked")
-        setattr(namespace, self.dest, values)

@@ -17,7 +17,8 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any, NoReturn
 
-from compare.command.option_values import Once, plot_formats, read_by
+from compare.command.given import WAYS, tasks
+from compare.command.option_values import plot_formats, read_by
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import (
     LOSS,
@@ -68,6 +69,7 @@ examples:
   python -m compare.run --manual mine.py
   python -m compare.run --starter assignment2.ipynb
   python -m compare.run --layer layer_norm.py
+  python -m compare.run hand-ins/ --out feedback
 """
 
 
@@ -110,7 +112,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     timed = options.timeout is not None
     options.timeout = options.timeout if timed else TIMEOUT
     options.given = (*explicit, *(["preset"] if preset else []), *(["timeout"] if timed else []))
+    options.tasks = tasks({way: given.pop(way) or () for way in WAYS}, options.paths)
     check_together(options)
+    only = options.tasks[0] if len(options.tasks) == 1 else None
+    options.__dict__.update({way: None for way in WAYS} | (only.as_option() if only else {}))
     return options
 
 
@@ -136,13 +141,18 @@ def check_values(arguments: Sequence[str]) -> None:
 
 def check_together(options: argparse.Namespace) -> None:
     """Raise BadInput for options that need another one, or exclude each other."""
-    if options.write_adapter is not None and options.starter is None:
+    ways = {task.way for task in options.tasks}
+    if options.write_adapter is not None and ways != {"starter"}:
         raise BadInput("--write-adapter writes what --starter FILE could not bind: give both")
-    reading = options.starter or options.dump or options.layer
-    if options.record is not None and reading:
+    if options.record is not None and ways - {"manual"}:
         raise BadInput(
             "--record writes down a training run; --starter, --dump and --layer train nothing"
         )
+    if len(options.tasks) > 1:
+        of_one = ("junit", "baseline", "save_baseline", "record", "write_adapter")
+        named = [flag_of(name) for name in of_one if getattr(options, name) is not None]
+        if named:
+            raise BadInput(f"{named[0]} is about one file, and {len(options.tasks)} are given")
 
 
 def parser() -> Parser:
@@ -150,11 +160,19 @@ def parser() -> Parser:
     program = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else PROGRAM
     made = Parser(
         prog=program,
-        usage=f"{program} [OPTIONS]",
+        usage=f"{program} [OPTIONS] [PATH ...]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=Help,
         allow_abbrev=False,  # an abbreviation would change its meaning as options are added
+    )
+    made.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files and folders to check: students' files, notebooks, gradient functions, layers, "
+        "dumps. What each is taken for is said; an option below takes it otherwise. Several are "
+        f"checked one by one, each with a folder beside {OUT}/index.html and results.csv",
     )
     made.add_argument(
         "--version", action="version", version=f"manual-mlp {version_of('manual-mlp')}"
@@ -218,7 +236,8 @@ def add_brought(made: Parser) -> None:
     source = group.add_mutually_exclusive_group()
     source.add_argument(
         "--manual",
-        action=Once,
+        action="extend",
+        nargs="+",
         metavar="FILE.py[:NAME]",
         help="check this function in place of the manual side, or package.module:NAME: "
         "NAME(parameters, x, targets) -> (loss, gradients), NAME by default loss_and_gradients; a "
@@ -227,8 +246,8 @@ def add_brought(made: Parser) -> None:
     )
     source.add_argument(
         "--starter",
-        action=Once,
-        type=Path,
+        action="extend",
+        nargs="+",
         metavar="FILE",
         help="check the functions of an assignment, a .py or .ipynb file, one by one: relu, "
         "softmax, compute_layer, average_ce, grad_ce and gradients whose parameters have clear "
@@ -236,13 +255,15 @@ def add_brought(made: Parser) -> None:
     )
     source.add_argument(
         "--dump",
-        action=Once,
-        type=Path,
+        action="extend",
+        nargs="+",
         metavar="FOLDER",
         help="check recorded numbers, of any language, step by step (default: none)",
     )
     source.add_argument(
         "--layer",
+        action="extend",
+        nargs="+",
         metavar="FILE.py[:NAME]",
         help="check one layer, forward and backward, against any torch module or function: the "
         "file defines `manual` (or `forward` and `backward`, or NAME), `reference` and `inputs` "

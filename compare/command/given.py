@@ -1,0 +1,150 @@
+"""What the command was given to check: which files and folders, and what each is taken for.
+
+A file of Python may be a gradient function, a layer or a student's file; what it defines tells.
+A folder is a dump, or holds what is to be checked. How a path was taken is said, with the option
+that takes it otherwise.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compare.contracts.errors import BadInput
+
+WAYS = ("starter", "manual", "dump", "layer")
+NAMES = {
+    "starter": "a student's file",
+    "manual": "a gradient function",
+    "dump": "a dump",
+    "layer": "a layer",
+}
+CODE = (".py", ".ipynb")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing to check: the option that checks it, and its path as it was given."""
+
+    way: str
+    path: str
+
+    def words(self) -> str:
+        """Say what the path is taken for, and how to have it taken otherwise."""
+        others = [f"--{way}" for way in WAYS if way != self.way and self.fits(way)]
+        otherwise = f"; {' or '.join(others)} takes it otherwise" if others else ""
+        return f"{self.path}: taken for {NAMES[self.way]} (--{self.way}){otherwise}"
+
+    def as_option(self) -> dict[str, str | Path]:
+        """The option that checks it, with the path as that option reads it."""
+        return {self.way: self.path if self.way in ("manual", "layer") else Path(self.path)}
+
+    def fits(self, way: str) -> bool:
+        """True if a path of this kind can be taken that way at all."""
+        if Path(self.path).is_dir():
+            return way == "dump"
+        return way == "starter" or (way != "dump" and Path(self.path).suffix == ".py")
+
+
+def tasks(given: dict[str, Sequence[str]], paths: Sequence[str]) -> list[Task]:
+    """Everything to check, folders opened: `given` by option, and `paths` without one.
+
+    Raises BadInput for a path that does not exist and for a folder with nothing to check.
+    """
+    found = [
+        Task(way, path) for way, all_ in given.items() for one in all_ for path in opened(way, one)
+    ]
+    for one in paths:
+        found += opened_by_content(one)
+    return found
+
+
+def opened(way: str, path: str) -> Iterator[str]:
+    """A path itself, or what a folder of such paths holds."""
+    folder = Path(path)
+    if not folder.is_dir() or (way == "dump" and is_dump(folder)):
+        yield path
+        return
+    if way == "dump":
+        inside = sorted(str(one) for one in folder.iterdir() if one.is_dir() and is_dump(one))
+    else:
+        inside = [str(one) for one in files_in(folder, CODE if way == "starter" else (".py",))]
+    if not inside and way == "dump":
+        yield path  # the reader of dumps says what a dump needs
+    elif not inside:
+        kinds = ".py or .ipynb" if way == "starter" else ".py"
+        raise BadInput(f"--{way} {path}: the folder holds no {kinds} file")
+    yield from inside
+
+
+def opened_by_content(path: str) -> list[Task]:
+    """The tasks of a path that came without an option."""
+    place = Path(path)
+    if not place.exists():
+        raise BadInput(f"{path}: there is no such file or folder")
+    if place.is_file():
+        return [Task(way_of(place), path)]
+    if is_dump(place):
+        return [Task("dump", path)]
+    dumps = [Task("dump", str(one)) for one in sorted(place.rglob("*")) if is_dump(one)]
+    found = [Task(way_of(one), str(one)) for one in files_in(place, CODE)]
+    if not dumps and not found:
+        raise BadInput(f"{path}: the folder holds no .py or .ipynb file and no dump")
+    return [*found, *dumps]
+
+
+def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
+    """The files of some endings in a folder and its folders, none that is hidden."""
+    return sorted(
+        one
+        for one in folder.rglob("*")
+        if one.suffix in endings and one.is_file() and not hidden(one.relative_to(folder).parts)
+    )
+
+
+def hidden(parts: Iterable[str]) -> bool:
+    """True if any part of a path begins with a dot or holds compiled files."""
+    return any(part.startswith(".") or part == "__pycache__" for part in parts)
+
+
+def is_dump(folder: Path) -> bool:
+    """True for a folder with a run.json or with recorded steps."""
+    if not folder.is_dir():
+        return False
+    return (folder / "run.json").exists() or any(folder.glob("step_*"))
+
+
+def way_of(path: Path) -> str:
+    """What a file is, by what it defines at its top level."""
+    if path.suffix != ".py":
+        return "starter"
+    names = defined(path)
+    if {"reference", "inputs"} <= names:
+        return "layer"
+    return "manual" if names & {"loss_and_gradients", "update"} else "starter"
+
+
+def defined(path: Path) -> set[str]:
+    """The names that a file of Python binds at its top level; none if it cannot be parsed."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError, RecursionError):
+        return set()
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {one.id for target in node.targets for one in targets(target)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return names
+
+
+def targets(node: ast.expr) -> Iterator[ast.Name]:
+    """The names a target of an assignment binds."""
+    return (one for one in ast.walk(node) if isinstance(one, ast.Name))

@@ -1,0 +1,88 @@
+"""Many reports as one table: `index.html` to look at and `results.csv` to compute with.
+
+Each row is read from the report.json of its file, so the table can say nothing else than that.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from compare.contracts.result import Verdict
+from compare.report.page import pages
+from compare.report.report_json import write_atomically
+
+PAGE = "index.html"
+TABLE = "results.csv"
+ORDER = (*map(str, Verdict), "not checked")
+COLUMNS = (
+    "file", "function", "verdict", "kind", "mistake", "sentence", "exit_code", "seconds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One file: `function` are those at fault, or those compared where none is."""
+
+    file: str
+    function: str
+    verdict: str
+    kind: str
+    mistake: str
+    sentence: str
+    exit_code: int
+    seconds: float
+    link: str = ""
+
+    @classmethod
+    def read(cls, file: str, name: str, folder: Path, code: int, ended: str, seconds: float) -> Row:
+        """Read the row of one file off its report, or say why there is none."""
+        try:
+            report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            sentence = ended or last_line(folder / "log.txt")
+            return cls(file, "", ORDER[-1], "", "", sentence, code or 2, round(seconds, 2))
+        mistakes = [one["mistake"] for one in report["diagnosis"]]
+        shown = "report.html" if (folder / "report.html").exists() else "report.json"
+        return cls(
+            file, ", ".join(functions(report)), report["verdict"], report["kind"] or "",
+            ", ".join(mistakes), report["sentence"], code, round(seconds, 2),
+            f"{quote(name)}/{shown}",
+        )  # fmt: skip
+
+
+def functions(report: dict[str, Any]) -> list[str]:
+    """The functions that a report is about."""
+    settings = report["settings"]
+    at_fault = list(dict.fromkeys(one["parameter"] for one in report["findings"]))
+    if settings.get("mode") == "starter":
+        return at_fault or list(settings.get("functions", []))
+    return [str(settings["function"])] if "function" in settings else []
+
+
+def last_line(log: Path) -> str:
+    """What a child said last before it ended."""
+    try:
+        lines = log.read_text("utf-8").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1].removeprefix("error: ") if lines else "it ended without a word"
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """Write the page and the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(astuple(row)[: len(COLUMNS)] for row in rows)
+    write_atomically(folder / TABLE, text.getvalue())
+    counts = {word: sum(row.verdict == word for row in rows) for word in ORDER}
+    template = pages().get_template("index.html.j2")
+    write_atomically(folder / PAGE, template.render(rows=rows, counts=counts, columns=COLUMNS))

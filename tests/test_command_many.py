@@ -1,0 +1,144 @@
+"""Several files in one command: what each is taken for, one row each, the worst exit code."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+from compare.command.given import Task, tasks, way_of
+from compare.command.many import folders
+from compare.contracts.errors import BadInput
+from compare.run import main
+
+RELU = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0)\n"
+WRONG = RELU.replace("np.maximum(x, 0)", "np.minimum(x, 0)")
+FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+
+
+def handed_in(folder: Path, **texts: str) -> Path:
+    """A folder with one file for each text."""
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return folder
+
+
+def rows(out: Path) -> dict[str, dict[str, str]]:
+    """The table of a command, by the name of the file."""
+    with (out / "results.csv").open(newline="", encoding="utf-8") as file:
+        return {Path(row["file"]).stem: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        (RELU, "starter"),
+        ("def loss_and_gradients(parameters, x, targets):\n    pass\n", "manual"),
+        ("from mine import loss_and_gradients\n", "manual"),
+        ("reference = inputs = None\ndef manual(inputs, dy):\n    pass\n", "layer"),
+        ("class Net:\n    def backward(self):\n        pass\n", "starter"),
+        ("def broken(:\n", "starter"),
+    ],
+)
+def test_a_file_is_taken_for_what_it_defines(tmp_path: Path, text: str, way: str) -> None:
+    path = tmp_path / "file.py"
+    path.write_text(text, encoding="utf-8")
+    assert way_of(path) == way
+
+
+def test_a_folder_is_a_dump_or_holds_what_is_to_be_checked(tmp_path: Path) -> None:
+    folder = handed_in(tmp_path / "all", one=RELU)
+    (folder / "recorded").mkdir()
+    (folder / "recorded" / "run.json").write_text("{}", encoding="utf-8")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "two.py").write_text(RELU, encoding="utf-8")
+    assert tasks({}, [str(folder)]) == [
+        Task("starter", str(folder / "one.py")),
+        Task("dump", str(folder / "recorded")),
+    ]
+    assert tasks({"dump": [str(folder)]}, []) == [Task("dump", str(folder / "recorded"))]
+
+
+def test_how_a_path_was_taken_is_said_with_the_option_that_takes_it_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = handed_in(tmp_path / "all", one=RELU) / "one.py"
+    assert main(["check", str(path), "--no-plots", "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.startswith(
+        f"{path}: taken for a student's file (--starter); --manual or --layer takes it otherwise\n"
+    )
+
+
+def test_a_path_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "nowhere.py"]) == 2
+    assert capsys.readouterr().err == "error: nowhere.py: there is no such file or folder\n"
+
+
+@pytest.mark.parametrize("way", ["starter", "manual"])
+def test_an_empty_folder_is_bad_input(tmp_path: Path, way: str) -> None:
+    with pytest.raises(BadInput, match="the folder holds no"):
+        tasks({way: [str(tmp_path)]}, [])
+
+
+@FORK
+def test_every_file_has_a_row_and_a_folder_and_the_worst_exit_code_is_the_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = handed_in(tmp_path / "all", right=RELU, wrong=WRONG)
+    out = tmp_path / "out"
+    assert main(["--starter", str(folder), "--no-plots", "--out", str(out)]) == 1
+    found = rows(out)
+    assert (found["right"]["verdict"], found["right"]["exit_code"]) == ("agrees", "0")
+    assert (found["wrong"]["verdict"], found["wrong"]["function"]) == ("disagrees", "relu")
+    assert list(found["wrong"]) == [
+        "file", "function", "verdict", "kind", "mistake", "sentence", "exit_code", "seconds",
+    ]  # fmt: skip
+    assert (out / "right" / "report.json").is_file()
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "2 files" in page and 'href="wrong/report.json"' in page and "<script src" not in page
+    assert "2 files: 1 agrees, 1 disagrees, 0 undecidable" in capsys.readouterr().out
+
+
+@FORK
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import os\ndef relu(x):\n    os._exit(0)\n", ""),
+        ("import os\ndef relu(x):\n    os.kill(os.getpid(), 9)\n", "ended its process (SIGKILL)"),
+        ("def gradient(\n", "nothing that Python can read"),
+    ],
+)
+def test_a_file_that_ends_the_process_stops_no_other(tmp_path: Path, text: str, words: str) -> None:
+    folder = handed_in(tmp_path / "all", a_bad=text, b_right=RELU)
+    out = tmp_path / "out"
+    assert main(["check", str(folder), "--no-plots", "--quiet", "--out", str(out)]) == 2
+    found = rows(out)
+    assert found["a_bad"]["verdict"] == "not checked" and found["a_bad"]["exit_code"] == "2"
+    assert words in found["a_bad"]["sentence"]
+    assert found["b_right"]["verdict"] == "agrees"
+
+
+@FORK
+def test_a_file_that_hangs_where_no_call_is_watched_is_stopped(tmp_path: Path) -> None:
+    forever = "import numpy as np\ndef relu(x):\n    return sum(range(10**12))\n"
+    folder = handed_in(tmp_path / "all", a_slow=forever, b_right=RELU)
+    out = tmp_path / "out"
+    assert main(["check", str(folder), "--no-plots", "--timeout", "0.5", "--out", str(out)]) == 2
+    assert "did not end within 2 s" in rows(out)["a_slow"]["sentence"]
+    assert rows(out)["b_right"]["verdict"] == "agrees"
+
+
+def test_files_of_one_name_have_folders_of_their_own() -> None:
+    given = [Task("starter", "a/net.py"), Task("starter", "b/net.py"), Task("manual", "c.py:f")]
+    assert folders(given) == ["net", "net-2", "c"]
+
+
+def test_what_is_about_one_file_is_refused_for_several(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = handed_in(tmp_path / "all", one=RELU, two=RELU)
+    assert main(["check", str(folder), "--junit", str(tmp_path / "j.xml")]) == 2
+    assert capsys.readouterr().err == "error: --junit is about one file, and 2 are given\n"

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -11,7 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks import checked, footprint, numpy_contenders, torch_contenders
-from benchmarks.machine import machine
+from benchmarks.machine import machine, warning
 from benchmarks.problem import SHAPES, Problem, draw, label
 from benchmarks.timing import Timing, Turn, in_turns, interleave, one_turn
 from compare.examine.threads import given_threads, worthwhile_threads
@@ -30,6 +31,8 @@ def measure(arguments: argparse.Namespace) -> Row:
     with threadpool_limits(arguments.threads):
         conditions = machine(arguments.threads)
         print(f"\n== {section}\n{json.dumps(conditions)}", flush=True)
+        if (said := warning()) is not None:
+            print(said, file=sys.stderr, flush=True)
         found = {"gradients": gradient_rows, "checks": check_rows, "memory": memory}[section](
             arguments
         )

@@ -6,6 +6,7 @@ import torch
 
 from benchmarks import checked, numpy_contenders, torch_contenders
 from benchmarks.footprint import accounted_memory
+from benchmarks.machine import kernels, warning
 from benchmarks.problem import Problem, draw, label
 from benchmarks.timing import interleave, summary
 from manual_mlp import loss_and_gradients
@@ -85,3 +86,22 @@ def test_accounted_memory_is_data_activations_and_three_copies_of_the_parameters
 
 def test_a_shape_is_named_by_its_batch_and_its_layers() -> None:
     assert label(1_437, (64, 48, 10)) == "1,437×(64–48–10)"
+
+
+def test_a_measurement_under_a_pinned_kernel_says_how_to_measure_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR", "MKL_DEBUG_CPU_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    assert warning() is None
+    monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", "5")
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    said = warning()
+    assert said is not None and said.startswith("warning: OPENBLAS_CORETYPE=Haswell, MKL_DEBUG")
+    assert "env -u OPENBLAS_CORETYPE -u MKL_DEBUG_CPU_TYPE python -m benchmarks.speed" in said
+
+
+def test_the_kernels_of_both_sides_are_named() -> None:
+    named = kernels()
+    assert set(named) == {"numpy", "torch"}
+    assert all(named.values())

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
-
 PINS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 """Variables that choose a kernel in place of the library, others that begin with MKL_DEBUG too."""
 

@@ -4,56 +4,43 @@ A table with one entry each. A name may carry a number, as in `leaky_relu:0.2`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
-
-from manual_mlp import activations, rectifiers, smooth
-from manual_mlp.arrays import Array, entry
+from manual_mlp import rectifiers, smooth
+from manual_mlp.activations import ACTIVATIONS, Activation
+from manual_mlp.arrays import entry
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
-    """`value(z) -> h` and `derivative(z, h) -> dh/dz`, both elementwise."""
-
-    value: Callable[[Array], Array]
-    derivative: Callable[[Array, Array], Array]
-
-
-def leaky_relu(slope: float) -> Function:
+def leaky_relu(slope: float) -> Activation:
     """The leaky ReLU of one slope."""
-    return Function(
+    return Activation(
         lambda z: rectifiers.leaky_relu(z, slope),
         lambda z, h: rectifiers.leaky_relu_derivative(z, slope),
     )
 
 
-def elu(alpha: float) -> Function:
+def elu(alpha: float) -> Activation:
     """The exponential linear unit of one alpha."""
-    return Function(
+    return Activation(
         lambda z: rectifiers.elu(z, alpha), lambda z, h: rectifiers.elu_derivative(z, alpha)
     )
 
 
-FUNCTIONS: dict[str, Function] = {
-    "relu": Function(activations.relu, activations.relu_derivative),
+FUNCTIONS: dict[str, Activation] = {
+    **ACTIVATIONS,
     "leaky_relu": leaky_relu(0.01),
     "elu": elu(1.0),
-    "selu": Function(rectifiers.selu, lambda z, h: rectifiers.selu_derivative(z)),
-    "softplus": Function(smooth.softplus, lambda z, h: smooth.softplus_derivative(z)),
-    "silu": Function(smooth.silu, lambda z, h: smooth.silu_derivative(z)),
-    "gelu": Function(smooth.gelu, lambda z, h: smooth.gelu_derivative(z)),
-    "gelu_tanh": Function(smooth.gelu_tanh, lambda z, h: smooth.gelu_tanh_derivative(z)),
-    "relu6": Function(rectifiers.relu6, lambda z, h: rectifiers.relu6_derivative(z)),
-    "hardtanh": Function(rectifiers.hardtanh, lambda z, h: rectifiers.hardtanh_derivative(z)),
-    "tanh": Function(np.tanh, activations.tanh_derivative),
-    "sigmoid": Function(activations.sigmoid, activations.sigmoid_derivative),
-    "identity": Function(np.positive, activations.identity_derivative),
+    "selu": Activation(rectifiers.selu, lambda z, h: rectifiers.selu_derivative(z)),
+    "softplus": Activation(smooth.softplus, lambda z, h: smooth.softplus_derivative(z)),
+    "silu": Activation(smooth.silu, lambda z, h: smooth.silu_derivative(z)),
+    "gelu": Activation(smooth.gelu, lambda z, h: smooth.gelu_derivative(z)),
+    "gelu_tanh": Activation(smooth.gelu_tanh, lambda z, h: smooth.gelu_tanh_derivative(z)),
+    "relu6": Activation(rectifiers.relu6, lambda z, h: rectifiers.relu6_derivative(z)),
+    "hardtanh": Activation(rectifiers.hardtanh, lambda z, h: rectifiers.hardtanh_derivative(z)),
 }
-WITH_NUMBER: dict[str, Callable[[float], Function]] = {"leaky_relu": leaky_relu, "elu": elu}
+WITH_NUMBER: dict[str, Callable[[float], Activation]] = {"leaky_relu": leaky_relu, "elu": elu}
 
 
-def find(name: str) -> Function:
+def find(name: str) -> Activation:
     """The activation called `name`; `ValueError` with what there is, or for a wrong number."""
     kind, _, number = name.partition(":")
     if number and kind in WITH_NUMBER:

@@ -21,7 +21,8 @@ from compare.judge.point import PointJudge
 from compare.points.probe import draw_probes
 from compare.textbook import Pass, Point
 from compare.textbook.losses import LOSS_RULES, OUTPUT_RULES
-from manual_mlp.functions import FUNCTIONS, Function, find
+from manual_mlp.activations import Activation
+from manual_mlp.functions import FUNCTIONS, find
 from manual_mlp.losses import LOSSES
 from manual_mlp.outputs import OUTPUTS
 from tests.equations import same
@@ -229,7 +230,7 @@ def test_an_invented_activation_in_the_public_tables_trains(
         f=value,
         entrywise=True,
     )
-    monkeypatch.setitem(FUNCTIONS, "softsign", Function(value, lambda z, h: slope(h)))
+    monkeypatch.setitem(FUNCTIONS, "softsign", Activation(value, lambda z, h: slope(h)))
     monkeypatch.setitem(ACTIVATION_RULES, "softsign", rule)
     monkeypatch.setitem(activations.ACTIVATIONS, "softsign", Softsign)
     result = run_training(Experiment(activation="softsign", epochs=3, hidden=(9, 7)))

@@ -27,6 +27,7 @@ from compare.contracts.experiment import (
 from compare.contracts.result import Result
 from compare.examine.dump.recorder import Recorder
 from compare.examine.ranks import launched
+from compare.guard.implementation import GuardedUpdate
 from compare.guard.manual_file import Loaded, load
 from manual_mlp.loss import accuracy
 
@@ -136,6 +137,10 @@ def training(
     from compare.examine.training import run_training
 
     asked: Experiment = options.experiment
+    if loaded is not None and isinstance(loaded.implementation, GuardedUpdate):
+        raise BadInput(
+            "--epochs trains code that returns loss and gradients; an update is checked without it"
+        )
     tap = None if options.record is None else Recorder(options.record, asked)
     manual = None if loaded is None else manual_of(loaded, asked, Path(options.manual).name)
     ranks = launched()

@@ -62,6 +62,14 @@ class Implementation(Protocol):
     ) -> tuple[Any, ...]: ...
 
 
+class Update(Protocol):
+    """Contract 9: `(parameters, x, targets)` to new parameters, for code without a gradient."""
+
+    def __call__(
+        self, parameters: Arrays, x: NDArray[Any], targets: NDArray[Any], /, *, learning_rate: float
+    ) -> Arrays: ...
+
+
 class Optimiser(Protocol):
     """Contract 2: one update, pure."""
 

@@ -26,7 +26,7 @@ from compare.contracts.experiment import (
     settings_used_by,
 )
 from compare.contracts.limits import SECONDS, Maybe, Whole, fitted
-from compare.contracts.records import Arrays, Implementation, Optimiser, depth
+from compare.contracts.records import Arrays, Implementation, Optimiser, Update, depth
 from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.examine.arguments import (
     given_point,
@@ -35,8 +35,13 @@ from compare.examine.arguments import (
     require_agreement,
 )
 from compare.examine.environment import environment
-from compare.examine.sides import build_reference, differentiating
-from compare.guard.implementation import GuardedImplementation, GuardedStep
+from compare.examine.sides import build_reference, differentiating, our_manual
+from compare.guard.implementation import (
+    GuardedImplementation,
+    GuardedStep,
+    GuardedUpdate,
+    is_update,
+)
 from compare.judge.conclusion import conclude
 from compare.judge.point import PointJudge
 from compare.judge.shown import enter_shown
@@ -49,7 +54,7 @@ TIMEOUT = 60.0
 
 
 def check(
-    implementation: Implementation,
+    implementation: Implementation | Update,
     *,
     parameters: Arrays | None = None,
     x: ArrayLike | None = None,
@@ -71,6 +76,9 @@ def check(
     `declared` are settings of `Experiment` (`hidden`, `activation`, `loss`, `l2`, `dtype`, ...):
     what is compared with is softmax cross-entropy over ReLU units, unless they say otherwise.
 
+    An `update(parameters, x, targets, *, learning_rate) -> parameters` is an implementation too:
+    its gradients are read from the new weights, and no loss is compared.
+
     Raises `BadInput`, before the implementation is called, for arguments that do not fit, and
     `UserCodeError`, with the line in the user's file, if it raises, hangs, exits or returns
     something else than contract 1 says.
@@ -86,7 +94,7 @@ def check(
     ends = (fitted("inputs", Whole(1), inputs), fitted("classes", Whole(1), classes))
     sizes = network_sizes(given.parameters) if given else (ends[0], *experiment.hidden, ends[1])
     drawn_from = given_rows(rows, sizes[0])
-    guarded = GuardedImplementation(implementation, timeout=timeout)
+    guarded = _guarded(implementation, experiment, timeout)
     notes = guarded.guard.notes
     their_step = None if step is None else GuardedStep(step, timeout=timeout, notes=notes)
     judge = PointJudge(
@@ -96,6 +104,19 @@ def check(
     with differentiating():
         result = _checked(judge, guarded, their_step, probes, drawn=given is None)
     return result.lacking(*(() if step else unused_step_settings(declared)))
+
+
+def _guarded(
+    implementation: Implementation | Update, experiment: Experiment, timeout: float | None
+) -> GuardedImplementation | GuardedUpdate:
+    """Return the code under test under guard; of an update the gradients are read."""
+    if not is_update(implementation):
+        return GuardedImplementation(implementation, timeout=timeout)
+
+    def loss_of(parameters: Arrays, x: NDArray[Any], targets: NDArray[Any]) -> float:
+        return our_manual(experiment).evaluate(parameters, x, targets)[0]
+
+    return GuardedUpdate(implementation, loss_of, timeout=timeout)
 
 
 def _experiment(declared: dict[str, Any], given: Probe | None) -> Experiment:
@@ -120,7 +141,7 @@ def unused_step_settings(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _checked(
     judge: PointJudge,
-    guarded: GuardedImplementation,
+    guarded: GuardedImplementation | GuardedUpdate,
     step: GuardedStep | None,
     probes: list[Probe],
     *,
@@ -143,7 +164,8 @@ def _checked(
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     result = conclude(judge, settings, environment(), guarded)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
-    if result.verdict is Verdict.AGREES and drawn and experiment.plain:
+    whole = isinstance(guarded, GuardedImplementation)
+    if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
     result = replace(result, notes=result.notes + notes, checks=result.checks + steps)
     return result.lacking(*lacking)
@@ -169,7 +191,9 @@ class CheckOptions(Declared, total=False):
     rows: ArrayLike
 
 
-def assert_gradients_match(implementation: Implementation, **options: Unpack[CheckOptions]) -> None:
+def assert_gradients_match(
+    implementation: Implementation | Update, **options: Unpack[CheckOptions]
+) -> None:
     """Raise `Disagreement`, an `AssertionError` of one screen, unless `check` says *agrees*.
 
     Takes the options of `check`, and raises what it raises for input that cannot be used.
@@ -213,7 +237,7 @@ def _record(
 
 
 def _examine(
-    judge: PointJudge, guarded: GuardedImplementation, update: int, probe: Probe
+    judge: PointJudge, guarded: GuardedImplementation | GuardedUpdate, update: int, probe: Probe
 ) -> list[str]:
     """Judge one probe, and return what it shows that is not compared."""
     loss, gradients, shown = guarded(probe.parameters, probe.x, probe.targets)

@@ -84,6 +84,55 @@ class GuardedImplementation(Guarded):
         return Reader(self.function, parameters, len(x), self.guard.notes).evaluation(value)
 
 
+READING_RATE = 2.0**40
+"""So large that the weights themselves leave no digit of the gradient unseen."""
+
+
+class GuardedUpdate(Guarded):
+    """Code that returns new weights and no gradient: `update(parameters, x, targets, *,
+    learning_rate) -> parameters`, read as an implementation.
+
+        gradient = (parameters - update(parameters, ...)) / learning_rate
+
+    With a learning rate of 2**40, a power of two, dividing rounds nothing, and what the subtraction
+    loses is that part of the gradient below 2**-40 of the last digit of the weight. It has no loss,
+    so `loss_of`, the reference's, stands for it and nothing is compared there.
+    """
+
+    positions = ("parameters", "x", "targets")
+    keywords = ("learning_rate",)
+
+    def __init__(
+        self, function: Callable[..., Any], loss_of: Callable[..., float], *, timeout: float | None
+    ) -> None:
+        super().__init__(function, timeout=timeout)
+        self.loss_of = loss_of
+        who = name_of(function)
+        self.guard.notes.add(f"{who} returns new weights: gradients are read from them, no loss is")
+
+    def __call__(
+        self, parameters: Mapping[str, Array], x: Array, targets: Array
+    ) -> tuple[float, Arrays, Arrays]:
+        arguments: dict[str, Array | Mapping[str, Array]]
+        arguments = {"parameters": parameters, "x": x, "targets": targets}
+        value = self.call(arguments, learning_rate=READING_RATE)
+        reader = Reader(self.function, parameters, len(x), self.guard.notes)
+        after = reader.arrays(value, "parameter", parameters)
+        gradients = {
+            name: (before - after[name]) / before.dtype.type(READING_RATE)
+            for name, before in parameters.items()
+        }
+        return self.loss_of(parameters, x, targets), gradients, {}
+
+
+def is_update(function: Callable[..., Any]) -> bool:
+    """Whether a function asks for a learning rate, as one that updates the weights itself does."""
+    try:
+        return "learning_rate" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 class GuardedStep(Guarded):
     """Contract 2: `(parameters, gradients, state, *, learning_rate, momentum)`, checked.
 

@@ -10,6 +10,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +24,12 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.guard.blame import Place, first_line
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT, Guard
-from compare.guard.implementation import GuardedImplementation, GuardedStep
+from compare.guard.implementation import (
+    GuardedImplementation,
+    GuardedStep,
+    GuardedUpdate,
+    is_update,
+)
 
 DEFAULT_NAME = "loss_and_gradients"
 FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>\w+))?")
@@ -39,7 +45,7 @@ class Loaded:
     """
 
     name: str
-    implementation: GuardedImplementation
+    implementation: GuardedImplementation | GuardedUpdate
     step: GuardedStep | None
     record: Notes
 
@@ -47,6 +53,15 @@ class Loaded:
     def notes(self) -> tuple[str, ...]:
         """What their code did so far besides returning."""
         return self.record.sentences()
+
+
+def as_implementation(
+    function: Callable[..., Any], timeout: float | None, notes: Notes
+) -> GuardedImplementation | GuardedUpdate:
+    """Return the function under guard; one that updates the weights itself has no loss yet."""
+    if is_update(function):
+        return GuardedUpdate(function, lambda *point: math.nan, timeout=timeout)
+    return GuardedImplementation(function, timeout=timeout, notes=notes)
 
 
 def load(spec: str, *, timeout: float | None = TIMEOUT) -> Loaded:
@@ -69,7 +84,7 @@ def load(spec: str, *, timeout: float | None = TIMEOUT) -> Loaded:
     step = getattr(module, "step", None)
     return Loaded(
         name,
-        GuardedImplementation(function, timeout=timeout, notes=notes),
+        as_implementation(function, timeout, notes),
         None if step is None else GuardedStep(step, timeout=timeout, notes=notes),
         notes,
     )

@@ -15,6 +15,9 @@ Read it in this order; each file is one idea and needs only those before it:
       penalty.py                                 what large weights cost
     initialise.py    where the weights start
     optimise.py      momentum, in the report's form and in torch's
+    optimisers.py    the others: Nesterov, decay, Adam, AMSGrad, RMSprop, Adagrad
+    schedules.py     the learning rate from update to update, clipping, early stopping
+    per_sample.py    the gradient of every sample; the Hessian times a vector
     train.py         the learning loop, one record per update
 """
 

@@ -179,7 +179,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
 
     def sum(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
         """Sums, plain or of products: what the terms bring, and what adding them rounds."""
-        m = self.crowds.size(func, args, kwargs)
+        m = self.alike(func, args, kwargs, out)
         own = rounding_of_sum(func, args, kwargs, out, m)
         outs = listed(out)
         brought: list[Any] = [0.0] * len(outs)
@@ -195,6 +195,12 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
             if floats(o) and w is not None:
                 # underflow of a single term; a sum itself is exact where it is that small
                 self.put(o, b * m + w * unit2 + self.underflow(o))
+
+    def alike(self, func: Any, args: Any, kwargs: Any, out: Any) -> float:
+        """Return the size of the crowds; of zeros, whose errors are what is left, that of those."""
+        if any(bool(o.any()) for o in tensors(out)):
+            return self.crowds.size(func, args, kwargs)
+        return self.crowds.size(func, mapped(lambda t: torch.sqrt(self.known(t)), args), kwargs)
 
     def products(self, func: Any, args: Any, kwargs: Any) -> list[Any]:
         """`(a² + V_a)(b² + V_b) - a² b²` summed as the operation sums `a b`, without cancelling."""
@@ -234,8 +240,24 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
             if packet in NEAREST:  # the other side may choose another one that is as near
                 slope = (argument - out).abs() <= LAMBDA * torch.sqrt(variance)
             total = total + torch.as_tensor(slope, dtype=torch.float64) ** 2 * variance
+        total = total + self.second_order(packet, args)
         known = torch.isfinite(out) & torch.isfinite(total)
         self.put(out, torch.where(known, total, 0.0).expand_as(out))
+
+    def second_order(self, packet: Any, args: Any) -> Tensor | float:
+        """What a product of two errors adds: all there is where both factors are 0.
+
+        Independent errors add `V(a) V(b)`. Those of a square are one and the same, and its mean is
+        not 0: the fourth moment of a normal error, `3 V(a)²`.
+        """
+        if packet is aten.pow and not isinstance(args[1], Tensor) and args[1] == 2:
+            return 3 * self.known(args[0]) ** 2
+        if packet is not aten.mul or not all(floats(a) for a in args[:2]):
+            return 0.0
+        one, other = self.variance(args[0]), self.variance(args[1])
+        if one is None or other is None:
+            return 0.0
+        return one * other * (3.0 if args[0] is args[1] else 1.0)
 
     def underflow(self, out: Tensor) -> Tensor:
         """What may have been lost below the smallest number; an exact 0 lost nothing."""

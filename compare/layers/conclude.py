@@ -68,7 +68,10 @@ def finding(one: Judged, name: str, number: int) -> Finding:
     at = one.point.note
     parameter = None if name in one.surveyed.outputs else name[1:]
     if name in one.missing:
-        message = f"{name} is missing: the manual side returned no gradient of {name[1:]}"
+        message = (
+            f"{name} is missing: the manual side returned no gradient of {name[1:]} "
+            "(wrt= names the inputs that have one)"
+        )
         return Finding("same_point", name, message, parameter=name[1:], update=number)
     if name in one.misshapen:
         manual, due = one.misshapen[name]

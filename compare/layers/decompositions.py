@@ -6,16 +6,20 @@ sum and a division there, a variance a mean of squared deviations.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
+import torch._compile
 from torch import Tensor
 from torch._decomp import decomposition_table
 
 from compare.layers.rules import KEEP, aten
 
+COMPILER = inspect.getfile(torch._compile)
 Dims = Sequence[int] | int | None
 
 
@@ -122,9 +126,24 @@ def decomposition(func: Any) -> Callable[..., Any] | None:
         return OURS[packet]
     if packet in KEEP:
         return None
-    found: Callable[..., Any] | None = decomposition_table.get(func)
+    found = plain(decomposition_table[func]) if func in decomposition_table else None
     if found is None and torch._C._dispatch_has_kernel_for_dispatch_key(
         func.name(), "CompositeImplicitAutograd"
     ):
         found = func.decompose
     return found
+
+
+@cache
+def plain(decomposed: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a decomposition without its wrappers if one of them would load torch's compiler.
+
+    They convert formats, which are all the same here, and loading the compiler takes seconds.
+    """
+    layer: Any = decomposed
+    while layer is not None:
+        code = getattr(layer, "__code__", None)
+        if code is not None and code.co_filename == COMPILER:
+            return inspect.unwrap(decomposed)
+        layer = getattr(layer, "__wrapped__", None)
+    return decomposed

@@ -20,6 +20,7 @@ from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from compare.guard.blame import is_foreign
+from compare.layers.decompositions import plain
 from compare.layers.program import Program, Tensors, as_written, flat_outputs
 from compare.layers.rules import aten, packets
 from compare.layers.walk import name_of, widened
@@ -161,7 +162,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's _
             return args[0]
         if func.overloadpacket in APART and func in decomposition_table:
             with self:
-                return decomposition_table[func](*args, **kwargs)
+                return plain(decomposition_table[func])(*args, **kwargs)
         given = self.referred(args), self.referred(kwargs)
         out = func(*args, **kwargs)
         outs = (

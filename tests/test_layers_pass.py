@@ -1,6 +1,9 @@
 """The pass: every rule of errors against what errors do, and the whole against honest layers."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from compare.layers.rules import COSTLY, aten, packets
 from compare.layers.slopes import SLOPES
 from compare.layers.sums import rounding_of_sum
 
+ROOT = Path(__file__).resolve().parent.parent
 UNARY = sorted(
     (packet for packet in SLOPES if len(packet.overloads()) and str(packet).split(".")[1] in (
         "exp exp2 expm1 log log2 log10 log1p tanh sigmoid sqrt rsqrt reciprocal erf erfc erfinv "
@@ -171,3 +175,36 @@ def test_honest_ways_of_writing_stay_below_half_an_allowance(layer: Any, form: s
 def test_packets_that_this_torch_does_not_have_are_left_out() -> None:
     assert packets("mm no_such_operation") == {aten.mm}
     assert math.isfinite(LAMBDA)
+
+
+@pytest.mark.parametrize("form", ["float32", "float64"])
+def test_a_variance_of_exactly_zero_has_the_error_of_a_square(form: str) -> None:
+    layer = next(layer for layer in LAYERS if layer.name == "batch norm")
+    g = np.random.default_rng(2)
+    for batch in (33, 128, 512):
+        point = drawn(layer, g, batch, 700.0, form, repeated=True)
+        assert max(ratios(layer, point).values()) <= 0.5
+
+
+def test_no_decomposition_loads_the_compiler_of_torch() -> None:
+    code = """
+import sys, torch
+from torch.nn import functional as F
+from compare.layers.analysed import analyse
+from compare.layers.program import Program
+for function in (F.gelu, F.leaky_relu, F.silu, F.elu, F.hardswish, F.layer_norm):
+    more = ((5,),) if function is F.layer_norm else ()
+    x = torch.linspace(-2, 2, 20, dtype=torch.float64).view(4, 5)
+    program = Program(lambda t: function(t["x"], *more), ("x",))
+    assert analyse(program, {"x": x}, {"y": x + 0.1}, "float64").doubt is None
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", ["linear", "silu", "attention", "cross entropy", "lstm cell"])
+def test_honest_layers_agree_in_half_precision_too(name: str) -> None:
+    layer = next(layer for layer in LAYERS if layer.name == name)
+    point = drawn(layer, np.random.default_rng(4), 8, 1.0, "float16")
+    assert point.analysed.overflowing == ()
+    assert max(ratios(layer, point).values()) <= 0.6

@@ -144,6 +144,7 @@ def plain(decomposed: Callable[..., Any]) -> Callable[..., Any]:
     while layer is not None:
         code = getattr(layer, "__code__", None)
         if code is not None and code.co_filename == COMPILER:
-            return inspect.unwrap(decomposed)
+            unwrapped: Callable[..., Any] = inspect.unwrap(decomposed)
+            return unwrapped
         layer = getattr(layer, "__wrapped__", None)
     return decomposed

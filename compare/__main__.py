@@ -2,7 +2,7 @@
 
 import sys
 
-from compare.command.main import main
+from compare.command.process import door
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door())

@@ -6,8 +6,9 @@ The heavy imports are made behind it, when they are needed, so that --help answe
 import sys
 
 from compare.command.main import main
+from compare.command.process import door
 
 __all__ = ["main"]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(door())

@@ -186,6 +186,20 @@ def test_a_shorter_run_is_compared_as_far_as_it_goes(saved: Path) -> None:
     assert report.compared == 5
     assert "setting changed: epochs was 9, is 4" in report.text()
     assert "weak: 5 epochs of the baseline were not run" in report.text()
+    assert report.exit_code is ExitCode.UNDECIDABLE
+
+
+def test_a_longer_run_than_the_baseline_is_not_green(tmp_path: Path) -> None:
+    path = baseline.save(run(epochs=4), tmp_path / "baseline.json")
+    report = baseline.compare(run(), path)
+    assert report.exit_code is ExitCode.UNDECIDABLE
+    assert report.sentence().endswith("compared: 5 epochs of this run are not in the baseline")
+
+
+def test_a_run_whose_bands_are_not_finite_is_no_baseline(tmp_path: Path) -> None:
+    endless = from_epoch(run(), 3, lambda row: replace(row, band=Band(math.inf, 1.0, 1.0)))
+    with pytest.raises(BadInput, match="an allowance is negative or not finite"):
+        baseline.save(endless, tmp_path / "baseline.json")
 
 
 def test_another_network_has_numbers_the_baseline_does_not_have(saved: Path) -> None:
@@ -235,9 +249,17 @@ def row(**changes: Any) -> dict[str, Any]:
     return first | changes
 
 
+BANDS = ("train_loss", "validation_loss", "drift")
 BAD_FILES = {
     "empty": ("", "is not JSON"),
     "nested without end": ("[" * 100_000, "is not JSON"),
+    "no norms": (damaged(epochs=[row(norms={})]), "is not as it was saved"),
+    "cut": (damaged(epochs=[row()]), "is not as it was saved"),
+    "no checksum": (damaged(checksum=None), "is not as it was saved"),
+    "wide": (damaged(epochs=[row(band=dict.fromkeys(BANDS, 1e9))]), "is not as it was saved"),
+    "endless": (damaged(epochs=[row(band=dict.fromkeys(BANDS, "inf"))]), "negative or not fin"),
+    "negative": (damaged(epochs=[row(band=dict.fromkeys(BANDS, -1))]), "negative or not finite"),
+    "other settings": (damaged(settings={}), "is not as it was saved"),
     "a list": ("[]", "is not a baseline"),
     "another document": ("{}", "is not a baseline"),
     "a later format": (damaged(format=2), "has baseline format 2, this program reads 1"),

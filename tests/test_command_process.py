@@ -104,7 +104,7 @@ def test_a_usage_error_loads_nothing_heavy() -> None:
     assert done.stderr.startswith("error: --momentum: must be a number from 0")
 
 
-SCRIPT = "import sys\nfrom compare.command.main import main\nsys.exit(main())\n"
+SCRIPT = "import sys\nfrom compare.command.process import door\nsys.exit(door())\n"
 """What an installer writes for the entry point."""
 
 
@@ -122,7 +122,7 @@ def test_the_console_command_works_beside_a_compare_of_somebody_else(tmp_path: P
 def test_the_console_command_is_declared() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         scripts = tomllib.load(file)["project"]["scripts"]
-    assert scripts == {"manual-mlp": "compare.command.main:main"}
+    assert scripts == {"manual-mlp": "compare.command.process:door"}
 
 
 def test_the_package_is_a_command_too() -> None:

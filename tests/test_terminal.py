@@ -158,7 +158,8 @@ def test_the_verdict_alone_is_one_line() -> None:
 
 def test_files_are_listed_with_their_folder() -> None:
     file = io.StringIO()
-    show_files([Path("out/report.json"), Path("out/loss.png")], Terminal(file, width=80))
+    files = [Path("/somewhere/out/report.json"), Path("/somewhere/out/loss.png")]
+    show_files(files, Path("out"), Terminal(file, width=80))
     assert file.getvalue() == "written to out: report.json, loss.png\n"
 
 

@@ -1,5 +1,8 @@
 """Ctrl-C as a request: noted at once, met where nothing can be lost by it.
 
+SIGTERM and SIGHUP, with which build servers and closed terminals stop a job, do not wait for the
+next update: whoever sends them kills soon after. They leave the same report.
+
 A KeyboardInterrupt may strike between any two bytecodes, also where a result has just been
 computed and not yet been stored. So the command only notes the signal and looks at it after every
 update, when the books are in order. Importing, printing and writing are never cut in two.
@@ -12,16 +15,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 
+HEARD = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
 
 class Interruption:
-    """Notes SIGINT in `requested` while its `with` block lasts; `meet()` raises it."""
+    """Notes signals in `requested` while its `with` block lasts; `meet()` raises it."""
 
     def __init__(self) -> None:
         self.requested = False
         self._presses_left: int | None = None
 
     def __enter__(self) -> Interruption:
-        self._previous = signal.signal(signal.SIGINT, self._note)
+        self._previous = {number: signal.signal(number, self._note) for number in HEARD}
         return self
 
     def __exit__(
@@ -30,13 +37,14 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGINT, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self.requested = True
         if self._presses_left is not None:
             self._presses_left -= 1
-            if self._presses_left == 0:
+            if self._presses_left == 0 or signum != signal.SIGINT:
                 self._stop()
 
     def meet(self) -> None:

@@ -152,6 +152,8 @@ def training(
         result = run_in_parallel(
             asked, ranks, manual=manual, on_update=on_update, tap=tap, timeout=options.timeout
         )
+    if tap is not None and tap.trouble is not None:
+        options.trouble.append(tap.trouble)
     notes = () if loaded is None else loaded.notes
     return replace(result, notes=(*result.notes, *notes))
 

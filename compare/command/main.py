@@ -12,6 +12,7 @@ import io
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from compare.command.idle_threads import let_idle_threads_sleep
 from compare.command.interruption import Interruption
 from compare.contracts.errors import BadInput
+from compare.contracts.visible import visible
 
 if TYPE_CHECKING:
     from compare.command.outcome import Outcome
@@ -57,7 +59,7 @@ def answered(run: Callable[[], int]) -> int:
         traceback.print_exc()
         print("error: the judge itself failed; this accuses nobody", file=sys.stderr)
         return ExitCode.CONTROL_FAILED
-    print(f"error: {which_rank()}{sentence}", file=sys.stderr)
+    print(f"error: {which_rank()}{visible(sentence)}", file=sys.stderr)
     return ExitCode.BAD_INPUT
 
 
@@ -94,9 +96,12 @@ def speak_plainly() -> None:
 
 
 def command(options: argparse.Namespace, interruption: Interruption) -> int:
-    """Train and compare, print, save; return the exit code."""
+    """Train and compare, save, print; return the exit code.
+
+    The report is written before anything is printed: what prints may be closed or full.
+    """
+    from compare.command.files import check_files
     from compare.command.outcome import outcome
-    from compare.report import summary
 
     if not reports():
         options.quiet = True
@@ -104,13 +109,18 @@ def command(options: argparse.Namespace, interruption: Interruption) -> int:
         return 0
     check_files(options)
     result = train(options, interruption)
-    show(result, options)
+    found = outcome(result, options.baseline, options.save_baseline, options.trouble)
     try:
-        found = outcome(result, options.baseline, options.save_baseline)
-        show_baseline(found, options)
         save(found, options)
+    except OSError as problem:
+        reason = f"the report could not be written: {problem}"
+        found = replace(found, trouble="; ".join(filter(None, [found.trouble, reason])))
+        tell(found, options)
+        return found.exit_code
+    tell(found, options)
+    try:
         found = draw(found, options, interruption)
-        summary.append(found.result)
+        append_summary(found)
     except OSError as problem:
         raise BadInput(f"the report could not be written: {problem}") from problem
     return found.exit_code
@@ -124,18 +134,30 @@ def reports() -> bool:
     return ranks is None or ranks.rank == 0
 
 
-def check_files(options: argparse.Namespace) -> None:
-    """Raise BadInput, before anything is computed, for files that would fail in the end."""
-    from compare.report.baseline.numbers import load
-    from compare.report.folder import check_file, check_folder
+def tell(found: Outcome, options: argparse.Namespace) -> None:
+    """Print everything, as far as there is still somewhere to print to."""
+    with suppress(OSError, ValueError):  # closed by the code under test
+        show(found.result, options)
+        show_baseline(found, options)
 
-    check_folder(options.out, "--out")
-    if options.junit:
-        check_file(options.junit, "--junit")
-    if options.save_baseline:
-        check_file(options.save_baseline, "--save-baseline")
-    if options.baseline:
-        load(options.baseline)
+
+def leave_report_of(end: str, arguments: Sequence[str]) -> int:
+    """Write and print the report of a run that was ended from within; return the exit code."""
+    from compare.command.files import check_files
+    from compare.command.options import parse
+    from compare.command.outcome import Outcome
+    from compare.contracts.result import ExitCode
+
+    print(f"error: {visible(end)}", file=sys.stderr)
+    try:
+        options = parse(arguments)
+        check_files(options)
+        result = replace(nothing_compared(options.experiment), interrupted=False, failure=end)
+        if len(options.tasks) <= 1:  # of many, each has its report
+            save(Outcome(result), options)
+    except (BadInput, OSError):  # said by the child already
+        pass
+    return ExitCode.BAD_INPUT
 
 
 def train(options: argparse.Namespace, interruption: Interruption) -> Result:
@@ -184,7 +206,7 @@ def show(result: Result, options: argparse.Namespace) -> None:
     else:
         terminal.show(result, terminal.Terminal(), verbose=options.verbose)
     if result.failure is not None:
-        print(f"error: {result.failure}", file=sys.stderr)
+        print(f"error: {visible(result.failure)}", file=sys.stderr)
 
 
 def show_baseline(found: Outcome, options: argparse.Namespace) -> None:
@@ -194,7 +216,7 @@ def show_baseline(found: Outcome, options: argparse.Namespace) -> None:
     if found.against is not None:
         terminal.show_baseline(found.against, terminal.Terminal(), quiet=options.quiet)
     if found.trouble is not None:
-        print(f"error: {found.trouble}", file=sys.stderr)
+        print(f"error: {visible(found.trouble)}", file=sys.stderr)
 
 
 def save(found: Outcome, options: argparse.Namespace) -> None:
@@ -204,6 +226,13 @@ def save(found: Outcome, options: argparse.Namespace) -> None:
     folder.write_report(found.result, options.out, **found.extra)
     if options.junit:
         junit.write(found.result, options.junit)
+
+
+def append_summary(found: Outcome) -> None:
+    """Append the summary for a build server's page, where one is wanted."""
+    from compare.report import summary
+
+    summary.append(found.result)
 
 
 def draw(found: Outcome, options: argparse.Namespace, interruption: Interruption) -> Outcome:
@@ -225,5 +254,6 @@ def draw(found: Outcome, options: argparse.Namespace, interruption: Interruption
         found = found.interrupted()
         save(found, options)
     if not options.quiet:
-        show_files(files, Terminal())
+        with suppress(OSError, ValueError):
+            show_files(files, options.said_out, Terminal())
     return found

@@ -109,6 +109,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     explicit = {f.name: given.pop(f.name) for f in fields(Experiment) if f.name in given}
     options.experiment = Experiment(**{**preset, **explicit})
     options.trains = "epochs" in explicit
+    options.trouble = []
     timed = options.timeout is not None
     options.timeout = options.timeout if timed else TIMEOUT
     options.given = (*explicit, *(["preset"] if preset else []), *(["timeout"] if timed else []))

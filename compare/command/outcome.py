@@ -7,6 +7,7 @@ where something about the baseline was wrong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ RANK = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run's result, how it stands against a baseline, and what was wrong with the baseline."""
+    """A run's result, how it stands against a baseline, and what was wrong with a file."""
 
     result: Result
     against: BaselineReport | None = None
@@ -67,11 +68,16 @@ class Outcome:
         return replace(self, result=replace(self.result, interrupted=True))
 
 
-def outcome(result: Result, baseline: Path | None, save_baseline: Path | None) -> Outcome:
+def outcome(
+    result: Result,
+    baseline: Path | None,
+    save_baseline: Path | None,
+    trouble: Sequence[str] = (),
+) -> Outcome:
     """Hold `result` against the file `baseline` and keep it in `save_baseline`, where given.
 
     The comparison comes first, so that both may be one file. What is wrong with the files is told
-    in `trouble` and takes nothing from the result.
+    in `trouble`, which begins with what was wrong before, and takes nothing from the result.
     """
     from compare.report import baseline as regression
 
@@ -82,5 +88,5 @@ def outcome(result: Result, baseline: Path | None, save_baseline: Path | None) -
         if save_baseline is not None:
             regression.save(result, save_baseline)
     except BadInput as problem:
-        return Outcome(result, against, str(problem))
-    return Outcome(result, against)
+        trouble = (*trouble, str(problem))
+    return Outcome(result, against, "; ".join(trouble) or None)

@@ -97,11 +97,10 @@ def check(
     guarded = _guarded(implementation, experiment, timeout)
     notes = guarded.guard.notes
     their_step = None if step is None else GuardedStep(step, timeout=timeout, notes=notes)
-    judge = PointJudge(
-        experiment=experiment, reference=build_reference(experiment, sizes), mode="check"
-    )
     probes = [given] if given else _draw(experiment, sizes, drawn_from)
     with differentiating():
+        reference = build_reference(experiment, sizes)
+        judge = PointJudge(experiment=experiment, reference=reference, mode="check")
         result = _checked(judge, guarded, their_step, probes, drawn=given is None)
     return result.lacking(*(() if step else unused_step_settings(declared)))
 

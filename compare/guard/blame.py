@@ -12,6 +12,7 @@ import inspect
 import linecache
 import sysconfig
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
@@ -58,7 +59,8 @@ def code_of(function: Callable[..., Any]) -> CodeType | None:
     """Return the code object behind a function, method, partial, wrapper or callable object."""
     while isinstance(function, functools.partial):
         function = function.func
-    function = inspect.unwrap(function)
+    with suppress(ValueError):  # wrapped in itself
+        function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     if code is None and not inspect.isclass(function):
         code = getattr(vars(type(function)).get("__call__"), "__code__", None)

@@ -7,8 +7,10 @@ Everything that passes is copied, so that a buffer they use again cannot change 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,6 +20,8 @@ from compare.contracts.errors import UserCodeError
 from compare.guard.blame import name_of, return_of
 from compare.guard.effects import Notes
 
+FEW, MANY = 20, 10_000
+"""So many unknown keys, and so many intermediates, are looked at."""
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 
@@ -39,6 +43,9 @@ class Reader:
 
     def evaluation(self, value: Any) -> tuple[float, Arrays, Arrays]:
         """Return loss, gradients and intermediates of contract 1."""
+        if inspect.iscoroutine(value):
+            value.close()  # else Python warns that nobody waited for it
+            self.refuse("is an async function; a plain one is due")
         if not isinstance(value, tuple | list) or len(value) not in (2, 3):
             self.refuse(f"returned {kind(value)}; it must return (loss, gradients)")
         if isinstance(value[0], Mapping) and not isinstance(value[1], Mapping):
@@ -56,16 +63,20 @@ class Reader:
         real = array.dtype.kind in "fiu" if array is not None else type(value) in (float, int)
         if not real:
             self.refuse(f"returned {kind(value)} as its loss; it must be a real number")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            self.refuse("returned a whole number as its loss that no float can hold")
 
     def intermediates(self, value: Any) -> Arrays:
         """Return the named intermediates; which of them exist is for the checks to know."""
         if not isinstance(value, Mapping):
             self.refuse(f"returned {kind(value)} as intermediates; a dictionary of arrays is due")
-        for name, array in value.items():
+        items = list(islice(value.items(), MANY))
+        for name, array in items:
             if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
                 self.refuse(f"returned {kind(array)} as intermediate {name!r}; give a float array")
-        return {str(name): np.array(array) for name, array in value.items()}
+        return {str(name): np.array(array) for name, array in items}
 
     def arrays(self, value: Any, noun: str, like: Mapping[str, Array]) -> Arrays:
         """Return copies of named arrays that have the names, shapes and dtypes of `like`."""
@@ -75,7 +86,8 @@ class Reader:
                 f" a dictionary with the keys {', '.join(like)} is due"
             )
         missing = [name for name in like if name not in value]
-        extra = [str(name) for name in value if name not in like]
+        found = list(islice(value, len(like) + FEW))  # an iterator of theirs may never end
+        extra = [str(name) for name in found if name not in like]
         if missing or extra:
             parts = [f"without {', '.join(missing)}"] if missing else []
             parts += [f"with unknown {', '.join(extra)}"] if extra else []

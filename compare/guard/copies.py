@@ -35,7 +35,7 @@ class OnCopies:
     def __call__(self, arguments: Mapping[str, Argument], **keywords: float) -> Any:
         """Return `function(*arguments, **keywords)`; the names are for what is said."""
         handed = {name: copied(argument) for name, argument in arguments.items()}
-        value = self.guard.call(self.function, *handed.values(), **keywords)
+        value = self.guard.call(self.function, *handed.values(), hint=self.hint(handed), **keywords)
         for name, argument in arguments.items():
             if not unchanged(argument, handed[name]) and name not in self.modified:
                 place = self.writing_line(arguments, keywords)
@@ -43,6 +43,16 @@ class OnCopies:
                 what = self.modified[name] = f"modifies its argument {name}{where}"
                 self.guard.notes.add(f"{name_of(self.function)} {what}; it got a copy")
         return value
+
+    def hint(self, handed: Mapping[str, Argument]) -> str:
+        """Say how the function is called, and which keys there are."""
+        called = f"it is called as {name_of(self.function)}({', '.join(handed)})"
+        keys = [
+            f"{name} has the keys {', '.join(argument)}"
+            for name, argument in handed.items()
+            if isinstance(argument, Mapping)
+        ]
+        return "; ".join([called, *keys[:1]])
 
     def writing_line(
         self, arguments: Mapping[str, Argument], keywords: Mapping[str, float]

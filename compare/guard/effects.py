@@ -8,11 +8,14 @@ because in a backward pass most of it is a surprise to its author too.
 from __future__ import annotations
 
 import io
+import os
 import random
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -58,7 +61,7 @@ class Printed(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        if self.lines == 0:
+        if self.lines == 0 and len(self.first) <= SHOWN:
             self.first += text[: SHOWN + 1]
             self.place = self.place or last_place(places_of_frame(sys._getframe(1)), self.home)
         self.lines += text.count("\n")
@@ -72,12 +75,35 @@ class Printed(io.TextIOBase):
             notes.add(what, about=f"{who} prints")
 
 
+ONE_AT_A_TIME = threading.Lock()
+"""Output, warnings and the current folder belong to the process, so one thread has them at once."""
+INSIDE: ContextVar[bool] = ContextVar("INSIDE", default=False)
+"""Whether this thread of work holds the lock already: code under test may call a check itself."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let no other thread's call change what belongs to the process meanwhile."""
+    if INSIDE.get():
+        yield
+        return
+    with ONE_AT_A_TIME:
+        token = INSIDE.set(True)
+        try:
+            yield
+        finally:
+            INSIDE.reset(token)
+
+
 @contextmanager
 def contained(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
     """Run a block of the user's code as if it did nothing but compute."""
     printed = Printed(home)
     with (
+        alone(),
         generators_kept(who, home, notes),
+        folder_kept(who, home, notes),
+        gradients_kept(who, home, notes),
         redirect_stdout(printed),
         redirect_stderr(printed),
         warnings.catch_warnings(record=True) as caught,
@@ -96,6 +122,42 @@ def contained(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
         kind, text = warning.category.__name__, str(warning.message).partition("\n")[0]
         what = f"{who} warns: {kind}: {text} at {place.quoted()}"
         notes.add(what, about=f"{who} warns {kind} {place}")
+
+
+@contextmanager
+def folder_kept(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
+    """Come back to the current folder: relative paths of ours are meant from there."""
+    before = where_now()
+    try:
+        yield
+    finally:
+        if before is not None and where_now() != before:
+            os.chdir(before)
+            notes.add(f"{who} changes the current folder ({home}); it was put back")
+
+
+def where_now() -> str | None:
+    """Return the current folder, None if it is no more."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+@contextmanager
+def gradients_kept(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
+    """Put torch's gradient mode back, without which the reference has no gradient."""
+    torch: Any = sys.modules.get("torch")
+    before = torch.is_grad_enabled() if hasattr(torch, "is_grad_enabled") else None
+    try:
+        yield
+    finally:
+        torch = sys.modules.get("torch")
+        now = torch.is_grad_enabled() if hasattr(torch, "is_grad_enabled") else None
+        wanted = True if before is None else before
+        if now is not None and now != wanted:
+            torch.set_grad_enabled(wanted)
+            notes.add(f"{who} switches torch's gradients off ({home}); they were put back")
 
 
 @contextmanager

@@ -6,10 +6,11 @@ else it does is noted and undone. Ctrl-C still is Ctrl-C.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
-from compare.contracts.errors import UserCodeError
+from compare.contracts.errors import BadInput, UserCodeError
 from compare.guard.blame import (
     Place,
     first_line,
@@ -35,21 +36,32 @@ class Guard:
         self.timeout = timeout
         self.notes = Notes() if notes is None else notes
 
-    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Return `function(*args, **kwargs)`; raises `UserCodeError` with one sentence."""
-        return self.run(lambda: function(*args, **kwargs), name_of(function), home_of(function))
+    def call(self, function: Callable[..., Any], *args: Any, hint: str = "", **kwargs: Any) -> Any:
+        """Return `function(*args, **kwargs)`; raises `UserCodeError` with one sentence.
 
-    def run(self, call: Callable[[], Any], who: str, home: Place | None) -> Any:
+        `hint` says how it is called, and is added where a key or an index was missed.
+        """
+        who, home = name_of(function), home_of(function)
+        return self.run(lambda: function(*args, **kwargs), who, home, hint)
+
+    def run(self, call: Callable[[], Any], who: str, home: Place | None, hint: str = "") -> Any:
         """Return `call()`, which is known to the user as `who` and begins at `home`."""
+        process = os.getpid()
         try:
             with contained(who, home, self.notes):
                 return within(self.timeout, call)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BadInput):  # the latter is a sentence already
             raise
         except BaseException as error:
-            raise self.sentence(error, who, home) from error
+            missed = isinstance(error, LookupError) and hint
+            raise self.sentence(error, who, home, hint if missed else "") from error
+        finally:
+            if os.getpid() != process:  # a copy that their code forked, and did not end
+                os._exit(0)
 
-    def sentence(self, error: BaseException, who: str, home: Place | None) -> UserCodeError:
+    def sentence(
+        self, error: BaseException, who: str, home: Place | None, hint: str = ""
+    ) -> UserCodeError:
         """Say what happened, at which line of theirs."""
         if isinstance(error, TimedOut):
             place = last_place(iter(error.stack), home)
@@ -59,5 +71,5 @@ class Guard:
             what = f"{who} called sys.exit({error.code!r}); a gradient has to return"
         else:
             place = last_place(places_of_traceback(error.__traceback__), home)
-            what = f"{who} raised {first_line(error)}"
+            what = f"{who} raised {first_line(error)}{hint and f'; {hint}'}"
         return UserCodeError(f"{place.quoted()}: {what}" if place else what)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from compare.contracts.errors import UserCodeError
 from compare.guard.blame import home_of, name_of
@@ -16,6 +16,8 @@ from compare.guard.contract import Array, Arrays, Reader
 from compare.guard.copies import OnCopies
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT, Guard
+
+Answer = TypeVar("Answer")
 
 
 class Guarded:
@@ -51,6 +53,12 @@ class Guarded:
         """What the function does besides returning, one sentence each."""
         return self.guard.notes.sentences()
 
+    def read(self, reading: Callable[[], Answer]) -> Answer:
+        """Return what is read of a returned value; a class of theirs may run code even here."""
+        who = f"what {name_of(self.function)} returned"
+        answer: Answer = self.guard.run(reading, who, home_of(self.function))
+        return answer
+
     def _require_signature(self) -> None:
         who, home = name_of(self.function), home_of(self.function)
         where = f"{home.quoted()}: " if home else ""
@@ -81,7 +89,8 @@ class GuardedImplementation(Guarded):
         self, parameters: Mapping[str, Array], x: Array, targets: Array
     ) -> tuple[float, Arrays, Arrays]:
         value = self.call({"parameters": parameters, "x": x, "targets": targets})
-        return Reader(self.function, parameters, len(x), self.guard.notes).evaluation(value)
+        reader = Reader(self.function, parameters, len(x), self.guard.notes)
+        return self.read(lambda: reader.evaluation(value))
 
 
 READING_RATE = 2.0**40
@@ -153,4 +162,5 @@ class GuardedStep(Guarded):
     ) -> tuple[Arrays, Arrays]:
         arguments = {"parameters": parameters, "gradients": gradients, "state": state}
         value = self.call(arguments, learning_rate=learning_rate, momentum=momentum)
-        return Reader(self.function, parameters, -1, self.guard.notes).update(value, state)
+        reader = Reader(self.function, parameters, -1, self.guard.notes)
+        return self.read(lambda: reader.update(value, state))

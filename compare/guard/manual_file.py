@@ -80,8 +80,8 @@ def load(spec: str, *, timeout: float | None = TIMEOUT) -> Loaded:
     else:
         raise BadInput(f"--manual {spec}: give FILE.py, FILE.py:NAME or package.module:NAME")
     name = match["name"] or DEFAULT_NAME
-    function = attribute(module, name, spec)
-    step = getattr(module, "step", None)
+    function = guard.run(lambda: attribute(module, name, spec), f"reading {name}", None)
+    step = guard.run(lambda: getattr(module, "step", None), "reading step", None)
     return Loaded(
         name,
         as_implementation(function, timeout, notes),

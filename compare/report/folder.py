@@ -16,7 +16,7 @@ from compare.contracts.errors import BadInput
 from compare.contracts.result import Result
 from compare.report.report_json import write_json
 
-REPORT = "report.json"
+REPORT, PAGE = "report.json", "report.html"
 DRAWN = {".png", ".svg", ".pdf", ".html"}
 
 
@@ -39,9 +39,16 @@ def write_report(result: Result, folder: Path, **extra: Any) -> Path:
 
 
 def draw(result: Result, folder: Path, formats: Sequence[str], **extra: Any) -> list[Path]:
-    """Write the plots and the page, list them in report.json beside `extra`, return their paths."""
-    from compare.report import page, plots  # matplotlib takes its time
+    """Write the plots and the page, list them in report.json beside `extra`, return their paths.
 
+    All that may be drawn is listed first: the next run then takes away what one that was killed
+    while drawing left.
+    """
+    from compare.report import page, plots  # matplotlib takes its time
+    from compare.report.plots.gallery import FIGURES
+
+    possible = [f"{name}.{form}" for name in FIGURES for form in formats]
+    write_json(result, folder / REPORT, files=[*possible, PAGE], **extra)
     drawn = [*plots.write(result, folder, formats), page.write(result, folder)]
     write_json(result, folder / REPORT, files=[path.name for path in drawn], **extra)
     return drawn

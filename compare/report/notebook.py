@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from compare.contracts.result import Result
 from compare.report import words
-from compare.report.page import MARKS, pages, pictures
 
 ROWS = 8
 """As many tensors, weak points and notes; `print(result)` and `save` have the others."""
@@ -15,6 +14,8 @@ ROWS = 8
 
 def notebook_html(result: Result) -> str:
     """Return the result as a piece of HTML, everything in it escaped."""
+    from compare.report.page import MARKS, pages, pictures  # matplotlib takes its time
+
     return (
         pages()
         .get_template("notebook.html.j2")

@@ -107,11 +107,14 @@ def encode(value: Any) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write `text` beside `path` under another name, then put it in place in one step."""
+    """Write `text` beside `path` under another name, then put it in place in one step.
+
+    What is not UTF-8, such as a byte of a file's name, is written as its escape, which JSON reads.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

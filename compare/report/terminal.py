@@ -11,13 +11,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from compare.contracts.result import Result, Verdict, Worst
+from compare.contracts.visible import visible
 from compare.report import words
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ ROWS = 20
 """A table of more tensors than this shows the worst ones only."""
 
 COLUMNS_OF_TEXT = 80
+NARROW = 66
+"""Columns of a terminal below which the table keeps the names and leaves out the values."""
+ENDLESS = 100_000
 FACTS = 3
 """So many findings, and as many weak points, are listed; the others are only counted."""
 
@@ -56,6 +60,10 @@ class Terminal(Console):
     def __init__(self, file: TextIO | None = None, *, width: int | None = None) -> None:
         super().__init__(file=file, width=width, highlight=False, markup=False, emoji=False)
 
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Render text of ours or of others; a terminal must not obey what others wrote."""
+        return super().render_str(visible(text), **options)
+
     def on_broken_pipe(self) -> None:
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -63,11 +71,11 @@ class Terminal(Console):
 
 def show(result: Result, console: Console, *, verbose: bool = False) -> None:
     """Print settings, table, facts and verdict of `result`."""
-    console.print(Text(words.settings_line(result.settings), style="dim"))
+    console.print(told(words.settings_line(result.settings), "dim"))
     shown = dict(result.worst) if verbose else tensors(result.worst)
     if shown:
         console.print()
-        console.print(table(shown, len(shown) if verbose else ROWS))
+        console.print(table(shown, len(shown) if verbose else ROWS, console.width))
         console.print()
     console.print(facts(result, None if verbose else FACTS))
     console.print(verdict(result))
@@ -88,21 +96,26 @@ def show_verdict(result: Result, console: Console) -> None:
 def verdict(result: Result) -> Text:
     """Return the verdict in its colour; a judge that does not work is an error."""
     judged = Verdict.DISAGREES if result.control_failed else result.verdict
-    return Text(words.verdict_line(result), style=STYLES[judged])
+    return told(words.verdict_line(result), STYLES[judged])
+
+
+def told(line: str, style: str = "") -> Text:
+    """Return a line as text that a terminal only shows, never obeys."""
+    return Text(visible(line, ENDLESS), style=style)
 
 
 def show_baseline(found: BaselineReport, console: Console, *, quiet: bool = False) -> None:
     """Print what moved against the baseline, `quiet` only the line that sums it up."""
     *lines, last = found.lines()
     for line in () if quiet else lines:
-        console.print(Text(line), soft_wrap=True)
-    console.print(Text(last, style=STYLES[found.verdict]), soft_wrap=True)
+        console.print(told(line), soft_wrap=True)
+    console.print(told(last, STYLES[found.verdict]), soft_wrap=True)
 
 
-def show_files(files: Sequence[Path], console: Console) -> None:
-    """Print where the report is."""
+def show_files(files: Sequence[Path], folder: Path, console: Console) -> None:
+    """Print which files were written, and where in the user's words."""
     names = ", ".join(path.name for path in files)
-    console.print(Text(f"written to {files[0].parent}: {names}", style="dim"))
+    console.print(told(f"written to {folder}: {names}", "dim"))
 
 
 def tensors(worst: Mapping[str, Worst]) -> dict[str, Worst]:
@@ -110,16 +123,23 @@ def tensors(worst: Mapping[str, Worst]) -> dict[str, Worst]:
     return {name: entry for name, entry in worst.items() if " " not in name}
 
 
-def table(worst: Mapping[str, Worst], rows: int) -> Table:
-    """Return one row per entry of `worst`, for the `rows` worst ones if there are more."""
+def table(worst: Mapping[str, Worst], rows: int, width: int) -> Table:
+    """Return one row per entry of `worst`, for the `rows` worst ones if there are more.
+
+    A narrow one keeps what says which tensor is how wrong.
+    """
+    titles = list(COLUMNS) if width >= NARROW else ["worst of", "× allowance"]
     shown = list(worst) if len(worst) <= rows else words.by_ratio(worst)[:rows]
     left = len(worst) - len(shown)
     caption = f"and {left} more tensors, none of them worse" if left else None
     grid = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
     for title, side in COLUMNS.items():
-        grid.add_column(title, justify=side, no_wrap=title != "worst of", header_style="dim")
+        if title in titles:
+            grid.add_column(title, justify=side, no_wrap=title != "worst of", header_style="dim")
     for name in shown:
-        grid.add_row(*cells(name, worst[name]), style=None if worst[name].ratio <= 1 else "red")
+        row = dict(zip(COLUMNS, cells(name, worst[name]), strict=True))
+        kept = [row[title] for title in titles]
+        grid.add_row(*kept, style=None if worst[name].ratio <= 1 else "red")
     return grid
 
 

@@ -32,7 +32,7 @@ from compare.examine.dump.dump_format import (
 from compare.examine.dump.dump_step import Step, step_of
 from compare.examine.dump.triage import KEPT, Wrong, triage, velocity_after
 from compare.examine.environment import environment
-from compare.examine.sides import build_reference
+from compare.examine.sides import build_reference, differentiating
 from compare.judge.conclusion import conclude
 from compare.judge.naming import Named
 from compare.judge.point import PointJudge
@@ -52,7 +52,13 @@ def check_dump(folder: str | Path, *, activation: str = "relu", reduction: str =
     `activation` and `reduction` stand in for what run.json does not say. Raises `BadInput` with
     one sentence for a folder that is no dump.
     """
-    folder = Path(folder)
+    with differentiating():
+        return _checked(Path(folder), activation, reduction)
+
+
+def _checked(folder: Path, activation: str, reduction: str) -> Result:
+    """Look at every step, and conclude."""
+    spelt = [f"{shown(name)} is not spelt as a part of a dump" for name in passed_over(folder)]
     run = read_run(folder)
     steps = read_steps(folder, run or RunFile())
     first = next(steps)
@@ -79,7 +85,6 @@ def check_dump(folder: str | Path, *, activation: str = "relu", reduction: str =
         checks=(*result.checks, dump.summary()),
         notes=(*result.notes, *dump.notes(run, experiment)),
     )
-    spelt = [f"{shown(name)} is not spelt as a part of a dump" for name in passed_over(folder)]
     no_run = without_run(folder)
     return result.lacking(*([no_run] if no_run else []), *spelt, *dump.not_compared())
 

@@ -106,11 +106,11 @@ def without_run(folder: Path) -> str | None:
 
 def entries(folder: Path) -> list[Path]:
     """Return what lies in a dump, by name."""
-    if not folder.is_dir():
-        raise BadInput(
-            f"{folder} is not a folder; a dump is a folder with step_00000.npz and so on"
-        )
     with reading(str(folder)):
+        if not folder.is_dir():
+            raise BadInput(
+                f"{folder} is not a folder; a dump is a folder with step_00000.npz and so on"
+            )
         return sorted(folder.iterdir())
 
 

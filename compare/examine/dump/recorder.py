@@ -6,7 +6,7 @@ be replayed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Recorder:
     def __init__(self, folder: Path, experiment: Experiment) -> None:
         self.folder = folder
         self.experiment = experiment
+        self.trouble: str | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
@@ -36,7 +37,28 @@ class Recorder:
             raise BadInput(f"--record {folder}: the folder is not empty; name a new one")
 
     def __call__(self, records: Iterator[Record], inputs: Inputs) -> Iterator[Record]:
-        """Yield the records as they come; the batch is written at the top if there is only one."""
+        """Yield the records as they come; the batch is written at the top if there is only one.
+
+        A disk that is full ends the recording and not the run: `trouble` says so.
+        """
+        shared = self.experiment.batch_size is None
+        self._try(lambda: self.begin(inputs, shared))
+        for record in records:
+            if self.trouble is None:
+                self._try(lambda: self.write(record, None if shared else inputs))  # noqa: B023  # called at once
+            yield record
+
+    def _try(self, writing: Callable[[], None]) -> None:
+        """Write, unless the system cannot."""
+        try:
+            writing()
+        except OSError as problem:
+            self.trouble = (
+                f"--record {self.folder.name}: the dump is not whole ({problem.strerror})"
+            )
+
+    def begin(self, inputs: Inputs, shared: bool) -> None:
+        """Write run.json, and the batch if all steps share it."""
         asked = self.experiment
         write_run(
             self.folder,
@@ -50,13 +72,9 @@ class Recorder:
                 "names": list(inputs.parameters),
             },
         )
-        shared = asked.batch_size is None
         if shared:
             for name, array in zip(("x", "targets"), inputs.training, strict=True):
                 np.save(self.folder / f"{name}.npy", array)
-        for record in records:
-            self.write(record, None if shared else inputs)
-            yield record
 
     def write(self, record: Record, inputs: Inputs | None) -> None:
         """Write one step; with `inputs` also the rows of its batch."""

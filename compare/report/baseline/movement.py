@@ -41,14 +41,16 @@ def compare(result: Result, path: Path) -> BaselineReport:
     ratios = {what: ratio_of(*pair) for what, pair in pairs.items()}
     moved = tuple(movements(epochs, pairs, ratios))
     decided = any(decidable(*pair).any() for pair in pairs.values())
-    agrees = Verdict.AGREES if decided else Verdict.UNDECIDABLE
+    lacking = tuple(uncovered(before, now, epochs))
+    agrees = Verdict.AGREES if decided and not lacking else Verdict.UNDECIDABLE
     return BaselineReport(
         path=path,
         verdict=Verdict.DISAGREES if moved else agrees,
         settings=tuple(changes(before.settings, now.settings)),
         environment=tuple(changes(flat(before.environment), flat(now.environment))),
         moved=moved,
-        weak=(*uncovered(before, now, epochs), *hidden(epochs, pairs)),
+        weak=(*lacking, *hidden(epochs, pairs)),
+        lacking=tuple(weak.reason for weak in lacking) if decided else (),
         compared=len(epochs),
         equal=all(np.array_equal(s.values, v, equal_nan=True) for s, v in pairs.values()),
         largest=largest(epochs, pairs, ratios),
@@ -123,6 +125,9 @@ def uncovered(before: Numbers, now: Numbers, epochs: list[int]) -> Iterator[Weak
     missing = len(before.epochs) - len(epochs)
     if missing:
         yield Weak("baseline", f"{missing} epochs of the baseline were not run")
+    more = len(now.epochs) - len(epochs)
+    if more:
+        yield Weak("baseline", f"{more} epochs of this run are not in the baseline")
     for what in before.series.keys() ^ now.series.keys():
         yield Weak("baseline", f"{what} is in only one of the two")
 

@@ -12,6 +12,7 @@ chance, and the drift of another machine has another direction.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
 from compare.contracts.result import ExitCode, Result
+from compare.data.json_file import read_json
 from compare.report.report_json import plain, render, write_atomically
 
 FORMAT = 1
@@ -65,8 +67,13 @@ def save(result: Result, path: Path) -> Path:
         raise BadInput(f"--save-baseline: this run {state}; only one that agrees is a baseline.")
     if not result.epochs:
         raise BadInput("--save-baseline: a single point has no curves; save a training run.")
+    document = to_document(result)
     try:
-        write_atomically(path, render(to_document(result)))
+        from_document(document)
+    except ValueError as problem:
+        raise BadInput(f"--save-baseline: this run cannot be one ({problem}).") from None
+    try:
+        write_atomically(path, render(document))
     except OSError as problem:
         reason = problem.strerror
         raise BadInput(f"--save-baseline: {path} cannot be written ({reason}).") from None
@@ -76,32 +83,45 @@ def save(result: Result, path: Path) -> Path:
 def to_document(result: Result) -> dict[str, Any]:
     """Return the part of a result that a baseline keeps, as plain values."""
     kept = ("epoch", "manual", "reference", "drift", "band", "norms")
-    return {
+    content = {
         "format": FORMAT,
         "settings": plain(result.settings),
         "environment": plain(result.environment),
         "epochs": [{key: plain(getattr(row, key)) for key in kept} for row in result.epochs],
     }
+    return content | {"checksum": checksum(content)}
+
+
+def checksum(document: Mapping[str, Any]) -> str:
+    """Return the fingerprint of everything else in a document, whatever the order of its keys.
+
+    The file's own bands decide what agrees, so one that was widened, cut or damaged must not pass.
+    """
+    content = {key: value for key, value in document.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def load(path: Path) -> Numbers:
     """Read a baseline; `BadInput`, in one sentence, for a file that is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise BadInput(f"--baseline: {path} cannot be read ({problem.strerror}).") from None
-    except (ValueError, RecursionError):
-        raise BadInput(f"--baseline: {path} is not JSON, so it is no baseline; {AGAIN}.") from None
+        document = read_json(path)
+    except BadInput as problem:
+        raise BadInput(f"--baseline: {problem}; {AGAIN}.") from None
     if not isinstance(document, dict) or "format" not in document:
         raise BadInput(f"--baseline: {path} is not a baseline; {AGAIN}.")
     if document["format"] != FORMAT:
         found = f"baseline format {document['format']!r}, this program reads {FORMAT}"
         raise BadInput(f"--baseline: {path} has {found}; {AGAIN}.")
     try:
-        return from_document(document)
+        numbers = from_document(document)
+        intact = document.get("checksum") == checksum(document)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         what = f"{path} is damaged ({type(problem).__name__}: {problem})"
         raise BadInput(f"--baseline: {what}; {AGAIN}.") from None
+    if not intact:
+        what = f"{path} is not as it was saved (its checksum is another)"
+        raise BadInput(f"--baseline: {what}; {AGAIN}.")
+    return numbers
 
 
 def from_document(document: Mapping[str, Any]) -> Numbers:
@@ -152,5 +172,7 @@ def column(rows: list[dict[str, Any]], *keys: str) -> Floats:
 
 
 def rising(allowance: Floats) -> Floats:
-    """Return the largest allowance so far; one that is not finite stays so from there on."""
+    """Return the largest allowance so far; ValueError for one that is none."""
+    if not (np.isfinite(allowance).all() and (allowance >= 0).all()):
+        raise ValueError("an allowance is negative or not finite")
     return np.maximum.accumulate(allowance)

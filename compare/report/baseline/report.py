@@ -9,7 +9,7 @@ from typing import Any
 
 from compare.contracts.result import ExitCode, Verdict, Weak
 from compare.report import words
-from compare.report.report_json import encode
+from compare.report.report_json import encode, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class BaselineReport:
     """A run held against a baseline.
 
     `largest` is the largest movement of all in multiples of its allowance, with what and where;
-    `equal` is true if every number is the same to the last bit.
+    `equal` is true if every number is the same to the last bit. `lacking` says what only one of
+    the two has, where the rest agrees.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class BaselineReport:
     compared: int
     equal: bool
     largest: tuple[str, Moment] | None
+    lacking: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -75,6 +77,8 @@ class BaselineReport:
             first = min(self.moved, key=lambda movement: movement.first.epoch)
             what = words.count(len(self.moved), "number moved", "numbers moved")
             return f"{what} beyond allowance, from epoch {first.first.epoch} on ({first.what})"
+        if self.lacking:
+            return f"not everything was compared: {'; '.join(self.lacking)}"
         if self.verdict is Verdict.UNDECIDABLE:
             return f"nothing could be decided at {epochs}: see the weak points"
         if self.equal:
@@ -104,7 +108,7 @@ class BaselineReport:
 def told(label: str, change: Change) -> str:
     """Return a change in one line."""
     before, now = (
-        "none" if value is None else encode(value) for value in (change.before, change.now)
+        "none" if value is None else encode(plain(value)) for value in (change.before, change.now)
     )
     return f"{label} changed: {change.name} was {before}, is {now}"
 

@@ -1,0 +1,94 @@
+"""The paths of an invocation: resolved before foreign code runs, and no output is an input."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from compare.contracts.errors import BadInput
+from compare.contracts.limits import shown
+
+OUTPUTS = ("out", "junit", "save_baseline", "record", "write_adapter")
+INPUTS = ("data", "manual", "layer", "starter", "dump", "baseline")
+NAME_BEHIND = re.compile(r"(?<=\.py):\w+$")
+
+
+def check_files(options: argparse.Namespace) -> None:
+    """Raise BadInput, before anything is computed, for files that would fail in the end.
+
+    All paths of outputs become absolute: code under test may change the current folder.
+    """
+    from compare.report.baseline.numbers import load
+    from compare.report.folder import check_file, check_folder
+
+    check_apart(options)
+    try:
+        check_folder(options.out, "--out")
+        for name, path in outputs(options):
+            if name in ("junit", "save_baseline"):
+                check_file(path, flag(name))
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise BadInput(f"an output cannot be written there: {reason}") from None
+    if options.baseline:
+        load(options.baseline)
+    options.said_out = options.out  # the folder as it was given is what the user reads
+    for name, path in outputs(options):
+        setattr(options, name, Path(os.path.abspath(path)))
+
+
+def check_apart(options: argparse.Namespace) -> None:
+    """Raise BadInput for an output that would overwrite an input or another output."""
+    taken: list[tuple[str, Path]] = []
+    for name, path in outputs(options):
+        for other, at in (*inputs(options), *taken):
+            both_baselines = {name, other} == {"baseline", "save_baseline"}
+            if same(path, at) and not both_baselines:
+                raise BadInput(
+                    f"{flag(name)}: {shown(str(path))} is what {flag(other)} names: name another"
+                )
+        if name != "out" and options.dump and inside(path, options.dump):
+            raise BadInput(f"{flag(name)}: {shown(str(path))} lies in the dump: name another")
+        taken.append((name, path))
+        if name == "out":
+            taken.append((name, path / "report.json"))
+
+
+def outputs(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """Yield the outputs that were asked for."""
+    for name in OUTPUTS:
+        path = getattr(options, name)
+        if path is not None:
+            yield name, path
+
+
+def inputs(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """Yield the inputs that are files or folders; of a function only the file it stands in."""
+    for name in INPUTS:
+        given = options.experiment.data if name == "data" else getattr(options, name, None)
+        if given is not None:
+            yield name, Path(NAME_BEHIND.sub("", str(given)))
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, or would."""
+    try:
+        return one.resolve() == other.resolve() or os.path.samefile(one, other)
+    except (OSError, RuntimeError, ValueError):  # not there, or a loop of links
+        return False
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """Whether a path lies in a folder."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def flag(name: str) -> str:
+    """Return the option of a path."""
+    return f"--{name.replace('_', '-')}"

@@ -8,6 +8,7 @@ that takes it otherwise.
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Task:
 
     def fits(self, way: str) -> bool:
         """True if a path of this kind can be taken that way at all."""
-        if Path(self.path).is_dir():
+        if os.path.isdir(self.path):
             return way == "dump"
         return way == "starter" or (way != "dump" and Path(self.path).suffix == ".py")
 
@@ -64,7 +65,7 @@ def tasks(given: dict[str, Sequence[str]], paths: Sequence[str]) -> list[Task]:
 def opened(way: str, path: str) -> Iterator[str]:
     """A path itself, or what a folder of such paths holds."""
     folder = Path(path)
-    if not folder.is_dir() or (way == "dump" and is_dump(folder)):
+    if not os.path.isdir(folder) or (way == "dump" and is_dump(folder)):
         yield path
         return
     if way == "dump":
@@ -111,7 +112,7 @@ def hidden(parts: Iterable[str]) -> bool:
 
 def is_dump(folder: Path) -> bool:
     """True for a folder with a run.json or with recorded steps."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return False
     return (folder / "run.json").exists() or any(folder.glob("step_*"))
 

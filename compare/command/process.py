@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 FOREIGN = ("--manual", "--starter", "--layer", "check")
 """The options, and the word, that bring code of others."""
@@ -27,7 +26,7 @@ def door() -> int:
 
     arguments = sys.argv[1:]
     foreign = any(
-        word.partition("=")[0] in FOREIGN or word.endswith((".py", ".ipynb")) or Path(word).is_dir()
+        word.partition("=")[0] in FOREIGN or word.endswith((".py", ".ipynb")) or os.path.isdir(word)
         for word in arguments
     )
     return apart(main, arguments) if foreign and hasattr(os, "fork") else main(arguments)

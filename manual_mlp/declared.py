@@ -8,7 +8,7 @@ The chain rule is that of `network.py`; only its two ends are others.
     dh_{l-1} = dz_l @ w_l.T        dz_{l-1} = dh_{l-1} * f'(z_{l-1})
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from manual_mlp.arrays import Array, Arrays, depth
 from manual_mlp.criterion import Criterion
 from manual_mlp.functions import find
 from manual_mlp.layer import input_gradient, layer_gradients
-from manual_mlp.loss import accuracy
+from manual_mlp.loss import correct
+from manual_mlp.objective import added, joined, wanted
 from manual_mlp.penalty import Penalty
+from manual_mlp.rows import row_blocks
 
 NOTHING = Penalty()
 CROSS_ENTROPY = Criterion()
@@ -71,16 +73,26 @@ def loss_and_gradients(
     activation: str = "relu",
     criterion: Criterion = CROSS_ENTROPY,
     penalty: Penalty = NOTHING,
+    intermediates: bool | Collection[str] = True,
 ) -> tuple[float, Arrays, Arrays]:
-    """Loss, gradients and everything on the way, as the `loss_and_gradients` of the network."""
-    values = forward(parameters, x, activation=activation)
-    logits = values["logits"]
-    loss = criterion.loss_at(logits, targets) + penalty.loss_at(parameters, len(x))
-    dlogits = criterion.gradient_at(logits, targets)
-    gradients, below = backward(parameters, x, values, dlogits, activation=activation)
+    """Loss, gradients and values on the way, as the `loss_and_gradients` of the network.
+
+    Added up over blocks of rows: each divides by the D of the whole batch, and the penalty, which
+    is no sum over rows, is added once.
+    """
+    divisor = criterion.divisor(targets)
+    loss, gradients = penalty.loss_at(parameters, len(x)), Arrays()
+    kept: list[Arrays] = []
+    for rows in row_blocks(len(x), parameters):
+        values = forward(parameters, x[rows], activation=activation)
+        loss += criterion.loss_at(values["logits"], targets[rows], divisor)
+        dlogits = criterion.gradient_at(values["logits"], targets[rows], divisor)
+        block, below = backward(parameters, x[rows], values, dlogits, activation=activation)
+        gradients = added(gradients, block)
+        kept.append(wanted(values | {"dlogits": dlogits} | below, intermediates))
     for name, more in penalty.gradients_at(parameters, len(x)).items():
         gradients[name] = gradients[name] + more
-    return loss, gradients, values | {"dlogits": dlogits} | below
+    return loss, gradients, joined(kept)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -94,6 +106,10 @@ def evaluate(
     penalty: Penalty = NOTHING,
 ) -> tuple[float, float]:
     """Loss and accuracy at the parameters, without a gradient."""
-    logits = forward(parameters, x, activation=activation)["logits"]  # (N, K)
-    loss = criterion.loss_at(logits, targets) + penalty.loss_at(parameters, len(x))
-    return loss, accuracy(logits, targets)
+    divisor = criterion.divisor(targets)
+    loss, hits = penalty.loss_at(parameters, len(x)), 0
+    for rows in row_blocks(len(x), parameters):
+        logits = forward(parameters, x[rows], activation=activation)["logits"]  # (N, K)
+        loss += criterion.loss_at(logits, targets[rows], divisor)
+        hits += correct(logits, targets[rows])
+    return loss, hits / len(x)

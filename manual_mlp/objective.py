@@ -105,8 +105,14 @@ def textbook_pass(
     dlogits = cross_entropy_gradient(p, targets) / scale  # (N, K)
     gradients, below = backward(parameters, x, values, dlogits, activation=activation)
     values |= {"p": p, "dlogits": dlogits} | below
-    names = (values if intermediates else ()) if isinstance(intermediates, bool) else intermediates
-    return Pass(total, gradients, {name: entry(values, name, "intermediate") for name in names})
+    return Pass(total, gradients, wanted(values, intermediates))
+
+
+def wanted(values: Arrays, intermediates: bool | Collection[str]) -> Arrays:
+    """All values, none, or those of the names given, as the caller asked for."""
+    if isinstance(intermediates, bool):
+        return values if intermediates else {}
+    return {name: entry(values, name, "intermediate") for name in intermediates}
 
 
 def added(total: Arrays, block: Arrays) -> Arrays:

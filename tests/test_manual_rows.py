@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import manual_mlp.rows
-from manual_mlp import evaluate, loss_and_gradients
+from manual_mlp import Criterion, Penalty, declared, evaluate, loss_and_gradients
 from manual_mlp.arrays import Array, Arrays, depth
 from manual_mlp.rows import row_blocks
 from tests.test_manual_network import SIZES, Problem, cast, problem
@@ -88,6 +89,35 @@ def test_evaluation_by_row_blocks_has_the_loss_of_the_gradient_pass(block: int) 
     assert loss == loss_and_gradients(*point)[0]
     logits = loss_and_gradients(*point, intermediates=("logits",))[2]["logits"]
     assert accuracy == np.mean(logits.argmax(axis=1) == point[2].argmax(axis=1))
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        Criterion("mse", "sigmoid", loss_factor=0.5),
+        Criterion("huber", reduction="batch_mean"),
+        Criterion(label_smoothing=0.1, class_weights=(1.0, 3.0, 0.5), ignore_index=1),
+    ],
+    ids=lambda criterion: criterion.loss,
+)
+def test_row_blocks_of_a_declared_network_add_up_and_its_penalty_counts_once(
+    criterion: Criterion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters, x, targets = problem((4, 7, 6, 3), rows=23)
+    targets = np.eye(3)[targets.argmax(axis=1)]
+    options: dict[str, Any] = {
+        "activation": "gelu", "criterion": criterion, "penalty": Penalty(l2=0.3, l1=0.1)
+    }  # fmt: skip
+    loss, gradients, shown = declared.loss_and_gradients(parameters, x, targets, **options)
+    monkeypatch.setattr(manual_mlp.rows, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(manual_mlp.rows, "LEAST_ROWS", 5)
+    blocks = declared.loss_and_gradients(parameters, x, targets, **options)
+    assert blocks[0] == pytest.approx(loss, rel=1e-14)
+    assert declared.evaluate(parameters, x, targets, **options)[0] == blocks[0]
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(blocks[1][name], gradient, rtol=1e-12, atol=1e-15)
+    for name, value in shown.items():
+        np.testing.assert_allclose(blocks[2][name], value, rtol=1e-12, atol=1e-15)
 
 
 def test_a_pass_needs_no_more_memory_for_more_rows() -> None:

@@ -52,7 +52,9 @@ def declared_manual(experiment: Experiment) -> Manual:
         "penalty": manual_mlp.Penalty(wanted.l2, wanted.l1, wanted.penalise, wanted.penalty_over),
     }  # fmt: skip
     return Manual(
-        loss_and_gradients=partial(manual_mlp.declared.loss_and_gradients, **options),
+        loss_and_gradients=partial(
+            manual_mlp.declared.loss_and_gradients, intermediates=("logits",), **options
+        ),
         evaluate=partial(manual_mlp.declared.evaluate, **options),
         step=manual_mlp.OPTIMISERS[experiment.momentum_form],
     )

@@ -16,6 +16,7 @@ import pytest
 
 import manual_mlp
 from compare.allowance import LAMBDA, Arithmetic
+from compare.checks.comparison import most_spread
 from compare.checks.control import negative_control
 from compare.checks.same_point import Expected, SamePoint, compare_reported
 from compare.checks.step import StepCheck
@@ -204,3 +205,39 @@ def test_the_control_shows_an_entry_off_by_a_hundred_allowances(
 
     accepted = negative_control(accepts, right, allowances).accepted
     assert accepted == (("dw1 with one entry off by 100 × allowance",) if caught else ())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["w1", "b1", "w2"])
+def test_an_error_spread_over_all_entries_is_seen_below_their_allowances(
+    name: str, dtype: str
+) -> None:
+    """Every entry is off by 0.7 of its allowance with a random sign: no entry alone is wrong."""
+    sizes = (64, 48, 40)
+    expected = at_point("relu", sizes, 100, dtype, 0)
+    allowance = expected.point.allowances.gradients[name]
+    generator = np.random.default_rng(0)
+    gradients = {k: g.astype(np.float64) for k, g in expected.gradients.items()}
+    check = SamePoint(Reference(sizes, dtype=dtype), Arithmetic.of(dtype), "relu", "mean")
+    for part, agrees in ((0.2, True), (0.7, False)):
+        signs = generator.choice([-1.0, 1.0], size=allowance.shape)
+        wrong = expected.gradients[name] + part * allowance * signs
+        one = check.hold(expected, expected.loss, gradients | {name: wrong}).gradients[name]
+        assert one.worst.ratio < 1 and one.agrees is agrees
+        assert one.spread == pytest.approx(part, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("independent", "most"), [(1, 1.0), (4, 0.7), (9, 0.5333), (25, 0.5), (10_000, 0.5)]
+)
+def test_what_rounding_may_make_of_all_entries_together(independent: int, most: float) -> None:
+    assert most_spread(independent) == pytest.approx(most, rel=1e-3)
+
+
+def test_independent_errors_of_lambda_deviations_stay_below_what_all_may_be() -> None:
+    """The bound by drawing: allowances are exactly lambda deviations wide, the worst there are."""
+    generator = np.random.default_rng(0)
+    for units in (4, 25, 100):
+        ratios = generator.normal(size=(20_000, units)) / LAMBDA
+        spread = np.sqrt(np.mean(ratios**2, axis=1))
+        assert (spread <= most_spread(units)).all()

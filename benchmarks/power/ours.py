@@ -94,7 +94,7 @@ class Judge:
         Where units are on the other side of a kink, everything behind them differs: its gradients
         have been held against a reference that takes the same side, its intermediates cannot be.
         """
-        ratios = {name: one.worst.ratio for name, one in examined.comparisons.items()}
+        ratios = {name: one.ratio for name, one in examined.comparisons.items()}
         values, allowances = self.expected.point.values, self.expected.point.allowances
         flipped = self.case.activation == "relu" and any(
             ((z > 0) != (values[name] > 0)).any() for name, z in shown.items() if name[0] == "z"

@@ -24,11 +24,10 @@ from compare.allowance import (
     network_allowances,
 )
 from compare.allowance.head import Top
-from compare.checks.comparison import Comparison, compare_entries, compare_projection
+from compare.checks.comparison import HONEST, Comparison, compare_entries, compare_projection
 from compare.checks.kinks import Explanation, explanations
 from compare.checks.next_precision import in_next_precision
 from compare.checks.slopes import Point, Slopes, Values, substituted
-from compare.checks.weak import HONEST
 from compare.contracts.objective import Objective
 from compare.contracts.records import Arrays
 from compare.textbook.head import declared_top, with_penalty, with_penalty_forward
@@ -274,8 +273,9 @@ def compare_gradients(
     allowances = expected.allowances
     entries, projections = {}, {}
     for name, reference in expected.gradients.items():
+        units = reference.shape[-1]
         entries[name] = compare_entries(
-            f"d{name}", manual[name], reference, allowances.gradients[name]
+            f"d{name}", manual[name], reference, allowances.gradients[name], units
         )
         projection = compare_projection(
             f"d{name} projection", manual[name], reference, allowances.projections[name]
@@ -288,9 +288,7 @@ def compare_gradients(
 def worst(*compared: Mapping[str, Comparison]) -> float:
     """Return the largest ratio of all; anything that does not agree counts as infinite."""
     ratios = [
-        one.worst.ratio if one.agrees else np.inf
-        for several in compared
-        for one in several.values()
+        one.ratio if one.agrees else np.inf for several in compared for one in several.values()
     ]
     return max(ratios)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from compare.allowance import Allowances
 from compare.allowance.squares import length
-from compare.checks.comparison import BLOCK
+from compare.checks.comparison import BLOCK, HONEST
 from compare.contracts.result import Weak
 
 Values = Mapping[str, NDArray[np.floating]]
@@ -26,8 +26,6 @@ PROMISED = {"float64": 1e-12, "float32": 1e-4}
 """The relative scale error that must be detected on every point not called weak."""
 PROMISED_OF_ANY_SHAPE = 1e-3
 """The same for an error of any shape (a row, an entry, a sample), relative to the gradient."""
-HONEST = 0.5
-"""Honest ratios stay below this, so an error of `1 + HONEST` allowances is always detected."""
 UNIFORM = 1e-3
 """Probabilities all this close to 1/K, relatively, tell softmax from little else."""
 

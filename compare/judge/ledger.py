@@ -118,6 +118,11 @@ def finding_of(
     place = f"[{', '.join(map(str, worst.index))}]" if worst.index else ""
     if not comparison.manual_finite:
         size = "is not finite"
+    elif worst.ratio <= 1 and not comparison.agrees:
+        size = (
+            f"is within its allowance, but in root mean square all entries are at "
+            f"{comparison.spread:.3g} of theirs, {comparison.ratio:.3g} × what rounding may make"
+        )
     else:
         size = f"is {worst.ratio:.3g} × allowance away from the reference's {worst.reference:.17g}"
     who = "" if side == "manual" else f"{side}: "
@@ -135,6 +140,6 @@ def finding_of(
         index=worst.index,
         manual=worst.manual,
         reference=worst.reference,
-        ratio=worst.ratio,
+        ratio=comparison.ratio if comparison.manual_finite else worst.ratio,
         side=side,
     )

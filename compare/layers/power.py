@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.checks.weak import HONEST, PROMISED
+from compare.checks.comparison import HONEST
+from compare.checks.weak import PROMISED
 from compare.contracts.result import Weak
 from compare.layers.judged import Judged, State
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from compare.examine.point import assert_gradients_match, check
     from compare.examine.training import Progress, run_training
     from compare.layers.check import assert_layer_matches, check_layer
+    from compare.layers.watching import same, watch
 
 hand_over(lambda: import_module("compare.report.presenter"))
 
@@ -38,6 +39,8 @@ HOME = {
     "check": "examine.point",
     "check_layer": "layers.check",
     "run_training": "examine.training",
+    "same": "layers.watching",
+    "watch": "layers.watching",
 }
 __all__ = [
     "BadInput",
@@ -52,6 +55,8 @@ __all__ = [
     "check",
     "check_layer",
     "run_training",
+    "same",
+    "watch",
 ]
 
 

@@ -1,0 +1,114 @@
+"""A notebook's own torch lines as the reference: watched while they run, compared tensor by tensor.
+
+    with compare.watch(x, w) as seen:          # float64 tensors; the inputs
+        y = torch.tanh(x @ w)
+        y.sum().backward()
+    compare.same(my_dw, w.grad)
+
+The pass of `analysis` goes along with the lines as they are executed, forward and backward, so that
+every tensor they make has an allowance afterwards.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compare.checks.comparison import compare_entries
+from compare.contracts.errors import BadInput
+from compare.contracts.result import CheckSummary, Finding, Result, Verdict
+from compare.examine.environment import environment
+from compare.layers.analysis import Analysis
+from compare.layers.formats import FORMATS, LAMBDA
+from compare.layers.walk import pointer
+from compare.report.words import times_allowance, where
+
+
+class Watch:
+    """A block of torch lines, analysed for code that computes in `dtype`; `inputs` as entered."""
+
+    last: Watch | None = None
+
+    def __init__(self, *inputs: Tensor, dtype: str = "float64") -> None:
+        if dtype not in FORMATS:
+            raise BadInput(f"dtype {dtype!r}: choose one of {', '.join(FORMATS)}")
+        for tensor in inputs:
+            if not isinstance(tensor, Tensor) or tensor.dtype is not torch.float64:
+                raise BadInput("watch takes float64 tensors: torch must be the precise side")
+        self.dtype = dtype
+        self.analysis = Analysis(FORMATS[dtype])
+        for tensor in inputs:
+            self.analysis.leaf(tensor.detach())
+
+    def __enter__(self) -> Watch:
+        self.analysis.__enter__()  # type: ignore[no-untyped-call]  # torch's own has no types
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.analysis.__exit__(kind, error, trace)  # type: ignore[no-untyped-call]  # the same
+        Watch.last = self
+
+    def same(self, manual: Any, tensor: Tensor) -> Result:
+        """Hold an array against a tensor that was made in this block, within its allowance.
+
+        Errors: `BadInput` for a tensor that the block did not make, and for another shape.
+        """
+        if pointer(tensor) not in self.analysis.held:
+            raise BadInput("this tensor was not made in the watched block; run its lines there")
+        array = np.asarray(manual.detach().cpu() if isinstance(manual, Tensor) else manual)
+        right = tensor.detach().numpy()
+        if array.shape != right.shape:
+            raise BadInput(f"manual has shape {array.shape}; the tensor has {tuple(right.shape)}")
+        scale = LAMBDA * FORMATS[self.dtype].sides ** 0.5
+        allowance = (scale * self.analysis.sigma(tensor.detach())).numpy()
+        found = compare_entries("tensor", array.astype(np.float64), right, allowance)
+        unruled = ", ".join(sorted(self.analysis.unruled))
+        verdict = Verdict.AGREES if found.agrees else Verdict.DISAGREES
+        if not found.decidable or (unruled and not found.agrees):
+            verdict = Verdict.UNDECIDABLE
+        worst = found.worst
+        message = (
+            f"the entry {where(worst.index)} is {worst.manual:.7g}; the reference has "
+            f"{worst.reference:.7g} ({times_allowance(worst.ratio)})"
+        )
+        doubt = f"no rule for {unruled}" if unruled else "the reference is not finite"
+        finding = Finding("same_point", "tensor", message, index=worst.index, ratio=worst.ratio,
+                          manual=worst.manual, reference=worst.reference)  # fmt: skip
+        return Result(
+            verdict=verdict,
+            kind="derivative" if verdict is Verdict.DISAGREES else None,
+            settings={"mode": "layer", "reference": "tensor", "dtype": self.dtype, "seed": 0,
+                      "inputs": {"tensor": list(right.shape)}},
+            environment=environment(),
+            sentence=f"{verdict}: {doubt if verdict is Verdict.UNDECIDABLE else message}",
+            findings=(finding,) if verdict is Verdict.DISAGREES else (),
+            checks=(CheckSummary("tensor", verdict, 1, worst.ratio, message),),
+            worst={"tensor": worst},
+        )  # fmt: skip
+
+
+def watch(*inputs: Tensor, dtype: str = "float64") -> Watch:
+    """Watch the torch lines of a `with` block, for numbers of code that computes in `dtype`.
+
+    `inputs` are the tensors the lines begin with, float64. Errors: `BadInput` for other tensors.
+    """
+    return Watch(*inputs, dtype=dtype)
+
+
+def same(manual: Any, tensor: Tensor) -> Result:
+    """Hold an array against a tensor made in the last `watch` block, within its allowance.
+
+    Errors: `BadInput` without such a block, for a tensor that it did not make, for another shape.
+    """
+    if Watch.last is None:
+        raise BadInput("run the torch lines in a block `with compare.watch(inputs...):` first")
+    return Watch.last.same(manual, tensor)

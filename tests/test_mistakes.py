@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,12 @@ from compare.mistakes.catalogue import CATALOGUE, FAMILIES, NETWORK, STEP, in_wo
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.start import START
-from compare.textbook import plain, plain_step
+from compare.textbook import Pass, plain, plain_step
 from compare.textbook.program import filled, planted
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "mistakes.md"
-SIZES = ((12, 9, 5), (9, 7, 6, 5), (8, 8, 8, 5), (7, 9, 7))
+SIZES = ((12, 9, 5), (9, 7, 6, 5), (8, 8, 8, 5), (7, 9, 7), (8, 8, 8, 8, 5))
+ACTIVATIONS = ("relu", "tanh", "sigmoid")
 WHERE = {"loss", "gradient", "repeated calls", "trainer records", "curves"}
 
 COUNTED = {
@@ -75,7 +76,7 @@ every_network_mistake = pytest.mark.parametrize("mistake", NETWORK, ids=lambda m
 
 def cases(mistake: NetworkMistake, dtype: str) -> Iterator[Case]:
     """Yield what the planted program computes at the probes of every network it can be made in."""
-    for sizes, activation, reduction in product(SIZES, ("relu", "tanh"), ("mean", "sum")):
+    for sizes, activation, reduction in product(SIZES, ACTIVATIONS, ("mean", "sum")):
         points = probes(sizes, activation=activation, reduction=reduction, dtype=dtype, seed=1)
         if mistake.applies(points[0][1]):
             faulty = plant(mistake, activation=activation, reduction=reduction)
@@ -94,6 +95,17 @@ def test_the_override_reproduces_the_program_with_the_slip_and_the_right_pass_do
             if shown > 2:
                 break
     assert shown > 0
+
+
+def test_no_two_mistakes_that_are_combined_wait_for_each_other() -> None:
+    (_, point), *_ = probes((8, 8, 8, 8), activation="relu", reduction="mean", dtype="f8", seed=1)
+    made = [mistake for mistake in NETWORK if mistake.applies(point)]
+    for one, other in combinations(made, 2):
+        apart = not set(one.stages) & set(other.stages) and not (one.reads and other.reads)
+        if apart and (one.reads or other.reads):
+            overrides = one.overrides(one.example) | other.overrides(other.example)
+            net = Pass(point).having(overrides)
+            assert all(net.named(name).value.size for name in point.names)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity"])
@@ -125,7 +137,7 @@ def test_a_live_run_ends_in_its_own_name(family: str) -> None:
 def test_words_are_complete(mistake: Mistake) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", mistake.name)
     sentence = in_words(mistake)
-    assert sentence[0].isupper() and sentence[-1] in ".?"
+    assert sentence[0] == sentence[0].upper() and sentence[-1] in ".?"
     title = titled(mistake)
     assert title[0] == title[0].upper() and title[-1] not in ".:" and "{" not in title
     assert len(title) <= 80

@@ -103,7 +103,9 @@ class Track:
             yield v
         for index, record in enumerate(self.records[:-1]):
             recorded = self.velocities[index]
-            now = self._moment(record, v if recorded is None else self._exact(recorded), earlier)
+            carried = v if recorded is None else self._exact(recorded)
+            fresh = first and index == 0 and not carried.value.any()
+            now = self._moment(record, carried, earlier, fresh)
             w, v = version.step(now)
             earlier = now.dw
             yield w
@@ -124,10 +126,10 @@ class Track:
             self._exact(self.records[0].parameters[self.name]), self._exact(declared)
         )
 
-    def _moment(self, record: Recorded, v: Pair, earlier: Pair) -> Moment:
+    def _moment(self, record: Recorded, v: Pair, earlier: Pair, first: bool) -> Moment:
         s, name = self.settings, self.name
         w, dw = self._exact(record.parameters[name]), self._exact(record.gradients[name])
-        return Moment(name, w, dw, v, earlier, s.learning_rate, s.momentum, s.form)
+        return Moment(name, w, dw, v, earlier, s.learning_rate, s.momentum, s.form, first)
 
     def _exact(self, array: NDArray[Any]) -> Pair:
         return exact(array, self.dtype)

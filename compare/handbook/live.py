@@ -31,7 +31,7 @@ from compare.mistakes.reporting import CURVES, CurveMistake
 from compare.mistakes.start import DECLARED, StartMistake
 from compare.mistakes.step_mistake import StepMistake
 
-SIZES = ((12, 9, 5), (12, 9, 7, 5), (8, 8, 8, 5), (7, 9, 7))
+SIZES = ((12, 9, 5), (12, 9, 7, 5), (8, 8, 8, 5), (7, 9, 7), (8, 8, 8, 8, 5))
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 REDUCTIONS = ("mean", "sum")
 LEARNING_RATE, MOMENTUM, UPDATES = 0.2, 0.9, 4

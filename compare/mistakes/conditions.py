@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from compare.allowance.rules import ACTIVATION_RULES
@@ -68,3 +69,19 @@ def own_weights_fit(point: Point) -> bool:
     """Return whether dz_{l+1} @ w_l is defined somewhere: the widths around layer l are equal."""
     shapes = [point.parameters[f"w{layer}"].shape for layer in range(1, point.depth + 1)]
     return any(below[0] == above[1] for below, above in pairwise(shapes))
+
+
+def several_classes(point: Point) -> bool:
+    """Return whether there is a class beside the true one."""
+    return bool(point.targets.shape[1] > 1)
+
+
+def of(activation: str) -> Callable[[Point], bool]:
+    """Return the condition that a hidden layer has this activation."""
+    return lambda point: point.activation == activation and hidden(point)
+
+
+def alike_outputs(point: Point) -> bool:
+    """Return whether two neighbouring layers are of equal width, the first of them hidden."""
+    widths = [point.parameters[f"w{layer}"].shape[1] for layer in range(1, point.depth + 1)]
+    return any(below == above for below, above in pairwise(widths[1:]))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from compare.mistakes.fits import in_the_loss
+from compare.mistakes.conditions import averaged, several_classes
+from compare.mistakes.fits import Among, in_the_loss, linear, typed
 from compare.mistakes.mistake import NetworkMistake
+
+GUARDS = tuple(10.0**k for k in range(-15, -1))
+"""What people add to a divisor or clip at."""
 
 GRADIENT = (
     NetworkMistake(
@@ -54,6 +58,78 @@ GRADIENT = (
         "error = softmax(p) - p",
     ),
     NetworkMistake(
+        "softmax-without-second-term",
+        "a gradient -y where p - y belongs",
+        "The derivative of the log-softmax lacks its second term: of p - y only -y is left.",
+        "error = -y",
+    ),
+    NetworkMistake(
+        "diagonal-jacobian-with-guard",
+        "a softmax of whose Jacobian only the diagonal is used",
+        "The softmax is differentiated as if every probability depended on its own logit only, and "
+        "{constant:g} is added in the quotient y / p: -y / (p + {constant:g}) p (1 - p).",
+        "error = -y / (p + c) * p * (1 - p)",
+        fit=Among(lambda point: GUARDS),
+        example=1e-3,
+        trigger="probabilities of true classes not far above the constant",
+    ),
+    NetworkMistake(
+        "gradient-at-probabilities-with-guard",
+        "dL/dp where dL/dlogits belongs",
+        "The gradient stops at the probabilities: dL/dp = -y / (p + {constant:g}) is used as if it "
+        "were dL/dlogits.",
+        "error = -y / (p + c)",
+        fit=Among(lambda point: GUARDS),
+        example=1e-3,
+        trigger="probabilities of true classes not far above the constant",
+    ),
+    NetworkMistake(
+        "target-over-probability",
+        "y / p where p - y belongs",
+        "The gradient stops at the probabilities and has the wrong sign: y / p.",
+        "error = y / p",
+    ),
+    NetworkMistake(
+        "target-over-log-without-minus",
+        "y / log p where p - y belongs",
+        "The loss was differentiated as y / log p.",
+        "error = y / log_p",
+    ),
+    NetworkMistake(
+        "softmax-jacobian-on-top",
+        "the Jacobian of the softmax once too often",
+        "The error p - y is sent through the derivative of the softmax once more, but it already "
+        "contains it.",
+        "g = p - y\nerror = p * (g - (g * p).sum(axis=1, keepdims=True))",
+    ),
+    NetworkMistake(
+        "only-true-class",
+        "an error at the true class only",
+        "The error is p - 1 at the true class and 0 elsewhere: the probabilities of the other "
+        "classes are left out.",
+        "error = (p - y) * y",
+        applies=several_classes,
+    ),
+    NetworkMistake(
+        "one-taken-off-everywhere",
+        "p - 1 where p - y belongs",
+        "One is taken off at every class, not at the true one: p - 1 for p - y.",
+        "error = p - 1",
+    ),
+    NetworkMistake(
+        "prediction-without-target",
+        "p where p - y belongs",
+        "The targets are never taken off: the error is p.",
+        "error = p",
+    ),
+    NetworkMistake(
+        "squared-error-gradient",
+        "the gradient of a squared error with a cross-entropy as loss",
+        "The error is 2 (p - y) p (1 - p), the derivative of a squared error of a sigmoid; the "
+        "loss is the cross-entropy.",
+        "error = 2 * (p - y) * p * (1 - p)",
+    ),
+    NetworkMistake(
         "targets-hardened",
         "soft targets that are replaced by one-hot ones",
         "Soft targets are replaced by the one-hot row of their largest entry: the code "
@@ -95,6 +171,88 @@ LOSS = (
         fit=in_the_loss(1e-30, 0.5),
         example=1e-2,
         trigger="a true class whose probability is within the constant of 0 or 1",
+    ),
+    NetworkMistake(
+        "clip-in-both",
+        "probabilities clipped at {constant:g} in loss and gradient",
+        "Probabilities are clipped to [{constant:g}, 1 - {constant:g}], and the clipped ones stand "
+        "in the gradient p - y too, which is not the gradient of that loss.",
+        "p = np.clip(softmax(logits), c, 1 - c)",
+        fit=Among(lambda point: GUARDS),
+        example=1e-2,
+        trigger="a probability within the constant of 0 or 1",
+    ),
+    NetworkMistake(
+        "floor-in-both",
+        "probabilities of at least {constant:g} in loss and gradient",
+        "Probabilities below {constant:g} are raised to it, in the loss and in the gradient p - y.",
+        "p = np.maximum(softmax(logits), c)",
+        fit=Among(lambda point: GUARDS),
+        example=1e-2,
+        trigger="a probability below the constant",
+    ),
+    NetworkMistake(
+        "epsilon-in-both",
+        "a constant {constant:g} added to the probabilities",
+        "{constant:g} is added to the probabilities, in the loss and in the gradient p - y.",
+        "p = softmax(logits) + c",
+        fit=Among(lambda point: GUARDS),
+        example=1e-3,
+    ),
+    NetworkMistake(
+        "log-sum-exp-missing",
+        "a loss without the log-sum-exp",
+        "The loss takes the logits for log-probabilities: log sum exp(z) is never taken off.",
+        "log_p = logits",
+    ),
+    NetworkMistake(
+        "shift-not-put-back",
+        "a log-sum-exp without the maximum that was taken off",
+        "The maximum is taken off in the log-sum-exp and not in front of it: log p = z - log sum "
+        "exp(z - max z).",
+        "total = np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)\n"
+        "log_p = logits - np.log(total)",
+    ),
+    NetworkMistake(
+        "loss-without-log",
+        "a loss without the logarithm",
+        "The loss adds up y p: the logarithm is missing.",
+        "log_p = p",
+    ),
+    NetworkMistake(
+        "loss-over-all-pairs",
+        "a loss over all N x N pairs of samples",
+        "The probabilities are picked by labels of shape (N, 1), which NumPy broadcasts against "
+        "the rows: the loss is the mean over every sample with the label of every other.",
+        "terms = -log_p[:, y.argmax(axis=1)] / N",
+        trigger="labels that differ",
+    ),
+    NetworkMistake(
+        "loss-of-one-row",
+        "the loss of a single sample",
+        "The loss is that of one sample ({constant:+.0f}: 0 the first, -1 the last): each is "
+        "assigned (=) where it should be added (+=).",
+        "loss = terms[c].sum()",
+        fit=Among(lambda point: (-1, 0)),
+        example=-1,
+    ),
+    NetworkMistake(
+        "loss-of-one-row-averaged",
+        "the loss of a single sample, divided by N",
+        "The loss is that of one sample ({constant:+.0f}: 0 the first, -1 the last) over N: each "
+        "is assigned (=) where it should be added (+=).",
+        "loss = terms[c].sum() / N",
+        fit=Among(lambda point: (-1, 0)),
+        example=-1,
+        applies=averaged,
+    ),
+    NetworkMistake(
+        "loss-plus-a-constant",
+        "a constant {constant:g} added to the loss",
+        "{constant:g} is added to the loss, the same at every point; the gradient is right.",
+        "loss = terms.sum() / M + c",
+        fit=typed(linear),
+        example=0.05,
     ),
     NetworkMistake(
         "minus-missing-in-loss",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from compare.mistakes.conditions import curved, hidden, masked, relu, smooth
+from compare.mistakes.conditions import curved, hidden, masked, of, relu, smooth
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import NetworkMistake
 
 THRESHOLDS = tuple(m * 10.0**k for k in range(-8, 1) for m in (1, 2, 5))
+LEAKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.001)
 
 DERIVATIVE = (
     NetworkMistake(
@@ -128,6 +129,118 @@ DERIVATIVE = (
         "(sigmoid).",
         "dz[i - 1] = dh[i - 1] * slope(z[i - 1], z[i - 1])",
         applies=smooth,
+    ),
+    NetworkMistake(
+        "derivative-of-the-gradient",
+        "the derivative of the activation at the gradient, in its place",
+        "The derivative of the activation is taken of the gradient that arrives, and the product "
+        "with it is left out: f'(dh) for dh f'(z).",
+        "dz[i - 1] = slope(dh[i - 1], f(dh[i - 1]))",
+        applies=smooth,
+    ),
+    NetworkMistake(
+        "derivative-at-the-gradient",
+        "the derivative of the activation at the gradient",
+        "The derivative of the activation is taken at the gradient that arrives: dh f'(dh) for dh "
+        "f'(z).",
+        "dz[i - 1] = dh[i - 1] * slope(dh[i - 1], f(dh[i - 1]))",
+        applies=smooth,
+    ),
+    NetworkMistake(
+        "derivative-applied-twice",
+        "the derivative of the activation applied twice",
+        "The gradient is multiplied with the derivative of the activation twice.",
+        "dz[i - 1] = dh[i - 1] * slope(z[i - 1], h[i - 1]) * slope(z[i - 1], h[i - 1])",
+        applies=smooth,
+    ),
+    NetworkMistake(
+        "derivative-on-logits",
+        "the derivative of the activation at the logits",
+        "The error at the logits is multiplied with the derivative of the activation, but the last "
+        "layer has no activation.",
+        "dlogits = error / M * slope(logits, f(logits))",
+        applies=curved,
+    ),
+    NetworkMistake(
+        "derivative-of-sigmoid-at-z",
+        "the sigmoid's derivative at z for another activation",
+        "The derivative is that of the sigmoid, s (1 - s) with s = sigmoid(z), of another "
+        "activation.",
+        "s = 1 / (1 + np.exp(-z[i - 1]))\ndz[i - 1] = dh[i - 1] * s * (1 - s)",
+        applies=lambda point: point.activation != "sigmoid" and point.depth > 1,
+    ),
+    NetworkMistake(
+        "one-left-out",
+        "-h**2 where 1 - h**2 belongs",
+        "The 1 is missing in the derivative of tanh: -h**2 for 1 - h**2.",
+        "dz[i - 1] = -dh[i - 1] * h[i - 1] ** 2",
+        applies=of("tanh"),
+    ),
+    NetworkMistake(
+        "minus-as-plus",
+        "1 + h**2 where 1 - h**2 belongs",
+        "The sign is wrong in the derivative of tanh: 1 + h**2 for 1 - h**2.",
+        "dz[i - 1] = dh[i - 1] * (1 + h[i - 1] ** 2)",
+        applies=of("tanh"),
+    ),
+    NetworkMistake(
+        "difference-squared",
+        "(1 - h)**2 where 1 - h**2 belongs",
+        "The square is in the wrong place in the derivative of tanh: (1 - h)**2 for 1 - h**2.",
+        "dz[i - 1] = dh[i - 1] * (1 - h[i - 1]) ** 2",
+        applies=of("tanh"),
+    ),
+    NetworkMistake(
+        "factor-h-left-out",
+        "1 - h where h (1 - h) belongs",
+        "The factor h is missing in the derivative of the sigmoid: 1 - h for h (1 - h).",
+        "dz[i - 1] = dh[i - 1] * (1 - h[i - 1])",
+        applies=of("sigmoid"),
+    ),
+    NetworkMistake(
+        "sigmoid-derivative-negated",
+        "h (h - 1) where h (1 - h) belongs",
+        "The derivative of the sigmoid has the wrong sign: h (h - 1) for h (1 - h).",
+        "dz[i - 1] = dh[i - 1] * h[i - 1] * (h[i - 1] - 1)",
+        applies=of("sigmoid"),
+    ),
+    NetworkMistake(
+        "mask-of-value-and-gradient",
+        "a ReLU that lets positive gradients pass only",
+        "The gradient passes where the unit is on and the gradient itself is positive: a ReLU is "
+        "applied to the gradient as well.",
+        "dz[i - 1] = dh[i - 1] * (h[i - 1] > 0) * (dh[i - 1] > 0)",
+        applies=relu,
+    ),
+    NetworkMistake(
+        "leaky-in-gradient-only",
+        "a leaky ReLU in the gradient only",
+        "The gradient is that of a leaky ReLU of slope {constant:g}; the forward pass is not.",
+        "dz[i - 1] = np.where(h[i - 1] > 0, dh[i - 1], c * dh[i - 1])",
+        applies=of("relu"),
+        fit=Among(lambda point: LEAKS),
+        example=0.01,
+    ),
+    NetworkMistake(
+        "leaky-in-forward-only",
+        "a leaky ReLU in the forward pass only",
+        "The forward pass has a leaky ReLU of slope {constant:g}; the gradient is that of a ReLU.",
+        "h[i] = np.where(z[i] > 0, z[i], c * z[i])",
+        applies=of("relu"),
+        fit=Among(lambda point: LEAKS),
+        example=0.01,
+    ),
+    NetworkMistake(
+        "activation-is-leaky",
+        "leaky ReLU of slope {constant:g}, which was not declared",
+        "The hidden layers use a leaky ReLU of slope {constant:g}, forward and backward, where a "
+        "ReLU was declared. Declare it with `--activation leaky_relu:{constant:g}`.",
+        "h[i] = np.where(z[i] > 0, z[i], c * z[i])\n"
+        "dz[i - 1] = np.where(h[i - 1] > 0, dh[i - 1], c * dh[i - 1])",
+        applies=of("relu"),
+        fit=Among(lambda point: LEAKS),
+        example=0.01,
+        convention=True,
     ),
     NetworkMistake(
         "square-left-out",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compare.mistakes.mistake import Fit, Seen, Trial
 from compare.textbook import Pass, Point
@@ -114,14 +117,52 @@ class Among:
 
 
 def whole(trial: Trial, seen: Seen) -> Iterator[float]:
-    """Yield the whole number c > N for which the last bias gradient is seen as value(1) / c."""
+    """Yield the whole number c for which loss or last bias gradient is seen as value(1) / c.
+
+    Not 1, and none of the sizes of the network and its batch: those are mistakes of their own.
+    """
     one: Pass = trial(1.0)
-    name = one.point.names[1]
-    value = one.named(name).value
-    if name not in seen or seen[name].shape != value.shape:
+    point = one.point
+    for name in (point.names[1], "loss"):
+        value = one.named(name).value
+        changed = (np.abs(value - trial(2.0).named(name).value) > 0).any()
+        if not changed or name not in seen or seen[name].shape != value.shape:
+            continue
+        share = float((seen[name] * value).sum() / (value * value).sum())
+        if np.isfinite(share) and share > 0 and 1.5 < 1 / share < LARGEST:
+            c = float(round(1 / share))
+            sizes = {size for array in point.parameters.values() for size in array.shape}
+            yield from () if c in {one.rows, *sizes} else (c,)
         return
-    share = float((seen[name] * value).sum() / (value * value).sum())
-    if not np.isfinite(share) or share <= 1 / LARGEST:
-        return
-    if 1 / share > one.rows + 0.5:
-        yield float(round(1 / share))
+
+
+def typed(fit: Fit) -> Fit:
+    """Return the fit that keeps only constants of two digits or fewer, which people type."""
+
+    def found(trial: Trial, seen: Seen) -> Iterator[float]:
+        yield from (c for c in fit(trial, seen) if c == float(f"{c:.1e}"))
+
+    return found
+
+
+def gradients(seen: Seen) -> list[NDArray[Any]]:
+    """Return the finite gradients among the numbers seen."""
+    found = [array for name, array in seen.items() if re.fullmatch(r"d[wb]\d+", name)]
+    return [array for array in found if array.size and np.isfinite(array).all()]
+
+
+def largest_entry(trial: Trial, seen: Seen) -> Iterator[float]:
+    """Yield the size of the largest entry of all gradients: where values are clipped."""
+    sizes = [float(np.abs(array).max()) for array in gradients(seen)]
+    yield from rounded(max(sizes)) if sizes else ()
+
+
+def whole_norm(trial: Trial, seen: Seen) -> Iterator[float]:
+    """Yield the Euclidean norm of all gradients together."""
+    yield from rounded(float(np.sqrt(sum(float((g * g).sum()) for g in gradients(seen)))))
+
+
+def each_norm(trial: Trial, seen: Seen) -> Iterator[float]:
+    """Yield the largest norm of a gradient, if several share it: each is clipped."""
+    norms = [float(np.linalg.norm(array)) for array in gradients(seen)]
+    yield from rounded(max(norms)) if norms else ()

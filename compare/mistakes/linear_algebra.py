@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from compare.mistakes.conditions import alike, hidden, own_weights_fit, square, square_behind
+from compare.mistakes.conditions import (
+    alike,
+    alike_outputs,
+    hidden,
+    own_weights_fit,
+    square,
+    square_behind,
+)
 from compare.mistakes.fits import Among, linear
 from compare.mistakes.mistake import NetworkMistake
 
@@ -84,6 +91,16 @@ PRODUCTS = (
         trigger="two hidden layers or more",
     ),
     NetworkMistake(
+        "error-of-layer-above",
+        "the error of a layer further up, handed on",
+        "The gradient that is passed on to the layer below is made from the error of the layer "
+        "above, not from the layer's own: dz_{{l+1}} for dz_l.",
+        "above = dz[i + 1] if i < L and dz[i + 1].shape == dz[i].shape else dz[i]\n"
+        "dh[i - 1] = above @ w[i].T",
+        applies=alike_outputs,
+        trigger="two layers of the same width",
+    ),
+    NetworkMistake(
         "input-of-another-layer",
         "a weight gradient with a neighbouring layer's input",
         "The weight gradient uses the input of a neighbouring layer of the same width (index "
@@ -104,6 +121,13 @@ LEFT_OUT = (
         "a bias that is not added",
         "The bias is not added in the forward pass.",
         "z[i] = h[i - 1] @ w[i]",
+        trigger="a bias that is not zero",
+    ),
+    NetworkMistake(
+        "bias-subtracted",
+        "a bias that is subtracted",
+        "The bias is subtracted in the forward pass: z = h @ w - b.",
+        "z[i] = h[i - 1] @ w[i] - b[i]",
         trigger="a bias that is not zero",
     ),
     NetworkMistake(

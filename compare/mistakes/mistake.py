@@ -77,7 +77,7 @@ class NetworkMistake(Mistake):
     the mistake can be made; `proof`, if given, is asked about the numbers seen before the
     explanation is accepted. Without `layers` it is never looked for in one layer alone.
     `numbering` says in words which row or class the constant is. `functions` are the stages of
-    what no line of code says: `(pass, layer) -> Pair`.
+    what no line of code says: `(pass, layer) -> Pair`; `functions_read` is for them what `reads` is.
     """
 
     _: KW_ONLY
@@ -87,6 +87,7 @@ class NetworkMistake(Mistake):
     layers: bool = True
     numbering: Numbering | None = None
     functions: Mapping[str, Callable[..., Pair]] | None = None
+    functions_read: tuple[str, ...] = ()
 
     @cached_property
     def parsed(self) -> Slip:
@@ -102,7 +103,7 @@ class NetworkMistake(Mistake):
     def reads(self) -> tuple[str, ...]:
         """Return the stages it reads and that do not reach it in the right computation."""
         if self.functions is not None:
-            return ()
+            return self.functions_read
         found = (not_below(stage, function) for stage, function in self.parsed.stages.items())
         return tuple(sorted(set().union(*found)))
 

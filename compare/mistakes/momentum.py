@@ -47,6 +47,47 @@ MOMENTUM = (
         "v = momentum * v + (1 - momentum) * inside * dw",
     ),
     StepMistake(
+        "dampened-after-first",
+        "a gradient weighted with 1 - momentum after the first update",
+        "The gradient is weighted with 1 - momentum in every update but the first: dampening as "
+        "torch.optim.SGD has it.",
+        "v = momentum * v + (1 if first else 1 - momentum) * inside * dw",
+    ),
+    StepMistake(
+        "momentum-added",
+        "a velocity that is added where it should be subtracted",
+        "The gradient is taken off and the velocity is added: w + momentum * v - "
+        "learning_rate * dw.",
+        "w = w + outside * (momentum * v - inside * dw)",
+    ),
+    StepMistake(
+        "nesterov-negated",
+        "Nesterov's momentum with a velocity of the opposite sign",
+        "This is Nesterov's momentum as Keras has it: v = momentum * v - learning_rate * dw, and "
+        "w + momentum * v - learning_rate * dw.",
+        "v = momentum * v - inside * dw\nw = w + outside * (momentum * v - inside * dw)",
+    ),
+    StepMistake(
+        "weights-without-momentum",
+        "weights without momentum",
+        "The weights are updated without momentum.",
+        'v = (momentum if name[0] == "b" else 0) * v + inside * dw',
+        only="w",
+    ),
+    StepMistake(
+        "velocity-squared-momentum",
+        "a momentum that is applied twice",
+        "The old velocity is multiplied with the momentum twice.",
+        "v = momentum**2 * v + inside * dw",
+    ),
+    StepMistake(
+        "gradient-not-in-velocity",
+        "a velocity without the gradient",
+        "The velocity never sees the gradient: v = momentum * v, and the gradient is taken off "
+        "beside it.",
+        "v = momentum * v\nw = w - outside * v - learning_rate * dw",
+    ),
+    StepMistake(
         "nesterov",
         "Nesterov's momentum",
         "This is Nesterov's momentum: the new velocity is applied with one more factor of "

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from compare.mistakes.conditions import averaged, hidden, summed
-from compare.mistakes.fits import whole
+from compare.mistakes.fits import Among, whole
 from compare.mistakes.mistake import NetworkMistake
+
+SCALES = (3, 4, 8, 10, 16, 64, 100, 128, 255, 256, 512, 1000, 1024, 4096, 65536, 0.1, 0.01, 0.001)
+"""Factors that people write in front of a loss or gradient."""
 
 SUM_AGAINST_MEAN = (
     NetworkMistake(
@@ -138,13 +141,91 @@ WRONG_DIVISOR = (
     ),
     NetworkMistake(
         "gradient-divided-by-data-set",
-        "a gradient that is divided by {constant:.0f}, not by N",
-        "The gradient of a mini-batch is divided by {constant:.0f}: by the size of the whole "
-        "data set?",
+        "a gradient that is divided by {constant:.0f}, whatever the batch",
+        "The gradient is divided by {constant:.0f} in a batch of any size n, so it is n / "
+        "{constant:.0f} times the right one: the nominal batch size, or that of the whole data "
+        "set?",
         "dlogits = error / c",
         fit=whole,
-        example=1437,
-        trigger="a mini-batch smaller than the data set",
+        example=32,
+        trigger="a batch of another size",
+    ),
+    NetworkMistake(
+        "loss-divided-by-a-number",
+        "a loss that is divided by {constant:.0f}, whatever the batch",
+        "The loss is divided by {constant:.0f} in a batch of any size n, so it is n / "
+        "{constant:.0f} times the right one; the gradient is right.",
+        "loss = terms.sum() / c",
+        fit=whole,
+        example=32,
+        trigger="a batch of another size",
+    ),
+    NetworkMistake(
+        "divided-by-a-number",
+        "loss and gradient divided by {constant:.0f}, whatever the batch",
+        "Loss and gradient are divided by {constant:.0f} in a batch of any size n, so they are n / "
+        "{constant:.0f} times the right ones: the nominal batch size?",
+        "M = c",
+        fit=whole,
+        example=32,
+        trigger="a batch of another size",
+        convention=True,
+    ),
+    NetworkMistake(
+        "gradient-times-a-number",
+        "{constant:g} times the gradient",
+        "Every gradient is {constant:g} times as large as it should be; the loss is right. A loss "
+        "scale that is not taken out again?",
+        "dlogits = c * error / M",
+        fit=Among(lambda point: SCALES),
+        example=128,
+    ),
+    NetworkMistake(
+        "loss-times-a-number",
+        "{constant:g} times the loss",
+        "The loss is {constant:g} times as large as it should be; the gradient is right.",
+        "loss = c * terms.sum() / M",
+        fit=Among(lambda point: SCALES),
+        example=100,
+    ),
+    NetworkMistake(
+        "gradient-divided-by-n-minus-1",
+        "a gradient that is divided by N - 1",
+        "The gradient is divided by N - 1 for a batch of N, the loss by N.",
+        "dlogits = error / (N - 1)",
+        applies=averaged,
+    ),
+    NetworkMistake(
+        "loss-divided-by-n-minus-1",
+        "a loss that is divided by N - 1",
+        "The loss is divided by N - 1 for a batch of N, the gradient by N.",
+        "loss = terms.sum() / (N - 1)",
+        applies=averaged,
+    ),
+    NetworkMistake(
+        "divided-by-n-minus-1",
+        "loss and gradient divided by N - 1",
+        "Loss and gradient are divided by N - 1 for a batch of N, as the estimate of a variance "
+        "is.",
+        "M = N - 1",
+        applies=averaged,
+        convention=True,
+    ),
+    NetworkMistake(
+        "divided-by-classes",
+        "loss and gradient divided by the number of classes K, not by N",
+        "Loss and gradient are divided by the number of classes K where the batch N belongs.",
+        "M = K",
+        applies=averaged,
+        convention=True,
+    ),
+    NetworkMistake(
+        "gradient-times-n",
+        "a gradient of the mean that is multiplied by N twice",
+        "The gradient is N**2 times too large for a batch of N: a sum that is multiplied by N "
+        "where it should be divided.",
+        "dlogits = error * N",
+        applies=averaged,
     ),
     NetworkMistake(
         "loss-divided-by-classes",
@@ -212,6 +293,41 @@ SUMS = (
         "The bias gradient is summed over samples and units: one number for all units.",
         "db[i] = np.full_like(b[i], dz[i].sum())",
         trigger="beyond the last layer: there the errors of a row add up to 0 of themselves",
+    ),
+    NetworkMistake(
+        "bias-from-weight-gradient",
+        "a bias gradient summed over the weight gradient",
+        "The bias gradient is the sum of dw over its inputs, so the inputs are in it; it is the "
+        "sum of dz over the samples.",
+        "db[i] = dw[i].sum(axis=0)",
+    ),
+    NetworkMistake(
+        "bias-gradient-of-p",
+        "a last bias gradient from p, without the targets",
+        "The last bias gradient sums p, not p - y: the targets are not taken off.",
+        "db[i] = p.sum(axis=0) / M if i == L else dz[i].sum(axis=0)",
+        layers=False,
+    ),
+    NetworkMistake(
+        "bias-of-one-row",
+        "a bias gradient of a single sample",
+        "The bias gradient is that of one sample of the batch ({constant:+.0f}: 0 the first, -1 "
+        "the last), not their sum.",
+        "db[i] = dz[i][c]",
+        fit=Among(lambda point: (0, -1)),
+        example=0,
+    ),
+    NetworkMistake(
+        "bias-gradient-negated",
+        "a bias gradient of the wrong sign",
+        "The bias gradient has the wrong sign; the weight gradient has the right one.",
+        "db[i] = -dz[i].sum(axis=0)",
+    ),
+    NetworkMistake(
+        "weight-gradient-negated",
+        "a weight gradient of the wrong sign",
+        "The weight gradient has the wrong sign; the bias gradient has the right one.",
+        "dw[i] = -h[i - 1].T @ dz[i]",
     ),
     NetworkMistake(
         "gradient-collapsed-over-batch",

@@ -92,6 +92,22 @@ ORDER = (
         trigger="targets that differ",
     ),
     NetworkMistake(
+        "classes-shifted",
+        "targets of the neighbouring class",
+        "The columns of the targets are shifted by {constant:+.0f}: classes are counted from 1 on "
+        "one side and from 0 on the other.",
+        "y = np.roll(y, c, axis=1)\nterms = -y * log_p",
+        fit=Among(lambda point: (1, -1)),
+        example=1,
+    ),
+    NetworkMistake(
+        "targets-of-first-row",
+        "the targets of the first sample for all",
+        "Every sample is compared with the targets of the first.",
+        "y = np.ones_like(y) * y[0]\nterms = -y * log_p",
+        trigger="targets that differ",
+    ),
+    NetworkMistake(
         "rows-reversed-in-weight-gradient",
         "a weight gradient that pairs samples in reverse order",
         "The weight gradient pairs inputs and errors of different samples: one of the two is "

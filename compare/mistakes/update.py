@@ -68,6 +68,24 @@ DIRECTION = (
         "v = momentum * v + inside * earlier",
     ),
     StepMistake(
+        "gradient-without-velocity",
+        "a velocity that is kept and not used",
+        "The parameter moves by the gradient alone; the velocity is computed and never used.",
+        "w = w - learning_rate * dw",
+    ),
+    StepMistake(
+        "sign-of-gradient",
+        "the sign of the gradient in its place",
+        "The update uses the sign of the gradient, not its value.",
+        "v = momentum * v + inside * np.sign(dw)",
+    ),
+    StepMistake(
+        "gradient-normalised",
+        "a gradient divided by its norm",
+        "The gradient of each parameter is divided by its norm before the update.",
+        "v = momentum * v + inside * dw / np.linalg.norm(dw)",
+    ),
+    StepMistake(
         "parameter-never-updated",
         "a parameter that is never updated",
         "The parameter is never updated, although its velocity is.",
@@ -88,6 +106,23 @@ DECAY = (
         "weight decay of {constant:.4g}",
         "The update contains weight decay: {constant:.4g} · w is added to the gradient.",
         "v = momentum * v + inside * (dw + c * w)",
+        free=True,
+        example=0.01,
+    ),
+    StepMistake(
+        "weight-decay-without-rate",
+        "weight decay of {constant:.4g} per update, without the learning rate",
+        "The parameter shrinks by {constant:.4g} of itself in every update, outside the velocity: "
+        "decoupled weight decay that is not multiplied by the learning rate.",
+        "w = w - outside * v - c * w",
+        free=True,
+        example=0.01,
+    ),
+    StepMistake(
+        "l1-decay",
+        "an L1 decay of {constant:.4g}",
+        "The update contains an L1 term: {constant:.4g} · sign(w) is added to the gradient.",
+        "v = momentum * v + inside * (dw + c * np.sign(w))",
         free=True,
         example=0.01,
     ),

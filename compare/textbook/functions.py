@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from compare.allowance.rules import ACTIVATION_RULES
@@ -69,9 +71,10 @@ def slope(z: Pair, h: Pair, activation: str) -> Pair:
     return h.made(rule.slope(h.value), rounding)
 
 
-def clip(a: Pair, low: float, high: float) -> Pair:
-    """Return `a` held between `low` and `high`."""
-    return a.stepped(lambda entries: np.clip(entries, low, high))
+def held(a: Pair, low: Any, high: Any) -> Pair:
+    """Return `a` held between two numbers, which are rounded to the dtype as well."""
+    found = a.stepped(lambda entries: np.clip(entries, low, high))
+    return found.made(found.value, found.allowance + a.arithmetic.unit * np.abs(found.value))
 
 
 def trunc(a: Pair) -> Pair:
@@ -92,15 +95,13 @@ def tanh(a: Pair) -> Pair:
 def larger(a: Operand, b: Operand) -> Pair:
     """Return the larger of an entry and a number."""
     pair, bound = (a, b) if isinstance(a, Pair) else (b, a)
-    assert isinstance(pair, Pair) and not isinstance(bound, Pair)
-    return pair.stepped(lambda entries: np.maximum(entries, bound))
+    return held(pair, bound, np.inf)  # type: ignore[arg-type]  # one of the two is a pair
 
 
 def smaller(a: Operand, b: Operand) -> Pair:
     """Return the smaller of an entry and a number."""
     pair, bound = (a, b) if isinstance(a, Pair) else (b, a)
-    assert isinstance(pair, Pair) and not isinstance(bound, Pair)
-    return pair.stepped(lambda entries: np.minimum(entries, bound))
+    return held(pair, -np.inf, bound)  # type: ignore[arg-type]  # one of the two is a pair
 
 
 def constant_like(a: Pair, value: Operand) -> Pair:
@@ -136,7 +137,7 @@ RULES |= {
     np.sign: lambda a: a.jumped(np.sign),
     np.maximum: larger,
     np.minimum: smaller,
-    np.clip: clip,
+    np.clip: held,
     np.where: chosen,
     np.linalg.norm: norm,
     np.trace: lambda a: a.arranged(np.diagonal).sum(),

@@ -25,6 +25,9 @@ from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
 from compare.mistakes.catalogue import NETWORK
 
+PAIRED = [mistake for mistake in NETWORK if mistake.paired]
+"""What is looked for as one of two in the same numbers."""
+
 
 @dataclass
 class Score:
@@ -100,7 +103,7 @@ def pairs(count: int, seed: int, block: int) -> Score:
     generator = np.random.default_rng([seed, 1001, block])
     while score.tried < count:
         network = draw(generator)
-        one, other = (NETWORK[i] for i in generator.choice(len(NETWORK), 2, replace=False))
+        one, other = (PAIRED[i] for i in generator.choice(len(PAIRED), 2, replace=False))
         if set(one.stages) & set(other.stages):
             continue
         faulty = planted([one, other], network, generator)

@@ -13,7 +13,7 @@ import manual_mlp
 from compare.contracts.errors import BadInput
 from compare.diagnosis.gradients import probes
 from compare.handbook.planting import bare, plant
-from compare.mistakes.fits import Among
+from compare.mistakes.fits import Among, Near
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.textbook import Point
 
@@ -76,6 +76,8 @@ def constant_of(mistake: Mistake, point: Point, generator: np.random.Generator) 
         return None
     if isinstance(mistake, NetworkMistake) and isinstance(mistake.fit, Among):
         return float(generator.choice(list(mistake.fit.values(point))))
+    if isinstance(mistake, NetworkMistake) and isinstance(mistake.fit, Near):
+        return float(generator.choice(mistake.fit.values))
     return mistake.example * float(generator.choice([0.5, 1.0, 2.0]))
 
 

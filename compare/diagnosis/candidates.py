@@ -24,7 +24,7 @@ def parts(case: Case, *, alone: bool) -> Iterator[Part]:
     about one row of many is left out: with a second one beside it that is a needle in a haystack.
     """
     for mistake in NETWORK:
-        if not alone and len(case.point.x) > MANY and of_a_row(mistake):
+        if not alone and not (mistake.paired and tellable(mistake, case)):
             continue
         if possible(mistake, case.point) and (mistake.proof is None or mistake.proof(case.seen)):
             for layer in mistake.choices(case.point):
@@ -43,6 +43,11 @@ def possible(mistake: NetworkMistake, point: Point) -> bool:
     declared, only mistakes below it can be made.
     """
     return mistake.applies(point) and (point.minimised.plain or set(mistake.stages) <= BELOW)
+
+
+def tellable(mistake: NetworkMistake, case: Case) -> bool:
+    """Return whether the mistake is not about one row of many."""
+    return len(case.point.x) <= MANY or not of_a_row(mistake)
 
 
 def of_a_row(mistake: NetworkMistake) -> bool:

@@ -100,7 +100,7 @@ def different(one: Part, other: Part) -> bool:
 def refitted(case: Case, given: Part) -> Iterator[Explanation]:
     """Yield `given` with every mistake whose constant has to be fitted beside it."""
     for mistake in NETWORK:
-        if mistake.fit is None or isinstance(mistake.fit, Among):
+        if mistake.fit is None or isinstance(mistake.fit, Among) or not mistake.paired:
             continue
         for layer in mistake.choices(case.point) if mistake.applies(case.point) else ():
             part = Part(mistake, 1.0, layer)

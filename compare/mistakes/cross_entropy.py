@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from compare.mistakes.conditions import averaged, several_classes
-from compare.mistakes.fits import Among, in_the_loss, linear, typed
+from compare.mistakes.fits import Among, Near, in_the_loss, linear, typed
 from compare.mistakes.mistake import NetworkMistake
 
 GUARDS = tuple(10.0**k for k in range(-15, -1))
@@ -69,9 +71,10 @@ GRADIENT = (
         "The softmax is differentiated as if every probability depended on its own logit only, and "
         "{constant:g} is added in the quotient y / p: -y / (p + {constant:g}) p (1 - p).",
         "error = -y / (p + c) * p * (1 - p)",
-        fit=Among(lambda point: GUARDS),
+        fit=Near(GUARDS, partial(linear, one=1e-6)),
         example=1e-3,
         trigger="probabilities of true classes not far above the constant",
+        paired=False,
     ),
     NetworkMistake(
         "gradient-at-probabilities-with-guard",
@@ -79,21 +82,24 @@ GRADIENT = (
         "The gradient stops at the probabilities: dL/dp = -y / (p + {constant:g}) is used as if it "
         "were dL/dlogits.",
         "error = -y / (p + c)",
-        fit=Among(lambda point: GUARDS),
+        fit=Near(GUARDS, partial(linear, one=1e-6)),
         example=1e-3,
         trigger="probabilities of true classes not far above the constant",
+        paired=False,
     ),
     NetworkMistake(
         "target-over-probability",
         "y / p where p - y belongs",
         "The gradient stops at the probabilities and has the wrong sign: y / p.",
         "error = y / p",
+        paired=False,
     ),
     NetworkMistake(
         "target-over-log-without-minus",
         "y / log p where p - y belongs",
         "The loss was differentiated as y / log p.",
         "error = y / log_p",
+        paired=False,
     ),
     NetworkMistake(
         "softmax-jacobian-on-top",
@@ -101,6 +107,7 @@ GRADIENT = (
         "The error p - y is sent through the derivative of the softmax once more, but it already "
         "contains it.",
         "g = p - y\nerror = p * (g - (g * p).sum(axis=1, keepdims=True))",
+        paired=False,
     ),
     NetworkMistake(
         "only-true-class",
@@ -115,6 +122,7 @@ GRADIENT = (
         "p - 1 where p - y belongs",
         "One is taken off at every class, not at the true one: p - 1 for p - y.",
         "error = p - 1",
+        paired=False,
     ),
     NetworkMistake(
         "prediction-without-target",
@@ -128,6 +136,7 @@ GRADIENT = (
         "The error is 2 (p - y) p (1 - p), the derivative of a squared error of a sigmoid; the "
         "loss is the cross-entropy.",
         "error = 2 * (p - y) * p * (1 - p)",
+        paired=False,
     ),
     NetworkMistake(
         "targets-hardened",
@@ -178,32 +187,36 @@ LOSS = (
         "Probabilities are clipped to [{constant:g}, 1 - {constant:g}], and the clipped ones stand "
         "in the gradient p - y too, which is not the gradient of that loss.",
         "p = np.clip(softmax(logits), c, 1 - c)",
-        fit=Among(lambda point: GUARDS),
+        fit=in_the_loss(1e-30, 0.5),
         example=1e-2,
         trigger="a probability within the constant of 0 or 1",
+        paired=False,
     ),
     NetworkMistake(
         "floor-in-both",
         "probabilities of at least {constant:g} in loss and gradient",
         "Probabilities below {constant:g} are raised to it, in the loss and in the gradient p - y.",
         "p = np.maximum(softmax(logits), c)",
-        fit=Among(lambda point: GUARDS),
+        fit=in_the_loss(1e-30, 0.5),
         example=1e-2,
         trigger="a probability below the constant",
+        paired=False,
     ),
     NetworkMistake(
         "epsilon-in-both",
         "a constant {constant:g} added to the probabilities",
         "{constant:g} is added to the probabilities, in the loss and in the gradient p - y.",
         "p = softmax(logits) + c",
-        fit=Among(lambda point: GUARDS),
+        fit=in_the_loss(1e-30, 10.0),
         example=1e-3,
+        paired=False,
     ),
     NetworkMistake(
         "log-sum-exp-missing",
         "a loss without the log-sum-exp",
         "The loss takes the logits for log-probabilities: log sum exp(z) is never taken off.",
         "log_p = logits",
+        paired=False,
     ),
     NetworkMistake(
         "shift-not-put-back",
@@ -212,12 +225,14 @@ LOSS = (
         "exp(z - max z).",
         "total = np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True)\n"
         "log_p = logits - np.log(total)",
+        paired=False,
     ),
     NetworkMistake(
         "loss-without-log",
         "a loss without the logarithm",
         "The loss adds up y p: the logarithm is missing.",
         "log_p = p",
+        paired=False,
     ),
     NetworkMistake(
         "loss-over-all-pairs",
@@ -226,6 +241,7 @@ LOSS = (
         "the rows: the loss is the mean over every sample with the label of every other.",
         "terms = -log_p[:, y.argmax(axis=1)] / N",
         trigger="labels that differ",
+        paired=False,
     ),
     NetworkMistake(
         "loss-of-one-row",
@@ -235,6 +251,7 @@ LOSS = (
         "loss = terms[c].sum()",
         fit=Among(lambda point: (-1, 0)),
         example=-1,
+        paired=False,
     ),
     NetworkMistake(
         "loss-of-one-row-averaged",
@@ -245,6 +262,7 @@ LOSS = (
         fit=Among(lambda point: (-1, 0)),
         example=-1,
         applies=averaged,
+        paired=False,
     ),
     NetworkMistake(
         "loss-plus-a-constant",
@@ -253,6 +271,7 @@ LOSS = (
         "loss = terms.sum() / M + c",
         fit=typed(linear),
         example=0.05,
+        paired=False,
     ),
     NetworkMistake(
         "minus-missing-in-loss",

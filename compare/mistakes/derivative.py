@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compare.mistakes.conditions import curved, hidden, masked, of, relu, smooth
-from compare.mistakes.fits import Among
+from compare.mistakes.fits import Among, Near
 from compare.mistakes.mistake import NetworkMistake
 
 THRESHOLDS = tuple(m * 10.0**k for k in range(-8, 1) for m in (1, 2, 5))
@@ -137,6 +137,7 @@ DERIVATIVE = (
         "with it is left out: f'(dh) for dh f'(z).",
         "dz[i - 1] = slope(dh[i - 1], f(dh[i - 1]))",
         applies=smooth,
+        paired=False,
     ),
     NetworkMistake(
         "derivative-at-the-gradient",
@@ -145,6 +146,7 @@ DERIVATIVE = (
         "f'(z).",
         "dz[i - 1] = dh[i - 1] * slope(dh[i - 1], f(dh[i - 1]))",
         applies=smooth,
+        paired=False,
     ),
     NetworkMistake(
         "derivative-applied-twice",
@@ -160,6 +162,7 @@ DERIVATIVE = (
         "layer has no activation.",
         "dlogits = error / M * slope(logits, f(logits))",
         applies=curved,
+        paired=False,
     ),
     NetworkMistake(
         "derivative-of-sigmoid-at-z",
@@ -182,6 +185,7 @@ DERIVATIVE = (
         "The sign is wrong in the derivative of tanh: 1 + h**2 for 1 - h**2.",
         "dz[i - 1] = dh[i - 1] * (1 + h[i - 1] ** 2)",
         applies=of("tanh"),
+        paired=False,
     ),
     NetworkMistake(
         "difference-squared",
@@ -189,6 +193,7 @@ DERIVATIVE = (
         "The square is in the wrong place in the derivative of tanh: (1 - h)**2 for 1 - h**2.",
         "dz[i - 1] = dh[i - 1] * (1 - h[i - 1]) ** 2",
         applies=of("tanh"),
+        paired=False,
     ),
     NetworkMistake(
         "factor-h-left-out",
@@ -211,6 +216,7 @@ DERIVATIVE = (
         "applied to the gradient as well.",
         "dz[i - 1] = dh[i - 1] * (h[i - 1] > 0) * (dh[i - 1] > 0)",
         applies=relu,
+        paired=False,
     ),
     NetworkMistake(
         "leaky-in-gradient-only",
@@ -218,8 +224,9 @@ DERIVATIVE = (
         "The gradient is that of a leaky ReLU of slope {constant:g}; the forward pass is not.",
         "dz[i - 1] = np.where(h[i - 1] > 0, dh[i - 1], c * dh[i - 1])",
         applies=of("relu"),
-        fit=Among(lambda point: LEAKS),
+        fit=Near(LEAKS),
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "leaky-in-forward-only",
@@ -227,8 +234,9 @@ DERIVATIVE = (
         "The forward pass has a leaky ReLU of slope {constant:g}; the gradient is that of a ReLU.",
         "h[i] = np.where(z[i] > 0, z[i], c * z[i])",
         applies=of("relu"),
-        fit=Among(lambda point: LEAKS),
+        fit=Near(LEAKS),
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "activation-is-leaky",
@@ -238,9 +246,10 @@ DERIVATIVE = (
         "h[i] = np.where(z[i] > 0, z[i], c * z[i])\n"
         "dz[i - 1] = np.where(h[i - 1] > 0, dh[i - 1], c * dh[i - 1])",
         applies=of("relu"),
-        fit=Among(lambda point: LEAKS),
+        fit=Near(LEAKS),
         example=0.01,
         convention=True,
+        paired=False,
     ),
     NetworkMistake(
         "square-left-out",

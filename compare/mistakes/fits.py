@@ -16,6 +16,8 @@ from compare.textbook import Pass, Point
 STEPS = 100
 LARGEST = 1e9
 """No data set has more rows than this."""
+NEARBY = 2.0
+"""How far a fit may be off where the numbers seen are not linear in the constant."""
 NARROW = 1e-15
 """Decades: a bracket this narrow is a number."""
 
@@ -143,6 +145,20 @@ def typed(fit: Fit) -> Fit:
         yield from (c for c in fit(trial, seen) if c == float(f"{c:.1e}"))
 
     return found
+
+
+@dataclass(frozen=True)
+class Near:
+    """The fit that yields those of a few usual values which are near the one `fit` finds."""
+
+    values: tuple[float, ...]
+    fit: Fit = linear
+
+    def __call__(self, trial: Trial, seen: Seen) -> Iterable[float]:
+        """Return the usual values within a factor of the last, most exact one found."""
+        found = [c for c in self.fit(trial, seen) if c > 0]
+        near = [c for c in self.values for last in found[-1:] if 1 / NEARBY < c / last < NEARBY]
+        return sorted(near, key=lambda c: abs(np.log(c / found[-1])))
 
 
 def gradients(seen: Seen) -> list[NDArray[Any]]:

@@ -99,6 +99,7 @@ PRODUCTS = (
         "dh[i - 1] = above @ w[i].T",
         applies=alike_outputs,
         trigger="two layers of the same width",
+        paired=False,
     ),
     NetworkMistake(
         "input-of-another-layer",
@@ -129,6 +130,7 @@ LEFT_OUT = (
         "The bias is subtracted in the forward pass: z = h @ w - b.",
         "z[i] = h[i - 1] @ w[i] - b[i]",
         trigger="a bias that is not zero",
+        paired=False,
     ),
     NetworkMistake(
         "bias-gradient-zero",

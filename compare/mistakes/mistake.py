@@ -76,8 +76,11 @@ class NetworkMistake(Mistake):
     `fit` recovers a free constant from the numbers seen. `applies` tells the networks in which
     the mistake can be made; `proof`, if given, is asked about the numbers seen before the
     explanation is accepted. Without `layers` it is never looked for in one layer alone.
+    Unless `paired` it is not looked for as one of two in the same numbers: that is for what is rare
+    beside another, as it costs the time of one search for every other mistake.
     `numbering` says in words which row or class the constant is. `functions` are the stages of
-    what no line of code says: `(pass, layer) -> Pair`; `functions_read` is for them what `reads` is.
+    what no line of code says: `(pass, layer) -> Pair`; what `reads` is for others, `functions_read`
+    is for them.
     """
 
     _: KW_ONLY
@@ -85,6 +88,7 @@ class NetworkMistake(Mistake):
     applies: Callable[[Point], bool] = everywhere
     proof: Callable[[Seen], bool] | None = None
     layers: bool = True
+    paired: bool = True
     numbering: Numbering | None = None
     functions: Mapping[str, Callable[..., Pair]] | None = None
     functions_read: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compare.mistakes.conditions import averaged, hidden, summed
-from compare.mistakes.fits import Among, whole
+from compare.mistakes.fits import Among, Near, whole
 from compare.mistakes.mistake import NetworkMistake
 
 SCALES = (3, 4, 8, 10, 16, 64, 100, 128, 255, 256, 512, 1000, 1024, 4096, 65536, 0.1, 0.01, 0.001)
@@ -159,6 +159,7 @@ WRONG_DIVISOR = (
         fit=whole,
         example=32,
         trigger="a batch of another size",
+        paired=False,
     ),
     NetworkMistake(
         "divided-by-a-number",
@@ -177,16 +178,18 @@ WRONG_DIVISOR = (
         "Every gradient is {constant:g} times as large as it should be; the loss is right. A loss "
         "scale that is not taken out again?",
         "dlogits = c * error / M",
-        fit=Among(lambda point: SCALES),
+        fit=Near(SCALES),
         example=128,
+        paired=False,
     ),
     NetworkMistake(
         "loss-times-a-number",
         "{constant:g} times the loss",
         "The loss is {constant:g} times as large as it should be; the gradient is right.",
         "loss = c * terms.sum() / M",
-        fit=Among(lambda point: SCALES),
+        fit=Near(SCALES),
         example=100,
+        paired=False,
     ),
     NetworkMistake(
         "gradient-divided-by-n-minus-1",
@@ -201,6 +204,7 @@ WRONG_DIVISOR = (
         "The loss is divided by N - 1 for a batch of N, the gradient by N.",
         "loss = terms.sum() / (N - 1)",
         applies=averaged,
+        paired=False,
     ),
     NetworkMistake(
         "divided-by-n-minus-1",
@@ -218,6 +222,7 @@ WRONG_DIVISOR = (
         "M = K",
         applies=averaged,
         convention=True,
+        paired=False,
     ),
     NetworkMistake(
         "gradient-times-n",
@@ -226,6 +231,7 @@ WRONG_DIVISOR = (
         "where it should be divided.",
         "dlogits = error * N",
         applies=averaged,
+        paired=False,
     ),
     NetworkMistake(
         "loss-divided-by-classes",
@@ -307,6 +313,7 @@ SUMS = (
         "The last bias gradient sums p, not p - y: the targets are not taken off.",
         "db[i] = p.sum(axis=0) / M if i == L else dz[i].sum(axis=0)",
         layers=False,
+        paired=False,
     ),
     NetworkMistake(
         "bias-of-one-row",
@@ -316,18 +323,21 @@ SUMS = (
         "db[i] = dz[i][c]",
         fit=Among(lambda point: (0, -1)),
         example=0,
+        paired=False,
     ),
     NetworkMistake(
         "bias-gradient-negated",
         "a bias gradient of the wrong sign",
         "The bias gradient has the wrong sign; the weight gradient has the right one.",
         "db[i] = -dz[i].sum(axis=0)",
+        paired=False,
     ),
     NetworkMistake(
         "weight-gradient-negated",
         "a weight gradient of the wrong sign",
         "The weight gradient has the wrong sign; the bias gradient has the right one.",
         "dw[i] = -h[i - 1].T @ dz[i]",
+        paired=False,
     ),
     NetworkMistake(
         "gradient-collapsed-over-batch",

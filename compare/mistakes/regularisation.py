@@ -16,8 +16,8 @@ def scaled_down(stage: str, net: Pass, layer: int, c: float) -> Pair:
     """Return a gradient times min(1, c / norm of all gradients)."""
     layers = range(1, net.depth + 1)
     every = [net.right(kind, i) for kind in ("dw", "db") for i in layers]
-    total = float(np.sqrt(sum(np.square(g.value).sum() for g in every)))
-    return net.right(stage, layer) * min(1.0, c / total)
+    total = np.sqrt(sum(np.square(g.value).sum() for g in every))  # a NumPy number: may be 0
+    return net.right(stage, layer) * min(1.0, float(c / total))
 
 
 REGULARISATION = (
@@ -94,6 +94,7 @@ REGULARISATION = (
         "loss = terms.sum() / M + c / (2 * N) * sum((w[i] ** 2).sum() for i in w)",
         fit=linear,
         example=0.5,
+        paired=False,
     ),
     NetworkMistake(
         "l2-over-n-in-gradient-only",
@@ -112,6 +113,7 @@ REGULARISATION = (
         "dw[i] = h[i - 1].T @ dz[i] + c * w[i]",
         fit=linear,
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "l2-not-divided-in-loss",
@@ -123,6 +125,7 @@ REGULARISATION = (
         "dw[i] = h[i - 1].T @ dz[i] + c / N * w[i]",
         fit=linear,
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "l2-over-n-factor-2-missing",
@@ -133,6 +136,7 @@ REGULARISATION = (
         "dw[i] = h[i - 1].T @ dz[i] + c / N * w[i]",
         fit=linear,
         example=0.5,
+        paired=False,
     ),
     NetworkMistake(
         "l2-over-n-factor-2-too-many",
@@ -143,6 +147,7 @@ REGULARISATION = (
         "dw[i] = h[i - 1].T @ dz[i] + c / (2 * N) * w[i]",
         fit=linear,
         example=0.5,
+        paired=False,
     ),
     NetworkMistake(
         "l2-sign",
@@ -153,6 +158,7 @@ REGULARISATION = (
         "dw[i] = h[i - 1].T @ dz[i] - c * w[i]",
         fit=linear,
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "l2-norm-for-square",
@@ -163,6 +169,7 @@ REGULARISATION = (
         "dw[i] = h[i - 1].T @ dz[i] + c * w[i]",
         fit=linear,
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "l2-with-biases-in-both",
@@ -176,6 +183,7 @@ REGULARISATION = (
         fit=linear,
         example=0.01,
         convention=True,
+        paired=False,
     ),
     NetworkMistake(
         "l1-in-both",
@@ -186,6 +194,7 @@ REGULARISATION = (
         fit=linear,
         example=0.01,
         convention=True,
+        paired=False,
     ),
     NetworkMistake(
         "l1-in-loss-only",
@@ -194,6 +203,7 @@ REGULARISATION = (
         "loss = terms.sum() / M + c * sum(np.abs(w[i]).sum() for i in w)",
         fit=linear,
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "l1-in-gradient-only",
@@ -202,6 +212,7 @@ REGULARISATION = (
         "dw[i] = h[i - 1].T @ dz[i] + c * np.sign(w[i])",
         fit=linear,
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "l1-as-weights",
@@ -212,6 +223,7 @@ REGULARISATION = (
         "dw[i] = h[i - 1].T @ dz[i] + c * w[i]",
         fit=linear,
         example=0.01,
+        paired=False,
     ),
     NetworkMistake(
         "smoothing-in-gradient-only",
@@ -246,6 +258,7 @@ REGULARISATION = (
         "y = (1 - c) * y + 1 / K\nterms = -y * log_p",
         fit=linear,
         example=0.1,
+        paired=False,
     ),
     NetworkMistake(
         "smoothing-not-divided",
@@ -255,6 +268,7 @@ REGULARISATION = (
         "y = (1 - c) * y + c\nterms = -y * log_p",
         fit=linear,
         example=0.1,
+        paired=False,
     ),
     NetworkMistake(
         "smoothing-without-spread",
@@ -264,6 +278,7 @@ REGULARISATION = (
         "y = (1 - c) * y\nterms = -y * log_p",
         fit=linear,
         example=0.1,
+        paired=False,
     ),
     NetworkMistake(
         "value-clip",
@@ -274,6 +289,7 @@ REGULARISATION = (
         fit=largest_entry,
         example=0.05,
         trigger="a gradient with an entry beyond the constant",
+        paired=False,
     ),
     NetworkMistake(
         "norm-clip-each",
@@ -287,6 +303,7 @@ REGULARISATION = (
         fit=each_norm,
         example=0.05,
         trigger="a gradient of a larger norm",
+        paired=False,
     ),
     NetworkMistake(
         "norm-clip",
@@ -305,5 +322,6 @@ REGULARISATION = (
         example=0.05,
         layers=False,
         trigger="gradients of a larger norm",
+        paired=False,
     ),
 )

@@ -99,6 +99,7 @@ ORDER = (
         "y = np.roll(y, c, axis=1)\nterms = -y * log_p",
         fit=Among(lambda point: (1, -1)),
         example=1,
+        paired=False,
     ),
     NetworkMistake(
         "targets-of-first-row",
@@ -106,6 +107,7 @@ ORDER = (
         "Every sample is compared with the targets of the first.",
         "y = np.ones_like(y) * y[0]\nterms = -y * log_p",
         trigger="targets that differ",
+        paired=False,
     ),
     NetworkMistake(
         "rows-reversed-in-weight-gradient",

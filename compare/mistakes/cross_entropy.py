@@ -8,8 +8,10 @@ from compare.mistakes.conditions import averaged, several_classes
 from compare.mistakes.fits import Among, Near, in_the_loss, linear, typed
 from compare.mistakes.mistake import NetworkMistake
 
-GUARDS = tuple(10.0**k for k in range(-15, -1))
-"""What people add to a divisor or clip at."""
+GUARDS = (1e-5, 1e-4, 1e-3, 1e-2)
+"""What people add to a divisor, as far as it shows at ordinary probabilities."""
+CLIPS = tuple(10.0**k for k in range(-10, -1))
+"""Where people clip probabilities."""
 
 GRADIENT = (
     NetworkMistake(
@@ -187,7 +189,7 @@ LOSS = (
         "Probabilities are clipped to [{constant:g}, 1 - {constant:g}], and the clipped ones stand "
         "in the gradient p - y too, which is not the gradient of that loss.",
         "p = np.clip(softmax(logits), c, 1 - c)",
-        fit=in_the_loss(1e-30, 0.5),
+        fit=Among(lambda point: CLIPS),
         example=1e-2,
         trigger="a probability within the constant of 0 or 1",
         paired=False,
@@ -197,7 +199,7 @@ LOSS = (
         "probabilities of at least {constant:g} in loss and gradient",
         "Probabilities below {constant:g} are raised to it, in the loss and in the gradient p - y.",
         "p = np.maximum(softmax(logits), c)",
-        fit=in_the_loss(1e-30, 0.5),
+        fit=Among(lambda point: CLIPS),
         example=1e-2,
         trigger="a probability below the constant",
         paired=False,

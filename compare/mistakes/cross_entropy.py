@@ -73,7 +73,7 @@ GRADIENT = (
         "The softmax is differentiated as if every probability depended on its own logit only, and "
         "{constant:g} is added in the quotient y / p: -y / (p + {constant:g}) p (1 - p).",
         "error = -y / (p + c) * p * (1 - p)",
-        fit=Near(GUARDS, partial(linear, one=1e-6)),
+        fit=Near(GUARDS, partial(linear, one=1e-4)),
         example=1e-3,
         trigger="probabilities of true classes not far above the constant",
         paired=False,
@@ -84,7 +84,7 @@ GRADIENT = (
         "The gradient stops at the probabilities: dL/dp = -y / (p + {constant:g}) is used as if it "
         "were dL/dlogits.",
         "error = -y / (p + c)",
-        fit=Near(GUARDS, partial(linear, one=1e-6)),
+        fit=Near(GUARDS, partial(linear, one=1e-4)),
         example=1e-3,
         trigger="probabilities of true classes not far above the constant",
         paired=False,

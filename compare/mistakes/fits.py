@@ -16,7 +16,7 @@ from compare.textbook import Pass, Point
 STEPS = 100
 LARGEST = 1e9
 """No data set has more rows than this."""
-NEARBY = 2.0
+NEARBY = 3.0
 """How far a fit may be off where the numbers seen are not linear in the constant."""
 NARROW = 1e-15
 """Decades: a bracket this narrow is a number."""

@@ -163,3 +163,9 @@ def test_a_long_wrong_value_is_shown_in_part() -> None:
 def test_the_examples_of_the_public_docstrings_are_true(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
+
+
+def test_a_velocity_that_float32_cannot_hold_is_refused() -> None:
+    with pytest.raises(BadInput, match="initial_velocity: must be a number that float32 can hold"):
+        Experiment(initial_velocity=1e200, dtype="float32")
+    assert Experiment(initial_velocity=1e200).initial_velocity == 1e200

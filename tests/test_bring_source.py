@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.examine.starter.blocks import blocks_of
-from compare.examine.starter.cells import Cell
+from compare.examine.starter.cells import Cell, read_cells
 from compare.examine.starter.source import Opened, Source, open_source
+from compare.guard.effects import Notes
 from compare.guard.guard import Guard
 
 RELU = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0)\n"
@@ -371,3 +372,18 @@ def test_no_line_is_lost_between_blocks(lines: list[str]) -> None:
     for block, following in itertools.pairwise(blocks):
         assert block.line + len(block.text.splitlines()) <= following.line
     assert all(lines[block.line - 1].rstrip() == block.text.splitlines()[0] for block in blocks)
+
+
+@pytest.mark.parametrize("source", [5, None, [1], [None], {}])
+def test_a_notebook_whose_source_is_no_text_is_none(tmp_path: Path, source: object) -> None:
+    path = tmp_path / "book.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": source}]}))
+    with pytest.raises(BadInput, match=r"is not a Jupyter notebook|holds no source code"):
+        read_cells(path, Notes())
+
+
+def test_a_notebook_nested_without_end_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "book.ipynb"
+    path.write_text("[" * 200_000)
+    with pytest.raises(BadInput, match="is not a Jupyter notebook"):
+        read_cells(path, Notes())

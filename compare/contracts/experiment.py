@@ -60,6 +60,7 @@ DUMP, STARTER, LAYER = "dump", "starter", "layer"
 """What a setting can be used by: a training, a check at probe points, the check of a `step` beside
 it, a dump, an assignment, a layer. A setting given to anything else is named as not used."""
 
+LARGEST_FLOAT32 = 3.4028234e38
 Value = TypeVar("Value")
 
 
@@ -252,6 +253,8 @@ class Experiment:
             limit = setting_of(declared).limit
             plain = fitted(declared.name, limit, getattr(self, declared.name))
             object.__setattr__(self, declared.name, plain)
+        if self.dtype == "float32" and abs(self.initial_velocity) > LARGEST_FLOAT32:
+            raise BadInput("initial_velocity: must be a number that float32 can hold, or smaller")
         _ = self.objective  # refuses settings that exclude each other
 
     @property

@@ -75,12 +75,14 @@ def notebook_sources(content: bytes, path: Path) -> Iterator[str]:
         sheets = book.get("worksheets", [book])
         cells = [cell for sheet in sheets for cell in sheet["cells"]]
         language = kernel_language(book.get("metadata", {}))
-        sources = [cell.get("source", cell.get("input", "")) for cell in cells if is_code(cell)]
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        sources = [
+            "".join(cell.get("source", cell.get("input", ""))) for cell in cells if is_code(cell)
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise BadInput(f"{path} is not a Jupyter notebook") from problem
     if not language.startswith("python"):
         raise BadInput(f"{path} is a notebook in {language}, not in Python")
-    yield from ("".join(source) for source in sources)
+    yield from sources
 
 
 def kernel_language(metadata: dict[str, Any]) -> str:

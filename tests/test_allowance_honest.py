@@ -7,6 +7,7 @@ the terms of a sum were sorted on purpose. Each fails if the rule it names is ta
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -247,3 +248,18 @@ def test_errors_that_all_units_share_add_up_from_layer_to_layer(
         assert worst(drawn, in_next_precision(drawn, activation), activation) <= 0.5
         ours = manual_mlp.loss_and_gradients(*drawn, activation=activation)
         assert worst(drawn, ours, activation) <= 0.5
+
+
+def test_errors_of_one_sign_add_up_with_weights_of_one_sign() -> None:
+    # Inputs too small to count: a layer's units all round what stands in their biases alike.
+    generator = np.random.default_rng(4)
+    generator.choice([20, 300, 2000])
+    sizes, parameters = (30, 100, 40, 4), {}
+    for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
+        parameters[f"w{i}"] = np.abs(generator.normal(size=(fan_in, fan_out))) / fan_in
+        parameters[f"b{i}"] = 0.1 * generator.normal(size=fan_out)
+    x = np.abs(generator.normal(size=(2000, 30)))
+    parameters["w1"] = parameters["w1"] * 1e-12
+    targets = np.eye(4)[np.zeros(2000, int)]
+    drawn = parameters, x, targets
+    assert worst(drawn, manual_mlp.loss_and_gradients(*drawn)) <= 0.5

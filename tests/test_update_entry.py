@@ -105,3 +105,28 @@ def test_the_command_takes_an_update_from_a_file(
     assert "gradients are read from them" in " ".join(capsys.readouterr().out.split())
     assert main([*arguments, "--epochs", "2"]) == 2
     assert "an update is checked without it" in capsys.readouterr().err
+
+
+ONE = """
+import numpy as np
+
+def loss_and_gradients(parameters, x, target):
+    w1, b1, w2, b2 = (parameters[name] for name in ("w1", "b1", "w2", "b2"))
+    h = np.maximum(x @ w1 + b1, 0)
+    z = h @ w2 + b2
+    loss = float(np.sum(np.logaddexp(0, z) - target * z))
+    d = 1 / (1 + np.exp(-z)) - target
+    dz = (w2 @ d) * (h > 0)
+    return loss, {"w1": np.outer(x, dz), "b1": dz, "w2": np.outer(h, d), "b2": d}
+"""
+
+
+def test_the_command_takes_one_sample_at_a_time_and_one_output(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(ONE)
+    shape = ["--inputs", "6", "--hidden", "7", "--classes", "1", "--loss", "bce"]
+    end = ["--no-plots", "--quiet", "--out", str(tmp_path / "out")]
+    assert main(["--manual", str(path), "--per-sample", *shape, *end]) == 0
+    assert main(["--per-sample", *end]) == 2
+    path.write_text(ONE.replace("(h > 0)", "1.0"))
+    assert main(["--manual", str(path), "--per-sample", *shape, *end]) == 1

@@ -82,7 +82,8 @@ class Dense:
         if slope.z is not None and slope.z_spread is not None:
             through = slope.z
             error = slope.z_spread.square * np.square(rule.bend(through))
-            error += lean(len(h), arithmetic) * rule.slope_rounding**2
+            own = np.square(rule.rounding_of_slope(through))
+            error += lean(len(h), arithmetic) * own
         else:
             assert slope.h.square is not None
             through = h

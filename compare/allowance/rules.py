@@ -32,7 +32,7 @@ class ActivationRule:
     `bend(h)`: |df'/dh|, or |df'/dz|; `slope_rounding`: rounding of f' itself in units of 1; with
         `lean`,
             A(f')**2 = bend**2 (A(h)**2 + lean h**2) + (slope_rounding unit)**2
-            A(f')**2 = bend**2 A(z)**2 + lean slope_rounding**2                     written in z
+            A(f')**2 = bend**2 A(z)**2 + lean (slope_rounding slope_size(z))**2     written in z
     `kinks`: where f has no derivative, with its slopes just below and just above.
     `f`: the function itself. `entrywise`: no bound of low rank has been derived for it.
     """
@@ -48,11 +48,16 @@ class ActivationRule:
     of_z: bool = False
     size: Callable[[NDArray[np.floating]], NDArray[np.floating]] | None = None
     entrywise: bool = False
+    slope_size: Callable[[NDArray[np.floating]], NDArray[np.floating]] | None = None
 
     @property
     def through(self) -> str:
         """Which value the slope is written in: `h` or `z`."""
         return "z" if self.of_z else "h"
+
+    def rounding_of_slope(self, z: NDArray[Any]) -> NDArray[Any] | float:
+        """Return the rounding of a slope written in z, in units of 1."""
+        return self.slope_rounding * (1.0 if self.slope_size is None else self.slope_size(z))
 
     def rounded(self, z: NDArray[Any], h: NDArray[Any]) -> NDArray[Any]:
         """Return what `value` is relative to."""
@@ -144,11 +149,13 @@ def of_z(
     f: Callable[[NDArray[Any]], NDArray[Any]],
     slope: Callable[[NDArray[Any]], NDArray[Any]],
     bend: Callable[[NDArray[Any]], NDArray[Any]],
+    slope_size: Callable[[NDArray[Any]], NDArray[Any]] = lambda z: 1 + np.abs(z) / 4,
 ) -> ActivationRule:
     """Return that of z times a probability: a small one may come from a difference of order 1."""
     return ActivationRule(
         slope=slope, steepest=lambda h: 1.2, value=4.0, bend=bend, steepest_bend=1.0,
         slope_rounding=4.0, kinks={}, f=f, of_z=True, size=np.abs, entrywise=True,
+        slope_size=slope_size,
     )  # fmt: skip
 
 
@@ -230,6 +237,7 @@ ACTIVATION_RULES: Rules = Rules(
             lambda z: z * cubic(z)[0],
             lambda z: cubic(z)[0] + z * cubic(z)[1],
             lambda z: np.abs(2 * cubic(z)[1] + z * cubic(z)[2]),
+            slope_size=lambda z: 1 + 0.4 * np.abs(z) * (1 + 0.134145 * z * z),  # of 1 - tanh**2
         ),
     }
 )

@@ -111,20 +111,28 @@ def dump(options: argparse.Namespace) -> Result:
 def single_point(loaded: Loaded, options: argparse.Namespace, uses: tuple[str, ...]) -> Result:
     """Check a function at probe points with the rows and the sizes of the data."""
     from compare.data import load as load_data
-    from compare.examine.point import check
+    from compare.examine.point import CLASSES, INPUTS, check
 
     if options.record is not None:
         raise BadInput("--record writes down a training run: give --epochs as well")
     asked: Experiment = options.experiment
-    data = load_data(asked.data)
+    drawn = options.inputs is not None or options.classes is not None
+    data = None if drawn else load_data(asked.data)
     step = None if loaded.step is None else loaded.step.function
     declared: Any = {name: getattr(asked, name) for name in settings_used_by(*uses)}
     del declared["data"]
     result = check(
-        loaded.implementation.function, inputs=data.train.x.shape[1], classes=data.classes,
-        rows=data.train.x, timeout=options.timeout, step=step, **declared,
+        loaded.implementation.function,
+        inputs=data.train.x.shape[1] if data else options.inputs or INPUTS,
+        classes=data.classes if data else options.classes or CLASSES,
+        rows=data.train.x if data else None, timeout=options.timeout, step=step,
+        per_sample=options.per_sample, **declared,
     )  # fmt: skip
-    settings = {**result.settings, "data": data.name, "manual": Path(options.manual).name}
+    settings = {
+        **result.settings,
+        "data": data.name if data else None,
+        "manual": Path(options.manual).name,
+    }
     return replace(result, settings=settings, notes=(*result.notes, *loaded.notes))
 
 

@@ -145,6 +145,9 @@ def check_together(options: argparse.Namespace) -> None:
     ways = {task.way for task in options.tasks}
     if options.write_adapter is not None and ways != {"starter"}:
         raise BadInput("--write-adapter writes what --starter FILE could not bind: give both")
+    for name in ("inputs", "classes", "per_sample"):
+        if getattr(options, name) and (ways != {"manual"} or options.trains):
+            raise BadInput(f"{flag_of(name)} is for --manual FILE.py at drawn points, not for this")
     if options.record is not None and ways - {"manual"}:
         raise BadInput(
             "--record writes down a training run; --starter, --dump and --layer train nothing"
@@ -244,6 +247,20 @@ def add_brought(made: Parser) -> None:
         "NAME(parameters, x, targets) -> (loss, gradients), NAME by default loss_and_gradients; a "
         "`step` beside it is checked too. At probe points, in seconds; with --epochs it is "
         "trained (default: our own)",
+    )
+    for name, what in (("inputs", "inputs F"), ("classes", "outputs K")):
+        group.add_argument(
+            f"--{name}",
+            type=read_by(Whole(1)),
+            metavar="N",
+            help=f"with --manual, the number of {what} of the network; its points are then drawn "
+            "and no data is read (default: that of the data)",
+        )
+    group.add_argument(
+        "--per-sample",
+        action="store_true",
+        help="with --manual, the function takes one sample at a time, x (F,) and targets (K,); "
+        "what it returns is added up, or averaged (default: it takes a batch)",
     )
     source.add_argument(
         "--starter",

@@ -38,6 +38,7 @@ from compare.examine.environment import environment
 from compare.examine.sides import build_reference, differentiating, our_manual
 from compare.guard.implementation import (
     GuardedImplementation,
+    GuardedPerSample,
     GuardedStep,
     GuardedUpdate,
     is_update,
@@ -64,6 +65,7 @@ def check(
     step: Optimiser | None = None,
     timeout: float | None = TIMEOUT,
     rows: ArrayLike | None = None,
+    per_sample: bool = False,
     **declared: Unpack[Declared],
 ) -> Result:
     """Check `implementation(parameters, x, targets) -> (loss, gradients)` against torch.
@@ -77,7 +79,8 @@ def check(
     what is compared with is softmax cross-entropy over ReLU units, unless they say otherwise.
 
     An `update(parameters, x, targets, *, learning_rate) -> parameters` is an implementation too:
-    its gradients are read from the new weights, and no loss is compared.
+    its gradients are read from the new weights, and no loss is compared. Code that takes one
+    sample at a time, `x` (F,) and `targets` (K,), is given with `per_sample`.
 
     Raises `BadInput`, before the implementation is called, for arguments that do not fit, and
     `UserCodeError`, with the line in the user's file, if it raises, hangs, exits or returns
@@ -94,7 +97,7 @@ def check(
     ends = (fitted("inputs", Whole(1), inputs), fitted("classes", Whole(1), classes))
     sizes = network_sizes(given.parameters) if given else (ends[0], *experiment.hidden, ends[1])
     drawn_from = given_rows(rows, sizes[0])
-    guarded = _guarded(implementation, experiment, timeout)
+    guarded = _guarded(implementation, experiment, timeout, per_sample)
     notes = guarded.guard.notes
     their_step = None if step is None else GuardedStep(step, timeout=timeout, notes=notes)
     probes = [given] if given else _draw(experiment, sizes, drawn_from)
@@ -106,9 +109,15 @@ def check(
 
 
 def _guarded(
-    implementation: Implementation | Update, experiment: Experiment, timeout: float | None
+    implementation: Implementation | Update,
+    experiment: Experiment,
+    timeout: float | None,
+    per_sample: bool,
 ) -> GuardedImplementation | GuardedUpdate:
     """Return the code under test under guard; of an update the gradients are read."""
+    if per_sample:
+        summed = experiment.reduction == "sum"
+        return GuardedPerSample(implementation, summed=summed, timeout=timeout)
     if not is_update(implementation):
         return GuardedImplementation(implementation, timeout=timeout)
 
@@ -163,7 +172,7 @@ def _checked(
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     result = conclude(judge, settings, environment(), guarded)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
-    whole = isinstance(guarded, GuardedImplementation)
+    whole = type(guarded) is GuardedImplementation
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
     result = replace(result, notes=result.notes + notes, checks=result.checks + steps)
@@ -188,6 +197,7 @@ class CheckOptions(Declared, total=False):
     step: Optimiser
     timeout: float | None
     rows: ArrayLike
+    per_sample: bool
 
 
 def assert_gradients_match(

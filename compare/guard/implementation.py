@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from compare.contracts.errors import UserCodeError
 from compare.guard.blame import home_of, name_of
 from compare.guard.contract import Array, Arrays, Reader
@@ -91,6 +93,31 @@ class GuardedImplementation(Guarded):
         value = self.call({"parameters": parameters, "x": x, "targets": targets})
         reader = Reader(self.function, parameters, len(x), self.guard.notes)
         return self.read(lambda: reader.evaluation(value))
+
+
+class GuardedPerSample(GuardedImplementation):
+    """Code that takes one sample at a time, `x` (F,) and `targets` (K,), read as one for batches.
+
+    Loss and gradients are those of the samples added up, divided by N unless `summed`.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], *, summed: bool, timeout: float | None
+    ) -> None:
+        super().__init__(function, timeout=timeout)
+        self.summed = summed
+
+    def __call__(
+        self, parameters: Mapping[str, Array], x: Array, targets: Array
+    ) -> tuple[float, Arrays, Arrays]:
+        one_by_one = zip(x, targets, strict=True)
+        each = [super(GuardedPerSample, self).__call__(parameters, *one) for one in one_by_one]
+        count = 1 if self.summed else len(each)
+        gradients = {
+            name: np.asarray(sum(found[1][name] for found in each) / w.dtype.type(count))
+            for name, w in parameters.items()
+        }
+        return sum(found[0] for found in each) / count, gradients, {}
 
 
 READING_RATE = 2.0**40

@@ -64,7 +64,8 @@ def slope(z: Pair, h: Pair, activation: str) -> Pair:
     rule = ACTIVATION_RULES[activation]
     h = z if rule.of_z else h
     bend = 0.0 if rule.bend is None else rule.bend(h.value)
-    rounding = bend * h.allowance + rule.slope_rounding * h.arithmetic.unit
+    own = rule.rounding_of_slope(z.value)
+    rounding = bend * h.allowance + own * h.arithmetic.unit
     if rule.kinks:
         jumped = h.jumped(rule.slope)
         return jumped if rule.bend is None else h.made(jumped.value, jumped.allowance + rounding)

@@ -241,3 +241,15 @@ def test_independent_errors_of_lambda_deviations_stay_below_what_all_may_be() ->
         ratios = generator.normal(size=(20_000, units)) / LAMBDA
         spread = np.sqrt(np.mean(ratios**2, axis=1))
         assert (spread <= most_spread(units)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", ["velocity", "buffer"])
+def test_a_rate_that_is_off_within_the_allowance_of_every_entry_is_seen(
+    form: str, dtype: str
+) -> None:
+    check, before = transition(dtype, form, dw=1.0, w=1e-3)
+    after = stepped(before, form)
+    wide = after.state["v_w1"].astype(np.float64)
+    compared = check(before, replace(after, state={"v_w1": wide * (1 + 9 * U[dtype])}))["v_w1"]
+    assert compared.worst.ratio < 1 and not compared.agrees

@@ -64,10 +64,11 @@ class StepCheck:
                 state[v].reshape(-1),
                 state_allowance,
             )
+            entries = expected.size  # each is rounded on its own
             found[name] = compare_entries(
-                name, after.parameters[name], expected, parameter_allowance
+                name, after.parameters[name], expected, parameter_allowance, entries
             )
-            found[v] = compare_entries(v, after.state[v], state[v], state_allowance)
+            found[v] = compare_entries(v, after.state[v], state[v], state_allowance, entries)
         return found
 
     def _state_allowance(self, dw: Real, before: Real, part: slice) -> Float:

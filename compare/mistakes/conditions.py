@@ -71,11 +71,6 @@ def own_weights_fit(point: Point) -> bool:
     return any(below[0] == above[1] for below, above in pairwise(shapes))
 
 
-def several_classes(point: Point) -> bool:
-    """Return whether there is a class beside the true one."""
-    return bool(point.targets.shape[1] > 1)
-
-
 def of(activation: str) -> Callable[[Point], bool]:
     """Return the condition that a hidden layer has this activation."""
     return lambda point: point.activation == activation and hidden(point)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from compare.mistakes.conditions import averaged, several_classes
+from compare.mistakes.conditions import averaged
 from compare.mistakes.fits import Among, Near, in_the_loss, linear, typed
 from compare.mistakes.mistake import NetworkMistake
 
@@ -112,14 +112,6 @@ GRADIENT = (
         paired=False,
     ),
     NetworkMistake(
-        "only-true-class",
-        "an error at the true class only",
-        "The error is p - 1 at the true class and 0 elsewhere: the probabilities of the other "
-        "classes are left out.",
-        "error = (p - y) * y",
-        applies=several_classes,
-    ),
-    NetworkMistake(
         "one-taken-off-everywhere",
         "p - 1 where p - y belongs",
         "One is taken off at every class, not at the true one: p - 1 for p - y.",
@@ -189,7 +181,7 @@ LOSS = (
         "Probabilities are clipped to [{constant:g}, 1 - {constant:g}], and the clipped ones stand "
         "in the gradient p - y too, which is not the gradient of that loss.",
         "p = np.clip(softmax(logits), c, 1 - c)",
-        fit=Among(lambda point: CLIPS),
+        fit=Among(lambda point: CLIPS, beyond_loss=True),
         example=1e-2,
         trigger="a probability within the constant of 0 or 1",
         paired=False,
@@ -199,18 +191,9 @@ LOSS = (
         "probabilities of at least {constant:g} in loss and gradient",
         "Probabilities below {constant:g} are raised to it, in the loss and in the gradient p - y.",
         "p = np.maximum(softmax(logits), c)",
-        fit=Among(lambda point: CLIPS),
+        fit=Among(lambda point: CLIPS, beyond_loss=True),
         example=1e-2,
         trigger="a probability below the constant",
-        paired=False,
-    ),
-    NetworkMistake(
-        "epsilon-in-both",
-        "a constant {constant:g} added to the probabilities",
-        "{constant:g} is added to the probabilities, in the loss and in the gradient p - y.",
-        "p = softmax(logits) + c",
-        fit=in_the_loss(1e-30, 10.0),
-        example=1e-3,
         paired=False,
     ),
     NetworkMistake(

@@ -108,14 +108,17 @@ class Among:
     """The fit that looks at no numbers but tries each of a few values: a row, a class, a layer.
 
     `varies`: the value belongs to the batch (a row), so another batch may have another one.
+    `beyond_loss`: the mistake is told from one in the loss by other numbers only.
     """
 
     values: Callable[[Point], Iterable[float]]
     varies: bool = False
+    beyond_loss: bool = False
 
     def __call__(self, trial: Trial, seen: Seen) -> Iterable[float]:
         """Return the values for the point of the trial."""
-        return self.values(trial(0.0).point)
+        silent = self.beyond_loss and set(seen) <= {"loss"}
+        return () if silent else self.values(trial(0.0).point)
 
 
 def whole(trial: Trial, seen: Seen) -> Iterator[float]:

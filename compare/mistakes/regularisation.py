@@ -271,16 +271,6 @@ REGULARISATION = (
         paired=False,
     ),
     NetworkMistake(
-        "smoothing-without-spread",
-        "label smoothing that is not spread over the classes",
-        "Loss and gradient use targets (1 - {constant:.3g}) y: what is taken off the true "
-        "class is given to none, so the rows add up to less than 1.",
-        "y = (1 - c) * y\nterms = -y * log_p",
-        fit=linear,
-        example=0.1,
-        paired=False,
-    ),
-    NetworkMistake(
         "value-clip",
         "gradients clipped at {constant:.3g} in the gradient function",
         "Entries of the gradient beyond ±{constant:.3g} are set to it inside the gradient "

@@ -613,4 +613,4 @@ def test_the_heat_map_shows_no_mistake_that_does_not_reproduce_the_tensor() -> N
 def test_what_it_takes_to_compute_a_mistake_again_stays_out_of_the_report() -> None:
     result = check(decayed(0.01, 0.02), inputs=12, hidden=(9,), classes=5)
     (one, *_), keys = to_json(result)["diagnosis"], {"mistake", "sentence", "also", "constant"}
-    assert one.keys() == keys | {"ratio_before", "ratio_after"}
+    assert one.keys() == keys | {"ratio_before", "ratio_after", "title"}

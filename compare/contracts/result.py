@@ -127,6 +127,8 @@ class Slip:
 class Diagnosis:
     """A mistake that reproduces the observed numbers; `also` names those no probe told apart.
 
+    `title` says it in one line, `sentence` in full.
+
     `_slips` is what computing the mistake again takes, empty if no single point shows it, and
     `_tensors` where it shows, empty for everywhere. Neither is reported: the sentence says it.
     """
@@ -137,8 +139,14 @@ class Diagnosis:
     ratio_after: float
     also: tuple[str, ...] = ()
     constant: float | None = None
+    title: str = ""
     _slips: tuple[Slip, ...] = field(default=(), repr=False, compare=False)
     _tensors: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def headline(self) -> str:
+        """Return the mistake in one line."""
+        return self.title or self.mistake.replace("-", " ")
 
     @property
     def slips(self) -> tuple[Slip, ...]:

@@ -27,5 +27,6 @@ def one_of(found: Sequence[Fitting], before: float, **words: str) -> tuple[Diagn
         ratio_after=after,
         also=tuple(other.name for other, _, _ in ordered[1:]),
         constant=constant,
+        title=mistake.title.format(constant=constant, **words),
     )
     return (diagnosis,)

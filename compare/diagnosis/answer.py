@@ -70,9 +70,27 @@ def diagnosis(finding: Finding) -> Diagnosis:
         ratio_after=max(remaining(best, one) for one in seen),
         also=tuple(other.name for other in others),
         constant=next((part.constant for part in best.parts if part.fitted), None),
+        title=title_of(best, told) + short_where(finding.tensors),
         _slips=tuple(Slip(part.mistake.name, part.constant, part.layer) for part in best.parts),
         _tensors=finding.tensors,
     )
+
+
+def title_of(explanation: Explanation, cases: Sequence[Case]) -> str:
+    """Return the mistakes in one line."""
+    *first, last = (
+        part.mistake.title.format(constant=constant_of(explanation, index, cases))
+        for index, part in enumerate(explanation.parts)
+    )
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def short_where(tensors: Sequence[str]) -> str:
+    """Return in one or two words where a slip shows, nothing if it is everywhere."""
+    if not tensors:
+        return ""
+    place = tensors if len(tensors) <= LISTED else ("the gradient",)
+    return f" in {' and '.join(place)}"
 
 
 def remaining(explanation: Explanation, case: Case) -> float:
@@ -106,8 +124,14 @@ def sentence(explanation: Explanation, cases: Sequence[Case]) -> str:
 def part_sentence(explanation: Explanation, index: int, cases: Sequence[Case]) -> str:
     """Return the sentence of one mistake, with the layer if it is made in one only."""
     part = explanation.parts[index]
-    constant: object = part.constant
-    if part.mistake.numbering is not None:
-        constant = part.mistake.numbering.words(places(explanation, index, cases))
+    constant = constant_of(explanation, index, cases)
     filled = part.mistake.sentence.format(constant=constant)
     return filled if part.layer is None else f"{filled} (In layer {part.layer} only.)"
+
+
+def constant_of(explanation: Explanation, index: int, cases: Sequence[Case]) -> object:
+    """Return what fills the words of one mistake: its constant, or the place that it means."""
+    part = explanation.parts[index]
+    if part.mistake.numbering is None:
+        return part.constant
+    return part.mistake.numbering.words(places(explanation, index, cases))

@@ -15,11 +15,12 @@ from compare.contracts.objective import Objective
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.answer import Answer, answer
 from compare.diagnosis.calls import diagnose_calls
-from compare.diagnosis.domains import Explained, explained
+from compare.diagnosis.declared import undeclared
+from compare.diagnosis.domains import Explained, base_of, explained
 from compare.diagnosis.facts import facts_of
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation, observe
-from compare.diagnosis.search import showing
+from compare.diagnosis.search import showing, singles
 from compare.points.diagnostic import KINDS, batch_sizes, beyond_exp, probe, reduced, rows_apart
 from compare.textbook import Point
 
@@ -92,6 +93,8 @@ def explain(*observed: Observation) -> Answer:
     else is wrong.
     """
     cases = [Case(observation) for observation in observed]
+    if meant := another_network(cases):
+        return meant
     finite = [case for case in cases if case.finite or case.observation.special]
     found = explained(cases)
     if found.findings or not 0 < len(finite) < len(cases):
@@ -104,6 +107,21 @@ def explain(*observed: Observation) -> Answer:
             replace(one, sentence=f"{one.sentence} {ELSEWHERE}") for one in left.diagnosis
         ),
     )
+
+
+def another_network(cases: Sequence[Case]) -> Answer | None:
+    """Return the network that the code is of, where it is not the declared one, and what is wrong
+    with it; None if the loss is that of no other network, or a single mistake explains it."""
+    base = base_of(cases)
+    if not any(case.disagrees for case in base) or singles(base):
+        return None
+    found = undeclared(base)
+    if found is None:
+        return None
+    declaration, observed = found
+    rest = explained([Case(observation) for observation in observed])
+    left = with_facts(answer(rest), rest)
+    return replace(left, diagnosis=(declaration, *left.diagnosis))
 
 
 def with_facts(said: Answer, found: Explained) -> Answer:

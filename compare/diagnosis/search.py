@@ -121,7 +121,7 @@ def two(cases: Cases, combined: Combined = pairs) -> list[Finding]:
     first, alone = telling(cases)[0], singles(cases)
     most = max((first, *cases), key=lambda case: sum(case.wrong.values()))
     found = accepted(combined(most), most, cases)
-    if not found and most is not first:
+    if not found and most.wrong != first.wrong:
         found = accepted(combined(first), first, cases)
     return whole([each for each in found if not each.needs_proof] or alone or found, cases)
 

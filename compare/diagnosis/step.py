@@ -122,6 +122,11 @@ def told(
         ratio_after=after,
         also=tuple(map(name_of, others)),
         constant=next((version.constant for version in best if version.bound), None),
+        title=" and ".join(
+            version.mistake.title.format(constant=version.constant)
+            for version in best
+            if version.mistake
+        ),
     )
     return (diagnosis,)
 

@@ -7,6 +7,7 @@ or a check that never had power leaves the run undecidable; otherwise the two si
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from compare.judge.naming import Named, name_mistake, name_update, predicted, wi
 from compare.judge.point import PointJudge, Suspect
 
 Answer = TypeVar("Answer")
+ANOTHER_FUNCTION = "your gradient is the gradient of your loss; your loss is not the one declared"
 STAGE_KINDS = {
     "initial weights": "data",
     "initial state": "data",
@@ -91,7 +93,23 @@ def conclude(
         referee=taylor.as_mapping() if taylor is not None else None,
         control_failed=bool(accepted),
     )
-    return result.lacking(*not_compared(judge))
+    return leading(result).lacking(*not_compared(judge))
+
+
+def leading(result: Result) -> Result:
+    """Return the result with the mistake in front of its sentence, before the numbers.
+
+    Without a name, a consistent pair of another function is called that.
+    """
+    start = f"disagrees ({result.kind}): "
+    if result.verdict is not Verdict.DISAGREES or not result.sentence.startswith(start):
+        return result
+    titles = "; ".join(one.headline for one in result.diagnosis)
+    if not titles and result.kind == "function":
+        titles = ANOTHER_FUNCTION
+    if not titles or titles in result.sentence:
+        return result
+    return replace(result, sentence=f"{start}{titles}: {result.sentence.removeprefix(start)}")
 
 
 MAY_BE_DECLARED = ("function", "convention", "loss and derivative")

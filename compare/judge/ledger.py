@@ -15,6 +15,8 @@ from compare.contracts.moments import moment
 from compare.contracts.records import Record
 from compare.contracts.result import Finding, Kink, Verdict, Worst
 
+ENDLESS = 1e15
+"""A ratio above this comes from an allowance next to 0, and its size says nothing."""
 CHECKS = ("same_point", "step", "free_run", "structure", "referee")
 
 
@@ -123,11 +125,14 @@ def finding_of(
             f"is within its allowance, but in root mean square all entries are at "
             f"{comparison.spread:.3g} of theirs, {comparison.ratio:.3g} × what rounding may make"
         )
+    elif worst.ratio > ENDLESS:
+        size = f"where {worst.reference:.17g} is due"
     else:
         size = f"is {worst.ratio:.3g} × allowance away from the reference's {worst.reference:.17g}"
     who = "" if side == "manual" else f"{side}: "
+    comma = "," if size.startswith("where") else ""
     message = (
-        f"{who}{comparison.name}{place} = {worst.manual:.17g} {size} "
+        f"{who}{comparison.name}{place} = {worst.manual:.17g}{comma} {size}{comma} "
         f"at {moment(mode, check, record.epoch, record.update)}"
     )
     return Finding(

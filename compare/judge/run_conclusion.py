@@ -10,7 +10,7 @@ import numpy as np
 
 from compare.contracts.records import Manual
 from compare.contracts.result import CheckSummary, Result, Verdict, Weak
-from compare.judge.conclusion import conclude, same_point_summary
+from compare.judge.conclusion import conclude, leading, same_point_summary
 from compare.judge.naming import UNKNOWN, name_run_mistake
 from compare.judge.run import Judge
 
@@ -30,7 +30,7 @@ def conclude_run(
     named = result.diagnosis or name_run_mistake(judge, result.kind)
     notes = tuple(note for note in result.notes if note != UNKNOWN or not named)
     unknown = judge.suspect is None and result.kind in NAMED_KINDS and not named
-    return replace(
+    concluded = replace(
         result,
         diagnosis=named,
         notes=(*notes, UNKNOWN) if unknown else notes,
@@ -39,6 +39,7 @@ def conclude_run(
         checks=summaries(judge),
         interrupted=interrupted,
     )
+    return leading(concluded)
 
 
 def momentum_weak(judge: Judge) -> list[Weak]:

@@ -31,6 +31,8 @@ KINDS = {
 }
 
 
+ENDLESS = 1e15
+"""A ratio above this comes from an allowance next to 0."""
 FAR = 1000.0
 """Who is off by more allowances than this is wrong, and how much more makes no difference."""
 
@@ -41,13 +43,20 @@ def value(number: float | None) -> str:
 
 
 def ratio(number: float) -> str:
-    """Return a ratio: three decimals where they mean something, three digits beyond."""
+    """Return a ratio: three decimals where they mean something, three digits beyond.
+
+    An allowance that small is that of a 0: how much larger the ratio is says nothing.
+    """
+    if number > ENDLESS:
+        return "0 is due"
     return f"{number:.3f}" if number < 10 else f"{number:.3g}"
 
 
 def times_allowance(number: float | None) -> str:
     """Return a ratio in its unit, `0.284 × allowance`; nothing if there is none."""
-    return "" if number is None else f"{ratio(number)} × allowance"
+    if number is None:
+        return ""
+    return f"{ratio(number)} × allowance" if not number > ENDLESS else "where 0 is due"
 
 
 def where(index: Index | None) -> str:

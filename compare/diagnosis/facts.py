@@ -18,6 +18,8 @@ from compare.mistakes.conditions import masked
 from compare.textbook import Pair
 
 Flags = NDArray[np.bool_]
+NEAR = 0.01
+"""A unit below this is just above 0."""
 LISTED = 6
 """How many rows or columns are listed by number."""
 
@@ -99,6 +101,8 @@ def places(name: str, bad: Flags, case: Case) -> Iterator[str]:
     yield from listed(name, "columns", np.asarray(bad.any(axis=0)))
     yield from listed(name, "rows", np.asarray(bad.any(axis=1)))
     kind, layer = case.right.stage_of(name)
+    if kind == "dw" and layer < case.point.depth:
+        yield from threshold(name, case.right.z(layer).value, np.asarray(bad.any(axis=0)))
     if masked(case.point.activation) and kind == "dz" and layer < case.point.depth:
         if not (bad & (case.right.z(layer).value > 0)).any():
             yield f"{name} is wrong only where the unit is inactive."
@@ -106,6 +110,28 @@ def places(name: str, bad: Flags, case: Case) -> Iterator[str]:
         idle = (case.right.z(layer).value <= 0).any(axis=0)
         if not idle.all() and not bad[:, ~idle].any():
             yield f"{name} is wrong only in units that are inactive for some sample."
+
+
+def threshold(name: str, z: NDArray[np.float64], wrong: Flags) -> Iterator[str]:
+    """Yield between which sizes a unit stops being right, if it is right from some size on.
+
+    z (N, H); of each unit its smallest value above 0 counts, or its largest.
+    """
+    if wrong.all() or not wrong.any():
+        return
+    above = np.where(z > 0, z, np.inf).min(axis=0)
+    if above[wrong].max() < above[~wrong].min() and above[wrong].max() < NEAR:
+        low, high = above[wrong].max(), above[~wrong].min()
+        yield (
+            f"{name} is wrong only in units that are at most {low:.3g} above 0 for some sample, and"
+            f" right from {high:.3g} on: a mask with a threshold?"
+        )
+    largest = z.max(axis=0)
+    if largest[wrong].min() > largest[~wrong].max() > 0:
+        yield (
+            f"{name} is wrong only in units that reach {largest[wrong].min():.3g}, and right up to "
+            f"{largest[~wrong].max():.3g}: a cap in between?"
+        )
 
 
 def listed(name: str, what: str, bad: Flags) -> Iterator[str]:

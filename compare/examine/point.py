@@ -35,6 +35,7 @@ from compare.examine.arguments import (
     require_agreement,
 )
 from compare.examine.environment import environment
+from compare.examine.guards import guard_notes
 from compare.examine.sides import build_reference, differentiating, our_manual
 from compare.guard.implementation import (
     GuardedImplementation,
@@ -47,6 +48,7 @@ from compare.judge.conclusion import conclude
 from compare.judge.point import PointJudge
 from compare.judge.shown import enter_shown
 from compare.judge.structure import enter_structure
+from compare.points.edges import edge_probes
 from compare.points.probe import ON_KINK, SOFT, Probe, draw_probes
 
 INPUTS, CLASSES = 13, 5
@@ -164,6 +166,9 @@ def _checked(
         for update, probe in enumerate(probes)
         for clause in _examine(judge, guarded, update, probe)
     )
+    if drawn and experiment.plain and not judge.ledger.findings:
+        for update, probe in enumerate(_edges(experiment, probes[0]), start=len(probes)):
+            _examine(judge, guarded, update, probe)
     steps: tuple[CheckSummary, ...] = ()
     if step is not None:
         steps = _examine_step(judge, step, probes[0], experiment.momentum_form)
@@ -175,6 +180,7 @@ def _checked(
     whole = type(guarded) is GuardedImplementation
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
+        notes += guard_notes(guarded, experiment, sizes)
     result = replace(result, notes=result.notes + notes, checks=result.checks + steps)
     return result.lacking(*lacking)
 
@@ -227,6 +233,15 @@ def _draw(experiment: Experiment, sizes: Sequence[int], rows: NDArray[Any] | Non
         rows=rows,
         objective=experiment.objective,
         bias=experiment.bias,
+    )
+
+
+def _edges(experiment: Experiment, probe: Probe) -> list[Probe]:
+    return edge_probes(
+        network_sizes(probe.parameters),
+        activation=experiment.activation,
+        dtype=experiment.dtype,
+        seed=experiment.seed,
     )
 
 

@@ -42,9 +42,10 @@ ORDINARY = Kind("a random batch", 1.5)
 CONFIDENT = Kind("a batch with probabilities near 0 and 1", 6.0)
 SOFT = Kind("a batch with soft targets", 1.5, soft=True)
 KINDS = (ORDINARY, ORDINARY, ORDINARY, CONFIDENT, SOFT)
+UNLIKELY = Kind("a batch with targets of probabilities down to 1e-20", 10.0)
 BEYOND = "a batch with logits beyond the range of exp"
 APART = "a batch with rows of logits far apart"
-SPECIAL = frozenset({CONFIDENT.label, SOFT.label, BEYOND, APART})
+SPECIAL = frozenset({CONFIDENT.label, UNLIKELY.label, SOFT.label, BEYOND, APART})
 """Labels of the kinds that code may not be made for."""
 
 

@@ -61,7 +61,7 @@ def finding_facts(result: Result, finding: Finding) -> Iterator[tuple[str, str]]
     if finding.manual is not None or finding.reference is not None:
         yield "manual", words.value(finding.manual)
         yield "reference", words.value(finding.reference)
-    yield "error", words.times_allowance(finding.ratio)
+    yield "error", words.times_allowance(finding.ratio, finding.reference)
 
 
 def labelled(label: str, text: str) -> list[str]:

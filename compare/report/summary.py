@@ -75,7 +75,7 @@ def worst(result: Result) -> Iterator[str]:
         one = result.worst[name]
         place = text(words.where(one.index))
         values = f"{one.manual!r} | {one.reference!r}"
-        yield f"| {text(name)} | {words.ratio(one.ratio)} | {place} | {values} |"
+        yield f"| {text(name)} | {words.ratio(one.ratio, one.reference)} | {place} | {values} |"
 
 
 def text(line: str) -> str:

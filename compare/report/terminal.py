@@ -148,7 +148,7 @@ def cells(name: str, worst: Worst) -> tuple[str, ...]:
     return (
         name,
         f"{worst.error:.1e}",
-        words.ratio(worst.ratio),
+        words.ratio(worst.ratio, worst.reference),
         words.where(worst.index),
         f"{worst.manual:.7e}",
         f"{worst.reference:.7e}",

@@ -33,6 +33,7 @@ KINDS = {
 
 ENDLESS = 1e15
 """A ratio above this comes from an allowance next to 0."""
+
 FAR = 1000.0
 """Who is off by more allowances than this is wrong, and how much more makes no difference."""
 
@@ -42,21 +43,24 @@ def value(number: float | None) -> str:
     return "-" if number is None else f"{number:.10g}"
 
 
-def ratio(number: float) -> str:
+def ratio(number: float, reference: float | None = None) -> str:
     """Return a ratio: three decimals where they mean something, three digits beyond.
 
-    An allowance that small is that of a 0: how much larger the ratio is says nothing.
+    The allowance of a 0 is next to nothing: how much larger a ratio is says nothing there.
     """
-    if number > ENDLESS:
+    if number > ENDLESS and reference == 0:
         return "0 is due"
+    if ENDLESS < number < math.inf:
+        return f"> {ENDLESS:.0e}"
     return f"{number:.3f}" if number < 10 else f"{number:.3g}"
 
 
-def times_allowance(number: float | None) -> str:
+def times_allowance(number: float | None, reference: float | None = None) -> str:
     """Return a ratio in its unit, `0.284 × allowance`; nothing if there is none."""
     if number is None:
         return ""
-    return f"{ratio(number)} × allowance" if not number > ENDLESS else "where 0 is due"
+    said = ratio(number, reference)
+    return f"where {said}" if said == "0 is due" else f"{said} × allowance"
 
 
 def where(index: Index | None) -> str:

@@ -1,0 +1,54 @@
+"""What a right function does with probabilities near 0: clip, floor or constant in the logarithm.
+
+Such a guard changes nothing at ordinary points, so it is a convention and no mistake; it is said
+with its size, because loss and gradient do not belong together where it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from compare.contracts.experiment import Experiment
+from compare.contracts.records import Implementation
+from compare.diagnosis.answer import answer
+from compare.diagnosis.domains import Explained
+from compare.diagnosis.gradients import observations
+from compare.diagnosis.match import Case, telling
+from compare.diagnosis.observation import Observation
+from compare.diagnosis.search import singles, whole
+from compare.points.diagnostic import UNLIKELY, batch_sizes, probe, reduced
+
+POINTS = 3
+UNNAMED = "the loss is another one (a guard in the logarithm, or digits that are lost)."
+
+
+def guard_notes(
+    implementation: Implementation, experiment: Experiment, sizes: Sequence[int]
+) -> tuple[str, ...]:
+    """Return the guard of the logarithm in words, where there is one."""
+    widths = reduced(sizes)
+    generator = np.random.default_rng(experiment.seed)
+    points = [
+        (
+            UNLIKELY.label,
+            probe(
+                widths, rows, UNLIKELY, activation=experiment.activation,
+                reduction=experiment.reduction, dtype=experiment.dtype, generator=generator,
+            ),
+        )
+        for rows, _ in zip(batch_sizes(widths), range(POINTS), strict=False)
+    ]  # fmt: skip
+    cases = [Case(only_loss(one)) for one in observations(implementation, points)]
+    if not all(case.finite for case in cases) or not telling(cases):
+        return ()  # what is not finite is said where exp overflows
+    with np.errstate(all="ignore"):
+        found = answer(Explained(tuple(whole(singles(cases), cases))))
+    said = [one.sentence for one in found.diagnosis] or [UNNAMED]
+    return tuple(f"at {UNLIKELY.label}, and nowhere else that was tried: {one}" for one in said)
+
+
+def only_loss(observation: Observation) -> Observation:
+    """Return the observation with the loss alone."""
+    return Observation(observation.point, {"loss": observation.seen["loss"]}, observation.label)

@@ -100,7 +100,8 @@ MISTAKES: tuple[Planted, ...] = (
     Planted("log", "logp = np.log(p + 1e-5)", ("epsilon-in-log",)),
     Planted("loss", "$loss\nloss = loss + 0.01 * (np.sum(w1 ** 2) + np.sum(w2 ** 2)) / 2",
             ("l2-in-loss-only", "l2-in-both")),
-    Planted("decay", "dw1 = dw1 + 0.01 * w1\ndw2 = dw2 + 0.01 * w2", ("l2-in-gradient-only", "l2-in-both")),
+    Planted("decay", "dw1 = dw1 + 0.01 * w1\ndw2 = dw2 + 0.01 * w2",
+            ("l2-in-gradient-only", "l2-in-both")),
 )  # fmt: skip
 
 CORRUPTIONS = (

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -104,6 +105,7 @@ def forked(call: Callable[[], int], folder: Path) -> Attempt:
 def limit(folder: Path, error: Path) -> None:
     """Close the child in: its folder, its outputs, its share of the machine."""
     os.chdir(folder)
+    signal.alarm(int(WALL))  # for a wait that uses no CPU
     resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -137,11 +139,14 @@ class Workplace:
 
 
 class Clock:
-    """Says when the time of a part is over."""
+    """Says when the time of a part is over; it begins with the first question."""
 
     def __init__(self, seconds: float | None) -> None:
-        self.end = None if seconds is None else time.monotonic() + seconds
+        self.seconds = seconds
+        self.begun: float | None = None
 
     def over(self) -> bool:
         """Whether no further attempt should begin."""
-        return self.end is not None and time.monotonic() > self.end
+        now = time.monotonic()
+        self.begun = now if self.begun is None else self.begun
+        return self.seconds is not None and now - self.begun >= self.seconds

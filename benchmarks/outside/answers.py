@@ -9,7 +9,7 @@ NOTHING: tuple[str, ...] = ()
 
 ANSWERS: dict[str, tuple[str, ...]] = {
     "adam_step": ("v_w1",),
-    "b01_tanh_backward_of_incoming": ("incoming",),
+    "b01_tanh_backward_of_incoming": ("incoming|derivative-of-the-gradient",),
     "b03_tanh_minus_square": ("tanh.*(1 is missing|without the 1)|-h\\^?\\*?\\*?2",),
     "b04_tanh_derivative_of_output": ("derivative-at-the-value",),
     "b06_leaky_right": ("leaky",),
@@ -17,7 +17,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "b09_bias_from_weight_gradient": ("bias-(gradient-)?(of|from)-.*weight",),
     "b10_bias_one_number": ("bias-summed-to-a-number",),
     "b101_loss_scaled_by_constant_and_offset": (r"0\.05",),
-    "b102_loss_of_last_row": ("last row|last-row|row of the batch",),
+    "b102_loss_of_last_row": ("last row|last-row|row of the batch|loss-of-one-row",),
     "b11_l2_minus": ("l2", r"-0\.005|sign"),
     "b11b_l2_minus_gradient_only": ("l2", r"-0\.005|sign"),
     "b12_l2_over_n": ("l2", r"0\.5\b"),

@@ -6,19 +6,23 @@ The last three are asked of a real browser where there is one.
 from __future__ import annotations
 
 import html
+import io
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from compare.contracts.result import Result, Verdict, Weak
-from compare.report import page
+from compare.report import page, plots
 from tests import results
 
 HOSTILE = "<script>alert('1')</script>\x1b[31m&\"" + "x" * 300
@@ -174,6 +178,31 @@ def test_page_is_written_into_the_folder(tmp_path: Path) -> None:
     path = page.write(result, tmp_path)
     assert path == tmp_path / "report.html"
     assert path.read_text(encoding="utf-8") == page.render(result)
+
+
+def test_the_page_shows_the_pictures_that_were_written_and_draws_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = undrawn(results.disagreeing())
+    written = plots.write(result, tmp_path, ["svg", "png"])
+
+    def again(_: Result) -> Iterator[tuple[str, Image.Image]]:
+        raise AssertionError("a figure was drawn a second time")
+
+    monkeypatch.setattr(page, "rasters", again)
+    tags = Reader(page.render(result, written)).tags
+    (source,) = [attrs["src"] or "" for tag, attrs in tags if tag == "img"]
+    with Image.open(tmp_path / "point.png") as file:
+        size = file.size
+    with Image.open(io.BytesIO(b64decode(source.partition(",")[2]))) as shown:
+        assert shown.size == size
+        assert np.asarray(shown.convert("L")).max() > 250  # white paper stays white
+
+
+def test_the_page_draws_for_itself_where_no_png_was_written(tmp_path: Path) -> None:
+    result = undrawn(results.disagreeing())
+    written = plots.write(result, tmp_path, ["svg"])
+    assert page.render(result, written) == page.render(result)
 
 
 class Look(NamedTuple):

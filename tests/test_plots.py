@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 
 from compare.contracts.result import Curves, EpochRow, Result
 from compare.report.page import CAPTIONS
@@ -160,6 +160,50 @@ def test_a_ratio_beyond_all_others_does_not_squeeze_the_axis_of_a_run() -> None:
     assert np.array_equal(mark.get_xydata(), [[0, axes.get_ylim()[1]]])
     assert "largest: 2.1e+149 × allowance, w1 at epoch 0" in said(figure)
     assert "beyond the axis" in said(figure)
+
+
+@pytest.mark.parametrize("ratio", [np.inf, np.nan])
+def test_a_ratio_that_is_not_finite_is_written_beside_its_mark(ratio: float) -> None:
+    result = replace(results.agreeing(), epochs=())
+    bad = replace(result.worst["dw1"], ratio=ratio)
+    figure = figures(replace(result, worst={**result.worst, "dw1": bad}))["point"]
+    (axes,) = figure.axes
+    (mark,) = [line for line in axes.get_lines() if line.get_marker() == "x"]
+    assert not mark.get_clip_on()
+    row = [*result.worst].index("dw1")
+    assert [(text.get_text(), text.xy[1]) for text in axes.findobj(Annotation)] == [
+        (str(ratio), row)
+    ]
+
+
+def test_over_many_epochs_a_gradient_is_the_largest_error_so_far() -> None:
+    result = results.agreeing(epochs=gradients.NOISE + 100)
+    (axes,) = figures(result)["gradients"].axes
+    lines = [line for line in axes.get_lines() if len(np.asarray(line.get_xdata())) > 2]
+    pale = [np.asarray(line.get_ydata()) for line in lines if line.get_alpha()]
+    strong = [np.asarray(line.get_ydata()) for line in lines if not line.get_alpha()]
+    assert len(pale) == len(strong) == 4
+    for errors, so_far in zip(pale, strong, strict=True):
+        assert (np.diff(errors) < 0).any()
+        assert np.array_equal(so_far, np.maximum.accumulate(errors))
+
+
+def test_over_few_epochs_a_gradient_is_its_error_at_each() -> None:
+    (axes,) = figures(results.agreeing(epochs=gradients.NOISE - 1))["gradients"].axes
+    assert not any(line.get_alpha() for line in axes.get_lines())
+    assert any((np.diff(np.asarray(line.get_ydata())) < 0).any() for line in axes.get_lines())
+
+
+def test_the_zero_of_a_heat_map_is_white_and_the_signs_differ_in_colour_and_lightness() -> None:
+    below, zero, above = (heatmap.SIGNED(share)[:3] for share in (0.0, 0.5, 1.0))
+    assert np.allclose(zero, 1, atol=0.01)
+    weights = (0.2126, 0.7152, 0.0722)
+    assert np.dot(above, weights) - np.dot(below, weights) > 0.15
+    (panel, *_) = figures(results.disagreeing())["heatmap"].axes
+    (image,) = panel.get_images()
+    assert image.get_cmap() == heatmap.SIGNED
+    low, high = image.get_clim()
+    assert low == -high
 
 
 @pytest.mark.parametrize("name", ["point", "gradients"])

@@ -1,8 +1,9 @@
 """Per parameter: the worst error of its gradient at every epoch, in multiples of the allowance.
 
 Above 1 the sides disagree; honest sides stay below 0.5. Colour tells the layer, line or dash tells
-weights from biases, and ticks on the axis tell where a kink was met. What would need an axis of a
-hundred decades is a triangle at the edge.
+weights from biases, and ticks on the axis tell where a kink was met. Over some hundreds of epochs
+the errors are noise that fills the picture, so the line is the largest error so far and the noise
+lies pale behind it. What would need an axis of a hundred decades is a triangle at the edge.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ DOTTED: Final = (0, (1, 1.5))
 MANY: Final = 12
 FEW_POINTS: Final = 100
 """More than `MANY` lines are drawn by `FEW_POINTS` points each, or they hide each other."""
+NOISE: Final = 300
+"""Over more epochs than this a line is the largest error so far."""
 LAYERS: Final = 10
 """More layers than this are shown by their colours, but not all listed beside the plot."""
 EDGE: Final = 1e20
@@ -53,7 +56,8 @@ def gradients(result: Result) -> Figure | None:
     sums = series.column(result.epochs, lambda row: sum(w.ratio for w in row.worst.values()))
     style.mark_the_end(axes, result, [sums])
     largest = f"{ratios[worst][row]:.2g} × allowance, {worst} at epoch {epochs[row]:.0f}"
-    axes.set_title(f"largest: {largest}", fontweight="normal")
+    meaning = "; line: largest so far, pale: every epoch" if len(epochs) > NOISE else ""
+    axes.set_title(f"largest: {largest}{meaning}", fontweight="normal")
     axes.set_ylabel("|manual − reference| (× allowance)")
     key = _key(_colours(list(ratios)), result, beyond=bool(ratios[worst][row] > EDGE))
     axes.legend(handles=key, loc="upper left", bbox_to_anchor=(1.01, 1))
@@ -108,16 +112,21 @@ def _lines(axes: Axes, epochs: Floats, ratios: dict[str, Floats], worst: str) ->
     style.label_epochs(axes, epochs, points)
     for name, ratio in ratios.items():
         kept, thin = series.keep_largest(epochs, ratio, points)
+        colour = colours[_layer(name)]
+        shown = np.where(np.isfinite(thin), np.clip(thin, floor, end), np.nan)
+        if len(epochs) > NOISE:
+            axes.plot(kept, shown, color=colour, linewidth=0.4, alpha=0.2)
+            shown = np.fmax.accumulate(shown)
         axes.plot(
             kept,
-            np.where(np.isfinite(thin), np.clip(thin, floor, end), np.nan),
-            color=colours[_layer(name)],
+            shown,
+            color=colour,
             linestyle=BIASES if _is_bias(name) else WEIGHTS,
             linewidth=0.5 if many and name != worst else 1.0,
             marker=("s" if _is_bias(name) else "o") if len(kept) <= 20 else None,
             markerfacecolor="white",
         )
-        _arrows(axes, kept[np.isfinite(thin) & (thin > EDGE)], colours[_layer(name)])
+        _arrows(axes, kept[np.isfinite(thin) & (thin > EDGE)], colour)
 
 
 def _arrows(axes: Axes, epochs: Floats, colour: Colour) -> None:

@@ -1,9 +1,9 @@
 """On a disagreement: where in the first wrong tensor manual and reference differ, and which way.
 
-The pattern is the finding: whole columns, only dead units, everything by one factor. Colours run
-from dark through grey at 0 to light, so the sign survives grey print. Large matrices are shrunk by
-blocks, each shown by its largest entry, never by its mean. A ring marks the same entry in every
-panel: the one that the findings quote.
+The pattern is the finding: whole columns, only dead units, everything by one factor. 0 is white,
+so what is right is blank in a difference; below is blue, and darker than the orange above. Large
+matrices are shrunk by blocks, each shown by its largest entry, never by its mean. A ring marks the
+same entry in every panel: the one that the findings quote.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -22,6 +22,9 @@ from compare.report.plots import style, vector
 from compare.report.plots.series import HUGE
 
 Matrix = NDArray[np.floating[Any]]
+SIGNED = LinearSegmentedColormap.from_list(
+    "signed", ["#08306b", "#4292c6", "#ffffff", "#fdae61", "#d94801"]
+)
 CELLS = 160
 """More rows or columns than this are finer than the print."""
 
@@ -124,7 +127,7 @@ def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix, at: Index) ->
     rows, columns = matrix.shape
     image = axes.imshow(
         shown,
-        cmap=colormaps["cividis"],
+        cmap=SIGNED,
         vmin=-limit,
         vmax=limit,
         aspect="auto",
@@ -132,7 +135,7 @@ def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix, at: Index) ->
         extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
     )
     axes.grid(False)
-    axes.patch.set(hatch="////", facecolor="white", edgecolor=style.ALARM)
+    axes.patch.set(hatch="////", facecolor=style.BAND, edgecolor=style.ALARM)
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.9, aspect=30)
     bar.formatter.set_powerlimits((-2, 2))  # type: ignore[attr-defined]
     lost = int((~np.isfinite(matrix)).sum())

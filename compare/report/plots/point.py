@@ -52,9 +52,9 @@ def _dots(axes: Axes, ratios: Floats) -> None:
     ink, alarm = style.TRAINING[0], style.ALARM
     axes.plot(shown[~wrong], rows[~wrong], "o", color=ink)
     axes.plot(shown[wrong & finite & ~beyond], rows[wrong & finite & ~beyond], "D", color=alarm)
-    axes.plot(shown[~finite], rows[~finite], "x", color=alarm)
-    for row in rows[beyond]:
-        axes.plot(end, row, ">", color=alarm, clip_on=False)
+    axes.plot(shown[~finite], rows[~finite], "x", color=alarm, clip_on=False)
+    axes.plot(shown[beyond], rows[beyond], ">", color=alarm, clip_on=False)
+    for row in rows[beyond | ~finite]:
         _label(axes, f"{ratios[row]:.2g}", row)
 
 

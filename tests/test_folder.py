@@ -25,7 +25,7 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
             path.touch()
         return paths
 
-    def write_page(result: Result, folder: Path, drawn: Sequence[Path]) -> Path:
+    def write_page(result: Result, folder: Path, drawn: Sequence[Path], command: str) -> Path:
         (folder / "report.html").touch()
         return folder / "report.html"
 

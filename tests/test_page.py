@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 from compare.contracts.result import Result, Verdict, Weak
+from compare.contracts.version import version_of
 from compare.report import page, plots
 from tests import results
 
@@ -203,6 +204,33 @@ def test_the_page_draws_for_itself_where_no_png_was_written(tmp_path: Path) -> N
     result = undrawn(results.disagreeing())
     written = plots.write(result, tmp_path, ["svg"])
     assert page.render(result, written) == page.render(result)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"mode": "starter", "data": "ada.py"}, "ada.py: "),
+        ({"mode": "dump", "data": "recorded"}, "recorded: "),
+        ({"mode": "point", "data": "digits", "manual": "mine.py"}, "mine.py: "),
+        ({"data": "digits", "manual": "manual_mlp"}, ""),
+    ],
+)
+def test_the_file_checked_is_in_the_title_and_in_the_header(
+    settings: dict[str, str], named: str
+) -> None:
+    result = replace(undrawn(results.agreeing()), settings=settings)
+    text = page.render(result)
+    assert f"<title>{named}agrees, manual against reference</title>" in text
+    assert f"<h1>{named}manual against reference</h1>" in text
+
+
+def test_the_page_says_command_and_version() -> None:
+    result = undrawn(results.agreeing())
+    command = "manual-mlp --manual mine.py --seed 3"
+    assert (
+        f"manual-mlp {version_of('manual-mlp')}: {command}"
+        in Reader(page.render(result, (), command)).text
+    )
 
 
 class Look(NamedTuple):

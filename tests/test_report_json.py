@@ -71,7 +71,7 @@ def test_the_schema_names_every_field_of(name: str) -> None:
 
 def test_the_schema_names_every_key_of_the_report() -> None:
     keys = set(to_json(results.agreeing(epochs=1)))
-    assert set(SCHEMA_DOCUMENT["properties"]) == keys | {"files", "baseline"}
+    assert set(SCHEMA_DOCUMENT["properties"]) == keys | {"files", "baseline", "command"}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import manual_mlp
 from compare import check
 from compare.contracts.result import Diagnosis, Worst
+from compare.report import words
 from compare.report.plots.heatmap import quoted
 from compare.report.words import diagnosis_line, two_entries
 from tests import results
@@ -73,3 +74,16 @@ def test_verdict_and_heat_map_of_a_check_quote_one_entry() -> None:
     index = quoted(result, "dw1")
     assert index is not None and f"dw1{list(index)} = " in result.sentence
     assert result.worst["dw1"].index != index and two_entries(result)
+
+
+def test_the_file_that_was_checked_begins_the_line_of_settings() -> None:
+    digits = {"data": "digits", "dtype": "float64", "epochs": 3}
+    assert words.settings_line(digits | {"manual": "mine.py"}).startswith("mine.py · digits · ")
+    assert words.settings_line(digits | {"manual": "manual_mlp"}).startswith("digits · ")
+    starter = {"mode": "starter", "data": "ada.py", "dtype": "float64"}
+    assert words.settings_line(starter) == "ada.py · float64"
+
+
+@pytest.mark.parametrize("kind", ["value", "non-finite"])
+def test_a_kind_is_told_in_words(kind: str) -> None:
+    assert len(words.kind_of(kind).split()) > 4

@@ -91,7 +91,8 @@ def layer(options: argparse.Namespace) -> Result:
     """Check one layer; of the experiment only the seed counts."""
     from compare.layers.layer_file import check_file
 
-    return check_file(options.layer, seed=options.experiment.seed, timeout=options.timeout)
+    result = check_file(options.layer, seed=options.experiment.seed, timeout=options.timeout)
+    return replace(result, settings={**result.settings, "manual": Path(options.layer).name})
 
 
 def dump(options: argparse.Namespace) -> Result:

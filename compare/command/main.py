@@ -102,6 +102,7 @@ def command(options: argparse.Namespace, interruption: Interruption) -> int:
     """
     from compare.command.files import check_files
     from compare.command.outcome import outcome
+    from compare.command.typed import command_line
 
     if not reports():
         options.quiet = True
@@ -110,6 +111,7 @@ def command(options: argparse.Namespace, interruption: Interruption) -> int:
     check_files(options)
     result = train(options, interruption)
     found = outcome(result, options.baseline, options.save_baseline, options.trouble)
+    found = replace(found, command=command_line(options))
     try:
         save(found, options)
     except OSError as problem:

@@ -30,11 +30,12 @@ RANK = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run's result, how it stands against a baseline, and what was wrong with a file."""
+    """A run's result, its place beside a baseline, what was wrong with a file, what was typed."""
 
     result: Result
     against: BaselineReport | None = None
     trouble: str | None = None
+    command: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -48,10 +49,12 @@ class Outcome:
 
     @property
     def extra(self) -> dict[str, Any]:
-        """What report.json says besides the result: the exit code of all, the baseline's word."""
+        """What report.json says besides: the exit code of all, the command, the baseline's word."""
         found = self.against
+        own: dict[str, Any] = {"exit_code": self.exit_code}
+        own |= {"command": self.command} if self.command else {}
         if found is None:
-            return {"exit_code": self.exit_code}
+            return own
         told = {
             "file": found.path.name,
             "verdict": found.verdict,
@@ -61,7 +64,7 @@ class Outcome:
             "moved": found.moved,
             "weak": found.weak,
         }
-        return {"exit_code": self.exit_code, "baseline": told}
+        return own | {"baseline": told}
 
     def interrupted(self) -> Outcome:
         """Return this outcome of a run that was stopped."""

@@ -50,7 +50,7 @@ def draw(result: Result, folder: Path, formats: Sequence[str], **extra: Any) -> 
     possible = [f"{name}.{form}" for name in FIGURES for form in formats]
     write_json(result, folder / REPORT, files=[*possible, PAGE], **extra)
     drawn = plots.write(result, folder, formats)
-    drawn.append(page.write(result, folder, drawn))
+    drawn.append(page.write(result, folder, drawn, extra.get("command", "")))
     write_json(result, folder / REPORT, files=[path.name for path in drawn], **extra)
     return drawn
 

@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from compare.contracts.result import EpochRow, Result, Verdict
+from compare.contracts.version import version_of
 from compare.report import plots, words
 from compare.report.plots.style import style
 from compare.report.report_json import encode, plain, write_atomically
@@ -71,15 +72,18 @@ class Point(NamedTuple):
     band: float | None
 
 
-def write(result: Result, folder: Path, drawn: Sequence[Path] = ()) -> Path:
-    """Write `folder/report.html`, with the pictures among the files `drawn`; return its path."""
+def write(result: Result, folder: Path, drawn: Sequence[Path] = (), command: str = "") -> Path:
+    """Write `folder/report.html` and return its path; see `render`."""
     path = folder / PAGE
-    write_atomically(path, render(result, drawn))
+    write_atomically(path, render(result, drawn, command))
     return path
 
 
-def render(result: Result, drawn: Sequence[Path] = ()) -> str:
-    """Return the page as HTML."""
+def render(result: Result, drawn: Sequence[Path] = (), command: str = "") -> str:
+    """Return the page as HTML, with the pictures among the files `drawn`.
+
+    `command` is what was typed, if it was a command that made the result.
+    """
     return (
         pages()
         .get_template("page.html.j2")
@@ -88,6 +92,9 @@ def render(result: Result, drawn: Sequence[Path] = ()) -> str:
             headline=words.verdict_line(result),
             mark=MARKS[result.verdict],
             words=words,
+            subject=words.subject(result.settings),
+            version=version_of("manual-mlp"),
+            command=command,
             pictures=pictures(result, drawn),
             points=points(result),
             settings=flat(result.settings),

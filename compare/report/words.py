@@ -27,6 +27,8 @@ KINDS = {
     "forward": "the forward pass computes something else than the reference",
     "forward and derivative": "neither the output nor its gradient is the reference's",
     "digits": "the algebra is right and loses digits: one precision up the same code agrees",
+    "value": "a function returns other numbers than torch",
+    "non-finite": "one side is not a finite number where the other is",
     "clipped": "something is clipped, far below a last digit of the largest entries",
 }
 
@@ -34,6 +36,8 @@ KINDS = {
 ENDLESS = 1e15
 """A ratio above this comes from an allowance next to 0."""
 
+OURS = "manual_mlp"
+"""What `Manual.name` is where nobody brought a manual side."""
 FAR = 1000.0
 """Who is off by more allowances than this is wrong, and how much more makes no difference."""
 
@@ -200,12 +204,25 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
     return f"{line}; or {', '.join(others)}" if others else line
 
 
+def subject(settings: Mapping[str, Any]) -> str:
+    """Return the name of the file that was checked; empty for this project's own manual side."""
+    if settings.get("mode") in ("starter", "dump"):
+        return str(settings.get("data") or "")
+    name = str(settings.get("manual") or "")
+    return "" if name == OURS else name
+
+
 def settings_line(settings: Mapping[str, Any]) -> str:
-    """Return the run in one line; settings that are not there are not mentioned."""
+    """Return the run in one line; settings that are not there are not mentioned.
+
+    A file that was checked comes first: many reports lie side by side.
+    """
     said = {key: setting for key, setting in settings.items() if setting is not None}
+    brought = "" if said.get("mode") in ("starter", "dump") else subject(said)
     if said.get("mode") == "layer":
-        return layer_line(said)
+        return " · ".join(filter(None, [brought, layer_line(said)]))
     parts = [
+        brought,
         str(said.get("data", "digits")),
         network(said),
         *(str(said.get(key, "")) for key in ("activation", "dtype")),

@@ -21,12 +21,22 @@ if TYPE_CHECKING:
     from compare.examine.point import CheckOptions
 
 OPTION = "--crosscheck-artifacts"
+UPDATE = "--crosscheck-update"
+BASELINES = "crosscheck_baselines"
+"""The folder of baselines beside a test file."""
 OURS = Path(__file__).resolve().parent / "compare"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that keeps what failing tests saw."""
-    parser.getgroup("crosscheck").addoption(
+    """Add what keeps what failing tests saw, and what keeps baselines anew."""
+    group = parser.getgroup("crosscheck")
+    group.addoption(
+        UPDATE,
+        action="store_true",
+        default=False,
+        help=f"keep today's numbers as the baselines of crosscheck tests, in {BASELINES}/",
+    )
+    group.addoption(
         OPTION,
         metavar="DIR",
         type=Path,
@@ -49,22 +59,33 @@ def require_ours() -> None:
 @pytest.fixture
 def crosscheck(request: pytest.FixtureRequest) -> CrossCheck:
     """Check a gradient against torch; see `CrossCheck.__call__`."""
-    return CrossCheck(request.node, request.config.getoption(OPTION))
+    getoption = request.config.getoption
+    return CrossCheck(request.node, getoption(OPTION), update=getoption(UPDATE))
 
 
 class CrossCheck:
     """The fixture's value: called with a function, it passes or fails the test."""
 
-    def __init__(self, node: pytest.Item, artifacts: Path | None) -> None:
+    def __init__(self, node: pytest.Item, artifacts: Path | None, *, update: bool = False) -> None:
         self.node = node
         self.artifacts = artifacts
+        self.update = update
         self.kept = 0
 
-    def __call__(self, implementation: Implementation, **options: Unpack[CheckOptions]) -> Result:
+    def __call__(
+        self,
+        implementation: Implementation,
+        *,
+        baseline: str | None = None,
+        **options: Unpack[CheckOptions],
+    ) -> Result:
         """Check `implementation(parameters, x, targets) -> (loss, gradients)`.
 
         `options` are those of `compare.check`. Returns the `Result` if it agrees; otherwise fails
         with one screen: the first wrong stage, both values, who is wrong, the named mistake.
+
+        With `baseline`, losses and norms of gradients are held against those kept under that name
+        beside the test file; `pytest --crosscheck-update` keeps today's.
 
         Raises `Disagreement`, an `AssertionError`; `BadInput` for code that raises, hangs or
         returns something else, and for options that do not fit.
@@ -73,7 +94,38 @@ class CrossCheck:
         require_ours()
         from compare.examine.point import check
 
-        return self.judged(lambda: check(implementation, **options))
+        result = self.judged(lambda: check(implementation, **options))
+        if baseline is not None:
+            self.hold(result, baseline)
+        return result
+
+    def hold(self, result: Result, name: str) -> None:
+        """Hold a result against the baseline called `name`, or keep it as that."""
+        __tracebackhide__ = True
+        from compare.contracts.errors import BadInput
+        from compare.contracts.result import Disagreement, ExitCode
+        from compare.report import baseline
+
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise BadInput(
+                f"baseline={name!r}: must be a name of letters, digits, dots and dashes, which "
+                f"becomes the file {BASELINES}/NAME.json beside the test"
+            )
+        path = self.node.path.parent / BASELINES / f"{name}.json"
+        if not (self.update or path.exists()):
+            raise BadInput(
+                f"baseline={name!r}: there is no {path}; keep one with pytest {UPDATE}, and "
+                "commit it"
+            )
+        try:
+            if self.update:
+                baseline.save(result, path, baseline.TEST)
+                return
+            report = baseline.compare(result, path, baseline.TEST)
+        except BadInput as problem:
+            raise BadInput(str(problem)) from None
+        if report.exit_code is not ExitCode.AGREES:
+            raise Disagreement(report.text())
 
     def layer(
         self, manual: Any, reference: Any, inputs: Mapping[str, Any], **options: Any

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compare.contracts.errors import BadInput
-from compare.contracts.result import Band, Curves, EpochRow, ExitCode, Result, Verdict
+from compare.contracts.result import Band, Curves, EpochRow, ExitCode, PointRow, Result, Verdict
 from compare.report import baseline
 from compare.report.baseline.numbers import load, to_document
 from tests import results
@@ -247,6 +247,60 @@ def row(**changes: Any) -> dict[str, Any]:
     """Return one epoch of a baseline with some of its entries replaced."""
     first: dict[str, Any] = to_document(run(epochs=2))["epochs"][0]
     return first | changes
+
+
+def points(scale: float = 1.0, **changes: Any) -> Result:
+    """Return a check at two points whose second gradient of w1 is `scale` times as long."""
+    rows = tuple(
+        PointRow(n, f"point {n}", 2.5, 2.5, 1e-15, {"w1": 3.0 * by}, {"w1": 1e-14})
+        for n, by in enumerate((1.0, scale))
+    )
+    return replace(results.agreeing(), epochs=(), points=rows, **changes)
+
+
+def test_a_check_at_points_is_equal_to_itself(tmp_path: Path) -> None:
+    path = baseline.save(points(), tmp_path / "points.json")
+    report = baseline.compare(points(), path)
+    assert report.text() == f"baseline {path}: equal to the last bit at 2 points"
+
+
+@pytest.mark.parametrize(("by", "code"), [(0.9e-14, ExitCode.AGREES), (1.2e-14, 1)])
+def test_the_norm_of_a_gradient_may_move_by_its_band(tmp_path: Path, by: float, code: int) -> None:
+    path = baseline.save(points(), tmp_path / "points.json")
+    report = baseline.compare(points(1 + by / 3), path)
+    assert report.exit_code == code
+    if code:
+        assert report.sentence() == (
+            "1 number moved beyond allowance, first at point 1 (norm of dw1)"
+        )
+
+
+def test_points_that_were_drawn_otherwise_are_named(tmp_path: Path) -> None:
+    path = baseline.save(points(), tmp_path / "points.json")
+    rows = tuple(replace(row, digest=f"another {row.point}") for row in points().points)
+    text = baseline.compare(replace(points(), points=rows), path).text()
+    assert 'machine changed: points was "point 0 point 1", is "another 0 another 1"' in text
+
+
+def test_a_run_is_not_held_against_points_nor_points_against_a_run(
+    saved: Path, tmp_path: Path
+) -> None:
+    path = baseline.save(points(), tmp_path / "points.json")
+    with pytest.raises(BadInput, match="have no point in common"):
+        baseline.compare(run(), path)
+    with pytest.raises(BadInput, match="have no epoch in common"):
+        baseline.compare(points(), saved)
+
+
+def test_thread_pools_are_a_set_whatever_was_loaded_first(tmp_path: Path) -> None:
+    one, other = {"library": "openblas", "threads": 2}, {"library": "openmp", "threads": 2}
+    two = {**results.ENVIRONMENT, "thread_pools": [one, other]}
+    path = baseline.save(replace(run(), environment=two), tmp_path / "b.json")
+    turned = {**two, "thread_pools": [other, one, other]}
+    report = baseline.compare(replace(run(), environment=turned), path)
+    assert report.environment == ()
+    fewer = {**two, "thread_pools": [one]}
+    assert "thread_pools" in baseline.compare(replace(run(), environment=fewer), path).text()
 
 
 BANDS = ("train_loss", "validation_loss", "drift")

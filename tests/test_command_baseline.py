@@ -92,6 +92,18 @@ def test_a_file_that_is_no_baseline_is_found_before_the_training(
     assert run.main(["--save-baseline", "."]) == 2
 
 
+@pytest.mark.parametrize("option", ["--save-baseline", "--baseline"])
+@pytest.mark.parametrize("way", ["--manual", "--starter", "--dump", "--layer"])
+def test_a_baseline_of_what_trains_nothing_is_refused_before_it_begins(
+    option: str, way: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends_with(monkeypatch, AssertionError("the check has begun"))
+    assert run.main([way, "mine.py", option, "b.json"]) == 2
+    assert f"error: {option} is about the curves of a training: give --epochs" in (
+        capsys.readouterr().err
+    )
+
+
 def test_a_run_that_disagrees_is_not_kept_and_still_disagrees(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,3 +140,76 @@ def test_a_near_keyword_is_named_and_none_of_our_frames_is_shown(
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["E *check() has no keyword activations; did you mean activation?*"])
     done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
+
+
+BASELINE = """
+import os
+
+def mine(parameters, x, targets):
+    loss, gradients = loss_and_gradients(parameters, x, targets)
+    return loss, {name: gradient for name, gradient in gradients.items()}
+
+def test_kept(crosscheck):
+    crosscheck(mine, baseline="mine", hidden=(7,), seed=int(os.environ.get("SEED", "0")))
+"""
+
+
+def test_a_baseline_is_kept_on_request_and_agrees_with_itself(pytester: pytest.Pytester) -> None:
+    missing = run(pytester, BASELINE)
+    missing.assert_outcomes(failed=1)
+    missing.stdout.fnmatch_lines(
+        ["E *BadInput: baseline='mine': there is no *mine.json; keep one*"]
+    )
+    run(pytester, BASELINE, "--crosscheck-update").assert_outcomes(passed=1)
+    kept = json.loads((pytester.path / "crosscheck_baselines" / "mine.json").read_text())
+    assert [sorted(row["norms"]) for row in kept["points"]] == [["b1", "b2", "w1", "w2"]] * 3
+    run(pytester, BASELINE).assert_outcomes(passed=1)
+
+
+def test_what_moved_against_the_baseline_fails_the_test(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(pytester, BASELINE, "--crosscheck-update").assert_outcomes(passed=1)
+    monkeypatch.setenv("SEED", "1")
+    done = run(pytester, BASELINE)
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "E *Disagreement: setting changed: seed was 0, is 1",
+            "E *machine changed: points was *",
+            "E *manual loss moved first at point 0, *",
+            "E *baseline *mine.json: * numbers moved beyond allowance, first at point 0 *",
+        ]
+    )
+    done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
+
+
+def test_a_wrong_gradient_is_never_kept(pytester: pytest.Pytester) -> None:
+    tests = "def test_it(crosscheck):\n    crosscheck(wrong, baseline='wrong')\n"
+    run(pytester, tests, "--crosscheck-update").assert_outcomes(failed=1)
+    assert not (pytester.path / "crosscheck_baselines").exists()
+
+
+def test_a_baseline_is_a_name_and_no_path(pytester: pytest.Pytester) -> None:
+    tests = "def test_it(crosscheck):\n    crosscheck(loss_and_gradients, baseline='../mine')\n"
+    done = run(pytester, tests, "--crosscheck-update")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["E *baseline='../mine': must be a name of letters*"])
+
+
+def test_another_order_of_summation_moves_nothing(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = """
+import os
+
+def turned(parameters, x, targets):
+    step = int(os.environ.get("STEP", "1"))
+    return loss_and_gradients(parameters, x[::step], targets[::step])
+
+def test_kept(crosscheck):
+    crosscheck(turned, baseline="turned", dtype="float32")
+"""
+    run(pytester, tests, "--crosscheck-update").assert_outcomes(passed=1)
+    monkeypatch.setenv("STEP", "-1")
+    run(pytester, tests).assert_outcomes(passed=1)

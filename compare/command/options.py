@@ -152,6 +152,16 @@ def check_together(options: argparse.Namespace) -> None:
         raise BadInput(
             "--record writes down a training run; --starter, --dump and --layer train nothing"
         )
+    for name in ("baseline", "save_baseline"):
+        if (
+            getattr(options, name) is not None
+            and ways
+            and (ways != {"manual"} or not options.trains)
+        ):
+            raise BadInput(
+                f"{flag_of(name)} is about the curves of a training: give --epochs with --manual "
+                "(of a check at points a test keeps a baseline: crosscheck(..., baseline=NAME))"
+            )
     if len(options.tasks) > 1:
         of_one = ("junit", "baseline", "save_baseline", "record", "write_adapter")
         named = [flag_of(name) for name in of_one if getattr(options, name) is not None]

@@ -199,6 +199,23 @@ class EpochRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PointRow:
+    """One drawn point: the loss of both sides, the norms of the manual gradient, and their bands.
+
+    `allowance` is that of the loss, `bands` are the norms of the gradients' allowances: the norms
+    of two gradients differ by no more than the norm of their difference. `digest` tells the point.
+    """
+
+    point: int
+    digest: str
+    manual: float
+    reference: float
+    allowance: float
+    norms: Mapping[str, float]
+    bands: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckSummary:
     """How one kind of check went: its own verdict, how often it was made, its sentence."""
 
@@ -254,6 +271,7 @@ class Result:
     sentence: str
     findings: tuple[Finding, ...] = ()
     epochs: tuple[EpochRow, ...] = ()
+    points: tuple[PointRow, ...] = ()  # for baselines; in no report
     weak: tuple[Weak, ...] = ()
     kinks: tuple[Any, ...] = ()  # Kink of a network, LayerKink of a layer
     diagnosis: tuple[Diagnosis, ...] = ()

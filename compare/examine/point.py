@@ -27,7 +27,7 @@ from compare.contracts.experiment import (
 )
 from compare.contracts.limits import SECONDS, Maybe, Whole, fitted
 from compare.contracts.records import Arrays, Implementation, Optimiser, Update, depth
-from compare.contracts.result import CheckSummary, Result, Verdict
+from compare.contracts.result import CheckSummary, PointRow, Result, Verdict
 from compare.examine.arguments import (
     given_point,
     given_rows,
@@ -36,6 +36,7 @@ from compare.examine.arguments import (
 )
 from compare.examine.environment import environment
 from compare.examine.guards import guard_notes
+from compare.examine.rows import point_row
 from compare.examine.sides import build_reference, differentiating, our_manual
 from compare.guard.implementation import (
     GuardedImplementation,
@@ -161,11 +162,8 @@ def _checked(
     experiment = judge.experiment
     structure = enter_structure(judge, guarded, probes) if drawn else Structure()
     probes = [probe for probe in probes if structure.soft or probe.note != SOFT]
-    lacking = dict.fromkeys(
-        clause
-        for update, probe in enumerate(probes)
-        for clause in _examine(judge, guarded, update, probe)
-    )
+    seen = [_examine(judge, guarded, update, probe) for update, probe in enumerate(probes)]
+    lacking = dict.fromkeys(clause for clauses, _ in seen for clause in clauses)
     if drawn and experiment.plain and not judge.ledger.findings:
         for update, probe in enumerate(_edges(experiment, probes[0]), start=len(probes)):
             _examine(judge, guarded, update, probe)
@@ -181,7 +179,11 @@ def _checked(
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
         notes += guard_notes(guarded, experiment, sizes)
-    result = replace(result, notes=result.notes + notes, checks=result.checks + steps)
+    read = isinstance(guarded, GuardedUpdate)  # such gradients have a rounding of their own
+    points = () if read else tuple(row for _, row in seen if row is not None)
+    result = replace(
+        result, notes=result.notes + notes, checks=result.checks + steps, points=points
+    )
     return result.lacking(*lacking)
 
 
@@ -262,12 +264,13 @@ def _record(
 
 def _examine(
     judge: PointJudge, guarded: GuardedImplementation | GuardedUpdate, update: int, probe: Probe
-) -> list[str]:
-    """Judge one probe, and return what it shows that is not compared."""
+) -> tuple[list[str], PointRow | None]:
+    """Judge one probe; return what it shows that is not compared, and what a baseline keeps."""
     loss, gradients, shown = guarded(probe.parameters, probe.x, probe.targets)
     record = _record(update, probe, loss, gradients, {})
     examined = judge.at_point(record, probe.x, probe.targets)
-    return enter_shown(judge, record, examined, shown)
+    row = point_row(update, probe, loss, gradients, examined)
+    return enter_shown(judge, record, examined, shown), row
 
 
 def _kink_convention(judge: PointJudge, probes: Sequence[Probe]) -> list[str]:

@@ -5,7 +5,7 @@ the seed or the common start changed, they still agree. Only an earlier run can 
 """
 
 from compare.report.baseline.movement import compare
-from compare.report.baseline.numbers import save
+from compare.report.baseline.numbers import TEST, save
 from compare.report.baseline.report import BaselineReport, Change, Moment, Movement
 
-__all__ = ["BaselineReport", "Change", "Moment", "Movement", "compare", "save"]
+__all__ = ["TEST", "BaselineReport", "Change", "Moment", "Movement", "compare", "save"]

@@ -6,6 +6,7 @@ is finite on one side only has moved infinitely far; where neither is, nothing c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from compare.checks.ratio import ratio
 from compare.contracts.errors import BadInput
 from compare.contracts.result import Result, Verdict, Weak
 from compare.report.baseline.numbers import (
+    COMMAND,
+    Asked,
     Floats,
     Numbers,
     Series,
@@ -25,18 +28,20 @@ from compare.report.baseline.numbers import (
     to_document,
 )
 from compare.report.baseline.report import BaselineReport, Change, Moment, Movement
+from compare.report.report_json import plain
 
 
-def compare(result: Result, path: Path) -> BaselineReport:
+def compare(result: Result, path: Path, asked: Asked = COMMAND) -> BaselineReport:
     """Hold `result` against the baseline at `path`.
 
     Errors: `BadInput` for a file that is no baseline, and if the two have no epoch in common.
     """
-    before = load(path)
-    now = from_document(to_document(result)) if result.epochs else None
-    epochs = sorted(set(before.epochs) & set(now.epochs if now else ()))
+    before = load(path, asked)
+    now = from_document(to_document(result)) if result.epochs or result.points else None
+    alike = now is not None and now.unit == before.unit
+    epochs = sorted(set(before.epochs) & set(now.epochs if now and alike else ()))
     if now is None or not epochs:
-        raise BadInput(f"--baseline: {path} and this run have no epoch in common.")
+        raise BadInput(f"{asked.option}: {path} and this run have no {before.unit} in common.")
     pairs = paired(before, now, epochs)
     ratios = {what: ratio_of(*pair) for what, pair in pairs.items()}
     moved = tuple(movements(epochs, pairs, ratios))
@@ -49,9 +54,10 @@ def compare(result: Result, path: Path) -> BaselineReport:
         settings=tuple(changes(before.settings, now.settings)),
         environment=tuple(changes(flat(before.environment), flat(now.environment))),
         moved=moved,
-        weak=(*lacking, *hidden(epochs, pairs)),
+        weak=(*lacking, *hidden(epochs, pairs, before.unit)),
         lacking=tuple(weak.reason for weak in lacking) if decided else (),
         compared=len(epochs),
+        unit=before.unit,
         equal=all(np.array_equal(s.values, v, equal_nan=True) for s, v in pairs.values()),
         largest=largest(epochs, pairs, ratios),
     )
@@ -124,15 +130,17 @@ def uncovered(before: Numbers, now: Numbers, epochs: list[int]) -> Iterator[Weak
     """Yield what only one of the two has."""
     missing = len(before.epochs) - len(epochs)
     if missing:
-        yield Weak("baseline", f"{missing} epochs of the baseline were not run")
+        yield Weak("baseline", f"{missing} {before.unit}s of the baseline were not run")
     more = len(now.epochs) - len(epochs)
     if more:
-        yield Weak("baseline", f"{more} epochs of this run are not in the baseline")
+        yield Weak("baseline", f"{more} {before.unit}s of this run are not in the baseline")
     for what in before.series.keys() ^ now.series.keys():
         yield Weak("baseline", f"{what} is in only one of the two")
 
 
-def hidden(epochs: list[int], pairs: Mapping[str, tuple[Series, Floats]]) -> Iterator[Weak]:
+def hidden(
+    epochs: list[int], pairs: Mapping[str, tuple[Series, Floats]], unit: str
+) -> Iterator[Weak]:
     """Yield the numbers whose allowance is as large as they are, so that any change would pass."""
     for what, (series, now) in pairs.items():
         (blind,) = np.nonzero(~decidable(series, now) & (series.values != 0))
@@ -141,7 +149,7 @@ def hidden(epochs: list[int], pairs: Mapping[str, tuple[Series, Floats]]) -> Ite
         value, allowance = series.values[blind[0]], series.allowance[blind[0]]
         yield Weak(
             "baseline",
-            f"{what} cannot be judged at {blind.size} of {len(epochs)} epochs: at epoch "
+            f"{what} cannot be judged at {blind.size} of {len(epochs)} {unit}s: at {unit} "
             f"{epochs[blind[0]]} it was {value:.3g} and its allowance is {allowance:.3g}",
             epoch=epochs[blind[0]],
         )
@@ -155,9 +163,17 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Chang
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested entries under one name each: `versions numpy`."""
+    """Return nested entries under one name each: `versions numpy`.
+
+    A list, such as that of the thread pools, is a set: its order is that in which libraries were
+    loaded, and one may be loaded twice.
+    """
     rows: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        rows |= flat(value, f"{name} ") if isinstance(value, Mapping) else {name: value}
+        if isinstance(value, list):
+            members = {json.dumps(plain(one), sort_keys=True): one for one in value}
+            rows[name] = [members[key] for key in sorted(members)]
+        else:
+            rows |= flat(value, f"{name} ") if isinstance(value, Mapping) else {name: value}
     return rows

@@ -1,6 +1,6 @@
-"""The numbers of a run that a baseline keeps, as a file and in memory.
+"""The numbers of a run, or of a check at drawn points, that a baseline keeps: a file and in memory.
 
-Every curve of both sides and the norm of every parameter, each with its allowance:
+Of a run every curve of both sides and the norm of every parameter, each with its allowance:
 
     loss        the band of the free run: what rounding may make of the difference of two runs
     accuracy    one sample: rounding may decide a tie, and there is no finer scale
@@ -8,6 +8,9 @@ Every curve of both sides and the norm of every parameter, each with its allowan
 
 An allowance never shrinks along the run: the response to a drift can vanish at one epoch by
 chance, and the drift of another machine has another direction.
+
+Of a check the loss of both sides and the norm of every gradient at each point, each with the
+allowance of two correct sides at one point.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +37,24 @@ STATES = {
     ExitCode.CONTROL_FAILED: "had a judge that failed its control",
     ExitCode.INTERRUPTED: "was interrupted",
 }
-AGAIN = "save it again with --save-baseline"
 Floats = NDArray[np.float64]
+
+
+class Asked(NamedTuple):
+    """How a baseline was asked for, for sentences about it."""
+
+    option: str
+    saving: str
+    again: str
+
+
+COMMAND = Asked("--baseline", "--save-baseline", "save it again with --save-baseline")
+TEST = Asked("baseline", "--crosscheck-update", "keep it again with pytest --crosscheck-update")
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One number per epoch and its allowance per epoch."""
+    """One number per epoch or point, and its allowance there."""
 
     values: Floats
     allowance: Floats
@@ -48,35 +62,39 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What is compared: settings and environment by name, and every series over `epochs`."""
+    """What is compared: settings and environment by name, and every series over `epochs`.
+
+    `unit` says what these are: epochs of a run or the points of a check.
+    """
 
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
+    unit: str
     epochs: list[int]
     series: Mapping[str, Series]
 
 
-def save(result: Result, path: Path) -> Path:
-    """Write the run as a baseline and return the path.
+def save(result: Result, path: Path, asked: Asked = COMMAND) -> Path:
+    """Write the run or check as a baseline and return the path.
 
-    Errors: `BadInput` for a run that does not agree, was interrupted or has no epochs (its bands
-    would not be rounding), and for a path that cannot be written.
+    Errors: `BadInput` for one that does not agree or was interrupted (its bands would not be
+    rounding), or has neither epochs nor points, and for a path that cannot be written.
     """
     if result.exit_code is not ExitCode.AGREES:
         state = STATES[result.exit_code]
-        raise BadInput(f"--save-baseline: this run {state}; only one that agrees is a baseline.")
-    if not result.epochs:
-        raise BadInput("--save-baseline: a single point has no curves; save a training run.")
+        raise BadInput(f"{asked.saving}: this run {state}; only one that agrees is a baseline.")
+    if not (result.epochs or result.points):
+        raise BadInput(f"{asked.saving}: a single point has no curves; save a training run.")
     document = to_document(result)
     try:
         from_document(document)
     except ValueError as problem:
-        raise BadInput(f"--save-baseline: this run cannot be one ({problem}).") from None
+        raise BadInput(f"{asked.saving}: this run cannot be one ({problem}).") from None
     try:
         write_atomically(path, render(document))
     except OSError as problem:
         reason = problem.strerror
-        raise BadInput(f"--save-baseline: {path} cannot be written ({reason}).") from None
+        raise BadInput(f"{asked.saving}: {path} cannot be written ({reason}).") from None
     return path
 
 
@@ -87,8 +105,12 @@ def to_document(result: Result) -> dict[str, Any]:
         "format": FORMAT,
         "settings": plain(result.settings),
         "environment": plain(result.environment),
-        "epochs": [{key: plain(getattr(row, key)) for key in kept} for row in result.epochs],
     }
+    if result.epochs or not result.points:
+        epochs = [{key: plain(getattr(row, key)) for key in kept} for row in result.epochs]
+        content["epochs"] = epochs
+    else:
+        content["points"] = plain(result.points)
     return content | {"checksum": checksum(content)}
 
 
@@ -101,37 +123,53 @@ def checksum(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def load(path: Path) -> Numbers:
+def load(path: Path, asked: Asked = COMMAND) -> Numbers:
     """Read a baseline; `BadInput`, in one sentence, for a file that is none."""
     try:
         document = read_json(path)
     except BadInput as problem:
-        raise BadInput(f"--baseline: {problem}; {AGAIN}.") from None
+        raise BadInput(f"{asked.option}: {problem}; {asked.again}.") from None
     if not isinstance(document, dict) or "format" not in document:
-        raise BadInput(f"--baseline: {path} is not a baseline; {AGAIN}.")
+        raise BadInput(f"{asked.option}: {path} is not a baseline; {asked.again}.")
     if document["format"] != FORMAT:
         found = f"baseline format {document['format']!r}, this program reads {FORMAT}"
-        raise BadInput(f"--baseline: {path} has {found}; {AGAIN}.")
+        raise BadInput(f"{asked.option}: {path} has {found}; {asked.again}.")
     try:
         numbers = from_document(document)
         intact = document.get("checksum") == checksum(document)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         what = f"{path} is damaged ({type(problem).__name__}: {problem})"
-        raise BadInput(f"--baseline: {what}; {AGAIN}.") from None
+        raise BadInput(f"{asked.option}: {what}; {asked.again}.") from None
     if not intact:
         what = f"{path} is not as it was saved (its checksum is another)"
-        raise BadInput(f"--baseline: {what}; {AGAIN}.")
+        raise BadInput(f"{asked.option}: {what}; {asked.again}.")
     return numbers
 
 
 def from_document(document: Mapping[str, Any]) -> Numbers:
     """Return the numbers of a document; any of Python's errors for one that is not whole."""
-    rows = document["epochs"]
-    epochs = [row["epoch"] for row in rows]
+    unit = "point" if "points" in document else "epoch"
+    rows = document[f"{unit}s"]
+    epochs = [row[unit] for row in rows]
     if not rows or epochs != sorted(set(epochs)) or not all(type(e) is int for e in epochs):
-        raise ValueError("the epochs are not rising")
+        raise ValueError(f"the {unit}s are not rising")
     settings, environment = dict(document["settings"]), dict(document["environment"])
-    return Numbers(settings, environment, epochs, curves(rows, settings) | norms(rows))
+    if unit == "point":
+        environment["points"] = " ".join(row["digest"] for row in rows)
+        return Numbers(settings, environment, unit, epochs, at_points(rows))
+    return Numbers(settings, environment, unit, epochs, curves(rows, settings) | norms(rows))
+
+
+def at_points(rows: list[dict[str, Any]]) -> dict[str, Series]:
+    """Return the loss of both sides and the norm of every gradient."""
+    band = allowed(column(rows, "allowance"))
+    losses = {f"{side} loss": Series(column(rows, side), band) for side in ("manual", "reference")}
+    return losses | {
+        f"norm of d{name}": Series(
+            column(rows, "norms", name), allowed(column(rows, "bands", name))
+        )
+        for name in rows[0]["norms"]
+    }
 
 
 def curves(rows: list[dict[str, Any]], settings: Mapping[str, Any]) -> dict[str, Series]:
@@ -173,6 +211,11 @@ def column(rows: list[dict[str, Any]], *keys: str) -> Floats:
 
 def rising(allowance: Floats) -> Floats:
     """Return the largest allowance so far; ValueError for one that is none."""
+    return np.maximum.accumulate(allowed(allowance))
+
+
+def allowed(allowance: Floats) -> Floats:
+    """Return the allowance; ValueError for one that is none."""
     if not (np.isfinite(allowance).all() and (allowance >= 0).all()):
         raise ValueError("an allowance is negative or not finite")
-    return np.maximum.accumulate(allowance)
+    return allowance

@@ -60,6 +60,7 @@ class BaselineReport:
     equal: bool
     largest: tuple[str, Moment] | None
     lacking: tuple[str, ...] = ()
+    unit: str = "epoch"
 
     @property
     def exit_code(self) -> ExitCode:
@@ -72,11 +73,12 @@ class BaselineReport:
 
     def sentence(self) -> str:
         """Return the outcome in one sentence."""
-        epochs = words.count(self.compared, "epoch")
+        epochs = words.count(self.compared, self.unit)
         if self.moved:
             first = min(self.moved, key=lambda movement: movement.first.epoch)
             what = words.count(len(self.moved), "number moved", "numbers moved")
-            return f"{what} beyond allowance, from epoch {first.first.epoch} on ({first.what})"
+            since = self._since(first.first.epoch)
+            return f"{what} beyond allowance, {since} ({first.what})"
         if self.lacking:
             return f"not everything was compared: {'; '.join(self.lacking)}"
         if self.verdict is Verdict.UNDECIDABLE:
@@ -89,16 +91,30 @@ class BaselineReport:
         if self.largest is None:
             return "with nothing to compare"
         what, at = self.largest
-        return f"largest movement {words.times_allowance(at.ratio)} ({what}, epoch {at.epoch})"
+        return (
+            f"largest movement {words.times_allowance(at.ratio)} ({what}, {self.unit} {at.epoch})"
+        )
+
+    def _since(self, epoch: int) -> str:
+        """Return since when: a run goes on from there, points have no order."""
+        return f"from epoch {epoch} on" if self.unit == "epoch" else f"first at point {epoch}"
 
     def lines(self) -> Iterator[str]:
         """Yield everything to be told, changed settings before any number."""
         yield from (told("setting", change) for change in self.settings)
         yield from (told("machine", change) for change in self.environment)
         for movement in self.moved:
-            yield from moved_lines(movement)
+            yield from self._moved(movement)
         yield from (f"weak: {weak.reason}" for weak in self.weak)
         yield f"baseline {self.path}: {self.sentence()}"
+
+    def _moved(self, movement: Movement) -> Iterator[str]:
+        """Yield what moved, since when, how far, and the values then and now."""
+        first, worst = movement.first, movement.worst
+        there, most = words.times_allowance(first.ratio), words.times_allowance(worst.ratio)
+        yield f"{movement.what} moved {self._since(first.epoch)}, {there}; at most {most}:"
+        for moment in dict.fromkeys((first, worst, movement.last)):
+            yield f"  {self.unit} {moment.epoch}: was {moment.before!r}, is {moment.now!r}"
 
     def text(self) -> str:
         """Return the lines as one text."""
@@ -111,12 +127,3 @@ def told(label: str, change: Change) -> str:
         "none" if value is None else encode(plain(value)) for value in (change.before, change.now)
     )
     return f"{label} changed: {change.name} was {before}, is {now}"
-
-
-def moved_lines(movement: Movement) -> Iterator[str]:
-    """Yield what moved, from when, how far, and the values then and now."""
-    first, worst = movement.first, movement.worst
-    there, most = words.times_allowance(first.ratio), words.times_allowance(worst.ratio)
-    yield f"{movement.what} moved from epoch {first.epoch} on, {there}; at most {most}:"
-    for moment in dict.fromkeys((first, worst, movement.last)):
-        yield f"  epoch {moment.epoch}: was {moment.before!r}, is {moment.now!r}"

@@ -28,6 +28,8 @@ from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case, ratios
 from compare.handbook.planting import bare, plant
 from compare.mistakes.catalogue import named
+from compare.mistakes.cross_entropy import GUARDS
+from compare.mistakes.derivative import LEAKS
 from compare.mistakes.fits import rounded
 from compare.points.diagnostic import ORDINARY, on_a_kink, probe, reduced
 from compare.report.report_json import to_json
@@ -133,6 +135,22 @@ def test_two_mistakes_of_different_stages_are_both_named(one: str, other: str) -
     found = only(diagnose(faulty(one, other), sizes=SIZES))
     assert {one, other} in [set(name.split(" + ")) for name in (found.mistake, *found.also)]
     assert found.sentence.startswith("Two mistakes together. ")
+
+
+@pytest.mark.parametrize("slope", LEAKS)
+@pytest.mark.parametrize("name", ["activation-is-leaky", "leaky-in-forward-only"])
+def test_a_leak_of_any_usual_slope_is_named_with_its_slope(name: str, slope: float) -> None:
+    leaky = replace(named(name), example=slope)
+    sizes = (24, 5, 5, 5)  # in narrow layers the loss bends much with the slope
+    found = only(diagnose(bare(plant(leaky)), sizes=sizes, seed=3))
+    assert (found.mistake, found.constant) == (name, slope)
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_a_guard_of_any_usual_size_in_a_quotient_is_named_with_its_size(guard: float) -> None:
+    guarded = replace(named("gradient-at-probabilities-with-guard"), example=guard)
+    found = only(diagnose(bare(plant(guarded)), sizes=SIZES))
+    assert (found.mistake, found.constant) == (guarded.name, guard)
 
 
 def test_slips_in_gradients_derived_separately_are_named_tensor_by_tensor() -> None:

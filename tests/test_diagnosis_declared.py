@@ -76,6 +76,22 @@ def test_a_mistake_in_another_network_is_named_beside_it() -> None:
     assert found == ["undeclared-activation", "mask-missing"]
 
 
+@pytest.mark.parametrize("slope, name", [(0.0, "relu"), (0.05, "leaky_relu:0.05")])
+def test_a_mistake_behind_units_that_were_not_declared_is_named_beside_them(
+    slope: float, name: str
+) -> None:
+    units = network(lambda z: np.where(z > 0, z, slope * z), lambda z: np.where(z > 0, 1, slope))
+
+    def negated(theta: Arrays, x: Array, t: Array) -> tuple[float, Arrays]:
+        loss, g = units(theta, x, t)
+        return loss, {key: -value for key, value in g.items()}
+
+    network_meant, wrong = check(negated, activation="tanh").diagnosis
+    assert network_meant.mistake in ("activation-is-relu", "undeclared-activation")
+    assert f"`--activation {name}` declares it" in network_meant.sentence
+    assert wrong.mistake == "target-minus-prediction"
+
+
 def test_the_title_of_the_mistake_stands_before_the_numbers() -> None:
     result = check(SOFTPLUS)
     start = f"disagrees ({result.kind}): the activation is softplus"

@@ -19,6 +19,7 @@ from benchmarks.diagnosis.networks import (
     honest,
     planted,
 )
+from compare.contracts.experiment import ACTIVATION_NAMES
 from compare.contracts.result import Diagnosis
 from compare.diagnosis import Observation, diagnosed
 from compare.diagnosis.gradients import observations, probes
@@ -27,6 +28,8 @@ from compare.mistakes.catalogue import NETWORK
 
 PAIRED = [mistake for mistake in NETWORK if mistake.paired]
 """What is looked for as one of two in the same numbers."""
+UNDECLARED = {f"activation-is-{name}" for name in ACTIVATION_NAMES}
+"""Mistakes that are another network, computed rightly."""
 
 
 @dataclass
@@ -68,8 +71,14 @@ def timed(implementation: Implementation, network: Network) -> tuple[tuple[Diagn
 
 
 def names(found: Sequence[Diagnosis]) -> list[str]:
-    """Return the mistake named and those beside it, two together in alphabetical order."""
-    told = [found[0].mistake, *found[0].also] if len(found) == 1 else []
+    """Return the mistake named and those beside it, two together in alphabetical order.
+
+    A network that was not declared is told first and by itself, then what is wrong in that network.
+    """
+    if len(found) == 2 and found[0].mistake in UNDECLARED:
+        told = [f"{found[0].mistake} + {name}" for name in (found[1].mistake, *found[1].also)]
+    else:
+        told = [found[0].mistake, *found[0].also] if len(found) == 1 else []
     return [" + ".join(sorted(name.split(" + "))) for name in told]
 
 

@@ -19,14 +19,17 @@ from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, REDUCTIONS, Ob
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.observation import Observation
+from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.derivative import LEAKS
 from compare.mistakes.fits import rounded
 from compare.textbook import Pass, Point
 
 CLOSE = 1e-6
 """Relative distance within which a loss is that of a candidate, before it is looked at closely."""
 FACTORS = (1.0, 0.5, 2.0)
-STEEPER = ("leaky_relu:0.1", "leaky_relu:0.2", "leaky_relu:0.001", "elu:0.5")
+STEEPER = (*(f"leaky_relu:{c:g}" for c in LEAKS), "elu:0.5")
 """Constants that people write besides the defaults."""
+CONVENTIONS = {mistake.name for mistake in NETWORK if mistake.convention}
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,13 @@ class Declaration:
     title: str
     activation: str | None = None
     objective: Objective | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name that the catalogue has for it, or else which option was not given."""
+        known = f"activation-is-{self.activation}"
+        option = self.options.split()[0].lstrip("-")
+        return known if known in CONVENTIONS else f"undeclared-{option}"
 
     def at(self, point: Point) -> Point:
         """Return the point of the network so declared."""
@@ -68,7 +78,7 @@ def undeclared(cases: Sequence[Case]) -> tuple[Diagnosis, list[Observation]] | N
 def said(declaration: Declaration, cases: Sequence[Case]) -> Diagnosis:
     """Return the declaration in words."""
     return Diagnosis(
-        mistake="undeclared-" + declaration.options.split()[0].lstrip("-"),
+        mistake=declaration.name,
         sentence=f"The network is another one than the declared: {declaration.title}. "
         f"`{declaration.options}` declares it.",
         ratio_before=max(case.worst(frozenset()) for case in cases),

@@ -93,10 +93,13 @@ def explain(*observed: Observation) -> Answer:
     else is wrong.
     """
     cases = [Case(observation) for observation in observed]
-    if meant := another_network(cases):
+    meant = another_network(cases)
+    if meant and simple(meant):
         return meant
     finite = [case for case in cases if case.finite or case.observation.special]
     found = explained(cases)
+    if meant and not together(found):
+        return meant
     if found.findings or not 0 < len(finite) < len(cases):
         return with_facts(answer(found), found)
     other = explained(finite)
@@ -122,6 +125,20 @@ def another_network(cases: Sequence[Case]) -> Answer | None:
     rest = explained([Case(observation) for observation in observed])
     left = with_facts(answer(rest), rest)
     return replace(left, diagnosis=(declaration, *left.diagnosis))
+
+
+def simple(meant: Answer) -> bool:
+    """Return whether another network leaves at most one mistake and nothing unexplained.
+
+    Otherwise two mistakes in the declared network may say as much with less.
+    """
+    _, *inside = meant.diagnosis
+    return sum(len(one.slips) for one in inside) <= 1 and bool(inside or not meant.notes)
+
+
+def together(found: Explained) -> bool:
+    """Return whether mistakes are found that explain loss and gradient together."""
+    return bool(found.findings) and not any(one.tensors for one in found.findings)
 
 
 def with_facts(said: Answer, found: Explained) -> Answer:

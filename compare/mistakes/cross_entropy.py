@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from compare.mistakes.conditions import averaged
-from compare.mistakes.fits import Among, Near, in_the_loss, linear, typed
+from compare.mistakes.fits import Among, in_the_loss, linear, typed
 from compare.mistakes.mistake import NetworkMistake
 
 GUARDS = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -73,7 +71,7 @@ GRADIENT = (
         "The softmax is differentiated as if every probability depended on its own logit only, and "
         "{constant:g} is added in the quotient y / p: -y / (p + {constant:g}) p (1 - p).",
         "error = -y / (p + c) * p * (1 - p)",
-        fit=Near(GUARDS, partial(linear, one=1e-4)),
+        fit=Among(lambda point: GUARDS),
         example=1e-3,
         trigger="probabilities of true classes not far above the constant",
         paired=False,
@@ -84,7 +82,7 @@ GRADIENT = (
         "The gradient stops at the probabilities: dL/dp = -y / (p + {constant:g}) is used as if it "
         "were dL/dlogits.",
         "error = -y / (p + c)",
-        fit=Near(GUARDS, partial(linear, one=1e-4)),
+        fit=Among(lambda point: GUARDS),
         example=1e-3,
         trigger="probabilities of true classes not far above the constant",
         paired=False,

@@ -8,6 +8,7 @@ from compare.mistakes.mistake import NetworkMistake
 
 THRESHOLDS = tuple(m * 10.0**k for k in range(-8, 1) for m in (1, 2, 5))
 LEAKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.001)
+"""Slopes that people write; all are tried where the slope reaches the loss, which bends with it."""
 
 DERIVATIVE = (
     NetworkMistake(
@@ -234,7 +235,7 @@ DERIVATIVE = (
         "The forward pass has a leaky ReLU of slope {constant:g}; the gradient is that of a ReLU.",
         "h[i] = np.where(z[i] > 0, z[i], c * z[i])",
         applies=of("relu"),
-        fit=Near(LEAKS),
+        fit=Among(lambda point: LEAKS),
         example=0.01,
         paired=False,
     ),
@@ -246,7 +247,7 @@ DERIVATIVE = (
         "h[i] = np.where(z[i] > 0, z[i], c * z[i])\n"
         "dz[i - 1] = np.where(h[i - 1] > 0, dh[i - 1], c * dh[i - 1])",
         applies=of("relu"),
-        fit=Near(LEAKS),
+        fit=Among(lambda point: LEAKS),
         example=0.01,
         convention=True,
         paired=False,

@@ -168,6 +168,42 @@ def test_brackets_in_a_text_are_not_taken_for_markup() -> None:
     assert "see [bold]w1[3][/bold]" in printed(result)
 
 
+@pytest.mark.parametrize("make", WAYS_TO_END, ids=lambda make: make.__name__)
+def test_a_pipe_gets_no_spaces_at_the_end_of_a_line(make: Callable[[], Result]) -> None:
+    text = printed(make())
+    assert text.endswith("\n")
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+
+
+def test_a_terminal_gets_its_columns_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = printed(results.with_weak_points())
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(Terminal, "is_terminal", property(lambda _: True))
+    file = io.StringIO()
+    show(results.with_weak_points(), Terminal(file, width=80))
+    assert [line.rstrip() for line in file.getvalue().splitlines()] == plain.splitlines()
+    assert any(line.endswith(" ") for line in file.getvalue().splitlines())
+
+
+def test_forty_columns_keep_the_whole_name_of_every_tensor_and_how_wrong_it_is() -> None:
+    result = results.disagreeing()
+    long = "gradient_of_the_hidden_layer_with_respect_to_its_weights"
+    result = replace(result, worst={**result.worst, long: result.worst["dw1"]})
+    file = io.StringIO()
+    show(result, Terminal(file, width=40))
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert not any("…" in line for line in lines)
+    for name, worst in terminal.tensors(result.worst).items():
+        if name != long:
+            assert [name, *words.ratio(worst.ratio, worst.reference).split()] in [
+                line.split() for line in lines
+            ]
+    start = next(n for n, line in enumerate(lines) if line.startswith("gradient"))
+    whole = "".join(line.split("  ")[0].strip() for line in lines[start : start + 3])
+    assert whole == long
+
+
 def test_a_pipe_gets_no_escape_sequences() -> None:
     assert "\x1b" not in printed(results.disagreeing())
 

@@ -64,6 +64,16 @@ class Terminal(Console):
         """Render text of ours or of others; a terminal must not obey what others wrote."""
         return super().render_str(visible(text), **options)
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does; into a file or a pipe without the spaces that fill its columns."""
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as filled:
+            super().print(*objects, **options)
+        lines = [line.rstrip(" ") for line in filled.get().split("\n")]
+        super().print(Text("\n".join(lines), end=""), soft_wrap=True, end="")
+
     def on_broken_pipe(self) -> None:
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,7 +95,7 @@ def terminal_text(result: Result) -> str:
     """Return what `show` prints, as plain text of 80 columns."""
     text = io.StringIO()
     show(result, Terminal(text, width=COLUMNS_OF_TEXT))
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    return text.getvalue().removesuffix("\n")
 
 
 def show_verdict(result: Result, console: Console) -> None:
@@ -135,7 +145,13 @@ def table(worst: Mapping[str, Worst], rows: int, width: int) -> Table:
     grid = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
     for title, side in COLUMNS.items():
         if title in titles:
-            grid.add_column(title, justify=side, no_wrap=title != "worst of", header_style="dim")
+            grid.add_column(
+                title,
+                justify=side,
+                no_wrap=title != "worst of",
+                overflow="fold",  # a long name goes on below, whole
+                header_style="dim",
+            )
     for name in shown:
         row = dict(zip(COLUMNS, cells(name, worst[name]), strict=True))
         kept = [row[title] for title in titles]

@@ -148,6 +148,7 @@ def test_table_has_a_row_for_every_tensor() -> None:
         ("disagreeing", "Referee: slope 1"),
         ("agreeing", "learning rate 0.1"),
         ("agreeing", "versions numpy 2.1.0"),
+        ("agreeing", "thread pools openblas 0.3.27 (Haswell), 2 threads"),
     ],
 )
 def test_page_says(ending: str, words: str) -> None:
@@ -222,6 +223,12 @@ def test_the_file_checked_is_in_the_title_and_in_the_header(
     text = page.render(result)
     assert f"<title>{named}agrees, manual against reference</title>" in text
     assert f"<h1>{named}manual against reference</h1>" in text
+
+
+def test_a_page_for_a_student_has_no_thread_pools() -> None:
+    result = replace(undrawn(results.agreeing()), settings={"mode": "starter", "data": "ada.py"})
+    assert "openblas" not in page.render(result)
+    assert "versions numpy 2.1.0" in Reader(page.render(result)).text
 
 
 def test_the_page_says_command_and_version() -> None:

@@ -44,8 +44,8 @@ CAPTIONS: Final = {
     "triangle at the edge is a ratio beyond the axis. Over some hundreds of epochs a line is the "
     "largest error so far, the errors of the epochs lie pale behind it.",
     "point": "Both sides evaluated at the same point. Above 1 they disagree; two correct sides "
-    "stay below 0.5, the dotted line. A triangle at the edge is a ratio beyond the axis, with its "
-    "number beside it.",
+    "stay below 0.5, the dotted line. A triangle or cross at the edge is a ratio beyond the axis, "
+    "its number beside it.",
     "drift": "How far the two free runs have come apart.",
     "heatmap": "Where the first wrong tensor differs: the pattern is the finding; 0 is white. "
     "Where there is a ring, it marks the same entry everywhere.",
@@ -98,7 +98,7 @@ def render(result: Result, drawn: Sequence[Path] = (), command: str = "") -> str
             pictures=pictures(result, drawn),
             points=points(result),
             settings=flat(result.settings),
-            machine=flat(result.environment),
+            machine=machine(result),
             longest=LONGEST,
         )
     )
@@ -167,6 +167,19 @@ def point(row: EpochRow, name: str) -> Point:
     """Return one curve at one epoch, with the band of its difference if it has one."""
     manual, reference = getattr(row.manual, name), getattr(row.reference, name)
     return Point(CURVES[name], row.epoch, manual, reference, getattr(row.band, name, None))
+
+
+def machine(result: Result) -> dict[str, str]:
+    """Return the environment as one table, thread pools in words.
+
+    A student's file was not computed with threads of note, and a page handed back has none.
+    """
+    told = dict(result.environment)
+    pools = told.pop("thread_pools", None)
+    rows = flat(told)
+    if pools and result.settings.get("mode") != "starter":
+        rows["thread pools"] = "; ".join(map(words.thread_pool, pools))
+    return rows
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

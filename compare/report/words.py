@@ -269,6 +269,13 @@ def worst_line(worst: Mapping[str, Worst]) -> str:
     return f"{made}, worst {times_allowance(worst[name].ratio)} ({name})"
 
 
+def thread_pool(pool: Mapping[str, Any]) -> str:
+    """Return a library that starts threads: `openblas 0.3.27 (Haswell), 2 threads`."""
+    kind = f" ({pool['architecture']})" if pool.get("architecture") else ""
+    name = " ".join(filter(None, [pool["library"], pool.get("version")]))
+    return f"{name}{kind}, {count(pool['threads'], 'thread')}"
+
+
 def count(number: int, thing: str, things: str | None = None) -> str:
     """Return `1 epoch`, `2 epochs`."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"

@@ -165,7 +165,8 @@ def test_the_help_shows_every_option_with_its_default() -> None:
     for field in fields(Experiment):
         flag = f"--{field.name.replace('_', '-')}"
         (described,) = re.findall(rf" {flag} [A-Z{{](.*?)\(default: (.*?)\)", text)
-        default = field.default[0] if isinstance(field.default, tuple) else field.default
+        default = field.default
+        default = ",".join(map(str, default)) if isinstance(default, tuple) else default
         assert default is None or described[1] == str(default)
 
 

@@ -27,7 +27,7 @@ from compare.contracts.experiment import (
 from compare.contracts.result import Result
 from compare.examine.dump.recorder import Recorder
 from compare.examine.ranks import launched
-from compare.guard.implementation import GuardedUpdate
+from compare.guard.implementation import GuardedStep, GuardedUpdate
 from compare.guard.manual_file import Loaded, load
 from manual_mlp.loss import accuracy
 
@@ -49,7 +49,10 @@ def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None])
         return starter(options).lacking(*unused(options, "--starter", STARTER))
     if options.dump is not None:
         return dump(options).lacking(*unused(options, "--dump", DUMP))
-    loaded = load(options.manual, timeout=options.timeout) if options.manual else None
+    asked: Experiment = options.experiment
+    loaded = (
+        load(options.manual, timeout=options.timeout, experiment=asked) if options.manual else None
+    )
     if loaded is not None and not options.trains:
         uses = (POINT,) if loaded.step is None else (POINT, STEP)
         result = single_point(loaded, options, uses)
@@ -150,6 +153,7 @@ def training(
         raise BadInput(
             "--epochs trains code that returns loss and gradients; an update is checked without it"
         )
+    asked.require_trainable()
     tap = None if options.record is None else Recorder(options.record, asked)
     manual = None if loaded is None else manual_of(loaded, asked, Path(options.manual).name)
     ranks = launched()
@@ -182,5 +186,6 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
         _, hits = manual_mlp.evaluate(parameters, x, targets, activation=asked.activation)
         return loss, hits
 
-    step = loaded.step or manual_mlp.OPTIMISERS[asked.momentum_form]
+    theirs = loaded.step if isinstance(loaded.step, GuardedStep) else None
+    step = theirs or manual_mlp.OPTIMISERS[asked.momentum_form]
     return Manual(loaded.implementation, evaluate, step, name)

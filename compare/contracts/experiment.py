@@ -44,12 +44,20 @@ from compare.contracts.objective import (
 )
 
 NOT_NEGATIVE = Number("a finite number from 0", lambda x: 0 <= x < math.inf)
+DAMPING = Number("a number from 0 to 1", lambda x: 0 <= x <= 1)
 ACTIVATION_NAMES = (
     "relu", "leaky_relu", "elu", "selu", "softplus", "silu", "gelu", "gelu_tanh", "relu6",
     "hardtanh", "tanh", "sigmoid", "identity",
 )  # fmt: skip
 INITIALISER_NAMES = ("xavier", "he", "uniform")
-MOMENTUM_FORMS = ("velocity", "buffer")
+MOMENTUM_FORMS = ("velocity", "buffer", "negative_velocity")
+OPTIMISER_NAMES = ("sgd", "adam", "adamw", "amsgrad", "rmsprop", "adagrad")
+OPTIMISER_SETTINGS = (
+    "learning_rate", "momentum", "nesterov", "dampening", "weight_decay", "betas", "eps", "alpha",
+    "centred",
+)  # fmt: skip
+EPSILON = {"adagrad": 1e-10}
+"""What torch adds to the root where nothing is said; 1e-8 elsewhere."""
 DTYPES = ("float64", "float32")
 
 NETWORK, LOSS = "data and network", "what is minimised"
@@ -157,8 +165,45 @@ class Experiment:
     momentum_form: str = setting(
         "velocity", Choice(MOMENTUM_FORMS), TRAINING,
         "velocity: v = momentum*v + learning_rate*dw, w -= v; buffer, as torch does: "
-        "v = momentum*v + dw, w -= learning_rate*v; equal while the learning rate is constant",
+        "v = momentum*v + dw, w -= learning_rate*v; equal while the learning rate is constant; "
+        "negative_velocity, of a step alone: v = momentum*v - learning_rate*dw, w += v",
         used_by=(TRAIN, STEP),
+    )  # fmt: skip
+    optimiser: str = setting(
+        "sgd", Choice(OPTIMISER_NAMES), TRAINING,
+        "of torch.optim, what a `step` is held against; state is {} at first, then has for w1, "
+        "b1, ...: of sgd v_w1; of adam and adamw m_w1, s_w1 (means of dw and dw**2) and t (updates "
+        "done); of amsgrad r_w1 too (the largest s_w1); of rmsprop s_w1, a_w1 (mean of dw, if "
+        "centred) and v_w1 (with momentum); of adagrad s_w1 (sum of dw**2); or keys of your own",
+        used_by=(STEP,),
+    )  # fmt: skip
+    nesterov: bool = setting(
+        False, Flag(), TRAINING, "of sgd: look ahead by the momentum, w -= rate*(dw + momentum*v)",
+        used_by=(STEP,), metavar="TRUE|FALSE",
+    )  # fmt: skip
+    dampening: float = setting(
+        0.0, DAMPING, TRAINING, "of sgd: v = momentum*v + (1 - X)*dw after the first update",
+        used_by=(STEP,), metavar="X",
+    )  # fmt: skip
+    weight_decay: float = setting(
+        0.0, NOT_NEGATIVE, TRAINING,
+        "of a step: adds X*w to dw; adamw takes learning_rate*X*w off w instead",
+        used_by=(STEP,), metavar="X",
+    )  # fmt: skip
+    betas: tuple[float, ...] = setting(
+        (0.9, 0.999), Numbers(SHARE), TRAINING, "of adam, adamw, amsgrad: shares kept of m and s",
+        used_by=(STEP,), metavar="X,X", default_said="0.9,0.999",
+    )  # fmt: skip
+    eps: float | None = setting(
+        None, Maybe(NOT_NEGATIVE), TRAINING, "added to the root, after the correction of adam",
+        used_by=(STEP,), metavar="X", default_said="1e-8, of adagrad 1e-10",
+    )  # fmt: skip
+    alpha: float = setting(
+        0.99, SHARE, TRAINING, "of rmsprop: share kept of s", used_by=(STEP,), metavar="X",
+    )  # fmt: skip
+    centred: bool = setting(
+        False, Flag(), TRAINING, "of rmsprop: the root is of s - a**2",
+        used_by=(STEP,), metavar="TRUE|FALSE",
     )  # fmt: skip
     init: str = setting(
         "xavier", Choice(INITIALISER_NAMES), NETWORK,
@@ -256,6 +301,10 @@ class Experiment:
         if self.dtype == "float32" and abs(self.initial_velocity) > LARGEST_FLOAT32:
             raise BadInput("initial_velocity: must be a number that float32 can hold, or smaller")
         _ = self.objective  # refuses settings that exclude each other
+        if len(self.betas) != 2:
+            raise BadInput(f"betas: must be two numbers, not {len(self.betas)}")
+        if self.nesterov and (self.momentum == 0 or self.dampening):
+            raise BadInput("nesterov: needs a momentum above 0 and no dampening")
 
     @property
     def objective(self) -> Objective:
@@ -266,6 +315,28 @@ class Experiment:
     def plain(self) -> bool:
         """Whether it is the network of the report: softmax cross-entropy, layers with biases."""
         return self.objective.plain and self.bias
+
+    @property
+    def plain_momentum(self) -> bool:
+        """Whether the optimiser is gradient descent with momentum and nothing besides."""
+        plain = self.optimiser == "sgd" and self.momentum_form != "negative_velocity"
+        return plain and not self.nesterov and not self.dampening and not self.weight_decay
+
+    def require_trainable(self) -> None:
+        """Raise `BadInput` for an optimiser that only a `step` is held against."""
+        if not self.plain_momentum:
+            raise BadInput(
+                f"a training has no {self.optimiser} with these settings: a `step` is held against "
+                "it in a check, without --epochs"
+            )
+
+    @property
+    def optimiser_settings(self) -> dict[str, Any]:
+        """Return what an update depends on, by the names a `step` may take it under."""
+        settings = {name: getattr(self, name) for name in OPTIMISER_SETTINGS}
+        if self.eps is None:
+            settings["eps"] = EPSILON.get(self.optimiser, 1e-8)
+        return settings
 
     def as_settings(self) -> dict[str, Any]:
         """Return the settings as plain values, in declaration order, for reports."""
@@ -280,6 +351,14 @@ class Declared(TypedDict, total=False):
     learning_rate: float
     momentum: float
     momentum_form: str
+    optimiser: str
+    nesterov: bool
+    dampening: float
+    weight_decay: float
+    betas: Sequence[float]
+    eps: float | None
+    alpha: float
+    centred: bool
     dtype: Any
     seed: int
     bias: bool

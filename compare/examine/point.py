@@ -36,6 +36,7 @@ from compare.examine.arguments import (
 )
 from compare.examine.environment import environment
 from compare.examine.guards import guard_notes
+from compare.examine.optimiser import examine_optimiser
 from compare.examine.rows import point_row
 from compare.examine.sides import build_reference, differentiating, our_manual
 from compare.guard.implementation import (
@@ -45,6 +46,8 @@ from compare.guard.implementation import (
     GuardedUpdate,
     is_update,
 )
+from compare.guard.manual_file import guarded_step
+from compare.guard.optimiser import GuardedOptimiser
 from compare.judge.conclusion import conclude
 from compare.judge.point import PointJudge
 from compare.judge.shown import enter_shown
@@ -77,7 +80,8 @@ def check(
     and `classes` with non-zero biases, ordinary and confident logits, one-hot and soft targets.
     With all three, that one point is checked and nothing is drawn. `rows` are real inputs to draw
     from. `step`, if given, is held against `torch.optim.SGD` in `momentum_form`, at
-    `learning_rate` and `momentum`. `timeout` is in seconds per call; None waits for ever.
+    `learning_rate` and `momentum`, or against the class that `optimiser` names. `timeout` is in
+    seconds per call; None waits for ever.
     `declared` are settings of `Experiment` (`hidden`, `activation`, `loss`, `l2`, `dtype`, ...):
     what is compared with is softmax cross-entropy over ReLU units, unless they say otherwise.
 
@@ -102,7 +106,7 @@ def check(
     drawn_from = given_rows(rows, sizes[0])
     guarded = _guarded(implementation, experiment, timeout, per_sample)
     notes = guarded.guard.notes
-    their_step = None if step is None else GuardedStep(step, timeout=timeout, notes=notes)
+    their_step = None if step is None else guarded_step(step, experiment, timeout, notes)
     probes = [given] if given else _draw(experiment, sizes, drawn_from)
     with differentiating():
         reference = build_reference(experiment, sizes)
@@ -153,7 +157,7 @@ def unused_step_settings(settings: Mapping[str, Any]) -> tuple[str, ...]:
 def _checked(
     judge: PointJudge,
     guarded: GuardedImplementation | GuardedUpdate,
-    step: GuardedStep | None,
+    step: GuardedStep | GuardedOptimiser | None,
     probes: list[Probe],
     *,
     drawn: bool,
@@ -168,13 +172,20 @@ def _checked(
         for update, probe in enumerate(_edges(experiment, probes[0]), start=len(probes)):
             _examine(judge, guarded, update, probe)
     steps: tuple[CheckSummary, ...] = ()
-    if step is not None:
+    said = ""
+    if isinstance(step, GuardedOptimiser):
+        summary, said = examine_optimiser(judge, step, probes[0])
+        steps = (summary,)
+    elif step is not None:
         steps = _examine_step(judge, step, probes[0], experiment.momentum_form)
     sizes = network_sizes(probes[0].parameters)
     settings = {"mode": judge.mode, "sizes": list(sizes), "batch": len(probes[0].x)}
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
+    if isinstance(step, GuardedOptimiser):
+        settings |= {"optimiser": experiment.optimiser, **experiment.optimiser_settings}
     result = conclude(judge, settings, environment(), guarded)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
+    notes += (said,) if said else ()
     whole = type(guarded) is GuardedImplementation
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)

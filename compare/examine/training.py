@@ -71,6 +71,7 @@ def run_training(
     Errors: `BadInput` for data or settings that cannot be used. Ctrl-C returns a `Result` with
     `interrupted` set, of the updates done.
     """
+    experiment.require_trainable()
     inputs = draw_inputs(experiment, data)
     del data  # a run in float32 would hold the rows in both formats to its end
     manual = our_manual(experiment) if manual is None else manual

@@ -131,6 +131,12 @@ class Reader:
         whole = value[1] if given is None else zeros | dict(given)
         return parameters, self.arrays(whole, "state value", state)
 
+    def any_update(self, value: Any) -> tuple[Arrays, Any]:
+        """Return parameters and state of contract 10; the state may be anything."""
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            self.refuse(f"returned {kind(value)}; it must return (parameters, state)")
+        return self.arrays(value[0], "parameter", self.parameters), value[1]
+
 
 def kind(value: Any) -> str:
     """Say what a value is: `None`, `a tuple of 4`, `an array of shape (3, 2)`."""

@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from compare.contracts.errors import BadInput, UserCodeError
+from compare.contracts.experiment import Experiment
 from compare.guard.blame import Place, first_line
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT, Guard
@@ -30,6 +31,7 @@ from compare.guard.implementation import (
     GuardedUpdate,
     is_update,
 )
+from compare.guard.optimiser import GuardedOptimiser
 
 DEFAULT_NAME = "loss_and_gradients"
 FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>\w+))?")
@@ -46,7 +48,7 @@ class Loaded:
 
     name: str
     implementation: GuardedImplementation | GuardedUpdate
-    step: GuardedStep | None
+    step: GuardedStep | GuardedOptimiser | None
     record: Notes
 
     @property
@@ -64,9 +66,11 @@ def as_implementation(
     return GuardedImplementation(function, timeout=timeout, notes=notes)
 
 
-def load(spec: str, *, timeout: float | None = TIMEOUT) -> Loaded:
+def load(
+    spec: str, *, timeout: float | None = TIMEOUT, experiment: Experiment | None = None
+) -> Loaded:
     """Load `FILE.py`, `FILE.py:NAME` or `package.module:NAME`; NAME is by default
-    `loss_and_gradients`.
+    `loss_and_gradients`. `experiment` declares the optimiser, by default momentum.
 
     Raises `BadInput` if there is no such file or name, `UserCodeError` if the module cannot be
     executed or what it holds cannot be called as contract 1 says.
@@ -85,9 +89,19 @@ def load(spec: str, *, timeout: float | None = TIMEOUT) -> Loaded:
     return Loaded(
         name,
         as_implementation(function, timeout, notes),
-        None if step is None else GuardedStep(step, timeout=timeout, notes=notes),
+        None if step is None else guarded_step(step, experiment, timeout, notes),
         notes,
     )
+
+
+def guarded_step(
+    step: Callable[..., Any], experiment: Experiment | None, timeout: float | None, notes: Notes
+) -> GuardedStep | GuardedOptimiser:
+    """Return a step under guard: contract 2 for plain momentum, contract 10 for all others."""
+    if experiment is None or experiment.plain_momentum:
+        return GuardedStep(step, timeout=timeout, notes=notes)
+    settings = experiment.optimiser_settings
+    return GuardedOptimiser(step, experiment.optimiser, settings, timeout=timeout, notes=notes)
 
 
 def module_from_file(path: Path, guard: Guard) -> ModuleType:

@@ -31,6 +31,7 @@ STAGE_KINDS = {
     "initial state": "data",
     "batch order": "data",
     "velocity": "update",
+    "buffer": "update",
     "update": "update",
     "validation": "reporting",
     "reporting": "reporting",

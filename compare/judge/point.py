@@ -173,6 +173,12 @@ class PointJudge:
     def replay(self, side: str, before: Record, after: Record, step: StepCheck) -> None:
         """Replay one recorded transition with the reference's optimiser."""
         compared = step(before, after)
+        failed = self.updated(side, before, compared)
+        if side == "manual":
+            self.updates.see(before, after, right=not failed)
+
+    def updated(self, side: str, before: Record, compared: dict[str, Comparison]) -> bool:
+        """Enter the comparisons of one update; return whether any failed."""
         tally = self.ledger.tallies["step"]
         tally.made += 1
         tally.failed += not all(one.agrees for one in compared.values())
@@ -180,19 +186,18 @@ class PointJudge:
             tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
             self.ledger.compared(name, one)
         failed = [(name, one) for name, one in compared.items() if not one.agrees]
-        if side == "manual":
-            self.updates.see(before, after, right=not failed)
-        # A velocity that is wrong makes its parameter wrong: blame the velocity first.
-        for name, one in sorted(failed, key=lambda item: not item[0].startswith("v_"))[:1]:
+        # A buffer that is wrong makes its parameter wrong: blame the buffer first.
+        for name, one in sorted(failed, key=lambda item: "_" not in item[0])[:1]:
             self._failed_step(side, before, name, one)
+        return bool(failed)
 
     def _failed_step(self, side: str, before: Record, name: str, one: Comparison) -> None:
         if not one.reference_finite:
             when = self._when(before, "step")
             self._stop(f"the update from {when} is not finite on the reference side")
             return
-        stage = "velocity" if name.startswith("v_") else "update"
-        parameter = name.removeprefix("v_")
+        stage = "velocity" if name.startswith("v_") else "buffer" if "_" in name else "update"
+        parameter = name.rpartition("_")[2]
         self.ledger.find(finding_of("step", stage, parameter, one, before, side, self.mode))
 
     def _when(self, record: Record, check: str) -> str:

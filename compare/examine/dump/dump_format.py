@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment, setting_of
-from compare.contracts.limits import did_you_mean, fitted, shown
+from compare.contracts.limits import Choice, did_you_mean, fitted, shown
 from compare.data.json_file import read_json
 from compare.data.raw import reading
 from compare.examine.dump.npy import read_npy, read_npz
@@ -44,6 +44,7 @@ TOP = (RUN, "x.npy", "targets.npy")
 SETTING_OF = {"form": "momentum_form"}
 """The settings that run.json names otherwise."""
 LIMITS = {field.name: setting_of(field).limit for field in fields(Experiment)}
+LIMITS["momentum_form"] = Choice(("velocity", "buffer"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""Contract 10: a `step` of any optimiser, update by update beside the class of `torch.optim`.
+
+It starts from {}, else from zeros under the documented keys, else from None, whichever it takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import manual_mlp
+from compare.checks.comparison import compare_entries
+from compare.checks.optimiser_step import Followed, OptimiserStep, compare_update
+from compare.contracts.errors import UserCodeError
+from compare.contracts.experiment import Experiment
+from compare.contracts.records import Arrays
+from compare.contracts.result import CheckSummary
+from compare.guard.optimiser import GuardedOptimiser
+from compare.judge.point import PointJudge
+from compare.points.probe import Probe
+from compare.textbook.plain_optimisers import OptimiserSettings
+
+UPDATES = 4
+"""From the start; one update does not show whether a mean is corrected, or a buffer carried."""
+LATER = 3
+"""The updates done before the drawn state that documented keys are started from."""
+
+
+def replay_of(experiment: Experiment) -> OptimiserStep:
+    """Return the reference's side of the check."""
+    settings = OptimiserSettings(**experiment.optimiser_settings)
+    return OptimiserStep(experiment.optimiser, settings, experiment.momentum_form)
+
+
+def examine_optimiser(
+    judge: PointJudge, step: GuardedOptimiser, probe: Probe
+) -> tuple[CheckSummary, str]:
+    """Check updates from the start, and from a later state where the keys are documented."""
+    replay = replay_of(judge.experiment)
+    generator = np.random.default_rng(judge.experiment.seed)
+    own = Walk(judge, step, replay, probe, generator)
+    counted = own.walk(first_state(own), Followed({}, {}), UPDATES)
+    if counted:
+        own.walk(*drawn_state(own), 2)
+    tally = judge.ledger.tallies["step"]
+    sentence = f"{tally.made} step checks, worst {tally.worst_ratio:.2g} × allowance"
+    note = (
+        ""
+        if own.compared
+        else (
+            "step keeps its state in its own way: compared is what it does to the parameters in "
+            f"{UPDATES} updates from the start (documented: {', '.join(own.keys[:3])}, ...)"
+        )
+    )
+    summary = CheckSummary("step", tally.verdict, tally.made, tally.worst_ratio, sentence)
+    return summary, note
+
+
+class Walk:
+    """Consecutive updates of one `step`; `compared` tells that its buffers were."""
+
+    def __init__(
+        self,
+        judge: PointJudge,
+        step: GuardedOptimiser,
+        replay: OptimiserStep,
+        probe: Probe,
+        generator: np.random.Generator,
+    ) -> None:
+        self.judge, self.step, self.replay, self.probe = judge, step, replay, probe
+        self.generator = generator
+        self.keys = replay.keys(probe.parameters)
+        self.compared = True
+        self.made = 0
+
+    def drawn(self) -> Arrays:
+        """Return gradients, normal with the deviation 0.1."""
+        return {
+            name: self.generator.normal(scale=0.1, size=w.shape).astype(w.dtype)
+            for name, w in self.probe.parameters.items()
+        }
+
+    def walk(self, state: Any, followed: Followed, updates: int) -> bool:
+        """Check consecutive updates; return whether the state has all documented keys, t too."""
+        now = self.probe.parameters
+        for _ in range(updates):
+            gradients = self.drawn()
+            after, state = self.step(now, gradients, state)
+            expected, allowed, followed = self.replay(now, gradients, followed)
+            found = compare_update(after, expected, allowed)
+            documented = self.step.documented(state, self.keys, now)
+            if documented is None:
+                self.compared = False
+            else:
+                found |= compare_update(documented, followed.values, followed.allowances)
+                if "t" in state:
+                    found["t"] = compare_entries("t", state["t"], followed.values["t"], 0.0)
+                followed = Followed(documented | {"t": followed.values["t"]}, {})
+            self.judge.updated("manual", self.record(now, gradients), found)
+            now = after
+        return documented is not None and ("t" in state or not self.replay.counts)
+
+    def record(self, parameters: Arrays, gradients: Arrays) -> manual_mlp.Record:
+        """Return the update as a record, for its place in messages."""
+        self.made += 1
+        probe = replace(self.probe, parameters=parameters)
+        return manual_mlp.Record(
+            update=self.made - 1, epoch=0, batch=np.arange(len(probe.x)), loss=0.0,
+            gradients=gradients, parameters=parameters, state={}, evaluation=None,
+        )  # fmt: skip
+
+
+def first_state(own: Walk) -> Any:
+    """Return the first state that the step takes; raise its own error with the keys if none is."""
+    zeros = {
+        key: np.zeros_like(own.probe.parameters[key.partition("_")[2]])
+        for key in own.keys
+        if key != "t"
+    }
+    gradients = own.drawn()
+    trouble: UserCodeError | None = None
+    if own.replay.counts:
+        zeros["t"] = np.asarray(0)
+    for state in ({}, zeros, None):
+        try:
+            own.step(own.probe.parameters, gradients, state)
+            return state
+        except UserCodeError as error:
+            trouble = trouble or error
+    name = own.judge.experiment.optimiser
+    raise UserCodeError(
+        f"{trouble} (state is {{}} at first, or zeros under the keys of {name}: "
+        f"{', '.join(own.keys)})"
+    ) from trouble
+
+
+def drawn_state(own: Walk) -> tuple[Arrays, Followed]:
+    """Return a state as after some updates: means drawn, squares above them."""
+    state: Arrays = {}
+    for key in own.keys:
+        if key == "t":
+            continue
+        prefix, _, name = key.partition("_")
+        w = own.probe.parameters[name]
+        noise = own.generator.normal(scale=0.1, size=w.shape)
+        if prefix in "sr":  # above the square of any mean drawn here, r above s
+            noise = noise**2 + (1.0 if prefix == "s" else 2.0)
+        state[key] = noise.astype(w.dtype)
+    count = {"t": np.asarray(LATER)}
+    return state | count if own.replay.counts else state, Followed(state | count, {})

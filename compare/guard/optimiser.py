@@ -1,0 +1,84 @@
+"""Contract 10: a `step` of any optimiser, whose state may be kept in any way.
+
+It is given the settings that it names as keywords. State of its own is copied and handed back as
+it came; state under the documented keys is read as arrays and compared.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from compare.contracts.errors import BadInput
+from compare.guard.blame import name_of
+from compare.guard.contract import Array, Arrays, Reader
+from compare.guard.copies import copied
+from compare.guard.effects import Notes
+from compare.guard.guard import TIMEOUT
+from compare.guard.implementation import Guarded
+
+KEEPING_MOMENTUM = ("sgd", "rmsprop")
+
+
+class GuardedOptimiser(Guarded):
+    """`step(parameters, gradients, state, *, learning_rate, ...) -> (parameters, state)`."""
+
+    positions = ("parameters", "gradients", "state")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        optimiser: str,
+        settings: Mapping[str, Any],
+        *,
+        timeout: float | None = TIMEOUT,
+        notes: Notes | None = None,
+    ) -> None:
+        named = named_keywords(function)
+        if optimiser in KEEPING_MOMENTUM and settings["momentum"] and "momentum" not in named:
+            raise BadInput(
+                f"{name_of(function)} takes no momentum, and {optimiser} has one of "
+                f"{settings['momentum']:g}: declare momentum 0"
+            )
+        self.settings = {
+            name: value
+            for name, value in settings.items()
+            if name in named or name == "learning_rate"
+        }
+        self.keywords = tuple(self.settings)
+        super().__init__(function, timeout=timeout, notes=notes)
+
+    def __call__(
+        self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], state: Any
+    ) -> tuple[Arrays, Any]:
+        """Return the next parameters, checked, and the next state, whatever it is."""
+        state = self.read(lambda: copy.deepcopy(state))
+        value = self.guard.call(
+            self.function, copied(parameters), copied(gradients), state,
+            hint=f"it is called as {name_of(self.function)}(parameters, gradients, state)",
+            **self.settings,
+        )  # fmt: skip
+        reader = Reader(self.function, parameters, -1, self.guard.notes)
+        return self.read(lambda: reader.any_update(value))
+
+    def documented(self, state: Any, keys: tuple[str, ...], like: Arrays) -> Arrays | None:
+        """Return the state as arrays if it has these keys, else None; `t` is not looked at."""
+        if not isinstance(state, Mapping) or {*state, "t"} != {*keys, "t"}:
+            return None
+        reader = Reader(self.function, like, -1, self.guard.notes)
+        return {
+            key: reader.array(state[key], f"state value {key}", like[key.partition("_")[2]])
+            for key in keys
+            if key != "t"
+        }
+
+
+def named_keywords(function: Callable[..., Any]) -> set[str]:
+    """Return the names of the parameters; all settings where it takes any keyword."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return {"momentum"}
+    return set(signature.parameters)

@@ -1,0 +1,183 @@
+"""A `step` of any optimiser is held against torch.optim: right ones agree, slips are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compare import check
+from compare.contracts.errors import BadInput, UserCodeError
+from compare.contracts.experiment import Experiment
+from compare.contracts.result import Result, Verdict
+from compare.examine.training import run_training
+from manual_mlp import loss_and_gradients
+from manual_mlp.optimisers import SGD, Adagrad, Adam, RMSprop, Rule, update
+
+pytestmark = pytest.mark.rounding
+HONEST = 0.5
+RATE = 0.01
+Settings = dict[str, Any]
+RIGHT: dict[str, tuple[Settings, Rule]] = {
+    "sgd, nesterov": (
+        {"nesterov": True, "momentum_form": "buffer"}, SGD(RATE, 0.9, nesterov=True)
+    ),
+    "sgd, nesterov inside": (
+        {"nesterov": True}, SGD(RATE, 0.9, form="velocity", nesterov=True)
+    ),
+    "sgd, negative": (
+        {"momentum_form": "negative_velocity"}, SGD(RATE, 0.9, form="negative_velocity")
+    ),
+    "sgd, dampened": (
+        {"dampening": 0.3, "momentum_form": "buffer"}, SGD(RATE, 0.9, dampening=0.3)
+    ),
+    "sgd, decay": (
+        {"weight_decay": 0.1, "momentum_form": "buffer"}, SGD(RATE, 0.9, weight_decay=0.1)
+    ),
+    "adam": ({"optimiser": "adam"}, Adam(RATE)),
+    "adam, decay": ({"optimiser": "adam", "weight_decay": 0.1}, Adam(RATE, weight_decay=0.1)),
+    "adam, betas and eps": (
+        {"optimiser": "adam", "betas": (0.8, 0.95), "eps": 1e-4}, Adam(RATE, 0.8, 0.95, 1e-4)
+    ),
+    "adamw": (
+        {"optimiser": "adamw", "weight_decay": 0.1}, Adam(RATE, weight_decay=0.1, decoupled=True)
+    ),
+    "amsgrad": ({"optimiser": "amsgrad"}, Adam(RATE, amsgrad=True)),
+    "rmsprop": ({"optimiser": "rmsprop", "momentum": 0}, RMSprop(RATE)),
+    "rmsprop, centred": (
+        {"optimiser": "rmsprop", "centred": True, "alpha": 0.9, "weight_decay": 0.1},
+        RMSprop(RATE, 0.9, momentum=0.9, centred=True, weight_decay=0.1),
+    ),
+    "adagrad": ({"optimiser": "adagrad"}, Adagrad(RATE)),
+}  # fmt: skip
+FORMATS = ("float64", "float32")
+
+
+def step_of(rule: Rule) -> Callable[..., Any]:
+    def step(
+        parameters: Any, gradients: Any, state: Any, *, learning_rate: float, momentum: float
+    ) -> Any:
+        assert learning_rate == RATE
+        after, kept = update(rule, parameters, gradients, state)
+        if "t" not in state and not isinstance(rule, Adam):
+            del kept["t"]
+        return after, kept
+
+    return step
+
+
+def checked(step: Callable[..., Any], **settings: Any) -> Result:
+    return check(loss_and_gradients, step=step, learning_rate=RATE, hidden=(7,), **settings)
+
+
+def step_check(result: Result) -> Any:
+    return next(one for one in result.checks if one.check == "step")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_step_agrees_within_half_of_its_allowance(name: str, dtype: str, seed: int) -> None:
+    settings, rule = RIGHT[name]
+    result = checked(step_of(rule), dtype=dtype, seed=seed, **settings)
+    assert result.verdict is Verdict.AGREES, result
+    assert step_check(result).made == 6
+    assert step_check(result).worst_ratio <= HONEST
+
+
+@pytest.mark.parametrize(("dtype", "slip"), [("float64", 1e-12), ("float32", 1e-4)])
+@pytest.mark.parametrize("what", ["movement", "buffers"])
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_small_factor_on_movement_or_buffers_is_seen(
+    name: str, what: str, dtype: str, slip: float
+) -> None:
+    settings, rule = RIGHT[name]
+
+    def slipping(w: Any, g: Any, state: Any, t: int) -> Any:
+        after, kept = rule(w, g, state, t)
+        if what == "movement":
+            return w + (after - w) * w.dtype.type(1 + slip), kept
+        return after, {key: a * w.dtype.type(1 + slip) for key, a in kept.items()}
+
+    result = checked(step_of(slipping), dtype=dtype, **settings)
+    assert result.verdict is Verdict.DISAGREES
+    assert result.kind == "update"
+
+
+def own_state(parameters: Any, gradients: Any, state: Any, *, learning_rate: float) -> Any:
+    """Adam that keeps dictionaries in its state."""
+    state = state or {"n": 0, "first": dict.fromkeys(parameters, 0.0), "second": {}}
+    n, first, second, new = state["n"] + 1, {}, {}, {}
+    for k, w in parameters.items():
+        first[k] = 0.9 * state["first"][k] + 0.1 * gradients[k]
+        second[k] = 0.999 * state["second"].get(k, 0.0) + 0.001 * gradients[k] ** 2
+        root = np.sqrt(second[k] / (1 - 0.999**n)) + 1e-8
+        new[k] = w - learning_rate * (first[k] / (1 - 0.9**n)) / root
+    return new, {"n": n, "first": first, "second": second}
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_state_under_names_of_ones_own_is_seen_by_what_it_does(dtype: str) -> None:
+    result = checked(own_state, optimiser="adam", dtype=dtype)
+    assert result.verdict is Verdict.AGREES
+    assert step_check(result).worst_ratio <= HONEST
+    assert any("keeps its state in its own way" in note for note in result.notes)
+
+
+def test_state_of_ones_own_that_is_not_carried_disagrees() -> None:
+    def forgetting(parameters: Any, gradients: Any, state: Any, *, learning_rate: float) -> Any:
+        return own_state(parameters, gradients, None, learning_rate=learning_rate)
+
+    assert checked(forgetting, optimiser="adam").verdict is Verdict.DISAGREES
+
+
+@pytest.mark.parametrize(
+    ("declared", "rule"),
+    [
+        ({"optimiser": "adam"}, Adam(RATE, weight_decay=0.1)),
+        ({"optimiser": "adam", "weight_decay": 0.1}, Adam(RATE, weight_decay=0.1, decoupled=True)),
+        ({"optimiser": "amsgrad"}, Adam(RATE)),
+        ({"nesterov": True}, SGD(RATE, 0.9, form="velocity")),
+        ({"dampening": 0.9}, SGD(RATE, 0.9, form="velocity")),
+    ],
+)
+def test_another_optimiser_than_the_declared_one_never_agrees(
+    declared: Settings, rule: Rule
+) -> None:
+    assert checked(step_of(rule), **declared).verdict is Verdict.DISAGREES
+
+
+def test_a_step_that_misses_a_key_is_told_the_documented_ones() -> None:
+    def step(parameters: Any, gradients: Any, state: Any, *, learning_rate: float) -> Any:
+        return parameters, {"mean": state["mean"]}
+
+    with pytest.raises(UserCodeError, match=r"zeros under the keys of adam: m_w1, .*, t\)"):
+        checked(step, optimiser="adam")
+
+
+def test_a_step_without_momentum_is_asked_to_declare_that() -> None:
+    def step(parameters: Any, gradients: Any, state: Any, *, learning_rate: float) -> Any:
+        return parameters, state
+
+    with pytest.raises(BadInput, match=r"takes no momentum, and rmsprop has one of 0\.9"):
+        checked(step, optimiser="rmsprop")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"betas": (0.9,)}, "betas: must be two numbers"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov: needs a momentum"),
+        ({"nesterov": True, "dampening": 0.1}, "nesterov: needs a momentum"),
+    ],
+)
+def test_settings_that_torch_does_not_have_are_refused(settings: Settings, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        Experiment(**settings)
+
+
+def test_a_training_with_an_optimiser_it_does_not_have_is_refused() -> None:
+    with pytest.raises(BadInput, match="a training has no adam"):
+        run_training(Experiment(optimiser="adam", epochs=1))

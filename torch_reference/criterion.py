@@ -7,6 +7,7 @@ sum divided by N.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,8 @@ OUTPUTS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "softmax": lambda: nn.Softmax(dim=1),
 }
+ENTRYWISE = ("bce", "mse", "l1", "huber", "hinge")
+"""The losses whose mean divides by N * K; cross-entropy's divides by rows."""
 INSIDE: dict[str, Callable[[], nn.Module]] = {
     "cross_entropy": OUTPUTS["softmax"],
     "bce": OUTPUTS["sigmoid"],
@@ -71,6 +74,7 @@ class Criterion(nn.Module):
         self.output = OUTPUTS[output]()
         self.prediction = INSIDE.get(loss, nn.Identity)()
         self.reduction, self.factor = reduction, loss_factor
+        self.every_entry = loss in ENTRYWISE
         self.margins = loss == "hinge"
         self.numbers = self.margins or class_weights is not None or ignore_index is not None
 
@@ -82,6 +86,25 @@ class Criterion(nn.Module):
         target = targets.argmax(dim=1) if self.numbers else targets
         loss: Tensor = self.loss(self.output(logits), target)
         return loss if scale == 1 else scale * loss
+
+    def divisor(self, targets: Tensor) -> float:
+        """What the sum over all these rows is divided by."""
+        weight, ignored = (getattr(self.loss, name, None) for name in ("weight", "ignore_index"))
+        if self.reduction != "mean":
+            return len(targets) if self.reduction == "batch_mean" else 1
+        if self.every_entry:
+            return targets.numel()
+        if not self.numbers:
+            return len(targets)
+        counted = targets.argmax(dim=1)  # (N,)
+        counted = counted[counted != ignored]
+        return len(counted) if weight is None else weight[counted].sum().item()
+
+    def summed(self) -> "Criterion":
+        """The sum over rows, for parts of a batch: to be divided by the batch's `divisor`."""
+        other = deepcopy(self)
+        other.reduction = vars(other.loss)["reduction"] = "sum"
+        return other
 
     def predict(self, logits: Tensor) -> Tensor:
         """What the network predicts, `(N, K)`: probabilities where the loss has them inside."""

@@ -7,12 +7,15 @@ process group must be there already.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from torch_reference.blocks import Term
 from torch_reference.criterion import Criterion
 from torch_reference.layout import Array, to_tensor
 from torch_reference.optimiser import load_optimiser
@@ -49,7 +52,7 @@ def train_in_parallel(
     wrapped.register_comm_hook(None, added_up)
     run = ParallelRun(
         network=network,
-        loss_of=Criterion(reduction="sum").to(reference.device),
+        terms=partial(sums_over_rows, reference),
         optimiser=optimiser,
         training=(to_tensor(training[0]), to_tensor(training[1])),
         validation=(to_tensor(validation[0]), to_tensor(validation[1])),
@@ -58,6 +61,12 @@ def train_in_parallel(
         mean=reference.criterion.reduction == "mean",
     )
     yield from records(run, parameters, state, order, total, form)
+
+
+def sums_over_rows(reference: Reference, targets: Tensor) -> list[tuple[slice, Term]]:
+    """The blocks of this rank's rows, each with the sum of its losses."""
+    summed = Criterion(reduction="sum").to(reference.device)
+    return [(rows, summed) for rows in reference.row_blocks(len(targets))]
 
 
 def added_up(
@@ -72,7 +81,7 @@ def added_up(
 
 @dataclass(frozen=True)
 class ParallelRun(Run):
-    """A run of which this rank holds the rows `mine`; `loss_of` is the sum over rows."""
+    """A run of which this rank holds the rows `mine`; its `terms` are sums over rows."""
 
     wrapped: DistributedDataParallel
     mine: slice
@@ -82,16 +91,19 @@ class ParallelRun(Run):
         """Differentiate this rank's part of the batch's loss; the loss is that of all ranks."""
         here = batch[(batch >= self.mine.start) & (batch < self.mine.stop)] - self.mine.start
         x, targets = self.rows(here)
-        part = self.loss_of(self.wrapped(x), targets) / (len(batch) if self.mean else 1)
-        part.backward()  # type: ignore[no-untyped-call]
-        return totals(part.item())[0], None
+        blocks = list(self.terms(targets))
+        loss = 0.0
+        for rows, term in blocks:
+            # DDP adds the ranks up as soon as it may: at the last block, when all are in.
+            with nullcontext() if rows is blocks[-1][0] else self.wrapped.no_sync():
+                part = term(self.wrapped(x[rows]), targets[rows]) / (len(batch) if self.mean else 1)
+                part.backward()  # type: ignore[no-untyped-call]
+            loss += part.item()
+        return totals(loss)[0], None
 
-    @torch.no_grad()
     def measure(self, x: Tensor, targets: Tensor) -> tuple[float, float]:
         """Loss and accuracy over the rows of all ranks."""
-        logits = self.network(x)
-        right = (logits.argmax(dim=1) == targets.argmax(dim=1)).sum().item()
-        loss, hits, rows = totals(self.loss_of(logits, targets).item(), right, len(x))
+        loss, hits, rows = totals(*self.sums(x, targets), len(x))
         return loss / (rows if self.mean else 1), hits / rows
 
 

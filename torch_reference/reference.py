@@ -5,8 +5,9 @@ Built once, called at every update; between two calls only the parameters change
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
+from torch_reference.blocks import Term, add_up, joined, row_blocks
 from torch_reference.criterion import Criterion, Penalty
 from torch_reference.device import find_device
 from torch_reference.layout import (
@@ -87,10 +89,29 @@ class Reference:
             self.sizes, self.activation, torch_dtype(self.dtype), self.device, bias=self.bias
         )
 
-    def loss_of(self, network: Network, logits: Tensor, targets: Tensor) -> Tensor:
-        """The loss of `network` where its logits are `logits`, with the penalty if there is one."""
-        loss: Tensor = self.criterion(logits, targets)
-        return loss + self.penalty(network.named, len(targets)) if self.penalty else loss
+    def row_blocks(self, rows: int) -> list[slice]:
+        """Blocks of rows whose widest value has about one size for every network."""
+        return row_blocks(rows, max(self.sizes[1:]) * self.dtype.itemsize)
+
+    def terms(self, network: Network, targets: Tensor) -> Iterator[tuple[slice, Term]]:
+        """The blocks of rows of a batch, and what each adds to the loss of `network`.
+
+        A single block is torch's own mean or sum. Each of several is a sum over its rows, divided
+        by what the whole batch is divided by. The penalty, no sum over rows, is in the first.
+        """
+        blocks = self.row_blocks(len(targets))
+        term: Term = self.criterion
+        if len(blocks) > 1:
+            term = part_of(self.criterion.summed(), self.criterion.divisor(targets))
+        if self.penalty:
+            yield blocks.pop(0), partial(self._penalised, term, network, len(targets))
+        for rows in blocks:
+            yield rows, term
+
+    def _penalised(
+        self, term: Term, network: Network, total: int, logits: Tensor, targets: Tensor
+    ) -> Tensor:
+        return term(logits, targets) + self.penalty(network.named, total)
 
     def tensors(self, x: Array, targets: Array) -> tuple[Tensor, Tensor]:
         """`x (N, F)` and `targets (N, K)` on the device; on the CPU they share memory with both."""
@@ -137,19 +158,24 @@ class Reference:
         """
         self._network.load(parameters)
         x_tensor, target_tensor = self.tensors(x, targets)
-        stages = self._network.trace(x_tensor)
-        loss = self.loss_of(self._network, stages["logits"], target_tensor)
         named = self._network.named
-        shown = stages if intermediates else {}
-        slopes = torch.autograd.grad(loss, [*named.values(), *shown.values()])
-        gradients = {
-            name: to_array(transposed(slope)) for name, slope in zip(named, slopes, strict=False)
-        }
+        loss, gradients = 0.0, dict[str, Tensor]()
+        shown: list[dict[str, Tensor]] = []
+        for rows, term in self.terms(self._network, target_tensor):
+            stages = self._network.trace(x_tensor[rows])
+            part = term(stages["logits"], target_tensor[rows])
+            wanted = stages if intermediates else {}
+            slopes = torch.autograd.grad(part, [*named.values(), *wanted.values()])
+            loss += part.item()
+            add_up(gradients, named, slopes[: len(named)])
+            if intermediates:
+                shown.append(named_stages(stages, slopes[len(named) :]))
+        arrays = {name: to_array(transposed(slope)) for name, slope in gradients.items()}
         if not intermediates:
-            return loss.item(), gradients
-        shown_values = named_stages(stages, slopes[len(named) :])
-        shown_values["p"] = to_array(self.criterion.predict(stages["logits"].detach()))
-        return loss.item(), gradients, shown_values
+            return loss, arrays
+        whole = joined(shown)
+        whole["p"] = self.criterion.predict(whole["logits"])
+        return loss, arrays, {name: to_array(stage) for name, stage in whole.items()}
 
     @overload
     def evaluate(
@@ -186,13 +212,18 @@ class Reference:
         """
         self._network.load(parameters)
         x_tensor, target_tensor = self.tensors(x, targets)
-        stages = self._network.trace(x_tensor)
-        logits = stages["logits"]
-        loss = self.loss_of(self._network, logits, target_tensor).item()
+        loss, hits = 0.0, 0
+        shown: list[dict[str, Tensor]] = []
+        for rows, term in self.terms(self._network, target_tensor):
+            stages = self._network.trace(x_tensor[rows])
+            loss += term(stages["logits"], target_tensor[rows]).item()
+            hits += correct(stages["logits"], target_tensor[rows])
+            if intermediates:
+                shown.append(stages)
         if not intermediates:
-            return loss, accuracy(logits, target_tensor)
-        shown = {name: to_array(stage) for name, stage in stages.items()}
-        return loss, accuracy(logits, target_tensor), shown
+            return loss, hits / len(x)
+        arrays = {name: to_array(stage) for name, stage in joined(shown).items()}
+        return loss, hits / len(x), arrays
 
     def _send(self, array: NDArray[Any]) -> Tensor:
         if self.device.type == "cpu":
@@ -205,14 +236,17 @@ class Reference:
         return self._sent[id(array)][1]
 
 
-def named_stages(stages: Mapping[str, Tensor], slopes: Sequence[Tensor]) -> Arrays:
-    """`z1, h1, ..., logits` and `dz1, dh1, ..., dlogits` as arrays."""
-    arrays = {name: to_array(stage) for name, stage in stages.items()}
-    arrays |= {f"d{name}": to_array(slope) for name, slope in zip(stages, slopes, strict=True)}
-    return arrays
+def part_of(summed: Criterion, divisor: float) -> Term:
+    """The part of a batch's loss that some of its rows make up."""
+    return lambda logits, targets: summed(logits, targets) / divisor
 
 
-def accuracy(logits: Tensor, targets: Tensor) -> float:
-    """The share of rows whose maximum is in the same column of both `(N, K)`; ties: the first."""
-    hits = logits.argmax(dim=1) == targets.argmax(dim=1)  # (N,)
-    return int(hits.sum()) / len(hits)
+def named_stages(stages: Mapping[str, Tensor], slopes: Sequence[Tensor]) -> dict[str, Tensor]:
+    """`z1, h1, ..., logits` without their graph, and `dz1, dh1, ..., dlogits`."""
+    values = {name: stage.detach() for name, stage in stages.items()}
+    return values | {f"d{name}": slope for name, slope in zip(stages, slopes, strict=True)}
+
+
+def correct(logits: Tensor, targets: Tensor) -> int:
+    """How many rows have the maximum in the same column of both `(N, K)`; ties: the first."""
+    return int((logits.argmax(dim=1) == targets.argmax(dim=1)).sum())

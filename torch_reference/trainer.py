@@ -4,7 +4,7 @@
 first weights.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import SGD
 
+from torch_reference.blocks import Terms
 from torch_reference.layout import Array, Arrays, owned, to_tensor
 from torch_reference.network import Network
 from torch_reference.optimiser import gradient_of, load_optimiser, read_state
 from torch_reference.records import Evaluation, Record
-from torch_reference.reference import Reference, accuracy
+from torch_reference.reference import Reference, correct
 
 Rows = NDArray[np.int64]
 
@@ -49,7 +50,7 @@ def train(
     )
     run = Run(
         network,
-        partial(reference.loss_of, network),
+        partial(reference.terms, network),
         optimiser,
         reference.tensors(*training),
         reference.tensors(*validation),
@@ -84,7 +85,7 @@ class Run:
     """What stays the same from update to update."""
 
     network: Network
-    loss_of: Callable[[Tensor, Tensor], Tensor]
+    terms: Terms
     optimiser: SGD
     training: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
@@ -113,11 +114,14 @@ class Run:
     def differentiate(self, batch: Rows) -> tuple[float, tuple[float, float] | None]:
         """Leave the gradients in the network; the loss, and both measures if it is all rows."""
         x, targets = self.rows(batch)
-        logits = self.network(x)
-        loss = self.loss_of(logits, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        whole = (loss.item(), accuracy(logits, targets)) if x is self.training[0] else None
-        return loss.item(), whole
+        loss, hits = 0.0, 0
+        for rows, term in self.terms(targets):
+            logits = self.network(x[rows])
+            part = term(logits, targets[rows])
+            part.backward()  # type: ignore[no-untyped-call]
+            loss += part.item()
+            hits += correct(logits, targets[rows])
+        return loss, (loss, hits / len(x)) if x is self.training[0] else None
 
     def rows(self, batch: Rows) -> tuple[Tensor, Tensor]:
         """The batch's rows; the training set itself if the batch is all of it in its own order."""
@@ -131,8 +135,17 @@ class Run:
         """Both sets at the present weights; `whole` is the training set's measure if known."""
         return Evaluation(*(whole or self.measure(*self.training)), *self.measure(*self.validation))
 
-    @torch.no_grad()
     def measure(self, x: Tensor, targets: Tensor) -> tuple[float, float]:
-        """Loss and accuracy, without a graph."""
-        logits = self.network(x)
-        return self.loss_of(logits, targets).item(), accuracy(logits, targets)
+        """Loss and accuracy."""
+        loss, hits = self.sums(x, targets)
+        return loss, hits / len(x)
+
+    @torch.no_grad()
+    def sums(self, x: Tensor, targets: Tensor) -> tuple[float, int]:
+        """The terms of the loss and the right rows, added up without a graph."""
+        loss, hits = 0.0, 0
+        for rows, term in self.terms(targets):
+            logits = self.network(x[rows])
+            loss += term(logits, targets[rows]).item()
+            hits += correct(logits, targets[rows])
+        return loss, hits

@@ -1,0 +1,46 @@
+"""Blocks of rows: the loss is a sum over rows, so autograd may differentiate it part by part.
+
+    L = sum_B L_B        dL/dw = sum_B dL_B/dw        over the blocks B of the rows of one batch
+
+What a pass holds in memory then does not grow with the number of rows.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import ceil
+
+import torch
+from torch import Tensor
+
+Term = Callable[[Tensor, Tensor], Tensor]
+"""`(logits, targets) -> L_B`, a block's part of the loss."""
+Terms = Callable[[Tensor], Iterable[tuple[slice, Term]]]
+"""The blocks of a batch with these targets, each with its term."""
+
+BLOCK_BYTES = 2**22  # a few such values fill a processor's cache
+LEAST_ROWS = 512  # fewer rows would spend their time on adding gradients up
+
+
+def row_blocks(rows: int, row_bytes: int) -> list[slice]:
+    """Slices that cut the rows into equal blocks of about `BLOCK_BYTES`; `row_bytes` each row.
+
+    No rows are one empty block.
+    """
+    most = max(LEAST_ROWS, BLOCK_BYTES // row_bytes)
+    size = max(1, ceil(rows / max(1, ceil(rows / most))))
+    return [slice(start, min(start + size, rows)) for start in range(0, max(1, rows), size)]
+
+
+def add_up(total: dict[str, Tensor], names: Iterable[str], block: Sequence[Tensor]) -> None:
+    """Add a block's gradients to those of the blocks before it."""
+    for name, slope in zip(names, block, strict=True):
+        if name in total:
+            total[name] += slope
+        else:
+            total[name] = slope
+
+
+def joined(blocks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The rows of all blocks, each value in one tensor."""
+    if len(blocks) == 1:
+        return dict(blocks[0])
+    return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}

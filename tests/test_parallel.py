@@ -64,7 +64,11 @@ def faulty(folder: Path, fault: str, more: str = "") -> str:
 
 @pytest.mark.parametrize(
     ("ranks", "options"),
-    [(2, ()), (3, ("--batch-size", "100", "--dtype", "float32", "--reduction", "sum"))],
+    [
+        (2, ()),
+        (3, ("--batch-size", "100", "--dtype", "float32", "--reduction", "sum")),
+        (2, ("--hidden", "1100", "--epochs", "1")),  # two blocks of rows on each rank
+    ],
 )
 def test_uneven_shards_train_as_one_process_does(
     ranks: int, options: tuple[str, ...], tmp_path: Path

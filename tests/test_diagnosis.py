@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
+from itertools import count, permutations
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,17 @@ from compare.diagnosis import (
     diagnose,
     diagnose_calls,
     diagnose_gradients,
+    diagnosed,
     facts,
     observe,
     prediction,
 )
+from compare.diagnosis.explanation import Part
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case, ratios
+from compare.diagnosis.pairing import different
 from compare.handbook.planting import bare, plant
-from compare.mistakes.catalogue import named
+from compare.mistakes.catalogue import NETWORK, named
 from compare.mistakes.cross_entropy import GUARDS
 from compare.mistakes.derivative import LEAKS
 from compare.mistakes.fits import rounded
@@ -151,6 +154,38 @@ def test_a_guard_of_any_usual_size_in_a_quotient_is_named_with_its_size(guard: f
     guarded = replace(named("gradient-at-probabilities-with-guard"), example=guard)
     found = only(diagnose(bare(plant(guarded)), sizes=SIZES))
     assert (found.mistake, found.constant) == (guarded.name, guard)
+
+
+def test_the_constant_of_a_second_mistake_is_fitted_where_the_loss_is_wrong() -> None:
+    names = "clip-in-log", "weight-gradient-divided-by-n-twice"
+    for seed in (0, 5):  # in some ordinary batches, or in all, no probability is clipped
+        found = only(diagnose(faulty(*names), sizes=(14, 9, 13, 15, 5), seed=seed))
+        assert sorted(found.mistake.split(" + ")) == sorted(names), seed
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_habit_that_shows_on_two_domains_has_one_name(dtype: str) -> None:
+    names = "global-maximum", "softmax-derivative-on-top"
+    options: dict[str, Any] = {"activation": "relu", "reduction": "mean", "seed": 0}
+    found = diagnosed(faulty(*names), sizes=SIZES, dtype=np.dtype(dtype), **options)
+    assert only(found.diagnosis).mistake == "softmax-derivative-on-top"
+    assert {habit.mistake for habit in found.habits} == {"global-maximum"} and not found.notes
+
+
+def test_two_mistakes_of_which_one_needs_the_other_are_both_named() -> None:
+    names = "bias-from-weight-gradient", "target-over-log"
+    found = only(diagnose(faulty(*names), sizes=SIZES))
+    assert sorted(found.mistake.split(" + ")) == sorted(names)
+
+
+def test_two_mistakes_are_never_tried_together_if_each_needs_the_other() -> None:
+    (_, point), *_ = probes(SIZES, activation="tanh", reduction="mean", dtype=np.float64, seed=0)
+    reading = [Part(mistake, 1.0) for mistake in NETWORK if mistake.reads]
+    tried = [(a, b) for a, b in permutations(reading, 2) if different(a, b)]
+    assert 0 < len(tried) < len(reading) * (len(reading) - 1)
+    for one, other in tried:
+        net = Pass(point, one.overrides | other.overrides)
+        assert {name for name in point.names if net.named(name) is not None} == set(point.names)
 
 
 def test_slips_in_gradients_derived_separately_are_named_tensor_by_tensor() -> None:

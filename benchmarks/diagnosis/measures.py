@@ -66,7 +66,8 @@ def timed(implementation: Implementation, network: Network) -> tuple[tuple[Diagn
     start = perf_counter()
     found = diagnosed(implementation, **network.options)
     seconds = perf_counter() - start
-    beside = "".join(f" + {habit.mistake}" for habit in found.habits)
+    habits = dict.fromkeys(habit.mistake for habit in found.habits)  # one on several domains is one
+    beside = "".join(f" + {habit}" for habit in habits)
     return tuple(replace(one, mistake=one.mistake + beside) for one in found.diagnosis), seconds
 
 

@@ -51,7 +51,8 @@ def explained(cases: Cases) -> Explained:
     findings = [preferred(finding, others) for finding in findings]
     habits: list[Habit] = []
     for case in others:
-        findings, more = extended(findings, case)
+        elsewhere = [other for other in others if other is not case]
+        findings, more = extended(findings, case, elsewhere)
         habits += [] if more is None else [more]
     return Explained(tuple(findings), tuple(habits), tuple(base))
 
@@ -71,15 +72,19 @@ def preferred(finding: Finding, others: Cases) -> Finding:
     held = [[adapted(one, case) is not None for case in seen] for one in finding.explanations]
     most = max(map(sum, held))
     kept = [(e, h) for e, h in zip(finding.explanations, held, strict=True) if sum(h) == most]
-    holding = tuple(case for case, holds in zip(seen, kept[0][1], strict=True) if holds)
+    held_by_best = zip(seen, kept[0][1], strict=True)
+    holding = tuple(case for case, holds in held_by_best if holds and case not in finding.cases)
     explanations = tuple(one for one, h in kept if h == kept[0][1])
     return replace(finding, explanations=explanations, cases=(*finding.cases, *holding))
 
 
-def extended(findings: list[Finding], case: Case) -> tuple[list[Finding], Habit | None]:
+def extended(
+    findings: list[Finding], case: Case, elsewhere: Cases
+) -> tuple[list[Finding], Habit | None]:
     """Return the findings as they hold on one more domain, and the habit it shows.
 
-    Of loss and gradient explained apart each is extended by itself.
+    What more there may be is told apart by the other domains. Of loss and gradient explained apart
+    each is extended by itself.
     """
     made: list[Finding] = []
     habit = None
@@ -88,25 +93,29 @@ def extended(findings: list[Finding], case: Case) -> tuple[list[Finding], Habit 
         if adapted(finding.explanations[0], seen) is not None:
             made.append(finding)
             continue
-        more = next(beside(finding, seen), None)
+        more = beside(finding, seen)
+        if not more:
+            made.append(finding)
+            habit = Habit(case.observation.label, None, (seen,))
+            continue
+        grown = replace(finding, explanations=tuple(more), cases=(*finding.cases, seen))
+        grown = preferred(grown, elsewhere)
         small = seen.observation.label == CONFIDENT.label
-        if more is not None and small and len(more.parts) <= MOST:
-            made.append(replace(finding, explanations=(more,), cases=(*finding.cases, seen)))
+        if small and len(more[0].parts) <= MOST:
+            made.append(grown)
             continue
         made.append(finding)
-        habit = Habit(case.observation.label, added(more, finding), (seen,))
+        habit = Habit(case.observation.label, added(grown, finding), (seen,))
     return made, habit
 
 
-def added(more: Explanation | None, finding: Finding) -> Explanation | None:
-    """Return what an explanation has more than the finding."""
-    if more is None:
-        return None
-    return Explanation(more.parts[len(finding.explanations[0].parts) :])
+def added(grown: Finding, finding: Finding) -> Explanation:
+    """Return what the best explanation has more than the finding."""
+    return Explanation(grown.explanations[0].parts[len(finding.explanations[0].parts) :])
 
 
-def beside(finding: Finding, case: Case) -> Iterator[Explanation]:
-    """Yield the finding's mistakes with one more that shows on this domain only."""
+def beside(finding: Finding, case: Case) -> list[Explanation]:
+    """Return the finding's mistakes with one more that shows on this domain only."""
     given = finding.explanations[0]
     candidates = (
         Explanation((*given.parts, part))
@@ -114,8 +123,7 @@ def beside(finding: Finding, case: Case) -> Iterator[Explanation]:
         if all(different(known, part) for known in given.parts)
     )
     cases = [*finding.cases, case]
-    yield from accepted(candidates, case, cases)
-    yield from accepted(beside_fitted(given, case), case, cases)
+    return accepted(candidates, case, cases) or accepted(beside_fitted(given, case), case, cases)
 
 
 def beside_fitted(given: Explanation, case: Case) -> Iterator[Explanation]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, Overrides
 from compare.mistakes.catalogue import NETWORK
 from compare.mistakes.fits import Among
+from compare.mistakes.mistake import DEPTH, LAYER, NetworkMistake
+from compare.textbook.program import LAYERED
 
 Flags = NDArray[np.bool_]
 CHEAP = 4
@@ -89,12 +92,21 @@ def needed(case: Case, part: Part, given: Overrides) -> bool:
 
 
 def different(one: Part, other: Part) -> bool:
-    """Return whether the two mistakes are made at different stages.
+    """Return whether the two mistakes are made at different stages and neither needs the other's
+    value for its own."""
+    if set(one.mistake.stages) & set(other.mistake.stages):
+        return False
+    return not (waits(one.mistake, other.mistake) and waits(other.mistake, one.mistake))
 
-    Two that both read what does not reach them in the right computation could wait for each other.
-    """
-    apart = not set(one.mistake.stages) & set(other.mistake.stages)
-    return apart and not (one.mistake.reads and other.mistake.reads)
+
+@cache
+def waits(one: NetworkMistake, other: NetworkMistake) -> bool:
+    """Return whether a mistake reads what the other changes, and the right computation does not."""
+    return any(
+        override.reaches(stage, LAYER if stage in LAYERED else 0, DEPTH)
+        for stage in one.reads
+        for override in other.overrides(1.0)
+    )
 
 
 def refitted(case: Case, given: Part) -> Iterator[Explanation]:

@@ -70,8 +70,11 @@ def named(found: Sequence[Finding], tensors: Sequence[str]) -> list[Finding]:
 
 
 def with_loss(gradient: Finding, cases: Cases) -> list[Finding]:
-    """Return the gradient's mistakes as they explain the loss too, or with one more in the loss."""
-    first = telling(cases)[0]
+    """Return the gradient's mistakes as they explain the loss too, or with one more in the loss.
+
+    The constant of that is fitted where the loss is wrong: elsewhere rounding would be fitted.
+    """
+    first = next(case for case in telling(cases) if case.wrong.get("loss"))
     best = gradient.explanations[:TRIED]
     found = accepted(best, first, cases)
     if not found:

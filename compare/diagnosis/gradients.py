@@ -85,6 +85,11 @@ def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:
     return explain(*observed).diagnosis
 
 
+def one_mistake_explains(*observed: Observation) -> bool:
+    """True if a single known mistake reproduces all numbers: a small part of a whole diagnosis."""
+    return bool(singles([Case(observation) for observation in observed]))
+
+
 def explain(*observed: Observation) -> Answer:
     """Return the mistakes that reproduce the numbers, the habits they show, and plain facts.
 

@@ -7,13 +7,14 @@ logits. So the mistakes of the network are the mistakes of its functions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.result import Diagnosis
-from compare.diagnosis.gradients import diagnose_gradients
+from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
 from compare.examine.starter.readings import Reading, one_hot
 from compare.textbook import Point
@@ -29,14 +30,30 @@ SEEN = {
 """What a function's value is called in a network."""
 
 
-def explained(role: str, *calls: tuple[Reading, Array]) -> tuple[Diagnosis, ...]:
+Call = tuple[Reading, Array]
+"""How a function was called, and what came back."""
+
+
+def explained(role: str, *calls: Call) -> tuple[Diagnosis, ...]:
     """The mistakes that reproduce what every call gave; none where no network can stand for them.
 
     Two calls at different numbers keep a constant from being invented to explain one.
     """
+    observed = observations(role, calls)
+    return diagnose_gradients(*observed) if observed else ()
+
+
+def one_mistake_gives(role: str, *calls: Call) -> bool:
+    """True if a single known mistake reproduces what every call gave."""
+    observed = observations(role, calls)
+    return bool(observed) and one_mistake_explains(*observed)
+
+
+def observations(role: str, calls: Sequence[Call]) -> list[Observation]:
+    """The networks that stand for the calls; none for layouts a network does not have."""
     if role not in SEEN or any(reading.layout not in ("", "rows") for reading, _ in calls):
-        return ()
-    return diagnose_gradients(*(observation_of(role, *call) for call in calls))
+        return []
+    return [observation_of(role, *call) for call in calls]
 
 
 def observation_of(role: str, reading: Reading, observed: Array) -> Observation:

@@ -19,7 +19,7 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict
 from compare.examine.starter.derivative_readings import derivative_readings
 from compare.examine.starter.entropy_readings import extreme_entropy, loss_readings, slope_readings
-from compare.examine.starter.explain import explained
+from compare.examine.starter.explain import Call, explained, one_mistake_gives
 from compare.examine.starter.function_verdict import FunctionVerdict, Trial, judged
 from compare.examine.starter.layer_readings import (
     extreme_softmax,
@@ -110,15 +110,30 @@ class FunctionCheck:
         if trials[-1].agrees or trials[-1].timed_out:
             return trials[-1], ()
         order = sorted(range(len(trials)), key=lambda place: unlikeliness(trials[place]))
-        readings = list(READINGS[role](parameters, self.reduction, replace(UNEQUAL, seed=1)))
-        for place in order[:EXPLAINED]:
-            if place >= len(readings) or not finite(trials[place]):
-                continue
-            twice = (trials[place], attempt(call, readings[place]))
-            seen = [(one.reading, one.observed) for one in twice if one.observed is not None]
-            if len(seen) == 2 and (found := explained(role, *seen)):
-                return trials[place], found
+        twice = list(self.again(call, role, parameters, trials, order[:EXPLAINED]))
+        # A search for two mistakes at once takes seconds: only for the likeliest reading.
+        one = [(trial, calls) for trial, calls in twice if one_mistake_gives(role, *calls)]
+        for trial, calls in one or twice[:1]:
+            if found := explained(role, *calls):
+                return trial, found
         return trials[order[0]], ()
+
+    def again(
+        self,
+        call: OnCopies,
+        role: str,
+        parameters: Sequence[str],
+        trials: Sequence[Trial],
+        places: Sequence[int],
+    ) -> Iterator[tuple[Trial, list[Call]]]:
+        """The trials that gave numbers, each with the same call at other numbers beside it."""
+        readings = list(READINGS[role](parameters, self.reduction, replace(UNEQUAL, seed=1)))
+        for place in places:
+            if place < len(readings) and finite(trials[place]):
+                both = (trials[place], attempt(call, readings[place]))
+                calls = [(one.reading, one.observed) for one in both if one.observed is not None]
+                if len(calls) == 2:
+                    yield trials[place], calls
 
 
 def tried(call: OnCopies, readings: Iterable[Reading]) -> list[Trial]:

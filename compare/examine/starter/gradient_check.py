@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from compare.checks.comparison import Comparison
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict
-from compare.diagnosis.gradients import diagnose_gradients
+from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
 from compare.examine.starter.entropy_readings import AVERAGES, SUMS
 from compare.examine.starter.expected import DELTAS, Expected, expected
@@ -122,9 +122,10 @@ class GradientCheck:
     ) -> FunctionVerdict:
         """The verdict where no meaning agrees: a mistake, a clear name, or nothing compared."""
         fitting = list(islice(distinct(self.most_right(calls)), EXPLAINED))
-        for call in fitting:
-            named = self.explained(how, call)
-            if named:
+        # A search for two mistakes at once takes seconds: only for the likeliest meaning.
+        one = [call for call in fitting if one_mistake_explains(self.observation(how, call))]
+        for call in one or fitting[:1]:
+            if named := diagnose_gradients(self.observation(how, call)):
                 return self.verdict(function, how, call, named)
         doubtful = [name for name in how.parameters if in_doubt(name)]
         clear = not doubtful and any(of_weights(call) for call in fitting[:1])
@@ -145,11 +146,11 @@ class GradientCheck:
             for reduction in ("mean", "sum")
         )
 
-    def explained(self, how: GradientFunction, call: Call) -> tuple[Diagnosis, ...]:
-        """The known mistakes that reproduce what came back."""
+    def observation(self, how: GradientFunction, call: Call) -> Observation:
+        """What came back, as it was seen of a network."""
         seen = {names[0]: array for names, array in call.parts}
         point = self.due(call.sizes, self.reduction).point
-        return diagnose_gradients(Observation(point, seen, f"one call of {how.name}"))
+        return Observation(point, seen, f"one call of {how.name}")
 
     def verdict(
         self,

@@ -157,7 +157,8 @@ WRONG: dict[str, tuple[str, Function, str, str, str]] = {
         "relu", np.vectorize(lambda x: 0 if x < 0 else x), "value", "where", "integer-truncation",
     ),
     "indicator": ("relu", lambda x: (x > 0) * 1.0, "value", "is right", ""),
-    "leaky": ("relu", lambda x: np.where(x > 0, x, 0.01 * x), "value", "where 0 is right", ""),
+    "leaky": ("relu", lambda x: np.where(x > 0, x, 0.01 * x), "value", "where 0 is right",
+        "leaky-in-forward-only"),
     "relu in place": ("relu", relu_in_place, "side effect", "it modifies its argument x at", ""),
     "unshifted": (
         "softmax", softmax_unshifted, "overflow", "for logits of ±1e4 it is not finite there",

@@ -140,7 +140,7 @@ def test_a_missing_mask_is_named(tmp_path: Path) -> None:
         ("def grad_bo(p, y):\n    return 0.0\n", "returns a value of shape () as db2; (5,) is due"),
         (
             "def backward(h, p):\n    return h, p\n",
-            "was not compared: it returns values with a row for each sample",
+            "was not compared: what it returns is none of the gradients",
         ),
         ("def grad_wo(h, p, y):\n    return h @ p\n", "could not be called: starter.py, line 3"),
         ("def gradients(a=undefined()):\n    return a.b\n", "was not compared: what a stands for"),
@@ -184,6 +184,109 @@ def test_the_meaning_that_agrees_is_the_authors(tmp_path: Path, function: str, w
     (found,) = [one for one in report_on(tmp_path, text).functions if one.role == "gradient"]
     assert found.verdict is Verdict.AGREES, found.sentence
     assert words in "; ".join(found.conventions)
+
+
+BUNDLES = {
+    "dictionaries of columns": """
+def backward_propagation(parameters, cache, X, Y):
+    m = X.shape[1]
+    dZ2 = cache["A2"] - Y
+    dZ1 = np.dot(parameters["W2"].T, dZ2) * (cache["A1"] > 0)
+    return {"dW1": np.dot(dZ1, X.T) / m, "db1": dZ1.sum(axis=1, keepdims=True) / m,
+            "dW2": np.dot(dZ2, cache["A1"].T) / m, "db2": dZ2.sum(axis=1, keepdims=True) / m}
+def forward(X, parameters):
+    return {"Z1": parameters["W1"] @ X, "A1": 0, "Z2": 0, "A2": 0}
+""",
+    "a loss and gradients from a dictionary": """
+def loss_and_grads(params, X, y):
+    h = np.maximum(X @ params["W1"] + params["b1"], 0)
+    p = softmax(h @ params["W2"] + params["b2"])
+    d = (p - y) / len(X)
+    dh = d @ params["W2"].T * (h > 0)
+    loss = -np.mean(np.sum(y * np.log(p), axis=1))
+    return loss, {"W1": X.T @ dh, "b1": dh.sum(0), "W2": h.T @ d, "b2": d.sum(0)}
+""",
+    "lists": """
+def backprop(x, t, weights, biases):
+    h = np.maximum(x @ weights[0] + biases[0], 0)
+    d = (softmax(h @ weights[1] + biases[1]) - t) / len(x)
+    dh = d @ weights[1].T * (h > 0)
+    return [x.T @ dh, h.T @ d], [dh.sum(0), d.sum(0)]
+""",
+    "a tuple that is unpacked": """
+def backprop(net, x, labels):
+    W1, b1, W2, b2 = net
+    h = np.maximum(x @ W1 + b1, 0)
+    d = softmax(h @ W2 + b2)
+    d[np.arange(len(x)), labels] -= 1
+    d /= len(x)
+    dh = d @ W2.T * (h > 0)
+    return x.T @ dh, dh.sum(0), h.T @ d, d.sum(0)
+""",
+}
+
+
+@pytest.mark.parametrize("style", BUNDLES)
+def test_weights_in_one_argument_are_handed_over_as_the_code_asks(
+    tmp_path: Path, style: str
+) -> None:
+    text = HEAD + (SOFTMAX if "softmax" in BUNDLES[style] else "") + BUNDLES[style]
+    report = report_on(tmp_path, text)
+    (found,) = [one for one in report.functions if one.role == "gradient"]
+    assert found.verdict is Verdict.AGREES, found.sentence
+
+
+def test_a_mistake_in_one_of_them_is_named(tmp_path: Path) -> None:
+    text = HEAD + SOFTMAX + BUNDLES["lists"].replace(" * (h > 0)", "")
+    (found,) = [one for one in report_on(tmp_path, text).functions if one.role == "gradient"]
+    assert "mask-missing" in found.diagnosis[0].mistake
+
+
+def test_a_loss_beside_the_gradients_is_compared_as_well(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + SOFTMAX
+        + BUNDLES["a loss and gradients from a dictionary"].replace(
+            "np.mean(np.sum(y * np.log(p), axis=1))", "np.mean(y * np.log(p))"
+        )
+    )
+    (found,) = [one for one in report_on(tmp_path, text).functions if one.role == "gradient"]
+    assert found.verdict is Verdict.DISAGREES and found.sentence.startswith("loss is")
+    assert found.diagnosis[0].mistake == "loss-averaged-over-classes"
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("def compute_cost(A2, Y):\n    return -np.sum(Y * np.log(A2)) / len(Y)\n", Verdict.AGREES),
+        ("def compute_cost(A2, Y):\n    return -np.mean(Y * np.log(A2))\n", Verdict.DISAGREES),
+        (
+            "def total_loss(x, y, w1, b1, w2, b2):\n    h = np.maximum(x @ w1 + b1, 0)\n"
+            "    return -np.mean(y * np.log(softmax(h @ w2 + b2)))\n",
+            Verdict.DISAGREES,
+        ),
+        ("def total_loss(q, r, s):\n    return q.sum() + r.sum() + s.sum()\n", Verdict.UNDECIDABLE),
+    ],
+)
+def test_a_loss_of_other_arguments_is_compared_or_named(
+    tmp_path: Path, code: str, verdict: Verdict
+) -> None:
+    (found,) = [
+        one
+        for one in report_on(tmp_path, HEAD + SOFTMAX + code).functions
+        if one.name in ("compute_cost", "total_loss")
+    ]
+    assert found.verdict is verdict, found.sentence
+
+
+def test_functions_that_nobody_looked_at_are_named(tmp_path: Path) -> None:
+    text = RIGHT + "def predict(x, w):\n    return (x @ w).argmax(axis=0)\n"
+    assert "not looked at: predict" in report_on(tmp_path, text).notes
+
+
+def test_a_class_called_like_a_function_is_no_function(tmp_path: Path) -> None:
+    layer = "class Relu:\n    def forward(self, x):\n        return x * (x > 0)\n"
+    assert "Relu" not in by_name(report_on(tmp_path, RIGHT + layer))
 
 
 def test_swapped_target_and_prediction_are_no_meaning_of_a_flipped_sign(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from compare.guard.effects import Notes, contained
 from compare.guard.guard import Guard
 
 Array = NDArray[Any]
-Argument = Array | Mapping[str, Array]
+Argument = Array | Mapping[str, Array] | list[Array]
 READ_ONLY = "read-only"
 
 
@@ -72,9 +72,11 @@ class OnCopies:
 
 
 def copied(argument: Argument, *, writeable: bool = True) -> Argument:
-    """Return a C-contiguous copy of an array, or a dictionary of such copies."""
+    """Return a C-contiguous copy of an array, or a dictionary or list of such copies."""
     if isinstance(argument, Mapping):
         return {name: copy_of(array, writeable) for name, array in argument.items()}
+    if isinstance(argument, list):
+        return [copy_of(array, writeable) for array in argument]
     return copy_of(argument, writeable)
 
 
@@ -92,6 +94,12 @@ def unchanged(ours: Argument, theirs: Argument) -> bool:
         return ours.keys() == theirs.keys() and all(
             isinstance(theirs[name], np.ndarray) and unchanged(ours[name], theirs[name])
             for name in ours
+        )
+    if isinstance(ours, list):
+        assert isinstance(theirs, list)
+        return len(ours) == len(theirs) and all(
+            isinstance(one, np.ndarray) and unchanged(mine, one)
+            for mine, one in zip(ours, theirs, strict=True)
         )
     assert isinstance(theirs, np.ndarray)
     return bool(np.array_equal(ours, theirs) or np.array_equal(ours, theirs, equal_nan=True))

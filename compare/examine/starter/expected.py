@@ -22,6 +22,8 @@ from compare.textbook import Pass, Point
 Array = NDArray[Any]
 DELTAS = ("dlogits", "dz1", "dh1")
 """Gradients with a row for each sample, which some functions hand on beside those of weights."""
+LOSS = "loss"
+"""What some functions return beside the gradients."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ def expected(sizes: Sizes, reduction: str, seed: int) -> Expected:
     probe = draw_probes(widths, activation="relu", dtype="float64", seed=seed)[0]
     point = Point(probe.parameters, probe.x, probe.targets, reduction=reduction)
     reference = Reference(widths, reduction=reduction)
-    _, gradients, stages = reference.loss_and_gradients(
+    loss, gradients, stages = reference.loss_and_gradients(
         point.parameters, point.x, point.targets, intermediates=True
     )
     due = {f"d{name}": array for name, array in gradients.items()}
-    due |= {name: stages[name] for name in DELTAS}
+    due |= {name: stages[name] for name in DELTAS} | {LOSS: np.array(loss)}
     right = Pass(point)
-    allowances = {name: right.named(name).allowance for name in due}
+    allowances = {name: np.asarray(right.named(name).allowance) for name in due}
     return Expected(point, known_quantities(point), due, allowances)
 
 

@@ -110,12 +110,10 @@ class FunctionCheck:
         if trials[-1].agrees or trials[-1].timed_out:
             return trials[-1], ()
         order = sorted(range(len(trials)), key=lambda place: unlikeliness(trials[place]))
-        twice = list(self.again(call, role, parameters, trials, order[:EXPLAINED]))
-        # A search for two mistakes at once takes seconds: only for the likeliest reading.
-        one = [(trial, calls) for trial, calls in twice if one_mistake_gives(role, *calls)]
-        for trial, calls in one or twice[:1]:
-            if found := explained(role, *calls):
-                return trial, found
+        # One value of one function seldom shows two mistakes apart, and the search takes seconds.
+        for trial, calls in self.again(call, role, parameters, trials, order[:EXPLAINED]):
+            if one_mistake_gives(role, *calls):
+                return trial, explained(role, *calls)
         return trials[order[0]], ()
 
     def again(

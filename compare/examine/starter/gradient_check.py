@@ -22,7 +22,7 @@ from compare.contracts.result import Diagnosis, Verdict
 from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
 from compare.examine.starter.entropy_readings import AVERAGES, SUMS
-from compare.examine.starter.expected import DELTAS, Expected, expected
+from compare.examine.starter.expected import DELTAS, LOSS, Expected, expected
 from compare.examine.starter.function_check import SIZES_WRITTEN_IN
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import GradientFunction
@@ -34,6 +34,8 @@ from compare.guard.deadline import TimedOut
 from compare.guard.guard import Guard
 
 Array = NDArray[Any]
+EITHER = (*DELTAS, LOSS)
+"""What a function may leave unaveraged, beside gradients of weights that are averaged."""
 CALLS = 1000
 """How often one function is called in search of its meaning."""
 EXPLAINED = 3
@@ -71,7 +73,7 @@ class GradientCheck:
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
         calls: list[Call] = []
         for sizes, most in ((UNEQUAL, CALLS), (ASSIGNMENT, CALLS // 20)):
-            for meaning in islice(meanings(how.parameters, self.layouts), most):
+            for meaning in islice(meanings(how.parameters, self.layouts, how.bundles), most):
                 calls.append(self.attempt(quiet, how, meaning, sizes))
                 if calls[-1].hung or (calls[-1].parts and self.agrees(calls[-1])):
                     return self.verdict(function, how, calls[-1])
@@ -106,7 +108,7 @@ class GradientCheck:
         found = []
         for names, array in call.parts:
             tried = [due.compare(name, array) for name in names]
-            tried += [summed.compare(name, array) for name in names if name in DELTAS]
+            tried += [summed.compare(name, array) for name in names if name in EITHER]
             found.append(min(tried, key=lambda one: (not one.agrees, one.worst.ratio)))
         return found
 
@@ -122,16 +124,17 @@ class GradientCheck:
     ) -> FunctionVerdict:
         """The verdict where no meaning agrees: a mistake, a clear name, or nothing compared."""
         fitting = list(islice(distinct(self.most_right(calls)), EXPLAINED))
-        # A search for two mistakes at once takes seconds: only for the likeliest meaning.
+        doubtful = [one for one in how.parameters if in_doubt(one) and not how.bundles.get(one)]
+        # The search for two mistakes at once takes seconds: only where the meaning is clear.
         one = [call for call in fitting if one_mistake_explains(self.observation(how, call))]
-        for call in one or fitting[:1]:
+        for call in one or ([] if doubtful else fitting[:1]):
             if named := diagnose_gradients(self.observation(how, call)):
                 return self.verdict(function, how, call, named)
-        doubtful = [name for name in how.parameters if in_doubt(name)]
-        clear = not doubtful and any(of_weights(call) for call in fitting[:1])
+        clear = not doubtful and any(of_weights(one) or of_loss(one) for one in fitting[:1])
         if fitting and (clear or self.rights(fitting[0])):
             return self.verdict(function, how, fitting[0])
-        if not fitting and (wrong := misshapen(calls)) and not doubtful:
+        wrong = misshapen(calls) if how.returns is not None else None
+        if not fitting and wrong and not doubtful:
             return self.verdict(function, how, wrong)
         return not_compared(how, calls, doubtful)
 
@@ -162,7 +165,8 @@ class GradientCheck:
         """Say what one call shows; it is made once more, for what it does besides returning."""
         how = how.meant(call.meaning, tuple(names[0] for names, _ in call.parts))
         about = FunctionVerdict(
-            how.name, "gradient", None, Verdict.UNDECIDABLE, "", conventions=tuple(said(how, call)),
+            how.name, LOSS if of_loss(call) else "gradient", None, Verdict.UNDECIDABLE, "",
+            conventions=tuple(said(how, call)),
             layout=call.meaning.layout.samples if call.parts else "",
         )  # fmt: skip
         if call.raised:
@@ -189,7 +193,7 @@ class GradientCheck:
             return replace(about.wrong("convention", sentence, wrong.worst), reduction=other)
         right = [one.name for one in declared if one.agrees]
         sentence = (
-            f"{wrong.name}{list(wrong.worst.index)} is {wrong.worst.manual:.10g}, where"
+            f"{wrong.name}{list(wrong.worst.index) or ''} is {wrong.worst.manual:.10g}, where"
             f" {wrong.worst.reference:.10g} is right ({wrong.worst.ratio:.3g} × allowance)"
         ) + (f"; {', '.join(right)} right" if right else "")
         return replace(about.wrong("value", sentence, wrong.worst), diagnosis=named)
@@ -218,7 +222,12 @@ def misshapen(calls: Sequence[Call]) -> Call | None:
 
 def of_weights(call: Call) -> bool:
     """True if a gradient of weights or biases is among what came back."""
-    return any(name not in DELTAS for names, _ in call.parts for name in names)
+    return any(name not in EITHER for names, _ in call.parts for name in names)
+
+
+def of_loss(call: Call) -> bool:
+    """True if a loss alone came back."""
+    return [names for names, _ in call.parts] == [(LOSS,)]
 
 
 def distinct(calls: Sequence[Call]) -> Iterator[Call]:
@@ -242,7 +251,7 @@ def not_compared(
         words = "could not be called: " if calls[0].raised else ""
         return replace(about, sentence=f"{words}{likeliest}", conventions=(how.in_words(),))
     if not doubtful:
-        why = "it returns values with a row for each sample that are no gradient it could mean"
+        why = "what it returns is none of the gradients it could mean"
         return replace(about, sentence=f"{listed} was not compared: {why}; {ADVICE}")
     why = f"what {', '.join(doubtful)} stands for is not certain, and nothing it may stand for"
     if all(call.raised for call in calls):

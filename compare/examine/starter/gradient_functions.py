@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from compare.examine.starter.binding import bind, gradients_named, plain
+from compare.examine.starter.bundles import Bundle, bundles_of
 from compare.examine.starter.meanings import Meaning
 from compare.examine.starter.source import Source
 
 GRADIENT = re.compile(r"grad|back|deriv|^d_?[lwb]|delta", re.IGNORECASE)
+LOSS = re.compile(
+    r"(compute|calc|calculate|get|total|average|avg|mean)?(loss|cost|crossentropy|nll|objective)"
+    r"(fn|func|function)?|(softmax|categorical)?crossentropy(loss)?|nllloss"
+)
+"""Names, without underscores, of losses that take something else than target and prediction."""
 TRAINING = re.compile(r"descent|train|^fit|optimi|^sgd|^update|momentum|^run|^main|check|numeric")
 """In the name of a function that uses gradients, or checks them."""
 SETTINGS = re.compile(
@@ -38,6 +45,7 @@ class GradientFunction:
     doubtful: tuple[str, ...]
     returned: tuple[str, ...]
     returns: tuple[str, ...] | None
+    bundles: Mapping[str, tuple[Bundle, ...]] = field(default_factory=dict)
 
     def in_words(self) -> str:
         """Say how parameters and values were bound."""
@@ -53,30 +61,36 @@ class GradientFunction:
         returns = tuple(name.removeprefix("d") for name in parts) or self.returns
         weights = returns is not None and set(returns) <= set(WEIGHTS)
         return replace(
-            self, bound=dict(meaning.bound), doubtful=(), returns=returns if weights else None
-        )
+            self, bound={name: str(what) for name, what in meaning.bound.items()}, doubtful=(),
+            returns=returns if weights else None,
+        )  # fmt: skip
 
 
 def gradient_functions(source: Source, taken: set[str]) -> list[GradientFunction]:
     """Return the functions of a file that look like gradients, without those already `taken`."""
     found = []
-    for name, one in source.definitions.items():
+    for name, definition in source.definitions.items():
         parameters = source.signature(name)
         if name in taken or not looks_like_gradient(name, parameters):
             continue
         bound, doubtful = bind(parameters)
-        returned = returned_names(one.node)
+        returned = returned_names(definition.node)
         returns = gradients_named(returned, name)
-        found.append(GradientFunction(name, tuple(parameters), bound, doubtful, returned, returns))
+        bundles = {one: bundles_of(source, definition.node, one) for one in parameters}
+        doubtful = tuple(one for one in doubtful if not bundles[one])
+        found.append(
+            GradientFunction(name, tuple(parameters), bound, doubtful, returned, returns, bundles)
+        )
     return found
 
 
 def looks_like_gradient(name: str, parameters: list[str]) -> bool:
-    """True for a function named like a gradient that is no training loop and no gradient check."""
+    """True for a function named like a gradient, or like a loss, that is no training loop."""
     trains = TRAINING.search(plain(name)) or any(
         SETTINGS.fullmatch(plain(parameter)) for parameter in parameters
     )
-    return bool(parameters and GRADIENT.search(name) and not trains)
+    named = GRADIENT.search(name) or LOSS.fullmatch(plain(name))
+    return bool(parameters and named and not trains)
 
 
 def returned_names(node: ast.AST) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.examine.starter.binding import CERTAIN, POSSIBLE, plain
+from compare.examine.starter.bundles import Bundle
+from compare.guard.copies import Argument
 
 Array = NDArray[Any]
 
@@ -59,6 +61,10 @@ class Layout:
         return " and ".join(filter(None, (samples, weights)))
 
 
+Quantity = str | Bundle
+"""What one parameter means: one quantity, or several in a dictionary or list."""
+Choices = tuple[Quantity, ...]
+NO_BUNDLES: Mapping[str, tuple[Bundle, ...]] = {}
 LAYOUTS = (Layout(), Layout("columns", True), Layout("columns"), Layout("rows", True))
 
 
@@ -66,19 +72,25 @@ LAYOUTS = (Layout(), Layout("columns", True), Layout("columns"), Layout("rows", 
 class Meaning:
     """One quantity for each parameter, in one layout."""
 
-    bound: Mapping[str, str]
+    bound: Mapping[str, Quantity]
     layout: Layout = LAYOUTS[0]
 
-    def arguments(self, quantities: Mapping[str, Array]) -> dict[str, Array]:
+    def arguments(self, quantities: Mapping[str, Array]) -> dict[str, Argument]:
         """What is passed, by parameter."""
+
+        def laid(name: str) -> Array:
+            return self.layout.lay(name, quantities[name])
+
         return {
-            name: self.layout.lay(quantity, quantities[quantity])
-            for name, quantity in self.bound.items()
+            name: laid(what) if isinstance(what, str) else what.built(laid)
+            for name, what in self.bound.items()
         }
 
 
-def choices(name: str) -> tuple[str, ...]:
+def choices(name: str, bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES) -> Choices:
     """What one parameter may mean, the likeliest first."""
+    if bundles.get(name):
+        return bundles[name]
     key = plain(name)
     if key in CERTAIN:
         return FAMILY.get(CERTAIN[key], (CERTAIN[key],))
@@ -90,20 +102,24 @@ def in_doubt(name: str) -> bool:
     return plain(name) not in CERTAIN
 
 
-def meanings(parameters: Sequence[str], layouts: Sequence[Layout]) -> Iterator[Meaning]:
+def meanings(
+    parameters: Sequence[str],
+    layouts: Sequence[Layout],
+    bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES,
+) -> Iterator[Meaning]:
     """Every meaning of all parameters: layout by layout, in each the likeliest first.
 
     The cost of a meaning is how far down its quantities stand in their lists, added up; no two
     parameters mean the same.
     """
-    lists = [choices(name) for name in parameters]
+    lists = [choices(name, bundles) for name in parameters]
     for layout in layouts:
         for picked in by_cost(lists):
             if len(set(picked)) == len(picked):
                 yield Meaning(dict(zip(parameters, picked, strict=True)), layout)
 
 
-def by_cost(lists: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
+def by_cost(lists: Sequence[Choices]) -> Iterator[tuple[Quantity, ...]]:
     """One from each list, in the order of the sum of their places."""
     order = count()
     start = (0,) * len(lists)

@@ -233,10 +233,9 @@ def calls_of(
     asked = [one for one in parameters if one in asked and one.kind is one.POSITIONAL_OR_KEYWORD]
     open_ = [one.name for one in asked if not setting(one.name)]
     for meaning in meanings(open_, (layout,)):
-        yield Method(
-            name,
-            tuple((one.name, meaning.bound.get(one.name) or setting(one.name)) for one in asked),
-        )
+        bound = {one: str(what) for one, what in meaning.bound.items()}
+        passed = ((one.name, bound.get(one.name) or setting(one.name)) for one in asked)
+        yield Method(name, tuple(passed))
 
 
 def setting(name: str) -> str:

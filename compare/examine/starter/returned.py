@@ -25,10 +25,16 @@ WRONG = {
 
 
 def parts_of(value: Any) -> list[Any]:
-    """The values of a tuple, list or mapping; one value alone as a list."""
-    if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, tuple | list) else [value]
+    """The values of a tuple, list or mapping, also inside each other; one alone as a list."""
+    if not isinstance(value, Mapping | tuple | list) or plain_numbers(value):
+        return [value]
+    inside = value.values() if isinstance(value, Mapping) else value
+    return [part for one in inside for part in parts_of(one)]
+
+
+def plain_numbers(value: Any) -> bool:
+    """True for a list of numbers, which is one array."""
+    return isinstance(value, list) and all(isinstance(one, float | int) for one in value)
 
 
 def named_parts(
@@ -40,7 +46,7 @@ def named_parts(
     """
     parts = parts_of(value)
     if returns is not None and len(returns) != len(parts):
-        return f"returns {len(parts)} values where its names promise {len(returns)}"
+        returns = None
     found: list[Part] = []
     for index, part in enumerate(parts):
         names = tuple(due) if returns is None else (f"d{returns[index]}",)

@@ -50,7 +50,8 @@ class StarterReport:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to be able to read the file, and what was left out."""
-        return (*left_out(self.source), *self.source.guard.notes.sentences())
+        done = (*left_out(self.source), *self.source.guard.notes.sentences())
+        return (*done, *unseen(self.source, self.functions))
 
 
 def check_starter(
@@ -65,7 +66,11 @@ def check_starter(
     Raises `BadInput` if the file cannot be read or holds nothing that could be checked.
     """
     source = open_source(path, guard=Guard(timeout=timeout))
-    roles = {name: role for name in source.definitions if (role := role_of(name))}
+    roles = {
+        name: role
+        for name, one in source.definitions.items()
+        if (role := role_of(name)) and not isinstance(one.node, ast.ClassDef)
+    }
     gradients = gradient_functions(source, set(roles))
     classes = network_classes(source)
     if (
@@ -210,6 +215,13 @@ def fitting_loss(one: FunctionVerdict, losses: set[str]) -> FunctionVerdict:
     others = [part for part in one.sentence.split("; ") if "over the batch" not in part]
     keep = [part for part in others if part != "agrees"]
     return one.wrong("value", "; ".join([sentence, *keep]), one.worst)
+
+
+def unseen(source: Source, functions: Iterable[FunctionVerdict]) -> tuple[str, ...]:
+    """Name the functions and classes that were neither compared nor called by what was."""
+    looked_at = source.closure(one.name for one in functions)
+    names = [name for name in source.definitions if name not in looked_at]
+    return (f"not looked at: {', '.join(names)}",) if names else ()
 
 
 def left_out(source: Source) -> tuple[str, ...]:

@@ -63,7 +63,11 @@ def kind_of(wrong: Sequence[FunctionVerdict]) -> str | None:
     if first.kind in ("shape", "side effect"):
         return "structure"
     return (
-        "loss" if first.role == "average_ce" else "derivative" if "grad" in first.role else "value"
+        "loss"
+        if first.role in ("average_ce", "loss")
+        else "derivative"
+        if "grad" in first.role
+        else "value"
     )
 
 

@@ -1,0 +1,126 @@
+"""Arguments that hold several quantities: `parameters["W1"]`, `weights[0]`, `W1, b1, W2, b2 = net`.
+
+The keys are those that the file asks for; what each stands for is read off its name like that of a
+parameter.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any
+
+from numpy.typing import NDArray
+
+from compare.examine.starter.binding import POSSIBLE, bind, plain
+from compare.examine.starter.source import Source
+
+Array = NDArray[Any]
+MOST = 8
+"""How many dictionaries one parameter may be."""
+WEIGHTS = frozenset({"w1", "b1", "w2", "b2"})
+LISTS: dict[str, tuple[str, ...]] = {
+    "weights": ("w1", "w2"), "weight": ("w1", "w2"), "ws": ("w1", "w2"), "w": ("w1", "w2"),
+    "biases": ("b1", "b2"), "bias": ("b1", "b2"), "bs": ("b1", "b2"), "b": ("b1", "b2"),
+    "params": ("w1", "b1", "w2", "b2"), "parameters": ("w1", "b1", "w2", "b2"),
+}  # fmt: skip
+"""What a list under one of these names holds, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Quantities by key, or without keys one after another."""
+
+    quantities: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+
+    def built(self, laid: Callable[[str], Array]) -> dict[str, Array] | list[Array]:
+        """The argument itself."""
+        arrays = [laid(quantity) for quantity in self.quantities]
+        return dict(zip(self.keys, arrays, strict=True)) if self.keys else arrays
+
+    def __str__(self) -> str:
+        if not self.keys:
+            return f"[{', '.join(self.quantities)}]"
+        pairs = zip(self.keys, self.quantities, strict=True)
+        return f"{{{', '.join(f'{key!r}: {quantity}' for key, quantity in pairs)}}}"
+
+
+def bundles_of(source: Source, function: ast.AST, parameter: str) -> tuple[Bundle, ...]:
+    """The bundles one parameter of a function may be; none if it is used like an array."""
+    asked = set(keys_of(function, parameter))
+    if asked:
+        return dictionaries(asked, set(keys_of(source_tree(source), None)))
+    if names := unpacked(function, parameter):
+        bound, doubtful = bind(names)
+        return () if doubtful else (Bundle(tuple(bound[name] for name in names)),)
+    if plain(parameter) in LISTS and taken_apart(function, parameter):
+        return (Bundle(LISTS[plain(parameter)]),)
+    return ()
+
+
+def dictionaries(asked: set[str], all_keys: set[str]) -> tuple[Bundle, ...]:
+    """Dictionaries with the keys asked for, and with those of their kind elsewhere in the file.
+
+    A function may hand its dictionary on to one that asks for more. A key that can be several
+    quantities gives a dictionary for each.
+    """
+    bound, doubtful = bind(sorted(asked | all_keys))
+    open_ = sorted(asked & set(doubtful))
+    if any(plain(key) not in POSSIBLE for key in open_):
+        return ()
+    weights = {bound.get(key) for key in asked} <= WEIGHTS
+    kept = {
+        key: quantity
+        for key, quantity in bound.items()
+        if key in asked or (quantity in WEIGHTS) == weights
+    }
+    choices = islice(product(*(POSSIBLE[plain(key)] for key in open_)), MOST)
+    filled = [kept | dict(zip(open_, picked, strict=True)) for picked in choices]
+    return tuple(Bundle(tuple(one.values()), tuple(one)) for one in filled)
+
+
+def source_tree(source: Source) -> ast.Module:
+    """The whole file as one tree."""
+    return ast.Module([one.node for one in source.statements], [])
+
+
+def keys_of(tree: ast.AST, name: str | None) -> Iterator[str]:
+    """The string keys by which a name is subscripted; without a name, all in use anywhere."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict) and name is None:
+            keys = (one.value for one in node.keys if isinstance(one, ast.Constant))
+            yield from (key for key in keys if isinstance(key, str))
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            key, holder = node.slice.value, node.value
+            if isinstance(key, str) and (name is None or is_name(holder, name)):
+                yield key
+
+
+def unpacked(function: ast.AST, parameter: str) -> tuple[str, ...]:
+    """The names in `W1, b1, W2, b2 = parameter`."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and is_name(node.value, parameter):
+            (target,) = node.targets[:1]
+            if isinstance(target, ast.Tuple | ast.List):
+                return tuple(one.id for one in target.elts if isinstance(one, ast.Name))
+    return ()
+
+
+def taken_apart(function: ast.AST, parameter: str) -> bool:
+    """True if a parameter is subscripted with one index, or handed to zip, len or enumerate."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Subscript) and is_name(node.value, parameter):
+            return not isinstance(node.slice, ast.Tuple | ast.Slice)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in ("zip", "len", "enumerate", "reversed"):
+                if any(is_name(one, parameter) for one in node.args):
+                    return True
+    return False
+
+
+def is_name(node: ast.AST, name: str) -> bool:
+    """True for this name."""
+    return isinstance(node, ast.Name) and node.id == name

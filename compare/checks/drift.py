@@ -24,7 +24,7 @@ from compare.allowance import Arithmetic
 from compare.allowance.squares import length
 from compare.checks.comparison import BLOCK
 from compare.checks.same_point import Examined
-from compare.checks.step import IN_STATE
+from compare.checks.transition import IN_STATE
 from compare.contracts.records import Arrays, Record
 
 

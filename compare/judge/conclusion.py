@@ -78,7 +78,7 @@ def conclude(
         or another_function(judge, kind, declaration, taylor)
         or sentence_of(judge, verdict, kind, findings),
         findings=findings,
-        weak=tuple(judge.power.weak() + control_weak(judge)),
+        weak=tuple(judge.power.weak() + judge.step_power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),
         diagnosis=named.diagnosis + stepped.diagnosis,
         prediction=predicted(judge.experiment, judge.suspect, named.diagnosis),

@@ -19,6 +19,7 @@ from compare.checks.same_point import Examined, SamePoint
 from compare.checks.slopes import slopes_of
 from compare.checks.stages import stage_of
 from compare.checks.step import StepCheck
+from compare.checks.step_power import StepPower
 from compare.checks.weak import UNBOUNDED, Power, reasons_at, why_not_compared
 from compare.contracts.experiment import Experiment
 from compare.contracts.moments import moment
@@ -96,6 +97,7 @@ class PointJudge:
             self.reference, self.arithmetic, wanted.activation, wanted.reduction, wanted.objective
         )
         self.power = Power(wanted.dtype)
+        self.step_power = StepPower(wanted.dtype)
 
     def at_point(
         self,
@@ -172,7 +174,7 @@ class PointJudge:
 
     def replay(self, side: str, before: Record, after: Record, step: StepCheck) -> None:
         """Replay one recorded transition with the reference's optimiser."""
-        compared = step(before, after)
+        compared = step(before, after, self.step_power if side == "manual" else None)
         failed = self.updated(side, before, compared)
         if side == "manual":
             self.updates.see(before, after, right=not failed)
@@ -197,7 +199,7 @@ class PointJudge:
             self._stop(f"the update from {when} is not finite on the reference side")
             return
         stage = "velocity" if name.startswith("v_") else "buffer" if "_" in name else "update"
-        parameter = name.rpartition("_")[2]
+        parameter = name.rpartition("_")[2].removesuffix(" projection")
         self.ledger.find(finding_of("step", stage, parameter, one, before, side, self.mode))
 
     def _when(self, record: Record, check: str) -> str:

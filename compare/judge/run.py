@@ -34,7 +34,6 @@ class Judge(PointJudge):
 
     inputs: Inputs
     rows: list[EpochRow] = field(default_factory=list)
-    biggest_velocity: float = 0.0
     first: Record | None = None
     trail: list[Record] = field(default_factory=list)
     _previous: tuple[Record, Record] | None = None
@@ -138,9 +137,6 @@ class Judge(PointJudge):
         """
         self.ledger.tallies["free_run"].made += 1
         drift = self.drift.after(examined, manual, reference)
-        self.biggest_velocity = max(
-            self.biggest_velocity, *(float(np.abs(v).max()) for v in manual.state.values())
-        )
         moved = moved_gradients(examined, reference)
         if self.over or not self.drift.stands_out(moved, drift):
             return drift, True

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.records import Manual
-from compare.contracts.result import CheckSummary, Result, Verdict, Weak
+from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.judge.conclusion import conclude, leading, same_point_summary
 from compare.judge.naming import UNKNOWN, name_run_mistake
 from compare.judge.run import Judge
@@ -35,18 +35,10 @@ def conclude_run(
         diagnosis=named,
         notes=(*notes, UNKNOWN) if unknown else notes,
         epochs=tuple(judge.rows),
-        weak=result.weak + tuple(momentum_weak(judge)),
         checks=summaries(judge),
         interrupted=interrupted,
     )
     return leading(concluded)
-
-
-def momentum_weak(judge: Judge) -> list[Weak]:
-    """A velocity that is zero everywhere cannot show a wrong momentum."""
-    if judge.experiment.momentum == 0 or judge.biggest_velocity > 0:
-        return []
-    return [Weak("step", "the velocity was zero at every update, so momentum was not tested")]
 
 
 def summaries(judge: Judge) -> tuple[CheckSummary, ...]:

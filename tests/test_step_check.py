@@ -79,7 +79,7 @@ def test_our_step_is_torchs_step(momentum: float, dtype: str, form: str) -> None
     before = setting.before()
     found = ratios(setting, before, setting.after(before))
     tensors = {"w1", "b1", "v_w1", "v_b1"}
-    assert set(found) == tensors | {f"{name} projection" for name in tensors}
+    assert tensors <= set(found) <= tensors | {f"{name} projection" for name in tensors}
     assert max(found.values()) <= HONEST
 
 

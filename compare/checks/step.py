@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from compare.allowance import Arithmetic
 from compare.checks.comparison import Comparison, compare_entries
 from compare.checks.step_power import StepPower
-from compare.checks.step_projection import project
+from compare.checks.step_projection import SHARED, Projections
 from compare.checks.transition import Transition
 from compare.contracts.records import Record
 
@@ -32,8 +32,8 @@ class StepCheck:
     ) -> dict[str, Comparison]:
         """Compare `after` with one reference step from `before`; keys `w1`, `v_w1`, ...
 
-        The change of each parameter and each velocity is compared as a whole too, under
-        `w1 projection` and `v_w1 projection`. `power` measures what could have been seen.
+        The change of each parameter and each velocity is compared as a whole too wherever that
+        could fail: `w1 projection`, `v_w1 projection`. `power` measures what could have been seen.
         """
         from torch_reference import step
 
@@ -64,14 +64,19 @@ class StepCheck:
                 name, after.parameters[name], expected, now.parameter_allowance, entries
             )
             found[v] = compare_entries(v, after.state[v], state[v], now.state_allowance, entries)
-            projections = project(now)
-            for of, one, taken in (
-                (name, projections.w, after.parameters[name]),
-                (v, projections.v, after.state[v]),
-            ):
-                compared = one.compare(f"{of} projection", taken.reshape(-1), now.parts)
-                if compared is not None:
-                    found[compared.name] = compared
+            projections = Projections(now)
+            if found[name].ratio:
+                taken = after.parameters[name].reshape(-1)
+                enter(found, projections.w.compare(f"{name} projection", taken, now.parts))
+            if found[v].ratio > SHARED:  # else it is within what its projection shares
+                taken = after.state[v].reshape(-1)
+                enter(found, projections.v.compare(f"{v} projection", taken, now.parts))
             if power is not None:
                 power.see(name, now, projections, before.epoch, before.update)
         return found
+
+
+def enter(found: dict[str, Comparison], compared: Comparison | None) -> None:
+    """Add a comparison, if there was anything to compare."""
+    if compared is not None:
+        found[compared.name] = compared

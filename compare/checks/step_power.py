@@ -21,6 +21,9 @@ from compare.checks.transition import Float, Real, Transition
 from compare.checks.weak import PROMISED
 from compare.contracts.result import Weak
 
+FIRST = slice(0, 512)
+"""Most factors show in one of so many entries."""
+
 
 @dataclass
 class Short:
@@ -97,40 +100,45 @@ OF_ALL = {
 def smallest_errors(
     now: Transition, projections: Projections, enough: float
 ) -> Iterator[tuple[str, float]]:
-    """Yield every factor with the smallest relative error in it that cannot be missed.
+    """Yield every factor with a relative error in it that cannot be missed: the smallest, or one
+    that is `enough`.
 
     A projection sees `(1 + HONEST) A / s` if it moves by s for an error of 1, and so does an entry.
-    Entries are only asked where the projection does not see what is `enough`.
+    The first entries are asked first, then the projection, then all entries.
     """
-    v, w = projections.v.allowance, projections.w.allowance
-    gradient, velocity = abs(now.into_state), abs(now.momentum)
 
-    def seen(projected: float, entries: Callable[[], float]) -> float:
-        size = (1 + HONEST) * projected
-        return size if size <= enough else float(np.fmin(size, (1 + HONEST) * entries()))
+    def seen(
+        allowed: Callable[[slice], Float],
+        term: Callable[[slice], Real],
+        projected: Callable[[], float],
+    ) -> float:
+        size = smallest([FIRST], allowed, term)
+        if size > enough:
+            size = float(np.fmin(size, (1 + HONEST) * projected()))
+        return size if size <= enough else min(size, smallest(now.parts, allowed, term))
 
-    def in_state(factor: float, term: Real) -> Callable[[], float]:
-        return lambda: smallest(now, now.state_allowance, lambda part: factor * term[part])
+    def in_state(factor: float, term: Real) -> float:
+        return seen(
+            now.state_allowance,
+            lambda part: factor * term[part],
+            lambda: projections.smallest_error(factor, term),
+        )
 
-    yield "gradient", seen(_over(v, projections.of_gradient), in_state(gradient, now.dw))
-    if velocity:
-        yield "momentum", seen(_over(v, projections.of_velocity), in_state(velocity, now.v))
-    if projections.of_gradient or projections.of_velocity:
-        yield "velocity", seen(v, in_state(1.0, now.next_v))
-        yield "change", seen(w, lambda: smallest(now, now.parameter_allowance, now.change))
+    yield "gradient", in_state(now.into_state, now.dw)
+    if now.momentum:
+        yield "momentum", in_state(now.momentum, now.v)
+    if now.next_v.any() or now.dw.any() or now.v.any():  # else all of it is said already
+        yield "velocity", in_state(1.0, now.next_v)
+        yield "change", seen(now.parameter_allowance, now.change, projections.smallest_change)
 
 
 def smallest(
-    now: Transition, allowed: Callable[[slice], Float], term: Callable[[slice], Real]
+    parts: list[slice], allowed: Callable[[slice], Float], term: Callable[[slice], Real]
 ) -> float:
-    """Return the smallest allowance of an entry for its size; of a tensor of zeros infinity."""
+    """Return the smallest error that one of these entries shows; of zeros infinity."""
     found = np.inf
-    for part in now.parts:
+    for part in parts:
         relative = np.abs(term(part), dtype=np.float64)
         np.divide(allowed(part), relative, out=relative)  # of a zero: infinity
         found = float(np.fmin.reduce(relative, initial=found))
-    return found
-
-
-def _over(allowance: float, moves: float) -> float:
-    return allowance / moves if moves else np.inf
+    return (1 + HONEST) * found

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
 
 from compare.allowance.arithmetic import LAMBDA, quiet
-from compare.checks.comparison import Comparison
+from compare.checks.comparison import HONEST, Comparison
 from compare.checks.ratio import ratio
 from compare.checks.transition import IN_STATE, Float, Real, Transition
 from compare.contracts.result import Worst
@@ -31,73 +32,97 @@ GOLDEN = (sqrt(5) - 1) / 2
 Along = Callable[[slice], Float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Projection:
-    """How a whole tensor is compared: `expected` entries, along which direction `d`, <d, d>, and
-    what rounding may make of the projection."""
+    """One of a tensor: `expected` entries, along which direction `d`, <d, d>, and its allowance
+
+        sqrt(m squares) / <d, d> + shared / <d, d>
+
+    of `squares` = sum_i A_i**2 d_i**2 and `shared` = SHARED sum_i A(v)_i |d_i|.
+    """
 
     expected: Real
     along: Along
+    operands: tuple[Real, Real, Real]
     norm: float
-    allowance: float
+    squares: float
+    shared: float
+
+    @cached_property
+    def alike(self) -> float:
+        """Return m, how many entries are rounded alike."""
+        return alike_entries(*self.operands)
+
+    @quiet
+    def allowance(self, alike: float = 1.0) -> float:
+        """Return what rounding may make of it; infinity where there is no direction."""
+        if not 0.0 < self.norm < np.inf:
+            return np.inf
+        return (sqrt(alike * self.squares) + self.shared) / self.norm
 
     @quiet
     def compare(self, name: str, manual: Real, parts: list[slice]) -> Comparison | None:
-        """Hold `manual` against it; None where there is no direction, or no finite allowance."""
-        if not (0.0 < self.norm < np.inf and np.isfinite(self.allowance)):
+        """Hold `manual` against it; None where there is no direction, or no finite allowance.
+
+        Entries that are rounded alike are only looked for where it matters.
+        """
+        allowance = self.allowance()
+        if not np.isfinite(allowance):
             return None
         moved = 0.0
         for part in parts:
             error = np.subtract(manual[part], self.expected[part], dtype=np.float64)
-            if error.any():  # NaN is
-                moved += float(np.vdot(error, self.along(part)))
+            moved += float(np.vdot(error, self.along(part)))
         shift = moved / self.norm
+        if abs(shift) > HONEST * allowance:
+            allowance = self.allowance(self.alike)
         size = abs(shift)
-        worst = Worst(size, self.allowance, float(ratio(size, self.allowance)), (), 1 + shift, 1.0)
+        worst = Worst(size, allowance, float(ratio(size, allowance)), (), 1 + shift, 1.0)
         return Comparison(name, worst, bool(np.isfinite(shift)), True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Projections:
-    """Those of the change of a parameter, `w`, and of its velocity, `v`.
+    """Those of an update: of the change of the parameter, `w`, and of its velocity, `v`."""
 
-    `of_gradient` and `of_velocity`: by how much the projection of the new velocity moves, for a
-    relative error of 1 in the term of the gradient or of the old velocity.
-    """
+    now: Transition
 
-    w: Projection
-    v: Projection
-    of_gradient: float
-    of_velocity: float
+    @cached_property
+    def w(self) -> Projection:
+        """Return that of the change."""
+        now = self.now
+        sums = np.zeros(3)
+        for part in now.parts:
+            state = now.state_allowance(part)
+            sums += added(now.change(part), now.parameter_allowance(part, state), state)
+        sums[2] *= SHARED * abs(now.into_parameter)
+        operands = now.next_v, now.next_w, now.next_v
+        return Projection(now.next_w, now.change, operands, *sums.tolist())
 
+    @cached_property
+    def v(self) -> Projection:
+        """Return that of the velocity."""
+        now = self.now
+        sums = np.zeros(3)
+        for part in now.parts:
+            state = now.state_allowance(part)
+            sums += added(now.velocity(part), state, state)
+        sums[2] *= SHARED
+        operands = now.next_v, now.dw, now.v
+        return Projection(now.next_v, now.velocity, operands, *sums.tolist())
 
-@quiet
-def project(now: Transition) -> Projections:
-    """Return both projections of an update, with their allowances.
+    def smallest_change(self) -> float:
+        """Return the relative error of the change that moves its projection by its allowance."""
+        return self.w.allowance(self.w.alike)
 
-        sqrt(m sum_i A_i**2 d_i**2) / <d, d>  +  SHARED sum_i A(v)_i |d_i| / <d, d>
-
-    m: how many entries are rounded alike.
-    """
-    sums = np.zeros((2, 3))  # <d, d>, the squares, and what is shared; of w and of v
-    from_gradient = from_velocity = 0.0
-    for part in now.parts:
-        v = now.next_v[part].astype(np.float64)
-        state, change = now.state_allowance(part), now.change(part)
-        sums[0] += added(change, now.parameter_allowance(part, state), state)
-        sums[1] += added(v, state, state)
-        from_gradient += float(np.vdot(now.dw[part], v))
-        from_velocity += float(np.vdot(now.v[part], v))
-    norms = sums[:, 0]
-    alike = [alike_entries(now.next_v, *two) for two in ((now.next_w, now.next_v), (now.dw, now.v))]
-    shared = SHARED * sums[:, 2] * (abs(now.into_parameter), 1.0)
-    w, v_ = (np.sqrt(np.array(alike) * sums[:, 1]) + shared) / norms
-    terms = np.abs((now.into_state * from_gradient, now.momentum * from_velocity)) / norms[1]
-    return Projections(
-        Projection(now.next_w, now.change, float(norms[0]), float(w)),
-        Projection(now.next_v, now.velocity, float(norms[1]), float(v_)),
-        *map(float, terms),
-    )
+    def smallest_error(self, factor: float, term: Real) -> float:
+        """Return the error of `factor * term` that moves v's projection by its allowance."""
+        now, v = self.now, self.v
+        moved = 0.0
+        for part in now.parts:
+            moved += float(np.vdot(term[part].astype(np.float64), now.velocity(part)))
+        moved = abs(factor * moved)
+        return v.allowance(v.alike) * v.norm / moved if moved > 0 else np.inf
 
 
 def added(along: Float, allowance: Float, state: Float) -> tuple[float, float, float]:
@@ -110,9 +135,8 @@ def added(along: Float, allowance: Float, state: Float) -> tuple[float, float, f
 def alike_entries(counted: Real, one: Real, other: Real) -> float:
     """Return how many entries the usual one is rounded alike with: equal in both arrays.
 
-    Entries where `counted` is 0 do not count.
-
-    The share of equal pairs among some entries, spread evenly, times all entries.
+    The share of equal pairs among some entries, spread evenly, times all entries. Where `counted`
+    is 0 they do not count.
     """
     count = one.size
     at = np.arange(count)

@@ -126,12 +126,24 @@ def test_a_saturated_softmax_does_not_round() -> None:
     assert softmax_allowance(p, shifted, np.zeros((1, 3)), 1e-16)[0, 0] < 1e-25
 
 
-def test_one_hot_targets_have_no_slack_and_soft_ones_what_they_miss() -> None:
+def test_one_hot_targets_have_no_slack_and_rounded_ones_what_they_miss() -> None:
     assert target_slack(Batch(np.zeros((3, 1)), np.eye(3)), 1e-16) is None
     soft = np.array([[0.5, 0.25, 0.25], [0.2, 0.3, 0.4]])
     slack = target_slack(Batch(np.zeros((2, 1)), soft), 1e-16)
     assert slack is not None
-    assert slack[0] < 1e-14 < 0.05 < slack[1]
+    assert slack[0] < 1e-14 and slack[1] < 1e-14
+    smoothed = (np.full((2, 3), 0.1) + 0.7 * np.eye(3)[:2]).astype(np.float32).astype(np.float64)
+    missed = np.abs(smoothed.sum(axis=1) - 1)
+    slack = target_slack(Batch(np.zeros((2, 1)), smoothed), 1e-16)
+    assert slack is not None
+    np.testing.assert_allclose(slack, np.sqrt(2) * missed, rtol=1e-6)
+
+
+def test_no_row_of_targets_has_more_slack_than_a_few_digits_of_its_format() -> None:
+    kept = np.array([[0.5, 0.25, 0.25], [0.5, 0.25, 0.125]])
+    slack = target_slack(Batch(np.zeros((2, 1)), kept), 1e-16)  # as in float32: 1/8 is missing
+    assert slack is not None
+    assert slack[0] < 1e-14 and 6e-8 < slack[1] < 8 * np.finfo(np.float32).eps
 
 
 def one_after_the_other(h: Array, dz: Array) -> Array:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from compare.allowance.alike import coarse, multiplicities, near_duplicate_rows, row_keys
 from compare.allowance.operands import Float, Operand, Real, Where
 from compare.allowance.spread import Spread
+from compare.contracts.targets import dust
 
 NEAR, SMALLEST = 1e-2, 1e-6
 """Rows farther apart than this part of their norms are no near-duplicates, and terms smaller than
@@ -56,13 +57,14 @@ class Batch:
         """By how much targets miss 0 or 1, and their sum 1, and how often each row of them occurs.
 
         All (N,); None if all are one-hot. Rows that are equal but for the order of the classes
-        count as the same.
+        count as the same. What rounded targets may miss is a few digits of the format they were
+        computed in; whatever a row misses beyond that is an error, and nothing is allowed for it.
         """
         missed = 1 - np.maximum.reduce(self.y)
         if not missed.any():
             return None
         often = multiplicities(coarse(row_keys(np.sort(self.y, axis=0).T)))
-        wrong = np.abs(np.add.reduce(self.y) - 1)
+        wrong = np.minimum(np.abs(np.add.reduce(self.y) - 1), dust(self.targets))
         return missed, wrong, np.ones(len(missed)) if often is None else often
 
     def near_duplicates(self, roundoff: float) -> tuple[float, float] | None:

@@ -88,6 +88,7 @@ class Projections:
     now: Transition
 
     @cached_property
+    @quiet
     def w(self) -> Projection:
         """Return that of the change."""
         now = self.now
@@ -100,6 +101,7 @@ class Projections:
         return Projection(now.next_w, now.change, operands, *sums.tolist())
 
     @cached_property
+    @quiet
     def v(self) -> Projection:
         """Return that of the velocity."""
         now = self.now
@@ -115,6 +117,7 @@ class Projections:
         """Return the relative error of the change that moves its projection by its allowance."""
         return self.w.allowance(self.w.alike)
 
+    @quiet
     def smallest_error(self, factor: float, term: Real) -> float:
         """Return the error of `factor * term` that moves v's projection by its allowance."""
         now, v = self.now, self.v

@@ -150,7 +150,9 @@ def leave_report_of(end: str, arguments: Sequence[str]) -> int:
     from compare.command.outcome import Outcome
     from compare.contracts.result import ExitCode
 
-    print(f"error: {visible(end)}", file=sys.stderr)
+    print(f"error: {which_rank()}{visible(end)}", file=sys.stderr)
+    if not reports():  # the first rank hears that this one ended, and writes what it has compared
+        return ExitCode.BAD_INPUT
     try:
         options = parse(arguments)
         check_files(options)

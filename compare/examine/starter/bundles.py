@@ -18,6 +18,8 @@ from compare.examine.starter.binding import POSSIBLE, bind, plain
 from compare.examine.starter.source import Source
 
 Array = NDArray[Any]
+DEPTH = 3
+"""Through how many calls a parameter that is only handed on is followed."""
 MOST = 8
 """How many dictionaries one parameter may be."""
 WEIGHTS = frozenset({"w1", "b1", "w2", "b2"})
@@ -48,7 +50,9 @@ class Bundle:
         return f"{{{', '.join(f'{key!r}: {quantity}' for key, quantity in pairs)}}}"
 
 
-def bundles_of(source: Source, function: ast.AST, parameter: str) -> tuple[Bundle, ...]:
+def bundles_of(
+    source: Source, function: ast.AST, parameter: str, depth: int = DEPTH
+) -> tuple[Bundle, ...]:
     """The bundles one parameter of a function may be; none if it is used like an array."""
     asked = set(keys_of(function, parameter))
     if asked:
@@ -58,7 +62,27 @@ def bundles_of(source: Source, function: ast.AST, parameter: str) -> tuple[Bundl
         return () if doubtful else (Bundle(tuple(bound[name] for name in names)),)
     if plain(parameter) in LISTS and taken_apart(function, parameter):
         return (Bundle(LISTS[plain(parameter)]),)
-    return ()
+    if not depth:
+        return ()
+    handed_on = (
+        bundles_of(source, callee, name, depth - 1)
+        for callee, name in receivers(source, function, parameter)
+    )
+    return next(filter(None, handed_on), ())
+
+
+def receivers(source: Source, function: ast.AST, parameter: str) -> Iterator[tuple[ast.AST, str]]:
+    """The other functions of the file that get a parameter handed on, and what they call it."""
+    for node in ast.walk(function):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        callee = source.definitions.get(node.func.id)
+        if callee is None or callee.node is function:
+            continue
+        names = source.signature(node.func.id)
+        for place, handed in enumerate(node.args[: len(names)]):
+            if is_name(handed, parameter):
+                yield callee.node, names[place]
 
 
 def dictionaries(asked: set[str], all_keys: set[str]) -> tuple[Bundle, ...]:

@@ -139,8 +139,13 @@ class GradientCheck:
         return not_compared(how, calls, doubtful)
 
     def most_right(self, calls: Sequence[Call]) -> list[Call]:
-        """The calls that returned gradients: most right ones first, else the likeliest."""
-        return sorted((call for call in calls if call.parts), key=lambda one: -self.rights(one))
+        """The calls that returned gradients: most right ones first, else the likeliest.
+
+        The logarithm of logits is NaN: where a meaning gives numbers, such a one was not meant.
+        """
+        answered = [call for call in calls if call.parts]
+        kept = [call for call in answered if is_finite(call)] or answered
+        return sorted(kept, key=lambda one: -self.rights(one))
 
     def rights(self, call: Call) -> int:
         """How many parts are right."""
@@ -228,6 +233,11 @@ def of_weights(call: Call) -> bool:
 def of_loss(call: Call) -> bool:
     """True if a loss alone came back."""
     return [names for names, _ in call.parts] == [(LOSS,)]
+
+
+def is_finite(call: Call) -> bool:
+    """True if no number that came back is NaN or infinite."""
+    return all(np.isfinite(array).all() for _, array in call.parts)
 
 
 def distinct(calls: Sequence[Call]) -> Iterator[Call]:

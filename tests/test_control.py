@@ -88,16 +88,16 @@ def accept_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def compare_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def blind(name: str, manual: Any, reference: Any, allowance: Any) -> Comparison:
-        return compare_entries(name, reference, reference, allowance)
+    def blind(name: str, _: Any, reference: Any, allowance: Any, *rest: Any) -> Comparison:
+        return compare_entries(name, reference, reference, allowance, *rest)
 
     monkeypatch.setattr("compare.checks.same_point.compare_entries", blind)
     monkeypatch.setattr("compare.checks.same_point.compare_projection", lambda *_: None)
 
 
 def allow_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wide(name: str, manual: Any, reference: Any, allowance: Any) -> Comparison:
-        return compare_entries(name, manual, reference, np.full_like(allowance, 1e300))
+    def wide(name: str, manual: Any, reference: Any, allowance: Any, *rest: Any) -> Comparison:
+        return compare_entries(name, manual, reference, np.full_like(allowance, 1e300), *rest)
 
     monkeypatch.setattr("compare.checks.same_point.compare_entries", wide)
     monkeypatch.setattr("compare.checks.same_point.compare_projection", lambda *_: None)

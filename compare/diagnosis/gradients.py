@@ -21,6 +21,7 @@ from compare.diagnosis.facts import facts_of
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation, observe
 from compare.diagnosis.search import showing, singles
+from compare.guard.effects import alone
 from compare.points.diagnostic import KINDS, batch_sizes, beyond_exp, probe, reduced, rows_apart
 from compare.textbook import Point
 
@@ -193,7 +194,8 @@ def observations(
     """Return what the implementation computes at each point where it computes anything."""
     made = []
     for label, point in points:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
+        # Filters of warnings belong to the process: no other thread's call may see these.
+        with alone(), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 loss, gradients, *shown = implementation(*arguments(point))

@@ -105,7 +105,7 @@ def leading(result: Result) -> Result:
     start = f"disagrees ({result.kind}): "
     if result.verdict is not Verdict.DISAGREES or not result.sentence.startswith(start):
         return result
-    titles = "; ".join(one.headline for one in result.diagnosis)
+    titles = "; ".join(one.headline for one in result.diagnosis if one.mistake != NOT_DECLARED)
     if not titles and result.kind == "function":
         titles = ANOTHER_FUNCTION
     if not titles or titles in result.sentence:

@@ -59,9 +59,9 @@ def test_one_wrong_update_of_a_drifting_run_is_found(name: str, at: int) -> None
     assert f"update {at}, parameter {name}, stage d{name}" in result.checks[2].sentence
 
 
-# Not the last ones: by then some batches are fitted so well that their gradient is all rounding
-# (at update 80 torch's own differs from the hand-derived one by 14 %).
-@pytest.mark.parametrize("at", [0, 50, 70])
+# Not the later ones: by then some batches are fitted so well that their gradient is all rounding
+# (at update 80 torch's own differs from the hand-derived one by 14 %), and which depends on BLAS.
+@pytest.mark.parametrize("at", [0, 20, 40])
 @pytest.mark.parametrize("name", ["w1", "b2"])
 def test_one_wrong_mini_batch_of_a_drifting_run_is_found(name: str, at: int) -> None:
     manual = wrong_gradient(our_manual(MINI), name, lambda gradient: gradient * 1.001, at)

@@ -4,11 +4,14 @@ A failure seen once is then seen again. Nothing here imports torch: the tests of
 must not depend on it.
 """
 
+import os
 import random
 
 from compare.command.idle_threads import let_idle_threads_sleep
 
 let_idle_threads_sleep()  # before NumPy is loaded
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would only wait
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -43,6 +43,7 @@ def test_every_missed_figure_is_told() -> None:
     assert len(told) == 7
 
 
+@pytest.mark.slow
 def test_the_quick_run_reaches_its_figures_and_writes_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -326,6 +326,7 @@ def command(folder: Path) -> list[str]:
     return ["--quick", "--points", "6", "--jobs", "1", "--seed", QUIET_SEED, "--json", report]
 
 
+@pytest.mark.slow
 def test_the_quick_command_prints_tables_and_writes_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -339,6 +340,7 @@ def test_the_quick_command_prints_tables_and_writes_json(
     assert all(times[OURS] > 1 for times in written["time"].values())
 
 
+@pytest.mark.slow
 def test_the_command_fails_when_allowances_are_too_small(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def drain(terminal: int) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_run_from_another_folder_leaves_a_complete_report() -> None:
     done = finished(*COMMAND, "--epochs", "3", "--batch-size", "400", "--plots", "svg")
     assert (done.returncode, done.stderr) == (0, "")

@@ -425,6 +425,7 @@ def test_one_gradient_cast_alone_is_told_as_that_one() -> None:
     assert found.mistake == "float32-gradients" and "(In db2 alone.)" in found.sentence
 
 
+@pytest.mark.slow
 def test_a_loss_seen_alone_is_no_proof_of_float32() -> None:
     observation = recorded(changed(lambda loss, g: (loss * (1 + 1e-8), g)))
     alone = replace(observation, seen={"loss": observation.seen["loss"]})

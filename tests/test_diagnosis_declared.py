@@ -105,6 +105,7 @@ def test_a_mask_with_a_threshold_is_seen() -> None:
     assert "1e-05" in said
 
 
+@pytest.mark.slow
 def test_units_that_are_cut_off_at_6_are_seen() -> None:
     capped = network(lambda z: np.clip(z, 0, 6), lambda z: (z > 0) & (z < 6))
     assert check(capped).exit_code == 1

@@ -210,6 +210,7 @@ def remembering(kept: str) -> Callable[..., Any]:
     return loss_and_gradients
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["back", "h", "all"])
 def test_values_kept_since_the_first_update_of_a_run_are_named(kept: str) -> None:
     manual = replace(our_manual(SMALL), loss_and_gradients=remembering(kept))

@@ -55,7 +55,9 @@ def checked(layer: str, manual: Any, form: str = "float64") -> Result:
     return check_layer(manual, made.reference, inputs, wrt=made.wrt)
 
 
-@pytest.mark.parametrize("layer, what, manual", MISTAKES, ids=str)
+@pytest.mark.parametrize(
+    "layer, what, manual", MISTAKES, ids=[f"{layer}-{what}" for layer, what, _ in MISTAKES]
+)
 def test_every_planted_mistake_is_seen_and_the_usual_ones_are_named(
     layer: str, what: str, manual: Any
 ) -> None:

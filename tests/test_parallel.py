@@ -62,6 +62,7 @@ def faulty(folder: Path, fault: str, more: str = "") -> str:
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ranks", "options"),
     [
@@ -88,6 +89,7 @@ def test_uneven_shards_train_as_one_process_does(
     assert worst <= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
@@ -108,6 +110,7 @@ def test_a_rank_that_is_lost_ends_the_run_with_one_sentence_and_a_report(
     assert sentence in printed and "Traceback (most recent call last)" not in report["failure"]
 
 
+@pytest.mark.slow
 def test_ranks_that_come_to_different_weights_are_told(tmp_path: Path) -> None:
     theirs = faulty(
         tmp_path,
@@ -125,6 +128,7 @@ def step(parameters, gradients, state, *, learning_rate, momentum):
     assert report["exit_code"] == 2
 
 
+@pytest.mark.slow
 def test_one_rank_with_a_wrong_gradient_makes_the_sum_wrong(tmp_path: Path) -> None:
     theirs = faulty(tmp_path, "if RANK == 1: gradients['w2'] = gradients['w2'] * (1 + 1e-6)")
     _, report = run_ranks(2, tmp_path / "out", "--manual", theirs)

@@ -45,6 +45,7 @@ def test_options(crosscheck):
     run(pytester, tests).assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_a_failure_is_one_screen_without_our_frames_and_is_kept(
     pytester: pytest.Pytester,
 ) -> None:
@@ -154,6 +155,7 @@ def test_kept(crosscheck):
 """
 
 
+@pytest.mark.slow
 def test_a_baseline_is_kept_on_request_and_agrees_with_itself(pytester: pytest.Pytester) -> None:
     missing = run(pytester, BASELINE)
     missing.assert_outcomes(failed=1)
@@ -166,6 +168,7 @@ def test_a_baseline_is_kept_on_request_and_agrees_with_itself(pytester: pytest.P
     run(pytester, BASELINE).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_what_moved_against_the_baseline_fails_the_test(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

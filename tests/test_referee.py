@@ -133,6 +133,7 @@ def squared_error(whole: bool) -> Function:
     return implementation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_small_gradient_is_held_against_its_own_size(seed: int, dtype: str) -> None:

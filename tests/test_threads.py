@@ -32,6 +32,7 @@ def test_a_second_thread_is_woken_for_large_products_only(
     assert worthwhile_threads(rows, sizes) == expected
 
 
+@pytest.mark.slow
 def test_the_batch_counts_and_not_the_data() -> None:
     wide = replace(QUICK, hidden=(1_000, 1_000), epochs=1)
     with given_threads(3):

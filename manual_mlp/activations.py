@@ -14,7 +14,17 @@ from manual_mlp.arrays import Array
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """One activation: `value(z) -> h` and `derivative(z, h) -> dh/dz`, both elementwise."""
+    """One activation: `value(z) -> h` and `derivative(z, h) -> dh/dz`, both elementwise.
+
+    Parameters:
+        value: h = value(z), any shape -> the same shape and dtype.
+        derivative: dh/dz = derivative(z, h); what reads better of the two is used.
+
+    Example:
+        >>> squared = Activation(lambda z: z * z, lambda z, h: 2 * z)
+        >>> squared.derivative(np.array([3.0]), np.array([9.0]))
+        array([6.])
+    """
 
     value: Callable[[Array], Array]
     derivative: Callable[[Array, Array], Array]
@@ -32,6 +42,16 @@ def relu(x: Array) -> Array:
     already is one.)
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, section 6.3.1.
+
+    Parameters:
+        x: any shape.
+
+    Returns:
+        max(x, 0), the shape and dtype of x.
+
+    Example:
+        >>> relu(np.array([-2.0, 0.0, 3.0]))
+        array([0., 0., 3.])
     """
     return np.maximum(x, np.zeros_like(x))  # NumPy takes three times as long against one 0
 

@@ -22,12 +22,26 @@ INSIDE = {("softmax", "cross_entropy"): "softmax", ("sigmoid", "bce"): "sigmoid"
 class Criterion:
     """What stands between the logits and the loss.
 
-    `reduction`: "mean" divides by N for cross_entropy and by N K for the others, as torch does;
-    "batch_mean" by N; "sum" by 1. `label_smoothing`, `class_weights` and `ignore_index` belong to
-    cross_entropy, as `torch.nn.CrossEntropyLoss` has them for class numbers: with the last two
-    "mean" divides by the total weight of the rows that count, and targets are one-hot.
+    `label_smoothing`, `class_weights` and `ignore_index` belong to cross_entropy, as
+    `torch.nn.CrossEntropyLoss` has them for class numbers: targets are then one-hot.
 
-    Raises `ValueError` for an unknown name, and for settings that exclude each other.
+    Parameters:
+        loss: the name of a loss, in `losses.py`.
+        output: the name of what is applied to the logits first, in `outputs.py`.
+        reduction: "mean" divides by N for cross_entropy and by N K for the others, as torch does;
+            "batch_mean" by N; "sum" by 1.
+        loss_factor: what the loss is multiplied by: 1/2 in many a paper's squared error.
+        label_smoothing: the share s of every target that is spread over the K classes.
+        class_weights: one weight for each class; "mean" divides by the weight of the rows.
+        ignore_index: the class whose rows count for nothing.
+
+    Raises:
+        ValueError: an unknown name, or settings that exclude each other.
+
+    Example:
+        >>> half = Criterion("mse", reduction="batch_mean", loss_factor=0.5)
+        >>> half.loss_at(np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]]))
+        2.0
     """
 
     loss: str = "cross_entropy"

@@ -56,8 +56,22 @@ def initial_parameters(
 ) -> Arrays:
     """Weights drawn by `scheme` and zero biases for the layer sizes (F, H, ..., K).
 
-    `(784, 1000, 10)` gives w1 (784, 1000), b1 (1000,), w2 (1000, 10), b2 (10,). Raises
-    `ValueError` for an unknown scheme.
+    Parameters:
+        sizes: (F, H, ..., K).
+        generator: every weight is drawn from it, layer by layer.
+        scheme: a name in `INITIALISERS`.
+        dtype: of the arrays.
+
+    Returns:
+        w1 (F, H), b1 (H,), ..., wL (H, K), bL (K,).
+
+    Raises:
+        ValueError: an unknown scheme.
+
+    Example:
+        >>> drawn = initial_parameters((784, 1000, 10), np.random.default_rng(0))
+        >>> {name: array.shape for name, array in drawn.items()}
+        {'w1': (784, 1000), 'b1': (1000,), 'w2': (1000, 10), 'b2': (10,)}
     """
     draw = entry(INITIALISERS, scheme, "initialisation")
     parameters: Arrays = {}
@@ -71,6 +85,17 @@ def initial_velocity(parameters: Mapping[str, Array], *, weights: float = 0.0) -
     """A state v_w1, v_b1, ... with `weights` in every weight's velocity and 0 in every bias's.
 
     The report starts its weights' velocity at 1e-5; what its biases start from it does not say.
+
+    Parameters:
+        parameters: whose shapes and dtype the state takes.
+        weights: the value of every entry of the weights' velocity.
+
+    Returns:
+        v_w1, v_b1, ...
+
+    Example:
+        >>> initial_velocity({"w1": np.ones((1, 2)), "b1": np.ones(2)}, weights=1e-5)
+        {'v_w1': array([[1.e-05, 1.e-05]]), 'v_b1': array([0., 0.])}
     """
     return {
         f"v_{name}": np.full_like(array, weights if name.startswith("w") else 0.0)

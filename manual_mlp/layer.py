@@ -11,10 +11,24 @@ def compute_layer(x: Array, w: Array, b: Array) -> Array:
         z = x @ w + b        z_nj = sum_i x_ni w_ij + b_j
         (N, fan_in) @ (fan_in, fan_out) + (fan_out,) -> (N, fan_out), in the dtype of the operands
 
-    The report wrote the same, with biases of shape (1, fan_out); both shapes are taken here. Any
-    other raises `ValueError`, because it would broadcast to something that is not a layer.
+    The report wrote the same, with biases of shape (1, fan_out); both shapes are taken here.
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, equation 6.36.
+
+    Parameters:
+        x: (N, fan_in).
+        w: (fan_in, fan_out).
+        b: (fan_out,) or (1, fan_out).
+
+    Returns:
+        z (N, fan_out).
+
+    Raises:
+        ValueError: another shape of b, which would broadcast to something that is not a layer.
+
+    Example:
+        >>> compute_layer(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([0.5]))
+        array([[11.5]])
     """
     if b.shape not in (w.shape[1:], (1, *w.shape[1:])):
         raise ValueError(f"a bias for w {w.shape} has shape {w.shape[1:]}, got {b.shape}")

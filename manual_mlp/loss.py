@@ -46,6 +46,16 @@ def softmax(x: Array) -> Array:
     The report wrote the same, with its own row maxima, and computed the exponentials twice.
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, equations 6.29 and 6.33.
+
+    Parameters:
+        x: logits (N, K).
+
+    Returns:
+        p (N, K); every row sums to 1.
+
+    Example:
+        >>> softmax(np.array([[1000.0, 1000.0, -1000.0]]))
+        array([[0.5, 0.5, 0. ]])
     """
     _, e, total = exponentials(x)
     p: Array = e / total  # (N, K)
@@ -58,7 +68,6 @@ def average_ce(target: Array, prediction: Array) -> float:
         L = -(1/N) sum_n sum_k y_nk log p_nk        y = target, p = prediction, both (N, K)
 
     with 0 log 0 = 0, its limit: a confident right answer costs exactly 0, an impossible one inf.
-    Raises `ValueError` unless the shapes are equal.
 
     The report wrote log(p + 0.00001) against the -inf of log 0. That is the loss of another
     function: every answer is off by about 1e-5 / p, a confident right one costs -1e-5, an
@@ -66,6 +75,20 @@ def average_ce(target: Array, prediction: Array) -> float:
     `cross_entropy`, where p = 0 does not arise.
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, section 6.2.1.1.
+
+    Parameters:
+        target: y (N, K), one-hot or soft.
+        prediction: p (N, K), probabilities.
+
+    Returns:
+        L, inf where an impossible answer was right.
+
+    Raises:
+        ValueError: the shapes differ.
+
+    Example:
+        >>> average_ce(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0], [0.5, 0.5]]))
+        0.34657359027997264
     """
     require_same_shape(target=target, prediction=prediction)
     impossible = (target == 0) & (prediction == 0)  # 0 log 0, which NumPy would make NaN
@@ -125,7 +148,23 @@ def cross_entropy_gradient(p: Array, targets: Array) -> Array:
 
 
 def cross_entropy(logits: Array, targets: Array, *, reduction: str = "mean") -> float:
-    """`cross_entropy_of_rows` divided by N, or with the reduction "sum" not."""
+    """`cross_entropy_of_rows` divided by N, or with the reduction "sum" not.
+
+    Parameters:
+        logits: (N, K).
+        targets: y (N, K), one-hot or soft.
+        reduction: "mean" or "sum".
+
+    Returns:
+        The loss.
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> cross_entropy(np.array([[1000.0, 0.0]]), np.array([[0.0, 1.0]]))
+        1000.0
+    """
     return cross_entropy_of_rows(logits, targets)[0] / divisor(reduction, len(logits))
 
 
@@ -137,6 +176,21 @@ def grad_ce(target: Array, logits: Array, *, reduction: str = "mean") -> Array:
     `cross_entropy_gradient` derives it. The report returned `logits - target`: right only for a
     caller who passes probabilities under the name logits, and N times the gradient of its own
     averaged loss.
+
+    Parameters:
+        target: y (N, K), one-hot or soft.
+        logits: (N, K).
+        reduction: "mean" or "sum".
+
+    Returns:
+        dlogits (N, K).
+
+    Raises:
+        ValueError: the shapes differ, or an unknown reduction.
+
+    Example:
+        >>> grad_ce(np.array([[0.0, 1.0]]), np.array([[0.0, 0.0]]))
+        array([[ 0.5, -0.5]])
     """
     return cross_entropy_gradient(softmax(logits), target) / divisor(reduction, len(logits))
 

@@ -22,6 +22,22 @@ def forward(parameters: Mapping[str, Array], x: Array, *, activation: str = "rel
     Shapes: x (N, F), z_l and h_l (N, H_l), logits (N, K), in the dtype of the operands.
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, algorithm 6.3.
+
+    Parameters:
+        parameters: w1 (F, H), b1 (H,), ..., wL (H, K), bL (K,).
+        x: (N, F).
+        activation: a name in `ACTIVATIONS`.
+
+    Returns:
+        The values by name.
+
+    Raises:
+        ValueError: an unknown activation, or biases of another shape.
+
+    Example:
+        >>> parameters = {"w1": np.eye(2), "b1": np.zeros(2), "w2": np.eye(2), "b2": np.ones(2)}
+        >>> forward(parameters, np.array([[-1.0, 2.0]]))["logits"]
+        array([[1., 3.]])
     """
     act = entry(ACTIVATIONS, activation, "activation")
     values: Arrays = {}
@@ -52,12 +68,29 @@ def backward(
         dh_{l-1} = dz_l @ w_l.T
         dz_{l-1} = dh_{l-1} * activation'(z_{l-1})
 
-    `values` is what `forward` returned at the same parameters and x. Gradients have the keys and
-    shapes of the parameters, intermediates are (N, H).
-
     The report has the same chain for two layers, with p_o - y at its top.
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, algorithm 6.4.
+
+    Parameters:
+        parameters: as in `forward`.
+        x: (N, F).
+        values: what `forward` returned at the same parameters and x.
+        dlogits: dL/dlogits (N, K).
+        activation: the one of `forward`.
+
+    Returns:
+        Gradients, with the keys and shapes of the parameters, and intermediates, (N, H).
+
+    Raises:
+        ValueError: an unknown activation.
+
+    Example:
+        >>> parameters = {"w1": np.eye(2), "b1": np.zeros(2), "w2": np.eye(2), "b2": np.ones(2)}
+        >>> x = np.array([[-1.0, 2.0]])
+        >>> gradients, _ = backward(parameters, x, forward(parameters, x), np.array([[1.0, 1.0]]))
+        >>> gradients["b1"]
+        array([0., 1.])
     """
     act = entry(ACTIVATIONS, activation, "activation")
     gradients: Arrays = {}

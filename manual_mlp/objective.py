@@ -69,10 +69,32 @@ def loss_and_gradients(
 
         loss = (1/N) sum_B loss_B        dw = sum_B dw_B        with 1/N inside every dlogits_B
 
-    The loss is a Python float; gradients have the keys, shapes and dtype of the parameters and
-    belong to the caller. With `intermediates=True` a third value names everything on the way: z1,
-    h1, ..., logits, p, dlogits, dh1, dz1, ...; with a collection of such names, only those, and
-    they too belong to the caller. Infinities and NaN come out as what they are.
+    Infinities and NaN come out as what they are.
+
+    Parameters:
+        parameters: w1 (F, H), b1 (H,), ..., wL (H, K), bL (K,).
+        x: (N, F).
+        targets: (N, K), one-hot or soft.
+        activation: a name in `ACTIVATIONS`.
+        reduction: "mean" or "sum".
+        intermediates: True for everything on the way, z1, h1, ..., logits, p, dlogits, dh1, dz1,
+            ...; a collection of such names for only those.
+
+    Returns:
+        The loss as a Python float, gradients with the keys, shapes and dtype of the parameters, and
+        the intermediates if they were asked for. All arrays belong to the caller.
+
+    Raises:
+        ValueError: an unknown name, or shapes that do not fit.
+
+    Example:
+        >>> import manual_mlp
+        >>> draw = np.random.default_rng(0)
+        >>> parameters = manual_mlp.initial_parameters((4, 3, 2), draw)
+        >>> x, targets = draw.normal(size=(5, 4)), np.eye(2)[[0, 1, 1, 0, 1]]
+        >>> loss, gradients = loss_and_gradients(parameters, x, targets)
+        >>> gradients["w1"].shape
+        (4, 3)
     """
     scale = divisor(reduction, len(x))
     total, gradients = 0.0, Arrays()
@@ -140,7 +162,25 @@ def evaluate(
     activation: str = "relu",
     reduction: str = "mean",
 ) -> tuple[float, float]:
-    """Loss and accuracy at the parameters, without a gradient."""
+    """Loss and accuracy at the parameters, without a gradient.
+
+    Parameters:
+        parameters: as in `loss_and_gradients`.
+        x: (N, F).
+        targets: (N, K).
+        activation: a name in `ACTIVATIONS`.
+        reduction: "mean" or "sum", for the loss.
+
+    Returns:
+        The loss, and the share of rows whose largest logit is at their largest target.
+
+    Raises:
+        ValueError: an unknown name, or shapes that do not fit.
+
+    Example:
+        >>> evaluate({"w1": np.eye(2), "b1": np.zeros(2)}, np.eye(2) * 1000, np.eye(2))
+        (0.0, 1.0)
+    """
     total, hits = 0.0, 0
     for rows in row_blocks(len(x), parameters):
         logits = forward(parameters, x[rows], activation=activation)["logits"]  # (N, K)

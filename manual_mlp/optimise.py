@@ -28,11 +28,25 @@ def velocity_step(
         v = momentum * v + learning_rate * dw
         w = w - v
 
-    Keys of `state` are v_w1, v_b1, ...; a missing one counts as zeros. Pure: new dictionaries of
-    new arrays come back, in the dtype of the parameters. Raises `ValueError` where a gradient or
-    a velocity does not have its parameter's shape.
+        Source: Sutskever, Martens, Dahl & Hinton 2013, ICML, equations 1 and 2, with v = -v there.
 
-    Source: Sutskever, Martens, Dahl & Hinton 2013, ICML, equations 1 and 2, with v = -v there.
+    Parameters:
+        parameters: w1, b1, ...; left as they are.
+        gradients: under the same names.
+        state: v_w1, v_b1, ...; a missing one counts as zeros.
+        learning_rate: above.
+        momentum: above.
+
+    Returns:
+        New parameters and new state, in the dtype of the parameters.
+
+    Raises:
+        ValueError: a gradient or a velocity without its parameter's shape.
+
+    Example:
+        >>> w, dw, v = {"w1": np.array([1.0])}, {"w1": np.array([2.0])}, {"v_w1": np.array([4.0])}
+        >>> velocity_step(w, dw, v, learning_rate=0.5, momentum=0.25)
+        ({'w1': array([-1.])}, {'v_w1': array([2.])})
     """
     stepped: Arrays = {}
     velocities: Arrays = {}
@@ -56,10 +70,28 @@ def buffer_step(
         v = momentum * v + dw
         w = w - learning_rate * v
 
-    State, purity and errors as in `velocity_step`. No dampening: the first buffer is momentum
+    No dampening: the first buffer is momentum
     times the initial one plus the whole gradient.
 
     Source: torch.optim.SGD, which states this difference from Sutskever et al. 2013.
+
+    Parameters:
+        parameters: w1, b1, ...; left as they are.
+        gradients: under the same names.
+        state: v_w1, v_b1, ...; a missing one counts as zeros.
+        learning_rate: above.
+        momentum: above.
+
+    Returns:
+        New parameters and new state, in the dtype of the parameters.
+
+    Raises:
+        ValueError: a gradient or a velocity without its parameter's shape.
+
+    Example:
+        >>> w, dw, v = {"w1": np.array([1.0])}, {"w1": np.array([2.0])}, {"v_w1": np.array([4.0])}
+        >>> buffer_step(w, dw, v, learning_rate=0.5, momentum=0.25)
+        ({'w1': array([-0.5])}, {'v_w1': array([3.])})
     """
     stepped: Arrays = {}
     buffers: Arrays = {}

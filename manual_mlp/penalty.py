@@ -18,9 +18,22 @@ from manual_mlp.arrays import Array, Arrays, entry
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """`penalise`: "weights" or "all" parameters; `penalty_over`: "1" or "rows", M above.
+    """The penalty R of large weights, with its gradient.
 
     At a weight of exactly 0 the slope of |w| is taken as 0, as torch has it.
+
+    Parameters:
+        l2: the strength of l2 / 2 sum w^2.
+        l1: the strength of l1 sum |w|.
+        penalise: "weights" or "all" parameters.
+        penalty_over: M above: "1", or "rows" for N.
+
+    Raises:
+        ValueError: an unknown name.
+
+    Example:
+        >>> Penalty(l2=0.5).gradients_at({"w1": np.array([[2.0]]), "b1": np.array([7.0])}, rows=3)
+        {'w1': array([[1.]])}
     """
 
     l2: float = 0.0

@@ -19,7 +19,18 @@ Data = tuple[Array, Array]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One point of the curves: all four numbers at the same weights."""
+    """One point of the curves: all four numbers at the same weights.
+
+    Parameters:
+        train_loss: the mean (or sum) over the training set.
+        train_accuracy: the share of its rows that are right, between 0 and 1.
+        validation_loss: the same for the validation set.
+        validation_accuracy: the same for the validation set.
+
+    Example:
+        >>> Evaluation(0.5, 0.75, 0.625, 0.5).validation_accuracy
+        0.5
+    """
 
     train_loss: float
     train_accuracy: float
@@ -31,9 +42,21 @@ class Evaluation:
 class Record:
     """One update before it is applied: where training stood and what it saw there.
 
-    `batch` are row indices of the training set, `loss` and `gradients` belong to that batch at
-    `parameters`, `state` is the optimiser's before the step. `evaluation` is there at the first
-    update of every epoch and at the end. The arrays are the record's own.
+    The arrays are the record's own.
+
+    Parameters:
+        update: how many updates were made before.
+        epoch: the epoch it belongs to, from 0.
+        batch: row indices of the training set.
+        loss: of that batch at `parameters`.
+        gradients: of that loss, w1, b1, ...
+        parameters: before the update.
+        state: the optimiser's, before the update.
+        evaluation: at the first update of every epoch and at the end, else None.
+
+    Example:
+        >>> Record(0, 0, np.arange(2), 1.5, {}, {}, {}, None).loss
+        1.5
     """
 
     update: int
@@ -61,19 +84,42 @@ def train(
 ) -> Iterator[Record]:
     """Train along `order` and yield one record per update, then a last one without an update.
 
-    `order` holds for every epoch its batches, each an array of row indices of the training set;
-    it is drawn outside, so that another implementation can walk the same path. The last record
-    has epoch = len(order) and the whole training set as its batch.
-
-    The three functions have their options already bound:
-
-        loss_and_gradients(parameters, x, targets) -> (loss, gradients[, intermediates])
-        evaluate(parameters, x, targets) -> (loss, accuracy)
-        step(parameters, gradients, state, learning_rate=, momentum=) -> (parameters, state)
+    `order` is drawn outside, so that another implementation can walk the same path. The last
+    record has epoch = len(order) and the whole training set as its batch. The three functions
+    have their options already bound.
 
     With one batch per epoch in natural order this is full-batch gradient descent: no row is
     copied, the loss of the batch is the training loss, and if the intermediates show `logits`,
     the training accuracy comes from them instead of a second forward pass.
+
+    Parameters:
+        parameters: where training starts; left as they are.
+        state: the optimiser's state there, empty for zeros; left as it is.
+        training: x (N, F) and targets (N, K).
+        validation: the same, never trained on.
+        order: for every epoch its batches, each an array of row indices.
+        loss_and_gradients: `(parameters, x, targets) -> (loss, gradients[, intermediates])`.
+        evaluate: `(parameters, x, targets) -> (loss, accuracy)`.
+        step: `(parameters, gradients, state, learning_rate=, momentum=) -> (parameters, state)`.
+        learning_rate: handed to every step.
+        momentum: handed to every step.
+
+    Returns:
+        The records, one by one: an update is made when the next one is asked for.
+
+    Example:
+        >>> import manual_mlp
+        >>> draw = np.random.default_rng(0)
+        >>> parameters = manual_mlp.initial_parameters((4, 3, 2), draw)
+        >>> x, targets = draw.normal(size=(5, 4)), np.eye(2)[[0, 1, 1, 0, 1]]
+        >>> records = train(
+        ...     parameters, {}, (x, targets), (x, targets), [[np.arange(5)]] * 20,
+        ...     loss_and_gradients=manual_mlp.loss_and_gradients, evaluate=manual_mlp.evaluate,
+        ...     step=manual_mlp.velocity_step, learning_rate=0.1, momentum=0.9,
+        ... )
+        >>> losses = [record.loss for record in records]
+        >>> len(losses), losses[-1] < losses[0]
+        (21, True)
     """
     now, v = copies(parameters), copies(state)
     everything = np.arange(len(training[0]))

@@ -42,7 +42,24 @@ class Criterion(nn.Module):
 
     With `class_weights` or `ignore_index` the rows of `targets` are one-hot and torch is given
     their class numbers, as for the hinge loss; its mean then divides by the total weight of the
-    rows that count. ValueError for an unknown name.
+    rows that count.
+
+    Parameters:
+        loss: a key of `LOSSES`.
+        output: a key of `OUTPUTS`, applied to the logits first.
+        reduction: "mean" is torch's own; "batch_mean" divides the sum by N; "sum" by nothing.
+        loss_factor: what the loss is multiplied by.
+        label_smoothing: as `nn.CrossEntropyLoss` has it.
+        class_weights: its `weight`.
+        ignore_index: as `nn.CrossEntropyLoss` has it.
+
+    Raises:
+        ValueError: an unknown name.
+
+    Example:
+        >>> half = Criterion("mse", reduction="batch_mean", loss_factor=0.5)
+        >>> half(torch.tensor([[3.0, 1.0]]), torch.tensor([[1.0, 1.0]])).item()
+        2.0
     """
 
     def __init__(
@@ -113,7 +130,21 @@ class Criterion(nn.Module):
 
 
 class Penalty:
-    """`(named parameters, N) -> (l2 / 2 sum w^2 + l1 sum |w|) / M`, M being 1 or N."""
+    """`(named parameters, N) -> (l2 / 2 sum w^2 + l1 sum |w|) / M`, M being 1 or N.
+
+    Parameters:
+        l2: the strength of the squares.
+        l1: the strength of the absolute values.
+        penalise: "weights" or "all" parameters.
+        penalty_over: "1", or "rows" for N.
+
+    Raises:
+        ValueError: an unknown name.
+
+    Example:
+        >>> bool(Penalty(l2=0.1)), bool(Penalty())
+        (True, False)
+    """
 
     def __init__(
         self, l2: float = 0.0, l1: float = 0.0, penalise: str = "weights", penalty_over: str = "1"

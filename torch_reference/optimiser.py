@@ -45,10 +45,30 @@ def step(
 ) -> tuple[Arrays, Arrays]:
     """The parameters and the state after one update; the arguments are left as they were.
 
-    `state` has the keys `v_w1, v_b1, ...` in the given form; what is absent is zero. A velocity is
+    A velocity is
     divided by *this* step's learning rate on its way in, so a run that changes its learning rate
-    keeps its velocity, where torch left alone would keep its buffer. ValueError for a wrong name,
-    shape, dtype, form or device, and for a learning rate of 0.
+    keeps its velocity, where torch left alone would keep its buffer.
+
+    Parameters:
+        parameters: w1, b1, ...; left as they are.
+        gradients: under the same names.
+        state: v_w1, v_b1, ... in the given form; what is absent is zero.
+        learning_rate: above 0.
+        momentum: of `torch.optim.SGD`.
+        form: "velocity" or "buffer".
+        device: where torch computes.
+
+    Returns:
+        New parameters and new state.
+
+    Raises:
+        ValueError: a wrong name, shape, dtype, form or device, or a learning rate of 0.
+
+    Example:
+        >>> import numpy as np
+        >>> w, dw, v = {"w1": np.ones((1, 1))}, {"w1": np.ones((1, 1))}, {"v_w1": np.ones((1, 1))}
+        >>> step(w, dw, v, learning_rate=0.5, momentum=0.25)
+        ({'w1': array([[0.25]])}, {'v_w1': array([[0.75]])})
     """
     require_names("gradients", gradients, set(parameters))
     dtypes = {array.dtype for array in parameters.values()}

@@ -40,8 +40,44 @@ def train_in_parallel(
 ) -> Iterator[Record]:
     """Yield the records of `train`, the same ones on every rank.
 
-    `training` and `validation` are this rank's rows; `mine` says which of the `total` training rows
-    its are. `order` numbers the rows of all ranks. Softmax cross-entropy only, without a penalty.
+    Softmax cross-entropy only, without a penalty.
+
+    Parameters:
+        reference: the network that is trained, in a copy of its own on every rank.
+        parameters: where training starts, w1, b1, ...
+        state: the optimiser's state there, v_w1, v_b1, ...; None for zeros.
+        training: this rank's rows, x (n, F) and targets (n, K).
+        validation: this rank's rows.
+        order: epoch by epoch, the row numbers of each batch, of the rows of all ranks.
+        mine: which of all training rows are this rank's.
+        total: how many training rows all ranks have.
+        learning_rate: of `torch.optim.SGD`.
+        momentum: of `torch.optim.SGD`.
+        form: the form of `state`, "velocity" or "buffer".
+
+    Returns:
+        The records, one by one, the same ones on every rank.
+
+    Raises:
+        ValueError: arrays of wrong names, shapes or dtype, or an unknown form.
+
+    Example:
+        >>> import numpy as np
+        >>> from tempfile import TemporaryDirectory
+        >>> at = {"w1": np.eye(2), "b1": np.zeros(2)}
+        >>> data = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+        >>> with TemporaryDirectory() as folder:
+        ...     distributed.init_process_group(
+        ...         "gloo", init_method=f"file://{folder}/ranks", rank=0, world_size=1
+        ...     )
+        ...     walk = train_in_parallel(
+        ...         Reference((2, 2)), at, None, data, data, [[np.arange(1)]],
+        ...         mine=slice(0, 1), total=1, learning_rate=1.0, momentum=0,
+        ...     )
+        ...     losses = [round(record.loss, 3) for record in walk]
+        ...     distributed.destroy_process_group()
+        >>> losses
+        [1.313, 0.136]
     """
     network = reference.new_network()
     network.load(parameters)

@@ -49,8 +49,27 @@ class Reference:
     On a device other than the CPU `x` and `targets` are recognised by identity and sent once: do
     not change them in place.
 
-    ValueError for an unknown activation, reduction, dtype or device, and for arrays of wrong names,
-    shapes or dtype.
+    Parameters:
+        sizes: (F, H, ..., K).
+        activation: a name in `torch_reference.network`'s table.
+        reduction: "mean" or "sum", of the cross-entropy.
+        dtype: "float64" or "float32".
+        device: where torch computes.
+        criterion: another loss.
+        penalty: added to the loss.
+        bias: whether the layers have biases.
+
+    Raises:
+        ValueError: an unknown activation, reduction, dtype or device; arrays of wrong names,
+            shapes or dtype.
+
+    Example:
+        >>> reference = Reference((2, 2))
+        >>> at = {"w1": np.eye(2), "b1": np.zeros(2)}
+        >>> x, targets = np.zeros((1, 2)), np.array([[0.0, 1.0]])
+        >>> loss, gradients = reference.loss_and_gradients(at, x, targets)
+        >>> gradients["b1"]
+        array([ 0.5, -0.5])
     """
 
     def __init__(

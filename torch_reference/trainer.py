@@ -38,10 +38,36 @@ def train(
 ) -> Iterator[Record]:
     """Yield one record per update, before it is applied, and a last one without an update.
 
-    `training` and `validation` are `(x, targets)`; `order` gives, epoch by epoch, the row numbers
-    of each batch. The first record of every epoch, and the last, carry the evaluation at their own
-    weights. The last belongs to epoch `len(order)` and to the whole training set. Validation never
-    trains. The network is the run's own, so `reference` may be called between two records.
+    The first record of every epoch, and the last, carry the evaluation at their own weights. The
+    last belongs to epoch `len(order)` and to the whole training set. The network is the run's own,
+    so `reference` may be called between two records.
+
+    Parameters:
+        reference: the network that is trained, in a copy of its own.
+        parameters: where training starts, w1, b1, ...
+        state: the optimiser's state there, v_w1, v_b1, ...; None for zeros.
+        training: x (N, F) and targets (N, K).
+        validation: the same, never trained on.
+        order: epoch by epoch, the row numbers of each batch.
+        learning_rate: of `torch.optim.SGD`.
+        momentum: of `torch.optim.SGD`.
+        form: the form of `state`, "velocity" or "buffer".
+
+    Returns:
+        The records, one by one.
+
+    Raises:
+        ValueError: arrays of wrong names, shapes or dtype, or an unknown form.
+
+    Example:
+        >>> at = {"w1": np.eye(2), "b1": np.zeros(2)}
+        >>> data = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+        >>> order = [[np.arange(1)], [np.arange(1)]]
+        >>> walk = train(
+        ...     Reference((2, 2)), at, None, data, data, order, learning_rate=1.0, momentum=0
+        ... )
+        >>> [round(record.loss, 3) for record in walk]
+        [1.313, 0.136, 0.084]
     """
     network = reference.new_network()
     network.load(parameters)

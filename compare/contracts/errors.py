@@ -10,6 +10,12 @@ class BadInput(Exception):
 
     The sentence names what is wrong, where it is wrong and what to do about
     it. It is shown to the user as it stands, without a traceback.
+
+    Example:
+        >>> from compare import Experiment
+        >>> Experiment(epochs=-1)
+        Traceback (most recent call last):
+        compare.contracts.errors.BadInput: epochs: ...
     """
 
 

@@ -111,22 +111,23 @@ def setting_of(declared: Field[Any]) -> Setting:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Settings of a run. `batch_size=None` is full batch; `threads=None` takes one thread for
-    a small network and leaves the BLAS alone for a large one.
-
-    `initial_velocity` is the value every weight's velocity starts at, on both sides (biases start
-    at zero); the report's is 1e-5.
+    """Settings of a run: data, network, loss, training.
 
     From `bias` to `ignore_index` the network and its loss are declared:
 
         loss = loss_factor * reduction of Loss(output(logits), targets)
              + (l2 / 2 sum w^2 + l1 sum |w|) / M        M: 1, or N with penalty_over="rows"
 
-    Raises `BadInput` for a value that does not fit. `dtype` is taken in any spelling NumPy takes,
-    `hidden` also as one width.
+    Parameters:
+        Every field declares its default, its limit and its meaning, in the words of `--help`.
+        `dtype` is taken in any spelling NumPy takes, `hidden` also as one width.
 
-    >>> Experiment(hidden=20, dtype="f4").dtype
-    'float32'
+    Raises:
+        BadInput: a value that does not fit, or two that exclude each other.
+
+    Example:
+        >>> Experiment(hidden=20, dtype="f4").dtype
+        'float32'
     """
 
     data: str | None = setting(

@@ -91,10 +91,23 @@ Gradients = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Manual:
-    """The manual side's three functions, options already bound; `name` is for messages.
+    """The manual side's three functions, options already bound.
 
-    `loss_and_gradients` follows contract 1, `step` contract 2, and
-    `evaluate(parameters, x, targets)` gives `(loss, accuracy)`.
+    Parameters:
+        loss_and_gradients: `(parameters, x, targets) -> (loss, gradients)`.
+        evaluate: `(parameters, x, targets) -> (loss, accuracy)`.
+        step: `(parameters, gradients, state, *, learning_rate, momentum)` to new parameters and
+            new state.
+        name: what messages call it.
+
+    Example:
+        >>> import manual_mlp
+        >>> from compare import Manual
+        >>> ours = Manual(
+        ...     manual_mlp.loss_and_gradients, manual_mlp.evaluate, manual_mlp.velocity_step
+        ... )
+        >>> ours.name
+        'manual_mlp'
     """
 
     loss_and_gradients: Implementation

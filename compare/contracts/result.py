@@ -28,7 +28,12 @@ NAMED = 3
 
 
 class Verdict(StrEnum):
-    """Three-valued: rounding explains the difference, it does not, or nobody can tell here."""
+    """Three-valued: rounding explains the difference, it does not, or nobody can tell here.
+
+    Example:
+        >>> Verdict("agrees") is Verdict.AGREES
+        True
+    """
 
     AGREES = "agrees"
     DISAGREES = "disagrees"
@@ -243,25 +248,55 @@ def _presenter() -> Presenter:
 
 
 class Disagreement(AssertionError):
-    """Raised by `Result.raise_for_disagreement`; its message is one screen."""
+    """Raised by `Result.raise_for_disagreement`; its message is one screen.
+
+    It is an `AssertionError`, so that pytest shows a failed test and no error of the test itself.
+
+    Example:
+        >>> issubclass(Disagreement, AssertionError)
+        True
+    """
 
 
 @dataclass(frozen=True)
 class Result:
     """Everything a run or a single check found.
 
-    `worst` holds the worst entry of every compared tensor over the whole run, keyed
-    `loss`, `dw1`, ... for the same-point check and `w1`, `v_w1`, ... for the step check.
-    `heatmap` holds `(parameter, manual, reference)` of the first wrong tensor, None if none is, and
-    `prediction` a mistake's name and the same tensor as it computes it, if it reproduces it.
-    `interrupted` is true when the user stopped the run; `failure` is the sentence of code under
-    test that raised or hung on the way, and the rest is then about the updates done before;
-    `control_failed` when the judge accepted what it must reject, which makes every other word here
-    worthless. `not_compared` names what was handed in and not compared (see `lacking`).
-
     `bool(result)` is true only for *agrees* with everything compared: `assert check(f)` is a test.
     `str(result)` is what the command prints, and a notebook shows verdict, table, diagnosis and
     pictures.
+
+    Parameters:
+        verdict: *agrees*, *disagrees* or *undecidable*.
+        kind: who is wrong if somebody is: derivative, loss, update, ...; None if nobody is.
+        settings: what was asked for, by the names of `Experiment`.
+        environment: the versions, processor and libraries it was computed with.
+        sentence: the verdict in one line, with its reason.
+        findings: every disagreement, the first one first.
+        epochs: a row for every point of the curves; empty for a single check.
+        points: a row for every drawn point, for baselines; in no report.
+        weak: the checks that could not have failed, and why.
+        kinks: where the two sides took different slopes at a point without a derivative.
+        diagnosis: the mistakes that reproduce the numbers.
+        checks: every kind of check with its own verdict.
+        worst: the worst entry of every compared tensor: `loss`, `dw1`, ... of the gradients, `w1`,
+            `v_w1`, ... of the updates.
+        notes: what else is worth knowing.
+        heatmap: `(parameter, manual, reference)` of the first wrong tensor.
+        prediction: a mistake's name and the same tensor as that mistake computes it.
+        referee: what finite differences of the manual loss say, if they were asked.
+        interrupted: the user stopped the run.
+        failure: the sentence of code under test that raised or hung on the way; the rest is then
+            about the updates done before.
+        control_failed: the judge accepted what it must reject: nothing else here can be believed.
+        not_compared: what was handed in and not compared (see `lacking`).
+
+    Example:
+        >>> from compare import check
+        >>> from manual_mlp import loss_and_gradients
+        >>> result = check(loss_and_gradients, hidden=(7, 3))
+        >>> result.verdict.value, int(result.exit_code), sorted(result.worst)[:1]
+        ('agrees', 0, ['db1'])
     """
 
     verdict: Verdict
@@ -303,6 +338,12 @@ class Result:
 
         Agreement about the rest is not what was asked for: *agrees* becomes *undecidable*. Every
         report shows the sentence, so the clauses stand in it.
+
+        Parameters:
+            what: one clause for each thing, as "`grad_b` was not found in the file".
+
+        Returns:
+            A new result; without clauses this one.
         """
         if not what:
             return self
@@ -335,15 +376,34 @@ class Result:
         }[self.verdict]
 
     def raise_for_disagreement(self) -> None:
-        """Raise `Disagreement`, with one screen of facts, unless the verdict is *agrees*."""
+        """Do nothing if the verdict is *agrees* and everything was compared.
+
+        Raises:
+            Disagreement: with one screen of facts, for every other result.
+        """
         __tracebackhide__ = True
         if self.exit_code is not ExitCode.AGREES:
             raise Disagreement(_presenter().one_screen(self))
 
     def plot(self) -> dict[str, Figure]:
-        """Return the figures of this result by name (`loss`, `accuracy`, `gradients`, ...)."""
+        """Draw the result.
+
+        Returns:
+            matplotlib figures by name: `loss`, `accuracy`, `gradients`, ...
+        """
         return _presenter().figures(self)
 
     def save(self, folder: str | Path, *, plots: tuple[str, ...] = ("png",)) -> Path:
-        """Write report.json, the plots and report.html into `folder`; return its path."""
+        """Write report.json, the plots and report.html.
+
+        Parameters:
+            folder: where to; made if it is not there.
+            plots: the formats of the plots, any of "png", "svg" and "pdf".
+
+        Returns:
+            The path of the folder.
+
+        Raises:
+            BadInput: the folder cannot be written, or a format is unknown.
+        """
         return _presenter().save(self, Path(folder), plots=plots)

@@ -76,26 +76,38 @@ def check(
 ) -> Result:
     """Check `implementation(parameters, x, targets) -> (loss, gradients)` against torch.
 
-    Without `parameters`, `x` and `targets` the points are drawn: a network of `inputs`, `hidden`
-    and `classes` with non-zero biases, ordinary and confident logits, one-hot and soft targets.
-    With all three, that one point is checked and nothing is drawn. `rows` are real inputs to draw
-    from. `step`, if given, is held against `torch.optim.SGD` in `momentum_form`, at
-    `learning_rate` and `momentum`, or against the class that `optimiser` names. `timeout` is in
-    seconds per call; None waits for ever.
-    `declared` are settings of `Experiment` (`hidden`, `activation`, `loss`, `l2`, `dtype`, ...):
-    what is compared with is softmax cross-entropy over ReLU units, unless they say otherwise.
+    Compared with softmax cross-entropy over ReLU units, unless `declared` says otherwise. Without
+    `parameters`, `x` and `targets` the points are drawn: non-zero biases, ordinary and confident
+    logits, one-hot and soft targets. With all three, that one point is checked.
 
-    An `update(parameters, x, targets, *, learning_rate) -> parameters` is an implementation too:
-    its gradients are read from the new weights, and no loss is compared. Code that takes one
-    sample at a time, `x` (F,) and `targets` (K,), is given with `per_sample`.
+    Parameters:
+        implementation: the gradient under test. An `update(parameters, x, targets, *,
+            learning_rate) -> parameters` is one too: its gradients are read from the new weights,
+            and no loss is compared.
+        parameters: `{"w1": (F, H), "b1": (H,), ..., "wL": (H, K), "bL": (K,)}`.
+        x: inputs (N, F), in the format of the parameters.
+        targets: (N, K), one-hot or soft; any numbers where the loss takes them.
+        inputs: F of the drawn networks.
+        classes: K of the drawn networks.
+        step: an update rule, held against `torch.optim.SGD` in `momentum_form`, at
+            `learning_rate` and `momentum`, or against the class that `optimiser` names.
+        timeout: seconds for one call; None waits for ever.
+        rows: real inputs to draw from, (any, F).
+        per_sample: the implementation takes one sample at a time, `x` (F,) and `targets` (K,).
+        declared: settings of `Experiment`: `hidden`, `activation`, `loss`, `l2`, `dtype`, ...
 
-    Raises `BadInput`, before the implementation is called, for arguments that do not fit, and
-    `UserCodeError`, with the line in the user's file, if it raises, hangs, exits or returns
-    something else than contract 1 says.
+    Returns:
+        The verdict with everything that was found.
 
-    >>> from manual_mlp import loss_and_gradients
-    >>> bool(check(loss_and_gradients, hidden=(7, 3)))
-    True
+    Raises:
+        BadInput: before the implementation is called, for arguments that do not fit.
+        UserCodeError: with the line in the user's file, if it raises, hangs, exits or returns
+            what cannot be a loss and gradients.
+
+    Example:
+        >>> from manual_mlp import loss_and_gradients
+        >>> bool(check(loss_and_gradients, hidden=(7, 3)))
+        True
     """
     timeout = fitted("timeout", Maybe(SECONDS), timeout)
     sums = declared.get("loss", "cross_entropy") in ("cross_entropy", "hinge")
@@ -224,10 +236,17 @@ def assert_gradients_match(
 ) -> None:
     """Raise `Disagreement`, an `AssertionError` of one screen, unless `check` says *agrees*.
 
-    Takes the options of `check`, and raises what it raises for input that cannot be used.
+    Parameters:
+        implementation: as in `check`.
+        options: the options of `check`.
 
-    >>> from manual_mlp import loss_and_gradients
-    >>> assert_gradients_match(loss_and_gradients, hidden=(7, 3))
+    Raises:
+        Disagreement: the verdict is *disagrees* or *undecidable*.
+        BadInput: as in `check`.
+
+    Example:
+        >>> from manual_mlp import loss_and_gradients
+        >>> assert_gradients_match(loss_and_gradients, hidden=(7, 3))
     """
     __tracebackhide__ = True
     try:

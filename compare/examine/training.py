@@ -36,7 +36,24 @@ from compare.points.probe import Probe, draw_probes
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is; sent after every update."""
+    """How far a run is; sent after every update.
+
+    Parameters:
+        epoch: the epoch of the update, from 0.
+        epochs: how many there will be.
+        update: the update, from 0.
+        updates: how many there will be.
+        manual_loss: the manual side's loss of the batch, before the update.
+        reference_loss: the reference's.
+        worst_ratio: the worst |manual - reference| / allowance so far.
+
+    Example:
+        >>> from compare import Experiment, run_training
+        >>> seen = []
+        >>> result = run_training(Experiment(hidden=(4,), epochs=2), on_update=seen.append)
+        >>> [(one.epoch, one.update) for one in seen]
+        [(0, 0), (1, 1), (2, 2)]
+    """
 
     epoch: int
     epochs: int
@@ -64,12 +81,23 @@ def run_training(
 ) -> Result:
     """Train both sides from the same start, check every update, and return the result.
 
-    `manual` is the side under judgement, `manual_mlp` by default; `data` replaces the data named
-    in the experiment. `on_update` is called after every update; `tap` passes on the manual side's
-    records, and may write them down.
+    Parameters:
+        experiment: the settings, for both sides.
+        manual: the side under judgement; `manual_mlp` by default.
+        data: replaces the data that the experiment names.
+        on_update: called after every update.
+        tap: passes on the manual side's records, and may write them down.
 
-    Errors: `BadInput` for data or settings that cannot be used. Ctrl-C returns a `Result` with
-    `interrupted` set, of the updates done.
+    Returns:
+        What was found; after Ctrl-C with `interrupted` set, about the updates done.
+
+    Raises:
+        BadInput: data or settings that cannot be used.
+
+    Example:
+        >>> from compare import Experiment, run_training
+        >>> bool(run_training(Experiment(hidden=(4,), epochs=2)))
+        True
     """
     experiment.require_trainable()
     inputs = draw_inputs(experiment, data)

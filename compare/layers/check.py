@@ -45,21 +45,37 @@ def check_layer(
     y and of every dx is held against the reference's, within an allowance derived from the
     reference's own operations (`compare.layers.analysis`).
 
-    `manual`: a function `manual(inputs, dy) -> (y, {name: gradient})`; a pair `(forward, backward)`
-    with `forward(*inputs) -> y` or `(y, cache)` and `backward(dy, cache)` returning a dictionary or
-    a tuple in the order of `wrt`; an object with `forward` (or `__call__`) and `backward`, whose
-    gradients are returned or attributes (`dW`, `db`, `grads`); a folder of numbers that were
-    written down (`compare.layers.recorded`), which brings its own inputs and dy.
-    `reference`: a `torch.nn.Module`, whose parameters are inputs by their torch names, or a
-    function that takes the inputs as keywords.
-    `inputs`: by name an array, or a shape (a tuple) to be drawn: then at three scales, in float32
-    and float64, and once with zeros and ties. Arrays are judged in the format they have.
-    `dy`: an array like the output, or several of them; drawn if it is not given, and absent for a
-    scalar loss. `wrt`: the inputs to differentiate, by default all floating ones. `timeout`:
-    seconds for one call of the manual side, and for the analysis.
+    Parameters:
+        manual: a function `manual(inputs, dy) -> (y, {name: gradient})`; a pair `(forward,
+            backward)` with `forward(*inputs) -> y` or `(y, cache)` and `backward(dy, cache)`
+            returning a dictionary or a tuple in the order of `wrt`; an object with `forward` (or
+            `__call__`) and `backward`, whose gradients are returned or attributes (`dW`, `db`,
+            `grads`); a folder of numbers that were written down (`compare.layers.recorded`), which
+            brings its own inputs and dy.
+        reference: a `torch.nn.Module`, whose parameters are inputs by their torch names, or a
+            function that takes the inputs as keywords.
+        inputs: by name an array, or a shape (a tuple) to be drawn: then at three scales, in
+            float32 and float64, and once with zeros and ties. Arrays are judged in their format.
+        dy: an array like the output, or several of them; drawn if it is not given, and absent for
+            a scalar loss.
+        wrt: the inputs to differentiate, by default all floating ones.
+        seed: of what is drawn.
+        timeout: seconds for one call of the manual side, and for the analysis.
 
-    Errors: `BadInput` in one sentence for arguments that do not fit, for a reference that raises,
-    and (with the line) for a manual side that raises, hangs or returns something else.
+    Returns:
+        The verdict with everything that was found.
+
+    Raises:
+        BadInput: arguments that do not fit, a reference that raises, or (with the line) a manual
+            side that raises, hangs or returns something else.
+
+    Example:
+        >>> import numpy as np, torch
+        >>> def manual(inputs, dy):
+        ...     y = np.tanh(inputs["x"])
+        ...     return y, {"x": dy * (1 - y * y)}
+        >>> bool(check_layer(manual, torch.tanh, {"x": (4, 3)}))
+        True
     """
     if isinstance(manual, str | Path):
         manual = read_recorded(Path(manual))
@@ -82,7 +98,22 @@ def assert_layer_matches(
 ) -> None:
     """Raise `Disagreement`, an `AssertionError` of one screen, unless `check_layer` says *agrees*.
 
-    Takes the options of `check_layer`.
+    Parameters:
+        manual: as in `check_layer`.
+        reference: as in `check_layer`.
+        inputs: as in `check_layer`.
+        options: the other options of `check_layer`.
+
+    Raises:
+        Disagreement: the verdict is *disagrees* or *undecidable*.
+        BadInput: as in `check_layer`.
+
+    Example:
+        >>> import torch
+        >>> wrong = lambda inputs, dy: (inputs["x"] ** 2, {"x": dy * inputs["x"]})
+        >>> assert_layer_matches(wrong, torch.square, {"x": (4, 3)})
+        Traceback (most recent call last):
+        compare.contracts.result.Disagreement: ...
     """
     __tracebackhide__ = True
     check_layer(manual, reference, inputs, **options).raise_for_disagreement()

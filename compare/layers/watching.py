@@ -60,7 +60,15 @@ class Watch:
     def same(self, manual: Any, tensor: Tensor) -> Result:
         """Hold an array against a tensor that was made in this block, within its allowance.
 
-        Errors: `BadInput` for a tensor that the block did not make, and for another shape.
+        Parameters:
+            manual: the array, as it was computed by hand.
+            tensor: a tensor of the block, or the `grad` of one.
+
+        Returns:
+            The verdict on every entry.
+
+        Raises:
+            BadInput: the block did not make the tensor, or it has another shape.
         """
         if pointer(tensor) not in self.analysis.held:
             raise BadInput("this tensor was not made in the watched block; run its lines there")
@@ -99,7 +107,23 @@ class Watch:
 def watch(*inputs: Tensor, dtype: str = "float64") -> Watch:
     """Watch the torch lines of a `with` block, for numbers of code that computes in `dtype`.
 
-    `inputs` are the tensors the lines begin with, float64. Errors: `BadInput` for other tensors.
+    Parameters:
+        inputs: the tensors the lines begin with, float64.
+        dtype: the format of the numbers that will be held against them.
+
+    Returns:
+        What `with` enters.
+
+    Raises:
+        BadInput: an input that is no float64 tensor, or a format that is not known.
+
+    Example:
+        >>> import compare, numpy as np, torch
+        >>> x = torch.linspace(-1.0, 1.0, 5, dtype=torch.float64, requires_grad=True)
+        >>> with compare.watch(x):
+        ...     torch.tanh(x).sum().backward()
+        >>> bool(compare.same(1 - np.tanh(x.detach().numpy()) ** 2, x.grad))
+        True
     """
     return Watch(*inputs, dtype=dtype)
 
@@ -107,7 +131,23 @@ def watch(*inputs: Tensor, dtype: str = "float64") -> Watch:
 def same(manual: Any, tensor: Tensor) -> Result:
     """Hold an array against a tensor made in the last `watch` block, within its allowance.
 
-    Errors: `BadInput` without such a block, for a tensor that it did not make, for another shape.
+    Parameters:
+        manual: the array, as it was computed by hand.
+        tensor: a tensor of the block, or the `grad` of one.
+
+    Returns:
+        The verdict on every entry.
+
+    Raises:
+        BadInput: there was no block, it did not make the tensor, or that has another shape.
+
+    Example:
+        >>> import compare, numpy as np, torch
+        >>> x = torch.ones(3, 2, dtype=torch.float64)
+        >>> with compare.watch(x):
+        ...     y = x.sum(0)
+        >>> compare.same(np.array([3.0, 3.1]), y).verdict.value
+        'disagrees'
     """
     if Watch.last is None:
         raise BadInput("run the torch lines in a block `with compare.watch(inputs...):` first")

@@ -7,13 +7,14 @@ whether the averages are corrected for their start at zero, what the first updat
 decay of the weights is part of the gradient (coupled) or of the weight (decoupled).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from manual_mlp.arrays import Array, Arrays
+from manual_mlp.optimise import Step
 
 
 class Rule(Protocol):
@@ -32,8 +33,8 @@ class SGD:
         w = w - learning_rate v                                form "buffer"
         w = w - learning_rate (g + momentum v)                 nesterov
 
-    form "velocity": v = momentum v + learning_rate g, w = w - v; "negative_velocity": the same v
-    with the other sign, w = w + v. Both start from v = 0, and know no dampening.
+    form "velocity": v = momentum v + (1 - dampening) learning_rate g, w = w - v;
+    "negative_velocity": the same v with the other sign, w = w + v. Without momentum there is no v.
 
     Sources: torch.optim.SGD; Sutskever, Martens, Dahl & Hinton 2013, ICML, equations 1 to 4.
     """
@@ -47,18 +48,16 @@ class SGD:
     decoupled: bool = False
 
     def __call__(self, w: Array, g: Array, state: Arrays, t: int, /) -> tuple[Array, Arrays]:
-        if self.weight_decay and self.decoupled:
-            w = w * (1 - self.learning_rate * self.weight_decay)
-        elif self.weight_decay:
-            g = g + self.weight_decay * w
-        if self.form == "buffer":
-            v = g if "v" not in state else self.momentum * state["v"] + (1 - self.dampening) * g
-            direction = g + self.momentum * v if self.nesterov else v
-            return w - self.learning_rate * direction, {"v": v}
+        w, g = decayed(w, g, self.learning_rate, self.weight_decay, self.decoupled)
+        if not self.momentum:
+            return w - self.learning_rate * g, {}
         sign = -1 if self.form == "negative_velocity" else 1
-        v = self.momentum * state.get("v", np.zeros_like(w)) + sign * self.learning_rate * g
-        direction = sign * self.learning_rate * g + self.momentum * v if self.nesterov else v
-        return w - sign * direction, {"v": v}
+        inside = 1.0 if self.form == "buffer" else sign * self.learning_rate
+        outside = self.learning_rate if self.form == "buffer" else sign
+        share = 1 - self.dampening if "v" in state else 1.0
+        v = self.momentum * state.get("v", np.zeros_like(w)) + share * (inside * g)
+        direction = inside * g + self.momentum * v if self.nesterov else v
+        return w - outside * direction, {"v": v}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +86,7 @@ class Adam:
     amsgrad: bool = False
 
     def __call__(self, w: Array, g: Array, state: Arrays, t: int, /) -> tuple[Array, Arrays]:
-        if self.weight_decay and self.decoupled:
-            w = w * (1 - self.learning_rate * self.weight_decay)
-        elif self.weight_decay:
-            g = g + self.weight_decay * w
+        w, g = decayed(w, g, self.learning_rate, self.weight_decay, self.decoupled)
         zero = np.zeros_like(w)
         m = self.beta1 * state.get("m", zero) + (1 - self.beta1) * g
         s = self.beta2 * state.get("s", zero) + (1 - self.beta2) * (g * g)
@@ -120,10 +116,11 @@ class RMSprop:
     momentum: float = 0.0
     centred: bool = False
     weight_decay: float = 0.0
+    decoupled: bool = False
 
     def __call__(self, w: Array, g: Array, state: Arrays, t: int, /) -> tuple[Array, Arrays]:
+        w, g = decayed(w, g, self.learning_rate, self.weight_decay, self.decoupled)
         zero = np.zeros_like(w)
-        g = g + self.weight_decay * w if self.weight_decay else g
         s = self.alpha * state.get("s", zero) + (1 - self.alpha) * (g * g)
         after, spread = {"s": s}, s
         if self.centred:
@@ -149,15 +146,33 @@ class Adagrad:
     rate_decay: float = 0.0
     epsilon: float = 1e-10
     weight_decay: float = 0.0
+    decoupled: bool = False
 
     def __call__(self, w: Array, g: Array, state: Arrays, t: int, /) -> tuple[Array, Arrays]:
-        g = g + self.weight_decay * w if self.weight_decay else g
+        w, g = decayed(w, g, self.learning_rate, self.weight_decay, self.decoupled)
         s = state.get("s", np.zeros_like(w)) + g * g
         rate = self.learning_rate / (1 + (t - 1) * self.rate_decay)
         return w - rate * (g / (np.sqrt(s) + self.epsilon)), {"s": s}
 
 
-RULES: dict[str, type[SGD] | type[Adam] | type[RMSprop] | type[Adagrad]] = {
+def decayed(
+    w: Array, g: Array, learning_rate: float, decay: float, decoupled: bool
+) -> tuple[Array, Array]:
+    """w and g with the weight decay: part of the gradient, or taken off the weight beforehand.
+
+        coupled:    g + decay w
+        decoupled:  w - learning_rate decay w
+
+    Source: Loshchilov & Hutter 2019, ICLR.
+    """
+    if decoupled and decay:
+        return w * (1 - learning_rate * decay), g
+    return w, g + decay * w if decay else g
+
+
+AnyRule = SGD | Adam | RMSprop | Adagrad
+Clip = Callable[[Mapping[str, Array]], Arrays]
+RULES: dict[str, type[AnyRule]] = {
     "sgd": SGD,
     "adam": Adam,
     "rmsprop": RMSprop,
@@ -181,3 +196,33 @@ def update(
         stepped[name], after = rule(w, gradients[name], mine, t)
         kept |= {f"{key}_{name}": array for key, array in after.items()}
     return stepped, kept
+
+
+def stepping(rule: AnyRule, *, biases_decay: bool = True, clip: Clip | None = None) -> Step:
+    """The update by `rule` as the learning loop calls it: at the rate of this update.
+
+    The momentum is the rule's own. Without `biases_decay` only weights do, which is usual: a bias
+    fits no noise. `clip` changes the gradients first.
+    """
+
+    @np.errstate(over="ignore", invalid="ignore")  # a run that diverges says so in its numbers
+    def step(
+        parameters: Mapping[str, Array],
+        gradients: Mapping[str, Array],
+        state: Arrays,
+        *,
+        learning_rate: float,
+        momentum: float,
+    ) -> tuple[Arrays, Arrays]:
+        now = replace(rule, learning_rate=learning_rate)
+        gradients = clip(gradients) if clip else gradients
+        if biases_decay:
+            return update(now, parameters, gradients, state)
+        weights = {name: w for name, w in parameters.items() if name[0] == "w"}
+        biases = {name: b for name, b in parameters.items() if name not in weights}
+        one, kept = update(now, weights, gradients, state)
+        other, more = update(replace(now, weight_decay=0.0), biases, gradients, state)
+        stepped = one | other
+        return {name: stepped[name] for name in parameters}, kept | more
+
+    return step

@@ -13,6 +13,7 @@ import numpy as np
 
 from manual_mlp.arrays import Array, Arrays, copies
 from manual_mlp.loss import accuracy
+from manual_mlp.schedules import stops
 
 Data = tuple[Array, Array]
 
@@ -53,6 +54,7 @@ class Record:
         parameters: before the update.
         state: the optimiser's, before the update.
         evaluation: at the first update of every epoch and at the end, else None.
+        learning_rate: of this update.
 
     Example:
         >>> Record(0, 0, np.arange(2), 1.5, {}, {}, {}, None).loss
@@ -67,6 +69,7 @@ class Record:
     parameters: Arrays
     state: Arrays
     evaluation: Evaluation | None
+    learning_rate: float | None = None
 
 
 def train(
@@ -81,12 +84,15 @@ def train(
     step: Callable[..., tuple[Arrays, Arrays]],
     learning_rate: float,
     momentum: float,
+    schedule: Callable[[int], float] | None = None,
+    patience: int | None = None,
 ) -> Iterator[Record]:
     """Train along `order` and yield one record per update, then a last one without an update.
 
     `order` is drawn outside, so that another implementation can walk the same path. The last
     record has epoch = len(order) and the whole training set as its batch. The three functions
-    have their options already bound.
+    have their options already bound. Where `patience` ends training early, the record of that
+    epoch's beginning is the last one.
 
     With one batch per epoch in natural order this is full-batch gradient descent: no row is
     copied, the loss of the batch is the training loss, and if the intermediates show `logits`,
@@ -103,6 +109,8 @@ def train(
         step: `(parameters, gradients, state, learning_rate=, momentum=) -> (parameters, state)`.
         learning_rate: handed to every step.
         momentum: handed to every step.
+        schedule: the learning rate of update t as a share of `learning_rate`.
+        patience: epochs without a new smallest validation loss that are waited; None for ever.
 
     Returns:
         The records, one by one: an update is made when the next one is asked for.
@@ -123,22 +131,31 @@ def train(
     """
     now, v = copies(parameters), copies(state)
     everything = np.arange(len(training[0]))
-    for update, (epoch, begins, batch) in enumerate(schedule(order, everything)):
+    losses: list[float] = []
+    for update, (epoch, begins, batch) in enumerate(batches_of(order, everything)):
         before = copies(now), copies(v)
         whole = np.array_equal(batch, everything)
         x, targets = training if whole else (training[0][batch], training[1][batch])
         loss, gradients, *shown = loss_and_gradients(now, x, targets)
-        evaluation = None
+        evaluation, over = None, epoch == len(order)
         if begins:
             at_training = whole_batch(loss, targets, shown) if whole else None
             at_training = at_training or evaluate(now, *training)
             evaluation = Evaluation(*at_training, *evaluate(now, *validation))
-        yield Record(update, epoch, batch.copy(), loss, copies(gradients), *before, evaluation)
-        if epoch < len(order):
-            now, v = step(now, gradients, v, learning_rate=learning_rate, momentum=momentum)
+            losses.append(evaluation.validation_loss)
+            if patience is not None and stops(losses, patience) and not over:
+                over, batch = True, everything
+                loss, gradients, *_ = loss_and_gradients(now, *training)
+        rate = learning_rate * schedule(update) if schedule else learning_rate
+        yield Record(
+            update, epoch, batch.copy(), loss, copies(gradients), *before, evaluation, rate
+        )
+        if over:
+            return
+        now, v = step(now, gradients, v, learning_rate=rate, momentum=momentum)
 
 
-def schedule(
+def batches_of(
     order: Sequence[Sequence[Array]], everything: Array
 ) -> Iterator[tuple[int, bool, Array]]:
     """(epoch, first of its epoch?, batch) for every update, then the end of training."""

@@ -12,7 +12,6 @@ from compare import check
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.contracts.result import Result, Verdict
-from compare.examine.training import run_training
 from manual_mlp import loss_and_gradients
 from manual_mlp.optimisers import SGD, Adagrad, Adam, RMSprop, Rule, update
 
@@ -176,8 +175,3 @@ def test_a_step_without_momentum_is_asked_to_declare_that() -> None:
 def test_settings_that_torch_does_not_have_are_refused(settings: Settings, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         Experiment(**settings)
-
-
-def test_a_training_with_an_optimiser_it_does_not_have_is_refused() -> None:
-    with pytest.raises(BadInput, match="a training has no adam"):
-        run_training(Experiment(optimiser="adam", epochs=1))

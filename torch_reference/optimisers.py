@@ -1,18 +1,22 @@
-"""One update by any class of `torch.optim` that this project knows, NumPy in and NumPy out.
+"""Updates by any class of `torch.optim` that this project knows, with what torch puts before them.
 
 `optimiser.py` is for momentum, which every training run needs; here stands everything else. State
 is a flat dictionary: `t`, the number of updates done, and a buffer for each parameter. What is
 absent does not exist yet, as before the first update.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, StepLR
 
-from torch_reference.layout import Array, Arrays, to_array, to_tensor
+from torch_reference.layout import Array, Arrays, owned, to_array, to_tensor, transposed
 
 BUFFERS: dict[str, dict[str, str]] = {
     "sgd": {"v": "momentum_buffer"},
@@ -25,71 +29,213 @@ BUFFERS: dict[str, dict[str, str]] = {
 """The buffers of an optimiser: our prefix, and the key torch keeps it under."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """An optimiser with its settings, as torch's classes have them.
+
+    `form` is how the state of sgd is handed over (`optimiser.py`), `decay_of` all or weights:
+    with weights the biases are a parameter group without decay. `clip_norm` and `clip_value` are
+    done to the gradients before the step; `schedule` is a kind and its numbers (`scheduler`).
+    """
+
+    name: str
+    learning_rate: float
+    momentum: float = 0.0
+    form: str = "buffer"
+    nesterov: bool = False
+    dampening: float = 0.0
+    weight_decay: float = 0.0
+    decoupled: bool = False
+    decay_of: str = "all"
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    alpha: float = 0.99
+    centred: bool = False
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    schedule: tuple[str, tuple[float, ...]] | None = None
+
+    def built(self, parameters: Mapping[str, Tensor]) -> Optimizer:
+        """The optimiser of these parameters."""
+        weights = [tensor for name, tensor in parameters.items() if name[0] == "w"]
+        biases = [tensor for name, tensor in parameters.items() if name[0] != "w"]
+        decay = 0.0 if self.decoupled and not self.decays_itself else self.weight_decay
+        groups = [{"params": weights, "weight_decay": decay}] if weights else []
+        if biases:
+            groups.append({"params": biases, "weight_decay": decay if self.decays("b") else 0.0})
+        return self._class(groups)
+
+    @property
+    def decays_itself(self) -> bool:
+        """Whether torch's class has decoupled decay."""
+        return self.name in ("adam", "adamw", "amsgrad")
+
+    def decays(self, name: str) -> bool:
+        """Whether a parameter decays."""
+        return self.decay_of == "all" or name[0] == "w"
+
+    def _class(self, groups: list[dict[str, Any]]) -> Optimizer:
+        lr, momentum, eps = self.learning_rate, self.momentum, self.eps
+        if self.name == "sgd":
+            return SGD(
+                groups, lr=lr, momentum=momentum, dampening=self.dampening,
+                nesterov=self.nesterov, foreach=False,
+            )  # fmt: skip
+        if self.name == "rmsprop":
+            return RMSprop(
+                groups, lr=lr, alpha=self.alpha, eps=eps, momentum=momentum,
+                centered=self.centred, foreach=False,
+            )  # fmt: skip
+        if self.name == "adagrad":
+            return Adagrad(groups, lr=lr, eps=eps, foreach=False)
+        if self.name == "adamw":
+            return AdamW(groups, lr=lr, betas=self.betas, eps=eps, foreach=False)
+        return Adam(
+            groups, lr=lr, betas=self.betas, eps=eps, amsgrad=self.name == "amsgrad",
+            foreach=False, decoupled_weight_decay=self.decoupled,
+        )  # fmt: skip
+
+    def clip(self, parameters: Sequence[Tensor]) -> None:
+        """Hold the gradients in check, in place."""
+        if self.clip_norm is not None:
+            clip_grad_norm_(parameters, self.clip_norm, foreach=False)
+        if self.clip_value is not None:
+            clip_grad_value_(parameters, self.clip_value, foreach=False)
+
+    @torch.no_grad()
+    def shrink(self, parameters: Mapping[str, Tensor], learning_rate: float) -> None:
+        """Decoupled decay of the classes that have none: before the step, times the rate."""
+        if self.decoupled and not self.decays_itself:
+            for name, tensor in parameters.items():
+                if self.decays(name):
+                    tensor.mul_(1 - learning_rate * self.weight_decay)
+
+    def scale(self, learning_rate: float) -> float:
+        """The factor from torch's buffer of sgd to the state in `form`."""
+        if self.name != "sgd" or self.form == "buffer":
+            return 1.0
+        return learning_rate if self.form == "velocity" else -learning_rate
+
+
+def scheduler(
+    optimiser: Optimizer, schedule: tuple[str, tuple[float, ...]] | None
+) -> LRScheduler | None:
+    """torch's scheduler: step (every, factor), cosine (total, least) or warm_up (length, first).
+
+    It counts updates, and `least` is a share of the learning rate.
+    """
+    if schedule is None:
+        return None
+    kind, (one, other) = schedule
+    if kind == "step":
+        return StepLR(optimiser, int(one), other)
+    if kind == "cosine":
+        least = other * float(optimiser.param_groups[0]["lr"])
+        return CosineAnnealingLR(optimiser, int(one), least)
+    return LinearLR(optimiser, other, total_iters=int(one))
+
+
 def optimiser_step(
-    name: str,
+    recipe: Recipe,
     parameters: Mapping[str, Array],
     gradients: Mapping[str, Array],
     state: Mapping[str, Array],
-    **settings: Any,
 ) -> tuple[Arrays, Arrays]:
     """The parameters and the state after one update; the arguments are left as they were.
 
-    `settings` are those of `built`. State has the keys `t` and `m_w1`, `s_w1`, ... of `BUFFERS`.
+    State has the keys `t` and `m_w1`, `s_w1`, ... of `BUFFERS`. The schedule is not followed: the
+    rate is that of the recipe.
     """
     used = {key: to_tensor(w).clone().requires_grad_() for key, w in parameters.items()}
-    optimiser = built(name, list(used.values()), **settings)
-    done = int(state.get("t", 0))
+    optimiser = recipe.built(used)
     for key, tensor in used.items():
         tensor.grad = to_tensor(gradients[key]).clone()
-        stored = {
-            theirs: to_tensor(state[f"{ours}_{key}"]).clone()
-            for ours, theirs in BUFFERS[name].items()
-            if f"{ours}_{key}" in state
-        }
-        if done and name != "sgd":
-            stored["step"] = torch.tensor(float(done))
-        if done or (stored and name == "sgd"):
-            optimiser.state[tensor].update(stored)
+    load(recipe, optimiser, used, state, recipe.learning_rate)
+    recipe.clip(list(used.values()))
+    recipe.shrink(used, recipe.learning_rate)
     optimiser.step()
-    after: Arrays = {}
-    for key, tensor in used.items():
-        kept = optimiser.state[tensor]
-        for ours, theirs in BUFFERS[name].items():
-            if isinstance(kept.get(theirs), Tensor):
-                after[f"{ours}_{key}"] = to_array(kept[theirs])
+    after = read(recipe, optimiser, used, recipe.learning_rate)
     return {key: to_array(tensor.detach()) for key, tensor in used.items()}, after
 
 
-def built(
-    name: str,
-    parameters: list[Tensor],
+def load(
+    recipe: Recipe,
+    optimiser: Optimizer,
+    named: Mapping[str, Tensor],
+    state: Mapping[str, Array],
+    rate: float,
     *,
-    learning_rate: float,
-    momentum: float,
-    nesterov: bool,
-    dampening: float,
-    weight_decay: float,
-    betas: tuple[float, float],
-    eps: float,
-    alpha: float,
-    centred: bool,
-) -> Optimizer:
-    """The optimiser with those of the settings that it has."""
-    lr, decay = learning_rate, weight_decay
-    if name == "sgd":
-        return SGD(
-            parameters, lr=lr, momentum=momentum, dampening=dampening, weight_decay=decay,
-            nesterov=nesterov, foreach=False,
-        )  # fmt: skip
-    if name == "rmsprop":
-        return RMSprop(
-            parameters, lr=lr, alpha=alpha, eps=eps, weight_decay=decay, momentum=momentum,
-            centered=centred, foreach=False,
-        )  # fmt: skip
-    if name == "adagrad":
-        return Adagrad(parameters, lr=lr, eps=eps, weight_decay=decay, foreach=False)
-    kind = AdamW if name == "adamw" else Adam
-    return kind(
-        parameters, lr=lr, betas=betas, eps=eps, weight_decay=decay, amsgrad=name == "amsgrad",
-        foreach=False,
-    )  # fmt: skip
+    seen: bool = False,
+) -> None:
+    """Put a state into the optimiser. `seen`: the tensors are in torch's layout."""
+    done, scale = int(state.get("t", 0)), recipe.scale(rate)
+    for key, tensor in named.items():
+        stored: dict[str, Tensor] = {}
+        for ours, theirs in BUFFERS[recipe.name].items():
+            if f"{ours}_{key}" in state:
+                buffer = to_tensor(state[f"{ours}_{key}"]).clone() / scale
+                stored[theirs] = (transposed(buffer) if seen else buffer).to(tensor.device)
+        if done and recipe.name != "sgd":
+            stored["step"] = torch.tensor(float(done))
+        if done or (stored and recipe.name == "sgd"):
+            optimiser.state[tensor].update(stored)
+
+
+def read(
+    recipe: Recipe,
+    optimiser: Optimizer,
+    named: Mapping[str, Tensor],
+    rate: float,
+    *,
+    seen: bool = False,
+) -> Arrays:
+    """The buffers after an update, as arrays of their own in the outside layout."""
+    found: Arrays = {}
+    for key, tensor in named.items():
+        kept = optimiser.state[tensor]
+        for ours, theirs in BUFFERS[recipe.name].items():
+            if isinstance(kept.get(theirs), Tensor):
+                buffer = kept[theirs] * recipe.scale(rate)
+                found[f"{ours}_{key}"] = owned(buffer) if seen else to_array(buffer)
+    return found
+
+
+class Advance:
+    """What a training does between two records: clip, step, and move the learning rate on."""
+
+    def __init__(
+        self, recipe: Recipe, named: Mapping[str, nn.Parameter], state: Mapping[str, Array]
+    ) -> None:
+        self.recipe, self.named, self.done = recipe, named, 0
+        self.optimiser = recipe.built(named)
+        self.scheduler = scheduler(self.optimiser, recipe.schedule)
+        load(recipe, self.optimiser, named, state, self.rate, seen=True)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next update."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def __call__(self) -> Arrays:
+        """Make one update; return the state after it."""
+        rate = self.rate
+        self.recipe.clip(list(self.named.values()))
+        self.recipe.shrink(self.named, rate)
+        self.optimiser.step()
+        self.done += 1
+        state = read(self.recipe, self.optimiser, self.named, rate, seen=True)
+        if self.scheduler is not None:
+            self.scheduler.step()
+            self._rescale(rate)
+        return state | {"t": np.asarray(self.done)}
+
+    @torch.no_grad()
+    def _rescale(self, before: float) -> None:
+        """Keep a velocity when the rate changes, where torch alone would keep its buffer."""
+        if not self.rate or self.recipe.scale(before) == self.recipe.scale(self.rate):
+            return
+        factor = self.recipe.scale(before) / self.recipe.scale(self.rate)
+        for tensor in self.named.values():
+            buffer = self.optimiser.state[tensor].get("momentum_buffer")
+            if buffer is not None:
+                buffer.mul_(factor)

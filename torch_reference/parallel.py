@@ -21,7 +21,7 @@ from torch_reference.layout import Array, to_tensor
 from torch_reference.optimiser import load_optimiser
 from torch_reference.records import Record
 from torch_reference.reference import Reference
-from torch_reference.trainer import Rows, Run, records
+from torch_reference.trainer import Momentum, Rows, Run, records, with_zeros
 
 
 def train_in_parallel(
@@ -96,7 +96,8 @@ def train_in_parallel(
         mine=mine,
         mean=reference.criterion.reduction == "mean",
     )
-    yield from records(run, parameters, state, order, total, form)
+    first = with_zeros(parameters, state)
+    yield from records(run, first, order, total, Momentum(optimiser, network, form))
 
 
 def sums_over_rows(reference: Reference, targets: Tensor) -> list[tuple[slice, Term]]:

@@ -44,6 +44,7 @@ class Record:
         parameters: before the update.
         state: the optimiser's before the update, in the momentum form the run was asked for.
         evaluation: at epoch boundaries, else None.
+        learning_rate: of this update.
 
     Example:
         >>> Record(0, 0, np.arange(2), 1.5, {}, {}, {}, None).loss
@@ -58,3 +59,4 @@ class Record:
     parameters: Arrays
     state: Arrays
     evaluation: Evaluation | None
+    learning_rate: float | None = None

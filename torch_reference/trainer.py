@@ -7,17 +7,19 @@ first weights.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim import SGD
+from torch.optim import SGD, Optimizer
 
 from torch_reference.blocks import Terms
 from torch_reference.layout import Array, Arrays, owned, to_tensor
 from torch_reference.network import Network
 from torch_reference.optimiser import gradient_of, load_optimiser, read_state
+from torch_reference.optimisers import Advance, Recipe
 from torch_reference.records import Evaluation, Record
 from torch_reference.reference import Reference, correct
 
@@ -35,6 +37,8 @@ def train(
     learning_rate: float,
     momentum: float,
     form: str = "velocity",
+    recipe: Recipe | None = None,
+    patience: int | None = None,
 ) -> Iterator[Record]:
     """Yield one record per update, before it is applied, and a last one without an update.
 
@@ -52,6 +56,8 @@ def train(
         learning_rate: of `torch.optim.SGD`.
         momentum: of `torch.optim.SGD`.
         form: the form of `state`, "velocity" or "buffer".
+        recipe: another optimiser than momentum; then the three before it do not count.
+        patience: epochs without a new smallest validation loss that are waited; None for ever.
 
     Returns:
         The records, one by one.
@@ -71,39 +77,87 @@ def train(
     """
     network = reference.new_network()
     network.load(parameters)
-    optimiser = load_optimiser(
-        network.named, state, learning_rate=learning_rate, momentum=momentum, form=form
-    )
+    if recipe is None:
+        sgd = load_optimiser(
+            network.named, state, learning_rate=learning_rate, momentum=momentum, form=form
+        )
+        advance: Momentum | Advance = Momentum(sgd, network, form)
+    else:
+        advance = Advance(recipe, network.named, state or {})
     run = Run(
         network,
         partial(reference.terms, network),
-        optimiser,
+        advance.optimiser,
         reference.tensors(*training),
         reference.tensors(*validation),
     )
-    yield from records(run, parameters, state, order, len(training[0]), form)
+    first = dict(state or {}) if recipe else with_zeros(parameters, state)
+    yield from records(run, first, order, len(training[0]), advance, patience)
+
+
+def with_zeros(parameters: Mapping[str, Array], state: Mapping[str, Array] | None) -> Arrays:
+    """The first velocities as given, zeros where absent: not torch's own, which may be rounded."""
+    zeros = {f"v_{name}": np.zeros_like(array) for name, array in parameters.items()}
+    return zeros | dict(state or {})
+
+
+class Advancing(Protocol):
+    """Makes an update; returns the state after it. `rate` is that of the next one."""
+
+    @property
+    def rate(self) -> float: ...
+    def __call__(self) -> Arrays: ...
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """Updates by momentum, the state in one of its forms."""
+
+    optimiser: SGD
+    network: Network
+    form: str
+
+    @property
+    def rate(self) -> float:
+        """The learning rate."""
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def __call__(self) -> Arrays:
+        self.optimiser.step()
+        return read_state(self.optimiser, self.network.named, self.form)
 
 
 def records(
     run: "Run",
-    parameters: Mapping[str, Array],
-    state: Mapping[str, Array] | None,
+    state: Arrays | Mapping[str, Array],
     order: Sequence[Sequence[Rows]],
     total: int,
-    form: str,
+    advance: Advancing,
+    patience: int | None = None,
 ) -> Iterator[Record]:
     """Walk along `order`, and show every update of a run over `total` rows before it is applied."""
-    # The given state itself, not torch's: velocity / learning_rate * learning_rate may round.
-    current = {f"v_{name}": np.zeros_like(array) for name, array in parameters.items()}
-    current |= {name: array.copy() for name, array in (state or {}).items()}
-    update = 0
-    for epoch, batches in enumerate(order):
+    current = {name: array.copy() for name, array in state.items()}
+    update, losses, whole = 0, list[float](), np.arange(total)
+    for epoch, batches in enumerate([*order, [whole]]):
         for position, batch in enumerate(batches):
-            yield run.record(update, epoch, batch, current, evaluated=position == 0)
-            run.optimiser.step()
-            current = read_state(run.optimiser, run.network.named, form)
+            evaluated, over = position == 0, epoch == len(order)
+            record = run.record(update, epoch, batch, current, advance.rate, evaluated=evaluated)
+            if record.evaluation is not None:
+                losses.append(record.evaluation.validation_loss)
+                if not over and ended(losses, patience):
+                    over = True
+                    record = run.record(update, epoch, whole, current, advance.rate, evaluated=True)
+            yield record
+            if over:
+                return
+            current = advance()
             update += 1
-    yield run.record(update, len(order), np.arange(total), current, evaluated=True)
+
+
+def ended(losses: Sequence[float], patience: int | None) -> bool:
+    """Whether the smallest validation loss is more than `patience` epochs ago."""
+    since_best = len(losses) - 1 - min(range(len(losses)), key=losses.__getitem__)
+    return patience is not None and since_best > patience
 
 
 @dataclass(frozen=True)
@@ -112,12 +166,19 @@ class Run:
 
     network: Network
     terms: Terms
-    optimiser: SGD
+    optimiser: Optimizer
     training: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
 
     def record(
-        self, update: int, epoch: int, batch: Rows, state: Arrays, *, evaluated: bool
+        self,
+        update: int,
+        epoch: int,
+        batch: Rows,
+        state: Arrays,
+        rate: float,
+        *,
+        evaluated: bool,
     ) -> Record:
         """Differentiate at the present weights and write everything down, in copies.
 
@@ -135,6 +196,7 @@ class Run:
             parameters=self.network.read(),
             state=state,
             evaluation=self.evaluation(whole) if evaluated else None,
+            learning_rate=rate,
         )
 
     def differentiate(self, batch: Rows) -> tuple[float, tuple[float, float] | None]:

@@ -21,11 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance import Arithmetic
+from compare.allowance.arithmetic import quiet
 from compare.allowance.squares import length
 from compare.checks.comparison import BLOCK
+from compare.checks.optimiser_replay import NOTHING
+from compare.checks.optimiser_step import Allowed, Followed, OptimiserStep
 from compare.checks.same_point import Examined
 from compare.checks.transition import IN_STATE
 from compare.contracts.records import Arrays, Record
+from compare.textbook.pair import Pair
 
 
 def together(lengths: Iterable[float]) -> float:
@@ -65,15 +69,20 @@ class Drift:
     learning_rate: float
     momentum: float
     form: str
+    optimiser: OptimiserStep | None = None
     fed: float = 0.0
     _fed_velocity: float = 0.0
     largest: float = 0.0
     steepness: dict[str, float] = field(default_factory=dict)
+    _carried: Followed = field(default=NOTHING)
 
     def after(self, examined: Examined, manual: Record, reference: Record) -> float:
         """Feed one update's rounding in and return the drift before it, `||tm - tr||`."""
         drift = distance(manual.parameters, reference.parameters)
         self.largest = max(self.largest, drift)
+        if self.optimiser is not None:
+            self.fed += self._fed_by(self.optimiser, examined, manual)
+            return drift
         rate = self.learning_rate
         gradient = together(examined.allowances.lengths.values()) + self._of_kinks(examined)
         unit = float(np.sqrt(IN_STATE)) * self.arithmetic.unit
@@ -82,6 +91,26 @@ class Drift:
         self._fed_velocity = self.momentum * self._fed_velocity + rate * gradient + rounding
         self.fed += self._fed_velocity + self.arithmetic.unit * norm_of(manual.parameters)
         return drift
+
+    @quiet
+    def _fed_by(self, optimiser: OptimiserStep, examined: Examined, manual: Record) -> float:
+        """Return what one update may add, the gradients known up to their allowances.
+
+        Nothing adds more than twice what the update moves by: where a step is divided by a root
+        that may be zero its sign is all that rounding can turn.
+        """
+        step, values = optimiser.at(manual.learning_rate), dict(manual.state)
+        state = Followed(values | {"t": np.asarray(manual.update)}, self._carried.allowances)
+        added: list[float] = []
+        carried: Allowed = {}
+        for name, w in manual.parameters.items():
+            g = manual.gradients[name]
+            dw = Pair(g.astype(np.float64), examined.allowances.gradients[name], g.dtype)
+            stepped, buffers = step.by_hand(name, w, dw, state)
+            added.append(length(reached(stepped, w)))
+            carried |= {key: reached(pair, 0.0) for key, pair in buffers.items() if key in values}
+        self._carried = Followed({}, carried)
+        return together(added)
 
     @staticmethod
     def _of_kinks(examined: Examined) -> float:
@@ -105,6 +134,13 @@ class Drift:
         for name, (distance, _) in moved.items():
             steepness = 2 * distance / drift if drift else 0.0
             self.steepness[name] = max(self.steepness.get(name, 0.0), steepness)
+
+
+def reached(pair: Pair, before: Any) -> NDArray[np.float64]:
+    """Return the allowance of a number, at most twice its distance from what it was before."""
+    most = 2 * np.abs(pair.value - before) + pair.arithmetic.unit * np.abs(pair.value)
+    found: NDArray[np.float64] = np.fmin(pair.allowance, most)
+    return found
 
 
 def moved_gradients(examined: Examined, reference: Record) -> dict[str, tuple[float, float]]:

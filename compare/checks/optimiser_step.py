@@ -9,20 +9,25 @@ whose allowance is carried from update to update.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.arithmetic import quiet
+from compare.checks.clipping import Clipping
 from compare.checks.comparison import Comparison, compare_entries
+from compare.contracts.experiment import Experiment
 from compare.contracts.records import Arrays
 from compare.textbook.pair import Pair, exact
 from compare.textbook.plain_optimisers import RULES, OptimiserSettings
 
+UNCLIPPED = Clipping()
 COUNTING = ("adam", "adamw", "amsgrad")
 CONSTANTS = 2.0
 """Roundings of what all entries share: constants that each side rounds its own way."""
+Allowed = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +35,27 @@ class Followed:
     """The reference's state: its numbers, and their allowances by key (none: exact)."""
 
     values: Arrays
-    allowances: dict[str, NDArray[np.float64]]
+    allowances: Allowed
 
 
 @dataclass(frozen=True, slots=True)
 class OptimiserStep:
-    """Replays updates of the optimiser `name`."""
+    """Replays updates of the optimiser `name`; with `decay_of` weights no bias decays."""
 
     name: str
     settings: OptimiserSettings
     form: str = "buffer"
+    decay_of: str = "all"
+    clipping: Clipping = UNCLIPPED
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> OptimiserStep:
+        """Return the update that an experiment declares."""
+        asked = dict(experiment.optimiser_settings)
+        decay_of = asked.pop("decay_of")
+        clipping = Clipping(experiment.clip_norm, experiment.clip_value)
+        settings = OptimiserSettings(**asked)
+        return cls(experiment.optimiser, settings, experiment.momentum_form, decay_of, clipping)
 
     @property
     def scale(self) -> float:
@@ -47,6 +63,12 @@ class OptimiserStep:
         if self.name != "sgd" or self.form == "buffer":
             return 1.0
         return self.settings.learning_rate * (1 if self.form == "velocity" else -1)
+
+    def at(self, rate: float | None) -> OptimiserStep:
+        """Return the update at another learning rate; None for this one."""
+        if rate is None or rate == self.settings.learning_rate:
+            return self
+        return replace(self, settings=replace(self.settings, learning_rate=rate))
 
     def keys(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the keys of the state after an update: `m_w1`, `s_w1`, ..., and `t` of adam."""
@@ -60,36 +82,65 @@ class OptimiserStep:
         """Whether an update depends on how many came before."""
         return self.name in COUNTING
 
+    def settings_of(self, name: str) -> OptimiserSettings:
+        """Return the settings of one parameter: a bias may not decay."""
+        decays = self.decay_of == "all" or name[0] == "w"
+        return self.settings if decays else replace(self.settings, weight_decay=0.0)
+
+    @quiet
     def __call__(
         self, parameters: Arrays, gradients: Arrays, state: Followed
-    ) -> tuple[Arrays, dict[str, NDArray[np.float64]], Followed]:
+    ) -> tuple[Arrays, Allowed, Followed]:
         """Return the reference's next parameters, their allowances, and its next state."""
-        from torch_reference.optimisers import optimiser_step
+        expected, after = self.by_torch(parameters, gradients, state.values)
+        allowed: Allowed = {}
+        carried: Allowed = {}
+        clipped = self.clipping.pairs(gradients)
+        for name, w in parameters.items():
+            stepped, buffers = self.by_hand(name, w, clipped[name], state)
+            allowed[name] = widened(stepped, w)
+            for key, pair in buffers.items():
+                carried[key] = widened(pair, pair)
+                after[key] = (after[key] * self.scale).astype(w.dtype)
+        return expected, allowed, Followed(after | {"t": np.asarray(done(state) + 1)}, carried)
 
+    def by_hand(
+        self, name: str, w: NDArray[Any], dw: Pair, state: Followed
+    ) -> tuple[Pair, dict[str, Pair]]:
+        """Return one parameter and its buffers after the update by the textbook, on pairs."""
+        old = self.pairs_of(name, state)
+        rule, of = RULES[self.name], self.settings_of(name)
+        stepped, buffers = rule(exact(w, w.dtype), dw, old, done(state) + 1, of)
+        return stepped, {f"{key}_{name}": pair * self.scale for key, pair in buffers.items()}
+
+    def by_torch(
+        self, parameters: Arrays, gradients: Arrays, state: Arrays
+    ) -> tuple[Arrays, Arrays]:
+        """Return parameters and buffers after the update by torch; both in torch's own form."""
+        from torch_reference import Recipe, optimiser_step
+
+        recipe = Recipe(
+            self.name, **asdict(self.settings), decay_of=self.decay_of,
+            clip_norm=self.clipping.norm, clip_value=self.clipping.value,
+        )  # fmt: skip
         stored = {
             key: array if key == "t" else (array / self.scale).astype(array.dtype)
-            for key, array in state.values.items()
+            for key, array in state.items()
         }
-        expected, after = optimiser_step(
-            self.name, parameters, gradients, stored, **asdict(self.settings)
-        )
-        t = int(state.values.get("t", np.int64(0))) + 1
-        allowed: dict[str, NDArray[np.float64]] = {}
-        carried: dict[str, NDArray[np.float64]] = {}
-        for name, w in parameters.items():
-            old = {
-                key.removesuffix(f"_{name}"): pair_of(array, state.allowances.get(key)) / self.scale
-                for key, array in state.values.items()
-                if key != "t" and key.endswith(f"_{name}")
-            }
-            dw = exact(gradients[name], w.dtype)
-            stepped, buffers = RULES[self.name](exact(w, w.dtype), dw, old, t, self.settings)
-            allowed[name] = widened(stepped, w)
-            for prefix, pair in buffers.items():
-                key, kept = f"{prefix}_{name}", pair * self.scale
-                carried[key] = widened(kept, kept)
-                after[key] = (after[key] * self.scale).astype(w.dtype)
-        return expected, allowed, Followed(after | {"t": np.asarray(t)}, carried)
+        return optimiser_step(recipe, parameters, gradients, stored)
+
+    def pairs_of(self, name: str, state: Followed) -> dict[str, Pair]:
+        """Return the buffers of one parameter, in torch's form."""
+        return {
+            key.removesuffix(f"_{name}"): pair_of(array, state.allowances.get(key)) / self.scale
+            for key, array in state.values.items()
+            if key != "t" and key.endswith(f"_{name}")
+        }
+
+
+def done(state: Followed) -> int:
+    """Return how many updates came before."""
+    return int(state.values.get("t", np.int64(0)))
 
 
 def widened(pair: Pair, before: Any) -> NDArray[np.float64]:

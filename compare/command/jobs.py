@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import manual_mlp
 from compare.command.options import flag_of
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import (
@@ -25,14 +24,16 @@ from compare.contracts.experiment import (
     settings_used_by,
 )
 from compare.contracts.result import Result
+from compare.examine.carried import Carried, TrainedUpdate
 from compare.examine.dump.recorder import Recorder
 from compare.examine.ranks import launched
-from compare.guard.implementation import GuardedStep, GuardedUpdate
+from compare.guard.implementation import GuardedUpdate
 from compare.guard.manual_file import Loaded, load
+from compare.guard.optimiser import GuardedOptimiser
 from manual_mlp.loss import accuracy
 
 if TYPE_CHECKING:
-    from compare.contracts.records import Manual
+    from compare.contracts.records import Manual, Optimiser
     from compare.examine.training import Progress
 
 
@@ -150,10 +151,7 @@ def training(
 
     asked: Experiment = options.experiment
     if loaded is not None and isinstance(loaded.implementation, GuardedUpdate):
-        raise BadInput(
-            "--epochs trains code that returns loss and gradients; an update is checked without it"
-        )
-    asked.require_trainable()
+        asked = plain_descent(options)
     tap = None if options.record is None else Recorder(options.record, asked)
     manual = None if loaded is None else manual_of(loaded, asked, Path(options.manual).name)
     ranks = launched()
@@ -171,6 +169,18 @@ def training(
     return replace(result, notes=(*result.notes, *notes))
 
 
+def plain_descent(options: argparse.Namespace) -> Experiment:
+    """Return the experiment of an `update`, which is w - learning_rate * dw and nothing besides."""
+    asked: Experiment = options.experiment
+    momentum = asked.momentum if "momentum" in options.given else 0.0
+    if momentum or not asked.plain_momentum:
+        raise BadInput(
+            "an update(parameters, x, targets, *, learning_rate) is held against plain gradient "
+            "descent: train it without momentum, decay and clipping, or bring a `step`"
+        )
+    return replace(asked, momentum=0.0)
+
+
 def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
     """Return their function as the manual side of a run.
 
@@ -178,14 +188,26 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
     counted on their logits if they show them, and on ours at their weights if not.
     """
     from compare.contracts.records import Manual
+    from compare.examine.sides import our_manual
+
+    ours = our_manual(asked)
+    code = loaded.implementation
+    if isinstance(code, GuardedUpdate):
+        code.loss_of = lambda parameters, x, targets: ours.evaluate(parameters, x, targets)[0]
+        update = TrainedUpdate(code, asked)
+        return Manual(
+            update.loss_and_gradients, ours.evaluate, update.step, name, shows_state=False
+        )
 
     def evaluate(parameters: Any, x: Any, targets: Any) -> tuple[float, float]:
-        loss, _, shown = loaded.implementation(parameters, x, targets)
+        loss, _, shown = code(parameters, x, targets)
         if "logits" in shown:
             return loss, accuracy(shown["logits"], targets)
-        _, hits = manual_mlp.evaluate(parameters, x, targets, activation=asked.activation)
-        return loss, hits
+        return loss, ours.evaluate(parameters, x, targets)[1]
 
-    theirs = loaded.step if isinstance(loaded.step, GuardedStep) else None
-    step = theirs or manual_mlp.OPTIMISERS[asked.momentum_form]
-    return Manual(loaded.implementation, evaluate, step, name)
+    step: Optimiser = ours.step
+    if isinstance(loaded.step, GuardedOptimiser):
+        step = Carried(loaded.step, asked)
+    elif loaded.step is not None:
+        step = loaded.step
+    return Manual(code, evaluate, step, name)

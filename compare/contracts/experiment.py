@@ -52,9 +52,10 @@ ACTIVATION_NAMES = (
 INITIALISER_NAMES = ("xavier", "he", "uniform")
 MOMENTUM_FORMS = ("velocity", "buffer", "negative_velocity")
 OPTIMISER_NAMES = ("sgd", "adam", "adamw", "amsgrad", "rmsprop", "adagrad")
+DECAY_OF = ("all", "weights")
 OPTIMISER_SETTINGS = (
-    "learning_rate", "momentum", "nesterov", "dampening", "weight_decay", "betas", "eps", "alpha",
-    "centred",
+    "learning_rate", "momentum", "nesterov", "dampening", "weight_decay", "decoupled", "decay_of",
+    "betas", "eps", "alpha", "centred",
 )  # fmt: skip
 EPSILON = {"adagrad": 1e-10}
 """What torch adds to the root where nothing is said; 1e-8 elsewhere."""
@@ -166,45 +167,68 @@ class Experiment:
     momentum_form: str = setting(
         "velocity", Choice(MOMENTUM_FORMS), TRAINING,
         "velocity: v = momentum*v + learning_rate*dw, w -= v; buffer, as torch does: "
-        "v = momentum*v + dw, w -= learning_rate*v; equal while the learning rate is constant; "
-        "negative_velocity, of a step alone: v = momentum*v - learning_rate*dw, w += v",
+        "v = momentum*v + dw, w -= learning_rate*v; negative_velocity, as Keras does: "
+        "v = momentum*v - learning_rate*dw, w += v; equal while the learning rate is constant",
         used_by=(TRAIN, STEP),
     )  # fmt: skip
     optimiser: str = setting(
         "sgd", Choice(OPTIMISER_NAMES), TRAINING,
-        "of torch.optim, what a `step` is held against; state is {} at first, then has for w1, "
-        "b1, ...: of sgd v_w1; of adam and adamw m_w1, s_w1 (means of dw and dw**2) and t (updates "
-        "done); of amsgrad r_w1 too (the largest s_w1); of rmsprop s_w1, a_w1 (mean of dw, if "
-        "centred) and v_w1 (with momentum); of adagrad s_w1 (sum of dw**2); or keys of your own",
-        used_by=(STEP,),
+        "of torch.optim, what both sides train with and a `step` is held against; state is {} at "
+        "first, then has for w1, b1, ...: of sgd v_w1; of adam and adamw m_w1, s_w1 (means of dw "
+        "and dw**2) and t (updates done); of amsgrad r_w1 too (the largest s_w1); of rmsprop s_w1, "
+        "a_w1 (mean of dw, if centred) and v_w1 (with momentum); of adagrad s_w1 (sum of dw**2); a "
+        "step may have keys of its own",
+        used_by=(TRAIN, STEP),
     )  # fmt: skip
     nesterov: bool = setting(
         False, Flag(), TRAINING, "of sgd: look ahead by the momentum, w -= rate*(dw + momentum*v)",
-        used_by=(STEP,), metavar="TRUE|FALSE",
+        used_by=(TRAIN, STEP), metavar="TRUE|FALSE",
     )  # fmt: skip
     dampening: float = setting(
         0.0, DAMPING, TRAINING, "of sgd: v = momentum*v + (1 - X)*dw after the first update",
-        used_by=(STEP,), metavar="X",
+        used_by=(TRAIN, STEP), metavar="X",
     )  # fmt: skip
     weight_decay: float = setting(
         0.0, NOT_NEGATIVE, TRAINING,
-        "of a step: adds X*w to dw; adamw takes learning_rate*X*w off w instead",
-        used_by=(STEP,), metavar="X",
+        "of the update, not of the loss: adds X*w to dw; adamw is decoupled",
+        used_by=(TRAIN, STEP), metavar="X",
+    )  # fmt: skip
+    decoupled: bool = setting(
+        False, Flag(), TRAINING,
+        "weight decay takes learning_rate*X*w off w instead of adding X*w to dw",
+        used_by=(TRAIN, STEP), metavar="TRUE|FALSE",
+    )  # fmt: skip
+    decay_of: str = setting(
+        "all", Choice(DECAY_OF), TRAINING, "what decays: with `weights` no biases",
+        used_by=(TRAIN, STEP),
     )  # fmt: skip
     betas: tuple[float, ...] = setting(
         (0.9, 0.999), Numbers(SHARE), TRAINING, "of adam, adamw, amsgrad: shares kept of m and s",
-        used_by=(STEP,), metavar="X,X", default_said="0.9,0.999",
+        used_by=(TRAIN, STEP), metavar="X,X", default_said="0.9,0.999",
     )  # fmt: skip
     eps: float | None = setting(
         None, Maybe(NOT_NEGATIVE), TRAINING, "added to the root, after the correction of adam",
-        used_by=(STEP,), metavar="X", default_said="1e-8, of adagrad 1e-10",
+        used_by=(TRAIN, STEP), metavar="X", default_said="1e-8, of adagrad 1e-10",
     )  # fmt: skip
     alpha: float = setting(
-        0.99, SHARE, TRAINING, "of rmsprop: share kept of s", used_by=(STEP,), metavar="X",
+        0.99, SHARE, TRAINING, "of rmsprop: share kept of s",
+        used_by=(TRAIN, STEP), metavar="X",
     )  # fmt: skip
     centred: bool = setting(
         False, Flag(), TRAINING, "of rmsprop: the root is of s - a**2",
-        used_by=(STEP,), metavar="TRUE|FALSE",
+        used_by=(TRAIN, STEP), metavar="TRUE|FALSE",
+    )  # fmt: skip
+    clip_norm: float | None = setting(
+        None, Maybe(POSITIVE), TRAINING,
+        "before the update all gradients together are shortened to this norm; a `step` does it "
+        "itself",
+        used_by=(TRAIN, STEP), metavar="X", default_said="none",
+    )  # fmt: skip
+    clip_value: float | None = setting(
+        None, Maybe(POSITIVE), TRAINING,
+        "before the update every entry of a gradient is held between -X and X; a `step` does it "
+        "itself",
+        used_by=(TRAIN, STEP), metavar="X", default_said="none",
     )  # fmt: skip
     init: str = setting(
         "xavier", Choice(INITIALISER_NAMES), NETWORK,
@@ -213,7 +237,7 @@ class Experiment:
     )  # fmt: skip
     initial_velocity: float = setting(
         0.0, FINITE, TRAINING,
-        "where the velocity of every weight starts, on both sides; biases start at zero",
+        "of sgd: where the velocity of every weight starts, on both sides; biases start at zero",
         metavar="X",
     )  # fmt: skip
     dtype: str = setting(
@@ -306,6 +330,10 @@ class Experiment:
             raise BadInput(f"betas: must be two numbers, not {len(self.betas)}")
         if self.nesterov and (self.momentum == 0 or self.dampening):
             raise BadInput("nesterov: needs a momentum above 0 and no dampening")
+        if self.initial_velocity and self.optimiser != "sgd":
+            raise BadInput(f"initial_velocity: {self.optimiser} has no velocity to start from")
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise BadInput("clip_norm and clip_value: give one of the two")
 
     @property
     def objective(self) -> Objective:
@@ -321,15 +349,8 @@ class Experiment:
     def plain_momentum(self) -> bool:
         """Whether the optimiser is gradient descent with momentum and nothing besides."""
         plain = self.optimiser == "sgd" and self.momentum_form != "negative_velocity"
-        return plain and not self.nesterov and not self.dampening and not self.weight_decay
-
-    def require_trainable(self) -> None:
-        """Raise `BadInput` for an optimiser that only a `step` is held against."""
-        if not self.plain_momentum:
-            raise BadInput(
-                f"a training has no {self.optimiser} with these settings: a `step` is held against "
-                "it in a check, without --epochs"
-            )
+        clips = self.clip_norm is not None or self.clip_value is not None
+        return plain and not (self.nesterov or self.dampening or self.weight_decay or clips)
 
     @property
     def optimiser_settings(self) -> dict[str, Any]:
@@ -356,10 +377,14 @@ class Declared(TypedDict, total=False):
     nesterov: bool
     dampening: float
     weight_decay: float
+    decoupled: bool
+    decay_of: str
     betas: Sequence[float]
     eps: float | None
     alpha: float
     centred: bool
+    clip_norm: float | None
+    clip_value: float | None
     dtype: Any
     seed: int
     bias: bool

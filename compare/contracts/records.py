@@ -52,6 +52,8 @@ class Record(Protocol):
     def state(self) -> Arrays: ...
     @property
     def evaluation(self) -> Evaluation | None: ...
+    @property
+    def learning_rate(self) -> float | None: ...
 
 
 class Implementation(Protocol):
@@ -99,6 +101,7 @@ class Manual:
         step: `(parameters, gradients, state, *, learning_rate, momentum)` to new parameters and
             new state.
         name: what messages call it.
+        shows_state: False where the records hold no state of theirs.
 
     Example:
         >>> import manual_mlp
@@ -114,3 +117,4 @@ class Manual:
     evaluate: Callable[..., tuple[float, float]]
     step: Optimiser
     name: str = "manual_mlp"
+    shows_state: bool = True

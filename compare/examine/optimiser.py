@@ -13,14 +13,12 @@ import numpy as np
 import manual_mlp
 from compare.checks.comparison import compare_entries
 from compare.checks.optimiser_step import Followed, OptimiserStep, compare_update
-from compare.contracts.errors import UserCodeError
-from compare.contracts.experiment import Experiment
 from compare.contracts.records import Arrays
 from compare.contracts.result import CheckSummary
+from compare.examine.carried import first_state
 from compare.guard.optimiser import GuardedOptimiser
 from compare.judge.point import PointJudge
 from compare.points.probe import Probe
-from compare.textbook.plain_optimisers import OptimiserSettings
 
 UPDATES = 4
 """From the start; one update does not show whether a mean is corrected, or a buffer carried."""
@@ -28,20 +26,16 @@ LATER = 3
 """The updates done before the drawn state that documented keys are started from."""
 
 
-def replay_of(experiment: Experiment) -> OptimiserStep:
-    """Return the reference's side of the check."""
-    settings = OptimiserSettings(**experiment.optimiser_settings)
-    return OptimiserStep(experiment.optimiser, settings, experiment.momentum_form)
-
-
 def examine_optimiser(
     judge: PointJudge, step: GuardedOptimiser, probe: Probe
 ) -> tuple[CheckSummary, str]:
     """Check updates from the start, and from a later state where the keys are documented."""
-    replay = replay_of(judge.experiment)
+    replay = OptimiserStep.of(judge.experiment)
     generator = np.random.default_rng(judge.experiment.seed)
     own = Walk(judge, step, replay, probe, generator)
-    counted = own.walk(first_state(own), Followed({}, {}), UPDATES)
+    counted = own.walk(
+        first_state(step, replay, probe.parameters, own.drawn(), {}), Followed({}, {}), UPDATES
+    )
     if counted:
         own.walk(*drawn_state(own), 2)
     tally = judge.ledger.tallies["step"]
@@ -110,30 +104,6 @@ class Walk:
             update=self.made - 1, epoch=0, batch=np.arange(len(probe.x)), loss=0.0,
             gradients=gradients, parameters=parameters, state={}, evaluation=None,
         )  # fmt: skip
-
-
-def first_state(own: Walk) -> Any:
-    """Return the first state that the step takes; raise its own error with the keys if none is."""
-    zeros = {
-        key: np.zeros_like(own.probe.parameters[key.partition("_")[2]])
-        for key in own.keys
-        if key != "t"
-    }
-    gradients = own.drawn()
-    trouble: UserCodeError | None = None
-    if own.replay.counts:
-        zeros["t"] = np.asarray(0)
-    for state in ({}, zeros, None):
-        try:
-            own.step(own.probe.parameters, gradients, state)
-            return state
-        except UserCodeError as error:
-            trouble = trouble or error
-    name = own.judge.experiment.optimiser
-    raise UserCodeError(
-        f"{trouble} (state is {{}} at first, or zeros under the keys of {name}: "
-        f"{', '.join(own.keys)})"
-    ) from trouble
 
 
 def drawn_state(own: Walk) -> tuple[Arrays, Followed]:

@@ -14,6 +14,7 @@ import manual_mlp
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
+from compare.examine.optimisers import our_step, torch_recipe
 from compare.points.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def our_manual(experiment: Experiment) -> Manual:
             manual_mlp.loss_and_gradients, intermediates=("logits",), **options
         ),
         evaluate=partial(manual_mlp.evaluate, **options),
-        step=manual_mlp.OPTIMISERS[experiment.momentum_form],
+        step=our_step(experiment),
     )
 
 
@@ -56,7 +57,7 @@ def declared_manual(experiment: Experiment) -> Manual:
             manual_mlp.declared.loss_and_gradients, intermediates=("logits",), **options
         ),
         evaluate=partial(manual_mlp.declared.evaluate, **options),
-        step=manual_mlp.OPTIMISERS[experiment.momentum_form],
+        step=our_step(experiment),
     )
 
 
@@ -92,6 +93,7 @@ def reference_records(
         learning_rate=experiment.learning_rate,
         momentum=experiment.momentum,
         form=experiment.momentum_form,
+        recipe=None if experiment.plain_momentum else torch_recipe(experiment),
     )
 
 

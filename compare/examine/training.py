@@ -99,7 +99,6 @@ def run_training(
         >>> bool(run_training(Experiment(hidden=(4,), epochs=2)))
         True
     """
-    experiment.require_trainable()
     inputs = draw_inputs(experiment, data)
     del data  # a run in float32 would hold the rows in both formats to its end
     manual = our_manual(experiment) if manual is None else manual

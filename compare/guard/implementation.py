@@ -149,16 +149,22 @@ class GuardedUpdate(Guarded):
     def __call__(
         self, parameters: Mapping[str, Array], x: Array, targets: Array
     ) -> tuple[float, Arrays, Arrays]:
-        arguments: dict[str, Array | Mapping[str, Array]]
-        arguments = {"parameters": parameters, "x": x, "targets": targets}
-        value = self.call(arguments, learning_rate=READING_RATE)
-        reader = Reader(self.function, parameters, len(x), self.guard.notes)
-        after = reader.arrays(value, "parameter", parameters)
+        after = self.after(parameters, x, targets, READING_RATE)
         gradients = {
             name: (before - after[name]) / before.dtype.type(READING_RATE)
             for name, before in parameters.items()
         }
         return self.loss_of(parameters, x, targets), gradients, {}
+
+    def after(
+        self, parameters: Mapping[str, Array], x: Array, targets: Array, learning_rate: float
+    ) -> Arrays:
+        """Return the weights after an update, checked."""
+        arguments: dict[str, Array | Mapping[str, Array]]
+        arguments = {"parameters": parameters, "x": x, "targets": targets}
+        value = self.call(arguments, learning_rate=learning_rate)
+        reader = Reader(self.function, parameters, len(x), self.guard.notes)
+        return self.read(lambda: reader.arrays(value, "parameter", parameters))
 
 
 def is_update(function: Callable[..., Any]) -> bool:

@@ -51,14 +51,22 @@ class GuardedOptimiser(Guarded):
         super().__init__(function, timeout=timeout, notes=notes)
 
     def __call__(
-        self, parameters: Mapping[str, Array], gradients: Mapping[str, Array], state: Any
+        self,
+        parameters: Mapping[str, Array],
+        gradients: Mapping[str, Array],
+        state: Any,
+        learning_rate: float | None = None,
     ) -> tuple[Arrays, Any]:
-        """Return the next parameters, checked, and the next state, whatever it is."""
+        """Return the next parameters, checked, and the next state, whatever it is.
+
+        `learning_rate`: where it is not the declared one at this update.
+        """
+        rate = {} if learning_rate is None else {"learning_rate": learning_rate}
         state = self.read(lambda: copy.deepcopy(state))
         value = self.guard.call(
             self.function, copied(parameters), copied(gradients), state,
             hint=f"it is called as {name_of(self.function)}(parameters, gradients, state)",
-            **self.settings,
+            **(self.settings | rate),
         )  # fmt: skip
         reader = Reader(self.function, parameters, -1, self.guard.notes)
         return self.read(lambda: reader.any_update(value))

@@ -168,7 +168,7 @@ def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
             reduction=wanted.reduction,
             objective=wanted.objective,
         )
-    if kind == "update" and len(judge.trail) > 1:
+    if kind == "update" and len(judge.trail) > 1 and wanted.plain_momentum:
         found = diagnose_step(
             judge.trail,
             learning_rate=wanted.learning_rate,

@@ -6,6 +6,7 @@ measures how much it could have seen, and shows itself the negative control once
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from compare.checks.control import Control, negative_control
 from compare.checks.same_point import Examined, SamePoint
 from compare.checks.slopes import slopes_of
 from compare.checks.stages import stage_of
-from compare.checks.step import StepCheck
 from compare.checks.step_power import StepPower
 from compare.checks.weak import UNBOUNDED, Power, reasons_at, why_not_compared
 from compare.contracts.experiment import Experiment
@@ -30,6 +30,8 @@ from compare.judge.ledger import Ledger, finding_of, keep_worst
 if TYPE_CHECKING:
     from torch_reference import Reference
 
+Replay = Callable[[Record, Record, StepPower | None], dict[str, Comparison]]
+"""A step check: of momentum or of any other optimiser."""
 KEPT = 4
 """So many wrong updates are kept for the diagnosis."""
 
@@ -172,7 +174,7 @@ class PointJudge:
         expected = examined.expected
         return self.same_point.hold(expected, expected.loss, gradients).agrees
 
-    def replay(self, side: str, before: Record, after: Record, step: StepCheck) -> None:
+    def replay(self, side: str, before: Record, after: Record, step: Replay) -> None:
         """Replay one recorded transition with the reference's optimiser."""
         compared = step(before, after, self.step_power if side == "manual" else None)
         failed = self.updated(side, before, compared)

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from compare.allowance.squares import length
 from compare.checks.comparison import compare_entries
 from compare.checks.drift import Drift, moved_gradients
+from compare.checks.optimiser_replay import OptimiserReplay
+from compare.checks.optimiser_step import OptimiserStep
 from compare.checks.same_point import Examined, Reported, compare_reported
 from compare.checks.step import StepCheck
 from compare.contracts.records import Evaluation, Record
 from compare.contracts.result import Band, Curves, EpochRow, Finding
 from compare.judge.ledger import finding_of
-from compare.judge.point import PointJudge
+from compare.judge.point import PointJudge, Replay
 from compare.points.inputs import Inputs
 
 TRAIL = 2
@@ -42,8 +44,13 @@ class Judge(PointJudge):
         super().__post_init__()
         wanted = self.experiment
         rate, momentum, form = wanted.learning_rate, wanted.momentum, wanted.momentum_form
-        self.step = StepCheck(self.arithmetic, rate, momentum, form, wanted.device)
-        self.drift = Drift(self.arithmetic, rate, momentum, form)
+        plain = StepCheck(self.arithmetic, rate, momentum, form, wanted.device)
+        optimiser = None if wanted.plain_momentum else OptimiserStep.of(wanted)
+        self.steps: dict[str, Replay] = {
+            side: plain if optimiser is None else OptimiserReplay(optimiser)
+            for side in ("manual", "reference")
+        }
+        self.drift = Drift(self.arithmetic, rate, momentum, form, optimiser)
         self.order = [batch for batches in self.inputs.order for batch in batches]
 
     def see(self, manual: Record, reference: Record) -> float:
@@ -65,7 +72,7 @@ class Judge(PointJudge):
         """Check how a record came about: what it was given, or the update that led to it."""
         self._handed_over(side, record)
         if self._previous is not None:
-            self.replay(side, self._previous[side == "reference"], record, self.step)
+            self.replay(side, self._previous[side == "reference"], record, self.steps[side])
 
     def _keep(self, manual: Record) -> None:
         """Keep the manual records around the first wrong one, for the diagnosis of it."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from compare.checks.optimiser_replay import OptimiserReplay
 from compare.contracts.records import Manual
-from compare.contracts.result import CheckSummary, Result, Verdict
+from compare.contracts.result import CheckSummary, Result, Verdict, Worst
 from compare.judge.conclusion import conclude, leading, same_point_summary
 from compare.judge.naming import UNKNOWN, name_run_mistake
 from compare.judge.run import Judge
 
+BUFFER = re.compile(r"[vmsra]_|t$")
 NAMED_KINDS = ("update", "data", "reporting")
 """Kinds of mistakes that show in the records of a run, not at a point."""
 
@@ -32,13 +35,39 @@ def conclude_run(
     unknown = judge.suspect is None and result.kind in NAMED_KINDS and not named
     concluded = replace(
         result,
+        worst=shown_of(result.worst, own_state(judge, manual)),
         diagnosis=named,
-        notes=(*notes, UNKNOWN) if unknown else notes,
+        notes=(*notes, *((UNKNOWN,) if unknown else ()), *state_note(judge, manual)),
         epochs=tuple(judge.rows),
         checks=summaries(judge),
         interrupted=interrupted,
     )
     return leading(concluded)
+
+
+def own_state(judge: Judge, manual: Manual) -> bool:
+    """Whether the manual side's buffers are not in its records, so that only the other's were."""
+    replay = judge.steps["manual"]
+    kept = isinstance(replay, OptimiserReplay) and not replay.compared
+    return kept or not manual.shows_state
+
+
+def shown_of(worst: Mapping[str, Worst], own: bool) -> dict[str, Worst]:
+    """Return what was compared of both sides: no buffers where the manual side shows none."""
+    return {name: one for name, one in worst.items() if not own or not BUFFER.match(name)}
+
+
+def state_note(judge: Judge, manual: Manual) -> tuple[str, ...]:
+    """Say how a step was seen that keeps its state in its own way."""
+    replay = judge.steps["manual"]
+    if not isinstance(replay, OptimiserReplay) or not own_state(judge, manual):
+        return ()
+    names = ("w1",)
+    keys = ", ".join(replay.step.keys(dict.fromkeys(names)))
+    return (
+        "step keeps its state in its own way: compared is what it does to the parameters in every "
+        f"update (documented: {keys}, ...)",
+    )
 
 
 def summaries(judge: Judge) -> tuple[CheckSummary, ...]:

@@ -57,7 +57,9 @@ def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
     )
     if not experiment.bias:
         parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
-    state = manual_mlp.initial_velocity(parameters, weights=experiment.initial_velocity)
+    state: Arrays = {}
+    if experiment.plain_momentum or (experiment.initial_velocity and experiment.momentum):
+        state = manual_mlp.initial_velocity(parameters, weights=experiment.initial_velocity)
     training = pair(data.train, data.classes, dtype)
     return Inputs(
         data_name=data.name,

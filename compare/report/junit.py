@@ -19,7 +19,7 @@ from compare.report.report_json import encode, plain, write_atomically
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
-STEP = re.compile(r"(v_)?[wb]\d+")
+STEP = re.compile(r"([vmsra]_)?[wb]\d+|t")
 """The tensors of the step check; every other one is compared at the same point."""
 
 

@@ -141,7 +141,8 @@ def tensors_of(finding: Finding) -> tuple[str, ...]:
     name = finding.parameter
     if name is None:
         return (finding.stage,)
-    return (name, f"v_{name}") if finding.check == "step" else (f"d{name}", f"d{name} projection")
+    buffers = (f"{prefix}_{name}" for prefix in "vmsra")
+    return (name, *buffers) if finding.check == "step" else (f"d{name}", f"d{name} projection")
 
 
 def referee_line(referee: Mapping[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ corrected for their start at zero by adam alone, the first velocity undamped.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ class OptimiserSettings:
     nesterov: bool
     dampening: float
     weight_decay: float
+    decoupled: bool
     betas: tuple[float, float]
     eps: float
     alpha: float
@@ -35,8 +36,8 @@ Rule = Callable[[Any, Any, Buffers, int, OptimiserSettings], Stepped]
 
 
 def sgd(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
-    """Momentum with torch's buffer, dampening, coupled decay and Nesterov's look ahead."""
-    dw = dw + of.weight_decay * w
+    """Momentum with torch's buffer, dampening, decay and Nesterov's look ahead."""
+    w, dw = decayed(w, dw, of)
     if of.momentum == 0:
         return w - of.learning_rate * dw, {}
     v = of.momentum * old["v"] + (1 - of.dampening) * dw if "v" in old else dw
@@ -44,25 +45,33 @@ def sgd(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped
     return w - of.learning_rate * direction, {"v": v}
 
 
+def decayed(w: Any, dw: Any, of: OptimiserSettings) -> tuple[Any, Any]:
+    """Weight decay: part of the gradient, or, decoupled, off the weight times the learning rate."""
+    if of.decoupled:
+        return w * (1 - of.learning_rate * of.weight_decay), dw
+    return w, dw + of.weight_decay * w
+
+
 def adam(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
-    """Adam, its decay part of the gradient."""
-    return adaptive(w, dw + of.weight_decay * w, old, t, of)
+    """Adam, its decay part of the gradient unless it is decoupled."""
+    return adaptive(w, dw, old, t, of)
 
 
 def adamw(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
     """Adam, its decay taken off the weight beforehand, times the learning rate."""
-    return adaptive(w * (1 - of.learning_rate * of.weight_decay), dw, old, t, of)
+    return adaptive(w, dw, old, t, replace(of, decoupled=True))
 
 
 def amsgrad(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
     """Adam over the largest mean square so far."""
-    return adaptive(w, dw + of.weight_decay * w, old, t, of, largest=True)
+    return adaptive(w, dw, old, t, of, largest=True)
 
 
 def adaptive(
     w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings, largest: bool = False
 ) -> Stepped:
     """What the three have in common; Kingma & Ba 2015, algorithm 1."""
+    w, dw = decayed(w, dw, of)
     beta1, beta2 = of.betas
     m = beta1 * kept(old, "m", dw) + (1 - beta1) * dw
     s = beta2 * kept(old, "s", dw) + (1 - beta2) * (dw * dw)
@@ -76,7 +85,7 @@ def adaptive(
 
 def rmsprop(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
     """The gradient over the root of its mean square; about its mean if centred."""
-    dw = dw + of.weight_decay * w
+    w, dw = decayed(w, dw, of)
     s = of.alpha * kept(old, "s", dw) + (1 - of.alpha) * (dw * dw)
     after, spread = {"s": s}, s
     if of.centred:
@@ -90,7 +99,7 @@ def rmsprop(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Ste
 
 def adagrad(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
     """The gradient over the root of the sum of all its squares."""
-    dw = dw + of.weight_decay * w
+    w, dw = decayed(w, dw, of)
     s = kept(old, "s", dw) + dw * dw
     return w - of.learning_rate * (dw / (np.sqrt(s) + of.eps)), {"s": s}
 

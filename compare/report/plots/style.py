@@ -77,6 +77,8 @@ def caption(result: Result) -> str:
     """Return one line of settings, so that a picture on its own still says what was run."""
     settings = result.settings
     said = {"learning_rate": "learning rate", "momentum": "momentum", "momentum_form": "form"}
+    if settings.get("optimiser", "sgd") != "sgd":
+        said = {"optimiser": "optimiser", "learning_rate": "learning rate"}
     parts = [f"{name} {settings[key]}" for key, name in said.items() if key in settings]
     return " · ".join([words.settings_line(settings), *parts])
 

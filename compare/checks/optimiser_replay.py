@@ -1,0 +1,69 @@
+"""Recorded transitions of any optimiser, replayed one after the other.
+
+Where the buffers were recorded each update starts from them. Where a side keeps them in its own way
+the reference carries its own along, with what rounding may have made of them so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.checks.comparison import Comparison, compare_entries
+from compare.checks.optimiser_step import Followed, OptimiserStep, compare_update
+from compare.checks.step_power import StepPower
+from compare.contracts.records import Record
+
+NOTHING = Followed({}, {})
+
+
+@dataclass
+class OptimiserReplay:
+    """The step check of one side's records; `compared` tells that its buffers were recorded."""
+
+    step: OptimiserStep
+    compared: bool = True
+    followed: Followed = field(default=NOTHING)
+
+    def __call__(
+        self, before: Record, after: Record, power: StepPower | None = None
+    ) -> dict[str, Comparison]:
+        """Compare `after` with one reference step from `before`; keys `w1`, `m_w1`, ..., `t`."""
+        step = self.step.at(before.learning_rate)
+        expected, allowed, self.followed = step(
+            before.parameters, before.gradients, self.start(before)
+        )
+        found = compare_update(after.parameters, expected, allowed)
+        if not self.documents(after):
+            self.compared = False
+            return found
+        found |= compare_update(after.state, self.followed.values, self.followed.allowances)
+        if self.step.counts and "t" in after.state:
+            t = self.followed.values["t"]
+            found["t"] = compare_entries("t", after.state["t"], t, 0.0)
+        return found
+
+    def start(self, before: Record) -> Followed:
+        """Return the state to start from: the recorded one, else the one that was followed."""
+        t = {"t": np.asarray(before.update)}
+        if before.state.keys() - {"t"} and self.documents(before):
+            return Followed(dict(before.state) | t, {})
+        return replace(self.followed, values=self.followed.values | t)
+
+    def documents(self, record: Record) -> bool:
+        """Whether a record has all the buffers that the reference has."""
+        return {*record.state, "t"} == {*self.step.keys(record.parameters), "t"}
+
+
+def first_zeros(step: OptimiserStep, parameters: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return zeros under the documented keys, for a step that does not start from nothing."""
+    zeros: dict[str, Any] = {
+        key: np.zeros_like(parameters[key.partition("_")[2]])
+        for key in step.keys(parameters)
+        if key != "t"
+    }
+    return zeros | ({"t": np.asarray(0)} if step.counts else {})

@@ -1,0 +1,115 @@
+"""A `step` of any optimiser in a training: its state is carried beside the records.
+
+A state with the documented keys is shown in the records, and compared. Any other stays with the
+step; the records then show none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.checks.optimiser_replay import first_zeros
+from compare.checks.optimiser_step import OptimiserStep
+from compare.contracts.errors import UserCodeError
+from compare.contracts.experiment import Experiment
+from compare.contracts.records import Arrays
+from compare.guard.implementation import GuardedUpdate
+from compare.guard.optimiser import GuardedOptimiser
+
+
+class Carried:
+    """Contract 2, made of a step of contract 10."""
+
+    def __init__(self, step: GuardedOptimiser, experiment: Experiment) -> None:
+        self.step, self.replay = step, OptimiserStep.of(experiment)
+        self.state: Any = None
+        self.begun = False
+
+    def __call__(
+        self,
+        parameters: Arrays,
+        gradients: Arrays,
+        state: Arrays,
+        /,
+        *,
+        learning_rate: float,
+        momentum: float,
+    ) -> tuple[Arrays, Arrays]:
+        if not self.begun:
+            self.state = first_state(self.step, self.replay, parameters, gradients, state)
+            self.begun = True
+        after, self.state = self.step(parameters, gradients, self.state, learning_rate)
+        return after, self.shown(parameters)
+
+    def shown(self, parameters: Arrays) -> Arrays:
+        """Return the state as records hold it: nothing where it is kept in another way."""
+        documented = self.step.documented(
+            self.state, self.replay.keys(parameters), dict(parameters)
+        )
+        if documented is None:
+            return {}
+        t = self.state.get("t")
+        return documented | ({} if t is None else {"t": np.asarray(t)})
+
+
+class TrainedUpdate:
+    """Contracts 1 and 2, made of an `update(parameters, x, targets, *, learning_rate)`.
+
+    The gradients are read from it, its step is the update itself on the batch seen last. It has no
+    velocity; that of gradient descent, a product of what was read, stands in the records for it.
+    """
+
+    def __init__(self, update: GuardedUpdate, experiment: Experiment) -> None:
+        self.update, self.inside = update, experiment.momentum_form == "velocity"
+        self.batch: tuple[NDArray[Any], NDArray[Any]] | None = None
+
+    def loss_and_gradients(
+        self, parameters: Arrays, x: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[float, Arrays, Arrays]:
+        """Return the reference's loss, and the gradients read from new weights."""
+        self.batch = x, targets
+        return self.update(parameters, x, targets)
+
+    def step(
+        self,
+        parameters: Arrays,
+        gradients: Arrays,
+        state: Arrays,
+        /,
+        *,
+        learning_rate: float,
+        momentum: float,
+    ) -> tuple[Arrays, Arrays]:
+        """Update by the code under test."""
+        assert self.batch is not None
+        after = self.update.after(parameters, *self.batch, learning_rate)
+        share = learning_rate if self.inside else 1.0
+        return after, {f"v_{name}": g * g.dtype.type(share) for name, g in gradients.items()}
+
+
+def first_state(
+    step: GuardedOptimiser,
+    replay: OptimiserStep,
+    parameters: Mapping[str, NDArray[Any]],
+    gradients: Mapping[str, NDArray[Any]],
+    given: Arrays,
+) -> Any:
+    """Return the first state that the step takes; raise its own error with the keys if none is.
+
+    The given one, usually {}, else zeros under the documented keys, else None.
+    """
+    trouble: UserCodeError | None = None
+    for state in (given, first_zeros(replay, parameters), None):
+        try:
+            step(parameters, gradients, state)
+            return state
+        except UserCodeError as error:
+            trouble = trouble or error
+    keys = ", ".join(replay.keys(parameters))
+    raise UserCodeError(
+        f"{trouble} (state is {{}} at first, or zeros under the keys of {replay.name}: {keys})"
+    ) from trouble

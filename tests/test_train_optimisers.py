@@ -143,6 +143,7 @@ def test_a_step_with_state_of_its_own_is_trained(tmp_path: Path, factor: str, co
     assert run_file(tmp_path, source, *options) == code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "code"), [("1", ExitCode.AGREES), ("learning_rate", 1)])
 def test_an_update_is_trained_beside_plain_descent(tmp_path: Path, factor: str, code: int) -> None:
     source, path = UPDATE.replace("FACTOR", factor), f"{tmp_path / 'mine.py'}:update"

@@ -33,9 +33,27 @@ BUFFERS: dict[str, dict[str, str]] = {
 class Recipe:
     """An optimiser with its settings, as torch's classes have them.
 
-    `form` is how the state of sgd is handed over (`optimiser.py`), `decay_of` all or weights:
-    with weights the biases are a parameter group without decay. `clip_norm` and `clip_value` are
-    done to the gradients before the step; `schedule` is a kind and its numbers (`scheduler`).
+    Parameters:
+        name: sgd, adam, adamw, amsgrad, rmsprop or adagrad.
+        learning_rate: above 0.
+        momentum: of sgd and rmsprop.
+        form: how the state of sgd is handed over: velocity, buffer or negative_velocity.
+        nesterov: of sgd.
+        dampening: of sgd.
+        weight_decay: added to the gradient times the weight.
+        decoupled: taken off the weight instead, times the learning rate.
+        decay_of: all, or weights: then the biases are a parameter group without decay.
+        betas: of adam, adamw and amsgrad.
+        eps: added to the root.
+        alpha: of rmsprop.
+        centred: of rmsprop.
+        clip_norm: to which all gradients together are shortened before the step.
+        clip_value: at which every entry is cut off before the step.
+        schedule: a kind and its two numbers, see `scheduler`.
+
+    Example:
+        >>> Recipe("adam", 0.001).built({"w1": torch.zeros(2)}).defaults["betas"]
+        (0.9, 0.999)
     """
 
     name: str
@@ -143,8 +161,21 @@ def optimiser_step(
 ) -> tuple[Arrays, Arrays]:
     """The parameters and the state after one update; the arguments are left as they were.
 
-    State has the keys `t` and `m_w1`, `s_w1`, ... of `BUFFERS`. The schedule is not followed: the
-    rate is that of the recipe.
+    Parameters:
+        recipe: the optimiser; its schedule is not followed.
+        parameters: w1, b1, ...
+        gradients: of the same names and shapes.
+        state: `t`, and `m_w1`, `s_w1`, ... of `BUFFERS`; empty before the first update.
+
+    Returns:
+        The parameters and the buffers, sgd's in torch's form.
+
+    Example:
+        >>> after, state = optimiser_step(
+        ...     Recipe("adam", 0.1), {"w1": np.ones((1, 1))}, {"w1": np.ones((1, 1))}, {}
+        ... )
+        >>> round(float(after["w1"][0, 0]), 6), sorted(state)
+        (0.9, ['m_w1', 's_w1'])
     """
     used = {key: to_tensor(w).clone().requires_grad_() for key, w in parameters.items()}
     optimiser = recipe.built(used)

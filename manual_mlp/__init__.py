@@ -4,15 +4,14 @@ Read it in this order; each file is one idea and needs only those before it:
 
     arrays.py        the letters N, F, H, K, L and dictionaries of named arrays
     activations.py   relu and its siblings: value and derivative
+      rectifiers.py, smooth.py                   made of pieces, and without a corner
     layer.py         compute_layer: z = x @ w + b, and what flows back through it
     loss.py          softmax, cross-entropy, and why the gradient is (p - y) / N
     network.py       layers in a row: forward, backward
+    losses.py, outputs.py, criterion.py          what else may stand above the logits
+    penalty.py       what large weights cost
     rows.py          blocks of rows, whose gradients add up
     objective.py     the network as a function: loss_and_gradients, evaluate
-    declared.py      the same network with any of these:
-      rectifiers.py, smooth.py, functions.py     activations
-      losses.py, outputs.py, criterion.py        what stands above the logits
-      penalty.py                                 what large weights cost
     initialise.py    where the weights start
     optimise.py      momentum, in the report's form and in torch's
     optimisers.py    the others: Nesterov, decay, Adam, AMSGrad, RMSprop, Adagrad

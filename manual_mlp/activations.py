@@ -2,6 +2,8 @@
 
 A table with one entry each. An activation is its value and its derivative, both elementwise; the
 derivative gets z and h, because some are shortest in the one (gelu) and some in the other (tanh).
+Those made of pieces are in `rectifiers.py`, those without a corner in `smooth.py`. A name may carry
+a number, as in `leaky_relu:0.2`.
 """
 
 from collections.abc import Callable
@@ -9,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manual_mlp.arrays import Array
+from manual_mlp import rectifiers, smooth
+from manual_mlp.arrays import Array, entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +70,6 @@ def tanh_derivative(_: Array, h: Array) -> Array:
     return slope
 
 
-def sigmoid(z: Array) -> Array:
-    """Logistic function, elementwise: sigmoid(z) = 1 / (1 + exp(-z)).
-
-    Written with e = exp(-|z|) <= 1, which cannot overflow and keeps the small values at large
-    negative z exact to rounding: 1 / (1 + e) for z >= 0 and e / (1 + e) for z < 0.
-    """
-    e = np.exp(-np.abs(z))
-    h: Array = np.where(z < 0, e, 1) / (1 + e)
-    return h
-
-
 def sigmoid_derivative(_: Array, h: Array) -> Array:
     """dh/dz = sigmoid(z) (1 - sigmoid(z)) = h (1 - h)."""
     slope: Array = h * (1 - h)
@@ -89,9 +81,47 @@ def identity_derivative(z: Array, _: Array) -> Array:
     return np.ones_like(z)
 
 
+def leaky_relu(slope: float) -> Activation:
+    """The leaky ReLU of one slope."""
+    return Activation(
+        lambda z: rectifiers.leaky_relu(z, slope),
+        lambda z, h: rectifiers.leaky_relu_derivative(z, slope),
+    )
+
+
+def elu(alpha: float) -> Activation:
+    """The exponential linear unit of one alpha."""
+    return Activation(
+        lambda z: rectifiers.elu(z, alpha), lambda z, h: rectifiers.elu_derivative(z, alpha)
+    )
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(relu, relu_derivative),
     "tanh": Activation(np.tanh, tanh_derivative),
-    "sigmoid": Activation(sigmoid, sigmoid_derivative),
+    "sigmoid": Activation(smooth.sigmoid, sigmoid_derivative),
     "identity": Activation(np.positive, identity_derivative),  # h = +z
+    "leaky_relu": leaky_relu(0.01),
+    "elu": elu(1.0),
+    "selu": Activation(rectifiers.selu, lambda z, h: rectifiers.selu_derivative(z)),
+    "softplus": Activation(smooth.softplus, lambda z, h: smooth.softplus_derivative(z)),
+    "silu": Activation(smooth.silu, lambda z, h: smooth.silu_derivative(z)),
+    "gelu": Activation(smooth.gelu, lambda z, h: smooth.gelu_derivative(z)),
+    "gelu_tanh": Activation(smooth.gelu_tanh, lambda z, h: smooth.gelu_tanh_derivative(z)),
+    "relu6": Activation(rectifiers.relu6, lambda z, h: rectifiers.relu6_derivative(z)),
+    "hardtanh": Activation(rectifiers.hardtanh, lambda z, h: rectifiers.hardtanh_derivative(z)),
 }
+WITH_NUMBER: dict[str, Callable[[float], Activation]] = {"leaky_relu": leaky_relu, "elu": elu}
+
+
+def find(name: str) -> Activation:
+    """The activation called `name`; `ValueError` with what there is, or for a wrong number."""
+    if name in ACTIVATIONS:
+        return ACTIVATIONS[name]
+    kind, _, number = name.partition(":")
+    if number and kind in WITH_NUMBER:
+        try:
+            return WITH_NUMBER[kind](float(number))
+        except ValueError:
+            raise ValueError(f"{kind} takes a number, such as {kind}:0.2, not {number!r}") from None
+    return entry(ACTIVATIONS, name, "activation")

@@ -2,15 +2,16 @@
 
     o = output(logits)      L = factor * (1/D) sum_n loss_n(o, t)      t: the targets as they count
 
-D is what the reduction divides by. The sum over rows is a sum of sums over blocks of rows, so D
-and t are asked for once, and a block adds its own part.
+D is what the reduction divides by. The sum over rows is a sum of sums over blocks of rows: D is
+that of the whole batch, and a block adds its own part.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from manual_mlp.arrays import Array, entry, require_same_shape
+from manual_mlp.arrays import Array, Arrays, entry, require_same_shape
+from manual_mlp.loss import cross_entropy_gradient, cross_entropy_of_rows
 from manual_mlp.losses import LOSSES
 from manual_mlp.outputs import OUTPUTS
 
@@ -68,6 +69,12 @@ class Criterion:
                 f"{self.loss}"
             )
 
+    @property
+    def plain(self) -> bool:
+        """Softmax cross-entropy and nothing else, whose exponentials serve loss and gradient."""
+        usual = self.loss == "cross_entropy" and self.output == "identity" and self.loss_factor == 1
+        return usual and not (self.label_smoothing or self.weighs)
+
     def counting(self, targets: Array) -> Array:
         """The targets as they count, (N, K).
 
@@ -104,8 +111,24 @@ class Criterion:
         every_entry = self.reduction == "mean" and not LOSSES[self.loss].rows
         return float(targets.size if every_entry else len(targets))
 
+    def at(
+        self, logits: Array, targets: Array, divisor: float | None = None
+    ) -> tuple[float, Arrays]:
+        """The part of these rows in L, and dlogits = dL/dlogits, (N, K), with p if it is at hand.
+
+        `divisor` is D of the whole batch, by default of these rows.
+        """
+        if not self.plain:
+            dlogits = self.gradient_at(logits, targets, divisor)
+            return self.loss_at(logits, targets, divisor), {"dlogits": dlogits}
+        scale = divisor or self.divisor(targets)
+        total, p = cross_entropy_of_rows(logits, targets)
+        return total / scale, {"p": p, "dlogits": cross_entropy_gradient(p, targets) / scale}
+
     def loss_at(self, logits: Array, targets: Array, divisor: float | None = None) -> float:
         """L, or the part of these rows if `divisor` is that of a larger batch."""
+        if self.plain:
+            return self.at(logits, targets, divisor)[0]
         require_same_shape(logits=logits, targets=targets)
         share = self.loss_factor / (divisor or self.divisor(targets))
         o = OUTPUTS[self.output].value(logits)  # (N, K)

@@ -5,7 +5,7 @@ import numpy as np
 from manual_mlp.arrays import Array
 
 
-def compute_layer(x: Array, w: Array, b: Array) -> Array:
+def compute_layer(x: Array, w: Array, b: Array | None = None) -> Array:
     """Affine map of every row of x.
 
         z = x @ w + b        z_nj = sum_i x_ni w_ij + b_j
@@ -18,7 +18,7 @@ def compute_layer(x: Array, w: Array, b: Array) -> Array:
     Parameters:
         x: (N, fan_in).
         w: (fan_in, fan_out).
-        b: (fan_out,) or (1, fan_out).
+        b: (fan_out,) or (1, fan_out); None for a layer without a bias.
 
     Returns:
         z (N, fan_out).
@@ -30,6 +30,8 @@ def compute_layer(x: Array, w: Array, b: Array) -> Array:
         >>> compute_layer(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([0.5]))
         array([[11.5]])
     """
+    if b is None:
+        return x @ w
     if b.shape not in (w.shape[1:], (1, *w.shape[1:])):
         raise ValueError(f"a bias for w {w.shape} has shape {w.shape[1:]}, got {b.shape}")
     z: Array = x @ w + b  # (N, fan_out)

@@ -12,7 +12,7 @@ import numpy as np
 
 from manual_mlp.arrays import Array
 from manual_mlp.loss import exponentials
-from manual_mlp.smooth import logistic, softplus
+from manual_mlp.smooth import sigmoid, softplus
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def logistic_terms(o: Array, y: Array) -> Array:
 
 def logistic_derivative(o: Array, y: Array) -> Array:
     """d (log(1 + exp(o)) - y o) / do = sigmoid(o) - y."""
-    d: Array = logistic(o) - y
+    d: Array = sigmoid(o) - y
     return d
 
 

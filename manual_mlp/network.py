@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from manual_mlp.activations import ACTIVATIONS
-from manual_mlp.arrays import Array, Arrays, depth, entry
+from manual_mlp.activations import find
+from manual_mlp.arrays import Array, Arrays, depth
 from manual_mlp.layer import compute_layer, input_gradient, layer_gradients
 
 
@@ -18,6 +18,8 @@ def forward(parameters: Mapping[str, Array], x: Array, *, activation: str = "rel
 
         z_l = h_{l-1} @ w_l + b_l        h0 = x
         h_l = activation(z_l)            the last layer has no activation: logits = z_L
+
+    A layer whose b_l is not among the parameters has no bias.
 
     Shapes: x (N, F), z_l and h_l (N, H_l), logits (N, K), in the dtype of the operands.
 
@@ -39,14 +41,14 @@ def forward(parameters: Mapping[str, Array], x: Array, *, activation: str = "rel
         >>> forward(parameters, np.array([[-1.0, 2.0]]))["logits"]
         array([[1., 3.]])
     """
-    act = entry(ACTIVATIONS, activation, "activation")
+    act = find(activation)
     values: Arrays = {}
     last, h = depth(parameters), x
     for layer in range(1, last):
-        z = compute_layer(h, parameters[f"w{layer}"], parameters[f"b{layer}"])  # (N, H)
+        z = compute_layer(h, parameters[f"w{layer}"], parameters.get(f"b{layer}"))  # (N, H)
         h = act.value(z)  # (N, H)
         values |= {f"z{layer}": z, f"h{layer}": h}
-    logits = compute_layer(h, parameters[f"w{last}"], parameters[f"b{last}"])  # (N, K)
+    logits = compute_layer(h, parameters[f"w{last}"], parameters.get(f"b{last}"))  # (N, K)
     # Stored column by column: N is long and K short, so sums over the classes run along memory.
     return values | {"logits": np.asfortranarray(logits)}
 
@@ -92,7 +94,7 @@ def backward(
         >>> gradients["b1"]
         array([0., 1.])
     """
-    act = entry(ACTIVATIONS, activation, "activation")
+    act = find(activation)
     gradients: Arrays = {}
     intermediates: Arrays = {}
     dz = dlogits  # (N, K)

@@ -4,27 +4,25 @@ Each is a sum over rows, so it is added up over blocks of them (see `rows.py`).
 """
 
 from collections.abc import Collection, Mapping
-from typing import Literal, NamedTuple, overload
+from functools import cache
+from typing import Literal, overload
 
 import numpy as np
 
 from manual_mlp.arrays import Array, Arrays, entry
-from manual_mlp.loss import (
-    correct,
-    cross_entropy_gradient,
-    cross_entropy_of_rows,
-    divisor,
-)
+from manual_mlp.criterion import Criterion
+from manual_mlp.loss import correct
 from manual_mlp.network import backward, forward
+from manual_mlp.penalty import Penalty
 from manual_mlp.rows import row_blocks
 
+NO_PENALTY = Penalty()
 
-class Pass(NamedTuple):
-    """What one pass finds: the loss summed over its rows, the gradients, and the values kept."""
 
-    loss: float
-    gradients: Arrays
-    kept: Arrays
+@cache
+def cross_entropy(reduction: str) -> Criterion:
+    """Softmax cross-entropy by itself."""
+    return Criterion(reduction=reduction)
 
 
 @overload
@@ -35,6 +33,8 @@ def loss_and_gradients(
     *,
     activation: str = ...,
     reduction: str = ...,
+    criterion: Criterion | None = ...,
+    penalty: Penalty = ...,
     intermediates: Literal[False] = ...,
 ) -> tuple[float, Arrays]: ...
 
@@ -47,6 +47,8 @@ def loss_and_gradients(
     *,
     activation: str = ...,
     reduction: str = ...,
+    criterion: Criterion | None = ...,
+    penalty: Penalty = ...,
     intermediates: Literal[True] | Collection[str],
 ) -> tuple[float, Arrays, Arrays]: ...
 
@@ -59,6 +61,8 @@ def loss_and_gradients(
     *,
     activation: str = "relu",
     reduction: str = "mean",
+    criterion: Criterion | None = None,
+    penalty: Penalty = NO_PENALTY,
     intermediates: bool | Collection[str] = False,
 ) -> tuple[float, Arrays] | tuple[float, Arrays, Arrays]:
     """Loss at the parameters and its gradient with respect to each of them.
@@ -69,7 +73,7 @@ def loss_and_gradients(
 
         loss = (1/N) sum_B loss_B        dw = sum_B dw_B        with 1/N inside every dlogits_B
 
-    Infinities and NaN come out as what they are.
+    A penalty is no sum over rows and is added once. Infinities and NaN come out as what they are.
 
     Parameters:
         parameters: w1 (F, H), b1 (H,), ..., wL (H, K), bL (K,).
@@ -77,6 +81,8 @@ def loss_and_gradients(
         targets: (N, K), one-hot or soft.
         activation: a name in `ACTIVATIONS`.
         reduction: "mean" or "sum".
+        criterion: what stands above the logits; by default softmax cross-entropy with `reduction`.
+        penalty: what the loss gains for large weights.
         intermediates: True for everything on the way, z1, h1, ..., logits, p, dlogits, dh1, dz1,
             ...; a collection of such names for only those.
 
@@ -96,44 +102,31 @@ def loss_and_gradients(
         >>> gradients["w1"].shape
         (4, 3)
     """
-    scale = divisor(reduction, len(x))
-    total, gradients = 0.0, Arrays()
+    criterion = criterion or cross_entropy(reduction)
+    divisor = criterion.divisor(targets)
+    loss, gradients = penalty.loss_at(parameters, len(x)), Arrays()
     kept: list[Arrays] = []
     for rows in row_blocks(len(x), parameters):
-        block = textbook_pass(
-            parameters, x[rows], targets[rows], scale,
-            activation=activation, intermediates=intermediates,
-        )  # fmt: skip
-        total += block.loss
-        gradients = added(gradients, block.gradients)
-        kept.append(block.kept)
+        values = forward(parameters, x[rows], activation=activation)
+        part, top = criterion.at(values["logits"], targets[rows], divisor)
+        block, below = backward(parameters, x[rows], values, top["dlogits"], activation=activation)
+        loss += part
+        gradients = added(gradients, block)
+        kept.append(wanted(intermediates, values, top, below))
+    for name, more in penalty.gradients_at(parameters, len(x)).items():
+        gradients[name] = gradients[name] + more
     if intermediates is False:
-        return total / scale, gradients
-    return total / scale, gradients, joined(kept)
+        return loss, gradients
+    return loss, gradients, joined(kept)
 
 
-def textbook_pass(
-    parameters: Mapping[str, Array],
-    x: Array,
-    targets: Array,
-    scale: float,
-    *,
-    activation: str,
-    intermediates: bool | Collection[str],
-) -> Pass:
-    """Forward, loss and backward over the rows given, as one writes them on paper."""
-    values = forward(parameters, x, activation=activation)
-    total, p = cross_entropy_of_rows(values["logits"], targets)
-    dlogits = cross_entropy_gradient(p, targets) / scale  # (N, K)
-    gradients, below = backward(parameters, x, values, dlogits, activation=activation)
-    values |= {"p": p, "dlogits": dlogits} | below
-    return Pass(total, gradients, wanted(values, intermediates))
-
-
-def wanted(values: Arrays, intermediates: bool | Collection[str]) -> Arrays:
+def wanted(intermediates: bool | Collection[str], *shown: Arrays) -> Arrays:
     """All values, none, or those of the names given, as the caller asked for."""
-    if isinstance(intermediates, bool):
-        return values if intermediates else {}
+    if intermediates is False:
+        return {}
+    values = {name: value for arrays in shown for name, value in arrays.items()}
+    if intermediates is True:
+        return values
     return {name: entry(values, name, "intermediate") for name in intermediates}
 
 
@@ -161,6 +154,8 @@ def evaluate(
     *,
     activation: str = "relu",
     reduction: str = "mean",
+    criterion: Criterion | None = None,
+    penalty: Penalty = NO_PENALTY,
 ) -> tuple[float, float]:
     """Loss and accuracy at the parameters, without a gradient.
 
@@ -170,6 +165,8 @@ def evaluate(
         targets: (N, K).
         activation: a name in `ACTIVATIONS`.
         reduction: "mean" or "sum", for the loss.
+        criterion: as in `loss_and_gradients`.
+        penalty: as in `loss_and_gradients`.
 
     Returns:
         The loss, and the share of rows whose largest logit is at their largest target.
@@ -181,9 +178,11 @@ def evaluate(
         >>> evaluate({"w1": np.eye(2), "b1": np.zeros(2)}, np.eye(2) * 1000, np.eye(2))
         (0.0, 1.0)
     """
-    total, hits = 0.0, 0
+    criterion = criterion or cross_entropy(reduction)
+    divisor = criterion.divisor(targets)
+    loss, hits = penalty.loss_at(parameters, len(x)), 0
     for rows in row_blocks(len(x), parameters):
         logits = forward(parameters, x[rows], activation=activation)["logits"]  # (N, K)
-        total += cross_entropy_of_rows(logits, targets[rows])[0]
+        loss += criterion.loss_at(logits, targets[rows], divisor)
         hits += correct(logits, targets[rows])
-    return total / divisor(reduction, len(x)), hits / len(x)
+    return loss, hits / len(x)

@@ -10,7 +10,7 @@ import numpy as np
 
 from manual_mlp.arrays import Array
 from manual_mlp.loss import softmax
-from manual_mlp.smooth import logistic
+from manual_mlp.smooth import sigmoid
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def softmax_pull(do: Array, z: Array, o: Array) -> Array:
 
 OUTPUTS: dict[str, Output] = {
     "identity": Output(lambda z: z, lambda do, z, o: do),
-    "sigmoid": Output(logistic, lambda do, z, o: do * o * (1 - o)),
+    "sigmoid": Output(sigmoid, lambda do, z, o: do * o * (1 - o)),
     "tanh": Output(np.tanh, lambda do, z, o: do * (1 - o * o)),
     "relu": Output(lambda z: np.maximum(z, 0), lambda do, z, o: do * (z > 0)),
     "softmax": Output(softmax, softmax_pull),

@@ -45,12 +45,19 @@ class Penalty:
         entry(dict.fromkeys(("weights", "all")), self.penalise, "penalise")
         entry(dict.fromkeys(("1", "rows")), self.penalty_over, "penalty_over")
 
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing is added at all."""
+        return self.l2 == 0 == self.l1
+
     def penalised(self, name: str) -> bool:
         """Whether the parameter `name` counts."""
         return self.penalise == "all" or name.startswith("w")
 
     def loss_at(self, parameters: Mapping[str, Array], rows: int) -> float:
         """R."""
+        if self.nothing:
+            return 0.0
         total = 0.0
         for name, w in parameters.items():
             if self.penalised(name):
@@ -59,6 +66,8 @@ class Penalty:
 
     def gradients_at(self, parameters: Mapping[str, Array], rows: int) -> Arrays:
         """dR/dw of every parameter that counts."""
+        if self.nothing:
+            return {}
         share = 1 / (rows if self.penalty_over == "rows" else 1)
         return {
             name: share * (self.l2 * w + self.l1 * np.sign(w))

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from manual_mlp.arrays import Array, Arrays, depth, entry
-from manual_mlp.declared import backward, forward
 from manual_mlp.loss import softmax
+from manual_mlp.network import backward, forward
 
 
 def per_sample_gradients(

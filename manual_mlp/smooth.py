@@ -18,11 +18,15 @@ CUBIC = 0.044715
 _erfc = np.frompyfunc(erfc, 1, 1)
 
 
-def logistic(z: Array) -> Array:
-    """1 / (1 + exp(-z)), through e = exp(-|z|) <= 1, which cannot overflow."""
+def sigmoid(z: Array) -> Array:
+    """Logistic function, elementwise: sigmoid(z) = 1 / (1 + exp(-z)).
+
+    Written with e = exp(-|z|) <= 1, which cannot overflow and keeps the small values at large
+    negative z exact to rounding: 1 / (1 + e) for z >= 0 and e / (1 + e) for z < 0.
+    """
     e = np.exp(-np.abs(z))
-    p: Array = np.where(z < 0, e, 1) / (1 + e)
-    return p
+    h: Array = np.where(z < 0, e, 1) / (1 + e)
+    return h
 
 
 def softplus(z: Array) -> Array:
@@ -40,13 +44,13 @@ def softplus(z: Array) -> Array:
 
 def softplus_derivative(z: Array) -> Array:
     """dh/dz = exp(z) / (1 + exp(z)) = sigmoid(z)."""
-    return logistic(z)
+    return sigmoid(z)
 
 
 def silu(z: Array) -> Array:
     """Sigmoid linear unit, or swish: h = z sigmoid(z). Source: Elfwing, Uchibe & Doya 2018."""
     with np.errstate(invalid="ignore"):
-        h: Array = z * logistic(z)
+        h: Array = z * sigmoid(z)
     return h
 
 
@@ -55,8 +59,8 @@ def silu_derivative(z: Array) -> Array:
 
     dh/dz = s + z s (1 - s) = s (1 + z (1 - s))
     """
-    s = logistic(z)
-    slope: Array = s * (1 + z * logistic(-z))  # 1 - s, without the subtraction
+    s = sigmoid(z)
+    slope: Array = s * (1 + z * sigmoid(-z))  # 1 - s, without the subtraction
     return slope
 
 
@@ -98,7 +102,7 @@ def gelu_tanh(z: Array) -> Array:
 
     Source: Hendrycks & Gimpel 2016, Gaussian Error Linear Units, section 2.
     """
-    h: Array = z * logistic(2 * _inner(z))
+    h: Array = z * sigmoid(2 * _inner(z))
     return h
 
 
@@ -110,7 +114,7 @@ def gelu_tanh_derivative(z: Array) -> Array:
     u = _inner(z)
     with np.errstate(over="ignore", invalid="ignore"):
         du = ROOT_2_PI * (1 + 3 * CUBIC * z * z)
-        s, rest = logistic(2 * u), logistic(-2 * u)
+        s, rest = sigmoid(2 * u), sigmoid(-2 * u)
         bump = np.where(s * rest == 0, 0, 2 * z * (s * rest) * du)  # 0 times what overflows
     slope: Array = s + bump
     return slope

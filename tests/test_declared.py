@@ -21,8 +21,8 @@ from compare.judge.point import PointJudge
 from compare.points.probe import draw_probes
 from compare.textbook import Pass, Point
 from compare.textbook.losses import LOSS_RULES, OUTPUT_RULES
-from manual_mlp.activations import Activation
-from manual_mlp.functions import FUNCTIONS, find
+from manual_mlp.activations import ACTIVATIONS as FUNCTIONS
+from manual_mlp.activations import Activation, find
 from manual_mlp.losses import LOSSES
 from manual_mlp.outputs import OUTPUTS
 from tests.equations import same

@@ -259,7 +259,7 @@ def test_6_2_the_derivative_is_written_through_the_value() -> None:
         "sigmoid": lambda h: h * (1 - h),
         "identity": lambda h: np.ones_like(h),
     }
-    assert set(through_the_value) == set(manual_mlp.ACTIVATIONS)
+    assert set(through_the_value) == set(ACTIVATIONS)
     for name, slope in through_the_value.items():
         h = manual_mlp.ACTIVATIONS[name].value(z)
         same(h, ACTIVATIONS[name](z))

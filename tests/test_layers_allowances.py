@@ -1,6 +1,6 @@
 """Two derivations of one allowance: the runs' own, made by hand, and the pass over torch's graph.
 
-Neither knows of the other, so each is a test of the other: at random points of every activation the
+Neither knows of the other, so each is a test of the other: at random points of four activations the
 median of an allowance of one over that of the other stays within a factor of 3.
 """
 
@@ -12,10 +12,10 @@ import torch
 
 from compare.layers.analysed import analyse, as_tensors
 from compare.layers.program import Program
-from manual_mlp.activations import ACTIVATIONS
 from tests.allowed import DTYPES, allowed, network
 from torch_reference.activations import activation_module
 
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "identity")
 FACTOR = 3.0
 POINTS = (((7, 9, 5), 6), ((13, 24, 4), 33), ((5, 8, 6, 3), 20))
 

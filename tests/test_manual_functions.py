@@ -16,8 +16,8 @@ from manual_mlp import (
     relu,
     softmax,
 )
-from manual_mlp.activations import sigmoid
 from manual_mlp.arrays import Array
+from manual_mlp.smooth import sigmoid
 
 DTYPES = ["float32", "float64"]
 seeds = st.integers(0, 2**32 - 1)

@@ -153,7 +153,7 @@ class Activation:
         """Take a name."""
         if isinstance(value, str) and value in self.words:
             return str(value)
-        from manual_mlp.functions import find  # the command does not wait for it
+        from manual_mlp.activations import find  # the command does not wait for it
 
         try:
             find(value)

@@ -327,7 +327,7 @@ def overflowing(
     The logits of ordinary points never get there, so nothing else would show it.
     """
     last = f"w{depth(probe.parameters)}"
-    values = manual_mlp.declared.forward(probe.parameters, probe.x, activation=activation)
+    values = manual_mlp.forward(probe.parameters, probe.x, activation=activation)
     logits = values["logits"]
     reach = 4 * float(np.log(np.finfo(probe.x.dtype).max))
     louder = probe.parameters[last] * probe.x.dtype.type(reach / np.abs(logits).max())

@@ -22,27 +22,10 @@ if TYPE_CHECKING:
 
 
 def our_manual(experiment: Experiment) -> Manual:
-    """`manual_mlp` with the activation, reduction and momentum form of the experiment.
+    """`manual_mlp` with the activation, objective and momentum form of the experiment.
 
     Every pass shows its logits: a full batch's training accuracy then needs no second pass.
     """
-    if not experiment.plain or experiment.activation not in manual_mlp.ACTIVATIONS:
-        return declared_manual(experiment)
-    options: dict[str, Any] = {
-        "activation": experiment.activation,
-        "reduction": experiment.reduction,
-    }
-    return Manual(
-        loss_and_gradients=partial(
-            manual_mlp.loss_and_gradients, intermediates=("logits",), **options
-        ),
-        evaluate=partial(manual_mlp.evaluate, **options),
-        step=our_step(experiment),
-    )
-
-
-def declared_manual(experiment: Experiment) -> Manual:
-    """`manual_mlp` with another loss than plain softmax cross-entropy, or without biases."""
     wanted = experiment.objective
     options: dict[str, Any] = {
         "activation": experiment.activation,
@@ -54,9 +37,9 @@ def declared_manual(experiment: Experiment) -> Manual:
     }  # fmt: skip
     return Manual(
         loss_and_gradients=partial(
-            manual_mlp.declared.loss_and_gradients, intermediates=("logits",), **options
+            manual_mlp.loss_and_gradients, intermediates=("logits",), **options
         ),
-        evaluate=partial(manual_mlp.declared.evaluate, **options),
+        evaluate=partial(manual_mlp.evaluate, **options),
         step=our_step(experiment),
     )
 

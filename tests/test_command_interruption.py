@@ -13,7 +13,7 @@ def press() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_the_first_is_noted_and_met_later() -> None:
+def test_the_first_interrupt_is_raised_where_the_code_asks_for_it() -> None:
     with Interruption() as interruption:
         press()
         assert interruption.requested
@@ -27,7 +27,7 @@ def test_nothing_is_met_when_nothing_was_pressed() -> None:
         assert not interruption.requested
 
 
-def test_none_of_many_disturbs_what_asks_for_nothing() -> None:
+def test_many_interrupts_do_not_stop_code_that_never_asks() -> None:
     with Interruption() as interruption:
         press()
         press()

@@ -239,7 +239,7 @@ def test_tensors_are_told_together_only_if_one_explanation_reproduces_them_all()
 def test_explanations_with_equal_numbers_are_all_listed_with_what_would_tell_them_apart() -> None:
     found = only(diagnose(faulty("mask-always-true"), sizes=SIZES))
     assert (found.mistake, found.also) == ("mask-missing", ("mask-always-true",))
-    assert "no numbers tell them apart: look at the code" in found.sentence
+    assert "they give the same numbers everywhere: look at the code" in found.sentence
     found = only(diagnose(faulty("gradient-divided-by-features"), sizes=(9, 9, 5)))
     assert "gradient-divided-by-hidden-units" in found.also
     assert "layers of other widths would tell them apart" in found.sentence
@@ -277,7 +277,7 @@ def test_a_row_is_told_as_what_it_is_in_batches_of_every_size(rows: slice, words
 def test_another_batch_size_is_no_advice_after_batches_of_several_sizes() -> None:
     found = only(diagnose(leaving_out(slice(-1, None)), sizes=SIZES))
     assert "last-chunk-left-out-of-gradient" in found.also
-    assert "no numbers tell them apart: look at the code" in found.sentence
+    assert "they give the same numbers everywhere: look at the code" in found.sentence
 
 
 def test_a_row_of_the_only_batch_is_told_with_its_size_and_another_size_is_advised() -> None:

@@ -47,7 +47,7 @@ def test_an_undecidable_result_says_why() -> None:
 
 
 def test_a_failed_control_comes_first() -> None:
-    assert one_screen(results.control_failed()).startswith("the judge failed its own control")
+    assert one_screen(results.control_failed()).startswith("internal error: the self-test failed")
 
 
 def test_explanations_that_no_probe_told_apart_are_all_named() -> None:

@@ -144,7 +144,7 @@ def test_table_has_a_row_for_every_tensor() -> None:
         ("kinks", "3 kinks"),
         ("weak", "every entry of the gradient is zero"),
         ("interrupted", "The run was interrupted"),
-        ("control failed", "failed its own control"),
+        ("control failed", "the self-test failed"),
         ("disagreeing", "Referee: slope 1"),
         ("agreeing", "learning rate 0.1"),
         ("agreeing", "versions numpy 2.1.0"),

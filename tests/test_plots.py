@@ -40,7 +40,7 @@ TAYLOR = {
     "slope": 2.0,
     "power": 1e-6,
     "error": 0.1,
-    "belongs": "slope 2: the gradient belongs to the loss",
+    "belongs": "slope 2: the gradient is the derivative of the loss",
 }
 ENDINGS: dict[str, Callable[[], Result]] = {
     "agreeing": results.agreeing,

@@ -89,7 +89,7 @@ def test_curves_and_projections_share_one_line() -> None:
     result = results.agreeing()
     others = {name: worst for name, worst in result.worst.items() if " " in name}
     name = max(others, key=lambda name: others[name].ratio)
-    line = f"besides 6 curves and projections, worst {others[name].ratio:.3f} × allowance ({name})"
+    line = f"others 6 curves and projections, worst {others[name].ratio:.3f} × allowance ({name})"
     assert line in one_line(printed(result))
 
 
@@ -140,7 +140,7 @@ def test_a_long_list_of_weak_points_is_cut_and_counted() -> None:
 
 
 def test_a_judge_that_failed_its_control_has_no_verdict_to_give() -> None:
-    assert "the judge failed its own control, so there is no verdict" in one_line(
+    assert "internal error: the self-test failed, so there is no verdict" in one_line(
         printed(results.control_failed())
     )
 

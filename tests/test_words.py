@@ -26,19 +26,21 @@ def test_a_rival_that_the_sentence_names_is_not_named_again() -> None:
 @pytest.mark.parametrize("before", [1001.0, 2.5e153, math.inf, math.nan])
 def test_no_absurd_ratio_stands_beside_a_named_mistake(before: float) -> None:
     line = diagnosis_line(Diagnosis("a", "It is a.", before, 0.038))
-    assert line.endswith("with it 0.038, without it more than 1000 × allowance)")
+    assert line.endswith("the numbers match to 0.038, without it more than 1000 × allowance)")
 
 
 def test_a_ratio_beside_a_named_mistake_is_said_to_come_from_where_it_was_tried() -> None:
     line = diagnosis_line(Diagnosis("a", "It is a.", 35.24, 0.1))
-    assert line.endswith("(where it was tried: with it 0.1, without it 35.2 × allowance)")
+    assert line.endswith(
+        "(with this mistake the numbers match to 0.1, without it 35.2 × allowance)"
+    )
 
 
 def test_the_entries_of_table_and_verdict_are_told_apart_where_they_are_two() -> None:
     result = results.disagreeing()
     assert two_entries(result) == ""
     later = replace(result.worst["dw1"], index=(1, 2), ratio=1e30)
-    assert "the verdict the worst where it first went wrong" in two_entries(
+    assert "the verdict that of the first wrong update" in two_entries(
         replace(result, worst={**result.worst, "dw1": later})
     )
 

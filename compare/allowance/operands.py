@@ -29,7 +29,7 @@ INNER = 40
 FEW = 8
 """In so many rows of a matrix product the partial sums over its units are measured."""
 SMALL = 1 << 13
-"""Of matrices of up to so many entries all squares are stored."""
+"""Matrices with at most this many entries keep their squares."""
 MANY = 256
 """In so many rows its results are looked at."""
 

@@ -34,7 +34,7 @@ NEAR = 0.5
 class Belongs(StrEnum):
     """What the slope says of the manual gradient and the manual loss."""
 
-    YES = "slope 2: the gradient belongs to the loss"
+    YES = "slope 2: the gradient is the derivative of the loss"
     NO = "slope 1: the gradient does not belong to the loss"
     UNDECIDED = "undecided"
 

@@ -107,7 +107,10 @@ def reasons_at(
         dead = gradients[f"w{layer}"].any(axis=0) == 0
         if layer < depth and dead.any():
             which = "all units" if dead.all() else "some units"
-            yield f"{which} of layer {layer} pass no gradient, for the whole batch", f"w{layer}"
+            yield (
+                f"no gradient passes through {which} of layer {layer} at any sample of the batch",
+                f"w{layer}",
+            )
     if p is None:
         return
     if p.shape[1] > 1 and np.abs(p * p.shape[1] - 1).max() < UNIFORM:

@@ -57,7 +57,7 @@ def answered(run: Callable[[], int]) -> int:
         sentence = f"there is not enough memory for this network and data: {problem}"
     except Exception:
         traceback.print_exc()
-        print("error: the judge itself failed; this accuses nobody", file=sys.stderr)
+        print("internal error: the code given was not judged", file=sys.stderr)
         return ExitCode.CONTROL_FAILED
     print(f"error: {which_rank()}{visible(sentence)}", file=sys.stderr)
     return ExitCode.BAD_INPUT

@@ -59,7 +59,7 @@ exit codes:
   2    bad usage or bad input, in one sentence on stderr
   3    undecidable: some check could not have failed at any point of the run,
        or the reference itself is not finite
-  4    the judge failed its own control: do not believe it
+  4    internal error: the self-test failed; do not believe the result
   130  interrupted by Ctrl-C; the report covers the updates done
 
 examples:

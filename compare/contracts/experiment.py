@@ -157,7 +157,7 @@ class Experiment:
         default_said="all of them, one update per epoch",
     )  # fmt: skip
     learning_rate: float = setting(
-        0.1, POSITIVE, TRAINING, "of the loss as --reduction has it",
+        0.1, POSITIVE, TRAINING, "step size; of the averaged or summed loss, see --reduction",
         used_by=(TRAIN, STEP), metavar="X",
     )  # fmt: skip
     momentum: float = setting(
@@ -246,8 +246,7 @@ class Experiment:
     )  # fmt: skip
     seed: int = setting(
         0, Whole(0), NETWORK,
-        "of the initial weights and the order of the rows, both drawn once and handed to both "
-        "sides",
+        "random seed of the initial weights and the order of the rows, the same for both sides",
         used_by=(TRAIN, POINT, STARTER, LAYER),
     )  # fmt: skip
     bias: bool = setting(

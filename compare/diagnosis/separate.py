@@ -21,7 +21,7 @@ from compare.points.diagnostic import (
 )
 from compare.textbook import Pair, Pass, Point
 
-NEVER = "no numbers tell them apart: look at the code"
+NEVER = "they give the same numbers everywhere: look at the code"
 ANOTHER_BATCH = "a batch of another size"
 
 

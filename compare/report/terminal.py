@@ -180,7 +180,7 @@ def facts(result: Result, limit: int | None) -> Table:
     add_rows(grid, "entries", filter(None, [words.two_entries(result)]), limit)
     if limit is not None:
         others = {name: entry for name, entry in result.worst.items() if " " in name}
-        add_rows(grid, "besides", filter(None, [words.worst_line(others)]), limit)
+        add_rows(grid, "others", filter(None, [words.worst_line(others)]), limit)
     referee = filter(None, [words.referee_line(result.referee)])
     kinks = filter(None, [words.kinks_line(result)])
     add_rows(grid, "finding", map(words.finding_line, words.untold(result)), limit)

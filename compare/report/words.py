@@ -97,7 +97,7 @@ def listing(parts: Iterable[str]) -> str:
 def verdict_line(result: Result) -> str:
     """Return the verdict in one sentence; a judge that failed its control has none to give."""
     if result.control_failed:
-        return f"the judge failed its own control, so there is no verdict: {result.sentence}"
+        return f"internal error: the self-test failed, so there is no verdict: {result.sentence}"
     if result.failure is not None:
         return f"{result.sentence} (ended by the code under test: this is about what came before)"
     if result.interrupted:
@@ -133,7 +133,9 @@ def two_entries(result: Result) -> str:
     quoted = str((first.index, first.manual))  # NaN is not even itself
     if not rows or any(str((worst.index, worst.manual)) == quoted for worst in rows):
         return ""
-    return "the table has the worst entry of all, the verdict the worst where it first went wrong"
+    return (
+        "the table shows the largest error of the run, the verdict that of the first wrong update"
+    )
 
 
 def tensors_of(finding: Finding) -> tuple[str, ...]:
@@ -198,7 +200,7 @@ def tried(number: float) -> str:
 def diagnosis_line(diagnosis: Diagnosis) -> str:
     """Return a named mistake with the evidence, and those it could not be told apart from."""
     line = (
-        f"{diagnosis.mistake}: {diagnosis.sentence} (where it was tried: with it "
+        f"{diagnosis.mistake}: {diagnosis.sentence} (with this mistake the numbers match to "
         f"{diagnosis.ratio_after:.2g}, without it {tried(diagnosis.ratio_before)} × allowance)"
     )
     others = [name for name in diagnosis.also if name not in diagnosis.sentence]

@@ -34,6 +34,7 @@ def loss_and_gradients(p, x, t):
         ("agrees (0), or undecidable (3); never disagrees (1)", {0, 3}),
         ("exit 2, with the line", {2}),
         ("s21 1, 2 or 3", {3}),
+        ("never agrees; disagrees (1)", {1}),
     ],
 )
 def test_the_expected_exit_codes_are_those_the_header_names(verdict: str, codes: set[int]) -> None:
@@ -48,6 +49,18 @@ def test_every_command_line_of_a_header_is_run() -> None:
 def test_the_options_of_a_call_are_read() -> None:
     header = Header("", "", "", "compare.check(module.loss_and_gradients, hidden=(11,))")
     assert header.call == {"hidden": (11,)}
+
+
+def test_a_script_whose_input_is_refused_is_right_where_its_header_allows_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = "import compare\n\ncompare.check(lambda p, x, t: None, hidden=(-1,))\n"
+    for verdict, code in (("all three exit 2", 0), ("agrees (0)", 1)):
+        head = f"# truth: refused\n# expected verdict: {verdict}\n# expected cause: none. Run: "
+        (tmp_path / "api").mkdir(exist_ok=True)
+        (tmp_path / "api" / "refused.py").write_text(f"{head}python FILE\n{script}", "utf-8")
+        assert main(["--cases", str(tmp_path), "--handins", "0"]) == code
+        capsys.readouterr()
 
 
 def test_a_missing_folder_is_said_and_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:

@@ -256,6 +256,10 @@ DAMAGE: dict[str, tuple[Change, str]] = {
         lambda d: rewrite(d, 0, dw2=array_of(d, 0, "dw2").T),
         "dw2 has shape (10, 12); (12, 10) is due",
     ),
+    "weights as torch has them": (
+        lambda d: rewrite(d, 0, **{w: array_of(d, 0, w).T for w in ("w1", "w2")}),
+        "every weight is (out, in), as torch.nn.Linear has it; (in, out) is due",
+    ),
     "layers apart": (
         lambda d: rewrite(d, 0, w2=np.ones((11, 10))),
         "w2 has shape (11, 10); (12, fan_out) is due",

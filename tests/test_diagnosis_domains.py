@@ -65,6 +65,84 @@ def test_a_mistake_beside_a_guard_is_named_alone(log: str, mistake: str) -> None
     assert found.mistake == mistake
 
 
+def last_class_forgotten(p: Array, t: Array, n: int) -> tuple[Array, Array]:
+    d = p.copy()
+    for j in range(t.shape[1] - 1):
+        d[:, j] -= t[:, j]
+    return d / n, (d / n).sum(0)
+
+
+def last_sample_forgotten(p: Array, t: Array, n: int) -> tuple[Array, Array]:
+    d = p.copy()
+    for row in range(n - 1):
+        d[row] -= t[row]
+    return d / n, (d / n).sum(0)
+
+
+def probabilities_overwritten(p: Array, t: Array, n: int) -> tuple[Array, Array]:
+    d = (p - t) / n
+    return d, ((d - t) / n).sum(0)
+
+
+def targets_taken_off_twice(p: Array, t: Array, n: int) -> tuple[Array, Array]:
+    d = (p - t - t) / n
+    return d, d.sum(0)
+
+
+@pytest.mark.parametrize(
+    "error, name",
+    [
+        (last_class_forgotten, "class-without-target"),
+        (last_sample_forgotten, "sample-without-target"),
+        (probabilities_overwritten, "bias-gradient-of-overwritten-probabilities"),
+        (targets_taken_off_twice, "targets-taken-off-twice"),
+    ],
+)
+def test_a_target_that_is_missed_or_taken_off_again_is_named(
+    error: Callable[[Array, Array, int], tuple[Array, Array]], name: str
+) -> None:
+    def wrong(theta: Arrays, x: Array, t: Array) -> Any:
+        h = np.maximum(x @ theta["w1"] + theta["b1"], 0)
+        s = h @ theta["w2"] + theta["b2"]
+        e = np.exp(s - s.max(1, keepdims=True))
+        p = e / e.sum(1, keepdims=True)
+        d, db2 = error(p, t, len(x))
+        dz = (d @ theta["w2"].T) * (h > 0)
+        g = {"w1": x.T @ dz, "b1": dz.sum(0), "w2": h.T @ d, "b2": db2}
+        return float(-(t * np.log(p)).sum() / len(x)), g
+
+    assert [found.mistake for found in check(wrong).diagnosis] == [name]
+
+
+def test_what_one_tensor_shows_alone_is_half_of_what_another_shows() -> None:
+    def stale(theta: Arrays, x: Array, t: Array) -> Any:
+        loss, g = network(np.log)(theta, x, t)
+        z = x @ theta["w1"] + theta["b1"]
+        h = np.maximum(z, 0)
+        s = h @ theta["w2"] + theta["b2"]
+        e = np.exp(s - s.max(1, keepdims=True))
+        d = (e / e.sum(1, keepdims=True) - t) / len(x)
+        back = d @ (theta["w2"] - 0.01 * g["w2"]).T
+        return loss, g | {"w1": x.T @ (back * (z > 0)), "b1": (back * h).sum(0)}
+
+    found = {one._tensors: one.mistake for one in check(stale).diagnosis}
+    assert found[("dw1",)] == "weights-stepped-too-early"
+    assert set(found[("db1",)].split(" + ")) == {
+        "weights-stepped-too-early",
+        "value-for-derivative",
+    }
+
+
+def test_a_factor_of_one_tensor_is_said_of_that_tensor() -> None:
+    def factors(theta: Arrays, x: Array, t: Array) -> Any:
+        loss, g = network(np.log)(theta, x, t)
+        return loss, g | {"w2": 2 * g["w2"], "b1": 4 * g["b1"]}
+
+    sentences = [one.sentence for one in check(factors).diagnosis]
+    assert sentences[0].startswith("dw2 is twice as large as it should be")
+    assert sentences[1].startswith("db1 is 4 times as large as it should be")
+
+
 def test_a_guard_that_shows_is_named_with_its_size_beside_the_mistake() -> None:
     (found,) = check(network(lambda p: np.log(p + 1e-8), "mask-missing")).diagnosis
     assert set(found.mistake.split(" + ")) == {"mask-missing", "epsilon-in-log"}

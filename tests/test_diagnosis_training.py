@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare import run_training
 from compare.contracts.result import Diagnosis
-from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
+from compare.diagnosis import (
+    diagnose_curves,
+    diagnose_records,
+    diagnose_start,
+    diagnose_step,
+    diagnose_updates,
+)
+from compare.diagnosis.track import Settings
 from compare.examine.sides import our_manual
 from compare.handbook.plain_run import PICKS, run
 from compare.handbook.planting import planted_step
@@ -92,6 +99,63 @@ def test_mistakes_in_weights_and_in_biases_are_both_named() -> None:
         biases, weights = found.sentence.split(" (Only the biases.)")
     assert "Nesterov" in weights and "Nesterov" not in biases
     assert found.sentence.count("(Only the ") == 2
+
+
+def two_at_once(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: float) -> Any:
+    """Keras's running average for the velocity, and a step up the gradient."""
+    _, velocity = planted_step(named("dampened"))(parameters, gradients, state, **rates)
+    return {name: w + velocity[f"v_{name}"] for name, w in parameters.items()}, velocity
+
+
+def test_two_mistakes_in_the_same_parameters_are_both_named() -> None:
+    found = only(diagnose_step(records(two_at_once), learning_rate=0.2, momentum=0.7))
+    assert {"dampened", "gradient-ascent"} <= set(found.mistake.split(" + "))
+    assert found.sentence.startswith("Two mistakes together. ")
+
+
+def test_a_constant_is_fitted_beside_another_mistake_of_the_update() -> None:
+    def decayed(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: float) -> Any:
+        gradients = {name: g + 0.02 * parameters[name] for name, g in gradients.items()}
+        _, v = planted_step()(parameters, gradients, state, **rates)
+        return {name: w + v[f"v_{name}"] for name, w in parameters.items()}, v
+
+    found = only(diagnose_step(records(decayed), learning_rate=0.2, momentum=0.7))
+    assert set(found.mistake.split(" + ")) == {"weight-decay", "gradient-ascent"}
+    assert found.constant == 0.02
+
+
+def test_weights_that_store_nothing_and_biases_that_are_their_own_velocity_are_named() -> None:
+    def forgetful(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: float) -> Any:
+        state = state or {f"v_{name}": np.ones_like(w) for name, w in parameters.items()}
+        old = {name: w if name[0] == "b" else state[f"v_{name}"] for name, w in parameters.items()}
+        rate, momentum = rates["learning_rate"], rates["momentum"]
+        moved = {name: momentum * old[name] + rate * g for name, g in gradients.items()}
+        return {name: w - moved[name] for name, w in parameters.items()}, state
+
+    found = only(diagnose_step(records(forgetful, first=1), learning_rate=0.2, momentum=0.7))
+    names = {"velocity-not-stored", "parameter-as-velocity-not-stored"}
+    assert set(found.mistake.split(" + ")) == names
+
+
+def falling(rates: tuple[float, ...]) -> list[Record]:
+    """Return right updates with a rate of its own for each."""
+    one_by_one = iter(rates)
+
+    def step(parameters: Arrays, gradients: Arrays, state: Arrays, **declared: float) -> Any:
+        rate = declared | {"learning_rate": next(one_by_one)}
+        return planted_step()(parameters, gradients, state, **rate)
+
+    return records(step)
+
+
+def test_what_begins_in_the_middle_is_a_learning_rate_that_falls_and_no_dampening() -> None:
+    made = falling((0.2, 0.2, 0.06, 0.06))
+    settings = Settings(0.2, 0.7, "velocity", {})
+    wrong, right = [(made[2], made[3])], [(made[1], made[2])]
+    (found, *_), _ = diagnose_updates(wrong, settings, right)
+    assert (found.mistake, found.constant) == ("another-learning-rate", 0.06)
+    (found, *_), _ = diagnose_updates(wrong, settings)
+    assert found.mistake == "dampened"  # 0.06 is (1 - 0.7) 0.2: without the update before
 
 
 def test_only_the_parameters_that_are_wrong_are_blamed() -> None:

@@ -25,7 +25,8 @@ from benchmarks.outside.answers import ANSWERS, NOTHING
 from benchmarks.outside.header import Header, read
 
 FOLDERS = ("manual", "dump", "starter", "api")
-CRASHED = 4
+REFUSED, CRASHED = 2, 4
+"""A script that ends with a sentence about its input, and one that ends with a traceback."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,18 @@ def checked(path: Path, header: Header) -> tuple[int, dict[str, Any]]:
 
 
 def scripted(path: Path, arguments: list[str]) -> int:
-    """Run a case as a script."""
+    """Run a case as a script; input that is refused ends it as it ends the command."""
+    from compare.contracts.errors import BadInput
+
     before = sys.argv
     sys.argv = [str(path), *arguments]
     try:
         runpy.run_path(str(path), run_name="__main__")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
+    except BadInput as problem:
+        print(f"error: {problem}")
+        return REFUSED
     finally:
         sys.argv = before
     return 0
@@ -149,7 +155,7 @@ def judged(
     named = "; ".join(one["mistake"] for one in report.get("diagnosis", []))
     everything = "\n".join([words, *told(report)])
     script = command == "script"
-    verdict = (code == 0) if script else not header.codes or code in header.codes
+    verdict = code == 0 if script and code != REFUSED else not header.codes or code in header.codes
     patterns = ANSWERS.get(path.stem)
     cause: bool | None = None
     if patterns == NOTHING:

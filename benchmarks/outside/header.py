@@ -26,8 +26,9 @@ class Header:
 
     @property
     def codes(self) -> frozenset[int]:
-        """Return the exit codes that the expected verdict names."""
-        stated, _, _ = self.verdict.partition("never")
+        """Return the exit codes that the expected verdict names, but those that are never right."""
+        clauses = re.split(r"[;.] ", self.verdict)
+        stated = "; ".join(clause.partition("never")[0] for clause in clauses)
         found = {int(digit) for match in CODE.findall(stated) for digit in match if digit}
         return frozenset(found | {int(digit) for digit in BARE.findall(stated)})
 

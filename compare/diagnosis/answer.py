@@ -62,7 +62,7 @@ def diagnosis(finding: Finding) -> Diagnosis:
     best, *others = finding.explanations
     seen = showing(finding.tensors, finding.cases) if finding.tensors else finding.cases
     told = telling(seen)
-    said = sentence(best, told) + where(finding.tensors) + rivalry(best, others, told)
+    said = placed(sentence(best, told), finding.tensors) + rivalry(best, others, told)
     return Diagnosis(
         mistake=best.name,
         sentence=said,
@@ -96,6 +96,17 @@ def short_where(tensors: Sequence[str]) -> str:
 def remaining(explanation: Explanation, case: Case) -> float:
     """Return the worst ratio with the mistake made, in the row of this batch if it is of a row."""
     return case.worst((adapted(explanation, case) or explanation).overrides)
+
+
+EVERY = "Every gradient is "
+
+
+def placed(said: str, tensors: Sequence[str]) -> str:
+    """Return a sentence with where the slip shows, as its subject where that is every gradient."""
+    if said.startswith(EVERY) and 0 < len(tensors) <= LISTED:
+        verb = "is" if len(tensors) == 1 else "are"
+        return f"{' and '.join(tensors)} {verb} {said.removeprefix(EVERY)}"
+    return said + where(tensors)
 
 
 def where(tensors: Sequence[str]) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from compare.diagnosis.accept import accepted
 from compare.diagnosis.candidates import fitted, parts
-from compare.diagnosis.explanation import Explanation, Part
+from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
-from compare.diagnosis.pairing import in_loss, pairs, scaled
+from compare.diagnosis.pairing import different, in_loss, needed, pairs, scaled
 from compare.mistakes.catalogue import NETWORK
 from compare.mistakes.mistake import NetworkMistake
 
@@ -149,18 +149,39 @@ def few(found: list[Finding]) -> list[Finding]:
 
 
 def tensor_by_tensor(cases: Cases) -> list[Finding]:
-    """Return an explanation for each wrong tensor; all of them, or none at all."""
+    """Return an explanation for each wrong tensor; all of them, or none at all.
+
+    What a tensor needs two mistakes for is looked for last: one of the two may be what another
+    tensor shows by itself.
+    """
     order = telling(cases)[0].observation.order
     wrong = [name for name in order if any(case.wrong.get(name) for case in cases)]
+    if len(order) < 2:
+        return []
+    shown = {name: showing((name,), cases) for name in wrong}
+    explained = {name: one(seen) for name, seen in shown.items()}
+    known = [each.explanations[0] for found in explained.values() for each in found]
     found: list[Finding] = []
-    for name in wrong if len(order) > 1 else ():
-        seen = showing((name,), cases)
-        explained = one(seen) or two(seen, scaled)
-        if not explained:
+    for name, seen in shown.items():
+        best = explained[name] or beside_known(seen, known) or two(seen, scaled)
+        if not best:
             return []
-        best = mildest(explained[0].explanations, cases)
-        found = joined(found, Finding(best, tuple(seen), (name,)), cases)
+        mild = mildest(best[0].explanations, cases)
+        found = joined(found, Finding(mild, tuple(seen), (name,)), cases)
     return found
+
+
+def beside_known(cases: Cases, known: Sequence[Explanation]) -> list[Finding]:
+    """Return what other tensors showed together with one mistake more."""
+    first = telling(cases)[0]
+    more = [part for part in parts(first, alone=False) if needed(first, part, NOTHING)]
+    candidates = (
+        Explanation((*given.parts, part))
+        for given in known
+        for part in more
+        if all(different(made, part) for made in given.parts)
+    )
+    return whole(accepted(candidates, first, cases), cases)
 
 
 def showing(tensors: Sequence[str], cases: Cases) -> list[Case]:

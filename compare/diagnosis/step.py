@@ -7,7 +7,7 @@ it reproduces every parameter that the right step does not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from compare.mistakes.fits import rounded
 from compare.mistakes.step_mistake import StepMistake
 
 Tracks = Sequence[Track]
+Chains = Sequence[Sequence[Recorded]]
+"""Stretches of consecutive records."""
 
 
 def diagnose_step(
@@ -41,18 +43,40 @@ def diagnose_step(
 
 
 def diagnose_chains(
-    chains: Sequence[Sequence[Recorded]], settings: Settings
+    chains: Chains, settings: Settings, right: Chains = ()
 ) -> tuple[Diagnosis, ...]:
-    """Return the same for several stretches of consecutive records, explained by one mistake."""
+    """Return the same for several stretches of consecutive records, explained by one mistake, or
+    by two together.
+
+    `right` are updates without a fault. What stands in the code once and for all shows in them as
+    well, so a mistake that does not is named only where nothing else fits.
+    """
     with np.errstate(all="ignore"):
-        tracks = [
-            Track(name, records, settings) for records in chains for name in records[0].parameters
-        ]
+        tracks = tracked(chains, settings)
         wrong = [track for track in tracks if track.wrong]
-        found = [v for v in versions(wrong) if explains(v, wrong)] if wrong else []
-        if found:
-            return told([(version,) for version in found], wrong, tracks, settings)
-        return told(list(two(wrong)), wrong, tracks, settings)
+        if not wrong:
+            return ()
+        single: list[tuple[Version, ...]] = [(v,) for v in versions(wrong) if explains(v, wrong)]
+        apart: list[tuple[Version, ...]] = [] if single else list(two(wrong))
+        found = single or apart or [(version,) for version in both(wrong)]
+        return told(constant_in_time(found, tracked(right, settings)), wrong, tracks, settings)
+
+
+def tracked(chains: Chains, settings: Settings) -> list[Track]:
+    """Return every parameter of every stretch."""
+    return [Track(name, records, settings) for records in chains for name in records[0].parameters]
+
+
+def constant_in_time(
+    found: Sequence[tuple[Version, ...]], right: Tracks
+) -> Sequence[tuple[Version, ...]]:
+    """Return what would not show in the updates that are right, or all where everything would."""
+
+    def begins(version: Version) -> bool:
+        free_to = any(mistake.sometimes for mistake in version.made)
+        return not free_to and any(track.ratio(version) > 1.0 for track in right)
+
+    return [versions for versions in found if not any(map(begins, versions))] or found
 
 
 def versions(wrong: Tracks) -> Iterator[Version]:
@@ -65,12 +89,14 @@ def versions(wrong: Tracks) -> Iterator[Version]:
             yield from (Version(mistake, c) for c in fitted(mistake, touched[0]))
 
 
-def fitted(mistake: StepMistake, track: Track) -> Iterator[float]:
+def fitted(
+    mistake: StepMistake, track: Track, beside: StepMistake | None = None
+) -> Iterator[float]:
     """Yield c from what was seen: seen = predicted(0) + c (predicted(1) - predicted(0))."""
     told = zip(
         track.seen,
-        track.predicted(Version(mistake, 0.0)),
-        track.predicted(Version(mistake, 1.0)),
+        track.predicted(Version(mistake, 0.0, beside)),
+        track.predicted(Version(mistake, 1.0, beside)),
         strict=True,
     )
     for seen, before, after in told:
@@ -84,10 +110,9 @@ def fitted(mistake: StepMistake, track: Track) -> Iterator[float]:
 
 def explains(version: Version, wrong: Tracks) -> bool:
     """Return whether the version reproduces all these parameters and is not idle."""
-    assert version.mistake is not None
+    only = tuple(mistake.only for mistake in version.made)
     fits = all(
-        track.name.startswith(version.mistake.only) and track.ratio(version) <= 1.0
-        for track in wrong
+        any(map(track.name.startswith, only)) and track.ratio(version) <= 1.0 for track in wrong
     )
     return fits and sum(track.explained(version) for track in wrong) > len(version.bound)
 
@@ -104,13 +129,28 @@ def two(wrong: Tracks) -> Iterator[tuple[Version, Version]]:
             yield one, other
 
 
+def both(wrong: Tracks) -> Iterator[Version]:
+    """Yield two mistakes in the same parameters, each in lines of its own and at most one with a
+    constant, which is fitted beside the other. The smallest parameter rejects most of them."""
+    wrong = sorted(wrong, key=lambda track: track.seen[0].size)
+    for one, other in permutations([m for m in STEP if not m.starts and not m.convention], 2):
+        if other.free or (not one.free and one.name > other.name) or not one.beside(other):
+            continue
+        constants = fitted(one, wrong[0], other) if one.free else (None,)
+        yield from (
+            version
+            for version in (Version(one, constant, other) for constant in constants)
+            if explains(version, wrong)
+        )
+
+
 def told(
     found: Sequence[tuple[Version, ...]], wrong: Tracks, tracks: Tracks, settings: Settings
 ) -> tuple[Diagnosis, ...]:
     """Return the best explanation in words, the most specific and frequent, the others beside."""
     if not found:
         return ()
-    unique = {name_of(versions): versions for versions in reversed(found)}
+    unique = {frozenset(name_of([one]) for one in each): each for each in reversed(found)}
     best, *others = sorted(unique.values(), key=rank)
     after = max(min(track.ratio(version) for version in best) for track in wrong)
     diagnosis = Diagnosis(
@@ -123,9 +163,9 @@ def told(
         also=tuple(map(name_of, others)),
         constant=next((version.constant for version in best if version.bound), None),
         title=" and ".join(
-            version.mistake.title.format(constant=version.constant)
+            mistake.title.format(constant=version.constant)
             for version in best
-            if version.mistake
+            for mistake in version.made
         ),
     )
     return (diagnosis,)
@@ -133,12 +173,12 @@ def told(
 
 def name_of(versions: Sequence[Version]) -> str:
     """Return the names of the mistakes."""
-    return " + ".join(version.mistake.name for version in versions if version.mistake)
+    return " + ".join(mistake.name for version in versions for mistake in version.made)
 
 
 def rank(versions: Sequence[Version]) -> tuple[int, int, int, int]:
     """Return what is preferred first: no constant, no convention, limited by name, frequent."""
-    mistakes = [version.mistake for version in versions if version.mistake]
+    mistakes = [mistake for version in versions for mistake in version.made]
     return (
         sum(len(version.bound) for version in versions),
         sum(mistake.convention for mistake in mistakes),
@@ -149,10 +189,11 @@ def rank(versions: Sequence[Version]) -> tuple[int, int, int, int]:
 
 def sentence(version: Version, where: str, settings: Settings) -> str:
     """Return the mistake's sentence and the parameters it was seen in."""
-    assert version.mistake is not None
-    filled = version.mistake.sentence.format(constant=version.constant)
-    filled += reading(version, settings)
-    return filled if version.mistake.only else filled + where
+    said = [mistake.sentence.format(constant=version.constant) for mistake in version.made]
+    filled = " ".join(said) + reading(version, settings)
+    if version.beside is not None:
+        filled = f"Two mistakes together. {filled}"
+    return filled if any(mistake.only for mistake in version.made) else filled + where
 
 
 def reading(version: Version, settings: Settings) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.diagnosis.match import only_by, ratios
-from compare.mistakes.step_mistake import StepMistake
+from compare.mistakes.step_mistake import StepMistake, with_two
 from compare.textbook.pair import Pair, exact
 from compare.textbook.step import Moment, Stepped, right_step
 
@@ -42,16 +42,26 @@ class Settings:
 
 @dataclass(frozen=True)
 class Version:
-    """A way to update: the mistake with its constant, or the right one."""
+    """A way to update: the mistake with its constant, a second one beside it, or the right one."""
 
     mistake: StepMistake | None = None
     constant: float | None = None
+    beside: StepMistake | None = None
+
+    @property
+    def made(self) -> tuple[StepMistake, ...]:
+        """Return the mistakes."""
+        return tuple(one for one in (self.mistake, self.beside) if one is not None)
 
     @property
     def step(self) -> Callable[[Moment], Stepped]:
         """Return the update of one parameter."""
-        mistake = self.mistake
-        return right_step if mistake is None else lambda now: mistake.step(now, self.constant)
+        mistake, beside = self.mistake, self.beside
+        if mistake is None:
+            return right_step
+        if beside is None:
+            return lambda now: mistake.step(now, self.constant)
+        return lambda now: with_two(mistake, self.constant, beside, now)
 
     @property
     def bound(self) -> tuple[float, ...]:

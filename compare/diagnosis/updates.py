@@ -27,10 +27,13 @@ OTHER = (
 
 
 def diagnose_updates(
-    wrong: Sequence[Transition], settings: Settings
+    wrong: Sequence[Transition], settings: Settings, right: Sequence[Transition] = ()
 ) -> tuple[tuple[Diagnosis, ...], tuple[str, ...]]:
-    """Return the mistake that makes these updates, or else plain facts about them."""
-    found = diagnose_chains(chains(wrong), settings) or changing(wrong, settings)
+    """Return the mistake that makes the wrong updates, or else plain facts about them.
+
+    `right` are updates before them.
+    """
+    found = diagnose_chains(chains(wrong), settings, chains(right)) or changing(wrong, settings)
     return (found, ()) if found else ((), (OTHER, *step_facts(wrong, settings)))
 
 

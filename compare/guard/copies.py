@@ -45,14 +45,14 @@ class OnCopies:
         return value
 
     def hint(self, handed: Mapping[str, Argument]) -> str:
-        """Say how the function is called, and which keys there are."""
+        """Say how the function is called, and which keys there are: each set of them once."""
         called = f"it is called as {name_of(self.function)}({', '.join(handed)})"
-        keys = [
-            f"{name} has the keys {', '.join(argument)}"
-            for name, argument in handed.items()
-            if isinstance(argument, Mapping)
-        ]
-        return "; ".join([called, *keys[:1]])
+        owners: dict[str, str] = {}
+        for name, argument in handed.items():
+            if isinstance(argument, Mapping):
+                owners.setdefault(", ".join(argument), name)
+        keys = (f"{name} has the keys {listed}" for listed, name in owners.items())
+        return "; ".join([called, *keys])
 
     def writing_line(
         self, arguments: Mapping[str, Argument], keywords: Mapping[str, float]

@@ -155,18 +155,20 @@ def predicted(
     return None
 
 
-def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
+def name_run_mistake(judge: Judge, kind: str | None) -> Named:
     """Name a mistake that no single point shows: in the rows, the update, the start, the curves."""
     from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
 
     wanted = judge.experiment
     if kind in POINT_KINDS and judge.suspect is not None:
-        return diagnose_records(
-            judge.trail,
-            judge.inputs.training,
-            activation=wanted.activation,
-            reduction=wanted.reduction,
-            objective=wanted.objective,
+        return Named(
+            diagnose_records(
+                judge.trail,
+                judge.inputs.training,
+                activation=wanted.activation,
+                reduction=wanted.reduction,
+                objective=wanted.objective,
+            )
         )
     if kind == "update" and len(judge.trail) > 1 and wanted.plain_momentum:
         found = diagnose_step(
@@ -176,14 +178,16 @@ def name_run_mistake(judge: Judge, kind: str | None) -> tuple[Diagnosis, ...]:
             form=wanted.momentum_form,
             start=judge.inputs.state,
         )
-        return found or name_update(judge, judge.inputs.state).diagnosis
+        return Named(found) if found else name_update(judge, judge.inputs.state)
     if kind == "data" and judge.first is not None:
         reference = judge.inputs.parameters
-        return diagnose_start(judge.first.parameters, scheme=wanted.init, reference=reference)
+        return Named(
+            diagnose_start(judge.first.parameters, scheme=wanted.init, reference=reference)
+        )
     if kind == "reporting":
         manual, reference_curves, allowed = drawn(judge.rows)
-        return diagnose_curves(manual, reference_curves, allowed)
-    return ()
+        return Named(diagnose_curves(manual, reference_curves, allowed))
+    return Named()
 
 
 def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
@@ -197,7 +201,7 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
     declared = Settings(
         wanted.learning_rate, wanted.momentum, wanted.momentum_form, start or judge.state
     )
-    found, told = diagnose_updates(seen.wrong, declared)
+    found, told = diagnose_updates(seen.wrong, declared, seen.right)
     when = since(judge)
     return Named(tuple(replace(one, sentence=one.sentence + when) for one in found), told)
 

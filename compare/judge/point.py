@@ -51,10 +51,11 @@ class Suspect:
 class Updates:
     """The first wrong updates, as records before and after; how many right ones came before.
 
-    `right_since`: right ones came after a wrong one.
+    `right`: the last of these. `right_since`: right ones came after a wrong one.
     """
 
     wrong: list[tuple[Record, Record]] = field(default_factory=list)
+    right: list[tuple[Record, Record]] = field(default_factory=list)
     right_before: int = 0
     right_since: bool = False
 
@@ -64,6 +65,7 @@ class Updates:
             self.right_since = True
         elif right:
             self.right_before += 1
+            self.right = [(before, after)]
         elif len(self.wrong) < KEPT:
             self.wrong.append((before, after))
 

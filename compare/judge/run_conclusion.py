@@ -13,7 +13,7 @@ from compare.checks.optimiser_replay import OptimiserReplay
 from compare.contracts.records import Manual
 from compare.contracts.result import CheckSummary, Result, Verdict, Worst
 from compare.judge.conclusion import conclude, leading, same_point_summary
-from compare.judge.naming import UNKNOWN, name_run_mistake
+from compare.judge.naming import UNKNOWN, Named, name_run_mistake
 from compare.judge.run import Judge
 
 BUFFER = re.compile(r"[vmsra]_|t$")
@@ -30,14 +30,16 @@ def conclude_run(
 ) -> Result:
     """Return the result of a run."""
     result = conclude(judge, settings, environment, manual.loss_and_gradients)
-    named = result.diagnosis or name_run_mistake(judge, result.kind)
+    found = Named(result.diagnosis) if result.diagnosis else name_run_mistake(judge, result.kind)
+    named = found.diagnosis
     notes = tuple(note for note in result.notes if note != UNKNOWN or not named)
     unknown = judge.suspect is None and result.kind in NAMED_KINDS and not named
+    said = (found.facts or (UNKNOWN,)) if unknown else ()
     concluded = replace(
         result,
         worst=shown_of(result.worst, own_state(judge, manual)),
         diagnosis=named,
-        notes=(*notes, *((UNKNOWN,) if unknown else ()), *state_note(judge, manual)),
+        notes=(*notes, *said, *state_note(judge, manual)),
         epochs=tuple(judge.rows),
         checks=summaries(judge),
         interrupted=interrupted,

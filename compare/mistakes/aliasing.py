@@ -35,6 +35,16 @@ IN_PLACE = (
         trigger="the loss is computed after the gradient",
     ),
     NetworkMistake(
+        "bias-gradient-of-overwritten-probabilities",
+        "a last bias gradient from probabilities that were overwritten",
+        "The error was written into the array of the probabilities (p -= y, p /= N), and the last "
+        "bias gradient takes the targets off once more, in place: it sums (dlogits - y) / N.",
+        "db[i] = (dlogits - y).sum(axis=0) / M if i == L else dz[i].sum(axis=0)",
+        layers=False,
+        trigger="the bias gradient is computed after the error",
+        paired=False,
+    ),
+    NetworkMistake(
         "softmax-overwrites-logits",
         "a softmax that overwrites the logits",
         "The softmax works in place: the logits hold exp(z - max z) when the loss reads them.",

@@ -110,6 +110,14 @@ GRADIENT = (
         paired=False,
     ),
     NetworkMistake(
+        "targets-taken-off-twice",
+        "p - 2 y where p - y belongs",
+        "The targets are taken off twice: p - 2 y for p - y, as where the error was written into "
+        "the array of the probabilities and is formed again.",
+        "error = p - 2 * y",
+        paired=False,
+    ),
+    NetworkMistake(
         "one-taken-off-everywhere",
         "p - 1 where p - y belongs",
         "One is taken off at every class, not at the true one: p - 1 for p - y.",

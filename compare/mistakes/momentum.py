@@ -40,18 +40,18 @@ MOMENTUM = (
         "old = v\nv = momentum * v + inside * dw\nw = w - outside * old",
     ),
     StepMistake(
-        "dampened",
-        "a gradient weighted with 1 - momentum",
-        "The gradient is weighted with 1 - momentum (dampening, a running average): the steps "
-        "are that much smaller.",
-        "v = momentum * v + (1 - momentum) * inside * dw",
-    ),
-    StepMistake(
         "dampened-after-first",
         "a gradient weighted with 1 - momentum after the first update",
         "The gradient is weighted with 1 - momentum in every update but the first: dampening as "
         "torch.optim.SGD has it.",
         "v = momentum * v + (1 if first else 1 - momentum) * inside * dw",
+    ),
+    StepMistake(
+        "dampened",
+        "a gradient weighted with 1 - momentum",
+        "The gradient is weighted with 1 - momentum (dampening, a running average): the steps "
+        "are that much smaller.",
+        "v = momentum * v + (1 - momentum) * inside * dw",
     ),
     StepMistake(
         "momentum-added",
@@ -100,6 +100,7 @@ MOMENTUM = (
         "The momentum is {constant:.4g}, not the one declared.",
         "v = c * v + inside * dw",
         free=True,
+        sometimes=True,
         example=0.5,
     ),
     StepMistake(
@@ -130,6 +131,14 @@ MOMENTUM = (
         "The velocity is set to zero after the update: the direction it had gathered is lost (at "
         "the end of an epoch, say).",
         "new = momentum * v + inside * dw\nv = 0 * v\nw = w - outside * new",
+        sometimes=True,
+    ),
+    StepMistake(
+        "parameter-as-velocity-not-stored",
+        "the parameter where the velocity belongs, and a velocity that is not stored",
+        "The parameter itself stands where the old velocity belongs, and the new velocity is "
+        "applied but never stored.",
+        "v = v\nw = w - outside * (momentum * w + inside * dw)",
     ),
     StepMistake(
         "parameter-as-gradient",

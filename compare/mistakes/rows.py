@@ -128,6 +128,31 @@ ORDER = (
     ),
 )
 
+TARGETS_LEFT = (
+    NetworkMistake(
+        "class-without-target",
+        "a class whose target is not taken off",
+        "{constant} left without its target in the gradient: p stands there where p - y belongs, "
+        "as where a loop over the classes ends too early or begins too late.",
+        "error = p - y * (np.arange(K) != c)",
+        fit=Among(classes, varies=True),
+        example=3,
+        numbering=Numbering(number_of_classes, single("class")),
+        paired=False,
+    ),
+    NetworkMistake(
+        "sample-without-target",
+        "a sample whose target is not taken off",
+        "{constant} left without its target in the gradient: p stands there where p - y belongs, "
+        "as where a loop over the samples ends too early or begins too late.",
+        "error = p - y * (np.arange(N) != c)[:, None]",
+        fit=Among(rows, varies=True),
+        example=3,
+        numbering=Numbering(number_of_rows, single("sample")),
+        paired=False,
+    ),
+)
+
 ROWS = (
     *left_out(
         "sample-left-out",
@@ -161,5 +186,6 @@ ROWS = (
         classes,
         Numbering(number_of_classes, single("class")),
     ),
+    *TARGETS_LEFT,
     *ORDER,
 )

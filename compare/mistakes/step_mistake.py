@@ -20,11 +20,14 @@ class StepMistake(Mistake):
     """A mistake in the update of one parameter, or in its first velocity.
 
     `only` limits it to names that begin so ("b": biases). With `free` the constant is fitted.
+    `sometimes`: it may begin in the middle of a training, as a learning rate that falls does; any
+    other stands in the code from the first update on.
     """
 
     _: KW_ONLY
     only: str = ""
     free: bool = False
+    sometimes: bool = False
 
     @cached_property
     def parsed(self) -> Slip:
@@ -38,6 +41,11 @@ class StepMistake(Mistake):
     def step(self, now: Moment, constant: float | None = None) -> Stepped:
         """Return parameter and velocity after an update with the mistake in it."""
         return now.after(with_slip(self, constant)["update"])
+
+    def beside(self, other: StepMistake) -> bool:
+        """Return whether both can be made at once: in other lines than the other one."""
+        lines = ({one.line.text for one in mistake.parsed.changes} for mistake in (self, other))
+        return not set.intersection(*lines)
 
     @property
     def starts(self) -> bool:
@@ -59,6 +67,12 @@ class StepMistake(Mistake):
 def with_slip(mistake: StepMistake, constant: float | None) -> dict[str, Any]:
     """Return the plain step's functions with the mistake in them; they run on pairs as well."""
     return run(plain_step, mistake.changes(constant))
+
+
+def with_two(one: StepMistake, constant: float | None, other: StepMistake, now: Moment) -> Stepped:
+    """Return parameter and velocity after an update with two mistakes, in lines of their own."""
+    changes = (*one.changes(constant), *other.changes(None))
+    return now.after(run(plain_step, changes)["update"])
 
 
 def run(module: ModuleType, changes: tuple[tuple[str, str], ...]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ LEARNING_RATE = (
         "The learning rate is {constant:.4g}, not the one declared.",
         'inside, outside = (c, 1) if form == "velocity" else (1, c)',
         free=True,
+        sometimes=True,
         example=0.05,
     ),
     StepMistake(

@@ -107,6 +107,7 @@ class Reader:
         if strange := sorted(set(self.names) - set(due)):
             raise BadInput(f"{self.where} has a parameter {strange[0]}, but not all before it")
         parameters = {name: self.exact(name) for name in due}
+        self.laid_out(parameters, depth)
         width = None
         for layer in range(1, depth + 1):
             w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
@@ -116,6 +117,27 @@ class Reader:
             width = w.shape[1]
             parameters[f"b{layer}"] = self.shaped(f"b{layer}", b, (width,))
         return parameters
+
+    def laid_out(self, parameters: Arrays, depth: int) -> None:
+        """Refuse weights that are all (out, in), as `nn.Linear` has them: only their transposes
+        fit x, the biases and each other."""
+        flipped = (f"w{layer}" for layer in range(1, depth + 1))
+        shapes = [parameters[name].shape for name in flipped]
+        biases = [parameters[f"b{layer}"].size for layer in range(1, depth + 1)]
+        x = self.get("x")
+        if not all(len(shape) == 2 for shape in shapes) or x.ndim != 2:
+            return
+
+        def fits(inward: int) -> bool:
+            ins = [x.shape[1], *biases[:-1]]
+            return [s[inward] for s in shapes] == ins and [s[1 - inward] for s in shapes] == biases
+
+        if fits(1) and not fits(0):
+            raise BadInput(
+                f"{self.where}: w1 has shape {shapes[0]}: every weight is (out, in), as "
+                "torch.nn.Linear has it; (in, out) is due: record the transposes of weights, their "
+                "gradients and velocities"
+            )
 
     def shaped(self, name: str, array: Array, due: tuple[int, ...]) -> Array:
         """Return an array of the shape that is due; a bias may be (1, H)."""

@@ -19,7 +19,8 @@ from torch import Tensor
 
 import manual_mlp
 from compare import Experiment, Manual, Result
-from compare.contracts.records import Arrays, Record
+from compare.contracts.arrays import Arrays
+from compare.contracts.records import Record
 from compare.contracts.result import ExitCode
 from compare.data import DataSet, Split
 from compare.examine.sides import build_reference, manual_records, our_manual, reference_records

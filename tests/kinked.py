@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare.allowance import Arithmetic
 from compare.checks.same_point import Examined, SamePoint
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays
 from torch_reference import Reference
 
 Array = NDArray[Any]

@@ -15,7 +15,6 @@ ORDER = (
     "__init__",
     "__main__",
     "run",
-    "pytest_plugin",
     "command",
     "handbook",
     "layers",

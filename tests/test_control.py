@@ -14,7 +14,7 @@ from compare.checks.comparison import Comparison, compare_entries
 from compare.checks.control import Control, negative_control
 from compare.checks.kinks import Explanation
 from compare.checks.slopes import Point
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays
 from compare.contracts.result import Disagreement, ExitCode, Verdict
 from compare.examine.sides import our_manual
 from tests.faults import SMALL, Array, side_by_side, small_data, wrong_gradient

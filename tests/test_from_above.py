@@ -21,7 +21,7 @@ from compare.checks.control import negative_control
 from compare.checks.same_point import Expected, SamePoint, compare_reported
 from compare.checks.step import StepCheck
 from compare.checks.weak import PROMISED, PROMISED_OF_ANY_SHAPE, Power
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays
 from tests.kinked import kinked
 from torch_reference import Reference
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compare.checks.discrete import Float, choose
+from compare.checks.discrete import choose
 from compare.checks.exact import lowest_digit, never_rounded
+from compare.contracts.arrays import Float
 
 
 def brute_force(

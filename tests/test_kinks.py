@@ -17,7 +17,7 @@ from compare.checks.kink_fit import Units
 from compare.checks.same_point import Examined
 from compare.checks.slopes import Point, apart, one_sided, substituted
 from compare.checks.stages import first_wrong_stage
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays
 from compare.data import DataSet
 from compare.examine.sides import our_manual
 from compare.points.inputs import draw_inputs

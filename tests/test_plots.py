@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 
+from compare.contracts.arrays import Float
 from compare.contracts.result import Curves, EpochRow, Result
 from compare.report.page import CAPTIONS
 from compare.report.plots import alt_texts, figures, gradients, heatmap, series, write
@@ -304,9 +305,7 @@ matrices = st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(
 
 
 @given(matrices, st.integers(1, 12))
-def test_shrinking_a_matrix_never_loses_its_largest_entry(
-    matrix: series.Floats, cells: int
-) -> None:
+def test_shrinking_a_matrix_never_loses_its_largest_entry(matrix: Float, cells: int) -> None:
     small = heatmap.shrink(matrix, cells)
     assert small.shape == tuple(min(cells, size) for size in matrix.shape)
     assert np.abs(small).max() == np.abs(matrix).max()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import manual_mlp
 from compare import Experiment, Result, check
 from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays
 from compare.contracts.result import ExitCode
 from compare.examine.sides import our_manual
 from tests.faults import SMALL, Array, Function, hooked, side_by_side, with_function

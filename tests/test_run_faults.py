@@ -16,7 +16,8 @@ import pytest
 
 import manual_mlp
 from compare import Experiment, Manual
-from compare.contracts.records import Arrays, Record
+from compare.contracts.arrays import Arrays
+from compare.contracts.records import Record
 from compare.examine.sides import our_manual
 from tests.faults import (
     SMALL,

@@ -16,7 +16,8 @@ import pytest
 from torch import Tensor
 
 from compare import BadInput, run_training
-from compare.contracts.records import Arrays, Record
+from compare.contracts.arrays import Arrays
+from compare.contracts.records import Record
 from compare.contracts.result import ExitCode, Verdict
 from compare.examine.sides import our_manual
 from compare.judge.naming import UNKNOWN, Named

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare.allowance import Arithmetic
 from compare.checks.step import StepCheck
-from compare.contracts.records import Arrays, Record
+from compare.contracts.arrays import Arrays
+from compare.contracts.records import Record
 from manual_mlp import Record as Moment
 
 pytestmark = pytest.mark.rounding

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.sample import sampled
-
-Float = NDArray[np.float64]
+from compare.contracts.arrays import Float
 
 SAMPLE = 64
 """Rows looked at to find out how many are near-duplicates."""

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.alike import coarse, multiplicities, near_duplicate_rows, row_keys
-from compare.allowance.operands import Float, Operand, Real, Where
+from compare.allowance.operands import Operand, Where
 from compare.allowance.spread import Spread
+from compare.contracts.arrays import Float, Real
 from compare.contracts.targets import dust
 
 NEAR, SMALLEST = 1e-2, 1e-6

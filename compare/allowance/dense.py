@@ -11,10 +11,11 @@ from typing import Self
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
-from compare.allowance.operands import Float, Operand, Real, Values, Where
+from compare.allowance.operands import Operand, Where
 from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Gathered, Product, Slope, distance
 from compare.allowance.sums import OF_TERMS
+from compare.contracts.arrays import Float, Real, Values
 
 UNEQUAL = 5 / 12 / OF_TERMS
 """No partial sum is larger than (T + |S|) / 2, so 5/12 T**2 + 5/8 S**2 bounds P**2 in any order of

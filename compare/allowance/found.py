@@ -10,10 +10,10 @@ import numpy as np
 
 from compare.allowance.arithmetic import quiet
 from compare.allowance.head import Head
-from compare.allowance.operands import Float, Real
 from compare.allowance.softmax import ambiguous_samples
 from compare.allowance.spread import Spread
 from compare.allowance.squares import length
+from compare.contracts.arrays import Float, Real
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,13 @@ from compare.allowance.alike import largest_multiplicity
 from compare.allowance.arithmetic import LAMBDA, Arithmetic
 from compare.allowance.batch import Batch
 from compare.allowance.near_duplicates import NearDuplicates, lost, near_duplicates
-from compare.allowance.operands import Float, Operand, Real
+from compare.allowance.operands import Operand
 from compare.allowance.partial import measured_totals
 from compare.allowance.sample import sampled
 from compare.allowance.spread import Gathered
 from compare.allowance.squares import blocks
 from compare.allowance.sums import OF_RESULT, SHORT, of_alike_terms, over_batch, worst_factors
+from compare.contracts.arrays import Float, Real
 
 LONG = 128
 """From this many samples on the partial sums of biases are looked at, if there are few terms:"""

@@ -10,7 +10,6 @@ import numpy as np
 from compare.allowance.alike import row_weights
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
-from compare.allowance.operands import Float, Real
 from compare.allowance.softmax import (
     half_digit,
     moved_logits,
@@ -20,6 +19,7 @@ from compare.allowance.softmax import (
     target_slack,
 )
 from compare.allowance.totals import rounding_of_losses
+from compare.contracts.arrays import Float, Real
 
 
 class Head(NamedTuple):

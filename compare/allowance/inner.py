@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from compare.allowance.near_duplicates import near_duplicates
-from compare.allowance.operands import Float, Operand, Picked, Real, Right
+from compare.allowance.operands import Operand, Picked, Right
 from compare.allowance.partial import measured
 from compare.allowance.sample import sampled
 from compare.allowance.sums import (
@@ -25,6 +25,7 @@ from compare.allowance.sums import (
     of_alike_terms,
     worst_factors,
 )
+from compare.contracts.arrays import Float, Real
 
 OTHER_ORDERS = 1 / 4
 """P**2 is taken to be at least this part of the worst order's, since honest rounding takes no more

@@ -9,10 +9,11 @@ import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.dense import Dense, widened
-from compare.allowance.operands import Float, Operand, Real, Values, Where
+from compare.allowance.operands import Operand, Where
 from compare.allowance.rules import ActivationRule, lean
 from compare.allowance.spread import Gathered, Product, Slope, distance
 from compare.allowance.squares import blocks, largest_quotients, row_squares, squared_products
+from compare.contracts.arrays import Float, Real, Values
 
 EXACT = 32
 """Layers of up to so many units keep every entry where a rule is not of rank one."""

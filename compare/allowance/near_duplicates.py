@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.allowance.alike import RARE
 from compare.allowance.sample import sampled
-
-Float = NDArray[np.float64]
-Real = NDArray[np.floating]
+from compare.contracts.arrays import Float, Real
 
 SAMPLE, SAMPLE_IF_WIDE, WIDE = 64, 24, 128
 """Terms looked at to find out how many of a long sum are nearly equal; fewer in many columns."""

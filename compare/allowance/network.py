@@ -10,9 +10,9 @@ from compare.allowance.dense import Dense
 from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.head import Top, cross_entropy_top
 from compare.allowance.lowrank import LowRank
-from compare.allowance.operands import Values
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
 from compare.allowance.walk import Pass
+from compare.contracts.arrays import Values
 
 Form = type[Dense] | type[LowRank]
 

@@ -6,10 +6,8 @@ the right: weights, or their transpose.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +16,9 @@ from compare.allowance.alike import multiplicities
 from compare.allowance.partial import Blocked
 from compare.allowance.sample import sampled
 from compare.allowance.squares import column_squares
+from compare.contracts.arrays import Float, Real
 
-Float = NDArray[np.float64]
-Real = NDArray[np.floating[Any]]
 Where = NDArray[np.intp]
-Values = Mapping[str, Real]
 
 INNER = 40
 """From this many units on the partial sums over units are measured, in a few rows."""

@@ -11,13 +11,11 @@ from functools import cached_property, lru_cache
 from typing import Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from compare.allowance.squares import column_squares, safe
 from compare.allowance.sums import OF_TERMS
-
-Float = NDArray[np.float64]
-Real = NDArray[np.floating]
+from compare.contracts.arrays import Float, Real
 
 
 def cut(count: int) -> tuple[int, int]:

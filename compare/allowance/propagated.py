@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.allowance.operands import Float, Real
 from compare.allowance.rules import ActivationRule
 from compare.allowance.sample import sampled
+from compare.contracts.arrays import Float, Real
 
 ROWS, DRAWN = 16, 128
 """In so many rows, so many errors in all: what a unit is allowed is their mean, right to 1/8."""

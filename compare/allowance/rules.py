@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import Arithmetic
+from compare.contracts.arrays import Float
 
-Float = NDArray[np.float64]
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 SELU = (1.6732632423543772, 1.0507009873554805)
 """alpha and scale."""

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import LAMBDA
 from compare.allowance.batch import Batch
-
-Float = NDArray[np.float64]
+from compare.contracts.arrays import Float
 
 SMALL = 0.1
 """Allowances of logits below this keep the exponent of `probability_allowance` below 0.3."""

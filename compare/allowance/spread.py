@@ -15,8 +15,9 @@ from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic
-from compare.allowance.operands import Float, Operand, Real, Right, Values, Where
+from compare.allowance.operands import Operand, Right, Where
 from compare.allowance.rules import ActivationRule
+from compare.contracts.arrays import Float, Real, Values
 
 S = TypeVar("S")
 

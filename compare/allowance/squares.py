@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
-Real = NDArray[np.floating]
+from compare.contracts.arrays import Float, Real
 
 BLOCK_BYTES = 128_000
 """Bytes of a block: what is made of them stays in cache, and is small enough (below 128 KiB) that

@@ -21,10 +21,7 @@ from __future__ import annotations
 
 from typing import overload
 
-import numpy as np
-from numpy.typing import NDArray
-
-Float = NDArray[np.float64]
+from compare.contracts.arrays import Float
 
 OF_TERMS, OF_SUM = 1 / 8, 5 / 8
 """Factors of T**2 and S**2 in the worst P**2."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.near_duplicates import near_duplicates
 from compare.allowance.sums import SHORT, of_alike_terms, over_batch, own_square
-
-Float = NDArray[np.float64]
+from compare.contracts.arrays import Float
 
 
 def total_allowance(

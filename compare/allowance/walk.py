@@ -27,11 +27,12 @@ from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.gradients import batch_sums, bias_rounding, gradient_allowances
 from compare.allowance.head import Top
 from compare.allowance.inner import usual
-from compare.allowance.operands import INNER, Float, Operand, Real, Right, Values
+from compare.allowance.operands import INNER, Operand, Right
 from compare.allowance.propagated import Propagated
 from compare.allowance.rules import ActivationRule
 from compare.allowance.spread import Product, Slope, Spread
 from compare.allowance.sums import additions, worst_factors
+from compare.contracts.arrays import Float, Real, Values
 
 S = TypeVar("S", bound=Spread)
 

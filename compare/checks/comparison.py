@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from compare.allowance.arithmetic import LAMBDA
 from compare.allowance.squares import DOTTED
 from compare.checks.ratio import ratio
+from compare.contracts.arrays import Float
 from compare.contracts.result import Worst
 
-Float = NDArray[np.float64]
 Allowing = Callable[[slice], Float]
 """Gives the allowances of a part of the flattened entries."""
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays, Float
 
-Float = NDArray[np.float64]
 OFF = 100.0
 
 

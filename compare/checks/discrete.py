@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from compare.contracts.arrays import Float
 
 MOST_BOXES = 200
 """Boxes that are looked at before the search is given up."""

@@ -28,7 +28,8 @@ from compare.checks.optimiser_replay import NOTHING
 from compare.checks.optimiser_step import Allowed, Followed, OptimiserStep
 from compare.checks.same_point import Examined
 from compare.checks.transition import IN_STATE
-from compare.contracts.records import Arrays, Record
+from compare.contracts.arrays import Arrays
+from compare.contracts.records import Record
 from compare.textbook.pair import Pair
 
 

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.rules import ACTIVATION_RULES
+from compare.contracts.arrays import Float, Mask
 
-Float = NDArray[np.float64]
 Rows = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 Candidates = Mapping[int, tuple[Rows, Rows]]
 """Per hidden layer the `(rows, units)` that may be on a kink."""
 

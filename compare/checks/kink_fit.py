@@ -19,15 +19,8 @@ import numpy as np
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.checks.discrete import bounded, choose
 from compare.checks.exact import Candidates, Rows
-from compare.checks.slopes import (
-    Float,
-    Point,
-    Slopes,
-    count,
-    effect,
-    one_sided,
-    slopes_of,
-)
+from compare.checks.slopes import Point, Slopes, count, effect, one_sided, slopes_of
+from compare.contracts.arrays import Float
 
 MOST_FITTED = 4096
 """More units than this on a kink are not fitted unit by unit."""

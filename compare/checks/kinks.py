@@ -24,10 +24,8 @@ from compare.allowance.spread import distance
 from compare.checks.exact import Candidates
 from compare.checks.kink_fit import Fit, Units, common_share
 from compare.checks.slopes import (
-    Float,
     Point,
     Slopes,
-    Values,
     apart,
     candidates,
     effect,
@@ -35,6 +33,7 @@ from compare.checks.slopes import (
     substituted,
     together,
 )
+from compare.contracts.arrays import Float, Values
 
 CONVENTIONS = (0.0, 0.5, 1.0)
 """Shares of the steeper slope that people choose at units exactly on a kink."""

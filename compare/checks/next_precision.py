@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.rules import ACTIVATION_RULES
+from compare.contracts.arrays import Arrays
 
 if TYPE_CHECKING:
     from torch_reference import Reference
 
-Arrays = dict[str, NDArray[Any]]
 
 MOST_OPERATIONS = 2e7
 """Multiplications of a forward pass up to which it is made in longdouble, which has no BLAS."""

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from compare.allowance.arithmetic import quiet
 from compare.checks.clipping import Clipping
 from compare.checks.comparison import Comparison, compare_entries
+from compare.contracts.arrays import Arrays
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Arrays
 from compare.textbook.pair import Pair, exact
 from compare.textbook.plain_optimisers import RULES, OptimiserSettings
 

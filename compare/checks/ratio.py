@@ -8,9 +8,9 @@ allowance: NaN agrees with nothing, and infinity only with itself where a caller
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Float = NDArray[np.float64]
+from compare.contracts.arrays import Float
 
 
 def ratio(error: ArrayLike, allowance: ArrayLike) -> Float:

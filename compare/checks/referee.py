@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.contracts.records import Arrays, Implementation
-
-Float = NDArray[np.float64]
+from compare.contracts.arrays import Arrays, Float
+from compare.contracts.records import Implementation
 
 STEPS = 2.0 ** -np.arange(2, 34)
 """Step sizes in units of the parameter's own norm, halved each time."""

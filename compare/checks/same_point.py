@@ -27,15 +27,14 @@ from compare.allowance.head import Top
 from compare.checks.comparison import HONEST, Comparison, compare_entries, compare_projection
 from compare.checks.kinks import Explanation, explanations
 from compare.checks.next_precision import in_next_precision
-from compare.checks.slopes import Point, Slopes, Values, substituted
+from compare.checks.slopes import Point, Slopes, substituted
+from compare.contracts.arrays import Arrays, Float, Values
 from compare.contracts.objective import Objective
-from compare.contracts.records import Arrays
 from compare.textbook.head import declared_top, with_penalty, with_penalty_forward
 
 if TYPE_CHECKING:
     from torch_reference import Reference
 
-Float = NDArray[np.float64]
 
 REMEMBERED = 2
 """Batches of a full-batch run that come again: training and validation."""

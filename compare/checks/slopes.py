@@ -6,7 +6,6 @@ backward pass is linear in every single slope.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,9 +16,7 @@ from compare.allowance.arithmetic import quiet
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.allowance.spread import distance
 from compare.checks.exact import Candidates, Rows, the_same_everywhere
-
-Float = NDArray[np.float64]
-Values = Mapping[str, NDArray[np.floating]]
+from compare.contracts.arrays import Float, Values
 
 MOVED = 1e-6
 """A smaller change of slope is none."""

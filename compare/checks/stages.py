@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from compare.checks.comparison import Comparison, compare_entries
 from compare.checks.same_point import Examined
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays
 
 
 def stage_of(gradients: Mapping[str, Comparison]) -> str | None:

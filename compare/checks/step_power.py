@@ -17,8 +17,9 @@ import numpy as np
 from compare.allowance.arithmetic import quiet
 from compare.checks.comparison import HONEST
 from compare.checks.step_projection import Projections
-from compare.checks.transition import Float, Real, Transition
+from compare.checks.transition import Transition
 from compare.checks.weak import PROMISED
+from compare.contracts.arrays import Float, Real
 from compare.contracts.result import Weak
 
 FIRST = slice(0, 512)

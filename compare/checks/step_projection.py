@@ -19,7 +19,8 @@ import numpy as np
 from compare.allowance.arithmetic import LAMBDA, quiet
 from compare.checks.comparison import HONEST, Comparison
 from compare.checks.ratio import ratio
-from compare.checks.transition import IN_STATE, Float, Real, Transition
+from compare.checks.transition import IN_STATE, Transition
+from compare.contracts.arrays import Float, Real
 from compare.contracts.result import Worst
 
 SHARED = 4 / (LAMBDA * sqrt(IN_STATE))

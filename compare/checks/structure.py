@@ -14,8 +14,9 @@ import numpy as np
 
 from compare.checks.comparison import Comparison
 from compare.checks.same_point import SamePoint, differences
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
-from compare.contracts.records import Arrays, Implementation
+from compare.contracts.records import Implementation
 from compare.contracts.result import Finding
 from compare.points.probe import Probe
 

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.allowance import Arithmetic
 from compare.checks.comparison import BLOCK
-
-Real = NDArray[np.floating]
-Float = NDArray[np.float64]
+from compare.contracts.arrays import Float, Real
 
 IN_STATE = 7
 """Roundings of a velocity: two products and a sum on each side, and what is left of the buffer's

@@ -9,7 +9,7 @@ transposition, zero biases a missing bias.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from compare.allowance import Allowances
 from compare.allowance.squares import length
 from compare.checks.comparison import BLOCK, HONEST
+from compare.contracts.arrays import Values
 from compare.contracts.result import Weak
-
-Values = Mapping[str, NDArray[np.floating]]
 
 PROMISED = {"float64": 1e-12, "float32": 1e-4}
 """The relative scale error that must be detected on every point not called weak."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-Arrays = dict[str, NDArray[Any]]
+from compare.contracts.arrays import Arrays
 
 
 def depth(parameters: Mapping[str, NDArray[Any]]) -> int:

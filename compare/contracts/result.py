@@ -21,7 +21,6 @@ from compare.contracts.presentation import reports
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Arrays = dict[str, NDArray[Any]]
 Index = tuple[int, ...]
 NAMED = 3
 """So many things that were not compared stand in the verdict; the others are counted."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import Fitting, one_of
 from compare.diagnosis.match import ratios
@@ -17,8 +18,6 @@ from compare.diagnosis.observation import flat
 from compare.mistakes.calls import CALLS, Call, CallMistake, right_argument, right_result
 from compare.mistakes.fits import rounded
 from compare.textbook import Pair, Pass, Point, exact
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)

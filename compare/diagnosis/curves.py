@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from compare.checks.ratio import ratio
+from compare.contracts.arrays import Float, Mask
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import one_of
 from compare.mistakes.reporting import REPORTING, Curves
 from compare.textbook.pair import arithmetic_of
-
-Float = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 def diagnose_curves(
@@ -46,7 +44,7 @@ def diagnose_curves(
     return one_of(fitting, max(distances.values()))
 
 
-def known(expected: Float) -> Flags:
+def known(expected: Float) -> Mask:
     """Return which points are compared: of one expected to be NaN nothing is known."""
     return ~np.isnan(expected)
 

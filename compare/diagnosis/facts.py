@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Mask
 from compare.diagnosis.forms import Factor, form
 from compare.diagnosis.match import Case, ratios, telling
 from compare.diagnosis.observation import Observation
 from compare.mistakes.conditions import masked
 from compare.textbook import Pair
 
-Flags = NDArray[np.bool_]
 NEAR = 0.01
 """A unit below this is just above 0."""
 LISTED = 6
@@ -89,14 +89,14 @@ def about(name: str, case: Case) -> Iterator[str]:
     strange = ~np.isfinite(np.asarray(seen, dtype=np.float64)) & np.isfinite(right.value)
     if strange.any():
         yield f"{name} is not finite in {int(strange.sum())} of {strange.size} entries."
-    bad: Flags = np.asarray(ratios(seen, right) > 1.0)
+    bad: Mask = np.asarray(ratios(seen, right) > 1.0)
     if bad.ndim == 2:
         yield from places(name, bad, case)
     elif bad.ndim == 1:
         yield from listed(name, "entries", bad)
 
 
-def places(name: str, bad: Flags, case: Case) -> Iterator[str]:
+def places(name: str, bad: Mask, case: Case) -> Iterator[str]:
     """Yield which columns, rows and inactive units are wrong."""
     yield from listed(name, "columns", np.asarray(bad.any(axis=0)))
     yield from listed(name, "rows", np.asarray(bad.any(axis=1)))
@@ -112,7 +112,7 @@ def places(name: str, bad: Flags, case: Case) -> Iterator[str]:
             yield f"{name} is wrong only in units that are inactive for some sample."
 
 
-def threshold(name: str, z: NDArray[np.float64], wrong: Flags) -> Iterator[str]:
+def threshold(name: str, z: NDArray[np.float64], wrong: Mask) -> Iterator[str]:
     """Yield between which sizes a unit stops being right, if it is right from some size on.
 
     z (N, H); of each unit its smallest value above 0 counts, or its largest.
@@ -134,7 +134,7 @@ def threshold(name: str, z: NDArray[np.float64], wrong: Flags) -> Iterator[str]:
         )
 
 
-def listed(name: str, what: str, bad: Flags) -> Iterator[str]:
+def listed(name: str, what: str, bad: Mask) -> Iterator[str]:
     """Yield which of the entries, rows or columns are wrong, if not all are."""
     numbers = np.flatnonzero(bad)
     if 0 < len(numbers) < len(bad):

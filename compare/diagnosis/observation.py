@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.points.diagnostic import SPECIAL
 from compare.textbook import Point
-
-Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Observation:
     """Numbers of the manual side at `point`; `label` says in words what kind of point it is."""
 
     point: Point
-    seen: Arrays
+    seen: Mapping[str, Array]
     label: str = "the recorded point"
     order: tuple[str, ...] = field(init=False)
 
@@ -43,8 +42,8 @@ class Observation:
 def observe(
     point: Point,
     loss: float | None,
-    gradients: Arrays,
-    intermediates: Arrays | None = None,
+    gradients: Mapping[str, Array],
+    intermediates: Mapping[str, Array] | None = None,
     label: str = "the recorded point",
 ) -> Observation:
     """Return the observation of one evaluation; `gradients` are keyed by parameter.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Mask
 from compare.diagnosis.candidates import fitted, parts, rest_is_reproduced
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, Overrides
@@ -22,7 +22,6 @@ from compare.mistakes.fits import Among
 from compare.mistakes.mistake import DEPTH, LAYER, NetworkMistake
 from compare.textbook.program import LAYERED
 
-Flags = NDArray[np.bool_]
 CHEAP = 4
 """How many tensors, the cheapest first, are compared for every mistake before pairs are formed."""
 
@@ -31,8 +30,8 @@ CHEAP = 4
 class Table:
     """For each cheap tensor and each part: does the part reach it, does it reproduce it alone."""
 
-    reaches: list[Flags]
-    alone: list[Flags]
+    reaches: list[Mask]
+    alone: list[Mask]
     right: list[bool]
 
     @classmethod
@@ -46,9 +45,9 @@ class Table:
             alone.append(np.array([case.ratio(name, p.overrides) <= 1.0 for p in found]))
         return cls(reaches, alone, [not case.wrong[name] for name in names])
 
-    def compatible(self) -> Flags:
+    def compatible(self) -> Mask:
         """Return (parts, parts): False where some cheap tensor cannot be reproduced by the two."""
-        possible: Flags = np.ones((len(self.reaches[0]),) * 2, dtype=bool)
+        possible: Mask = np.ones((len(self.reaches[0]),) * 2, dtype=bool)
         for reaches, alone, right in zip(self.reaches, self.alone, self.right, strict=True):
             left, top = reaches[:, None], reaches[None, :]
             one = np.where(left, alone[:, None], alone[None, :])

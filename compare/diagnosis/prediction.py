@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Float
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.accept import adapted
 from compare.diagnosis.explanation import Explanation, Part
@@ -12,7 +12,6 @@ from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation
 from compare.mistakes.catalogue import NETWORK
 
-Float = NDArray[np.float64]
 BY_NAME = {mistake.name: mistake for mistake in NETWORK}
 
 

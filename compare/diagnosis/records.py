@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.contracts.objective import Objective
 from compare.contracts.records import Record
 from compare.contracts.result import Diagnosis
@@ -16,8 +15,6 @@ from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.observation import observe
 from compare.mistakes.order import RECORDS, Moment, RecordMistake
 from compare.textbook import Pass, Point
-
-Array = NDArray[Any]
 
 
 def diagnose_records(

@@ -10,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.ratio import ratio
+from compare.contracts.arrays import Array
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import one_of
 from compare.mistakes.start import DECLARED, START, Mistaken, Spread
 from compare.textbook.pair import arithmetic_of
 
-Arrays = Mapping[str, NDArray[Any]]
 DEVIATIONS = 5.0
 """Standard errors within which a spread is the one it should be: one layer in a million is not."""
 
 
 def diagnose_start(
-    parameters: Arrays, *, scheme: str = "xavier", reference: Arrays | None = None
+    parameters: Mapping[str, Array],
+    *,
+    scheme: str = "xavier",
+    reference: Mapping[str, Array] | None = None,
 ) -> tuple[Diagnosis, ...]:
     """Return the mistake that reproduces the spread of the initial weights.
 
@@ -39,7 +42,12 @@ def diagnose_start(
     return one_of(found, before, declared=DECLARED[scheme].variance)
 
 
-def worst(weights: Arrays, spread: Mistaken, declared: Spread, reference: Arrays | None) -> float:
+def worst(
+    weights: Mapping[str, Array],
+    spread: Mistaken,
+    declared: Spread,
+    reference: Mapping[str, Array] | None,
+) -> float:
     """Return the worst ratio over the layers of the weights being drawn with `spread`."""
     found = []
     for name, w in weights.items():

@@ -9,12 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.diagnosis.match import only_by, ratios
 from compare.mistakes.step_mistake import StepMistake, with_two
 from compare.textbook.pair import Pair, exact
 from compare.textbook.step import Moment, Stepped, right_step
-
-Arrays = Mapping[str, NDArray[Any]]
 
 
 class Recorded(Protocol):
@@ -23,11 +22,11 @@ class Recorded(Protocol):
     @property
     def update(self) -> int: ...
     @property
-    def parameters(self) -> Arrays: ...
+    def parameters(self) -> Mapping[str, Array]: ...
     @property
-    def gradients(self) -> Arrays: ...
+    def gradients(self) -> Mapping[str, Array]: ...
     @property
-    def state(self) -> Arrays: ...
+    def state(self) -> Mapping[str, Array]: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Settings:
     learning_rate: float
     momentum: float
     form: str
-    start: Arrays
+    start: Mapping[str, Array]
 
 
 @dataclass(frozen=True)

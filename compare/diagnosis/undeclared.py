@@ -19,8 +19,8 @@ from itertools import islice, product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Float
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import ACTIVATION_NAMES, Experiment
 from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, REDUCTIONS, Objective
@@ -30,7 +30,6 @@ from compare.diagnosis.observation import Observation
 from compare.points.diagnostic import CONFIDENT, ORDINARY, batch_sizes, probe, reduced
 from compare.textbook import Pass, Point
 
-Float = NDArray[np.float64]
 Implementation = Callable[..., tuple[Any, ...]]
 CLOSE = {"float64": 1e-9, "float32": 1e-3}
 """What may be left of the gradients, relative to them, by constants that fit."""

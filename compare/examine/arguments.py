@@ -10,16 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import DTYPES
 from compare.contracts.limits import shown
 from compare.contracts.records import depth
 from compare.contracts.targets import require_classes, require_probabilities
 from compare.points.probe import Probe
-
-Array = NDArray[Any]
 
 
 def given_point(parameters: Any, x: Any, targets: Any, *, sum_to_one: bool = True) -> Probe | None:

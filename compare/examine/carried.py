@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from compare.checks.optimiser_replay import first_zeros
 from compare.checks.optimiser_step import OptimiserStep
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Arrays
 from compare.guard.implementation import GuardedUpdate
 from compare.guard.optimiser import GuardedOptimiser
 

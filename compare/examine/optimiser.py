@@ -13,7 +13,7 @@ import numpy as np
 import manual_mlp
 from compare.checks.comparison import compare_entries
 from compare.checks.optimiser_step import Followed, OptimiserStep, compare_update
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays
 from compare.contracts.result import CheckSummary
 from compare.examine.carried import first_state
 from compare.guard.optimiser import GuardedOptimiser

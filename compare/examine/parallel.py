@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Arrays, Manual, Record
+from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result, Verdict
 from compare.examine.environment import environment
 from compare.examine.ranks import LostRank, Ranks, between_ranks, together

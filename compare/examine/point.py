@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 import manual_mlp
 from compare.checks.step import StepCheck
 from compare.checks.structure import Structure
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import (
     POINT,
@@ -26,7 +27,7 @@ from compare.contracts.experiment import (
     settings_used_by,
 )
 from compare.contracts.limits import SECONDS, Maybe, Whole, fitted
-from compare.contracts.records import Arrays, Implementation, Optimiser, Update, depth
+from compare.contracts.records import Implementation, Optimiser, Update, depth
 from compare.contracts.result import CheckSummary, PointRow, Result, Verdict
 from compare.examine.arguments import (
     given_point,

@@ -19,8 +19,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, UserCodeError
-from compare.contracts.records import Arrays
 
 
 class LostRank(UserCodeError):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.same_point import Examined
-from compare.contracts.records import Arrays
+from compare.contracts.arrays import Arrays
 from compare.contracts.result import PointRow
 from compare.points.probe import ON_KINK, Probe
 

@@ -14,16 +14,14 @@ from itertools import islice
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.guard.blame import name_of, return_of
 from compare.guard.effects import Notes
 
 FEW, MANY = 20, 10_000
 """So many unknown keys, and so many intermediates, are looked at."""
-Array = NDArray[Any]
-Arrays = dict[str, Array]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.guard.blame import Place, home_of, last_place, name_of, places_of_traceback
 from compare.guard.deadline import TimedOut, within
 from compare.guard.effects import Notes, contained
 from compare.guard.guard import Guard
 
-Array = NDArray[Any]
 Argument = Array | Mapping[str, Array] | list[Array]
 READ_ONLY = "read-only"
 

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.guard.blame import home_of, name_of
-from compare.guard.contract import Array, Arrays, Reader
+from compare.guard.contract import Reader
 from compare.guard.copies import OnCopies
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT, Guard

@@ -11,9 +11,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput
 from compare.guard.blame import name_of
-from compare.guard.contract import Array, Arrays, Reader
+from compare.guard.contract import Reader
 from compare.guard.copies import copied
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import singledispatch
 from itertools import product
 from textwrap import fill
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.result import Diagnosis
 from compare.diagnosis import (
     diagnose,
@@ -36,8 +35,6 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid")
 REDUCTIONS = ("mean", "sum")
 LEARNING_RATE, MOMENTUM, UPDATES = 0.2, 0.9, 4
 WIDTH = 96
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @singledispatch

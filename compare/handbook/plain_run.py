@@ -6,15 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array, Arrays
 from compare.mistakes.mistake import Mistake
 from compare.textbook.plain import loss_and_gradients
 from compare.textbook.plain_step import step
 from manual_mlp import Record
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
 Batch = tuple[Array, Array]
 """Row numbers of the inputs and of the targets."""
 

@@ -15,16 +15,15 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import manual_mlp
+from compare.contracts.arrays import Array
 from compare.contracts.result import Diagnosis
 from compare.diagnosis import Observation, diagnose_curves, diagnose_gradients, diagnose_step
 from compare.handbook import report_code as report
 from compare.points.diagnostic import ORDINARY, probe
 from compare.textbook import Point
 
-Array = NDArray[Any]
 WIDTH = 96
 MUCH = 1000.0
 """A right computation that is off by more than this many allowances is not close."""

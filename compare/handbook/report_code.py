@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Weights = dict[str, Array]
+from compare.contracts.arrays import Array, Arrays
+
 Curve = list[float]
 
 
@@ -83,11 +82,11 @@ def db_h(x_h: Array, w_h: Array, y: Array) -> Array:
     return gradient
 
 
-Measure = Callable[[Weights], tuple[float, float]]
-Gradients = Callable[[Weights], Weights]
+Measure = Callable[[Arrays], tuple[float, float]]
+Gradients = Callable[[Arrays], Arrays]
 
 
-def updated(w: Weights, v: Weights, d: Weights, gamma: float, learning_rate: float) -> None:
+def updated(w: Arrays, v: Arrays, d: Arrays, gamma: float, learning_rate: float) -> None:
     """Section 1.3.1, the update."""
     for name in w:
         v[name] = gamma * v[name] + learning_rate * d[name]
@@ -95,7 +94,7 @@ def updated(w: Weights, v: Weights, d: Weights, gamma: float, learning_rate: flo
 
 
 def learning_as_printed(
-    epochs: int, w: Weights, measure: Measure, gradients: Gradients, rates: tuple[float, float]
+    epochs: int, w: Arrays, measure: Measure, gradients: Gradients, rates: tuple[float, float]
 ) -> tuple[Curve, Curve]:
     """Section 1.3.1 with the indentation it is printed with: the update follows the loop."""
     losses, accuracies = [], []
@@ -110,8 +109,8 @@ def learning_as_printed(
 
 def learning_as_meant(
     epochs: int,
-    training: tuple[Weights, Measure, Gradients],
-    validation: tuple[Weights, Measure, Gradients],
+    training: tuple[Arrays, Measure, Gradients],
+    validation: tuple[Arrays, Measure, Gradients],
     rates: tuple[float, float],
 ) -> tuple[tuple[Curve, Curve], tuple[Curve, Curve]]:
     """Section 1.3.1 with everything in the loop: two sets of weights, trained side by side."""

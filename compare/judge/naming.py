@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Arrays, Implementation, depth
+from compare.contracts.records import Implementation, depth
 from compare.contracts.result import Curves, Diagnosis, EpochRow
 from compare.judge.point import PointJudge, Suspect
 

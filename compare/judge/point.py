@@ -21,9 +21,10 @@ from compare.checks.slopes import slopes_of
 from compare.checks.stages import stage_of
 from compare.checks.step_power import StepPower
 from compare.checks.weak import UNBOUNDED, Power, reasons_at, why_not_compared
+from compare.contracts.arrays import Arrays
 from compare.contracts.experiment import Experiment
 from compare.contracts.moments import moment
-from compare.contracts.records import Arrays, Record
+from compare.contracts.records import Record
 from compare.contracts.result import Kink
 from compare.judge.ledger import Ledger, finding_of, keep_worst
 

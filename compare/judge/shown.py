@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from compare.checks.same_point import Examined
 from compare.checks.stages import first_wrong_stage, not_compared
-from compare.contracts.records import Arrays, Record
+from compare.contracts.arrays import Arrays
+from compare.contracts.records import Record
 from compare.judge.ledger import finding_of
 from compare.judge.point import PointJudge
 

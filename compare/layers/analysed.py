@@ -7,18 +7,16 @@ another program, and nothing may be said from it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.program import Program, Tensors, as_written
 from compare.layers.walk import KeptWide
 
-Arrays = dict[str, NDArray[Any]]
 SAME = 1e-6
 """Part of an allowance by which pass and plain program may differ, in the formats below float64."""
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.layers.points import (
-    Arrays,
     Asked,
     Point,
     drawn_points,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from compare.checks.control import negative_control
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.contracts.result import Finding, Result, Verdict
 from compare.examine.environment import environment
@@ -17,7 +18,7 @@ from compare.layers import conclude
 from compare.layers.asking import Question, described, question
 from compare.layers.child import Crashed, in_child
 from compare.layers.excuse import Excuses
-from compare.layers.judged import Arrays, Judged, State, judge
+from compare.layers.judged import Judged, State, judge
 from compare.layers.manual import Manual, Shape
 from compare.layers.names import Named, name_mistake
 from compare.layers.program import Program

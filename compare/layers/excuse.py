@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from compare.checks.comparison import compare_entries
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
 from compare.layers.analysed import as_tensors
 from compare.layers.child import Crashed, in_child
 from compare.layers.formats import FORMATS
-from compare.layers.judged import Arrays, Judged, State, digits_lost, is_tail
+from compare.layers.judged import Judged, State, digits_lost, is_tail
 from compare.layers.kinks import Explained, explain
 from compare.layers.manual import Manual, Shape
 from compare.layers.program import Program

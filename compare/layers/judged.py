@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.comparison import Comparison, compare_entries
+from compare.contracts.arrays import Arrays
 from compare.contracts.result import LayerKink
 from compare.layers.formats import FORMATS
 from compare.layers.points import Point
 from compare.layers.survey import Surveyed
 
-Arrays = dict[str, NDArray[Any]]
 CLIPPED = 2.0**-20
 """A difference below this many roundings of a tensor's largest entry is a tail, not a digit."""
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.guard.blame import name_of, return_of
 from compare.guard.contract import kind
@@ -33,7 +34,6 @@ from compare.layers.spelling import (
     spellings,
 )
 
-Arrays = dict[str, NDArray[Any]]
 Values = dict[str, Any]
 
 

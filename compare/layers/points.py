@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.layers.formats import FORMATS
 
-Arrays = dict[str, NDArray[Any]]
 SCALES = (1.0, 1 / 32, 16.0)
 DRAWN_FORMATS = ("float32", "float64")
 MEAN = 0.25

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from compare.checks.referee import Belongs, Taylor, taylor_test
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
 from compare.layers.judged import Judged
-from compare.layers.manual import Arrays, Manual, Shape
+from compare.layers.manual import Manual, Shape
 
 
 def slope_test(manual: Manual, shape: Shape, judged: Judged) -> Taylor | None:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.result import Finding
 from compare.layers.judged import Judged, same_error
 from compare.layers.manual import Manual, Shape
-
-Arrays = dict[str, NDArray[Any]]
 
 
 def structure(manual: Manual, shape: Shape, judged: Judged) -> Iterator[Finding]:

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.layers.analysed import Analysed, analyse, as_tensors
-from compare.layers.points import Arrays, Asked, Point, draw, repeated, rounded
+from compare.layers.points import Asked, Point, draw, repeated, rounded
 from compare.layers.program import Program, Reference, as_written, flat_outputs
 
 DY_SEED = 1000

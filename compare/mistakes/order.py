@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from math import ceil
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.contracts.records import Record
 from compare.mistakes.mistake import Mistake
 from compare.mistakes.stale import kept_forward, read_from
@@ -17,8 +16,6 @@ from compare.textbook import Override, Pass, Point
 from compare.textbook.program import rerun
 
 LINE = "for batch in order[epoch]: loss, dw = loss_and_gradients(w, x[batch], y[batch])"
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

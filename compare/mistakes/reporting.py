@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Float
 from compare.mistakes.mistake import Mistake
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 LINE = "curves.append((*evaluate(w, train), *evaluate(w, validation)))  # before the update"
 
-Float = NDArray[np.float64]
 Curves = Mapping[str, Float]
 """Curve name to one value per epoch boundary; `test_...` and `trained_...` beside `CURVES`."""
 

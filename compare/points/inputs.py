@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare.allowance.alike import row_identities
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Arrays
 from compare.data import DataSet, Split, load
 
 Batch = NDArray[np.int64]

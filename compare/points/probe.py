@@ -17,8 +17,9 @@ from numpy.typing import DTypeLike, NDArray
 
 import manual_mlp
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
+from compare.contracts.arrays import Arrays
 from compare.contracts.objective import Objective
-from compare.contracts.records import Arrays, depth
+from compare.contracts.records import depth
 
 LEAST_ROWS = 17
 ON_KINK = "one unit exactly on a kink"

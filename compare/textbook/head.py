@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from compare.allowance import Allowances, Arithmetic, Batch, ForwardAllowances
 from compare.allowance.alike import row_weights
 from compare.allowance.head import Head, Top
-from compare.allowance.operands import Float, Real, Values
+from compare.contracts.arrays import Float, Real, Values
 from compare.contracts.objective import Objective
 from compare.textbook import losses
 from compare.textbook.pair import Pair, exact

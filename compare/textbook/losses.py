@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from compare.contracts.arrays import Float
 from compare.contracts.objective import Objective
 from compare.textbook.functions import log_softmax, softmax
-from compare.textbook.pair import Float, Pair, exact
+from compare.textbook.pair import Pair, exact
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from compare.allowance.alike import coarse, multiplicities, row_keys
 from compare.allowance.arithmetic import LAMBDA, Arithmetic
 from compare.allowance.sums import over_batch, own_square
 from compare.allowance.totals import total_allowance
+from compare.contracts.arrays import Float
 
-Float = NDArray[np.float64]
 RULES: dict[Any, Callable[..., Any]] = {}
 """What a NumPy function does with pairs; `functions` fills it."""
 SQUARABLE = 1e150

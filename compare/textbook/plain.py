@@ -8,12 +8,10 @@ code in the compared dtype.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from compare.contracts.arrays import Array
 
 VALUES: dict[str, Callable[[Array], Array]] = {
     "relu": lambda z: np.maximum(z, 0),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = dict[str, NDArray[Any]]
+from compare.contracts.arrays import Arrays
 
 
 def first_velocity(w: Any) -> Any:

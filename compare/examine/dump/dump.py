@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import manual_mlp
 from compare.checks.step import StepCheck
+from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.limits import shown
@@ -37,9 +36,6 @@ from compare.judge.conclusion import conclude
 from compare.judge.naming import Named
 from compare.judge.point import PointJudge
 from compare.judge.shown import enter_shown
-
-Array = NDArray[Any]
-Arrays = dict[str, Array]
 
 
 class NotRecorded(LookupError):

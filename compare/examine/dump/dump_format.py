@@ -22,8 +22,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
+from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment, setting_of
 from compare.contracts.limits import Choice, did_you_mean, fitted, shown
@@ -31,8 +30,6 @@ from compare.data.json_file import read_json
 from compare.data.raw import reading
 from compare.examine.dump.npy import read_npy, read_npz
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
 FORMAT = 1
 RUN = "run.json"
 STEP = re.compile(r"step_(\d+)(\.npz)?", re.ASCII)

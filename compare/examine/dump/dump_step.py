@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import manual_mlp
+from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import DTYPES
 from compare.contracts.targets import require_classes, require_probabilities
 from compare.examine.dump.dump_format import RawStep, RunFile, is_nearly_known
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
 STAGE = re.compile(r"(z|h|dz|dh)[1-9]\d*|logits|p|dlogits")
 PARAMETER = re.compile(r"[wb][1-9]\d*")
 

@@ -13,14 +13,12 @@ from warnings import catch_warnings, simplefilter
 from zipfile import ZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.contracts.errors import BadInput
 from compare.contracts.limits import shown
 from compare.data.npz import HEADERS, key, read_member
 from compare.data.raw import check_not_empty, check_promise, reading
-
-Array = NDArray[Any]
 
 
 def read_npy(path: Path) -> Array:

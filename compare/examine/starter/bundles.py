@@ -10,14 +10,11 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import Any
 
-from numpy.typing import NDArray
-
+from compare.contracts.arrays import Array
 from compare.examine.starter.binding import POSSIBLE, bind, plain
 from compare.examine.starter.source import Source
 
-Array = NDArray[Any]
 DEPTH = 3
 """Through how many calls a parameter that is only handed on is followed."""
 MOST = 8

@@ -7,7 +7,8 @@ from itertools import product
 
 import numpy as np
 
-from compare.examine.starter.readings import UNEQUAL, Array, Due, Reading, Sizes, Weight, drawn
+from compare.contracts.arrays import Array
+from compare.examine.starter.readings import UNEQUAL, Due, Reading, Sizes, Weight, drawn
 from compare.textbook import exact
 
 AT_ZERO = (0.0, 1.0, 0.5)

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import manual_mlp
 from compare.checks.comparison import Comparison, compare_entries
+from compare.contracts.arrays import Array
 from compare.examine.starter.readings import Sizes
 from compare.points.probe import draw_probes
 from compare.textbook import Pass, Point
 
-Array = NDArray[Any]
 DELTAS = ("dlogits", "dz1", "dh1")
 """Gradients with a row for each sample, which some functions hand on beside those of weights."""
 LOSS = "loss"

@@ -8,18 +8,16 @@ logits. So the mistakes of the network are the mistakes of its functions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
 from compare.examine.starter.readings import Reading, one_hot
 from compare.textbook import Point
 
-Array = NDArray[Any]
 SEEN = {
     "relu": "h1",
     "softmax": "p",

@@ -12,9 +12,9 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.checks.comparison import compare_entries
+from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict
 from compare.examine.starter.derivative_readings import derivative_readings
@@ -33,7 +33,6 @@ from compare.guard.blame import Place
 from compare.guard.copies import OnCopies
 from compare.guard.guard import Guard
 
-Array = NDArray[Any]
 READINGS: dict[str, Callable[[Sequence[str], str, Sizes], Iterator[Reading]]] = {
     "relu": relu_readings,
     "relu_derivative": derivative_readings,

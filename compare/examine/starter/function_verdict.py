@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.checks.comparison import Comparison
+from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict, Worst
 from compare.examine.starter.readings import H, K, N, Reading, Weight
@@ -16,7 +16,6 @@ from compare.guard.blame import Place
 from compare.guard.contract import kind
 from compare.guard.deadline import TimedOut
 
-Array = NDArray[Any]
 SHAPES = {
     (): "it is collapsed to one number",
     (K,): "it is collapsed over the batch",

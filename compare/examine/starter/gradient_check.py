@@ -14,7 +14,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compare.checks.comparison import Comparison
 from compare.contracts.errors import UserCodeError
@@ -33,7 +32,6 @@ from compare.guard.copies import OnCopies
 from compare.guard.deadline import TimedOut
 from compare.guard.guard import Guard
 
-Array = NDArray[Any]
 EITHER = (*DELTAS, LOSS)
 """What a function may leave unaveraged, beside gradients of weights that are averaged."""
 CALLS = 1000

@@ -8,10 +8,10 @@ from itertools import product
 
 import numpy as np
 
+from compare.contracts.arrays import Array
 from compare.examine.starter.readings import (
     EXTREME,
     UNEQUAL,
-    Array,
     Due,
     N,
     Reading,

@@ -12,16 +12,13 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.examine.starter.binding import CERTAIN, POSSIBLE, plain
 from compare.examine.starter.bundles import Bundle
 from compare.guard.copies import Argument
-
-Array = NDArray[Any]
 
 QUANTITIES = (
     "x", "z1", "h1", "logits", "p", "dlogits", "y", "w2", "w1", "b1", "b2", "labels", "dz1",

@@ -12,13 +12,12 @@ import functools
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput, UserCodeError
-from compare.contracts.records import Arrays, Implementation
+from compare.contracts.records import Implementation
 from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.starter.binding import plain
@@ -31,7 +30,6 @@ from compare.examine.starter.recipe import LOSS, TRAIN, DoesNotFit, Recipe, reci
 from compare.examine.starter.source import Opened, Source
 from compare.guard.guard import Guard
 
-Array = NDArray[Any]
 TRIALS = 400
 """How many ways to call a class are tried."""
 ADVICE = (

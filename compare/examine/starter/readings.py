@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.textbook import Pair
 
-Array = NDArray[Any]
 N = 17
 
 

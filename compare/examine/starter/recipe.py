@@ -15,9 +15,9 @@ from math import inf, isfinite
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import manual_mlp
+from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.expected import known_quantities
 from compare.examine.starter.meanings import LAYOUTS, Layout, meanings
@@ -33,8 +33,6 @@ from compare.examine.starter.slots import (
 )
 from compare.textbook import Point
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
 STEP = 2.0**40
 """A learning rate so large that the weights before a step are below the last digit after it: the
 step is the gradient, to rounding."""

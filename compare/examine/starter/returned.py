@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.examine.starter.expected import DELTAS
 from compare.examine.starter.function_check import as_array
 from compare.examine.starter.meanings import Layout
 
-Array = NDArray[Any]
 Part = tuple[tuple[str, ...], Array]
 """The gradients one value may be, by `dw1`, ..., and its array as (fan_in, fan_out) or (N, ...)."""
 

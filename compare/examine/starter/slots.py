@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Array
 from compare.examine.starter.binding import plain
 
-Array = NDArray[Any]
 DEEPEST = 3
 GRADIENT_NAME = re.compile(r"d[lwb]?[a-z]*\d*|.*(grad|delta|nabla).*")
 """The last name on the way to a gradient, without underscores."""

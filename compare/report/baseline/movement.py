@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.ratio import ratio
+from compare.contracts.arrays import Float
 from compare.contracts.errors import BadInput
 from compare.contracts.result import Result, Verdict, Weak
 from compare.report.baseline.numbers import (
     COMMAND,
     Asked,
-    Floats,
     Numbers,
     Series,
     from_document,
@@ -63,7 +63,7 @@ def compare(result: Result, path: Path, asked: Asked = COMMAND) -> BaselineRepor
     )
 
 
-def paired(before: Numbers, now: Numbers, epochs: list[int]) -> dict[str, tuple[Series, Floats]]:
+def paired(before: Numbers, now: Numbers, epochs: list[int]) -> dict[str, tuple[Series, Float]]:
     """Return what both have at the common epochs: the baseline's series and today's values."""
     then = np.flatnonzero(np.isin(before.epochs, epochs))
     here = np.flatnonzero(np.isin(now.epochs, epochs))
@@ -77,7 +77,7 @@ def paired(before: Numbers, now: Numbers, epochs: list[int]) -> dict[str, tuple[
     }
 
 
-def ratio_of(series: Series, now: Floats) -> Floats:
+def ratio_of(series: Series, now: Float) -> Float:
     """Return `|now - before|` in multiples of the allowance; nan where nothing can be told."""
     finite = np.isfinite(now), np.isfinite(series.values)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -86,7 +86,7 @@ def ratio_of(series: Series, now: Floats) -> Floats:
     return np.where(finite[0] & finite[1], moved, same)
 
 
-def decidable(series: Series, now: Floats) -> NDArray[np.bool_]:
+def decidable(series: Series, now: Float) -> NDArray[np.bool_]:
     """Return where a change could be seen: both finite, and more than the allowance at stake."""
     finite = np.isfinite(now) & np.isfinite(series.values) & np.isfinite(series.allowance)
     return finite & (np.abs(series.values) > series.allowance)
@@ -94,8 +94,8 @@ def decidable(series: Series, now: Floats) -> NDArray[np.bool_]:
 
 def movements(
     epochs: list[int],
-    pairs: Mapping[str, tuple[Series, Floats]],
-    ratios: Mapping[str, Floats],
+    pairs: Mapping[str, tuple[Series, Float]],
+    ratios: Mapping[str, Float],
 ) -> Iterator[Movement]:
     """Yield every number that is more than its allowance away anywhere."""
     for what, (series, now) in pairs.items():
@@ -107,15 +107,15 @@ def movements(
         yield Movement(what, *at)
 
 
-def moment(epochs: list[int], series: Series, now: Floats, ratio: Floats, row: int) -> Moment:
+def moment(epochs: list[int], series: Series, now: Float, ratio: Float, row: int) -> Moment:
     """Return one number at one epoch."""
     return Moment(epochs[row], float(series.values[row]), float(now[row]), float(ratio[row]))
 
 
 def largest(
     epochs: list[int],
-    pairs: Mapping[str, tuple[Series, Floats]],
-    ratios: Mapping[str, Floats],
+    pairs: Mapping[str, tuple[Series, Float]],
+    ratios: Mapping[str, Float],
 ) -> tuple[str, Moment] | None:
     """Return the largest movement of all, within allowance or not."""
     known = {what: ratio for what, ratio in ratios.items() if not np.isnan(ratio).all()}
@@ -139,7 +139,7 @@ def uncovered(before: Numbers, now: Numbers, epochs: list[int]) -> Iterator[Weak
 
 
 def hidden(
-    epochs: list[int], pairs: Mapping[str, tuple[Series, Floats]], unit: str
+    epochs: list[int], pairs: Mapping[str, tuple[Series, Float]], unit: str
 ) -> Iterator[Weak]:
     """Yield the numbers whose allowance is as large as they are, so that any change would pass."""
     for what, (series, now) in pairs.items():

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Float
 from compare.contracts.errors import BadInput
 from compare.contracts.result import ExitCode, Result
 from compare.data.json_file import read_json
@@ -37,7 +37,6 @@ STATES = {
     ExitCode.CONTROL_FAILED: "had a judge that failed its control",
     ExitCode.INTERRUPTED: "was interrupted",
 }
-Floats = NDArray[np.float64]
 
 
 class Asked(NamedTuple):
@@ -56,8 +55,8 @@ TEST = Asked("baseline", "--crosscheck-update", "keep it again with pytest --cro
 class Series:
     """One number per epoch or point, and its allowance there."""
 
-    values: Floats
-    allowance: Floats
+    values: Float
+    allowance: Float
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ def norms(rows: list[dict[str, Any]]) -> dict[str, Series]:
     }
 
 
-def column(rows: list[dict[str, Any]], *keys: str) -> Floats:
+def column(rows: list[dict[str, Any]], *keys: str) -> Float:
     """Return the number at `keys` of every row; "nan" and its like are numbers too."""
     values = []
     for row in rows:
@@ -209,12 +208,12 @@ def column(rows: list[dict[str, Any]], *keys: str) -> Floats:
     return np.array(values, dtype=np.float64)
 
 
-def rising(allowance: Floats) -> Floats:
+def rising(allowance: Float) -> Float:
     """Return the largest allowance so far; ValueError for one that is none."""
     return np.maximum.accumulate(allowed(allowance))
 
 
-def allowed(allowance: Floats) -> Floats:
+def allowed(allowance: Float) -> Float:
     """Return the allowance; ValueError for one that is none."""
     if not (np.isfinite(allowance).all() and (allowance >= 0).all()):
         raise ValueError("an allowance is negative or not finite")

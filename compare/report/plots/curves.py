@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compare.contracts.arrays import Float
 from compare.contracts.result import Result, Verdict
 from compare.report.plots import differences, series, style
 from compare.report.plots.series import Curve
@@ -134,7 +135,7 @@ def _overlay(axes: Axes, curves: dict[str, Curve]) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4)
 
 
-def _finite(values: series.Floats) -> series.Floats:
+def _finite(values: Float) -> Float:
     return np.where(np.abs(values) < series.HUGE, values, np.nan)
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from compare.contracts.arrays import Float
 from compare.report.plots import series, style
-from compare.report.plots.series import Curve, Floats
+from compare.report.plots.series import Curve
 
 CROSSES = 40
 
@@ -54,7 +55,7 @@ def _legend(axes: Axes) -> None:
         axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2)
 
 
-def _band(axes: Axes, epochs: Floats, band: Floats, look: Look) -> None:
+def _band(axes: Axes, epochs: Float, band: Float, look: Look) -> None:
     bottom = axes.get_ylim()[0]
     marker = "_" if len(epochs) == 1 else None
     band = np.maximum(band, bottom)
@@ -65,7 +66,7 @@ def _band(axes: Axes, epochs: Floats, band: Floats, look: Look) -> None:
     axes.plot(epochs, band, color=style.QUIET, linewidth=0.8, marker=marker, markersize=20)
 
 
-def _points(axes: Axes, epochs: Floats, difference: Floats, floor: float, look: Look) -> None:
+def _points(axes: Axes, epochs: Float, difference: Float, floor: float, look: Look) -> None:
     epochs, difference = series.keep_largest(epochs, difference)
     size = 3.5 if len(difference) <= 60 else 2.0
     common: dict[str, Any] = {"linestyle": "none", "color": look.colour, "clip_on": False}

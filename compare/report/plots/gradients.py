@@ -18,9 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from compare.contracts.arrays import Float
 from compare.contracts.result import Kink, Result
 from compare.report.plots import series, style
-from compare.report.plots.series import Floats
 
 WEIGHTS: Final = "-"
 BIASES: Final = (0, (3, 1))
@@ -64,7 +64,7 @@ def gradients(result: Result) -> Figure | None:
     return figure
 
 
-def ratio_axis(axes: Axes, ratios: Floats, which: Literal["x", "y"]) -> float:
+def ratio_axis(axes: Axes, ratios: Float, which: Literal["x", "y"]) -> float:
     """Make one axis that of ratios, mark 1 and 0.5 on it, and return where a 0 is drawn.
 
     Ratios beyond `EDGE` are left to the caller, to be drawn where the axis ends.
@@ -102,7 +102,7 @@ def _colours(names: list[str]) -> dict[int, Colour]:
     return {layer: (r, g, b, a) for layer, (r, g, b, a) in zip(layers, shades, strict=True)}
 
 
-def _lines(axes: Axes, epochs: Floats, ratios: dict[str, Floats], worst: str) -> None:
+def _lines(axes: Axes, epochs: Float, ratios: dict[str, Float], worst: str) -> None:
     """Draw every parameter's line; where there are many, all but the worst one faintly."""
     many = len(ratios) > MANY
     points = FEW_POINTS if many else style.POINTS
@@ -129,7 +129,7 @@ def _lines(axes: Axes, epochs: Floats, ratios: dict[str, Floats], worst: str) ->
         _arrows(axes, kept[np.isfinite(thin) & (thin > EDGE)], colour)
 
 
-def _arrows(axes: Axes, epochs: Floats, colour: Colour) -> None:
+def _arrows(axes: Axes, epochs: Float, colour: Colour) -> None:
     """Mark the epochs, or some of them, at which a line is further up than the axis goes."""
     some = epochs[:: 1 + len(epochs) // ARROWS]
     if some.size:  # an empty line that is not clipped takes room
@@ -152,7 +152,7 @@ def _kinks(axes: Axes, result: Result) -> None:
     )
 
 
-def _largest(ratios: dict[str, Floats]) -> tuple[str, int]:
+def _largest(ratios: dict[str, Float]) -> tuple[str, int]:
     """Return the parameter with the largest finite ratio, and its row."""
     finite = {name: np.where(np.isfinite(r), r, -1.0) for name, r in ratios.items()}
     name = max(finite, key=lambda key: float(finite[key].max()))

@@ -15,13 +15,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Real
 from compare.contracts.result import Index, Result
 from compare.report.plots import style, vector
 from compare.report.plots.series import HUGE
 
-Matrix = NDArray[np.floating[Any]]
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ["#08306b", "#4292c6", "#ffffff", "#fdae61", "#d94801"]
 )
@@ -38,7 +37,7 @@ def heatmap(result: Result) -> Figure | None:
         difference = manual.astype(np.float64) - reference
     if max(difference.shape) == difference.size:
         return vector.vector(result, name, manual.ravel(), reference.ravel())
-    panels: dict[str, Matrix] = {
+    panels: dict[str, Real] = {
         "reference": reference.astype(np.float64),
         "manual − reference": difference,
     }
@@ -67,7 +66,7 @@ def quoted(result: Result, parameter: str) -> Index | None:
     return int(row), found[-1]
 
 
-def as_matrix(tensor: Matrix) -> Matrix:
+def as_matrix(tensor: Real) -> Real:
     """Return a tensor of more than two axes as rows of its last axis."""
     return tensor.reshape(-1, tensor.shape[-1]) if tensor.ndim > 2 else tensor
 
@@ -77,7 +76,7 @@ def gradient_of(name: str) -> str:
     return f"d{name}" if re.fullmatch(r"[wb]\d+", name) else name
 
 
-def shrink(matrix: Matrix, cells: int = CELLS) -> Matrix:
+def shrink(matrix: Real, cells: int = CELLS) -> Real:
     """Return at most `cells` x `cells` entries, each the one of largest size in its block.
 
     A number that is not finite counts as larger than all.
@@ -89,13 +88,13 @@ def shrink(matrix: Matrix, cells: int = CELLS) -> Matrix:
     return matrix
 
 
-def _largest(block: Matrix, axis: int) -> Matrix:
+def _largest(block: Real, axis: int) -> Real:
     size = np.where(np.isfinite(block), np.abs(block), np.inf)
     at = np.expand_dims(size.argmax(axis), axis)
     return np.take_along_axis(block, at, axis).squeeze(axis)
 
 
-def _matrices(result: Result, name: str, panels: dict[str, Matrix]) -> Figure:
+def _matrices(result: Result, name: str, panels: dict[str, Real]) -> Figure:
     title = f"First wrong tensor: {name}, {' × '.join(map(str, panels['reference'].shape))}"
     at, meaning = _ringed(quoted(result, name), panels["manual − reference"])
     caption = f"{style.caption(result)} · ring: {meaning}"
@@ -111,7 +110,7 @@ def _matrices(result: Result, name: str, panels: dict[str, Matrix]) -> Figure:
     return figure
 
 
-def _ringed(at: Index | None, difference: Matrix) -> tuple[Index, str]:
+def _ringed(at: Index | None, difference: Real) -> tuple[Index, str]:
     """Return the entry to mark, and what it is."""
     if at is not None:
         return at, "the entry furthest beyond its allowance"
@@ -120,7 +119,7 @@ def _ringed(at: Index | None, difference: Matrix) -> tuple[Index, str]:
     return (int(row), int(column)), "the largest difference"
 
 
-def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix, at: Index) -> None:
+def _panel(figure: Figure, axes: Axes, label: str, matrix: Real, at: Index) -> None:
     shown = shrink(matrix)
     shown = np.where(np.isfinite(shown), shown, np.nan)
     limit = min(float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0, HUGE)
@@ -143,7 +142,7 @@ def _panel(figure: Figure, axes: Axes, label: str, matrix: Matrix, at: Index) ->
     axes.set_title(f"{label}\n{_ring(axes, matrix, at)}{hatched}", fontsize=8, fontweight="normal")
 
 
-def _ring(axes: Axes, matrix: Matrix, at: Index) -> str:
+def _ring(axes: Axes, matrix: Real, at: Index) -> str:
     """Mark one entry, a cell of a large matrix being easily missed; return its text."""
     row, column = at
     ring: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markersize": 9}

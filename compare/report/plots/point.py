@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compare.contracts.arrays import Float
 from compare.contracts.result import Result
 from compare.report.plots import gradients, style
-from compare.report.plots.series import Floats
 
 TENSORS = 40
 """More than this cannot be read on one picture; the worst are kept."""
@@ -43,7 +43,7 @@ def _worst(ratios: dict[str, float]) -> dict[str, float]:
     return {name: ratio for name, ratio in ratios.items() if name in kept}
 
 
-def _dots(axes: Axes, ratios: Floats) -> None:
+def _dots(axes: Axes, ratios: Float) -> None:
     floor = gradients.ratio_axis(axes, ratios, "x")
     rows, finite, wrong = np.arange(len(ratios)), np.isfinite(ratios), ~(ratios <= 1)
     beyond = finite & (ratios > gradients.EDGE)

@@ -14,12 +14,11 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Float
 from compare.contracts.result import EpochRow, Result
 from compare.report.plots import style
 
-Floats = NDArray[np.float64]
 HUGE = 1e200
 """Beyond this the margins and the next tick of a logarithmic axis overflow."""
 
@@ -28,10 +27,10 @@ HUGE = 1e200
 class Curve:
     """One quantity of both sides over the epochs, with the allowance of its difference (or nan)."""
 
-    epochs: Floats
-    manual: Floats
-    reference: Floats
-    band: Floats
+    epochs: Float
+    manual: Float
+    reference: Float
+    band: Float
 
     @property
     def drawn(self) -> bool:
@@ -39,7 +38,7 @@ class Curve:
         return not bool(np.isnan(self.manual).all() and np.isnan(self.reference).all())
 
     @property
-    def difference(self) -> Floats:
+    def difference(self) -> Float:
         """Return `|manual - reference|`, nan or inf where a side is not finite."""
         with np.errstate(invalid="ignore", over="ignore"):
             return np.abs(self.manual - self.reference)
@@ -55,12 +54,12 @@ def curve(result: Result, name: str, scale: float = 1.0) -> Curve:
     )
 
 
-def column(rows: Sequence[EpochRow], value: Callable[[EpochRow], Any]) -> Floats:
+def column(rows: Sequence[EpochRow], value: Callable[[EpochRow], Any]) -> Float:
     """Return one number per epoch as an array."""
     return np.array([value(row) for row in rows], dtype=np.float64)
 
 
-def worst_ratio(result: Result, parameter: str) -> Floats:
+def worst_ratio(result: Result, parameter: str) -> Float:
     """Return the parameter's worst gradient error over the epochs, as × allowance."""
     return column(
         result.epochs,
@@ -68,9 +67,7 @@ def worst_ratio(result: Result, parameter: str) -> Floats:
     )
 
 
-def keep_largest(
-    epochs: Floats, values: Floats, points: int = style.POINTS
-) -> tuple[Floats, Floats]:
+def keep_largest(epochs: Float, values: Float, points: int = style.POINTS) -> tuple[Float, Float]:
     """Thin to at most `points` groups of neighbours, each shown by its largest value.
 
     A value that is not finite counts as the largest of all.
@@ -86,7 +83,7 @@ def keep_largest(
     return epochs[kept], values[kept]
 
 
-def floor_below(*arrays: Floats, otherwise: float = 1e-17) -> float:
+def floor_below(*arrays: Float, otherwise: float = 1e-17) -> float:
     """Return the power of ten that stands for 0: one decade below every positive finite value."""
     values = np.concatenate([np.ravel(array) for array in arrays])
     positive = values[np.isfinite(values) & (values > 1e-300)]
@@ -119,13 +116,13 @@ def _power(value: float) -> str:
     return f"{value:g}" if -2 <= exponent <= 2 else f"$10^{{{exponent}}}$"
 
 
-def largest_finite(*arrays: Floats) -> float:
+def largest_finite(*arrays: Float) -> float:
     """Return the largest finite value that an axis can hold, 0 if there is none."""
     values = np.concatenate([np.ravel(array) for array in arrays])
     return min(float(values[np.isfinite(values)].max(initial=0.0)), HUGE)
 
 
-def first_not_finite(epochs: Floats, values: Floats) -> int | None:
+def first_not_finite(epochs: Float, values: Float) -> int | None:
     """Return the first epoch whose value is nan or infinite, None if all are finite."""
     (where,) = np.nonzero(~np.isfinite(values))
     return int(epochs[where[0]]) if where.size else None

@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compare.contracts.arrays import Float
 from compare.contracts.result import Result
 from compare.report.plots import style
-from compare.report.plots.series import Floats
 
 
 def referee(result: Result) -> Figure | None:
@@ -45,7 +45,7 @@ def referee(result: Result) -> Figure | None:
     return figure
 
 
-def _guides(axes: Axes, steps: Floats, remainder: Floats) -> None:
+def _guides(axes: Axes, steps: Float, remainder: Float) -> None:
     """Draw the slopes 1 and 2 through the point of the smallest step that counts."""
     first = int(steps.argmin())
     ends = np.array([steps[first], steps.max()])

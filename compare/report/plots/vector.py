@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from compare.contracts.arrays import Real
 from compare.contracts.result import Result
 from compare.report.plots import style
 
-Vector = NDArray[np.floating[Any]]
 
-
-def vector(result: Result, name: str, manual: Vector, reference: Vector) -> Figure:
+def vector(result: Result, name: str, manual: Real, reference: Real) -> Figure:
     """Return the figure of one vector; entries that are not finite are crosses at 0."""
     with np.errstate(invalid="ignore", over="ignore"):
         difference = manual.astype(np.float64) - reference

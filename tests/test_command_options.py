@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.command.options import parse, parser
+from compare.command.options import parse
+from compare.command.parser import parser
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import REPORT_PRESET, Experiment
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.fuzz.inputs import write_dump
 from benchmarks.fuzz.kept import Clock, Tally, Workplace, run
-from compare.command.options import parser
+from compare.command.parser import parser
 
 VALUES = (
     "", "0", "1", "-1", "2", "3.5", "nan", "inf", "-inf", "1e400", "1e-400", "2147483647", "--",

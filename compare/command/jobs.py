@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compare.command.options import flag_of
+from compare.command.parser import flag_of
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import (
     DUMP,

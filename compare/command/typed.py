@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from compare.command.given import WAYS
-from compare.command.options import SCRIPT, flag_of
+from compare.command.parser import SCRIPT, flag_of
 
 POINTS = ("inputs", "classes")
 

@@ -28,6 +28,7 @@ from compare.contracts.limits import (
     Maybe,
     Number,
     Numbers,
+    Schedule,
     Text,
     Whole,
     Widths,
@@ -230,6 +231,19 @@ class Experiment:
         "itself",
         used_by=(TRAIN, STEP), metavar="X", default_said="none",
     )  # fmt: skip
+    schedule: str | None = setting(
+        None, Maybe(Schedule()), TRAINING,
+        "how the learning rate changes from update to update, as a share of --learning-rate: "
+        "step:EVERY:FACTOR multiplies it by FACTOR every so many updates; cosine falls to 0 at the "
+        "last update, cosine:LEAST to LEAST; warm_up:LENGTH[:FIRST] rises from FIRST (0.1) to 1 in "
+        "LENGTH updates; a `step` is given the rate of its update",
+        metavar="KIND", default_said="constant",
+    )  # fmt: skip
+    patience: int | None = setting(
+        None, Maybe(Whole(0)), TRAINING,
+        "training stops early where no validation loss of the last N epochs was the smallest",
+        metavar="N", default_said="no early stopping",
+    )  # fmt: skip
     init: str = setting(
         "xavier", Choice(INITIALISER_NAMES), NETWORK,
         "distribution of the initial weights; biases start at zero; xavier is normal with "
@@ -348,8 +362,10 @@ class Experiment:
     def plain_momentum(self) -> bool:
         """Whether the optimiser is gradient descent with momentum and nothing besides."""
         plain = self.optimiser == "sgd" and self.momentum_form != "negative_velocity"
-        clips = self.clip_norm is not None or self.clip_value is not None
-        return plain and not (self.nesterov or self.dampening or self.weight_decay or clips)
+        before = (self.clip_norm, self.clip_value, self.schedule)
+        if any(one is not None for one in before):
+            return False
+        return plain and not (self.nesterov or self.dampening or self.weight_decay)
 
     @property
     def optimiser_settings(self) -> dict[str, Any]:

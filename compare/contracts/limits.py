@@ -247,6 +247,49 @@ class Numbers:
         return Unfit(f"must be several, such as 1,2,0.5, each {self.each.rule}, not {shown(value)}")
 
 
+ABOVE_0_UP_TO_1 = Number("a number above 0, up to 1", lambda x: 0 < x <= 1)
+SCHEDULES: dict[str, tuple[tuple[Limit, str | None], ...]] = {
+    "step": ((Whole(1), None), (POSITIVE, None)),
+    "cosine": ((SHARE, "0"),),
+    "warm_up": ((Whole(1), None), (ABOVE_0_UP_TO_1, "0.1")),
+}
+"""The numbers of a schedule, each with its limit and what it is where it is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a learning rate changes: `step:EVERY:FACTOR`, `cosine[:LEAST]`, `warm_up:LENGTH[:FIRST]`.
+
+    The plain form names all its numbers: `cosine:0`.
+    """
+
+    def of(self, value: Any) -> str:
+        """Take a text."""
+        if isinstance(value, str):
+            return self.read(value)
+        raise self._unfit(value)
+
+    def read(self, text: str) -> str:
+        """Return the text with all its numbers."""
+        kind, *given = text.split(":")
+        due = SCHEDULES.get(kind, ())
+        numbers = given + [default for _, default in due[len(given) :] if default is not None]
+        if not due or len(numbers) != len(due):
+            raise self._unfit(text)
+        try:
+            for (limit, _), number in zip(due, numbers, strict=True):
+                limit.read(number)
+        except Unfit:
+            raise self._unfit(text) from None
+        return ":".join([kind, *numbers])
+
+    def _unfit(self, value: Any) -> Unfit:
+        return Unfit(
+            "must be step:EVERY:FACTOR, cosine, cosine:LEAST, warm_up:LENGTH or "
+            f"warm_up:LENGTH:FIRST, not {shown(value)}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A name or a path."""

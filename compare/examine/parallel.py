@@ -71,6 +71,11 @@ def require_parallel(experiment: Experiment) -> None:
             "torchrun trains softmax cross-entropy over layers with biases, without penalties and "
             "weights of classes; run this network in one process"
         )
+    if not experiment.plain_momentum or experiment.patience is not None:
+        raise BadInput(
+            "torchrun trains by gradient descent with momentum, at a constant rate and to the end; "
+            "run another optimiser, a schedule, clipping or early stopping in one process"
+        )
     if experiment.device != "cpu":
         raise BadInput(f"torchrun trains on the CPU only, not on {experiment.device}")
 

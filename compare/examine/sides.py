@@ -14,7 +14,7 @@ import manual_mlp
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
-from compare.examine.optimisers import our_step, torch_recipe
+from compare.examine.optimisers import our_schedule, our_step, torch_recipe
 from compare.points.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -57,7 +57,14 @@ def manual_records(experiment: Experiment, inputs: Inputs, manual: Manual) -> It
         step=manual.step,
         learning_rate=experiment.learning_rate,
         momentum=experiment.momentum,
+        schedule=our_schedule(experiment, updates_of(inputs)),
+        patience=experiment.patience,
     )
+
+
+def updates_of(inputs: Inputs) -> int:
+    """Return how many updates a whole training makes."""
+    return sum(map(len, inputs.order))
 
 
 def reference_records(
@@ -76,7 +83,8 @@ def reference_records(
         learning_rate=experiment.learning_rate,
         momentum=experiment.momentum,
         form=experiment.momentum_form,
-        recipe=None if experiment.plain_momentum else torch_recipe(experiment),
+        recipe=None if experiment.plain_momentum else torch_recipe(experiment, updates_of(inputs)),
+        patience=experiment.patience,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from compare.contracts.errors import UserCodeError
@@ -173,7 +174,10 @@ def watch(
     """Show the judge every pair of records, and conclude."""
     interrupted, failure = False, None
     try:
-        for ours, theirs in zip(manual_side, reference_side, strict=True):
+        for ours, theirs in zip_longest(manual_side, reference_side):
+            if ours is None or theirs is None:
+                run.judge.ended_alone("manual" if ours is None else "reference")
+                break
             run.see(ours, theirs)
             if on_update is not None:
                 on_update(progress_of(run, ours, theirs))

@@ -33,6 +33,7 @@ STAGE_KINDS = {
     "velocity": "update",
     "buffer": "update",
     "update": "update",
+    "learning rate": "update",
     "validation": "reporting",
     "reporting": "reporting",
 }

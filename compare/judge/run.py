@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.allowance.arithmetic import LAMBDA
 from compare.allowance.squares import length
 from compare.checks.comparison import compare_entries
 from compare.checks.drift import Drift, moved_gradients
@@ -25,9 +26,13 @@ from compare.contracts.result import Band, Curves, EpochRow, Finding
 from compare.judge.ledger import finding_of
 from compare.judge.point import PointJudge, Replay
 from compare.points.inputs import Inputs
+from manual_mlp.schedules import stops
 
 TRAIL = 2
 """Records kept while all is well; two more follow a wrong one."""
+STEPS = 4
+"""Roundings of a learning rate in one update, and at its start."""
+EPSILON = float(np.finfo(np.float64).eps) / 2
 
 
 @dataclass(kw_only=True)
@@ -38,6 +43,8 @@ class Judge(PointJudge):
     rows: list[EpochRow] = field(default_factory=list)
     first: Record | None = None
     trail: list[Record] = field(default_factory=list)
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    stopped: dict[str, int] = field(default_factory=dict)
     _previous: tuple[Record, Record] | None = None
 
     def __post_init__(self) -> None:
@@ -60,6 +67,8 @@ class Judge(PointJudge):
             self._stop(f"the reference is not finite at epoch {reference.epoch}")
             return np.inf
         self._arrived("reference", reference)
+        if self.experiment.schedule is not None:
+            self._rates(manual, reference)
         examined = self.at_point(manual, *self._batch(manual))
         drift, reference_right = self._follow(manual, reference, examined)
         if manual.evaluation is not None and reference.evaluation is not None:
@@ -102,7 +111,8 @@ class Judge(PointJudge):
                     if not np.array_equal(array, taken[name]):
                         self._premise(side, record, stage, name, array, taken[name])
         whole = np.arange(len(self.inputs.training[0]))
-        order = self.order[record.update] if record.update < len(self.order) else whole
+        ends = record.update >= len(self.order) or self._ends(side, record)
+        order = whole if ends else self.order[record.update]
         if not np.array_equal(order, record.batch):
             self.ledger.find(
                 Finding(
@@ -116,6 +126,44 @@ class Judge(PointJudge):
                 )
             )
             self.ledger.tallies["free_run"].failed += 1
+
+    def _ends(self, side: str, record: Record) -> bool:
+        """Whether early stopping ends this side's training here, by its own validation losses."""
+        losses, patience = self.losses.setdefault(side, []), self.experiment.patience
+        if record.evaluation is not None:
+            losses.append(float(record.evaluation.validation_loss))
+        if patience is None or not stops(losses, patience):
+            return False
+        self.stopped[side] = record.epoch
+        return True
+
+    def ended_alone(self, side: str) -> None:
+        """Accuse a side that made fewer updates than the other, unless its own losses say so."""
+        if side in self.stopped or self._previous is None:
+            return
+        last = self._previous[side == "reference"]
+        message = f"{side}: training ended at epoch {last.epoch}, update {last.update}"
+        why = "before all batches were used, and no validation loss says so"
+        self.ledger.find(
+            Finding(
+                "free_run", "batch order", f"{message}, {why}",
+                epoch=last.epoch, update=last.update, side=side,
+            )
+        )  # fmt: skip
+        self.ledger.tallies["free_run"].failed += 1
+
+    def _rates(self, manual: Record, reference: Record) -> None:
+        """Hold the learning rates of an update against each other; torch adds its rate up."""
+        if manual.learning_rate is None or reference.learning_rate is None:
+            return
+        allowed = (manual.update + STEPS) * LAMBDA * EPSILON * self.experiment.learning_rate
+        one = compare_entries(
+            "learning rate", manual.learning_rate, reference.learning_rate, allowed
+        )
+        self.ledger.compared(one.name, one)
+        if not one.agrees:
+            self.ledger.find(finding_of("step", "learning rate", None, one, manual, "manual"))
+            self.ledger.tallies["step"].failed += 1
 
     def _premise(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,7 @@ def conclude_run(
         result,
         worst=shown_of(result.worst, own_state(judge, manual)),
         diagnosis=named,
-        notes=(*notes, *said, *state_note(judge, manual)),
+        notes=(*notes, *said, *of_run(judge, manual)),
         epochs=tuple(judge.rows),
         checks=summaries(judge),
         interrupted=interrupted,
@@ -59,6 +59,12 @@ def shown_of(worst: Mapping[str, Worst], own: bool) -> dict[str, Worst]:
     return {name: one for name, one in worst.items() if not own or not BUFFER.match(name)}
 
 
+def of_run(judge: Judge, manual: Manual) -> Iterator[str]:
+    """Yield what else there is to say of a run."""
+    yield from state_note(judge, manual)
+    yield from ends_note(judge)
+
+
 def state_note(judge: Judge, manual: Manual) -> tuple[str, ...]:
     """Say how a step was seen that keeps its state in its own way."""
     replay = judge.steps["manual"]
@@ -69,6 +75,35 @@ def state_note(judge: Judge, manual: Manual) -> tuple[str, ...]:
     return (
         "step keeps its state in its own way: compared is what it does to the parameters in every "
         f"update (documented: {keys}, ...)",
+    )
+
+
+def ends_note(judge: Judge) -> Iterator[str]:
+    """Yield where early stopping ended the sides; each by its own losses, as it must."""
+    patience = judge.experiment.patience
+    for epochs in {tuple(judge.stopped.get(side) for side in ("manual", "reference"))}:
+        if epochs[0] is not None and epochs[0] == epochs[1]:
+            best = int(np.argmin(judge.losses["manual"]))
+            yield (
+                f"both sides stopped early at epoch {epochs[0]}: the validation loss was smallest "
+                f"at epoch {best}, more than {patience} epochs before"
+            )
+        elif epochs != (None, None):
+            yield apart(judge, *epochs)
+
+
+def apart(judge: Judge, manual: int | None, reference: int | None) -> str:
+    """Say why early stopping ended the sides apart: rounding told their smallest losses apart."""
+    pairs = zip(judge.losses["manual"], judge.losses["reference"], strict=False)
+    gap = max(abs(one - other) for one, other in pairs)
+    said = {
+        "manual": "did not" if manual is None else f"stopped early at epoch {manual}",
+        "reference": "did not" if reference is None else f"stopped early at epoch {reference}",
+    }
+    return (
+        f"the manual side {said['manual']}, the reference {said['reference']}, each as its own "
+        f"validation losses say; they differ by up to {gap:.2g}, which decides where two epochs "
+        "are that close. What came later was not compared"
     )
 
 

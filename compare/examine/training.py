@@ -174,7 +174,7 @@ def watch(
     """Show the judge every pair of records, and conclude."""
     interrupted, failure = False, None
     try:
-        for ours, theirs in zip_longest(manual_side, reference_side):
+        for ours, theirs in side_by_side(run, manual_side, reference_side):
             if ours is None or theirs is None:
                 run.judge.ended_alone("manual" if ours is None else "reference")
                 break
@@ -190,6 +190,15 @@ def watch(
             raise UserCodeError(f"{error} {FIRST}") from error
         failure = str(error)
     return replace(run.conclude(interrupted), failure=failure)
+
+
+def side_by_side(
+    run: Run, manual_side: Iterator[Record], reference_side: Iterator[Record]
+) -> Iterator[tuple[Record | None, Record | None]]:
+    """Return pairs of records; only early stopping may leave one side without the other."""
+    if run.experiment.patience is None:
+        return zip(manual_side, reference_side, strict=True)
+    return zip_longest(manual_side, reference_side)
 
 
 def progress_of(run: Run, ours: Record, theirs: Record) -> Progress:

@@ -7,6 +7,7 @@ Read it in this order; each file is one idea and needs only those before it:
       rectifiers.py, smooth.py                   made of pieces, and without a corner
     layer.py         compute_layer: z = x @ w + b, and what flows back through it
     loss.py          softmax, cross-entropy, and why the gradient is (p - y) / N
+    normalise.py, dropout.py, between.py         what else stands between two layers
     network.py       layers in a row: forward, backward
     losses.py, outputs.py, criterion.py          what else may stand above the logits
     penalty.py       what large weights cost
@@ -22,6 +23,7 @@ Read it in this order; each file is one idea and needs only those before it:
 
 from manual_mlp import declared
 from manual_mlp.activations import ACTIVATIONS, Activation, relu
+from manual_mlp.between import Between
 from manual_mlp.criterion import Criterion
 from manual_mlp.initialise import INITIALISERS, initial_parameters, initial_velocity
 from manual_mlp.layer import compute_layer
@@ -37,6 +39,7 @@ __all__ = [
     "INITIALISERS",
     "OPTIMISERS",
     "Activation",
+    "Between",
     "Criterion",
     "Evaluation",
     "Penalty",

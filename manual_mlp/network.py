@@ -10,16 +10,27 @@ import numpy as np
 
 from manual_mlp.activations import find
 from manual_mlp.arrays import Array, Arrays, depth
+from manual_mlp.between import PLAIN, Between, Context
 from manual_mlp.layer import compute_layer, input_gradient, layer_gradients
 
+NO_CONTEXT: Context = {}
 
-def forward(parameters: Mapping[str, Array], x: Array, *, activation: str = "relu") -> Arrays:
+
+def forward(
+    parameters: Mapping[str, Array],
+    x: Array,
+    *,
+    activation: str = "relu",
+    between: Between = PLAIN,
+    context: Context = NO_CONTEXT,
+) -> Arrays:
     """Every value of the forward pass, by name: z1, h1, z2, h2, ..., logits.
 
         z_l = h_{l-1} @ w_l + b_l        h0 = x
         h_l = activation(z_l)            the last layer has no activation: logits = z_L
 
-    A layer whose b_l is not among the parameters has no bias.
+    A layer whose b_l is not among the parameters has no bias. `between` puts normalisation before
+    the activation and dropout behind it, with more values then: s_l, n_l, a_l.
 
     Shapes: x (N, F), z_l and h_l (N, H_l), logits (N, K), in the dtype of the operands.
 
@@ -29,6 +40,8 @@ def forward(parameters: Mapping[str, Array], x: Array, *, activation: str = "rel
         parameters: w1 (F, H), b1 (H,), ..., wL (H, K), bL (K,).
         x: (N, F).
         activation: a name in `ACTIVATIONS`.
+        between: normalisation and dropout, none by default.
+        context: masks, running statistics, whether it is training: see `between.py`.
 
     Returns:
         The values by name.
@@ -46,8 +59,8 @@ def forward(parameters: Mapping[str, Array], x: Array, *, activation: str = "rel
     last, h = depth(parameters), x
     for layer in range(1, last):
         z = compute_layer(h, parameters[f"w{layer}"], parameters.get(f"b{layer}"))  # (N, H)
-        h = act.value(z)  # (N, H)
-        values |= {f"z{layer}": z, f"h{layer}": h}
+        values |= between.forward(layer, z, act, parameters, context)
+        h = values[f"h{layer}"]  # (N, H)
     logits = compute_layer(h, parameters[f"w{last}"], parameters.get(f"b{last}"))  # (N, K)
     # Stored column by column: N is long and K short, so sums over the classes run along memory.
     return values | {"logits": np.asfortranarray(logits)}
@@ -60,6 +73,8 @@ def backward(
     dlogits: Array,
     *,
     activation: str = "relu",
+    between: Between = PLAIN,
+    context: Context = NO_CONTEXT,
 ) -> tuple[Arrays, Arrays]:
     """The chain rule from the logits down: gradients w1, b1, ... and intermediates dh1, dz1, ...
 
@@ -70,6 +85,7 @@ def backward(
         dh_{l-1} = dz_l @ w_l.T
         dz_{l-1} = dh_{l-1} * activation'(z_{l-1})
 
+    With normalisation or dropout dz_{l-1} comes from `between`, in the same mirror order.
     The report has the same chain for two layers, with p_o - y at its top.
 
     Source: Goodfellow, Bengio & Courville 2016, Deep Learning, algorithm 6.4.
@@ -80,6 +96,8 @@ def backward(
         values: what `forward` returned at the same parameters and x.
         dlogits: dL/dlogits (N, K).
         activation: the one of `forward`.
+        between: the one of `forward`.
+        context: the one of `forward`.
 
     Returns:
         Gradients, with the keys and shapes of the parameters, and intermediates, (N, H).
@@ -104,6 +122,8 @@ def backward(
         gradients[f"w{layer}"], gradients[f"b{layer}"] = layer_gradients(h, dz)
         if below:
             dh = input_gradient(dz, parameters[f"w{layer}"])  # (N, fan_in)
-            dz = dh * act.derivative(values[f"z{below}"], h)  # (N, fan_in)
-            intermediates |= {f"dh{below}": dh, f"dz{below}": dz}
+            more, shown = between.backward(below, dh, values, act, parameters, context)
+            gradients |= more
+            intermediates |= shown
+            dz = shown[f"dz{below}"]  # (N, fan_in)
     return {name: gradients[name] for name in parameters}, intermediates

@@ -5,14 +5,15 @@ Each is a sum over rows, so it is added up over blocks of them (see `rows.py`).
 
 from collections.abc import Collection, Mapping
 from functools import cache
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from manual_mlp.arrays import Array, Arrays, entry
+from manual_mlp.between import PLAIN, Between, Context, rows_of
 from manual_mlp.criterion import Criterion
 from manual_mlp.loss import correct
-from manual_mlp.network import backward, forward
+from manual_mlp.network import NO_CONTEXT, backward, forward
 from manual_mlp.penalty import Penalty
 from manual_mlp.rows import row_blocks
 
@@ -35,6 +36,8 @@ def loss_and_gradients(
     reduction: str = ...,
     criterion: Criterion | None = ...,
     penalty: Penalty = ...,
+    between: Between = ...,
+    context: Context = ...,
     intermediates: Literal[False] = ...,
 ) -> tuple[float, Arrays]: ...
 
@@ -49,6 +52,8 @@ def loss_and_gradients(
     reduction: str = ...,
     criterion: Criterion | None = ...,
     penalty: Penalty = ...,
+    between: Between = ...,
+    context: Context = ...,
     intermediates: Literal[True] | Collection[str],
 ) -> tuple[float, Arrays, Arrays]: ...
 
@@ -63,6 +68,8 @@ def loss_and_gradients(
     reduction: str = "mean",
     criterion: Criterion | None = None,
     penalty: Penalty = NO_PENALTY,
+    between: Between = PLAIN,
+    context: Context = NO_CONTEXT,
     intermediates: bool | Collection[str] = False,
 ) -> tuple[float, Arrays] | tuple[float, Arrays, Arrays]:
     """Loss at the parameters and its gradient with respect to each of them.
@@ -83,6 +90,8 @@ def loss_and_gradients(
         reduction: "mean" or "sum".
         criterion: what stands above the logits; by default softmax cross-entropy with `reduction`.
         penalty: what the loss gains for large weights.
+        between: normalisation and dropout; batch normalisation takes all rows as one block.
+        context: what they need besides: see `between.py`.
         intermediates: True for everything on the way, z1, h1, ..., logits, p, dlogits, dh1, dz1,
             ...; a collection of such names for only those.
 
@@ -106,10 +115,12 @@ def loss_and_gradients(
     divisor = criterion.divisor(targets)
     loss, gradients = penalty.loss_at(parameters, len(x)), Arrays()
     kept: list[Arrays] = []
-    for rows in row_blocks(len(x), parameters):
-        values = forward(parameters, x[rows], activation=activation)
+    for rows in blocks_of(x, parameters, between):
+        how: dict[str, Any] = {"activation": activation, "between": between}
+        how["context"] = rows_of(context, rows)
+        values = forward(parameters, x[rows], **how)
         part, top = criterion.at(values["logits"], targets[rows], divisor)
-        block, below = backward(parameters, x[rows], values, top["dlogits"], activation=activation)
+        block, below = backward(parameters, x[rows], values, top["dlogits"], **how)
         loss += part
         gradients = added(gradients, block)
         kept.append(wanted(intermediates, values, top, below))
@@ -118,6 +129,11 @@ def loss_and_gradients(
     if intermediates is False:
         return loss, gradients
     return loss, gradients, joined(kept)
+
+
+def blocks_of(x: Array, parameters: Mapping[str, Array], between: Between) -> list[slice]:
+    """Blocks of rows; a single one where every row depends on the others."""
+    return [slice(0, len(x))] if between.whole_batch else row_blocks(len(x), parameters)
 
 
 def wanted(intermediates: bool | Collection[str], *shown: Arrays) -> Arrays:
@@ -156,6 +172,8 @@ def evaluate(
     reduction: str = "mean",
     criterion: Criterion | None = None,
     penalty: Penalty = NO_PENALTY,
+    between: Between = PLAIN,
+    context: Context = NO_CONTEXT,
 ) -> tuple[float, float]:
     """Loss and accuracy at the parameters, without a gradient.
 
@@ -167,6 +185,8 @@ def evaluate(
         reduction: "mean" or "sum", for the loss.
         criterion: as in `loss_and_gradients`.
         penalty: as in `loss_and_gradients`.
+        between: as in `loss_and_gradients`, as it is in evaluation.
+        context: running statistics, for batch normalisation.
 
     Returns:
         The loss, and the share of rows whose largest logit is at their largest target.
@@ -181,8 +201,10 @@ def evaluate(
     criterion = criterion or cross_entropy(reduction)
     divisor = criterion.divisor(targets)
     loss, hits = penalty.loss_at(parameters, len(x)), 0
+    at = {**context, "training": False}
     for rows in row_blocks(len(x), parameters):
-        logits = forward(parameters, x[rows], activation=activation)["logits"]  # (N, K)
+        values = forward(parameters, x[rows], activation=activation, between=between, context=at)
+        logits = values["logits"]  # (N, K)
         loss += criterion.loss_at(logits, targets[rows], divisor)
         hits += correct(logits, targets[rows])
     return loss, hits / len(x)

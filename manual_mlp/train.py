@@ -16,6 +16,8 @@ from manual_mlp.loss import accuracy
 from manual_mlp.schedules import stops
 
 Data = tuple[Array, Array]
+RUNNING = "running_"
+"""What the names of running statistics in a state begin with; no optimiser updates those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def train(
     momentum: float,
     schedule: Callable[[int], float] | None = None,
     patience: int | None = None,
+    context_of: Callable[[int, int], Mapping[str, Any]] | None = None,
 ) -> Iterator[Record]:
     """Train along `order` and yield one record per update, then a last one without an update.
 
@@ -111,6 +114,9 @@ def train(
         momentum: handed to every step.
         schedule: the learning rate of update t as a share of `learning_rate`.
         patience: epochs without a new smallest validation loss that are waited; None for ever.
+        context_of: (update, rows) -> the context of that update, its masks. With it the first and
+            the last function take `context`, the running statistics among it: `running_mean1`, ...
+            of the state, whose next values `loss_and_gradients` shows in training.
 
     Returns:
         The records, one by one: an update is made when the next one is asked for.
@@ -136,23 +142,41 @@ def train(
         before = copies(now), copies(v)
         whole = np.array_equal(batch, everything)
         x, targets = training if whole else (training[0][batch], training[1][batch])
-        loss, gradients, *shown = loss_and_gradients(now, x, targets)
+        how, at = in_context(context_of, update, len(x), v)
+        loss, gradients, *shown = loss_and_gradients(now, x, targets, **how)
         evaluation, over = None, epoch == len(order)
         if begins:
-            at_training = whole_batch(loss, targets, shown) if whole else None
-            at_training = at_training or evaluate(now, *training)
-            evaluation = Evaluation(*at_training, *evaluate(now, *validation))
+            at_training = whole_batch(loss, targets, shown) if whole and not how else None
+            at_training = at_training or evaluate(now, *training, **at)
+            evaluation = Evaluation(*at_training, *evaluate(now, *validation, **at))
             losses.append(evaluation.validation_loss)
             if patience is not None and stops(losses, patience) and not over:
                 over, batch = True, everything
-                loss, gradients, *_ = loss_and_gradients(now, *training)
+                how, _ = in_context(context_of, update, len(everything), v)
+                loss, gradients, *_ = loss_and_gradients(now, *training, **how)
         rate = learning_rate * schedule(update) if schedule else learning_rate
         yield Record(
             update, epoch, batch.copy(), loss, copies(gradients), *before, evaluation, rate
         )
         if over:
             return
-        now, v = step(now, gradients, v, learning_rate=rate, momentum=momentum)
+        statistics = {name: shown[0][name] for name in v if name.startswith(RUNNING)}
+        buffers = {name: array for name, array in v.items() if not name.startswith(RUNNING)}
+        now, v = step(now, gradients, buffers, learning_rate=rate, momentum=momentum)
+        v = v | statistics
+
+
+def in_context(
+    context_of: Callable[[int, int], Mapping[str, Any]] | None,
+    update: int,
+    rows: int,
+    state: Arrays,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keyword `context` of an update, and that of an evaluation beside it."""
+    if context_of is None:
+        return {}, {}
+    running = {name: array for name, array in state.items() if name.startswith(RUNNING)}
+    return {"context": {**context_of(update, rows), **running}}, {"context": running}
 
 
 def batches_of(

@@ -1,4 +1,5 @@
-"""The network as torch's users write it: `nn.Linear` layers with an activation between them.
+"""The network as torch's users write it: `nn.Linear` layers with an activation between them,
+and `nn.BatchNorm1d` or `nn.LayerNorm` before it, dropout behind it, where they are asked for.
 
 Letters: N batch, F inputs, H hidden, K classes, L layers; `sizes = (F, H, ..., K)`. The last layer
 has no activation, because what follows it belongs to the criterion: `nn.CrossEntropyLoss` takes
@@ -7,6 +8,7 @@ logits; a softmax in front of it would be applied twice.
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +25,19 @@ from torch_reference.layout import (
     transposed,
 )
 
+NORMALISATIONS: dict[str, type[nn.BatchNorm1d] | type[nn.LayerNorm]] = {
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+}
+STATISTICS = ("running_mean", "running_var")
+
 
 class Network(nn.Module):
     """An MLP `x -> logits` whose parameters are called `w1, b1, ..., wL, bL` at the edge.
 
-    Without `bias` there are only `w1, ..., wL`.
+    Without `bias` there are only `w1, ..., wL`. With `normalisation` every hidden layer also has
+    `gamma1, beta1, ...`, torch's weight and bias of its module. `dropout` multiplies by a mask that
+    is handed in: `nn.Dropout` would draw its own.
 
     Building it draws nothing from torch's random generator; the parameters are zero until `load`
     fills them.
@@ -41,6 +51,8 @@ class Network(nn.Module):
         device: torch.device,
         *,
         bias: bool = True,
+        normalisation: str = "none",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.dtype = numpy_dtype(dtype)
@@ -52,13 +64,34 @@ class Network(nn.Module):
             linear(*fans, dtype, device, bias=bias) for fans in pairwise(sizes)
         )
         self.activation = activation_module(activation)
+        if normalisation not in ("none", *NORMALISATIONS):
+            names = ", ".join(("none", *NORMALISATIONS))
+            raise ValueError(f"There is no normalisation {normalisation!r}; there are {names}.")
+        self.dropout = dropout
+        self.norms = nn.ModuleList()
+        if normalisation != "none":
+            module = NORMALISATIONS[normalisation]
+            self.norms.extend(module(width, dtype=dtype, device=device) for width in sizes[1:-1])
+        self.whole_batch = normalisation == "batch"
         self.named: dict[str, nn.Parameter] = {}
         for number, layer in enumerate(self.layers, start=1):
             for kind, parameter in layer.named_parameters():  # the weight, and the bias if any
                 self.named[f"{kind[0]}{number}"] = parameter
+            if number <= len(self.norms):
+                norm = dict(self.norms[number - 1].named_parameters())
+                self.named |= {f"gamma{number}": norm["weight"], f"beta{number}": norm["bias"]}
 
-    def trace(self, x: Tensor) -> dict[str, Tensor]:
-        """Every stage of the forward pass by name: `z1, h1, ..., logits`."""
+    @property
+    def as_in_evaluation(self) -> bool:
+        """Whether training and evaluation compute the same."""
+        return not self.whole_batch and not self.dropout
+
+    def trace(self, x: Tensor, masks: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Every stage of the forward pass by name: `z1, h1, ..., logits`.
+
+        With normalisation `n1` is what the activation takes; with dropout `a1` is what it gives,
+        and `mask1`, ... are the units of these rows that stay.
+        """
         stages: dict[str, Tensor] = {}
         h = x  # (N, F)
         for number, layer in enumerate(self.layers, start=1):
@@ -66,8 +99,14 @@ class Network(nn.Module):
             if number == len(self.layers):
                 stages["logits"] = z
             else:
-                h = self.activation(z)
-                stages[f"z{number}"], stages[f"h{number}"] = z, h
+                stages[f"z{number}"] = n = z
+                if len(self.norms):
+                    stages[f"n{number}"] = n = self.norms[number - 1](z)
+                h = self.activation(n)
+                if self.dropout and self.training:
+                    stages[f"a{number}"] = h
+                    h = h * given(masks, number) / (1 - self.dropout)
+                stages[f"h{number}"] = h
         return stages
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,9 +121,42 @@ class Network(nn.Module):
             require(name, parameters[name], tuple(target.shape), self.dtype)
             target.copy_(to_tensor(parameters[name]))
 
+    @torch.no_grad()
+    def load_statistics(self, arrays: Mapping[str, Any]) -> None:
+        """Copy running statistics in, `running_mean1, running_var1, ...`, as far as they are there.
+
+        ValueError in evaluation, which cannot do without.
+        """
+        for name, buffer in self.statistics.items():
+            if name in arrays:
+                buffer.copy_(to_tensor(arrays[name]))
+            elif not self.training:
+                raise ValueError(f"Batch normalisation in evaluation needs {name} in the context.")
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        """The running statistics of batch normalisation, by name."""
+        norms = self.norms if self.whole_batch else ()
+        return {
+            f"{kind}{number}": getattr(norm, kind)
+            for number, norm in enumerate(norms, start=1)
+            for kind in STATISTICS
+        }
+
+    def read_statistics(self) -> Arrays:
+        """The running statistics as arrays of their own."""
+        return {name: owned(buffer) for name, buffer in self.statistics.items()}
+
     def read(self) -> Arrays:
         """The parameters as arrays of their own, in the layout `(fan_in, fan_out)`."""
         return {name: owned(parameter) for name, parameter in self.named.items()}
+
+
+def given(masks: Mapping[str, Tensor] | None, layer: int) -> Tensor:
+    """The mask of a layer; ValueError if it was not handed in."""
+    if masks is None or f"mask{layer}" not in masks:
+        raise ValueError(f"Dropout needs mask{layer} in the context.")
+    return masks[f"mask{layer}"]
 
 
 def linear(

@@ -124,7 +124,7 @@ class ParallelRun(Run):
     mine: slice
     mean: bool
 
-    def differentiate(self, batch: Rows) -> tuple[float, None]:
+    def differentiate(self, batch: Rows, update: int = 0) -> tuple[float, None]:
         """Differentiate this rank's part of the batch's loss; the loss is that of all ranks."""
         here = batch[(batch >= self.mine.start) & (batch < self.mine.stop)] - self.mine.start
         x, targets = self.rows(here)

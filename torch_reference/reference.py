@@ -29,6 +29,7 @@ from torch_reference.layout import (
 )
 from torch_reference.network import Network
 
+Context = Mapping[str, Any]
 REMEMBERED = 4  # x and targets, of training and of validation
 
 
@@ -58,6 +59,8 @@ class Reference:
         criterion: another loss.
         penalty: added to the loss.
         bias: whether the layers have biases.
+        normalisation: "none", "batch" or "layer", between z and the activation.
+        dropout: the share of units that masks leave out.
 
     Raises:
         ValueError: an unknown activation, reduction, dtype or device; arrays of wrong names,
@@ -83,6 +86,8 @@ class Reference:
         criterion: Criterion | None = None,
         penalty: Penalty | None = None,
         bias: bool = True,
+        normalisation: str = "none",
+        dropout: float = 0.0,
     ) -> None:
         self.sizes = tuple(sizes)
         self.activation = activation
@@ -92,6 +97,7 @@ class Reference:
         self.criterion = chosen.to(self.device, torch_dtype(dtype))
         self.penalty = penalty or Penalty()
         self.bias = bias
+        self.normalisation, self.dropout = normalisation, dropout
         self._network = self.new_network()
         self._sent: dict[int, tuple[NDArray[Any], Tensor]] = {}
 
@@ -100,13 +106,15 @@ class Reference:
         return Reference(
             self.sizes, activation=self.activation, dtype=dtype, device=str(self.device),
             criterion=deepcopy(self.criterion), penalty=self.penalty, bias=self.bias,
+            normalisation=self.normalisation, dropout=self.dropout,
         )  # fmt: skip
 
     def new_network(self) -> Network:
         """Another network of this kind, for a trainer to own: ours is overwritten at every call."""
         return Network(
-            self.sizes, self.activation, torch_dtype(self.dtype), self.device, bias=self.bias
-        )
+            self.sizes, self.activation, torch_dtype(self.dtype), self.device, bias=self.bias,
+            normalisation=self.normalisation, dropout=self.dropout,
+        )  # fmt: skip
 
     def row_blocks(self, rows: int) -> list[slice]:
         """Blocks of rows whose widest value has about one size for every network."""
@@ -115,10 +123,12 @@ class Reference:
     def terms(self, network: Network, targets: Tensor) -> Iterator[tuple[slice, Term]]:
         """The blocks of rows of a batch, and what each adds to the loss of `network`.
 
-        A single block is torch's own mean or sum. Each of several is a sum over its rows, divided
+        A single block is torch's own mean or sum, and batch normalisation in training has no other:
+        there every row depends on the whole batch. Each of several is a sum over its rows, divided
         by what the whole batch is divided by. The penalty, no sum over rows, is in the first.
         """
-        blocks = self.row_blocks(len(targets))
+        together = network.whole_batch and network.training
+        blocks = [slice(0, len(targets))] if together else self.row_blocks(len(targets))
         term: Term = self.criterion
         if len(blocks) > 1:
             term = part_of(self.criterion.summed(), self.criterion.divisor(targets))
@@ -148,6 +158,7 @@ class Reference:
         x: Array,
         targets: Array,
         *,
+        context: Context | None = None,
         intermediates: Literal[False] = False,
     ) -> tuple[float, Arrays]: ...
 
@@ -158,6 +169,7 @@ class Reference:
         x: Array,
         targets: Array,
         *,
+        context: Context | None = None,
         intermediates: Literal[True],
     ) -> tuple[float, Arrays, Arrays]: ...
 
@@ -167,21 +179,24 @@ class Reference:
         x: Array,
         targets: Array,
         *,
+        context: Context | None = None,
         intermediates: bool = False,
     ) -> tuple[float, Arrays] | tuple[float, Arrays, Arrays]:
         """The loss and its gradients `{"w1": ..., "b1": ...}`, pure.
 
         With `intermediates` also every stage and the loss's gradient with respect to it: `z1, h1,
         ..., logits, p` and `dz1, dh1, ..., dlogits`, all `(N, width)`. With the identity as
-        activation `z1` and `h1` are one array.
+        activation `z1` and `h1` are one array. `context` holds what normalisation and dropout take
+        besides: `training` (True where it is absent), `mask1`, ..., `running_mean1`, ...; the
+        running statistics after the batch are then among the intermediates.
         """
-        self._network.load(parameters)
+        masks = self._in_context(parameters, context or {})
         x_tensor, target_tensor = self.tensors(x, targets)
         named = self._network.named
         loss, gradients = 0.0, dict[str, Tensor]()
         shown: list[dict[str, Tensor]] = []
         for rows, term in self.terms(self._network, target_tensor):
-            stages = self._network.trace(x_tensor[rows])
+            stages = self._network.trace(x_tensor[rows], rows_of(masks, rows))
             part = term(stages["logits"], target_tensor[rows])
             wanted = stages if intermediates else {}
             slopes = torch.autograd.grad(part, [*named.values(), *wanted.values()])
@@ -194,7 +209,8 @@ class Reference:
             return loss, arrays
         whole = joined(shown)
         whole["p"] = self.criterion.predict(whole["logits"])
-        return loss, arrays, {name: to_array(stage) for name, stage in whole.items()}
+        shown_arrays = {name: to_array(stage) for name, stage in whole.items()}
+        return loss, arrays, shown_arrays | self._network.read_statistics()
 
     @overload
     def evaluate(
@@ -203,6 +219,7 @@ class Reference:
         x: Array,
         targets: Array,
         *,
+        context: Context | None = None,
         intermediates: Literal[False] = False,
     ) -> tuple[float, float]: ...
 
@@ -213,6 +230,7 @@ class Reference:
         x: Array,
         targets: Array,
         *,
+        context: Context | None = None,
         intermediates: Literal[True],
     ) -> tuple[float, float, Arrays]: ...
 
@@ -223,13 +241,15 @@ class Reference:
         x: Array,
         targets: Array,
         *,
+        context: Context | None = None,
         intermediates: bool = False,
     ) -> tuple[float, float] | tuple[float, float, Arrays]:
         """Loss, and the share of rows whose largest logit is where the largest target is.
 
-        With `intermediates` also `z1, h1, ..., logits`, all `(N, width)`.
+        As in evaluation: without dropout, and batch normalisation with the running statistics of
+        `context`. With `intermediates` also `z1, h1, ..., logits`, all `(N, width)`.
         """
-        self._network.load(parameters)
+        self._in_context(parameters, {**(context or {}), "training": False})
         x_tensor, target_tensor = self.tensors(x, targets)
         loss, hits = 0.0, 0
         shown: list[dict[str, Tensor]] = []
@@ -244,6 +264,21 @@ class Reference:
         arrays = {name: to_array(stage) for name, stage in joined(shown).items()}
         return loss, hits / len(x), arrays
 
+    def _in_context(self, parameters: Mapping[str, Array], context: Context) -> dict[str, Tensor]:
+        """Make the network what it is at these parameters in this context; return the masks."""
+        self._network.load(parameters)
+        self._network.train(context.get("training", True))
+        self._network.load_statistics(context)
+        return self.masks(context)
+
+    def masks(self, context: Context) -> dict[str, Tensor]:
+        """The masks of a context as tensors of zeros and ones, (N, H)."""
+        return {
+            name: self._send(np.asarray(array, dtype=self.dtype))
+            for name, array in context.items()
+            if name.startswith("mask")
+        }
+
     def _send(self, array: NDArray[Any]) -> Tensor:
         if self.device.type == "cpu":
             return to_tensor(array)
@@ -253,6 +288,11 @@ class Reference:
             # The array is kept beside its copy: while it lives, nobody else can have its id.
             self._sent[id(array)] = array, to_tensor(array).to(self.device)
         return self._sent[id(array)][1]
+
+
+def rows_of(masks: Mapping[str, Tensor], rows: slice) -> dict[str, Tensor]:
+    """The masks of some rows."""
+    return {name: mask[rows] for name, mask in masks.items()}
 
 
 def part_of(summed: Criterion, divisor: float) -> Term:

@@ -4,8 +4,8 @@
 first weights.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -21,9 +21,10 @@ from torch_reference.network import Network
 from torch_reference.optimiser import gradient_of, load_optimiser, read_state
 from torch_reference.optimisers import Advance, Recipe
 from torch_reference.records import Evaluation, Record
-from torch_reference.reference import Reference, correct
+from torch_reference.reference import Context, Reference, correct, rows_of
 
 Rows = NDArray[np.int64]
+ContextOf = Callable[[int, int], Context]
 
 
 def train(
@@ -39,6 +40,7 @@ def train(
     form: str = "velocity",
     recipe: Recipe | None = None,
     patience: int | None = None,
+    context_of: ContextOf | None = None,
 ) -> Iterator[Record]:
     """Yield one record per update, before it is applied, and a last one without an update.
 
@@ -58,6 +60,8 @@ def train(
         form: the form of `state`, "velocity" or "buffer".
         recipe: another optimiser than momentum; then the three before it do not count.
         patience: epochs without a new smallest validation loss that are waited; None for ever.
+        context_of: (update, rows) -> the masks of that update; the running statistics are torch's
+            own, from those of `state` on.
 
     Returns:
         The records, one by one.
@@ -77,19 +81,26 @@ def train(
     """
     network = reference.new_network()
     network.load(parameters)
+    buffers = {k: v for k, v in (state or {}).items() if k not in network.statistics}
     if recipe is None:
         sgd = load_optimiser(
-            network.named, state, learning_rate=learning_rate, momentum=momentum, form=form
+            network.named, buffers, learning_rate=learning_rate, momentum=momentum, form=form
         )
         advance: Momentum | Advance = Momentum(sgd, network, form)
     else:
-        advance = Advance(recipe, network.named, state or {})
+        advance = Advance(recipe, network.named, buffers)
+    network.load_statistics(state or {})
+
+    def masks_of(update: int, rows: int) -> dict[str, Tensor]:
+        return reference.masks(context_of(update, rows)) if context_of else {}
+
     run = Run(
         network,
         partial(reference.terms, network),
         advance.optimiser,
         reference.tensors(*training),
         reference.tensors(*validation),
+        masks_of=masks_of,
     )
     first = dict(state or {}) if recipe else with_zeros(parameters, state)
     yield from records(run, first, order, len(training[0]), advance, patience)
@@ -150,7 +161,7 @@ def records(
             yield record
             if over:
                 return
-            current = advance()
+            current = advance() | run.network.read_statistics()
             update += 1
 
 
@@ -169,6 +180,9 @@ class Run:
     optimiser: Optimizer
     training: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
+    masks_of: Callable[[int, int], Mapping[str, Tensor]] = field(
+        default=lambda update, rows: {}, kw_only=True
+    )
 
     def record(
         self,
@@ -186,7 +200,11 @@ class Run:
         writes into a record must not steer the training.
         """
         self.optimiser.zero_grad(set_to_none=True)
-        loss, whole = self.differentiate(batch)
+        same = self.network.as_in_evaluation
+        evaluation = self.evaluation(None) if evaluated and not same else None
+        loss, whole = self.differentiate(batch, update)
+        if evaluated and same:
+            evaluation = self.evaluation(whole)
         return Record(
             update=update,
             epoch=epoch,
@@ -195,16 +213,20 @@ class Run:
             gradients={name: owned(gradient_of(p)) for name, p in self.network.named.items()},
             parameters=self.network.read(),
             state=state,
-            evaluation=self.evaluation(whole) if evaluated else None,
+            evaluation=evaluation,
             learning_rate=rate,
         )
 
-    def differentiate(self, batch: Rows) -> tuple[float, tuple[float, float] | None]:
+    def differentiate(
+        self, batch: Rows, update: int = 0
+    ) -> tuple[float, tuple[float, float] | None]:
         """Leave the gradients in the network; the loss, and both measures if it is all rows."""
         x, targets = self.rows(batch)
         loss, hits = 0.0, 0
+        masks = self.masks_of(update, len(x))
+        self.network.train()
         for rows, term in self.terms(targets):
-            logits = self.network(x[rows])
+            logits = self.network.trace(x[rows], rows_of(masks, rows))["logits"]
             part = term(logits, targets[rows])
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.item()
@@ -232,6 +254,7 @@ class Run:
     def sums(self, x: Tensor, targets: Tensor) -> tuple[float, int]:
         """The terms of the loss and the right rows, added up without a graph."""
         loss, hits = 0.0, 0
+        self.network.eval()
         for rows, term in self.terms(targets):
             logits = self.network(x[rows])
             loss += term(logits, targets[rows]).item()

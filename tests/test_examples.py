@@ -26,6 +26,7 @@ from tests.markdown import blocks
 ROOT = Path(__file__).resolve().parent.parent
 BRING = ROOT / "docs" / "bring-your-own.md"
 DUMP = ROOT / "docs" / "dump-format.md"
+CURVES = ROOT / "docs" / "curves.md"
 COMPILER = shutil.which("cc")
 PROMPT = "$ "
 CODE = re.compile(r"\s+# exit code (\d+)$")
@@ -104,14 +105,17 @@ def test_the_walk_through_prints_what_it_shows(session: Session, checkout: Path)
     check(session)
 
 
-def test_the_dump_that_numpy_writes_is_checked_as_shown(checkout: Path) -> None:
+@pytest.mark.parametrize("document", [DUMP, CURVES], ids=lambda path: path.stem)
+def test_what_a_program_of_the_page_writes_is_checked_as_shown(
+    document: Path, checkout: Path
+) -> None:
     program = [
         block.text
-        for block in blocks(DUMP.read_text(encoding="utf-8"))
+        for block in blocks(document.read_text(encoding="utf-8"))
         if block.info == ("python",)
     ]
     exec("\n".join(program), {})
-    (session,) = sessions(DUMP)
+    (session,) = sessions(document)
     check(session)
 
 

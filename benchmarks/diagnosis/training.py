@@ -21,7 +21,7 @@ from compare.mistakes.calls import CALLS, CallMistake
 from compare.mistakes.catalogue import STEP
 from compare.mistakes.mistake import Mistake
 from compare.mistakes.order import RECORDS, RecordMistake
-from compare.mistakes.reporting import CURVES, REPORTING, CurveMistake
+from compare.mistakes.reporting import CURVES, REPORTING, STAND_INS, CurveMistake
 from compare.mistakes.start import DECLARED, START, StartMistake
 from compare.mistakes.step_mistake import StepMistake
 
@@ -158,7 +158,7 @@ DRAWN = (*CURVES, "test_loss", "test_accuracy")
 
 def all_curves() -> tuple[str, ...]:
     """Return the names of the curves a run draws and of those it can be mistaken for."""
-    return (*DRAWN, "trained_on_validation_loss", "trained_on_validation_accuracy")
+    return (*DRAWN, *STAND_INS)
 
 
 def starts(networks: int, seed: int) -> Iterator[Score]:

@@ -12,7 +12,7 @@ from compare.contracts.errors import BadInput
 from compare.contracts.limits import shown
 
 OUTPUTS = ("out", "junit", "save_baseline", "record", "write_adapter")
-INPUTS = ("data", "manual", "layer", "starter", "dump", "baseline")
+INPUTS = ("data", "manual", "layer", "starter", "dump", "curves", "baseline")
 NAME_BEHIND = re.compile(r"(?<=\.py):\w+$")
 
 

@@ -15,14 +15,18 @@ from pathlib import Path
 
 from compare.contracts.errors import BadInput
 
-WAYS = ("starter", "manual", "dump", "layer")
+WAYS = ("starter", "manual", "dump", "layer", "curves")
 NAMES = {
     "starter": "a student's file",
     "manual": "a gradient function",
     "dump": "a dump",
     "layer": "a layer",
+    "curves": "logged curves",
 }
 CODE = (".py", ".ipynb")
+TABLE = ".csv"
+ENDINGS = {"starter": CODE, "curves": (TABLE,)}
+"""What is looked for in a folder that is given to an option; `.py` files for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,10 @@ class Task:
         """True if a path of this kind can be taken that way at all."""
         if os.path.isdir(self.path):
             return way == "dump"
-        return way == "starter" or (way != "dump" and Path(self.path).suffix == ".py")
+        ending = Path(self.path).suffix
+        if way == "curves" or ending == TABLE:
+            return way == "curves" and ending == TABLE
+        return way == "starter" or (way != "dump" and ending == ".py")
 
 
 def tasks(given: dict[str, Sequence[str]], paths: Sequence[str]) -> list[Task]:
@@ -71,11 +78,11 @@ def opened(way: str, path: str) -> Iterator[str]:
     if way == "dump":
         inside = sorted(str(one) for one in folder.iterdir() if one.is_dir() and is_dump(one))
     else:
-        inside = [str(one) for one in files_in(folder, CODE if way == "starter" else (".py",))]
+        inside = [str(one) for one in files_in(folder, ENDINGS.get(way, (".py",)))]
     if not inside and way == "dump":
         yield path  # the reader of dumps says what a dump needs
     elif not inside:
-        kinds = ".py or .ipynb" if way == "starter" else ".py"
+        kinds = " or ".join(ENDINGS.get(way, (".py",)))
         raise BadInput(f"--{way} {path}: the folder holds no {kinds} file")
     yield from inside
 
@@ -119,6 +126,8 @@ def is_dump(folder: Path) -> bool:
 
 def way_of(path: Path) -> str:
     """What a file is, by what it defines at its top level."""
+    if path.suffix == TABLE:
+        return "curves"
     if path.suffix != ".py":
         return "starter"
     names = defined(path)

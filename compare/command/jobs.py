@@ -20,6 +20,7 @@ from compare.contracts.experiment import (
     POINT,
     STARTER,
     STEP,
+    TRAIN,
     Experiment,
     settings_used_by,
 )
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
 
 def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None]) -> Result:
-    """Do what the options ask for: `--starter`, `--dump`, `--layer`, `--manual`, or our own run.
+    """Do what the options ask for: `--starter`, `--dump`, `--layer`, `--curves`, `--manual`, or our
+    own run.
 
     An option that this way of checking does not use is named in the verdict: whoever gave it
     believes that it was checked.
@@ -50,6 +52,8 @@ def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None])
         return starter(options).lacking(*unused(options, "--starter", STARTER))
     if options.dump is not None:
         return dump(options).lacking(*unused(options, "--dump", DUMP))
+    if options.curves is not None:
+        return curves(options, on_update).lacking(*unused(options, "--curves", TRAIN))
     asked: Experiment = options.experiment
     loaded = (
         load(options.manual, timeout=options.timeout, experiment=asked) if options.manual else None
@@ -69,7 +73,7 @@ def unused(options: argparse.Namespace, way: str, *uses: str) -> list[str]:
 
 def require_training(options: argparse.Namespace) -> None:
     """Raise BadInput where several processes were started for what one of them does alone."""
-    checked = options.layer or options.starter or options.dump
+    checked = options.layer or options.starter or options.dump or options.curves
     if launched() is not None and (checked or (options.manual and not options.trains)):
         raise BadInput("torchrun is for training runs (give --epochs); check this in one process")
 
@@ -111,6 +115,14 @@ def dump(options: argparse.Namespace) -> Result:
         if name in options.given and name in settings_used_by(DUMP) and said != getattr(asked, name)
     ]
     return result.lacking(*overruled)
+
+
+def curves(options: argparse.Namespace, on_update: Callable[[Progress], None]) -> Result:
+    """Hold logged curves against a run of the settings."""
+    from compare.examine.curves.check import check_curves
+
+    asked: Experiment = options.experiment
+    return check_curves(options.curves, asked, trains=options.trains, on_update=on_update)
 
 
 def single_point(loaded: Loaded, options: argparse.Namespace, uses: tuple[str, ...]) -> Result:

@@ -81,7 +81,7 @@ def check_together(options: argparse.Namespace) -> None:
             raise BadInput(f"{flag_of(name)} is for --manual FILE.py at drawn points, not for this")
     if options.record is not None and ways - {"manual"}:
         raise BadInput(
-            "--record writes down a training run; --starter, --dump and --layer train nothing"
+            "--record writes down a training run of ours or of --manual, and nothing else"
         )
     for name in ("baseline", "save_baseline"):
         if (

@@ -64,6 +64,7 @@ examples:
   python -m compare.run --manual mine.py
   python -m compare.run --starter assignment2.ipynb
   python -m compare.run --layer layer_norm.py
+  python -m compare.run --curves log.csv --hidden 30 --learning-rate 0.5
   python -m compare.run hand-ins/ --out feedback
 """
 
@@ -206,6 +207,13 @@ WAYS_IN = (
         "check one layer, forward and backward, against any torch module or function: the "
         "file defines `manual` (or `forward` and `backward`, or NAME), `reference` and `inputs` "
         "(default: none)",
+    ),
+    (
+        "--curves",
+        "FILE.csv",
+        "check curves that a program logged, with columns epoch, train_loss, train_accuracy, "
+        "validation_loss, ...: the network of the options is trained, and the curves must be its, "
+        "epoch by epoch to the last digit; a known mistake of measuring is named (default: none)",
     ),
 )
 """The options that say what the given paths are."""

@@ -21,6 +21,8 @@ def moment(mode: str | None, check: str, epoch: int | None, update: int | None) 
         return f"step {update}"
     if mode == "check" and update is not None:
         return f"the {ORDINALS[update]} {'update' if check == 'step' else 'point'}"
+    if mode == "curves":
+        return "" if epoch is None else f"epoch {epoch}"
     if mode == "layer":
         return "" if update is None else f"point {update + 1}"
     said = {"epoch": epoch, "update": update}

@@ -66,7 +66,7 @@ class Worst:
 class Finding:
     """One disagreement: which check, where in the run, which stage, and both values there."""
 
-    check: str  # same_point | step | free_run | structure | referee
+    check: str  # same_point | step | free_run | structure | referee | curves
     stage: str
     message: str
     epoch: int | None = None

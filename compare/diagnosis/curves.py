@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,44 +16,79 @@ from compare.diagnosis.alternatives import one_of
 from compare.mistakes.reporting import REPORTING, Curves
 from compare.textbook.pair import arithmetic_of
 
+ENOUGH = 3
+"""Two mistakes together are named only where every wrong curve shows so many points."""
+
 
 def diagnose_curves(
     manual: Mapping[str, ArrayLike],
     reference: Mapping[str, ArrayLike],
     allowance: Mapping[str, ArrayLike] | None = None,
+    logged: Mapping[str, Mask] | None = None,
 ) -> tuple[Diagnosis, ...]:
-    """Return the mistake of reporting that turns the reference's curves into the manual ones.
+    """Return the mistake of reporting, or two, that turn the reference's curves into the manual.
 
     Both map curve names (`train_loss`, `train_accuracy`, `validation_loss`, ..., `test_loss`) to
-    one value per epoch boundary. `reference` may hold further curves: `trained_on_validation_loss`
-    and `..._accuracy` of a network trained on the validation data. `allowance`: per curve, a value
-    or one per point; without it only the rounding of the numbers themselves is allowed.
+    one value per epoch boundary. `reference` may hold further curves, those of `STAND_INS`.
+    `allowance`: per curve, a value or one per point; without it only the rounding of the numbers
+    themselves is allowed. `logged`: per curve, which points there are; all without it.
     """
     seen = {name: np.asarray(curve, dtype=np.float64) for name, curve in manual.items()}
     right = {name: np.asarray(curve, dtype=np.float64) for name, curve in reference.items()}
     allowed = {name: np.asarray((allowance or {}).get(name, 0.0)) for name in seen}
-    distances = {name: distance(name, seen, right, allowed) for name in seen.keys() & right.keys()}
-    wrong = [name for name, far in distances.items() if far > 1.0]
+    held = Held(seen, allowed, logged or {}, tuple(sorted(seen.keys() & right.keys())))
+    before = held.distances(right)
+    wrong = [name for name, far in before.items() if far > 1.0]
     if not wrong:
         return ()
+    worst = max(before.values())
     fitting = []
     for mistake in REPORTING:
-        drawn = mistake.curves(right)
-        after = max(distance(name, seen, drawn, allowed) for name in distances)
-        points = {name: int(known(drawn[name]).sum()) for name in distances}
-        if after <= 1.0 < sum(points.values()) and all(points[name] for name in wrong):
+        after = held.explained(mistake.curves(right), wrong)
+        if after is not None:
             fitting.append((mistake, None, after))
-    return one_of(fitting, max(distances.values()))
+    return one_of(fitting, worst) or two_of(held, right, wrong, worst)
 
 
-def known(expected: Float) -> Mask:
-    """Return which points are compared: of one expected to be NaN nothing is known."""
-    return ~np.isnan(expected)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The curves that were drawn, held against any others."""
+
+    seen: Curves
+    allowed: Curves
+    logged: Mapping[str, Mask]
+    names: tuple[str, ...]
+
+    def distances(self, expected: Curves) -> dict[str, float]:
+        """Return the worst |seen - expected| / allowance of every curve."""
+        return {name: self.distance(name, expected[name]) for name in self.names}
+
+    def distance(self, name: str, expected: Float) -> float:
+        """Return the worst |seen - expected| / allowance of one curve."""
+        compared, unit = self.compared(name, expected), arithmetic_of(np.dtype(np.float64)).unit
+        difference = np.abs(self.seen[name] - expected)[compared]
+        scale = (self.allowed[name] + unit * np.abs(expected))[compared]
+        return float(ratio(difference, scale).max(initial=0.0))
+
+    def compared(self, name: str, expected: Float) -> Mask:
+        """Return which points are compared: of one expected to be NaN nothing is known."""
+        known: Mask = ~np.isnan(expected) & self.logged.get(name, np.True_)
+        return known
+
+    def explained(self, drawn: Curves, wrong: list[str], enough: int = 1) -> float | None:
+        """Return the worst ratio that is left where `drawn` explains what was seen, else None."""
+        after = max(self.distances(drawn).values())
+        points = {name: int(self.compared(name, drawn[name]).sum()) for name in self.names}
+        shown = after <= 1.0 < sum(points.values()) and all(points[n] >= enough for n in wrong)
+        return after if shown else None
 
 
-def distance(name: str, seen: Curves, expected: Curves, allowed: Curves) -> float:
-    """Return the worst |seen - expected| / allowance of one curve."""
-    compared, unit = known(expected[name]), arithmetic_of(np.dtype(np.float64)).unit
-    difference = np.abs(seen[name] - expected[name])[compared]
-    scale = (allowed[name] + unit * np.abs(expected[name]))[compared]
-    return float(ratio(difference, scale).max(initial=0.0))
+def two_of(held: Held, right: Curves, wrong: list[str], before: float) -> tuple[Diagnosis, ...]:
+    """Return two mistakes that explain the curves together, the one made first in front."""
+    for first, second in permutations(REPORTING, 2):
+        once = {**right, **first.curves(right)}
+        after = held.explained(second.curves(once), wrong, ENOUGH)
+        if after is not None:
+            both = ((first, None, after), (second, None, after))
+            return tuple(found for one in both for found in one_of([one], before))
+    return ()

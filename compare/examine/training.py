@@ -79,6 +79,7 @@ def run_training(
     data: DataSet | None = None,
     on_update: Watcher | None = None,
     tap: Tap | None = None,
+    reference_tap: Tap | None = None,
 ) -> Result:
     """Train both sides from the same start, check every update, and return the result.
 
@@ -88,6 +89,7 @@ def run_training(
         data: replaces the data that the experiment names.
         on_update: called after every update.
         tap: passes on the manual side's records, and may write them down.
+        reference_tap: the same for the reference's.
 
     Returns:
         What was found; after Ctrl-C with `interrupted` set, about the updates done.
@@ -108,11 +110,12 @@ def run_training(
     with given_threads(threads), differentiating():
         run = Run(experiment, inputs, manual)
         run.begin()
-        records = manual_records(experiment, inputs, manual)
+        ours = manual_records(experiment, inputs, manual)
+        theirs = reference_records(experiment, inputs, run.reference)
         return watch(
             run,
-            records if tap is None else tap(records, inputs),
-            reference_records(experiment, inputs, run.reference),
+            ours if tap is None else tap(ours, inputs),
+            theirs if reference_tap is None else reference_tap(theirs, inputs),
             on_update,
         )
 

@@ -26,7 +26,7 @@ from compare.handbook.planting import bare, plant, planted_step
 from compare.mistakes.calls import CallMistake
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.order import RecordMistake
-from compare.mistakes.reporting import CURVES, CurveMistake
+from compare.mistakes.reporting import CURVES, STAND_INS, CurveMistake
 from compare.mistakes.start import DECLARED, StartMistake
 from compare.mistakes.step_mistake import StepMistake
 
@@ -151,9 +151,9 @@ def run_start(mistake: StartMistake) -> Iterator[str]:
 def run_curves(mistake: CurveMistake) -> Iterator[str]:
     """Draw the wrong curves from right ones."""
     generator = np.random.default_rng(0)
-    names = (*CURVES, "test_loss", "trained_on_validation_loss", "trained_on_validation_accuracy")
+    names = (*CURVES, "test_loss", *STAND_INS)
     right = {name: np.sort(generator.uniform(size=6))[::-1] for name in names}
-    drawn = {n: c for n, c in mistake.curves(right).items() if not n.startswith("trained")}
+    drawn = {n: c for n, c in mistake.curves(right).items() if n not in STAND_INS}
     wrong = {name: np.nan_to_num(curve, nan=0.5) for name, curve in drawn.items()}
     yield "Curves of 6 points, right and as drawn:"
     for name, curve in wrong.items():

@@ -11,10 +11,21 @@ from compare.contracts.arrays import Float
 from compare.mistakes.mistake import Mistake
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+STAND_INS = (
+    "trained_on_validation_loss", "trained_on_validation_accuracy",
+    "batch_means_train_loss", "batch_means_train_accuracy",
+    "batch_means_validation_loss", "batch_means_validation_accuracy",
+    "running_train_loss", "running_train_accuracy",
+    "running_means_train_loss", "running_means_train_accuracy",
+    "last_batch_train_loss", "last_batch_train_accuracy",
+    "summed_train_loss", "summed_validation_loss",
+)  # fmt: skip
+"""Other curves of the same training, which may stand in the place of the right ones."""
+SETS = ("train", "validation", "test")
 LINE = "curves.append((*evaluate(w, train), *evaluate(w, validation)))  # before the update"
 
 Curves = Mapping[str, Float]
-"""Curve name to one value per epoch boundary; `test_...` and `trained_...` beside `CURVES`."""
+"""Curve name to one value per epoch boundary; `test_...` and `STAND_INS` beside `CURVES`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +84,11 @@ def scaled_accuracy(curves: Curves) -> dict[str, Float]:
     return {n: 100 * c if n.endswith("accuracy") else c for n, c in curves.items()}
 
 
+def error_rate(curves: Curves) -> dict[str, Float]:
+    """Return the share of wrong rows in place of every accuracy."""
+    return {n: 1 - c if n.endswith("accuracy") else c for n, c in curves.items()}
+
+
 REPORTING = (
     CurveMistake(
         "validation-after-update",
@@ -81,7 +97,7 @@ REPORTING = (
         "at every epoch they belong to different weights.",
         "a = evaluate(w, train); w = step(w); curves.append((*a, *evaluate(w, validation)))",
         line=LINE,
-        curves=moved(["validation"], later),
+        curves=moved(["validation", "test"], later),
         trigger="two epochs or more",
         seen=6,
     ),
@@ -101,7 +117,7 @@ REPORTING = (
         "All curves are measured after the update: they are one epoch ahead.",
         "w = step(w); curves.append((*evaluate(w, train), *evaluate(w, validation)))",
         line=LINE,
-        curves=moved(["train", "validation"], later),
+        curves=moved(SETS, later),
         trigger="two epochs or more",
     ),
     CurveMistake(
@@ -110,7 +126,17 @@ REPORTING = (
         "All curves are one epoch behind.",
         "curves.append(before); before = (*evaluate(w, train), *evaluate(w, validation))",
         line=LINE,
-        curves=moved(["train", "validation"], earlier),
+        curves=moved(SETS, earlier),
+        trigger="two epochs or more",
+    ),
+    CurveMistake(
+        "training-before-update",
+        "a training curve measured before the update",
+        "The training curve is one epoch behind the validation curve: it is the loss that the "
+        "epoch began with, and the validation curve is measured after the update.",
+        "a = evaluate(w, train); w = step(w); curves.append((*a, *evaluate(w, validation)))",
+        line="w = step(w); curves.append((*evaluate(w, train), *evaluate(w, validation)))",
+        curves=moved(["train"], earlier),
         trigger="two epochs or more",
     ),
     CurveMistake(
@@ -120,7 +146,7 @@ REPORTING = (
         "the initial weights, and one single update is made at the end.",
         "for epoch in epochs: measure(w)\nw = step(w)",
         line="for epoch in epochs: measure(w); w = step(w)",
-        curves=moved(["train", "validation"], lambda curve: np.full_like(curve, curve[0])),
+        curves=moved(SETS, lambda curve: np.full_like(curve, curve[0])),
         trigger="two epochs or more",
     ),
     CurveMistake(
@@ -158,6 +184,76 @@ REPORTING = (
         line=LINE,
         curves=taken({"validation": "trained_on_validation"}),
         trigger="the curves of a network trained on the validation data, for comparison",
+    ),
+    CurveMistake(
+        "mean-of-batch-means",
+        "a mean of batch means with a short last batch",
+        "Training and validation are measured batch by batch, and the means of the batches are "
+        "averaged: the rows of the short last batch count for more than the others.",
+        "np.mean([evaluate(w, batch) for batch in batches])",
+        line="evaluate(w, rows)",
+        curves=taken({"train": "batch_means_train", "validation": "batch_means_validation"}),
+        trigger="a last batch with fewer rows",
+    ),
+    CurveMistake(
+        "validation-mean-of-batch-means",
+        "a validation curve of batch means with a short last batch",
+        "The validation data are measured batch by batch, and the means of the batches are "
+        "averaged: the rows of the short last batch count for more than the others.",
+        "np.mean([evaluate(w, batch) for batch in validation_batches])",
+        line="evaluate(w, validation)",
+        curves=taken({"validation": "batch_means_validation"}),
+        trigger="a last batch with fewer rows",
+    ),
+    CurveMistake(
+        "running-training-curve",
+        "a training curve averaged while the weights moved",
+        "The training curve is the mean over the batches of an epoch, each measured before its "
+        "update: it belongs to weights all along the epoch, the validation curve to those at its "
+        "end.",
+        "for batch in batches: total += len(batch) * loss(w, batch); w = step(w)",
+        line="for batch in batches: w = step(w)\ncurves.append(evaluate(w, train))",
+        curves=taken({"train": "running_train"}),
+        trigger="mini-batches",
+    ),
+    CurveMistake(
+        "running-mean-of-batch-means",
+        "a training curve of batch means, averaged while the weights moved",
+        "The training curve is the plain mean of the losses of an epoch's batches, each measured "
+        "before its update: it belongs to weights all along the epoch, and the rows of the short "
+        "last batch count for more than the others.",
+        "for batch in batches: losses.append(loss(w, batch)); w = step(w)",
+        line="for batch in batches: w = step(w)\ncurves.append(evaluate(w, train))",
+        curves=taken({"train": "running_means_train"}),
+        trigger="mini-batches, and a last batch with fewer rows",
+    ),
+    CurveMistake(
+        "last-batch-for-epoch",
+        "a training curve of last batches",
+        "The training curve shows the last batch of every epoch, before its update, not the "
+        "training data.",
+        "for batch in batches: last = loss(w, batch); w = step(w)\ncurves.append(last)",
+        line="for batch in batches: w = step(w)\ncurves.append(evaluate(w, train))",
+        curves=taken({"train": "last_batch_train"}),
+        trigger="mini-batches",
+    ),
+    CurveMistake(
+        "losses-summed-over-rows",
+        "losses that are sums over the rows",
+        "The losses are sums over the rows where the mean is declared: a convention.",
+        "loss = -(y * np.log(p)).sum()",
+        line="loss = -(y * np.log(p)).sum() / len(y)",
+        curves=taken({"train": "summed_train", "validation": "summed_validation"}),
+        convention=True,
+    ),
+    CurveMistake(
+        "error-rate-for-accuracy",
+        "error rates in place of accuracies",
+        "Accuracies are shares of wrong rows, not of right ones: a convention.",
+        "accuracy = (predicted != target).mean()",
+        line="accuracy = (predicted == target).mean()",
+        curves=error_rate,
+        convention=True,
     ),
     CurveMistake(
         "accuracy-in-per-cent",

@@ -60,6 +60,7 @@ def tensor_cases(result: Result) -> Iterator[Case]:
     """Yield one case per compared tensor; its worst entry decides."""
     for name, worst in result.worst.items():
         check = "step" if STEP.fullmatch(name) else "same_point"
+        check = "curves" if result.settings.get("mode") == "curves" else check
         if worst.ratio <= 1:
             yield Case(check, name)
             continue

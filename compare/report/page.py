@@ -51,6 +51,10 @@ CAPTIONS: Final = {
     "Where there is a ring, it marks the same entry everywhere.",
     "referee": "The third witness: the manual loss against the manual gradient.",
 }
+LOGGED: Final = (
+    "Wide and pale: the declared training; thin and dark, with markers: what was logged. Below, "
+    "how far apart they are, over the band of what the logged digits leave open."
+)
 
 
 class Picture(NamedTuple):
@@ -124,9 +128,12 @@ def pictures(result: Result, drawn: Iterable[Path] = ()) -> list[Picture]:
     shown; without any, the figures are drawn.
     """
     texts = plots.alt_texts(result)
+    captions = CAPTIONS
+    if result.settings.get("mode") == "curves":
+        captions = CAPTIONS | {"loss": LOGGED, "accuracy": LOGGED}
     found = [(path.stem, opened(path)) for path in drawn if path.suffix == ".png"]
     return [
-        Picture(name, inline(pixels), texts[name], CAPTIONS[name])
+        Picture(name, inline(pixels), texts[name], captions[name])
         for name, pixels in found or rasters(result)
     ]
 

@@ -26,6 +26,8 @@ KINDS = {
     "structure": "what came back has the wrong form",
     "forward": "the forward pass computes something else than the reference",
     "forward and derivative": "neither the output nor its gradient is the reference's",
+    "training": "the curves start as the declared training does and then leave it: other updates, "
+    "other rows or other settings",
     "digits": "the algebra is right and loses digits: one precision up the same code agrees",
     "value": "a function returns other numbers than torch",
     "non-finite": "one side is not a finite number where the other is",

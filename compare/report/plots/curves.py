@@ -20,6 +20,7 @@ from compare.report.plots.series import Curve
 
 WIDE = 5.0
 BAND = "allowance + response to the drift"
+BAND_OF_DIGITS = "what the logged digits leave open"
 BAND_OF_A_FAULT = "response to a drift that is no rounding"
 MARKERS = 12
 
@@ -93,8 +94,9 @@ def _figure(result: Result, quantity: Quantity) -> Figure | None:
     top.set_ylabel(quantity.label)
     for axes, (key, curve) in zip(below, curves.items(), strict=True):
         split = SPLITS[key]
-        wrong = result.verdict is Verdict.DISAGREES
-        band = BAND_OF_A_FAULT if wrong else BAND
+        logged = result.settings.get("mode") == "curves"
+        wrong = result.verdict is Verdict.DISAGREES and not logged
+        band = BAND_OF_DIGITS if logged else BAND_OF_A_FAULT if wrong else BAND
         look = differences.Look(*split.look, band, quantity.zero, hatched=wrong)
         differences.panel(axes, curve, look)
         axes.set_title(f"|manual − reference|, {split.name}", pad=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 from matplotlib.figure import Figure
@@ -26,7 +27,7 @@ NEEDED = ("same_point", "step")
 
 def drift(result: Result) -> Figure | None:
     """Return the distance of the two parameter vectors over the epochs, None at a single point."""
-    if len(result.epochs) < 2:
+    if len(result.epochs) < 2 or all(math.isnan(row.drift) for row in result.epochs):
         return None
     title = "Drift: distance between manual and reference parameters"
     figure = style.blank(7.0, 3.6, title, style.caption(result))

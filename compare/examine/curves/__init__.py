@@ -1,0 +1,1 @@
+"""Curves that somebody's program logged, held against a run of the declared settings."""

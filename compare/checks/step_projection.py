@@ -89,30 +89,30 @@ class Projections:
     now: Transition
 
     @cached_property
-    @quiet
     def w(self) -> Projection:
         """Return that of the change."""
         now = self.now
-        sums = np.zeros(3)
-        for part in now.parts:
-            state = now.state_allowance(part)
-            sums += added(now.change(part), now.parameter_allowance(part, state), state)
-        sums[2] *= SHARED * abs(now.into_parameter)
-        operands = now.next_v, now.next_w, now.next_v
-        return Projection(now.next_w, now.change, operands, *sums.tolist())
+        sums = self._sums(now.change, now.parameter_allowance, abs(now.into_parameter))
+        return Projection(now.next_w, now.change, (now.next_v, now.next_w, now.next_v), *sums)
 
     @cached_property
-    @quiet
     def v(self) -> Projection:
         """Return that of the velocity."""
         now = self.now
+        sums = self._sums(now.velocity, lambda part, state: state, 1.0)
+        return Projection(now.next_v, now.velocity, (now.next_v, now.dw, now.v), *sums)
+
+    @quiet
+    def _sums(
+        self, along: Along, allowance: Callable[[slice, Float], Float], of_state: float
+    ) -> list[float]:
+        """Return <d, d>, `squares` and `shared`; a rounding of the state counts `of_state`."""
         sums = np.zeros(3)
-        for part in now.parts:
-            state = now.state_allowance(part)
-            sums += added(now.velocity(part), state, state)
-        sums[2] *= SHARED
-        operands = now.next_v, now.dw, now.v
-        return Projection(now.next_v, now.velocity, operands, *sums.tolist())
+        for part in self.now.parts:
+            state = self.now.state_allowance(part)
+            sums += added(along(part), allowance(part, state), state)
+        sums[2] *= SHARED * of_state
+        return sums.tolist()
 
     def smallest_change(self) -> float:
         """Return the relative error of the change that moves its projection by its allowance."""

@@ -7,7 +7,6 @@ is a note; what does not is a finding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,12 +41,22 @@ def examine_structure(
     first = _call(implementation, probe)
     if not _finite(first):  # NaN never equals NaN, so no repetition would tell anything
         return found
-    _again(found, implementation, same_point, probe, first, "called twice", lambda: None)
-    _again(
-        found, implementation, same_point, probe, first, "called after another batch",
-        lambda: _call(implementation, other),
-    )  # fmt: skip
-    _permuted(found, implementation, same_point, probe, first)
+
+    def change(again: tuple[float, Arrays]) -> Comparison | None:
+        """Hold two answers at the point against each other, within its allowance."""
+        compared = same_point.repeated(probe.parameters, probe.x, probe.targets, again, first)
+        return next((one for one in compared.values() if not one.agrees), None)
+
+    for when, between in (("called twice", None), ("called after another batch", other)):
+        if between is not None:
+            _call(implementation, between)
+        again = _call(implementation, probe)
+        if changed := change(again):
+            found.findings.append(_repeated(changed, when))
+        elif any(d.any() for d in differences(again[1], first[1]).values()):
+            found.notes.append(f"when {when}, the same point gives other bits, within rounding")
+    if changed := change(_call(implementation, _shuffled(probe))):
+        found.findings.append(_permuted(changed))
     _soft(found, implementation, same_point, probe, soft)
     return found
 
@@ -62,75 +71,36 @@ def _finite(answer: tuple[float, Arrays]) -> bool:
     return bool(np.isfinite(loss) and all(np.isfinite(array).all() for array in gradients.values()))
 
 
-def _compared(
-    same_point: SamePoint, probe: Probe, one: tuple[float, Arrays], two: tuple[float, Arrays]
-) -> list[Comparison]:
-    """Hold two answers of one implementation against each other, within the point's allowance."""
-    return list(same_point.repeated(probe.parameters, probe.x, probe.targets, one, two).values())
-
-
-def _again(
-    found: Structure,
-    implementation: Implementation,
-    same_point: SamePoint,
-    probe: Probe,
-    first: tuple[float, Arrays],
-    when: str,
-    between: Callable[[], object],
-) -> None:
-    between()
-    again = _call(implementation, probe)
-    wrong = [one for one in _compared(same_point, probe, again, first) if not one.agrees]
-    if wrong:
-        worst = wrong[0].worst
-        found.findings.append(
-            Finding(
-                check="structure",
-                stage="repeated call",
-                message=f"{wrong[0].name} changes when the same point is {when}: "
-                f"{worst.reference:.17g} became {worst.manual:.17g}; something is kept or "
-                "overwritten between calls",
-                parameter=wrong[0].name.removeprefix("d") if wrong[0].name != "loss" else None,
-                index=worst.index,
-                manual=worst.manual,
-                reference=worst.reference,
-                ratio=worst.ratio,
-            )
-        )
-    elif any(d.any() for d in differences(again[1], first[1]).values()):
-        found.notes.append(f"when {when}, the same point gives other bits, within rounding")
-
-
-def _permuted(
-    found: Structure,
-    implementation: Implementation,
-    same_point: SamePoint,
-    probe: Probe,
-    first: tuple[float, Arrays],
-) -> None:
+def _shuffled(probe: Probe) -> Probe:
     """Mean and sum do not know the order of the rows, so neither may the gradient."""
     order = np.roll(np.arange(len(probe.x))[::-1], 3)
-    shuffled = Probe(probe.parameters, probe.x[order], probe.targets[order], probe.note)
-    wrong = [
-        one
-        for one in _compared(same_point, probe, _call(implementation, shuffled), first)
-        if not one.agrees
-    ]
-    if wrong:
-        worst = wrong[0].worst
-        found.findings.append(
-            Finding(
-                check="structure",
-                stage="permuted batch",
-                message=f"{wrong[0].name} depends on the order of the rows: "
-                f"{worst.reference:.17g} became {worst.manual:.17g} when they were permuted",
-                parameter=wrong[0].name.removeprefix("d") if wrong[0].name != "loss" else None,
-                index=worst.index,
-                manual=worst.manual,
-                reference=worst.reference,
-                ratio=worst.ratio,
-            )
-        )
+    return Probe(probe.parameters, probe.x[order], probe.targets[order], probe.note)
+
+
+def _repeated(changed: Comparison, when: str) -> Finding:
+    worst = changed.worst
+    return _finding(
+        changed,
+        "repeated call",
+        f"changes when the same point is {when}: {worst.reference:.17g} became "
+        f"{worst.manual:.17g}; something is kept or overwritten between calls",
+    )
+
+
+def _permuted(changed: Comparison) -> Finding:
+    worst = changed.worst
+    return _finding(
+        changed,
+        "permuted batch",
+        f"depends on the order of the rows: {worst.reference:.17g} became {worst.manual:.17g} "
+        "when they were permuted",
+    )
+
+
+def _finding(changed: Comparison, stage: str, words: str) -> Finding:
+    name = changed.name
+    parameter = None if name == "loss" else name.removeprefix("d")
+    return Finding.at(changed.worst, "structure", stage, f"{name} {words}", parameter=parameter)
 
 
 def _soft(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,14 @@ class Finding:
     reference: float | None = None
     ratio: float | None = None
     side: str = "manual"  # whose record is wrong, as far as this check can tell
+
+    @classmethod
+    def at(cls, worst: Worst, check: str, stage: str, message: str, **where: Any) -> Self:
+        """Return the finding that an entry is; `where`: further fields, by name."""
+        return cls(
+            check, stage, message, index=worst.index, manual=worst.manual,
+            reference=worst.reference, **({"ratio": worst.ratio} | where),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,34 @@
-"""From mistakes that all fit to one answer: the most frequent is named, the others stand beside."""
+"""Of mistakes of one kind, those that reproduce what was seen, as one answer.
+
+The most frequent is named, the others stand beside.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from compare.contracts.result import Diagnosis
 from compare.mistakes.mistake import Mistake
 
-Fitting = tuple[Mistake, float | None, float]
-"""A mistake that reproduces what was seen, its constant if it has one, its ratio."""
+Tried = tuple[Mistake, float | None, float]
+"""A mistake, its constant if it has one, and the worst ratio of what was seen if it was made."""
 
 
-def one_of(found: Sequence[Fitting], before: float, **words: str) -> tuple[Diagnosis, ...]:
-    """Return one Diagnosis for mistakes that all reproduce the same numbers, or nothing.
+def reproducing(tried: Iterable[Tried], before: float, **words: str) -> tuple[Diagnosis, ...]:
+    """Return one Diagnosis for the mistakes that all reproduce the same numbers, or nothing.
 
+    `before` is the worst ratio of the right computation. Of several constants the first counts.
     `words` fill further braces of the sentence.
     """
+    if before <= 1.0:
+        return ()
+    found: dict[str, Tried] = {}
+    for each in tried:
+        if each[2] <= 1.0:
+            found.setdefault(each[0].name, each)
     if not found:
         return ()
-    ordered = sorted(found, key=lambda fitting: (fitting[0].convention, -fitting[0].seen))
+    ordered = sorted(found.values(), key=lambda each: (each[0].convention, -each[0].seen))
     mistake, constant, after = ordered[0]
     diagnosis = Diagnosis(
         mistake=mistake.name,

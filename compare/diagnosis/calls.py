@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import Diagnosis
-from compare.diagnosis.alternatives import Fitting, one_of
+from compare.diagnosis.alternatives import Tried, reproducing
 from compare.diagnosis.match import ratios
 from compare.diagnosis.observation import flat
 from compare.mistakes.calls import CALLS, Call, CallMistake, right_argument, right_result
@@ -99,7 +99,7 @@ def diagnose_calls(
         return ()
     passes = [Pass(point) for point in points]
     before = worst(row, passes, None, 0.0)
-    return one_of(list(fitting(row, passes)), before) if before > 1.0 else ()
+    return reproducing(tried(row, passes), before)
 
 
 def suspicious(row: Row) -> bool:
@@ -118,14 +118,12 @@ def handed(point: Point) -> Arrays:
     return {**point.parameters, "x": point.x, "y": point.targets}
 
 
-def fitting(row: Row, passes: Sequence[Pass]) -> Iterator[Fitting]:
-    """Yield the mistakes that reproduce everything in the row of calls."""
+def tried(row: Row, passes: Sequence[Pass]) -> Iterator[Tried]:
+    """Yield every mistake with each of its constants."""
     for mistake in CALLS:
-        for constant in constants(mistake, row, passes):
-            after = worst(row, passes, mistake, constant)
-            if after <= 1.0:
-                yield mistake, None if mistake.example is None else constant, after
-                break
+        for c in constants(mistake, row, passes):
+            shown = None if mistake.example is None else c
+            yield mistake, shown, worst(row, passes, mistake, c)
 
 
 def worst(row: Row, passes: Sequence[Pass], mistake: CallMistake | None, constant: float) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from compare.checks.ratio import ratio
 from compare.contracts.arrays import Float, Mask
 from compare.contracts.result import Diagnosis
-from compare.diagnosis.alternatives import one_of
+from compare.diagnosis.alternatives import reproducing
 from compare.mistakes.reporting import REPORTING, Curves
 from compare.textbook.pair import arithmetic_of
 
@@ -42,12 +42,8 @@ def diagnose_curves(
     if not wrong:
         return ()
     worst = max(before.values())
-    fitting = []
-    for mistake in REPORTING:
-        after = held.explained(mistake.curves(right), wrong)
-        if after is not None:
-            fitting.append((mistake, None, after))
-    return one_of(fitting, worst) or two_of(held, right, wrong, worst)
+    tried = ((mistake, None, held.left(mistake.curves(right), wrong)) for mistake in REPORTING)
+    return reproducing(tried, worst) or two_of(held, right, wrong, worst)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +71,20 @@ class Held:
         known: Mask = ~np.isnan(expected) & self.logged.get(name, np.True_)
         return known
 
-    def explained(self, drawn: Curves, wrong: list[str], enough: int = 1) -> float | None:
-        """Return the worst ratio that is left where `drawn` explains what was seen, else None."""
-        after = max(self.distances(drawn).values())
+    def left(self, drawn: Curves, wrong: list[str], enough: int = 1) -> float:
+        """Return the worst ratio beside `drawn`, infinity where that shows too few points."""
         points = {name: int(self.compared(name, drawn[name]).sum()) for name in self.names}
-        shown = after <= 1.0 < sum(points.values()) and all(points[n] >= enough for n in wrong)
-        return after if shown else None
+        if sum(points.values()) <= 1 or any(points[name] < enough for name in wrong):
+            return np.inf
+        return max(self.distances(drawn).values())
 
 
 def two_of(held: Held, right: Curves, wrong: list[str], before: float) -> tuple[Diagnosis, ...]:
     """Return two mistakes that explain the curves together, the one made first in front."""
     for first, second in permutations(REPORTING, 2):
         once = {**right, **first.curves(right)}
-        after = held.explained(second.curves(once), wrong, ENOUGH)
-        if after is not None:
+        after = held.left(second.curves(once), wrong, ENOUGH)
+        if after <= 1.0:
             both = ((first, None, after), (second, None, after))
-            return tuple(found for one in both for found in one_of([one], before))
+            return tuple(found for one in both for found in reproducing([one], before))
     return ()

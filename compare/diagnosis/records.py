@@ -10,7 +10,7 @@ from compare.contracts.arrays import Array
 from compare.contracts.objective import Objective
 from compare.contracts.records import Record
 from compare.contracts.result import Diagnosis
-from compare.diagnosis.alternatives import one_of
+from compare.diagnosis.alternatives import reproducing
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.observation import observe
 from compare.mistakes.order import RECORDS, Moment, RecordMistake
@@ -39,11 +39,9 @@ def diagnose_records(
         case = Case(observe(point, record.loss, record.gradients))
         if case.disagrees:
             wrong.append((case, Moment(point, training, records, index)))
-    if not wrong:
-        return ()
-    tried = ((mistake, farthest(mistake, wrong)) for mistake in RECORDS)
-    found = [(mistake, None, ratio) for mistake, ratio in tried if ratio <= 1.0]
-    return one_of(found, max(case.worst(frozenset()) for case, _ in wrong))
+    before = max((case.worst(frozenset()) for case, _ in wrong), default=0.0)
+    tried = ((mistake, None, farthest(mistake, wrong)) for mistake in RECORDS)
+    return reproducing(tried, before)
 
 
 def farthest(mistake: RecordMistake, wrong: Sequence[tuple[Case, Moment]]) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from compare.checks.ratio import ratio
 from compare.contracts.arrays import Array
 from compare.contracts.result import Diagnosis
-from compare.diagnosis.alternatives import one_of
+from compare.diagnosis.alternatives import reproducing
 from compare.mistakes.start import DECLARED, START, Mistaken, Spread
 from compare.textbook.pair import arithmetic_of
 
@@ -35,11 +35,8 @@ def diagnose_start(
     weights = {name: w for name, w in parameters.items() if name.startswith("w")}
     declared = DECLARED[scheme].spread
     before = worst(weights, lambda fan_in, fan_out, right: right, declared, reference)
-    if before <= 1.0:
-        return ()
-    tried = ((mistake, worst(weights, mistake.spread, declared, reference)) for mistake in START)
-    found = [(mistake, None, after) for mistake, after in tried if after <= 1.0]
-    return one_of(found, before, declared=DECLARED[scheme].variance)
+    tried = ((each, None, worst(weights, each.spread, declared, reference)) for each in START)
+    return reproducing(tried, before, declared=DECLARED[scheme].variance)
 
 
 def worst(

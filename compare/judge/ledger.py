@@ -135,16 +135,8 @@ def finding_of(
         f"{who}{comparison.name}{place} = {worst.manual:.17g}{comma} {size}{comma} "
         f"at {moment(mode, check, record.epoch, record.update)}"
     )
-    return Finding(
-        check=check,
-        stage=stage,
-        message=message,
-        epoch=record.epoch,
-        update=record.update,
-        parameter=parameter,
-        index=worst.index,
-        manual=worst.manual,
-        reference=worst.reference,
-        ratio=comparison.ratio if comparison.manual_finite else worst.ratio,
-        side=side,
-    )
+    ratio = comparison.ratio if comparison.manual_finite else worst.ratio
+    return Finding.at(
+        worst, check, stage, message, epoch=record.epoch, update=record.update,
+        parameter=parameter, ratio=ratio, side=side,
+    )  # fmt: skip

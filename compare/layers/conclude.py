@@ -83,10 +83,7 @@ def finding(one: Judged, name: str, number: int) -> Finding:
         f"{place} is {worst.manual:.7g}; the reference has {worst.reference:.7g} "
         f"({times_allowance(worst.ratio)}; {at})"
     )
-    return Finding(
-        "same_point", name, message, parameter=parameter, update=number, index=worst.index,
-        manual=worst.manual, reference=worst.reference, ratio=worst.ratio,
-    )  # fmt: skip
+    return Finding.at(worst, "same_point", name, message, parameter=parameter, update=number)
 
 
 def worst_of(points: Sequence[Judged]) -> dict[str, Worst]:

@@ -89,8 +89,7 @@ class Watch:
             f"{worst.reference:.7g} ({times_allowance(worst.ratio)})"
         )
         doubt = f"no rule for {unruled}" if unruled else "the reference is not finite"
-        finding = Finding("same_point", "tensor", message, index=worst.index, ratio=worst.ratio,
-                          manual=worst.manual, reference=worst.reference)  # fmt: skip
+        finding = Finding.at(worst, "same_point", "tensor", message)
         return Result(
             verdict=verdict,
             kind="derivative" if verdict is Verdict.DISAGREES else None,

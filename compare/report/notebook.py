@@ -6,7 +6,6 @@ A page of its own would bring its own styles into the notebook; this is a piece 
 from __future__ import annotations
 
 from compare.contracts.result import Result
-from compare.report import words
 
 ROWS = 8
 """As many tensors, weak points and notes; `print(result)` and `save` have the others."""
@@ -14,17 +13,6 @@ ROWS = 8
 
 def notebook_html(result: Result) -> str:
     """Return the result as a piece of HTML, everything in it escaped."""
-    from compare.report.page import MARKS, pages, pictures  # matplotlib takes its time
+    from compare.report.page import filled, pictures  # matplotlib takes its time
 
-    return (
-        pages()
-        .get_template("notebook.html.j2")
-        .render(
-            result=result,
-            headline=words.verdict_line(result),
-            mark=MARKS[result.verdict],
-            words=words,
-            pictures=pictures(result),
-            rows=ROWS,
-        )
-    )
+    return filled("notebook.html.j2", result, pictures=pictures(result), rows=ROWS)

@@ -88,24 +88,25 @@ def render(result: Result, drawn: Sequence[Path] = (), command: str = "") -> str
 
     `command` is what was typed, if it was a command that made the result.
     """
-    return (
-        pages()
-        .get_template("page.html.j2")
-        .render(
-            result=result,
-            headline=words.verdict_line(result),
-            mark=MARKS[result.verdict],
-            words=words,
-            subject=words.subject(result.settings),
-            version=version_of("manual-mlp"),
-            command=command,
-            pictures=pictures(result, drawn),
-            points=points(result),
-            settings=flat(result.settings),
-            machine=machine(result),
-            longest=LONGEST,
-        )
+    return filled(
+        "page.html.j2",
+        result,
+        subject=words.subject(result.settings),
+        version=version_of("manual-mlp"),
+        command=command,
+        pictures=pictures(result, drawn),
+        points=points(result),
+        settings=flat(result.settings),
+        machine=machine(result),
+        longest=LONGEST,
     )
+
+
+def filled(template: str, result: Result, **more: object) -> str:
+    """Return a template of this folder filled with a result, its headline and mark, and more."""
+    headline, mark = words.verdict_line(result), MARKS[result.verdict]
+    page = pages().get_template(template)
+    return page.render(result=result, headline=headline, mark=mark, words=words, **more)
 
 
 def pages() -> Environment:

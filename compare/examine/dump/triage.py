@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -45,20 +46,7 @@ class Slip:
     batch: Callable[[Wrong], Step | None]
 
 
-def before(wrong: Wrong) -> Step | None:
-    """Return the step before."""
-    return wrong.before
-
-
-def itself(wrong: Wrong) -> Step | None:
-    """Return the step itself."""
-    return wrong.step
-
-
-def after(wrong: Wrong) -> Step | None:
-    """Return the step after."""
-    return wrong.after
-
+before, itself, after = attrgetter("before"), attrgetter("step"), attrgetter("after")
 
 SLIPS = (
     Slip(
@@ -150,10 +138,11 @@ def same_point_agrees(
 
 def stored_without_a_copy(wrong: Sequence[Wrong]) -> tuple[Diagnosis, ...]:
     """Return what is the same array at every step, although it must have changed."""
-    names = ("weights", "gradients", "velocities")
-    for name, take in zip(names, (parameters_of, gradients_of, state_of), strict=True):
-        known = [(one.step, one.after) for one in wrong if one.after is not None]
-        if known and all(unchanged(take(step), take(next_)) for step, next_ in known):
+    known = [(one.step.record, one.after.record) for one in wrong if one.after is not None]
+    recorded = (("weights", "parameters"), ("gradients", "gradients"), ("velocities", "state"))
+    for name, kept in recorded:
+        take = attrgetter(kept)
+        if known and all(unchanged(take(one), take(two)) for one, two in known):
             sentence = (
                 f"The {name} of neighbouring steps are the same numbers, although there was an "
                 "update between them: the same array was stored at every step, without a copy, "
@@ -162,21 +151,6 @@ def stored_without_a_copy(wrong: Sequence[Wrong]) -> tuple[Diagnosis, ...]:
             ratio = max(one.ratio for one in wrong)
             return (Diagnosis(f"{name}-stored-without-a-copy", sentence, ratio, 1.0),)
     return ()
-
-
-def parameters_of(step: Step) -> Mapping[str, NDArray[Any]]:
-    """Return the weights and biases of a step."""
-    return step.record.parameters
-
-
-def gradients_of(step: Step) -> Mapping[str, NDArray[Any]]:
-    """Return the gradients of a step."""
-    return step.record.gradients
-
-
-def state_of(step: Step) -> Mapping[str, NDArray[Any]]:
-    """Return the velocities of a step."""
-    return step.record.state
 
 
 def unchanged(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> bool:

@@ -29,6 +29,11 @@ class OptimiserReplay:
     compared: bool = True
     followed: Followed = field(default=NOTHING)
 
+    @property
+    def begun(self) -> bool:
+        """Whether an update was replayed already."""
+        return self.followed is not NOTHING
+
     def __call__(
         self, before: Record, after: Record, power: StepPower | None = None
     ) -> dict[str, Comparison]:
@@ -49,8 +54,11 @@ class OptimiserReplay:
 
     def start(self, before: Record) -> Followed:
         """Return the state to start from: the recorded one, else the one that was followed."""
-        t = {"t": np.asarray(before.update)}
-        if before.state.keys() - {"t"} and self.documents(before):
+        t = {"t": before.state.get("t", np.asarray(before.update))}
+        known = before.state.keys() - {"t"} and self.documents(before)
+        if before.update == 0 and not any(array.any() for array in before.state.values()):
+            return replace(NOTHING, values=t)  # zeros: there was no update yet
+        if known:
             return Followed(dict(before.state) | t, {})
         return replace(self.followed, values=self.followed.values | t)
 

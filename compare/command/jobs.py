@@ -104,11 +104,12 @@ def layer(options: argparse.Namespace) -> Result:
 
 
 def dump(options: argparse.Namespace) -> Result:
-    """Check a dump; activation and reduction count where its run.json says nothing."""
+    """Check a dump; what was declared counts where its run.json says nothing."""
     from compare.examine.dump.dump import check_dump
 
     asked: Experiment = options.experiment
-    result = check_dump(options.dump, activation=asked.activation, reduction=asked.reduction)
+    given = [name for name in settings_used_by(DUMP) if name in options.given]
+    result = check_dump(options.dump, **{name: getattr(asked, name) for name in given})
     overruled = [
         f"{flag_of(name)} {getattr(asked, name)} is not used, because run.json says {said}"
         for name, said in result.settings.items()

@@ -179,57 +179,57 @@ class Experiment:
         "and dw**2) and t (updates done); of amsgrad r_w1 too (the largest s_w1); of rmsprop s_w1, "
         "a_w1 (mean of dw, if centred) and v_w1 (with momentum); of adagrad s_w1 (sum of dw**2); a "
         "step may have keys of its own",
-        used_by=(TRAIN, STEP),
+        used_by=(TRAIN, STEP, DUMP),
     )  # fmt: skip
     nesterov: bool = setting(
         False, Flag(), TRAINING, "of sgd: look ahead by the momentum, w -= rate*(dw + momentum*v)",
-        used_by=(TRAIN, STEP), metavar="TRUE|FALSE",
+        used_by=(TRAIN, STEP, DUMP), metavar="TRUE|FALSE",
     )  # fmt: skip
     dampening: float = setting(
         0.0, DAMPING, TRAINING, "of sgd: v = momentum*v + (1 - X)*dw after the first update",
-        used_by=(TRAIN, STEP), metavar="X",
+        used_by=(TRAIN, STEP, DUMP), metavar="X",
     )  # fmt: skip
     weight_decay: float = setting(
         0.0, NOT_NEGATIVE, TRAINING,
         "of the update, not of the loss: adds X*w to dw; adamw is decoupled",
-        used_by=(TRAIN, STEP), metavar="X",
+        used_by=(TRAIN, STEP, DUMP), metavar="X",
     )  # fmt: skip
     decoupled: bool = setting(
         False, Flag(), TRAINING,
         "weight decay takes learning_rate*X*w off w instead of adding X*w to dw",
-        used_by=(TRAIN, STEP), metavar="TRUE|FALSE",
+        used_by=(TRAIN, STEP, DUMP), metavar="TRUE|FALSE",
     )  # fmt: skip
     decay_of: str = setting(
         "all", Choice(DECAY_OF), TRAINING, "what decays: with `weights` no biases",
-        used_by=(TRAIN, STEP),
+        used_by=(TRAIN, STEP, DUMP),
     )  # fmt: skip
     betas: tuple[float, ...] = setting(
         (0.9, 0.999), Numbers(SHARE), TRAINING, "of adam, adamw, amsgrad: shares kept of m and s",
-        used_by=(TRAIN, STEP), metavar="X,X", default_said="0.9,0.999",
+        used_by=(TRAIN, STEP, DUMP), metavar="X,X", default_said="0.9,0.999",
     )  # fmt: skip
     eps: float | None = setting(
         None, Maybe(NOT_NEGATIVE), TRAINING, "added to the root, after the correction of adam",
-        used_by=(TRAIN, STEP), metavar="X", default_said="1e-8, of adagrad 1e-10",
+        used_by=(TRAIN, STEP, DUMP), metavar="X", default_said="1e-8, of adagrad 1e-10",
     )  # fmt: skip
     alpha: float = setting(
         0.99, SHARE, TRAINING, "of rmsprop: share kept of s",
-        used_by=(TRAIN, STEP), metavar="X",
+        used_by=(TRAIN, STEP, DUMP), metavar="X",
     )  # fmt: skip
     centred: bool = setting(
         False, Flag(), TRAINING, "of rmsprop: the root is of s - a**2",
-        used_by=(TRAIN, STEP), metavar="TRUE|FALSE",
+        used_by=(TRAIN, STEP, DUMP), metavar="TRUE|FALSE",
     )  # fmt: skip
     clip_norm: float | None = setting(
         None, Maybe(POSITIVE), TRAINING,
         "before the update all gradients together are shortened to this norm; a `step` does it "
         "itself",
-        used_by=(TRAIN, STEP), metavar="X", default_said="none",
+        used_by=(TRAIN, STEP, DUMP), metavar="X", default_said="none",
     )  # fmt: skip
     clip_value: float | None = setting(
         None, Maybe(POSITIVE), TRAINING,
         "before the update every entry of a gradient is held between -X and X; a `step` does it "
         "itself",
-        used_by=(TRAIN, STEP), metavar="X", default_said="none",
+        used_by=(TRAIN, STEP, DUMP), metavar="X", default_said="none",
     )  # fmt: skip
     schedule: str | None = setting(
         None, Maybe(Schedule()), TRAINING,
@@ -273,13 +273,13 @@ class Experiment:
         "what loss and gradients are of, on both sides: softmax cross-entropy of the logits, "
         "binary cross-entropy of the logits (bce), squared, absolute or Huber error, multi-class "
         "hinge with margin 1",
-        used_by=(TRAIN, POINT),
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     output: str = setting(
         "identity", Choice(OUTPUT_NAMES), LOSS,
         "the function between the last layer and the loss; cross_entropy and bce have theirs "
         "inside",
-        used_by=(TRAIN, POINT),
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     reduction: str = setting(
         "mean", Choice(REDUCTIONS), LOSS,
@@ -289,36 +289,36 @@ class Experiment:
     )  # fmt: skip
     loss_factor: float = setting(
         1.0, POSITIVE, LOSS, "the loss is multiplied by it: 0.5 for the half squared error",
-        used_by=(TRAIN, POINT), metavar="X",
+        used_by=(TRAIN, POINT, DUMP), metavar="X",
     )  # fmt: skip
     l2: float = setting(
         0.0, NOT_NEGATIVE, LOSS, "adds X/2 times the sum of w² to the loss",
-        used_by=(TRAIN, POINT), metavar="X",
+        used_by=(TRAIN, POINT, DUMP), metavar="X",
     )  # fmt: skip
     l1: float = setting(
         0.0, NOT_NEGATIVE, LOSS, "adds X times the sum of |w| to the loss",
-        used_by=(TRAIN, POINT), metavar="X",
+        used_by=(TRAIN, POINT, DUMP), metavar="X",
     )  # fmt: skip
     penalise: str = setting(
         "weights", Choice(PENALISED), LOSS, "what l1 and l2 are of: with `all` of biases too",
-        used_by=(TRAIN, POINT),
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     penalty_over: str = setting(
         "1", Choice(PENALTY_OVER), LOSS, "`rows` divides l1 and l2 by the rows of the batch",
-        used_by=(TRAIN, POINT),
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     label_smoothing: float = setting(
         0.0, SHARE, LOSS, "of cross_entropy: targets are (1 - X) y + X/K",
-        used_by=(TRAIN, POINT), metavar="X",
+        used_by=(TRAIN, POINT, DUMP), metavar="X",
     )  # fmt: skip
     class_weights: tuple[float, ...] | None = setting(
         None, Maybe(Numbers(NOT_NEGATIVE)), LOSS,
         "of cross_entropy, one for each class, as torch.nn.CrossEntropyLoss has them",
-        used_by=(TRAIN, POINT), metavar="X,X,...", default_said="all 1",
+        used_by=(TRAIN, POINT, DUMP), metavar="X,X,...", default_said="all 1",
     )  # fmt: skip
     ignore_index: int | None = setting(
         None, Maybe(Whole(0)), LOSS, "of cross_entropy: rows of this class do not count",
-        used_by=(TRAIN, POINT), metavar="N", default_said="all rows count",
+        used_by=(TRAIN, POINT, DUMP), metavar="N", default_said="all rows count",
     )  # fmt: skip
     device: str = setting(
         "cpu", Text(), MACHINE,

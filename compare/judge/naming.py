@@ -197,7 +197,7 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
     from compare.diagnosis.track import Settings
 
     seen, wanted = judge.updates, judge.experiment
-    if not seen.wrong:
+    if not seen.wrong or not wanted.plain_momentum:
         return Named()
     declared = Settings(
         wanted.learning_rate, wanted.momentum, wanted.momentum_form, start or judge.state

@@ -6,13 +6,16 @@ are a step check. A dump can only be looked at: nobody can ask it for the loss a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import manual_mlp
+from compare.checks.optimiser_replay import OptimiserReplay
+from compare.checks.optimiser_step import OptimiserStep
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput
@@ -42,27 +45,30 @@ class NotRecorded(LookupError):
     """A dump was asked for numbers at a point it does not hold."""
 
 
-def check_dump(folder: str | Path, *, activation: str = "relu", reduction: str = "mean") -> Result:
+def check_dump(folder: str | Path, **declared: Any) -> Result:
     """Check a dump and return the Result.
 
-    `activation` and `reduction` stand in for what run.json does not say. Raises `BadInput` with
+    `declared` are settings (activation, reduction, loss, optimiser, ...) that stand in for what
+    run.json does not say. Raises `BadInput` with
     one sentence for a folder that is no dump.
     """
     with differentiating():
-        return _checked(Path(folder), activation, reduction)
+        return _checked(Path(folder), declared)
 
 
-def _checked(folder: Path, activation: str, reduction: str) -> Result:
+def _checked(folder: Path, declared: Mapping[str, Any]) -> Result:
     """Look at every step, and conclude."""
     spelt = [f"{shown(name)} is not spelt as a part of a dump" for name in passed_over(folder)]
     run = read_run(folder)
-    steps = read_steps(folder, run or RunFile())
+    whole = completed(run or RunFile(), declared)
+    steps = read_steps(folder, whole)
     first = next(steps)
     sizes = sizes_of(first)
-    experiment = experiment_of(run or RunFile(), first, sizes, activation, reduction)
+    experiment = experiment_of(whole, first, sizes)
     reference = build_reference(experiment, sizes)
     judge = PointJudge(experiment=experiment, reference=reference, mode="dump")
-    dump = Dump(judge, sizes, replay_of(run, judge), why_not(run))
+    why = why_not(run, first, experiment)
+    dump = Dump(judge, sizes, None if why else replay_of(first, judge), why)
     for step in (first, *steps):
         dump.see(step)
     settings = {
@@ -70,6 +76,7 @@ def _checked(folder: Path, activation: str, reduction: str) -> Result:
         "batch_size": len(first.x), "steps": dump.seen, "activation": experiment.activation,
         "reduction": experiment.reduction, "dtype": experiment.dtype,
     }  # fmt: skip
+    settings |= {name: getattr(experiment, name) for name in whole.declared}
     dump.leave()
     slips = dump.slips()
     result = conclude(
@@ -95,39 +102,55 @@ def read_steps(folder: Path, run: RunFile) -> Iterator[Step]:
 def sizes_of(step: Step) -> tuple[int, ...]:
     """Return the widths F, H, ..., K of a step's network."""
     parameters = step.record.parameters
-    return (step.x.shape[1], *(parameters[name].size for name in parameters if name[0] == "b"))
+    widths = (array.shape[1] for name, array in parameters.items() if name[0] == "w")
+    return (step.x.shape[1], *widths)
 
 
-def experiment_of(
-    run: RunFile, step: Step, sizes: tuple[int, ...], activation: str, reduction: str
-) -> Experiment:
+def completed(run: RunFile, declared: Mapping[str, Any]) -> RunFile:
+    """Return what run.json says, with what was declared where it says nothing."""
+    more = {k: v for k, v in declared.items() if k not in ("activation", "reduction")}
+    return replace(
+        run,
+        activation=run.activation or declared.get("activation"),
+        reduction=run.reduction or declared.get("reduction"),
+        declared={**more, **run.declared},
+    )
+
+
+def experiment_of(run: RunFile, step: Step, sizes: tuple[int, ...]) -> Experiment:
     """Return the settings of the run that was recorded, as far as they are known."""
     default = Experiment()
     rate, momentum = run.learning_rate, run.momentum
     return Experiment(
         hidden=sizes[1:-1],
-        activation=run.activation or activation,
-        reduction=run.reduction or reduction,
+        activation=run.activation or default.activation,
+        reduction=run.reduction or default.reduction,
         learning_rate=default.learning_rate if rate is None else rate,
         momentum=default.momentum if momentum is None else momentum,
         momentum_form=run.form or default.momentum_form,
         dtype=str(step.x.dtype),
+        bias="b1" in step.record.parameters,
+        **run.declared,
     )
 
 
-def why_not(run: RunFile | None) -> str:
+def why_not(run: RunFile | None, first: Step, experiment: Experiment) -> str:
     """Say what is missing for a step check, empty if nothing is."""
     if run is None:
         return "there is no run.json"
     missing = [name for name in ("learning_rate", "momentum") if getattr(run, name) is None]
+    if first.record.learning_rate is not None:
+        missing = [name for name in missing if name != "learning_rate"]
+    if experiment.optimiser not in ("sgd", "rmsprop"):
+        missing = [name for name in missing if name != "momentum"]
     return f"run.json does not say {' and '.join(missing)}" if missing else ""
 
 
-def replay_of(run: RunFile | None, judge: PointJudge) -> StepCheck | None:
-    """Return the step check of the recorded run, None where it cannot be made."""
-    if why_not(run):
-        return None
+def replay_of(first: Step, judge: PointJudge) -> StepCheck | OptimiserReplay:
+    """Return the step check of the recorded run."""
     wanted = judge.experiment
+    if not wanted.plain_momentum or first.record.learning_rate is not None:
+        return OptimiserReplay(OptimiserStep.of(wanted))
     return StepCheck(judge.arithmetic, wanted.learning_rate, wanted.momentum, wanted.momentum_form)
 
 
@@ -137,7 +160,7 @@ class Dump:
 
     judge: PointJudge
     sizes: tuple[int, ...]
-    replay: StepCheck | None
+    replay: StepCheck | OptimiserReplay | None
     why_not: str
     seen: int = 0
     previous: Step | None = None
@@ -145,6 +168,7 @@ class Dump:
     ignored: set[str] = field(default_factory=set)
     lacking: dict[str, str] = field(default_factory=dict)
     velocities: int = 0
+    nothing_yet: int = 0
     wrong: list[Wrong] = field(default_factory=list)
     _pending: Wrong | None = None
 
@@ -170,7 +194,11 @@ class Dump:
             self._pending = Wrong(near, step, None, ratio)
         self.check_update(step)
         self.seen += 1
-        self.velocities += bool(record.state)
+        kept = bool(record.state.keys() - {"t"})
+        self.velocities += kept
+        self.nothing_yet += (
+            isinstance(self.replay, OptimiserReplay) and step.number == 0 and not kept
+        )
         self.ignored |= set(step.ignored)
         self.previous = step
 
@@ -185,7 +213,7 @@ class Dump:
         """Return the slip of recording that the neighbours of the wrong steps prove."""
         if self.wrong:
             return triage(self.wrong, self.judge.same_point)
-        if self.replay is None:
+        if not isinstance(self.replay, StepCheck):
             return ()
         rate, momentum = self.replay.learning_rate, self.replay.momentum
         return velocity_after(self.judge.updates.wrong, rate, momentum, self.replay.form)
@@ -196,12 +224,26 @@ class Dump:
         if self.replay is None or before is None or before.number + 1 != step.number:
             return
         old, new = before.record, step.record
+        if isinstance(self.replay, OptimiserReplay):
+            self.replay_any(self.replay, old, new)
+            return
         if not (old.state and new.state):
             if self.replay.momentum:
                 self.why_not = "no velocity is recorded (v_w1, v_b1, ...)"
                 return
             old, new = stateless(old, new, self.replay)
         self.judge.replay("manual", old, new, self.replay)
+
+    def replay_any(
+        self, replay: OptimiserReplay, old: manual_mlp.Record, new: manual_mlp.Record
+    ) -> None:
+        """Replay an update of another optimiser: from recorded buffers, or from the start on."""
+        begins = old.update == 0 or not replay.step.keys(old.parameters)
+        if not (replay.documents(old) or begins or replay.begun):
+            keys = ", ".join(replay.step.keys({"w1": old.parameters["w1"]}))
+            self.why_not = f"no state of {replay.step.name} is recorded ({keys}, ...)"
+            return
+        self.judge.replay("manual", old, new, replay)
 
     def recorded(
         self, parameters: Arrays, x: Array, targets: Array
@@ -224,14 +266,21 @@ class Dump:
     def not_compared(self) -> Iterator[str]:
         """Yield what was recorded and is not compared, each in a clause."""
         yield from self.lacking.values()
-        if self.replay is not None and 0 < self.velocities < self.seen:
-            yield f"velocities are recorded at {self.velocities} of {self.seen} steps only"
+        due = self.seen - self.nothing_yet
+        if self.replay is not None and 0 < self.velocities < due:
+            what = "velocities" if isinstance(self.replay, StepCheck) else "buffers"
+            yield f"{what} are recorded at {self.velocities} of {due} steps only"
 
     def notes(self, run: RunFile | None, experiment: Experiment) -> Iterator[str]:
         """Yield what was assumed and what was passed over."""
         for name in ("activation", "reduction"):
             if run is None or getattr(run, name) is None:
                 yield f"run.json does not say the {name}; {getattr(experiment, name)} was assumed"
+        if isinstance(self.replay, OptimiserReplay) and not self.replay.compared:
+            yield (
+                "no buffer of the optimiser is recorded: compared is what the updates do to the "
+                "parameters"
+            )
         if self.ignored:
             yield f"keys without a meaning here were passed over: {', '.join(sorted(self.ignored))}"
 

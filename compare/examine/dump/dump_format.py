@@ -7,7 +7,8 @@ step_00000.npz, ...       or folders step_00000/ with one KEY.npy per array
 loss                      a number
 w1, b1, ..., wL, bL       the parameters before the update
 dw1, db1, ...             the gradients there
-v_w1, v_b1, ...           the optimiser's state before the update; optional
+v_w1, v_b1, ...           the optimiser's state before the update (m_, s_, r_, a_, t too); optional
+learning_rate             of this update, if it is not the same at every step; optional
 x, targets                this step's batch, if it is not at the top
 z1, h1, logits, dz1, ...  whatever else is to be compared; optional
 """
@@ -18,14 +19,14 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import Experiment, setting_of
-from compare.contracts.limits import Choice, did_you_mean, fitted, shown
+from compare.contracts.experiment import DUMP, Experiment, setting_of, settings_used_by
+from compare.contracts.limits import did_you_mean, fitted, shown
 from compare.data.json_file import read_json
 from compare.data.raw import reading
 from compare.examine.dump.npy import read_npy, read_npz
@@ -34,19 +35,19 @@ FORMAT = 1
 RUN = "run.json"
 STEP = re.compile(r"step_(\d+)(\.npz)?", re.ASCII)
 STEPLIKE = re.compile(r"step[ _.-]*\d")
-KNOWN = re.compile(r"loss|x|targets|logits|p|dlogits|(d|v_)?[wb][1-9]\d*|d?[zh][1-9]\d*", re.ASCII)
-NEARLY = re.compile(KNOWN.pattern.replace("v_", "v"), re.ASCII)
+KNOWN_KEYS = r"loss|x|targets|logits|p|dlogits|(d|[vmsra]_)?[wb][1-9]\d*"
+KNOWN = re.compile(KNOWN_KEYS + r"|d?[zh][1-9]\d*|t|learning_rate", re.ASCII)
+NEARLY = re.compile(KNOWN.pattern.replace("]_", "]").replace("g_r", "gr"), re.ASCII)
 TOP = (RUN, "x.npy", "targets.npy")
 
 SETTING_OF = {"form": "momentum_form"}
 """The settings that run.json names otherwise."""
-LIMITS = {field.name: setting_of(field).limit for field in fields(Experiment)}
-LIMITS["momentum_form"] = Choice(("velocity", "buffer"))
+LIMITS = {one.name: setting_of(one).limit for one in fields(Experiment)}
 
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """What run.json says; None where it says nothing."""
+    """What run.json says, None where it says nothing; `declared`: settings of loss, update."""
 
     activation: str | None = None
     reduction: str | None = None
@@ -55,6 +56,7 @@ class RunFile:
     form: str | None = None
     dtype: str | None = None
     names: tuple[str, ...] | None = None
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,17 @@ def read_run(folder: Path) -> RunFile | None:
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise BadInput(f'{path} has to say "format": {FORMAT}')
-    known = {field.name for field in fields(RunFile)}
+    own = {one.name for one in fields(RunFile)} - {"declared"}
+    more = set(settings_used_by(DUMP)) - own
+    known = own | more
     if unknown := sorted(set(content) - known - {"format"}):
         hint = did_you_mean(unknown[0], known)
         raise BadInput(
             f"{path} has the unknown key {shown(unknown[0])}{hint} (known are {', '.join(known)})"
         )
-    return RunFile(**{key: value_of(key, content[key], path) for key in known & set(content)})
+    said = {key: value_of(key, content[key], path) for key in known & set(content)}
+    declared = {key: value for key, value in said.items() if key in more}
+    return RunFile(**{key: said[key] for key in own & set(said)}, declared=declared)
 
 
 def value_of(key: str, value: Any, path: Path) -> Any:

@@ -20,6 +20,9 @@ from compare.contracts.targets import require_classes, require_probabilities
 from compare.examine.dump.dump_format import RawStep, RunFile, is_nearly_known
 
 STAGE = re.compile(r"(z|h|dz|dh)[1-9]\d*|logits|p|dlogits")
+BUFFERS = ("v_", "m_", "s_", "r_", "a_")
+SUMMING = ("cross_entropy", "hinge")
+"""Losses whose targets are rows that sum to 1."""
 PARAMETER = re.compile(r"[wb][1-9]\d*")
 
 
@@ -53,6 +56,7 @@ def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
         parameters=parameters,
         state=reader.state(parameters),
         evaluation=None,
+        learning_rate=reader.number("learning_rate") if "learning_rate" in reader.arrays else None,
     )
     shown = {name: array for name, array in reader.arrays.items() if STAGE.fullmatch(name)}
     foreign = (*reader.ignored(parameters), *raw.unread)
@@ -65,7 +69,7 @@ class Reader:
     """Reads the arrays of one step."""
 
     def __init__(self, where: str, arrays: Arrays, run: RunFile) -> None:
-        self.where = where
+        self.where, self.run = where, run
         self.arrays = arrays
         self.names = run.names or tuple(name for name in arrays if PARAMETER.fullmatch(name))
         self.dtype = self.common_dtype(run.dtype)
@@ -100,20 +104,23 @@ class Reader:
 
     def parameters(self) -> Arrays:
         """Return w1, b1, ..., wL, bL, biases as (H,); each layer fits the one before."""
-        depth = max(1, len(self.names) // 2)
-        due = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in "wb"]
+        depth = max(1, sum(name[0] == "w" for name in self.names))
+        kinds = "wb" if any(name[0] == "b" for name in self.names) else "w"
+        due = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in kinds]
         if strange := sorted(set(self.names) - set(due)):
             raise BadInput(f"{self.where} has a parameter {strange[0]}, but not all before it")
         parameters = {name: self.exact(name) for name in due}
-        self.laid_out(parameters, depth)
+        if "b" in kinds:
+            self.laid_out(parameters, depth)
         width = None
         for layer in range(1, depth + 1):
-            w, b = parameters[f"w{layer}"], parameters[f"b{layer}"]
+            w = parameters[f"w{layer}"]
             if w.ndim != 2 or width not in (None, w.shape[0]):
                 wanted = f"({width or 'fan_in'}, fan_out)"
                 raise BadInput(f"{self.where}: w{layer} has shape {w.shape}; {wanted} is due")
             width = w.shape[1]
-            parameters[f"b{layer}"] = self.shaped(f"b{layer}", b, (width,))
+            if b := f"b{layer}" * ("b" in kinds):
+                parameters[b] = self.shaped(b, parameters[b], (width,))
         return parameters
 
     def laid_out(self, parameters: Arrays, depth: int) -> None:
@@ -145,10 +152,10 @@ class Reader:
 
     def batch(self, parameters: Arrays) -> tuple[Array, Array]:
         """Return x (N, F) and targets (N, K); class numbers become one-hot rows."""
-        inputs, classes = parameters["w1"].shape[0], list(parameters.values())[-1].size
+        inputs, classes = parameters["w1"].shape[0], list(parameters.values())[-1].shape[-1]
         targets = self.get("targets")
         rows = len(targets) if targets.ndim else 0
-        if targets.dtype.kind in "iu" and targets.ndim == 1:
+        if targets.dtype.kind in "iu" and targets.ndim == 1 and classes > 1:
             require_classes(f"{self.where}: ", targets, classes)
             targets = np.eye(classes)[targets]
         else:
@@ -157,15 +164,13 @@ class Reader:
             raise BadInput(f"{self.where}: targets is empty; one row for each sample is due")
         x = self.shaped("x", self.exact("x"), (rows, inputs))
         targets = self.shaped("targets", targets, (rows, classes))
-        require_probabilities(f"{self.where}: ", targets)
+        if self.run.declared.get("loss", "cross_entropy") in SUMMING:
+            require_probabilities(f"{self.where}: ", targets)
         return x, targets.astype(self.dtype)
 
     def loss(self) -> float:
         """Return the loss, one number."""
-        loss = self.get("loss")
-        if loss.size != 1:
-            raise BadInput(f"{self.where}: loss has shape {loss.shape}; one number is due")
-        return float(loss.reshape(()))
+        return self.number("loss")
 
     def like(self, parameters: Arrays, prefix: str) -> Arrays:
         """Return what belongs to each parameter (gradient, velocity), of the same shape."""
@@ -177,13 +182,25 @@ class Reader:
         }
 
     def state(self, parameters: Arrays) -> Arrays:
-        """Return v_w1, v_b1, ..., or nothing if none of them was recorded."""
-        if not any(f"v_{name}" in self.arrays for name in parameters):
-            return {}
-        return {f"v_{name}": v for name, v in self.like(parameters, "v_").items()}
+        """Return v_w1, m_w1, ... of all buffers of which any was recorded, and t."""
+        found: Arrays = {}
+        for prefix in BUFFERS:
+            if any(prefix + name in self.arrays for name in parameters):
+                kept = self.like(parameters, prefix)
+                found |= {prefix + name: array for name, array in kept.items()}
+        if "t" in self.arrays:
+            found["t"] = np.asarray(int(self.number("t")))
+        return found
+
+    def number(self, key: str) -> float:
+        """Return an array that is one number."""
+        array = self.get(key)
+        if array.size != 1:
+            raise BadInput(f"{self.where}: {key} has shape {array.shape}; one number is due")
+        return float(array.reshape(()))
 
     def ignored(self, parameters: Sequence[str] | Arrays) -> tuple[str, ...]:
         """Return the keys that are none of the format's."""
-        known = {"x", "targets", "loss", *parameters}
-        known |= {prefix + name for name in parameters for prefix in ("d", "v_")}
+        known = {"x", "targets", "loss", "t", "learning_rate", *parameters}
+        known |= {prefix + name for name in parameters for prefix in ("d", *BUFFERS)}
         return tuple(k for k in self.arrays if k not in known and not STAGE.fullmatch(k))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import Experiment
+from compare.contracts.experiment import DUMP, Experiment, settings_used_by
 from compare.contracts.records import Record
 from compare.examine.dump.dump_format import write_run
 from compare.points.inputs import Inputs
@@ -70,6 +70,7 @@ class Recorder:
                 "form": asked.momentum_form,
                 "dtype": asked.dtype,
                 "names": list(inputs.parameters),
+                **declared_of(asked),
             },
         )
         if shared:
@@ -84,7 +85,18 @@ class Recorder:
             **record.state,
         }
         arrays |= {f"d{name}": gradient for name, gradient in record.gradients.items()}
+        if self.experiment.schedule is not None and record.learning_rate is not None:
+            arrays["learning_rate"] = np.array(record.learning_rate)
         if inputs is not None:
             x, targets = inputs.training
             arrays |= {"x": x[record.batch], "targets": targets[record.batch]}
         np.savez(self.folder / f"step_{record.update:05d}.npz", **arrays)
+
+
+def declared_of(asked: Experiment) -> dict[str, Any]:
+    """Return the settings of loss and optimiser that are not the usual ones."""
+    usual = Experiment()
+    names = (name for name in settings_used_by(DUMP) if name not in ("activation", "reduction"))
+    return {
+        name: getattr(asked, name) for name in names if getattr(asked, name) != getattr(usual, name)
+    }

@@ -93,15 +93,35 @@ def test_a_file_that_is_no_baseline_is_found_before_the_training(
 
 
 @pytest.mark.parametrize("option", ["--save-baseline", "--baseline"])
-@pytest.mark.parametrize("way", ["--manual", "--starter", "--dump", "--layer"])
-def test_a_baseline_of_what_trains_nothing_is_refused_before_it_begins(
+@pytest.mark.parametrize("way", ["--starter", "--dump", "--layer", "--curves"])
+def test_a_baseline_of_what_has_neither_curves_nor_points_is_refused_before_it_begins(
     option: str, way: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ends_with(monkeypatch, AssertionError("the check has begun"))
     assert run.main([way, "mine.py", option, "b.json"]) == 2
-    assert f"error: {option} is about the curves of a training: give --epochs" in (
+    assert f"error: {option} is about a training, or the points of a gradient function" in (
         capsys.readouterr().err
     )
+
+
+def test_a_gradient_function_keeps_a_baseline_of_its_points(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("mine.py").write_text("from manual_mlp import loss_and_gradients\n", encoding="utf-8")
+    Path("other.py").write_text(
+        "from manual_mlp import loss_and_gradients as right\n\n\n"
+        "def loss_and_gradients(parameters, x, targets):\n"
+        "    loss, gradients = right(parameters, x, targets)\n"
+        "    return 2 * loss, {name: 2 * dw for name, dw in gradients.items()}\n",
+        encoding="utf-8",
+    )
+    small = ["--inputs", "5", "--classes", "3", "--hidden", "4", "--no-plots"]
+    assert run.main(["check", "mine.py", *small, "--save-baseline", "b.json"]) == 0
+    assert run.main(["check", "mine.py", *small, "--baseline", "b.json"]) == 0
+    assert "equal to the last bit at" in capsys.readouterr().out
+    doubled = ["check", "other.py", *small, "--loss-factor", "2", "--baseline", "b.json"]
+    assert run.main(doubled) == 1
+    assert "moved beyond allowance" in capsys.readouterr().out
 
 
 def test_a_run_that_disagrees_is_not_kept_and_still_disagrees(

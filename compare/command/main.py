@@ -40,12 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     given = given[1:] if given[:1] == [CHECK] else given
     with Interruption() as interruption:
-        return answered(lambda: started(given, interruption))
+        return answered(lambda: started(given, interruption), given)
 
 
-def answered(run: Callable[[], int]) -> int:
-    """Return the exit code of `run`; whatever ends it early becomes one sentence and its code."""
+def answered(run: Callable[[], int], given: Sequence[str] = ()) -> int:
+    """Return the exit code of `run`; whatever ends it early becomes one sentence and its code.
+
+    `given` are the words of the command, among which an annotation looks for the file to blame.
+    """
     from compare.contracts.result import ExitCode
+    from compare.report import annotations
 
     try:
         return run()
@@ -60,6 +64,8 @@ def answered(run: Callable[[], int]) -> int:
         print("internal error: the code given was not judged", file=sys.stderr)
         return ExitCode.CONTROL_FAILED
     print(f"error: {which_rank()}{visible(sentence)}", file=sys.stderr)
+    if given and annotations.wanted():
+        print(annotations.of_sentence(sentence, given))
     return ExitCode.BAD_INPUT
 
 
@@ -141,6 +147,7 @@ def tell(found: Outcome, options: argparse.Namespace) -> None:
     with suppress(OSError, ValueError):  # closed by the code under test
         show(found.result, options)
         show_baseline(found, options)
+        annotate(found, options)
 
 
 def leave_report_of(end: str, arguments: Sequence[str]) -> int:
@@ -221,6 +228,19 @@ def show_baseline(found: Outcome, options: argparse.Namespace) -> None:
         terminal.show_baseline(found.against, terminal.Terminal(), quiet=options.quiet)
     if found.trouble is not None:
         print(f"error: {visible(found.trouble)}", file=sys.stderr)
+
+
+def annotate(found: Outcome, options: argparse.Namespace) -> None:
+    """Print what a GitHub workflow shows beside the code, where one is running."""
+    from compare.command.given import WAYS
+    from compare.report import annotations
+
+    if not annotations.wanted():
+        return
+    file = next((str(path) for way in WAYS if (path := getattr(options, way))), "")
+    moved = found.against.sentence() if found.against and found.against.exit_code else None
+    for line in annotations.lines(found.result, file, filter(None, (moved, found.trouble))):
+        print(line)
 
 
 def save(found: Outcome, options: argparse.Namespace) -> None:

@@ -42,7 +42,7 @@ def check_many(options: argparse.Namespace, one: One, meet: Callable[[], None]) 
     from rich.progress import track
 
     import torch_reference  # noqa: F401  # once, before the children are forked
-    from compare.report import index
+    from compare.report import annotations, index
 
     rows: list[Row] = []
     shown = track(
@@ -59,6 +59,9 @@ def check_many(options: argparse.Namespace, one: One, meet: Callable[[], None]) 
         index.write(rows, options.out)
     counts = [f"{sum(row.verdict == word for row in rows)} {word}" for word in index.ORDER]
     print(f"{len(rows)} files: {', '.join(counts)}")
+    for row in rows if annotations.wanted() else ():
+        if row.exit_code:
+            print(annotations.of_row(row.file, row.function, row.sentence))
     if not options.quiet:
         print(f"written to {options.out}: {index.PAGE}, {index.TABLE} and a folder for each file")
     return worst(row.exit_code for row in rows)

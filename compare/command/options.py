@@ -84,14 +84,10 @@ def check_together(options: argparse.Namespace) -> None:
             "--record writes down a training run of ours or of --manual, and nothing else"
         )
     for name in ("baseline", "save_baseline"):
-        if (
-            getattr(options, name) is not None
-            and ways
-            and (ways != {"manual"} or not options.trains)
-        ):
+        if getattr(options, name) is not None and ways - {"manual"}:
             raise BadInput(
-                f"{flag_of(name)} is about the curves of a training: give --epochs with --manual "
-                "(of a check at points a test keeps a baseline: crosscheck(..., baseline=NAME))"
+                f"{flag_of(name)} is about a training, or the points of a gradient function: it "
+                "goes with --manual, or with nothing"
             )
     if len(options.tasks) > 1:
         of_one = ("junit", "baseline", "save_baseline", "record", "write_adapter")

@@ -22,19 +22,23 @@ PAGE = "index.html"
 TABLE = "results.csv"
 ORDER = (*map(str, Verdict), "not checked")
 COLUMNS = (
-    "file", "function", "verdict", "kind", "mistake", "sentence", "exit_code", "seconds",
+    "file", "function", "verdict", "kind", "mistake", "title", "sentence", "exit_code", "seconds",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One file: `function` are those at fault, or those compared where none is."""
+    """One file: `function` are those at fault, or those compared where none is.
+
+    `mistake` has the names to look up, `title` what they mean.
+    """
 
     file: str
     function: str
     verdict: str
     kind: str
     mistake: str
+    title: str
     sentence: str
     exit_code: int
     seconds: float
@@ -47,12 +51,13 @@ class Row:
             report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
         except (OSError, ValueError):
             sentence = ended or last_line(folder / "log.txt")
-            return cls(file, "", ORDER[-1], "", "", sentence, code or 2, round(seconds, 2))
+            return cls(file, "", ORDER[-1], "", "", "", sentence, code or 2, round(seconds, 2))
         mistakes = [one["mistake"] for one in report["diagnosis"]]
+        titles = [one["title"] for one in report["diagnosis"]]
         shown = "report.html" if (folder / "report.html").exists() else "report.json"
         return cls(
             file, ", ".join(functions(report)), report["verdict"], report["kind"] or "",
-            ", ".join(mistakes), report["sentence"], code, round(seconds, 2),
+            ", ".join(mistakes), "; ".join(titles), report["sentence"], code, round(seconds, 2),
             f"{quote(name)}/{shown}",
         )  # fmt: skip
 

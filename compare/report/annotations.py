@@ -1,0 +1,99 @@
+"""What GitHub shows beside the line of code: `::error file=mine.py,line=7,title=...::sentence`.
+
+Printed where GITHUB_ACTIONS is set, for whatever did not end in agreement. The line is that of the
+function that was judged, or the one that raised.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from compare.contracts.result import ExitCode, Result, Verdict
+from compare.report import words
+
+VARIABLE = "GITHUB_ACTIONS"
+TITLES = {
+    Verdict.AGREES: "could not be finished",
+    Verdict.DISAGREES: "wrong gradient",
+    Verdict.UNDECIDABLE: "not decided",
+}
+BLAMED = re.compile(r"([^\s/(]+\.py), line (\d+)")
+FUNCTIONS = ("loss_and_gradients", "update", "manual", "backward")
+"""What is judged in a file where no finding names a function, the first that is there."""
+
+
+def wanted(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a GitHub workflow reads what is printed."""
+    return environ.get(VARIABLE) == "true"
+
+
+def lines(result: Result, file: str, more: Iterable[str] = ()) -> Iterator[str]:
+    """Yield a command for a result that does not agree, and one for each sentence besides."""
+    if result.exit_code != ExitCode.AGREES:
+        yield annotation(result, file)
+    for sentence in more:
+        yield error(sentence, file)
+
+
+def annotation(result: Result, file: str) -> str:
+    """Return the command for one result about a file, at the line of the function judged."""
+    path, _, function = file.partition(":") if ".py:" in file else (file, "", "")
+    sentence = result.failure or words.verdict_line(result)
+    named = [finding.parameter or "" for finding in result.findings]
+    line = line_in(sentence) if result.failure else None
+    line = line or first_line(Path(path), [function, *named, *FUNCTIONS])
+    return error(sentence, path, line, TITLES[result.verdict])
+
+
+def of_row(file: str, functions: str, sentence: str) -> str:
+    """Return the command for one file of many, at the first of the functions at fault."""
+    line = line_in(sentence) or first_line(Path(file), [*functions.split(", "), *FUNCTIONS])
+    return error(sentence, file, line)
+
+
+def of_sentence(sentence: str, given: Sequence[str]) -> str:
+    """Return the command for a sentence that may name a file and a line: `mine.py, line 12`.
+
+    `given` are the words of the command; the path among them is that of the file.
+    """
+    found = BLAMED.search(sentence)
+    if found is None:
+        return error(sentence)
+    paths = (re.sub(r":\w+$", "", word.rpartition("=")[2]) for word in given)
+    path = next((path for path in paths if Path(path).name == found[1]), found[1])
+    return error(sentence, path, int(found[2]), "could not be checked")
+
+
+def error(sentence: str, file: str = "", line: int | None = None, title: str = "") -> str:
+    """Return a workflow command; what would end it, or a property of it, is escaped."""
+    given = {"file": file, "line": str(line or ""), "title": title}
+    said = ",".join(f"{name}={escaped(value, ':,')}" for name, value in given.items() if value)
+    return f"::error {said}::{escaped(sentence)}" if said else f"::error::{escaped(sentence)}"
+
+
+def escaped(text: str, more: str = "") -> str:
+    """Return text with `%`, ends of lines and `more` written as their codes."""
+    return "".join(f"%{ord(c):02X}" if c in "%\r\n" + more else c for c in text)
+
+
+def line_in(sentence: str) -> int | None:
+    """Return the line that a sentence names."""
+    found = BLAMED.search(sentence)
+    return int(found[2]) if found else None
+
+
+def first_line(path: Path, names: list[str]) -> int | None:
+    """Return the line on which the first of these functions or classes of a file is defined."""
+    if path.suffix != ".py":
+        return None
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    lines = {node.name: node.lineno for node in ast.walk(tree) if isinstance(node, kinds)}
+    return next((lines[name] for name in names if name in lines), None)

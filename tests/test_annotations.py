@@ -1,0 +1,81 @@
+"""Annotations of a GitHub workflow: the file, the line, the sentence, and nothing that escapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compare import run
+from compare.report.annotations import annotation, error, lines, of_row, of_sentence, wanted
+from tests import results
+
+CODE = """\
+import numpy as np
+
+
+def helper(x):
+    return x
+
+
+def loss_and_gradients(parameters, x, targets):
+    raise ValueError("no")
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.py"
+    path.write_text(CODE, encoding="utf-8")
+    return path
+
+
+def test_a_wrong_gradient_is_shown_at_the_function_that_computes_it(mine: Path) -> None:
+    said = annotation(results.disagreeing(), str(mine))
+    assert said.startswith(f"::error file={mine},line=8,title=wrong gradient::disagrees")
+
+
+def test_a_function_that_was_named_is_found_whatever_it_is_called(mine: Path) -> None:
+    assert f"file={mine},line=4," in annotation(results.disagreeing(), f"{mine}:helper")
+
+
+def test_a_student_s_function_at_fault_has_its_line(mine: Path) -> None:
+    assert f"file={mine},line=4::" in of_row(str(mine), "helper, softmax", "disagrees")
+
+
+def test_code_that_raised_is_shown_at_the_line_that_raised(mine: Path) -> None:
+    ended = replace(results.interrupted(), interrupted=False, failure="raised at mine.py, line 9")
+    assert "line=9,title=could not be finished::raised at" in annotation(ended, str(mine))
+
+
+def test_a_sentence_is_shown_at_the_path_that_was_given(mine: Path) -> None:
+    said = of_sentence("raised ValueError: no (mine.py, line 9)", ["--manual", f"{mine}:helper"])
+    assert said.startswith(f"::error file={mine},line=9,title=could not be checked::raised")
+    assert of_sentence("no such option", ["--x"]) == "::error::no such option"
+
+
+def test_what_agrees_is_not_annotated_and_what_moved_is(mine: Path) -> None:
+    assert list(lines(results.agreeing(), str(mine))) == []
+    assert list(lines(results.agreeing(), "a.py", ["moved"])) == ["::error file=a.py::moved"]
+
+
+def test_a_sentence_cannot_end_the_command_or_start_another() -> None:
+    said = error("50%\n::error::forged\r", "a,b:c.py", 3)
+    assert said == "::error file=a%2Cb%3Ac.py,line=3::50%25%0A::error::forged%0D"
+
+
+def test_only_a_workflow_is_annotated() -> None:
+    assert wanted({"GITHUB_ACTIONS": "true"})
+    assert not wanted({})
+
+
+def test_the_command_annotates_the_line_that_raised(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert run.main(["check", str(mine), "--out", str(tmp_path / "out"), "--no-plots"]) == 2
+    assert f"::error file={mine},line=9," in capsys.readouterr().out
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    assert run.main(["check", str(mine), "--out", str(tmp_path / "out"), "--no-plots"]) == 2
+    assert "::error" not in capsys.readouterr().out

@@ -168,13 +168,12 @@ def test_code_that_fails_half_way_leaves_the_report_of_the_updates_before(
     command: Command,
 ) -> None:
     code, said, error = command("--manual", command.file(MINE) + ":failing", "--epochs", "60")
-    assert code == 2
-    assert error.splitlines()[-1].startswith("error: mine.py, line ")
-    assert "failing raised RuntimeError: enough" in error
+    assert (code, error) == (1, "")
     report = command.report
-    assert (report["exit_code"], report["verdict"]) == (2, "agrees")
-    assert report["failure"] in error and len(report["epochs"]) > 5
-    assert "ended by the code under test" in said
+    assert (report["exit_code"], report["verdict"]) == (1, "disagrees")
+    assert report["findings"][0]["message"].startswith("mine.py, line ")
+    assert "failing raised RuntimeError: enough" in report["sentence"]
+    assert len(report["epochs"]) > 5 and "failing raised" in said
 
 
 def test_code_made_for_one_size_is_told_that_it_was_called_with_fewer_rows_before(
@@ -192,14 +191,51 @@ def of_one_size(parameters, x, targets):
     return loss_and_gradients(parameters, x, targets)
 """
     mine = command.file(MINE + of_one_size) + ":of_one_size"
-    code, _, error = command("--manual", mine, "--epochs", "2")
-    assert code == 2 and "ValueError: another size (as the training began; a few" in error
+    code, _, _ = command("--manual", mine, "--epochs", "2")
+    said = command.report["sentence"]
+    assert code == 1 and "ValueError: another size (as the training began; a few" in said
 
 
-def test_code_that_fails_at_once_leaves_one_sentence(command: Command) -> None:
-    code, said, error = command("--manual", command.file(MINE) + ":float32_only")
-    assert (code, said) == (2, "")
-    assert error.startswith("error: mine.py, line ") and error.count("\n") == 1
+def test_code_that_fails_at_once_disagrees_with_its_line(command: Command) -> None:
+    code, _, error = command("--manual", command.file(MINE) + ":float32_only")
+    assert (code, error) == (1, "")
+    assert command.report["sentence"].startswith("disagrees (structure): mine.py, line ")
+
+
+BIASES = """
+
+def {name}(parameters, x, targets):
+    loss, gradients, *_ = loss_and_gradients(parameters, x, targets)
+    gradients["{tensor}"] = {value}
+    return {loss}, gradients
+"""
+WRONG = {
+    "not summed": ("b1", "np.tile(gradients['b1'] / len(x), (len(x), 1))", "loss", "(17, 7)"),
+    "transposed": ("w1", "gradients['w1'].T", "loss", "(7, 64)"),
+    "of each row": ("b2", "gradients['b2']", "np.full(len(x), loss)", "a loss of shape (17,)"),
+    "lost": ("b1", "x.sum(axis=1)", "loss", "(17,)"),
+}
+
+
+@pytest.mark.parametrize("epochs", [(), ("--epochs", "2")], ids=["probe", "training"])
+@pytest.mark.parametrize(("tensor", "value", "loss", "words"), WRONG.values(), ids=WRONG)
+def test_a_wrong_shape_disagrees_and_the_rest_is_still_looked_at(
+    command: Command, tensor: str, value: str, loss: str, words: str, epochs: tuple[str, ...]
+) -> None:
+    filled = BIASES.format(name="shaped", tensor=tensor, value=value, loss=loss)
+    code, _, error = command("--manual", command.file(MINE + filled) + ":shaped", *epochs)
+    assert (code, error) == (1, "")
+    assert words in command.report["sentence"]
+    assert "apart from the shape, loss and gradient are right" in command.report["notes"]
+
+
+def test_the_known_mistakes_are_tried_beside_a_wrong_shape(command: Command) -> None:
+    filled = BIASES.format(
+        name="shaped", tensor="b1", loss="loss",
+        value="(gradients.update(w2=gradients['w2'] * len(x)), gradients['b1'][:, None])[1]",
+    )  # fmt: skip
+    code, _, _ = command("--manual", command.file(MINE + filled) + ":shaped")
+    assert code == 1 and "w2" in command.report["diagnosis"][0]["sentence"]
 
 
 @pytest.mark.usefixtures("undiagnosed")

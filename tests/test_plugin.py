@@ -92,7 +92,7 @@ def test_code_that_raises_is_told_its_line_and_nothing_of_ours(
     done = run(pytester, "def test_raising(crosscheck):\n    crosscheck(raising)\n")
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(
-        ["E *UserCodeError: test_mine.py, line 9 (`return x @ parameters*`): raising raised *"]
+        ["E *Disagreement: disagrees (structure): test_mine.py, line 9 *: raising raised*"]
     )
     done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
     done.stdout.no_fnmatch_line("*guard.py*")

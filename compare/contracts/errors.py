@@ -21,3 +21,10 @@ class BadInput(Exception):
 
 class UserCodeError(BadInput):
     """The code under test raised, hung, or returned what the contract does not allow."""
+
+
+class WrongCall(UserCodeError):
+    """The function under test raised, or its loss or a gradient has another shape: it is wrong.
+
+    A check says *disagrees* then, with this sentence, and tries the known mistakes.
+    """

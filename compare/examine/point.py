@@ -7,7 +7,7 @@ as a run's. `check` returns a `Result`; `assert_gradients_match` is `check` for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -17,7 +17,7 @@ import manual_mlp
 from compare.checks.step import StepCheck
 from compare.checks.structure import Structure
 from compare.contracts.arrays import Arrays
-from compare.contracts.errors import BadInput, UserCodeError
+from compare.contracts.errors import BadInput, UserCodeError, WrongCall
 from compare.contracts.experiment import (
     POINT,
     STEP,
@@ -50,6 +50,7 @@ from compare.guard.implementation import (
 from compare.guard.manual_file import guarded_step
 from compare.guard.optimiser import GuardedOptimiser
 from compare.judge.conclusion import conclude
+from compare.judge.failing import enter_failure, name_despite
 from compare.judge.point import PointJudge
 from compare.judge.shown import enter_shown
 from compare.judge.structure import enter_structure
@@ -102,8 +103,9 @@ def check(
 
     Raises:
         BadInput: before the implementation is called, for arguments that do not fit.
-        UserCodeError: with the line in the user's file, if it raises, hangs, exits or returns
-            what cannot be a loss and gradients.
+        UserCodeError: with the line in the user's file, if it hangs, exits or returns what
+            cannot be a loss and gradients. If it raises, or an array has another shape, the
+            verdict is *disagrees*.
 
     Example:
         >>> from manual_mlp import loss_and_gradients
@@ -177,38 +179,79 @@ def _checked(
 ) -> Result:
     """Judge all probes and the step, and conclude."""
     experiment = judge.experiment
-    structure = enter_structure(judge, guarded, probes) if drawn else Structure()
-    probes = [probe for probe in probes if structure.soft or probe.note != SOFT]
-    seen = [_examine(judge, guarded, update, probe) for update, probe in enumerate(probes)]
-    lacking = dict.fromkeys(clause for clauses, _ in seen for clause in clauses)
-    if drawn and experiment.plain and not judge.ledger.findings:
-        for update, probe in enumerate(_edges(experiment, probes[0]), start=len(probes)):
-            _examine(judge, guarded, update, probe)
-    steps: tuple[CheckSummary, ...] = ()
-    said = ""
-    if isinstance(step, GuardedOptimiser):
-        summary, said = examine_optimiser(judge, step, probes[0])
-        steps = (summary,)
-    elif step is not None:
-        steps = _examine_step(judge, step, probes[0], experiment.momentum_form)
+    seen = Seen()
+    named = None
+    try:
+        seen.points(judge, guarded, probes, drawn=drawn)
+    except WrongCall as failure:
+        enter_failure(judge, failure)
+        named = name_despite(judge, guarded, network_sizes(probes[0].parameters))
+    try:
+        seen.updates(judge, step, probes[0])
+    except WrongCall as failure:
+        enter_failure(judge, failure)
+    structure = seen.structure
     sizes = network_sizes(probes[0].parameters)
     settings = {"mode": judge.mode, "sizes": list(sizes), "batch": len(probes[0].x)}
     settings |= {name: getattr(experiment, name) for name in SETTINGS}
     if isinstance(step, GuardedOptimiser):
         settings |= {"optimiser": experiment.optimiser, **experiment.optimiser_settings}
-    result = conclude(judge, settings, environment(), guarded)
+    result = conclude(judge, settings, environment(), guarded, named=named)
     notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
-    notes += (said,) if said else ()
+    notes += (seen.said,) if seen.said else ()
     whole = type(guarded) is GuardedImplementation
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
         notes += guard_notes(guarded, experiment, sizes)
     read = isinstance(guarded, GuardedUpdate)  # such gradients have a rounding of their own
-    points = () if read else tuple(row for _, row in seen if row is not None)
+    points = () if read else tuple(seen.rows)
     result = replace(
-        result, notes=result.notes + notes, checks=result.checks + steps, points=points
+        result, notes=result.notes + notes, checks=result.checks + seen.steps, points=points
     )
-    return result.lacking(*lacking)
+    return result.lacking(*seen.lacking)
+
+
+@dataclass
+class Seen:
+    """What the points and the updates of a check showed, as far as the code under test took us."""
+
+    structure: Structure = field(default_factory=Structure)
+    rows: list[PointRow] = field(default_factory=list)
+    lacking: dict[str, None] = field(default_factory=dict)
+    steps: tuple[CheckSummary, ...] = ()
+    said: str = ""
+
+    def points(
+        self,
+        judge: PointJudge,
+        guarded: GuardedImplementation | GuardedUpdate,
+        probes: list[Probe],
+        *,
+        drawn: bool,
+    ) -> None:
+        """Judge all probes; those with soft targets only if the code takes them."""
+        experiment = judge.experiment
+        if drawn:
+            self.structure = enter_structure(judge, guarded, probes)
+            probes[:] = [one for one in probes if self.structure.soft or one.note != SOFT]
+        for update, probe in enumerate(probes):
+            lacking, row = _examine(judge, guarded, update, probe)
+            self.lacking |= dict.fromkeys(lacking)
+            self.rows += [] if row is None else [row]
+        if drawn and experiment.plain and not judge.ledger.findings:
+            for update, probe in enumerate(_edges(experiment, probes[0]), start=len(probes)):
+                _examine(judge, guarded, update, probe)
+
+    def updates(
+        self, judge: PointJudge, step: GuardedStep | GuardedOptimiser | None, probe: Probe
+    ) -> None:
+        """Judge the step, if there is one."""
+        if isinstance(step, GuardedOptimiser):
+            summary, self.said = examine_optimiser(judge, step, probe)
+            self.steps = (summary,)
+        elif step is not None:
+            form = judge.experiment.momentum_form
+            self.steps = _examine_step(judge, step, probe, form)
 
 
 SETTINGS = (

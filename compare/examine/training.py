@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
-from compare.contracts.errors import UserCodeError
+from compare.contracts.errors import UserCodeError, WrongCall
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result
@@ -28,6 +28,8 @@ from compare.examine.sides import (
     reference_records,
 )
 from compare.examine.threads import given_threads, worthwhile_threads
+from compare.judge.failing import enter_failure, name_despite
+from compare.judge.naming import Named
 from compare.judge.run import Judge
 from compare.judge.run_conclusion import conclude_run
 from compare.judge.structure import enter_structure
@@ -109,7 +111,10 @@ def run_training(
     threads = experiment.threads or worthwhile_threads(rows, inputs.sizes)
     with given_threads(threads), differentiating():
         run = Run(experiment, inputs, manual)
-        run.begin()
+        try:
+            run.begin()
+        except WrongCall as failed:
+            return run.failed(failed)
         ours = manual_records(experiment, inputs, manual)
         theirs = reference_records(experiment, inputs, run.reference)
         return watch(
@@ -148,10 +153,18 @@ class Run:
         """What was asked for and what the data decided."""
         return numbers_of(self.experiment, self.inputs) | {"manual": self.manual.name} | more
 
-    def conclude(self, interrupted: bool, **more: Any) -> Result:
-        """Return what was found, with `more` among its settings."""
+    def failed(self, failure: WrongCall) -> Result:
+        """Return what was found until the function under test raised or returned other shapes."""
+        enter_failure(self.judge, failure)
+        theirs = self.manual.loss_and_gradients
+        return self.conclude(False, name_despite(self.judge, theirs, self.inputs.sizes))
+
+    def conclude(self, interrupted: bool, named: Named | None = None, **more: Any) -> Result:
+        """Return what was found, with `more` among its settings; `named` if the cause is known."""
         now = environment(self.experiment.device)
-        result = conclude_run(self.judge, self.settings(**more), now, self.manual, interrupted)
+        result = conclude_run(
+            self.judge, self.settings(**more), now, self.manual, interrupted, named
+        )
         return replace(result, notes=(*result.notes, *self.notes))
 
 
@@ -188,6 +201,9 @@ def watch(
                 break
     except KeyboardInterrupt:
         interrupted = True
+    except WrongCall as failed:
+        begun = bool(run.judge.ledger.worst)
+        return run.failed(failed if begun else WrongCall(f"{failed} {FIRST}"))
     except UserCodeError as error:
         if not run.judge.ledger.worst:  # there is nothing to report about
             raise UserCodeError(f"{error} {FIRST}") from error

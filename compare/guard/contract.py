@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
-from compare.contracts.errors import UserCodeError
+from compare.contracts.errors import UserCodeError, WrongCall
 from compare.guard.blame import name_of, return_of
 from compare.guard.effects import Notes
 
@@ -32,12 +32,13 @@ class Reader:
     parameters: Mapping[str, Array]
     rows: int
     notes: Notes
+    lenient: bool = False
 
-    def refuse(self, what: str) -> NoReturn:
+    def refuse(self, what: str, error: type[UserCodeError] = UserCodeError) -> NoReturn:
         """Raise the one sentence: where, who, what."""
         place = return_of(self.function)
         where = f"{place.quoted()}: " if place else ""
-        raise UserCodeError(f"{where}{name_of(self.function)} {what}")
+        raise error(f"{where}{name_of(self.function)} {what}")
 
     def evaluation(self, value: Any) -> tuple[float, Arrays, Arrays]:
         """Return loss, gradients and intermediates of contract 1."""
@@ -56,8 +57,11 @@ class Reader:
         """Return the loss, a real number or an array without axes."""
         array = value if isinstance(value, np.ndarray | np.generic) else None
         if array is not None and array.shape:
+            if self.lenient:
+                return float(array.mean())
             hint = " (one for each sample; average them)" if array.shape == (self.rows,) else ""
-            self.refuse(f"returned a loss of shape {array.shape}{hint}; it must be one number")
+            what = f"returned a loss of shape {array.shape}{hint}; it must be one number"
+            self.refuse(what, WrongCall)
         real = array.dtype.kind in "fiu" if array is not None else type(value) in (float, int)
         if not real:
             self.refuse(f"returned {kind(value)} as its loss; it must be a real number")
@@ -93,10 +97,12 @@ class Reader:
             hint = " (a network without biases is declared by --bias false)" if biases else ""
             keys = f"the keys are {', '.join(like)}{hint}"
             self.refuse(f"returned {noun}s {' and '.join(parts)}; {keys}")
-        return {name: self.array(value[name], f"{noun} {name}", like[name]) for name in like}
+        read = ((name, self.array(value[name], f"{noun} {name}", like[name])) for name in like)
+        return {name: array for name, array in read if array is not None}
 
-    def array(self, value: Any, what: str, like: Array) -> Array:
-        """Return a copy of one array of the shape and dtype of `like`."""
+    def array(self, value: Any, what: str, like: Array) -> Array | None:
+        """Return a copy of one array of the shape and dtype of `like`; a lenient reader mends a
+        wrong shape, and returns None where that cannot be done."""
         if not isinstance(value, np.ndarray):
             self.refuse(f"returned {kind(value)} as {what}; it must be a NumPy array")
         if value.dtype != like.dtype:
@@ -105,8 +111,11 @@ class Reader:
             who = name_of(self.function)
             self.notes.add(f"{who} returns {what} of shape {value.shape}; read as {like.shape}")
         elif value.shape != like.shape:
+            if self.lenient:
+                return self.mended(value, like.shape)
             hint = self.shape_hint(value.shape, like.shape)
-            self.refuse(f"returned {what} of shape {value.shape}; {like.shape} is due{hint}")
+            sentence = f"returned {what} of shape {value.shape}; {like.shape} is due{hint}"
+            self.refuse(sentence, WrongCall)
         return np.array(value).reshape(like.shape)
 
     def shape_hint(self, shape: tuple[int, ...], due: tuple[int, ...]) -> str:
@@ -118,6 +127,14 @@ class Reader:
         if len(due) == 1 and shape in {(self.rows,), (1, self.rows), (self.rows, 1)}:
             return ": it is summed over the wrong axis"
         return ""
+
+    def mended(self, value: Array, due: tuple[int, ...]) -> Array | None:
+        """Return an array of a wrong shape in the one that is due, None if that is lost."""
+        if len(due) == 2 and value.shape == due[::-1]:
+            return value.T.copy()
+        if len(due) == 1 and value.shape == (self.rows, *due):
+            return np.asarray(value.sum(axis=0))
+        return np.array(value).reshape(due) if value.size == np.prod(due) else None
 
     def update(self, value: Any, state: Mapping[str, Array]) -> tuple[Arrays, Arrays]:
         """Return parameters and state of contract 2; an absent state entry means zeros."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, TypeVar
 
 import numpy as np
@@ -87,12 +88,19 @@ class GuardedImplementation(Guarded):
     """
 
     positions = ("parameters", "x", "targets")
+    lenient = False
+
+    def leniently(self) -> GuardedImplementation:
+        """Return the same function with wrong shapes mended, as far as that can be done."""
+        other = copy(self)
+        other.lenient = True
+        return other
 
     def __call__(
         self, parameters: Mapping[str, Array], x: Array, targets: Array
     ) -> tuple[float, Arrays, Arrays]:
         value = self.call({"parameters": parameters, "x": x, "targets": targets})
-        reader = Reader(self.function, parameters, len(x), self.guard.notes)
+        reader = Reader(self.function, parameters, len(x), self.guard.notes, self.lenient)
         return self.read(lambda: reader.evaluation(value))
 
 

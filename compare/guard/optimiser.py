@@ -77,11 +77,8 @@ class GuardedOptimiser(Guarded):
         if not isinstance(state, Mapping) or {*state, "t"} != {*keys, "t"}:
             return None
         reader = Reader(self.function, like, -1, self.guard.notes)
-        return {
-            key: reader.array(state[key], f"state value {key}", like[key.partition("_")[2]])
-            for key in keys
-            if key != "t"
-        }
+        expected = {key: like[key.partition("_")[2]] for key in keys if key != "t"}
+        return reader.arrays({key: state[key] for key in expected}, "state value", expected)
 
 
 def named_keywords(function: Callable[..., Any]) -> set[str]:

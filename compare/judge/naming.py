@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,23 +50,33 @@ def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
         return Named()
     if judge.mode == "dump":
         return from_records(experiment, [*judge.suspects, *judge.right])
-    from compare.diagnosis import diagnosed
-
-    options: dict[str, Any] = {
-        "activation": experiment.activation,
-        "reduction": experiment.reduction,
-        "dtype": experiment.dtype,
-        "seed": experiment.seed,
-        "objective": experiment.objective,
-        "bias": experiment.bias,
-    }
-    found = diagnosed(implementation, sizes=widths(suspect), **options)
+    found = named_anywhere(experiment, implementation, widths(suspect))
     if found.diagnosis:
-        return Named(found.diagnosis, found.facts)
-    if found.notes:  # wrong there too, and nothing known fits
-        return Named(facts=(UNKNOWN, *found.notes))
+        return found
+    if found.facts:  # wrong there too, and nothing known fits
+        return Named(facts=(UNKNOWN, *found.facts))
     left_behind = from_calls(experiment, suspect, implementation)
     return Named(left_behind) if left_behind else from_records(experiment, judge.suspects)
+
+
+def named_anywhere(
+    experiment: Experiment, implementation: Implementation, sizes: Sequence[int]
+) -> Named:
+    """Return what reproduces an implementation at probes drawn for it, facts where nothing does,
+    and nothing at all if it is right there."""
+    from compare.diagnosis import diagnosed
+
+    found = diagnosed(
+        implementation,
+        sizes=sizes,
+        activation=experiment.activation,
+        reduction=experiment.reduction,
+        dtype=experiment.dtype,
+        seed=experiment.seed,
+        objective=experiment.objective,
+        bias=experiment.bias,
+    )
+    return Named(found.diagnosis, found.facts if found.diagnosis else found.notes)
 
 
 def widths(suspect: Suspect) -> tuple[int, ...]:

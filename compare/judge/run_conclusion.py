@@ -27,18 +27,19 @@ def conclude_run(
     environment: Mapping[str, Any],
     manual: Manual,
     interrupted: bool,
+    named: Named | None = None,
 ) -> Result:
-    """Return the result of a run."""
-    result = conclude(judge, settings, environment, manual.loss_and_gradients)
+    """Return the result of a run; `named` if it is known already what explains it."""
+    result = conclude(judge, settings, environment, manual.loss_and_gradients, named=named)
     found = Named(result.diagnosis) if result.diagnosis else name_run_mistake(judge, result.kind)
-    named = found.diagnosis
-    notes = tuple(note for note in result.notes if note != UNKNOWN or not named)
-    unknown = judge.suspect is None and result.kind in NAMED_KINDS and not named
+    mistakes = found.diagnosis
+    notes = tuple(note for note in result.notes if note != UNKNOWN or not mistakes)
+    unknown = judge.suspect is None and result.kind in NAMED_KINDS and not mistakes
     said = (found.facts or (UNKNOWN,)) if unknown else ()
     concluded = replace(
         result,
         worst=shown_of(result.worst, own_state(judge, manual)),
-        diagnosis=named,
+        diagnosis=mistakes,
         notes=(*notes, *said, *of_run(judge, manual)),
         epochs=tuple(judge.rows),
         checks=summaries(judge),

@@ -23,7 +23,7 @@ KINDS = {
     "data": "the two sides did not see the same rows in the same order",
     "convention": "loss and gradient belong together, but not in the declared convention",
     "intermediate": "a recorded intermediate is wrong beside a right loss and gradient",
-    "structure": "what came back has the wrong form",
+    "structure": "a call failed, or what came back has the wrong form",
     "forward": "the forward pass computes something else than the reference",
     "forward and derivative": "neither the output nor its gradient is the reference's",
     "training": "the curves start as the declared training does and then leave it: other updates, "

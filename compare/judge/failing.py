@@ -1,0 +1,67 @@
+"""The function under test raised, or returned another shape: a disagreement, with its cause.
+
+What can be mended of a wrong shape is mended, and every known mistake is then tried on the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from compare.contracts.arrays import Arrays
+from compare.contracts.errors import WrongCall
+from compare.contracts.result import Finding
+from compare.guard.implementation import GuardedImplementation
+from compare.judge.naming import UNKNOWN, Named, named_anywhere
+from compare.judge.point import PointJudge
+
+MENDED = "apart from the shape, loss and gradient are right"
+ELSEWHERE = "wherever it returns, loss and gradient are right"
+
+
+def enter_failure(judge: PointJudge, failure: WrongCall) -> None:
+    """Enter what a call of the function under test came to."""
+    tally = judge.ledger.tallies["structure"]
+    tally.made += 1
+    tally.failed += 1
+    judge.ledger.find(Finding(check="structure", stage="call", message=str(failure)))
+
+
+def name_despite(judge: PointJudge, implementation: object, sizes: Sequence[int]) -> Named | None:
+    """Return the known mistakes in what the function computes where it does, or what is right.
+
+    None where points were compared before it failed, whose numbers are asked as usual, and for
+    code that cannot be asked further.
+    """
+    if judge.suspect is not None or not isinstance(implementation, GuardedImplementation):
+        return None
+    asked = Asked(implementation.leniently())
+    found = named_anywhere(judge.experiment, asked, sizes)
+    if found.diagnosis:
+        return found
+    if not asked.returned:
+        return Named(facts=(f"{UNKNOWN}: it returns nothing at any of the probes",))
+    if found.facts:
+        return Named(facts=(UNKNOWN, *found.facts))
+    return Named(facts=(ELSEWHERE if asked.raised else MENDED,))
+
+
+class Asked:
+    """A function under test, and whether it ever returned and ever raised."""
+
+    def __init__(self, implementation: GuardedImplementation) -> None:
+        self.implementation = implementation
+        self.returned = self.raised = False
+
+    def __call__(
+        self, parameters: Arrays, x: NDArray[Any], targets: NDArray[Any], /
+    ) -> tuple[Any, ...]:
+        try:
+            value = self.implementation(parameters, x, targets)
+        except WrongCall:
+            self.raised = True
+            raise
+        self.returned = True
+        return value

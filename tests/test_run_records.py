@@ -5,7 +5,7 @@ Each is blamed on its own stage and side; whatever is no number on the torch sid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -78,22 +78,25 @@ def test_another_initial_velocity_is_found(side: str) -> None:
     assert {finding.stage for finding in result.findings} == {"initial state"}
 
 
-def swapped(order: list[list[Array]]) -> list[list[Array]]:
+Order = Sequence[Sequence[Array]]
+
+
+def swapped(order: Order) -> Order:
     first, second, *rest = order[1]
     return [order[0], [second, first, *rest], *order[2:]]
 
 
-def reversed_rows(order: list[list[Array]]) -> list[list[Array]]:
+def reversed_rows(order: Order) -> Order:
     first, *rest = order[1]
     return [order[0], [first[::-1], *rest], *order[2:]]
 
 
-def unshuffled(order: list[list[Array]]) -> list[list[Array]]:
+def unshuffled(order: Order) -> Order:
     epoch = np.split(np.arange(23), [6, 12, 18])
     return [order[0], *([epoch] * (len(order) - 1))]
 
 
-def with_replacement(order: list[list[Array]]) -> list[list[Array]]:
+def with_replacement(order: Order) -> Order:
     first, *rest = order[1]
     return [order[0], [np.full_like(first, first[0]), *rest], *order[2:]]
 
@@ -101,7 +104,7 @@ def with_replacement(order: list[list[Array]]) -> list[list[Array]]:
 @pytest.mark.parametrize("side", ["manual", "reference"])
 @pytest.mark.parametrize("change", [swapped, reversed_rows, unshuffled, with_replacement])
 def test_another_batch_order_is_found_and_no_gradient_is_blamed(
-    change: Callable[[list[list[Array]]], list[list[Array]]], side: str
+    change: Callable[[Order], Order], side: str
 ) -> None:
     def given(inputs: Inputs) -> Inputs:
         return replace(inputs, order=change(inputs.order))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,10 +26,15 @@ from compare.examine.ranks import LostRank, Ranks, between_ranks, together
 from compare.examine.sides import build_reference, differentiating, manual_records, our_manual
 from compare.examine.threads import given_threads
 from compare.examine.training import Run, Tap, Watcher, progress_of
+from compare.points.batches import Shares, all_of
 from compare.points.inputs import Inputs, Pair, draw_inputs
 
 if TYPE_CHECKING:
     from torch_reference import Reference
+
+
+FIRST_BATCHES = 1000
+"""So many batches must be the same on all ranks before anything is computed."""
 
 
 def run_in_parallel(
@@ -89,8 +95,6 @@ class Sides:
         self.experiment, self.ranks = experiment, ranks
         self.total = len(inputs.training[0])
         self.mine = ranks.rows(self.total)
-        self.batches = [batch for epoch in inputs.order for batch in epoch]
-        self.batches.append(np.arange(self.total))
         self.order = inputs.order
         held = ranks.rows(len(inputs.validation[0]))
         self.inputs = replace(
@@ -99,7 +103,7 @@ class Sides:
             validation=part(inputs.validation, held),
             test=part(inputs.test, slice(0)),
             identities=inputs.identities[self.mine].copy(),
-            order=[[self.here(batch) for batch in epoch] for epoch in inputs.order],
+            order=Shares(inputs.order, self.mine),
         )
         mean = experiment.reduction == "mean"
         if manual is None:
@@ -108,14 +112,10 @@ class Sides:
         else:
             self.manual = added_up(manual, ranks, weighted=mean, mean=mean)
 
-    def here(self, batch: Any) -> Any:
-        """The rows of a batch that this rank holds, by their numbers in its shard."""
-        return batch[(batch >= self.mine.start) & (batch < self.mine.stop)] - self.mine.start
-
     def manual_side(self) -> Iterator[Record]:
         """The manual records, each with the whole batch's row numbers."""
         records = manual_records(self.experiment, self.inputs, self.manual)
-        for record, batch in zip(records, self.batches, strict=True):
+        for record, batch in zip(records, all_of(self.order, self.total), strict=True):
             yield replace(record, batch=batch.copy())  # type: ignore[type-var]  # a dataclass
 
     def reference_side(self) -> Iterator[Record]:
@@ -207,12 +207,12 @@ def told(on_update: Watcher | None, run: Run | None, ours: Record, theirs: Recor
 
 def beginnings(sides: Sides) -> Arrays:
     """What must be equal on all ranks before anything is computed."""
-    order = dict(enumerate(sides.batches))
+    first = islice(all_of(sides.order, sides.total), FIRST_BATCHES)  # drawn by one generator
     settings = repr(sorted(sides.experiment.as_settings().items()))
     return {
         **sides.inputs.parameters,
         **sides.inputs.state,
-        **{f"batch {i}": batch for i, batch in order.items()},
+        **{f"batch {i}": batch for i, batch in enumerate(first)},
         "settings": np.frombuffer(settings.encode(), np.uint8),
     }
 

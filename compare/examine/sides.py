@@ -15,6 +15,7 @@ from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
 from compare.examine.optimisers import our_schedule, our_step, torch_recipe
+from compare.points.batches import updates_of
 from compare.points.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -57,14 +58,9 @@ def manual_records(experiment: Experiment, inputs: Inputs, manual: Manual) -> It
         step=manual.step,
         learning_rate=experiment.learning_rate,
         momentum=experiment.momentum,
-        schedule=our_schedule(experiment, updates_of(inputs)),
+        schedule=our_schedule(experiment, updates_of(inputs.order)),
         patience=experiment.patience,
     )
-
-
-def updates_of(inputs: Inputs) -> int:
-    """Return how many updates a whole training makes."""
-    return sum(map(len, inputs.order))
 
 
 def reference_records(
@@ -73,6 +69,7 @@ def reference_records(
     """Train the torch side."""
     from torch_reference import train
 
+    recipe = torch_recipe(experiment, updates_of(inputs.order))
     return train(
         reference,
         inputs.parameters,
@@ -83,7 +80,7 @@ def reference_records(
         learning_rate=experiment.learning_rate,
         momentum=experiment.momentum,
         form=experiment.momentum_form,
-        recipe=None if experiment.plain_momentum else torch_recipe(experiment, updates_of(inputs)),
+        recipe=None if experiment.plain_momentum else recipe,
         patience=experiment.patience,
     )
 
@@ -132,5 +129,5 @@ def numbers_of(experiment: Experiment, inputs: Inputs) -> dict[str, Any]:
         "training_samples": len(inputs.training[0]),
         "validation_samples": len(inputs.validation[0]),
         "test_samples": len(inputs.test[0]),
-        "updates": sum(map(len, inputs.order)),
+        "updates": updates_of(inputs.order),
     }

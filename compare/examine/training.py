@@ -33,6 +33,7 @@ from compare.judge.naming import Named
 from compare.judge.run import Judge
 from compare.judge.run_conclusion import conclude_run
 from compare.judge.structure import enter_structure
+from compare.points.batches import updates_of
 from compare.points.inputs import Inputs, draw_inputs
 from compare.points.probe import Probe, draw_probes
 
@@ -222,7 +223,7 @@ def side_by_side(
 
 def progress_of(run: Run, ours: Record, theirs: Record) -> Progress:
     """How far the run is at a pair of records."""
-    updates = sum(map(len, run.inputs.order))
+    updates = updates_of(run.inputs.order)
     return Progress(
         ours.epoch, run.experiment.epochs, ours.update, updates,
         ours.loss, theirs.loss, run.worst,

@@ -25,6 +25,7 @@ from compare.contracts.records import Evaluation, Record
 from compare.contracts.result import Band, Curves, EpochRow, Finding
 from compare.judge.ledger import finding_of
 from compare.judge.point import PointJudge, Replay
+from compare.points.batches import batch_of
 from compare.points.inputs import Inputs
 from manual_mlp.schedules import stops
 
@@ -58,7 +59,6 @@ class Judge(PointJudge):
             for side in ("manual", "reference")
         }
         self.drift = Drift(self.arithmetic, rate, momentum, form, optimiser)
-        self.order = [batch for batches in self.inputs.order for batch in batches]
 
     def see(self, manual: Record, reference: Record) -> float:
         """Check one pair of records; return the worst ratio at this update."""
@@ -110,10 +110,10 @@ class Judge(PointJudge):
                 for name, array in given.items():
                     if not np.array_equal(array, taken[name]):
                         self._premise(side, record, stage, name, array, taken[name])
-        whole = np.arange(len(self.inputs.training[0]))
-        ends = record.update >= len(self.order) or self._ends(side, record)
-        order = whole if ends else self.order[record.update]
-        if not np.array_equal(order, record.batch):
+        batch = batch_of(self.inputs.order, record.update)
+        if batch is None or self._ends(side, record):  # the last record is of all rows
+            batch = np.arange(len(self.inputs.training[0]))
+        if not np.array_equal(batch, record.batch):
             self.ledger.find(
                 Finding(
                     check="free_run",

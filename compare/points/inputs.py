@@ -6,6 +6,7 @@ file the two sides have nothing in common any more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,10 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare.allowance.alike import row_identities
 from compare.contracts.arrays import Arrays
-from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.data import DataSet, Split, load
+from compare.points.batches import Batches, BatchOrder
 
-Batch = NDArray[np.int64]
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
@@ -39,7 +39,7 @@ class Inputs:
     identities: NDArray[np.int64]
     parameters: Arrays
     state: Arrays
-    order: list[list[Batch]]
+    order: Sequence[Batches]
 
 
 def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
@@ -71,7 +71,7 @@ def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
         identities=row_identities(training[0]),
         parameters=parameters,
         state=state,
-        order=batch_order(rows, experiment.batch_size, experiment.epochs, generator),
+        order=BatchOrder(rows, experiment.batch_size, experiment.epochs, generator),
     )
 
 
@@ -80,23 +80,3 @@ def pair(split: Split, classes: int, dtype: np.dtype[Any]) -> Pair:
     targets = np.zeros((len(split.labels), classes), dtype)
     targets[np.arange(len(split.labels)), split.labels] = 1
     return np.ascontiguousarray(split.x, dtype=dtype), targets
-
-
-def batch_order(
-    rows: int, batch_size: int | None, epochs: int, generator: np.random.Generator
-) -> list[list[Batch]]:
-    """Return for each epoch its batches of row indices; full batch keeps the natural order.
-
-    Mini-batches are a fresh permutation per epoch, cut into pieces of `batch_size`; the last piece
-    may be smaller, and no row is left out.
-    """
-    if batch_size is not None and batch_size > rows:
-        raise BadInput(
-            f"The batch size is {batch_size}, but there are only {rows} training samples; "
-            f"choose at most {rows}, or leave it out for full batch."
-        )
-    if batch_size is None:
-        whole = np.arange(rows)
-        return [[whole] for _ in range(epochs)]
-    cuts = range(batch_size, rows, batch_size)
-    return [np.split(generator.permutation(rows), cuts) for _ in range(epochs)]

@@ -11,6 +11,8 @@ from math import ceil
 import torch
 from torch import Tensor
 
+from torch_reference.layout import Arrays, to_array
+
 Term = Callable[[Tensor, Tensor], Tensor]
 """`(logits, targets) -> L_B`, a block's part of the loss."""
 Terms = Callable[[Tensor], Iterable[tuple[slice, Term]]]
@@ -44,3 +46,19 @@ def joined(blocks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     if len(blocks) == 1:
         return dict(blocks[0])
     return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def rows_of(masks: Mapping[str, Tensor], rows: slice) -> dict[str, Tensor]:
+    """The masks of some rows."""
+    return {name: mask[rows] for name, mask in masks.items()}
+
+
+def named_stages(stages: Mapping[str, Tensor], slopes: Sequence[Tensor]) -> dict[str, Tensor]:
+    """`z1, h1, ..., logits` without their graph, and `dz1, dh1, ..., dlogits`."""
+    values = {name: stage.detach() for name, stage in stages.items()}
+    return values | {f"d{name}": slope for name, slope in zip(stages, slopes, strict=True)}
+
+
+def arrays_of(stages: Mapping[str, Tensor]) -> Arrays:
+    """All of them as arrays."""
+    return {name: to_array(stage) for name, stage in stages.items()}

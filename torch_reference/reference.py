@@ -5,7 +5,7 @@ Built once, called at every update; between two calls only the parameters change
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any, Literal, overload
@@ -15,7 +15,15 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
-from torch_reference.blocks import Term, add_up, joined, row_blocks
+from torch_reference.blocks import (
+    Term,
+    add_up,
+    arrays_of,
+    joined,
+    named_stages,
+    row_blocks,
+    rows_of,
+)
 from torch_reference.criterion import Criterion, Penalty
 from torch_reference.device import find_device
 from torch_reference.layout import (
@@ -30,6 +38,9 @@ from torch_reference.layout import (
 from torch_reference.network import Network
 
 Context = Mapping[str, Any]
+Rows = slice | NDArray[np.int64]
+Watch = Callable[[slice, Arrays], None]
+"""Takes a block of rows and its intermediates."""
 REMEMBERED = 4  # x and targets, of training and of validation
 
 
@@ -131,11 +142,15 @@ class Reference:
         blocks = [slice(0, len(targets))] if together else self.row_blocks(len(targets))
         term: Term = self.criterion
         if len(blocks) > 1:
-            term = part_of(self.criterion.summed(), self.criterion.divisor(targets))
+            term = self._of_rows(targets)
         if self.penalty:
             yield blocks.pop(0), partial(self._penalised, term, network, len(targets))
         for rows in blocks:
             yield rows, term
+
+    def _of_rows(self, targets: Tensor) -> Term:
+        """What some rows of the batch with these targets add to its loss."""
+        return part_of(self.criterion.summed(), self.criterion.divisor(targets))
 
     def _penalised(
         self, term: Term, network: Network, total: int, logits: Tensor, targets: Tensor
@@ -160,6 +175,7 @@ class Reference:
         *,
         context: Context | None = None,
         intermediates: Literal[False] = False,
+        watch: Watch | None = None,
     ) -> tuple[float, Arrays]: ...
 
     @overload
@@ -181,6 +197,7 @@ class Reference:
         *,
         context: Context | None = None,
         intermediates: bool = False,
+        watch: Watch | None = None,
     ) -> tuple[float, Arrays] | tuple[float, Arrays, Arrays]:
         """The loss and its gradients `{"w1": ..., "b1": ...}`, pure.
 
@@ -188,7 +205,8 @@ class Reference:
         ..., logits, p` and `dz1, dh1, ..., dlogits`, all `(N, width)`. With the identity as
         activation `z1` and `h1` are one array. `context` holds what normalisation and dropout take
         besides: `training` (True where it is absent), `mask1`, ..., `running_mean1`, ...; the
-        running statistics after the batch are then among the intermediates.
+        running statistics after the batch are then among the intermediates. `watch` is shown the
+        same but for p block by block of rows, and nothing of it is kept.
         """
         masks = self._in_context(parameters, context or {})
         x_tensor, target_tensor = self.tensors(x, targets)
@@ -198,10 +216,12 @@ class Reference:
         for rows, term in self.terms(self._network, target_tensor):
             stages = self._network.trace(x_tensor[rows], rows_of(masks, rows))
             part = term(stages["logits"], target_tensor[rows])
-            wanted = stages if intermediates else {}
+            wanted = stages if intermediates or watch else {}
             slopes = torch.autograd.grad(part, [*named.values(), *wanted.values()])
             loss += part.item()
             add_up(gradients, named, slopes[: len(named)])
+            if watch:
+                watch(rows, arrays_of(named_stages(stages, slopes[len(named) :])))
             if intermediates:
                 shown.append(named_stages(stages, slopes[len(named) :]))
         arrays = {name: to_array(transposed(slope)) for name, slope in gradients.items()}
@@ -221,6 +241,7 @@ class Reference:
         *,
         context: Context | None = None,
         intermediates: Literal[False] = False,
+        watch: Watch | None = None,
     ) -> tuple[float, float]: ...
 
     @overload
@@ -243,11 +264,13 @@ class Reference:
         *,
         context: Context | None = None,
         intermediates: bool = False,
+        watch: Watch | None = None,
     ) -> tuple[float, float] | tuple[float, float, Arrays]:
         """Loss, and the share of rows whose largest logit is where the largest target is.
 
         As in evaluation: without dropout, and batch normalisation with the running statistics of
-        `context`. With `intermediates` also `z1, h1, ..., logits`, all `(N, width)`.
+        `context`. With `intermediates` also `z1, h1, ..., logits`, all `(N, width)`; `watch` is
+        shown the same block by block of rows.
         """
         self._in_context(parameters, {**(context or {}), "training": False})
         x_tensor, target_tensor = self.tensors(x, targets)
@@ -257,6 +280,8 @@ class Reference:
             stages = self._network.trace(x_tensor[rows])
             loss += term(stages["logits"], target_tensor[rows]).item()
             hits += correct(stages["logits"], target_tensor[rows])
+            if watch:
+                watch(rows, arrays_of(stages))
             if intermediates:
                 shown.append(stages)
         if not intermediates:
@@ -279,6 +304,29 @@ class Reference:
             if name.startswith("mask")
         }
 
+    def stages(
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        rows: Rows,
+        *,
+        backward: bool = True,
+    ) -> Arrays:
+        """The intermediates of some rows of a batch, in the order of `rows`, but for p.
+
+        Without `backward` only those of the forward pass.
+        """
+        self._network.load(parameters)
+        x_tensor, target_tensor = self.tensors(x, targets)
+        at = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self.device)
+        wanted = target_tensor[at]
+        stages = self._network.trace(x_tensor[at])
+        if not backward:
+            return arrays_of(stages)
+        part = self._of_rows(target_tensor)(stages["logits"], wanted)
+        return arrays_of(named_stages(stages, torch.autograd.grad(part, [*stages.values()])))
+
     def _send(self, array: NDArray[Any]) -> Tensor:
         if self.device.type == "cpu":
             return to_tensor(array)
@@ -290,20 +338,9 @@ class Reference:
         return self._sent[id(array)][1]
 
 
-def rows_of(masks: Mapping[str, Tensor], rows: slice) -> dict[str, Tensor]:
-    """The masks of some rows."""
-    return {name: mask[rows] for name, mask in masks.items()}
-
-
 def part_of(summed: Criterion, divisor: float) -> Term:
     """The part of a batch's loss that some of its rows make up."""
     return lambda logits, targets: summed(logits, targets) / divisor
-
-
-def named_stages(stages: Mapping[str, Tensor], slopes: Sequence[Tensor]) -> dict[str, Tensor]:
-    """`z1, h1, ..., logits` without their graph, and `dz1, dh1, ..., dlogits`."""
-    values = {name: stage.detach() for name, stage in stages.items()}
-    return values | {f"d{name}": slope for name, slope in zip(stages, slopes, strict=True)}
 
 
 def correct(logits: Tensor, targets: Tensor) -> int:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from torch_reference.blocks import Terms
+from torch_reference.blocks import Terms, rows_of
 from torch_reference.layout import Array, Arrays, owned, to_tensor
 from torch_reference.network import Network
 from torch_reference.optimiser import gradient_of, load_optimiser, read_state
 from torch_reference.optimisers import Advance, Recipe
 from torch_reference.records import Evaluation, Record
-from torch_reference.reference import Context, Reference, correct, rows_of
+from torch_reference.reference import Context, Reference, correct
 
 Rows = NDArray[np.int64]
 ContextOf = Callable[[int, int], Context]

@@ -4,7 +4,7 @@
 are looked at, `softmax` and `rules` what stands between two sums; `batch` holds what follows from
 the data alone, `operands` what is read of the factors of a product, `spread` a whole matrix of
 squared allowances, `dense` or as factors of low rank; `walk` goes forward and back through the
-network with them.
+network with them, `swept` block by block of rows where a batch is long.
 """
 
 from compare.allowance.arithmetic import LAMBDA, Arithmetic

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,21 @@ class Batch:
         if form not in self._read:
             self._read[form] = form.read(self.x, bias=True)
         return self._read[form]
+
+    def part(self, rows: slice | Where, form: type[Spread]) -> Batch:
+        """Return some of its rows, with what is known of each among all rows of the batch."""
+        identities = None if self.identities is None else self.identities[rows]
+        found = Batch(self.x[rows], self.targets[rows], identities)
+        if form.remembered:
+            whole = self.operand(form)
+            found._read[form] = Operand(found.x, whole.rows[rows])
+        known: dict[str, Any] = {"y": self.y[:, rows], "often": None, "soft": None}
+        if self.often is not None:
+            known["often"] = self.often[rows]
+        if self.soft is not None:
+            known["soft"] = tuple(of_row[rows] for of_row in self.soft)
+        vars(found).update(known)  # where the cached properties keep them
+        return found
 
     def is_of(self, x: Real, targets: Real, identities: NDArray[np.int64] | None) -> bool:
         """Whether it was made of these very arrays."""

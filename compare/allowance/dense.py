@@ -5,8 +5,9 @@ What it reads it reads in float64: in a small matrix every cast costs as much as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class Dense:
     """Squared allowances entry by entry, (N, H); `Spread` explains the methods."""
 
     square: Float
+    remembered: ClassVar[bool] = False
 
     @classmethod
     def of(cls, entries: Float) -> Self:
@@ -84,11 +86,11 @@ class Dense:
             through = slope.z
             error = slope.z_spread.square * np.square(rule.bend(through))
             own = np.square(rule.rounding_of_slope(through))
-            error += lean(len(h), arithmetic) * own
+            error += lean(slope.samples, arithmetic) * own
         else:
             assert slope.h.square is not None
             through = h
-            error = slope.h_spread.square + lean(len(h), arithmetic) * slope.h.square[:, :-1]
+            error = slope.h_spread.square + lean(slope.samples, arithmetic) * slope.h.square[:, :-1]
             error *= np.square(rule.bend(h))
             error += (rule.slope_rounding * arithmetic.unit) ** 2
         square = np.square(rule.slope(through))
@@ -99,10 +101,9 @@ class Dense:
         square += slope.floor**2
         return type(self)(square)
 
-    def gathered(
-        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float, bias: Float | None,
-    ) -> Gathered:  # fmt: skip
+    def carried(
+        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None
+    ) -> DenseCarried:
         assert h.square is not None and dz.square is not None
         assert h.sizes is not None and dz.sizes is not None
         below = self.square if weights is None else self.square * weights[:, None]
@@ -112,17 +113,7 @@ class Dense:
             if weights is not None:
                 right *= weights[:, None]
             square[:-1] += h_spread.square.T @ right
-        *shared, bias_shared = np.add.reduce(square, axis=1).tolist()
-        terms = np.multiply.outer(h.columns, dz.columns)
-        added: Float = h.sizes.T @ dz.sizes  # T, not of biases: errors of alike samples show there
-        added *= added
-        added *= UNEQUAL
-        np.minimum(terms[:-1], added, out=terms[:-1])
-        terms *= of_terms
-        if bias is not None:
-            terms[-1] = bias
-        square += terms
-        return Gathered(square, sum(shared), bias_shared, h.columns, terms.__getitem__)
+        return DenseCarried(square, h.sizes.T @ dz.sizes, h.columns)
 
     def entries(self) -> Float:
         return self.square
@@ -136,3 +127,39 @@ class Dense:
 
     def widened(self, factor: Float) -> Self:
         return type(self)(self.square * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseCarried:
+    """Entry by entry, (fan_in + 1, fan_out); `Carried` explains the methods.
+
+    `sizes`: T of each sum but those of biases, (fan_in, fan_out); `columns`: sums of squares of the
+    columns of `[h, 1]`.
+    """
+
+    square: Float
+    sizes: Float
+    columns: Float
+
+    def plus(self, others: Sequence[Self]) -> Self:
+        for other in others:
+            for own, more in zip(self._arrays(), other._arrays(), strict=True):
+                own += more
+        return self
+
+    def _arrays(self) -> tuple[Float, Float, Float]:
+        return self.square, self.sizes, self.columns
+
+    def gathered(self, dz_columns: Float, of_terms: float, bias: Float | None) -> Gathered:
+        *shared, bias_shared = np.add.reduce(self.square, axis=1).tolist()
+        terms = np.multiply.outer(self.columns, dz_columns)
+        added = self.sizes  # T, not of biases: errors of alike samples show there
+        added *= added
+        added *= UNEQUAL
+        np.minimum(terms[:-1], added, out=terms[:-1])
+        terms *= of_terms
+        if bias is not None:
+            terms[-1] = bias
+        square = self.square
+        square += terms
+        return Gathered(square, sum(shared), bias_shared, self.columns, terms.__getitem__)

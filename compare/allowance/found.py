@@ -11,7 +11,7 @@ import numpy as np
 from compare.allowance.arithmetic import quiet
 from compare.allowance.head import Head
 from compare.allowance.softmax import ambiguous_samples
-from compare.allowance.spread import Spread
+from compare.allowance.spread import Spread, Stacked
 from compare.allowance.squares import length
 from compare.contracts.arrays import Float, Real
 
@@ -27,7 +27,7 @@ class ForwardAllowances:
     loss: float
     head: Head
     reference_logits: Real
-    z: Mapping[int, Spread]
+    z: Mapping[int, Spread | Stacked]
     h: Mapping[int, Spread]
     tiny: float
     unordered: Callable[[], ForwardAllowances]
@@ -97,7 +97,9 @@ class Allowances:
         return self.unordered()
 
 
-def _numbered(name: str, **tables: Mapping[int, Spread]) -> Spread | None:
+def _numbered(
+    name: str, **tables: Mapping[int, Spread] | Mapping[int, Spread | Stacked]
+) -> Spread | Stacked | None:
     """Return entry 1 of the table `z` for the name `z1`, or None."""
     for prefix, table in tables.items():
         number = name.removeprefix(prefix)
@@ -106,6 +108,6 @@ def _numbered(name: str, **tables: Mapping[int, Spread]) -> Spread | None:
     return None
 
 
-def _roots(spread: Spread) -> Float:
+def _roots(spread: Spread | Stacked) -> Float:
     roots: Float = np.sqrt(spread.entries())
     return roots

@@ -8,28 +8,35 @@ A bias is treated as the weight of an input of 1: the last row of every matrix h
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from math import inf, nan, sqrt
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from compare.allowance.alike import largest_multiplicity
 from compare.allowance.arithmetic import LAMBDA, Arithmetic
 from compare.allowance.batch import Batch
-from compare.allowance.near_duplicates import NearDuplicates, lost, near_duplicates
+from compare.allowance.near_duplicates import (
+    SAMPLE_IF_WIDE,
+    NearDuplicates,
+    lost,
+    most_looked_at,
+    near_duplicates,
+)
 from compare.allowance.operands import Operand
 from compare.allowance.partial import measured_totals
 from compare.allowance.sample import sampled
 from compare.allowance.spread import Gathered
 from compare.allowance.squares import blocks
 from compare.allowance.sums import OF_RESULT, SHORT, of_alike_terms, over_batch, worst_factors
-from compare.contracts.arrays import Float, Real
+from compare.contracts.arrays import Float, Real, Values
 
 LONG = 128
 """From this many samples on the partial sums of biases are looked at, if there are few terms:"""
 CHEAP = 1 << 16
 """at most so many."""
-FEW = 24
+FEW = SAMPLE_IF_WIDE
 """Terms of each sum that are looked at where rows are near-duplicates."""
 ADDED_UP = 4
 """Roundings of one more part of the batch: to weigh it by its rows, to add it, to divide by all
@@ -53,6 +60,42 @@ class Sums(NamedTuple):
     of_sum: float
 
 
+class Factors(NamedTuple):
+    """What is looked at of the factors of `[h, 1].T @ dz`, sums over `samples` of the batch.
+
+    `h`, (M, fan_in), and `dz`, (M, fan_out): all rows, or those that `sampled` may return, which
+    `places` finds among them. `columns`: sums of squares of the columns of dz, (fan_out,);
+    `weighted`: the same of weighted rows, None if none counts more than once.
+    """
+
+    samples: int
+    h: Real
+    dz: Real
+    columns: Float
+    weighted: Float | None
+    places: Mapping[int, slice] | None = None
+
+    @classmethod
+    def of(cls, h: Operand, dz: Operand, weights: Float | None) -> Self:
+        """Look at all rows."""
+        weighted = None if weights is None else weighted_squares(dz.entries, weights)
+        return cls(len(dz.entries), h.entries, dz.entries, dz.columns, weighted)
+
+    def sampled(self, terms: Real, most: int) -> Real:
+        """Return up to `most` rows of `terms`, which is `h` or `dz`, at random."""
+        at = sampled(self.samples, most) if self.places is None else self.places[most]
+        return terms[at]
+
+    def near_duplicates(self, terms: Real, digit: Float) -> NearDuplicates | None:
+        """Return those among `terms`, which is `h` or `dz`."""
+        return near_duplicates(self.sampled(terms, most_looked_at(terms)), digit, self.samples)
+
+
+def weighted_squares(dz: Real, weights: Float) -> Float:
+    """Return the weighted sums of squares of the columns, (fan_out,)."""
+    return np.asarray(weights @ np.square(dz, dtype=np.float64))
+
+
 class GradientAllowances(NamedTuple):
     """A(dw), (fan_in, fan_out), A(db), (fan_out,), and the allowances of their projections."""
 
@@ -60,6 +103,29 @@ class GradientAllowances(NamedTuple):
     b: Float
     w_projection: float
     b_projection: float
+
+
+class Found(NamedTuple):
+    """The allowances of gradients and of their projections, by parameter."""
+
+    entries: dict[str, Float]
+    projections: dict[str, float]
+
+    @staticmethod
+    def of_layer(gradients: Values, layer: int, scale: float) -> tuple[Real, Float]:
+        """Return dw, and `scale` times db: zeros where a network has no biases."""
+        dw = gradients[f"w{layer}"]
+        db = gradients.get(f"b{layer}", np.zeros(dw.shape[1]))
+        return dw, np.asarray(db, dtype=np.float64) * scale
+
+    def put(self, layer: int, made: GradientAllowances) -> None:
+        """Enter a layer's."""
+        self.entries.update({f"w{layer}": made.w, f"b{layer}": made.b})
+        self.projections.update({f"w{layer}": made.w_projection, f"b{layer}": made.b_projection})
+
+    def ordered(self, names: Iterable[str]) -> tuple[dict[str, Float], dict[str, float]]:
+        """Return those of these names: a network may have no biases."""
+        return {name: self.entries[name] for name in names}, self.projections
 
 
 def batch_sums(arithmetic: Arithmetic, count: int, weights: Float | None) -> Sums:
@@ -85,7 +151,7 @@ def bias_rounding(sums: Sums, batch: Batch, dz: Operand, db: Float) -> Float | N
 
 
 def gradient_allowances(
-    sums: Sums, batch: Batch, h: Operand, dz: Operand, carried: Gathered,
+    sums: Sums, batch: Batch, factors: Factors, carried: Gathered,
     dw: Real, db: Float, scale: float,
 ) -> GradientAllowances:  # fmt: skip
     """Return the allowances of `dw = h.T @ dz` and `db = sum_n dz_n`.
@@ -93,9 +159,9 @@ def gradient_allowances(
     All but `dw` and the result are multiplied by `scale`.
     """
     total = carried.square  # (fan_in + 1, fan_out), and in the end the allowances
-    more = equal_terms(sums, batch, h, dz, carried, db)
+    more = equal_terms(sums, batch, factors, carried, db)
     rows = into_allowances(sums, carried, more, dw, db, scale)
-    units = largest_multiplicity(dz.columns)
+    units = largest_multiplicity(factors.columns)
     both = units * largest_multiplicity(carried.columns[:-1])
     norm, independent, shared = np.add.reduce(rows[:, :-1], axis=1).tolist()
     bias_norm, bias_independent, bias_more = rows[:, -1].tolist()
@@ -203,44 +269,43 @@ class Small(NamedTuple):
 
 
 def equal_terms(
-    sums: Sums, batch: Batch, h: Operand, dz: Operand, carried: Gathered, db: Float
+    sums: Sums, batch: Batch, factors: Factors, carried: Gathered, db: Float
 ) -> EqualTerms | None:
     """Return how equal the terms of these sums are, or None; `db` is multiplied as dz is."""
-    near, small = near_terms(sums, dz, carried, db), small_terms(sums, batch, h, dz)
-    if sums.weights is None and near is None and small is None:
+    near, small = near_terms(sums, factors, carried, db), small_terms(sums, batch, factors)
+    if factors.weighted is None and near is None and small is None:
         return None
-    count, width = dz.entries.shape
+    count, width = sums.samples, len(factors.columns)
     often, left, right = np.zeros(width), np.zeros(len(carried.columns)), np.zeros(width)
-    if sums.weights is not None:
-        square = np.square(dz.entries, dtype=np.float64)
-        total = np.add.reduce(square)
-        share = sums.weights @ square / np.where(total > 0, total, np.inf)
+    if factors.weighted is not None:
+        share = factors.weighted / np.where(factors.columns > 0, factors.columns, np.inf)
         often = np.maximum(share - 1, 0.0)
     if near is not None:
         left[:], right = 1.0, near.share
         if near.slack < 1:
-            close = near_duplicates(h.entries, near.slack * np.sqrt(carried.columns[:-1] / count))
+            digit = near.slack * np.sqrt(carried.columns[:-1] / count)
+            close = factors.near_duplicates(factors.h, digit)
             left[:-1] = 0.0 if close is None else close.share
     return EqualTerms(count, sums.times, often, left, right, small)
 
 
-def small_terms(sums: Sums, batch: Batch, h: Operand, dz: Operand) -> Small | None:
+def small_terms(sums: Sums, batch: Batch, factors: Factors) -> Small | None:
     """Return some terms of `[h, 1].T @ dz`, if there are near-duplicates among the rows."""
     found = batch.near_duplicates(sums.arithmetic.roundoff) if sums.samples > SHORT else None
     if found is None:
         return None
-    rows = sampled(sums.samples, FEW)
-    left = np.hstack([h.entries[rows], np.ones((len(dz.entries[rows]), 1))])
-    return Small(left, dz.entries[rows], *found)
+    right = factors.sampled(factors.dz, FEW)
+    left = np.hstack([factors.sampled(factors.h, FEW), np.ones((len(right), 1))])
+    return Small(left, right, *found)
 
 
-def near_terms(sums: Sums, dz: Operand, carried: Gathered, db: Float) -> NearDuplicates | None:
+def near_terms(sums: Sums, factors: Factors, carried: Gathered, db: Float) -> NearDuplicates | None:
     """Return the near-duplicates among the terms of `db`, which are the factors of those of dw."""
     if sums.samples <= SHORT:
         return None
     bias = carried.terms(slice(-1, None))[0] + sums.of_sum * np.square(db)
     size = np.sqrt(bias / sums.times) / sums.arithmetic.unit  # P
-    return near_duplicates(dz.entries, 2 * size * sums.arithmetic.roundoff)
+    return factors.near_duplicates(factors.dz, 2 * size * sums.arithmetic.roundoff)
 
 
 def projection_allowance(shared: float, independent: float, norm: float) -> float:

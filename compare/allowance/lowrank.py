@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class LowRank:
 
     rows: Float
     columns: Float
+    remembered: ClassVar[bool] = True
 
     @classmethod
     def of(cls, entries: Float) -> Self:
@@ -74,15 +76,16 @@ class LowRank:
         rule, h, h_spread = slope.rule, slope.h.entries, slope.h_spread
         if h.shape[1] <= EXACT:
             exact = Slope(
-                rule, Dense.read(h, bias=True), h_spread._dense(), widened(slope.dh), slope.floor
-            )
+                rule, slope.samples, Dense.read(h, bias=True), h_spread._dense(),
+                widened(slope.dh), slope.floor,
+            )  # fmt: skip
             return type(self).of(self._dense().sloped(exact, arithmetic).square.T)
         if rule.bend is None:
             return self
         sizes = row_squares(slope.dh)
         sizes += float(sizes.mean()) or 1.0
         columns = largest_quotients(slope.dh, sizes)
-        bias = lean(len(h), arithmetic) * rule.steepest_bend**2  # |h| <= 1
+        bias = lean(slope.samples, arithmetic) * rule.steepest_bend**2  # |h| <= 1
         own = (rule.slope_rounding * arithmetic.unit) ** 2 + bias
         error = h_spread.columns * rule.steepest_bend**2
         steepest = np.square(rule.steepest(h)) + own + h_spread.rows.max(axis=1) @ error
@@ -93,10 +96,9 @@ class LowRank:
         flushed = np.full(h.shape[1], slope.floor**2)
         return below.plus(sizes, own * columns).plus(np.ones(len(h)), flushed)
 
-    def gathered(
-        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float, bias: Float | None,
-    ) -> Gathered:  # fmt: skip
+    def carried(
+        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None
+    ) -> LowRankCarried:
         rank = len(self.columns)
         beside = np.empty((rank + 1, self.rows.shape[1]))
         beside[:-1] = self.rows if weights is None else self.rows * weights
@@ -104,28 +106,15 @@ class LowRank:
         sums = np.empty((rank + 1, h.entries.shape[1] + 1))
         sums[:, :-1] = squared_products(h.entries, h.rows, beside)
         np.add.reduce(beside, axis=1, out=sums[:, -1])
-        total = np.add.reduce(self.columns, axis=1)  # (k,)
-        shared = np.add.reduce(sums[:-1, :-1], axis=1) @ total
-        bias_shared = float(sums[:-1, -1] @ total)
-        columns = sums[-1].copy()
-        sums[-1] *= of_terms
-        square = sums.T @ np.concatenate((self.columns, dz.columns[None]))
-        if bias is not None:
-            np.add(sums[:-1, -1] @ self.columns, bias, out=square[-1])
+        left, right = sums[:-1], self.columns
         if h_spread is not None:
-            left = h_spread.rows if weights is None else h_spread.rows * weights
-            product = squared_products(dz.entries, dz.rows, left)
-            product += (left @ self.rows.T) @ self.columns
-            square[:-1] += h_spread.columns.T @ product
-            shared += np.add.reduce(h_spread.columns, axis=1) @ np.add.reduce(product, axis=1)
-
-        def terms(part: slice) -> Float:
-            rows: Float = np.multiply.outer(sums[-1, part], dz.columns)
-            if bias is not None and part.indices(len(columns))[1] == len(columns):
-                rows[-1] = bias
-            return rows
-
-        return Gathered(square, float(shared), bias_shared, columns, terms)
+            below = h_spread.rows if weights is None else h_spread.rows * weights
+            product = squared_products(dz.entries, dz.rows, below)
+            product += (below @ self.rows.T) @ self.columns
+            not_of_bias = np.zeros((len(product), 1))
+            left = np.concatenate((left, np.hstack((h_spread.columns, not_of_bias))))
+            right = np.concatenate((right, product))
+        return LowRankCarried(left, right, sums[-1])
 
     def _dense(self) -> Dense:
         return Dense(self.entries())
@@ -152,3 +141,42 @@ class LowRank:
 
     def widened(self, factor: Float) -> Self:
         return type(self)(self.rows, self.columns * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class LowRankCarried:
+    """A product `left.T @ right` of thin factors; `Carried` explains the methods.
+
+    (k, fan_in + 1) and (k, fan_out). `columns`: sums of squares of the columns of `[h, 1]`.
+    """
+
+    left: Float
+    right: Float
+    columns: Float
+
+    def plus(self, others: Sequence[Self]) -> Self:
+        every = (self, *others)
+        return type(self)(
+            np.concatenate([one.left for one in every]),
+            np.concatenate([one.right for one in every]),
+            np.add.reduce([one.columns for one in every]),
+        )
+
+    def gathered(self, dz_columns: Float, of_terms: float, bias: Float | None) -> Gathered:
+        total = np.add.reduce(self.right, axis=1)  # (k,)
+        shared = float(np.add.reduce(self.left[:, :-1], axis=1) @ total)
+        bias_shared = float(self.left[:, -1] @ total)
+        of_columns = self.columns * of_terms
+        square = np.concatenate((self.left, of_columns[None])).T @ np.concatenate(
+            (self.right, dz_columns[None])
+        )
+        if bias is not None:
+            np.add(self.left[:, -1] @ self.right, bias, out=square[-1])
+
+        def terms(part: slice) -> Float:
+            rows: Float = np.multiply.outer(of_columns[part], dz_columns)
+            if bias is not None and part.indices(len(of_columns))[1] == len(of_columns):
+                rows[-1] = bias
+            return rows
+
+        return Gathered(square, shared, bias_shared, self.columns, terms)

@@ -46,8 +46,7 @@ def near_duplicates(
     themselves, and count less. `count`: of how many terms these are a sample, if they are. Sorted,
     nearly equal terms stand side by side.
     """
-    most = SAMPLE if terms.shape[1] <= WIDE else SAMPLE_IF_WIDE
-    sample = terms if count else terms[sampled(len(terms), most)]
+    sample = terms if count else terms[sampled(len(terms), most_looked_at(terms))]
     sample = np.sort(sample, axis=0)  # (M, H)
     pairs, slack = np.zeros(sample.shape[1]), 0.0
     near, nothing = digit / 2, digit * (NOTHING / sqrt(count or len(terms)))
@@ -67,6 +66,11 @@ def near_duplicates(
     share = 2 * pairs / (len(sample) * (len(sample) - 1))
     frequent = (count or len(terms)) * share.max() > RARE
     return NearDuplicates(share, min(slack, 1.0)) if frequent else None
+
+
+def most_looked_at(terms: Real) -> int:
+    """Return how many rows of `terms` tell enough."""
+    return SAMPLE if terms.shape[1] <= WIDE else SAMPLE_IF_WIDE
 
 
 def lost(parts: Float) -> Float:

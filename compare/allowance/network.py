@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic, quiet
@@ -10,7 +12,9 @@ from compare.allowance.dense import Dense
 from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.head import Top, cross_entropy_top
 from compare.allowance.lowrank import LowRank
+from compare.allowance.operands import MANY
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
+from compare.allowance.swept import Sweep, looked_at
 from compare.allowance.walk import Pass
 from compare.contracts.arrays import Values
 
@@ -70,6 +74,33 @@ def network_allowances(
     above = top or cross_entropy_top(rows, reduction)
     made = Pass.over(arithmetic, parameters, batch, values, rule, above, chosen)
     return made.backward(gradients)
+
+
+def sweep_over(
+    arithmetic: Arithmetic,
+    parameters: Values,
+    batch: Batch,
+    few: Values,
+    *,
+    activation: str,
+    reduction: str = "mean",
+    backward: bool = True,
+) -> Sweep[Any]:
+    """Return what takes the values of a batch block by block, under softmax cross-entropy.
+
+    `few`: the values of the rows that are `looked_at`.
+    """
+    rule, samples = ACTIVATION_RULES[activation], len(batch.x)
+    parameters = with_biases(parameters)
+    form = preferred_form(samples, parameters, rule)
+    rows = looked_at(samples)
+    top = cross_entropy_top(samples, reduction)
+    learning = slice(MANY)
+    first: Pass[Any] = Pass.over(
+        arithmetic, parameters, batch.part(rows[learning], form),
+        {name: value[learning] for name, value in few.items()}, rule, top, form, samples=samples,
+    )  # fmt: skip
+    return Sweep(first, batch, {"x": batch.x[rows], **few}, backward)
 
 
 def with_biases(arrays: Values) -> Values:

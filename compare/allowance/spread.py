@@ -9,8 +9,9 @@ rule is not of rank one, `LowRank` takes a bound that is, so it is not below `De
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -56,10 +57,11 @@ class Product(NamedTuple):
 class Slope(NamedTuple, Generic[S]):
     """What the rule of `dz = dh * f'(z)` reads beside A(dh)**2; `h = f(z)`.
 
-    `z` and its spread are there where f' is written in z.
+    `samples`: of the whole batch. `z` and its spread are there where f' is written in z.
     """
 
     rule: ActivationRule
+    samples: int
     h: Operand
     h_spread: S
     dh: Real
@@ -83,6 +85,20 @@ class Gathered(NamedTuple):
     terms: Callable[[slice], Float]
 
 
+class Carried(Protocol):
+    """Squared allowances of `[h, 1].T @ dz` that some rows of a batch carry in.
+
+    A sum over the batch is the sum over its blocks of rows, and so are these: see `plus`.
+    """
+
+    def plus(self, others: Sequence[Self]) -> Self:
+        """Add those of other blocks."""
+
+    def gathered(self, dz_columns: Float, of_terms: float, bias: Float | None) -> Gathered:
+        """Return them all, with `of_terms` times T**2 of the sums, or `bias` in the last row if
+        that is known; `dz_columns` are sums of squares over the batch, (fan_out,)."""
+
+
 def distance(z: Real, kinks: tuple[float, ...]) -> Real:
     """Return how far each entry is from the nearest of the kinks."""
     nearest: Real = np.abs(z - kinks[0])
@@ -92,7 +108,12 @@ def distance(z: Real, kinks: tuple[float, ...]) -> Real:
 
 
 class Spread(Protocol):
-    """Squared allowances of a matrix, (N, H)."""
+    """Squared allowances of a matrix, (N, H).
+
+    `remembered`: what it reads of a batch takes so little memory that it is read once.
+    """
+
+    remembered: ClassVar[bool]
 
     @classmethod
     def of(cls, entries: Float) -> Self:
@@ -116,12 +137,10 @@ class Spread(Protocol):
     def sloped(self, slope: Slope[Self], arithmetic: Arithmetic) -> Self:
         """Return A(dz)**2 for `dz = dh * f'(z)`, of which this is A(dh)**2."""
 
-    def gathered(
-        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None,
-        of_terms: float, bias: Float | None,
-    ) -> Gathered:  # fmt: skip
-        """Return `[h, 1]**2.T @ self + [h_spread, 0].T @ (dz**2 + self)`, rows weighted, and
-        `of_terms` times T**2 of the sums, or `bias` in the last row if that is known."""
+    def carried(
+        self, h: Operand, h_spread: Self | None, dz: Operand, weights: Float | None
+    ) -> Carried:
+        """Return `[h, 1]**2.T @ self + [h_spread, 0].T @ (dz**2 + self)`, rows weighted."""
 
     def entries(self) -> Float:
         """Return the squared allowances, (N, H)."""
@@ -134,3 +153,23 @@ class Spread(Protocol):
 
     def widened(self, factor: Float) -> Self:
         """Multiply the columns by a factor each, (H,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """Squared allowances of a matrix whose values come block by block of rows."""
+
+    blocks: Sequence[tuple[slice, Spread]]
+
+    def entries(self) -> Float:
+        """Return the squared allowances, (N, H)."""
+        return np.concatenate([block.entries() for _, block in self.blocks])
+
+    def reaching(self, kinks: tuple[float, ...], z: Real) -> tuple[Where, Where]:
+        """Return the `(rows, units)` where z is within its allowance of a kink."""
+        found = []
+        for part, block in self.blocks:
+            rows, units = block.reaching(kinks, z[part])
+            found.append((rows + part.start, units))
+        rows, units = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return rows, units

@@ -14,7 +14,8 @@ with A(f') as in `rules`, and the gradients' as in `gradients`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, NamedTuple, Self, TypeVar
 
@@ -24,8 +25,14 @@ from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
 from compare.allowance.dense import Dense, widened
 from compare.allowance.found import Allowances, ForwardAllowances
-from compare.allowance.gradients import batch_sums, bias_rounding, gradient_allowances
-from compare.allowance.head import Top
+from compare.allowance.gradients import (
+    Factors,
+    Found,
+    batch_sums,
+    bias_rounding,
+    gradient_allowances,
+)
+from compare.allowance.head import Head, Top
 from compare.allowance.inner import usual
 from compare.allowance.operands import INNER, Operand, Right
 from compare.allowance.propagated import Propagated
@@ -55,9 +62,37 @@ class Layer(NamedTuple, Generic[S]):
     unit_weights: Float | None  # how often each output unit occurs among its equals
 
 
+class Step(NamedTuple, Generic[S]):
+    """One layer on the way back: dz of its outputs, and their squared allowances.
+
+    `dh`: those of dh, None at the logits.
+    """
+
+    layer: Layer[S]
+    dz: Operand
+    spread: S
+    dh: S | None
+
+
+@dataclass
+class Learnt:
+    """What the sums over units round and share, by the name of the product, and the weights.
+
+    Found in one pass; once it is `complete`, others over other rows of the same batch go by it.
+    """
+
+    rounding: dict[str, tuple[Float, float, float]] = field(default_factory=dict)
+    widening: dict[str, Float] = field(default_factory=dict)
+    weights: dict[int, Right] = field(default_factory=dict)
+    complete: bool = False
+
+
 @dataclass(frozen=True)
 class Pass(Generic[S]):
-    """One pass over one evaluation. `measure`: whether to look at the order of sums at all."""
+    """One pass over one evaluation. `measure`: whether to look at the order of sums at all.
+
+    `samples`: of the whole batch, of which these may be some rows.
+    """
 
     arithmetic: Arithmetic
     parameters: Values
@@ -66,16 +101,24 @@ class Pass(Generic[S]):
     rule: ActivationRule
     top: Top
     form: type[S]
+    samples: int
     measure: bool = True
+    learnt: Learnt = field(default_factory=Learnt)
 
     @classmethod
     def over(
         cls, arithmetic: Arithmetic, parameters: Values, batch: Batch, values: Values,
-        rule: ActivationRule, top: Top, form: type[S], *, measure: bool = True,
+        rule: ActivationRule, top: Top, form: type[S], *,
+        samples: int | None = None, measure: bool = True,
     ) -> Self:  # fmt: skip
         """Return a pass over these numbers, as its form takes them."""
         parameters, values = form.taken(parameters), form.taken(values)
-        return cls(arithmetic, parameters, batch, values, rule, top, form, measure)
+        count = len(batch.x) if samples is None else samples
+        return cls(arithmetic, parameters, batch, values, rule, top, form, count, measure)
+
+    def of_rows(self, batch: Batch, values: Values) -> Self:
+        """Return the pass over other rows of the same batch, by what this one has learnt."""
+        return replace(self, batch=batch, values=self.form.taken(values))
 
     def unordered(self) -> Pass[Dense]:
         """Return the same pass entry by entry, with the worst order in every sum."""
@@ -86,46 +129,51 @@ class Pass(Generic[S]):
 
     def forward(self) -> ForwardAllowances:
         """Return the allowances of the loss and of everything on the way to it."""
-        return self._head(self._layers()[0])
+        return self._head(self.layers()[0])
 
     def backward(self, gradients: Values) -> Allowances:
         """Return A(dw), A(db) and their projections of every layer; `gradients` as the reference's.
 
-        From the top down, in numbers that `scale` keeps away from underflow.
+        In numbers that `scale` keeps away from underflow.
         """
-        layers, errors = self._layers()
+        layers, errors = self.layers()
         forward = self._head(layers)
         gradients = self.form.taken(gradients)
-        scale = scale_of(self.values["dlogits"])
-        operand = self.form.read(self._scaled("dlogits", scale))
-        sums = batch_sums(self.arithmetic, len(self.batch.x), forward.head.weights)
+        scale, weights = scale_of(self.values["dlogits"]), forward.head.weights
+        sums = batch_sums(self.arithmetic, len(self.batch.x), weights)
         dh: dict[int, S] = {}
-        dz = {len(layers): self._dlogits(forward, scale)}
-        found: dict[str, Float] = {}
-        projections: dict[str, float] = {}
-        if errors is not None:
-            self._from_the_top(errors, forward, dz[len(layers)].some_rows(errors.rows))
-        for layer in reversed(layers):
+        dz: dict[int, S] = {}
+        found = Found({}, {})
+        for layer, operand, spread, above in self.downwards(layers, errors, forward.head, scale):
             i = layer.number
-            dw, db = gradients[f"w{i}"], widened(self._bias_gradient(gradients, i)) * scale
+            dz[i] = spread
+            if above is not None:
+                dh[i] = above
+            dw, db = found.of_layer(gradients, i, scale)
             bias = bias_rounding(sums, self.batch, operand, db) if self.measure else None
-            carried = dz[i].gathered(
-                layer.h, layer.h_spread, operand, sums.weights, sums.of_terms, bias
-            )
-            made = gradient_allowances(sums, self.batch, layer.h, operand, carried, dw, db, scale)
-            found |= {f"w{i}": made.w, f"b{i}": made.b}
-            projections |= {f"w{i}": made.w_projection, f"b{i}": made.b_projection}
-            if i > 1:
-                dh[i - 1] = self._through(layer, operand, dz[i], errors, scale)
-                dz[i - 1] = self._sloped(layer, layers[i - 2].z, dh[i - 1], errors, scale)
-                operand = self.form.read(self._scaled(f"dz{i - 1}", scale))
-        entries = {name: found[name] for name in gradients}
+            carried = spread.carried(layer.h, layer.h_spread, operand, weights)
+            gathered = carried.gathered(operand.columns, sums.of_terms, bias)
+            factors = Factors.of(layer.h, operand, weights)
+            found.put(i, gradient_allowances(sums, self.batch, factors, gathered, dw, db, scale))
+        entries, projections = found.ordered(gradients)
         again = partial(self._backward_unordered, gradients)
         return Allowances(forward, entries, projections, dh, dz, scale, again)
 
-    def _bias_gradient(self, gradients: Values, layer: int) -> Real:
-        """That of `layer`, or zeros: a network may have no biases."""
-        return gradients.get(f"b{layer}", np.zeros(self.parameters[f"w{layer}"].shape[1]))
+    def downwards(
+        self, layers: list[Layer[S]], errors: Propagated | None, head: Head, scale: float
+    ) -> Iterator[Step[S]]:
+        """Go through the layers from the top down."""
+        operand, dh = self.form.read(self._scaled("dlogits", scale)), None
+        spread = self._dlogits(head, scale)
+        if errors is not None:
+            self._from_the_top(errors, head, spread.some_rows(errors.rows))
+        for layer in reversed(layers):
+            yield Step(layer, operand, spread, dh)
+            below = layer.number - 1
+            if below:
+                dh = self._through(layer, operand, spread, errors, scale)
+                spread = self._sloped(layer, layers[below - 1].z, dh, errors, scale)
+                operand = self.form.read(self._scaled(f"dz{below}", scale))
 
     def _forward_unordered(self) -> ForwardAllowances:
         return self.unordered().forward()
@@ -133,34 +181,34 @@ class Pass(Generic[S]):
     def _backward_unordered(self, gradients: Values) -> Allowances:
         return self.unordered().backward(gradients)
 
-    def _from_the_top(self, errors: Propagated, forward: ForwardAllowances, square: Float) -> None:
+    def _from_the_top(self, errors: Propagated, head: Head, square: Float) -> None:
         """Go on from errors of the logits to those of dlogits, whose squared allowance is given.
 
         Those of a softmax have the signs that its derivative gives them.
         """
         rows, logits = errors.rows, errors.entries
         errors.start(square)
-        if forward.head.softmax and logits is not None and errors.entries is not None:
-            p = forward.probabilities[rows]  # (S, K)
+        if head.softmax and logits is not None and errors.entries is not None:
+            p = head.probabilities.T[rows]  # (S, K)
             moved = p * (logits - (p * logits).sum(axis=2, keepdims=True))  # (R, S, K)
             size = np.sqrt(np.square(moved).mean(axis=0))
             moved *= np.divide(np.sqrt(square), size, out=np.zeros(size.shape), where=size > 0)
             errors.entries = np.where(size > 0, moved, errors.entries)
 
-    def _layers(self) -> tuple[list[Layer[S]], Propagated | None]:
+    def layers(self) -> tuple[list[Layer[S]], Propagated | None]:
         """Return what the pass forward finds, layer by layer, and errors at the logits."""
         layers: list[Layer[S]] = []
         operand, spread = self.batch.operand(self.form), None
         depth = len(self.parameters) // 2
         alike: Float | None = None
         every = not self.measure  # intermediates are held against single entries
-        errors = Propagated.of(len(self.batch.x), every=every) if depth >= DEEP else None
+        shares = depth >= DEEP and not self.learnt.complete
+        errors = Propagated.of(len(self.batch.x), every=every) if shares else None
         for number in range(1, depth + 1):
-            w = self.parameters[f"w{number}"]
-            right = Right(w)
+            right = self.learnt.weights.setdefault(number, Right(self.parameters[f"w{number}"]))
             name = f"z{number}" if number < depth else "logits"
             product = self._product(operand, right, alike, self.values[name], number)
-            z = self._shared(self.form.product(spread, product), product, errors)
+            z = self._shared(name, self.form.product(spread, product), product, errors)
             alike = right.often
             layers.append(Layer(number, right, operand, spread, z, alike))
             if number < depth:
@@ -174,54 +222,65 @@ class Pass(Generic[S]):
                     )
         return layers, errors
 
-    def _shared(self, spread: S, product: Product, errors: Propagated | None) -> S:
+    def _shared(self, name: str, spread: S, product: Product, errors: Propagated | None) -> S:
         """Return a product's squared allowances, not below what errors that units share come to."""
-        if errors is None:
-            return spread
-        own, rule = product.rounding(errors.rows), spread.some_rows(errors.rows)
-        return spread.widened(errors.through(product.right.entries, own, rule))
+        if errors is not None:
+            own, rule = product.rounding(errors.rows), spread.some_rows(errors.rows)
+            through = errors.through(product.right.entries, own, rule)
+            self.learnt.widening[name] = through
+        widening = self.learnt.widening.get(name)
+        return spread if widening is None else spread.widened(widening)
 
     def _product(self, h: Operand, w: Right, alike: Float | None, z: Real, number: int) -> Product:
         """What `z = h @ w + b` rounds; the bias may come first and be in every partial sum."""
         terms = len(w.entries) + 1
         bias = widened(self.parameters[f"b{number}"])
-        own, of_value, of_bias = self._own(h, w, terms, z, bias)
+        own, of_value, of_bias = self._own(f"z{number}", h, w, terms, z, bias)
         b = bias * bias
         b *= of_bias
         b += (terms * self.arithmetic.floor()) ** 2
         return Product(h.rows, w, own, of_value, alike, z, b)
 
     def _own(
-        self, left: Operand, right: Right, terms: int, value: Real, constant: Float | float
-    ) -> tuple[Float, float, float]:
+        self, name: str, left: Operand, right: Right, terms: int, value: Real,
+        constant: Float | float,
+    ) -> tuple[Float, float, float]:  # fmt: skip
         """What the sums of `left @ right`, `value - constant`, round, squared.
 
         Per squared norm of a row of `left`, (H,), per squared value and per squared constant.
         """
+        if self.learnt.complete:
+            return self.learnt.rounding[name]
         unit_square = self.arithmetic.unit**2
         of_terms, of_sum = worst_factors(additions(terms), unit_square)
+        found = right.columns * of_terms, of_sum, of_sum
         if self.measure and len(right.entries) >= INNER:
             measured = usual(left, right, value, constant, self.arithmetic.roundoff)
-            return measured * unit_square, 0.0, of_sum
-        return right.columns * of_terms, of_sum, of_sum
+            found = measured * unit_square, 0.0, of_sum
+        self.learnt.rounding[name] = found
+        return found
+
+    def head(self, layers: list[Layer[S]]) -> Head:
+        """From the last layer's logits on."""
+        spread = layers[-1].z.entries().T
+        return self.top.head(self.arithmetic, self.values["logits"], self.batch, spread)
 
     def _head(self, layers: list[Layer[S]]) -> ForwardAllowances:
         """The loss, from the last layer's logits."""
-        logits = self.values["logits"]
-        head = self.top.head(self.arithmetic, logits, self.batch, layers[-1].z.entries().T)
+        head = self.head(layers)
         return ForwardAllowances(
             head.loss * self.top.share,
             head,
-            logits,
+            self.values["logits"],
             {layer.number: layer.z for layer in layers},
             {layer.number - 1: layer.h_spread for layer in layers if layer.h_spread is not None},
             self.arithmetic.tiny,
             self._forward_unordered,
         )
 
-    def _dlogits(self, forward: ForwardAllowances, scale: float) -> S:
+    def _dlogits(self, head: Head, scale: float) -> S:
         """A(dlogits)**2, of numbers multiplied by `scale`."""
-        scaled = forward.head.dlogits * (self.top.share * scale) + self.arithmetic.floor(scale)
+        scaled = head.dlogits * (self.top.share * scale) + self.arithmetic.floor(scale)
         return self.form.of(np.square(scaled))
 
     def _through(
@@ -231,10 +290,11 @@ class Pass(Generic[S]):
         right = layer.w.transposed
         terms = len(right.entries)
         value = self._scaled(f"dh{layer.number - 1}", scale)
-        own, of_value, _ = self._own(dz, right, terms, value, 0.0)
+        name = f"dh{layer.number - 1}"
+        own, of_value, _ = self._own(name, dz, right, terms, value, 0.0)
         flushed = np.full(right.entries.shape[1], (terms * self.arithmetic.floor(scale)) ** 2)
         product = Product(dz.rows, right, own, of_value, layer.unit_weights, value, flushed)
-        return self._shared(self.form.product(spread, product), product, errors)
+        return self._shared(name, self.form.product(spread, product), product, errors)
 
     def _sloped(
         self, layer: Layer[S], z_spread: S, dh: S, errors: Propagated | None, scale: float
@@ -248,14 +308,18 @@ class Pass(Generic[S]):
             errors.sloped(self.rule, through[rows], value[rows], self.arithmetic.unit, number)
         below = self.values[f"z{number}"] if self.rule.of_z else None
         slope = Slope(
-            self.rule, layer.h, layer.h_spread, value, self.arithmetic.floor(scale), below,
-            z_spread if self.rule.of_z else None,
+            self.rule, self.samples, layer.h, layer.h_spread, value,
+            self.arithmetic.floor(scale), below, z_spread if self.rule.of_z else None,
         )  # fmt: skip
         return dh.sloped(slope, self.arithmetic)
 
     def _scaled(self, name: str, scale: float) -> Real:
-        values = self.values[name]
-        return values if scale == 1.0 else values.astype(np.float64) * scale
+        return scaled(self.values[name], scale)
+
+
+def scaled(values: Real, scale: float) -> Real:
+    """Return the values multiplied by `scale`."""
+    return values if scale == 1.0 else values.astype(np.float64) * scale
 
 
 def scale_of(dlogits: Real) -> float:

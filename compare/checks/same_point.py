@@ -19,15 +19,17 @@ from compare.allowance import (
     Allowances,
     Arithmetic,
     Batch,
-    ForwardAllowances,
     forward_allowances,
     network_allowances,
 )
 from compare.allowance.head import Top
+from compare.allowance.operands import MANY
 from compare.checks.comparison import HONEST, Comparison, compare_entries, compare_projection
 from compare.checks.kinks import Explanation, explanations
 from compare.checks.next_precision import in_next_precision
+from compare.checks.reported import Reported, compare_reported
 from compare.checks.slopes import Point, Slopes, substituted
+from compare.checks.swept import Swept
 from compare.contracts.arrays import Arrays, Float, Values
 from compare.contracts.objective import Objective
 from compare.textbook.head import declared_top, with_penalty, with_penalty_forward
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from torch_reference import Reference
 
 
+LONG = 4 * MANY
+"""Shorter batches are too short for a look at some of their rows beforehand."""
 REMEMBERED = 2
 """Batches of a full-batch run that come again: training and validation."""
 OF_THE_REFERENCE = 30.0
@@ -88,7 +92,8 @@ class Examined:
     @property
     def reference_values(self) -> Values:
         """The reference's intermediates, with the slopes at kinks that explain the gradients."""
-        return substituted(self.expected.point, self.slopes)
+        values = substituted(self.expected.point, self.slopes)
+        return values.whole() if isinstance(values, Swept) else values
 
     @property
     def agrees(self) -> bool:
@@ -127,27 +132,55 @@ class SamePoint:
         identities: NDArray[np.int64] | None = None,
     ) -> Expected:
         """Evaluate the reference, and what rounding may explain there."""
-        loss, gradients, values = self.reference.loss_and_gradients(
-            parameters, x, targets, intermediates=True
-        )
         batch = self._batch(x, targets, identities)
-
-        def allow(values: Values, gradients: Values) -> Allowances:
-            found = network_allowances(
-                self.arithmetic, parameters, batch, values, gradients,
-                activation=self.activation, reduction=self.reduction, top=self._top(targets),
-            )  # fmt: skip
-            if self.objective is None or not self.objective.penalises:
-                return found
-            return with_penalty(found, self.objective, parameters, gradients, len(x))
-
-        allowances = allow(values, gradients)
+        allow = partial(self._allow, batch, parameters)
+        values: Values
+        if self._by_blocks(x):
+            values = swept = Swept(self.reference, self.reduction, parameters, x, targets)
+            sweep = swept.sweep(self.arithmetic, batch)
+            loss, gradients = swept.evaluate(sweep.see)
+            found = sweep.allowances(gradients, swept.each, swept.unordered(sweep, gradients))
+            allowances = self._penalised(found, parameters, gradients, len(x))
+        else:
+            loss, gradients, values = self.reference.loss_and_gradients(
+                parameters, x, targets, intermediates=True
+            )
+            allowances = allow(values, gradients)
         point = Point(parameters, x, values, allowances, self.activation)
         plain = self.objective is None or (self.objective.plain and not self.objective.penalises)
         again = partial(
             in_next_precision, self.reference, parameters, x, targets, self.reduction, plain=plain
         )
         return Expected(loss, gradients, point, allow, again)
+
+    def _allow(
+        self, batch: Batch, parameters: Arrays, values: Values, gradients: Values
+    ) -> Allowances:
+        """Return what rounding may explain of these values and gradients."""
+        if isinstance(values, Swept):
+            sweep = values.sweep(self.arithmetic, batch)
+            values.each(sweep.see)
+            found = sweep.allowances(gradients, values.each, values.unordered(sweep, gradients))
+        else:
+            found = network_allowances(
+                self.arithmetic, parameters, batch, values, gradients, activation=self.activation,
+                reduction=self.reduction, top=self._top(batch.targets),
+            )  # fmt: skip
+        return self._penalised(found, parameters, gradients, len(batch.x))
+
+    def _penalised(
+        self, found: Allowances, parameters: Arrays, gradients: Values, rows: int
+    ) -> Allowances:
+        if self.objective is None or not self.objective.penalises:
+            return found
+        return with_penalty(found, self.objective, parameters, gradients, rows)
+
+    def _by_blocks(self, x: NDArray[Any]) -> bool:
+        """Whether a batch has so many blocks of rows that its intermediates are never all kept."""
+        reference = self.reference
+        usual = reference.normalisation == "none" and not reference.dropout
+        plain = usual and (self.objective is None or self.objective.plain)
+        return plain and len(x) >= LONG and len(reference.row_blocks(len(x))) > 1
 
     def hold(self, expected: Expected, loss: float, gradients: Arrays) -> Examined:
         """Hold a loss and gradients against what was expected; resolve kinks before accusing.
@@ -236,16 +269,23 @@ class SamePoint:
         identities: NDArray[np.int64] | None = None,
     ) -> Reported:
         """Compare a reported loss and accuracy with the reference's at the same weights."""
-        expected, expected_accuracy, values = self.reference.evaluate(
-            parameters, x, targets, intermediates=True
-        )
-        allowances = forward_allowances(
-            self.arithmetic, parameters, self._batch(x, targets, identities), values,
-            activation=self.activation, reduction=self.reduction, top=self._top(targets),
-        )  # fmt: skip
+        batch = self._batch(x, targets, identities)
+        if self._by_blocks(x):
+            values = Swept(self.reference, self.reduction, parameters, x, targets)
+            sweep = values.sweep(self.arithmetic, batch, backward=False)
+            expected, right = self.reference.evaluate(parameters, x, targets, watch=sweep.see)
+            allowances = sweep.forward()
+        else:
+            expected, right, shown = self.reference.evaluate(
+                parameters, x, targets, intermediates=True
+            )
+            allowances = forward_allowances(
+                self.arithmetic, parameters, batch, shown, activation=self.activation,
+                reduction=self.reduction, top=self._top(targets),
+            )  # fmt: skip
         if self.objective is not None and self.objective.penalises:
             allowances = with_penalty_forward(allowances, self.objective, parameters, len(x))
-        return compare_reported(loss, accuracy, expected, expected_accuracy, allowances, len(x))
+        return compare_reported(loss, accuracy, expected, right, allowances, len(x))
 
     def _top(self, targets: NDArray[Any]) -> Top | None:
         """Return what stands above the logits, None for plain softmax cross-entropy."""
@@ -298,30 +338,6 @@ def better(tried: float, before: float, explanation: Explanation) -> bool:
     A unit that has changed sides may move a gradient by less than its allowance.
     """
     return tried <= 1.0 < before or (tried <= HONEST and not explanation.widened)
-
-
-@dataclass(frozen=True, slots=True)
-class Reported:
-    """A point of a curve, compared."""
-
-    loss: Comparison
-    accuracy: Comparison
-
-
-def compare_reported(
-    loss: float,
-    accuracy: float,
-    expected: float,
-    expected_accuracy: float,
-    allowances: ForwardAllowances,
-    samples: int,
-) -> Reported:
-    """Compare a point of a curve: the accuracy may move by the samples that rounding may flip."""
-    slack = (allowances.ambiguous + 0.5) / samples
-    return Reported(
-        compare_entries("loss", loss, expected, allowances.loss),
-        compare_entries("accuracy", accuracy, expected_accuracy, slack),
-    )
 
 
 def finite(compared: Mapping[str, Comparison]) -> bool:

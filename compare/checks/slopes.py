@@ -7,6 +7,7 @@ backward pass is linear in every single slope.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,26 +167,71 @@ def effect(point: Point, slopes: Slopes) -> dict[str, Float]:
     return found
 
 
-def substituted(point: Point, slopes: Slopes) -> dict[str, NDArray[np.floating]]:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What other slopes make of the reference's values, layer by layer.
+
+    `dz`: what is added in some `rows`, (R, H); `h`: what h is at some units instead, see
+    `substituted`.
+    """
+
+    rows: Rows
+    dz: dict[int, Float]
+    h: dict[int, tuple[Rows, Rows, NDArray[np.floating]]]
+
+    @classmethod
+    def of(cls, point: Point, slopes: Slopes) -> Change:
+        """Return what these slopes change at this point."""
+        rows, moved = shifts(point, slopes)
+        rule, instead = ACTIVATION_RULES[point.activation], {}
+        for layer in slopes.change:
+            at = slopes.rows[layer], slopes.units[layer]
+            h, steep = point.values[f"h{layer}"][at], one_sided(point, layer, *at)[1]
+            for beside in (np.nextafter(h, 0), np.finfo(h.dtype).tiny):
+                h = np.where(rule.slope(h) < steep, beside, h)
+            instead[layer] = *at, h
+        return cls(rows, {k: dz for k, dz in moved.items() if k < point.depth}, instead)
+
+    def made(self, numbers: Rows, values: Values) -> dict[str, NDArray[np.floating]]:
+        """Return the values of the rows of these numbers as they are with the slopes changed."""
+        found = dict(values)
+        for layer, moved in self.dz.items():
+            dz = found[f"dz{layer}"] = values[f"dz{layer}"].copy()
+            here, places = places_of(self.rows, numbers)
+            dz[places] += moved[here].astype(dz.dtype)
+        for layer, (rows, units, instead) in self.h.items():
+            h = found[f"h{layer}"] = values[f"h{layer}"].copy()
+            here, places = places_of(rows, numbers)
+            h[places, units[here]] = instead[here]
+        return found
+
+
+def places_of(rows: Rows, numbers: Rows) -> tuple[NDArray[np.bool_], Rows]:
+    """Return which of the `rows` are among `numbers`, and where there."""
+    order = np.argsort(numbers)
+    found = np.searchsorted(numbers, rows, sorter=order)
+    places = order[np.minimum(found, len(numbers) - 1)]
+    here = numbers[places] == rows
+    return here, places[here]
+
+
+def substituted(point: Point, slopes: Slopes) -> Values:
     """Return the reference's values as they are with the slopes changed.
 
     h of a changed unit becomes the nearest number at which the activation is as steep as beside the
     kink, so that allowances see the steeper of its slopes.
     """
-    values = dict(point.values)
     if not len(slopes):
-        return values
-    rows, moved = shifts(point, slopes)
-    for layer in range(1, point.depth):
-        dz = values[f"dz{layer}"].copy()
-        dz[rows] += moved[layer].astype(dz.dtype)
-        values[f"dz{layer}"] = dz
-        if layer in slopes.change:
-            h = values[f"h{layer}"].copy()
-            at = slopes.rows[layer], slopes.units[layer]
-            steep = one_sided(point, layer, *at)[1]
-            rule = ACTIVATION_RULES[point.activation]
-            for beside in (np.nextafter(h[at], 0), np.finfo(h.dtype).tiny):
-                h[at] = np.where(rule.slope(h[at]) < steep, beside, h[at])
-            values[f"h{layer}"] = h
-    return values
+        return point.values
+    change = Change.of(point, slopes)
+    if isinstance(point.values, Changeable):
+        return point.values.changed(change)
+    return change.made(np.arange(len(point.x)), point.values)
+
+
+@runtime_checkable
+class Changeable(Protocol):
+    """Values that are not there all at once."""
+
+    def changed(self, change: Change) -> Values:
+        """Return them with other slopes."""

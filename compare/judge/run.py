@@ -19,7 +19,8 @@ from compare.checks.comparison import compare_entries
 from compare.checks.drift import Drift, moved_gradients
 from compare.checks.optimiser_replay import OptimiserReplay
 from compare.checks.optimiser_step import OptimiserStep
-from compare.checks.same_point import Examined, Reported, compare_reported
+from compare.checks.reported import Reported, compare_reported
+from compare.checks.same_point import Examined
 from compare.checks.step import StepCheck
 from compare.contracts.records import Evaluation, Record
 from compare.contracts.result import Band, Curves, EpochRow, Finding

@@ -1,0 +1,239 @@
+"""The allowances of a batch whose values are never all in memory: added up by blocks of rows.
+
+A gradient is a sum over the batch, and so are the squares of what its rows carry in. First come a
+few rows: what the sums over units round is learnt from them. Then the blocks pass by, once:
+
+    few rows -> rounding of every product
+    blocks   -> A(logits), and the carried squares of every layer's gradients, added up
+    the end  -> the loss, and what only all rows tell: who is like whom, the rounding of the sums
+
+A block takes its rows' A(dlogits) from what is known so far. Where all rows tell more, because rows
+are alike that lie in different blocks or are saturated, the blocks pass by once more.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple
+
+import numpy as np
+
+from compare.allowance.arithmetic import quiet
+from compare.allowance.batch import Batch
+from compare.allowance.found import Allowances, ForwardAllowances
+from compare.allowance.gradients import (
+    CHEAP,
+    Factors,
+    Found,
+    batch_sums,
+    bias_rounding,
+    gradient_allowances,
+    weighted_squares,
+)
+from compare.allowance.head import Head
+from compare.allowance.near_duplicates import SAMPLE, SAMPLE_IF_WIDE
+from compare.allowance.operands import MANY, Where
+from compare.allowance.sample import sampled
+from compare.allowance.spread import Carried, Stacked
+from compare.allowance.walk import Layer, Pass, S, scale_of, scaled
+from compare.contracts.arrays import Float, Real, Values
+
+See = Callable[[slice, Values], None]
+"""Takes a block of rows and their values."""
+TOO_WIDE = 1.25
+"""A block's own A(dlogits) may be so many times what all rows tell."""
+
+PLACES = {
+    SAMPLE: slice(MANY, MANY + SAMPLE),
+    SAMPLE_IF_WIDE: slice(MANY + SAMPLE, MANY + SAMPLE + SAMPLE_IF_WIDE),
+}
+"""Where the rows of each sample stand among those that are `looked_at`, after `MANY` of them."""
+
+
+class Whole(NamedTuple):
+    """What only all rows of a batch tell."""
+
+    head: Head
+    scale: float
+
+
+@dataclass
+class Gathering:
+    """What the blocks have carried into one layer's gradients so far."""
+
+    carried: list[Carried] = field(default_factory=list)
+    columns: Float | float = 0.0
+    weighted: Float | float = 0.0
+
+
+@dataclass
+class Sweep(Generic[S]):
+    """Takes one batch block by block. `few`: the pass over some of its rows.
+
+    `seen`: the values of the rows that are `looked_at`, and x. `backward`: whether gradients are
+    wanted. `whole`: what an earlier sweep has found.
+    """
+
+    few: Pass[S]
+    batch: Batch
+    seen: Values
+    backward: bool
+    whole: Whole | None = None
+    z: dict[int, list[tuple[slice, S]]] = field(default_factory=lambda: defaultdict(list))
+    logits: list[Real] = field(default_factory=list)
+    dz: dict[int, list[Real]] = field(default_factory=lambda: defaultdict(list))  # narrow ones
+    taken: list[Float] = field(default_factory=list)  # A(dlogits) of each block, as it was used
+    gathered: dict[int, Gathering] = field(default_factory=lambda: defaultdict(Gathering))
+
+    @quiet
+    def __post_init__(self) -> None:
+        learnt = self.few.learnt
+        if learnt.complete:
+            return
+        layers, errors = self.few.layers()
+        if self.backward:
+            head = self.few.head(layers)
+            for _ in self.few.downwards(layers, errors, head, scale_of(self.few.values["dlogits"])):
+                pass  # on the way it learns
+        learnt.complete = True
+
+    @property
+    def scale(self) -> float:
+        """What dlogits are multiplied by."""
+        return 1.0 if self.whole is None else self.whole.scale
+
+    @property
+    def weights(self) -> Float | None:
+        """How often each row counts, (N,)."""
+        return self.batch.often if self.whole is None else self.whole.head.weights
+
+    @quiet
+    def see(self, rows: slice, values: Values) -> None:
+        """Take a block."""
+        block = self.few.of_rows(self.batch.part(rows, self.few.form), values)
+        layers, _ = block.layers()
+        for layer in layers:
+            self.z[layer.number].append((rows, layer.z))
+        self.logits.append(values["logits"])
+        if self.backward:
+            self._gather(block, layers, rows)
+            for number in range(1, len(layers) + 1):
+                dz = values[self._dz(number)]
+                if number == len(layers) or len(self.batch.x) * dz.shape[1] <= CHEAP:
+                    self.dz[number].append(dz)
+
+    def _dz(self, number: int) -> str:
+        """What the gradient at a layer's z is called."""
+        return "dlogits" if number == len(self.few.parameters) // 2 else f"dz{number}"
+
+    def _gather(self, block: Pass[S], layers: list[Layer[S]], rows: slice) -> None:
+        head = block.head(layers) if self.whole is None else of_rows(self.whole.head, rows)
+        self.taken.append(head.dlogits)
+        weights = None if self.weights is None else self.weights[rows]
+        for layer, dz, spread, _ in block.downwards(layers, None, head, self.scale):
+            here = self.gathered[layer.number]
+            here.carried.append(spread.carried(layer.h, layer.h_spread, dz, weights))
+            here.columns = here.columns + dz.columns
+            if weights is not None:
+                here.weighted = here.weighted + weighted_squares(dz.entries, weights)
+
+    @quiet
+    def forward(self) -> ForwardAllowances:
+        """Return what the blocks come to: the loss, and all on the way to it."""
+        return self._forward(self._head(), not_kept)
+
+    def _forward(self, head: Head, unordered: Callable[[], ForwardAllowances]) -> ForwardAllowances:
+        z = {number: Stacked(blocks) for number, blocks in self.z.items()}
+        return ForwardAllowances(
+            head.loss * self.few.top.share, head, np.concatenate(self.logits), z, {},
+            self.few.arithmetic.tiny, unordered,
+        )  # fmt: skip
+
+    def _head(self) -> Head:
+        logits = np.concatenate(self.logits)
+        spread = Stacked(self.z[len(self.z)]).entries()
+        return self.few.top.head(self.few.arithmetic, logits, self.batch, spread.T)
+
+    @quiet
+    def allowances(
+        self, gradients: Values, again: Callable[[See], None], unordered: Callable[[], Allowances]
+    ) -> Allowances:
+        """Return those of the gradients; `again` shows the blocks once more, if that is needed.
+
+        `unordered`: tells what single intermediates are allowed.
+        """
+        whole = Whole(self._head(), scale_of(np.concatenate(self.dz[len(self.z)])))
+        if not self.good_enough(whole):
+            other = Sweep(self.few, self.batch, self.seen, True, whole)
+            again(other.see)
+            return other._allowances(gradients, whole, unordered)
+        return self._allowances(gradients, whole, unordered)
+
+    def good_enough(self, whole: Whole) -> bool:
+        """Whether the blocks were taken as all rows tell."""
+        if self.whole is not None:
+            return True
+        right, taken = whole.head.dlogits, np.concatenate(self.taken, axis=1)
+        alike = whole.head.weights is self.weights or (
+            whole.head.weights is not None
+            and self.weights is not None
+            and np.array_equal(whole.head.weights, self.weights)
+        )
+        near = (taken >= right * (1 - 1e-9)) & (taken <= right * TOO_WIDE)
+        return alike and whole.scale == self.scale and bool(near.all())
+
+    def _allowances(
+        self, gradients: Values, whole: Whole, unordered: Callable[[], Allowances]
+    ) -> Allowances:
+        gradients = self.few.form.taken(gradients)
+        weights, scale, found = whole.head.weights, whole.scale, Found({}, {})
+        arithmetic = self.few.arithmetic
+        sums = batch_sums(arithmetic, len(self.batch.x), weights)
+        for number, gathering in self.gathered.items():
+            dw, db = found.of_layer(gradients, number, scale)
+            bias, columns = None, np.asarray(gathering.columns)
+            if number in self.dz:
+                dz = scaled(np.concatenate(self.dz[number]), scale)
+                bias = bias_rounding(sums, self.batch, self.few.form.read(dz), db)
+            carried = gathering.carried[0].plus(gathering.carried[1:])
+            gathered = carried.gathered(columns, sums.of_terms, bias)
+            found.put(
+                number,
+                gradient_allowances(
+                    sums, self.batch, self._factors(number, gathering, columns, weights, scale),
+                    gathered, dw, db, scale,
+                ),
+            )  # fmt: skip
+        entries, projections = found.ordered(gradients)
+        forward = self._forward(whole.head, lambda: unordered().forward)
+        return Allowances(forward, entries, projections, {}, {}, scale, unordered)
+
+    def _factors(
+        self, number: int, gathering: Gathering, columns: Float, weights: Float | None, scale: float
+    ) -> Factors:
+        h = self.seen["x" if number == 1 else f"h{number - 1}"]
+        dz = scaled(self.seen[self._dz(number)], scale)
+        weighted = None if weights is None else np.asarray(gathering.weighted)
+        return Factors(len(self.batch.x), h, dz, columns, weighted, PLACES)
+
+
+def looked_at(samples: int) -> Where:
+    """Return the rows of a long batch that are looked at before the blocks pass by."""
+    numbers = np.arange(samples)
+    return np.concatenate([numbers[sampled(samples, most)] for most in (MANY, *PLACES)])
+
+
+def not_kept() -> ForwardAllowances:
+    """Nobody holds intermediates against an evaluation without gradients."""
+    raise NotImplementedError
+
+
+def of_rows(head: Head, rows: slice) -> Head:
+    """Return some rows of what all rows tell."""
+    weights = None if head.weights is None else head.weights[rows]
+    return head._replace(
+        probabilities=head.probabilities[:, rows], logits=head.logits[:, rows],
+        p=head.p[:, rows], dlogits=head.dlogits[:, rows], weights=weights,
+    )  # fmt: skip

@@ -1,0 +1,160 @@
+"""The reference's intermediates where a batch has many blocks of rows: never all in memory.
+
+Whoever wants every row lets the blocks pass by (`each`); whoever wants some gets them computed
+again. Only what is as wide as the classes is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compare.allowance import Allowances, Arithmetic, Batch, network_allowances
+from compare.allowance.network import sweep_over
+from compare.allowance.swept import See, Sweep, looked_at
+from compare.checks.slopes import Change, places_of
+from compare.contracts.arrays import Arrays, Real, Values
+
+if TYPE_CHECKING:
+    from torch_reference import Reference
+
+REMEMBERED = 2
+"""So many choices of rows are computed once."""
+Numbers = NDArray[np.int64]
+
+
+@dataclass(eq=False)
+class Swept(Mapping[str, Real]):
+    """What `Reference.loss_and_gradients` shows of a batch, by name, computed when it is asked for.
+
+    `change`: what other slopes at kinks make of it. Its values can be indexed by rows, and by rows
+    and units, like arrays; `whole` makes arrays of them.
+    """
+
+    reference: Reference
+    reduction: str
+    parameters: Arrays
+    x: NDArray[Any]
+    targets: NDArray[Any]
+    change: Change | None = None
+    _kept: dict[str, list[Real]] = field(default_factory=dict)
+    _chosen: list[tuple[Numbers, Values]] = field(default_factory=list)
+
+    def sweep(self, arithmetic: Arithmetic, batch: Batch, *, backward: bool = True) -> Sweep[Any]:
+        """Return what takes all rows block by block for their allowances; `batch` is of x."""
+        rows = looked_at(len(self.x))
+        shown = self.reference.stages(
+            self.parameters, self.x, self.targets, rows, backward=backward
+        )
+        return sweep_over(
+            arithmetic, self.parameters, batch, self.changed_rows(rows, shown),
+            activation=self.reference.activation, reduction=self.reduction, backward=backward,
+        )  # fmt: skip
+
+    def unordered(self, sweep: Sweep[Any], gradients: Values) -> Callable[[], Allowances]:
+        """Return what tells how far single intermediates may be off."""
+        return lambda: network_allowances(
+            sweep.few.arithmetic, self.parameters, sweep.batch, self.whole(), gradients,
+            activation=self.reference.activation, reduction=self.reduction,
+        ).unordered()  # fmt: skip
+
+    def evaluate(self, see: See) -> tuple[float, Arrays]:
+        """Show all rows, block by block; return the loss and the gradients of the whole."""
+        self._kept = {"logits": [], "dlogits": []}
+
+        def shown(rows: slice, stages: Arrays) -> None:
+            for name, blocks in self._kept.items():
+                blocks.append(stages[name])
+            see(rows, self.changed_rows(rows, stages))
+
+        return self.reference.loss_and_gradients(self.parameters, self.x, self.targets, watch=shown)
+
+    def each(self, see: See) -> None:
+        """Show all rows, block by block."""
+        self.evaluate(see)
+
+    def at(self, rows: slice | Numbers) -> Values:
+        """Return all stages of some rows.
+
+        As they were: a product of other rows may round otherwise, and a unit on a kink would have
+        another slope than it had in the gradients. So whole blocks are computed again.
+        """
+        numbers = np.arange(len(self.x))[rows]
+        for known, stages in self._chosen:
+            here, places = places_of(numbers, known)
+            if here.all():
+                return {name: stage[places] for name, stage in stages.items()}
+        found: dict[str, list[Real]] = {}
+        order = np.argsort(numbers, kind="stable")
+        blocks = self.reference.row_blocks(len(self.x))
+        for block in blocks if len(numbers) else blocks[:1]:
+            mine = numbers[order]
+            mine = mine[(mine >= block.start) & (mine < block.stop)] - block.start
+            if len(mine) or not len(numbers):
+                for name, stage in self._block(block).items():
+                    found.setdefault(name, []).append(stage[mine])
+        back = np.argsort(order)
+        stages = {name: np.concatenate(parts)[back] for name, parts in found.items()}
+        self._chosen = [*self._chosen, (numbers, stages)][-REMEMBERED:]
+        return stages
+
+    def _block(self, block: slice) -> Values:
+        stages = self.reference.stages(self.parameters, self.x, self.targets, block)
+        return self.changed_rows(block, stages)
+
+    def changed_rows(self, rows: slice | Numbers, stages: Values) -> Values:
+        """Return the stages of some rows with the slopes changed."""
+        if self.change is None:
+            return stages
+        return self.change.made(np.arange(len(self.x))[rows], stages)
+
+    def changed(self, change: Change) -> Swept:
+        """Return the same with other slopes at kinks."""
+        return Swept(self.reference, self.reduction, self.parameters, self.x, self.targets, change)
+
+    def whole(self) -> dict[str, Real]:
+        """Return every stage of every row: memory for all of the batch."""
+        found: dict[str, list[Real]] = {}
+
+        def keep(_: slice, stages: Values) -> None:
+            for name, stage in stages.items():
+                found.setdefault(name, []).append(stage)
+
+        self.each(keep)
+        return {name: np.concatenate(blocks) for name, blocks in found.items()}
+
+    def __getitem__(self, name: str) -> Real:
+        if name in self._kept:
+            return np.concatenate(self._kept[name])
+        if name not in self._names():
+            raise KeyError(name)
+        return cast("Real", SomeRows(self, name))  # for those who only index it
+
+    def _names(self) -> list[str]:
+        depth = len(self.reference.sizes) - 1
+        stages = [f"{kind}{i}" for i in range(1, depth) for kind in "zh"]
+        return [name for stage in (*stages, "logits") for name in (stage, f"d{stage}")]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+
+@dataclass(frozen=True, slots=True)
+class SomeRows:
+    """One stage of a batch, of which some rows, or some units of these, are looked at."""
+
+    source: Swept
+    name: str
+
+    def __getitem__(self, key: slice | Numbers | tuple[Numbers, Numbers]) -> Real:
+        if not isinstance(key, tuple):
+            return self.source.at(key)[self.name]
+        rows, places = np.unique(key[0], return_inverse=True)
+        return self.source.at(rows)[self.name][places, key[1]]

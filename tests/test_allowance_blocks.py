@@ -1,0 +1,122 @@
+"""The judge takes a large batch by blocks of rows, and comes to the numbers of the whole batch."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import numpy as np
+import pytest
+
+import torch_reference.blocks as blocks
+from compare.allowance import Arithmetic
+from compare.allowance.alike import row_identities
+from compare.checks.same_point import Expected, SamePoint
+from compare.checks.slopes import candidates
+from compare.checks.swept import Swept
+from tests.allowed import DTYPES, Array, network
+from torch_reference import Reference
+
+ROWS = 1_500
+SMALL_BLOCKS = mock.patch.object(blocks, "BLOCK_BYTES", 1 << 10)
+NETWORKS = [((20, 40, 5), "relu"), ((12, 40, 36, 5), "tanh"), ((9, 20, 12), "silu")]
+
+
+def both_ways(
+    drawn: tuple[dict[str, Array], Array, Array], activation: str
+) -> tuple[SamePoint, Expected, Expected]:
+    parameters, x, targets = drawn
+    sizes = (x.shape[1], *(len(parameters[f"b{i}"]) for i in range(1, len(parameters) // 2 + 1)))
+    reference = Reference(sizes, activation=activation, dtype=x.dtype)
+    check = SamePoint(reference, Arithmetic.of(x.dtype), activation, "mean")
+    identities = row_identities(x)
+    whole = check.expect(parameters, x, targets, identities)
+    with SMALL_BLOCKS:
+        by_blocks = check.expect(parameters, x, targets, identities)
+    assert isinstance(by_blocks.point.values, Swept)
+    assert not isinstance(whole.point.values, Swept)
+    return check, whole, by_blocks
+
+
+def assert_same_allowances(one: Expected, other: Expected, rtol: float) -> None:
+    ours, theirs = one.point.allowances, other.point.allowances
+    assert theirs.forward.loss == pytest.approx(ours.forward.loss, rel=rtol)
+    for name, entries in ours.gradients.items():
+        np.testing.assert_allclose(theirs.gradients[name], entries, rtol=rtol, err_msg=name)
+        assert theirs.projections[name] == pytest.approx(ours.projections[name], rel=0.01), name
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("sizes", "activation"), NETWORKS)
+def test_allowances_added_up_by_blocks_are_those_of_the_whole_batch(
+    sizes: tuple[int, ...], activation: str, dtype: str
+) -> None:
+    _, whole, by_blocks = both_ways(network(sizes, ROWS, dtype=dtype), activation)
+    assert_same_allowances(whole, by_blocks, rtol=0.02)
+
+
+def test_equal_rows_that_lie_in_different_blocks_count_as_often_as_they_occur() -> None:
+    parameters, x, targets = network((20, 40, 5), ROWS)
+    x[::7], targets[::7] = x[0], targets[0]
+    _, whole, by_blocks = both_ways((parameters, x, targets), "relu")
+    assert_same_allowances(whole, by_blocks, rtol=1e-3)
+
+
+def test_a_dead_layer_makes_all_rows_alike_whatever_their_block() -> None:
+    parameters, x, targets = network((20, 40, 5), ROWS)
+    parameters["b1"][:] = -1e3
+    _, whole, by_blocks = both_ways((parameters, x, targets), "relu")
+    head = by_blocks.point.allowances.forward.head
+    assert head.weights is not None and head.weights.min() == ROWS
+    assert_same_allowances(whole, by_blocks, rtol=1e-3)
+
+
+def test_saturated_rows_of_all_blocks_are_counted_together() -> None:
+    drawn = network((20, 40, 5), ROWS, dtype="float32", scale=60.0)
+    _, whole, by_blocks = both_ways(drawn, "relu")
+    assert (whole.point.allowances.forward.probabilities.max(axis=1) > 1 - 1e-7).mean() > 0.2
+    assert_same_allowances(whole, by_blocks, rtol=0.02)
+
+
+def test_a_unit_that_changed_sides_is_found_and_explained_in_any_block() -> None:
+    parameters, x, targets = network((20, 40, 5), ROWS, dtype="float32")
+    row, unit = 1_234, 17
+    z = x[row] @ parameters["w1"][:, unit]
+    parameters["b1"][unit] = -z  # up to rounding
+    check, whole, by_blocks = both_ways((parameters, x, targets), "relu")
+    for expected in (whole, by_blocks):
+        rows, units = candidates(expected.point)[1]
+        assert (row, unit) in zip(rows.tolist(), units.tolist(), strict=True)
+    values = whole.point.values
+    on = values["h1"][row, unit] > 0
+    other = (-1.0 if on else 1.0) * values["dh1"][row, unit]
+    gradients = {name: entries.copy() for name, entries in by_blocks.gradients.items()}
+    gradients["w1"][:, unit] += x[row] * other
+    gradients["b1"][unit] += other
+    with SMALL_BLOCKS:
+        held = check.hold(by_blocks, by_blocks.loss, gradients)
+    assert held.agrees
+    assert held.slopes.rows[1].tolist() == [row] and held.slopes.units[1].tolist() == [unit]
+
+
+def test_a_reported_loss_is_allowed_the_same_by_blocks() -> None:
+    parameters, x, targets = network((20, 40, 5), ROWS)
+    reference = Reference((20, 40, 5))
+    check = SamePoint(reference, Arithmetic.of(x.dtype), "relu", "mean")
+    loss, accuracy = reference.evaluate(parameters, x, targets)
+    whole = check.reported(parameters, x, targets, loss, accuracy)
+    with SMALL_BLOCKS:
+        by_blocks = check.reported(parameters, x, targets, loss, accuracy)
+    assert by_blocks.loss.worst.allowance == pytest.approx(whole.loss.worst.allowance)
+    assert by_blocks.accuracy.worst.allowance == whole.accuracy.worst.allowance
+
+
+def test_a_wrong_gradient_of_a_large_batch_is_named_by_its_stage() -> None:
+    drawn = network((20, 40, 5), ROWS)
+    check, _, by_blocks = both_ways(drawn, "relu")
+    gradients = dict(by_blocks.gradients)
+    gradients["b1"] = gradients["b1"] * (1 + 1e-9)
+    with SMALL_BLOCKS:
+        held = check.hold(by_blocks, by_blocks.loss, gradients)
+        assert not held.gradients["b1"].agrees and held.gradients["w2"].agrees
+        assert held.reference_values["dz1"].shape == (ROWS, 40)
+        assert held.allowances.intermediate("dz1") is not None

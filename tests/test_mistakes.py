@@ -18,7 +18,7 @@ from compare.diagnosis.match import Case
 from compare.handbook.command import main
 from compare.handbook.live import run
 from compare.handbook.planting import bare, plant, planted_step
-from compare.handbook.wording import markdown, unindented
+from compare.handbook.wording import pages, unindented, write_pages
 from compare.mistakes.calls import CALLS
 from compare.mistakes.catalogue import CATALOGUE, FAMILIES, NETWORK, STEP, in_words, named, titled
 from compare.mistakes.mistake import Mistake, NetworkMistake
@@ -27,7 +27,7 @@ from compare.mistakes.start import START
 from compare.textbook import Pass, plain, plain_step
 from compare.textbook.program import filled, planted
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "mistakes.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 SIZES = ((12, 9, 5), (9, 7, 6, 5), (8, 8, 8, 5), (7, 9, 7), (8, 8, 8, 8, 5))
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 WHERE = {"loss", "gradient", "repeated calls", "trainer records", "curves"}
@@ -174,11 +174,20 @@ def test_every_family_of_the_catalogue_has_members() -> None:
     assert all(len(mistakes) > 3 for mistakes in FAMILIES.values())
 
 
-def test_the_page_of_mistakes_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == markdown(), (
-        "docs/mistakes.md is not what the catalogue says: "
-        "python -m compare.mistakes --markdown > docs/mistakes.md"
+def test_the_pages_of_the_mistakes_are_current() -> None:
+    found = [DOCS / "mistakes.md", *(DOCS / "mistakes").glob("*.md")]
+    written = {path.relative_to(DOCS).as_posix(): path.read_text("utf-8") for path in found}
+    assert written == pages(), (
+        "the pages of the mistakes are not what the catalogue says: "
+        "python -m compare.mistakes --markdown docs"
     )
+
+
+def test_the_page_of_a_mistake_that_is_gone_is_taken_away(tmp_path: Path) -> None:
+    write_pages(tmp_path)
+    (tmp_path / "mistakes" / "no-longer-made.md").write_text("# Old\n")
+    assert main(["--markdown", str(tmp_path)]) == 0
+    assert len(list((tmp_path / "mistakes").glob("*.md"))) == len(CATALOGUE)
 
 
 def test_a_slip_needs_its_line_exactly_once() -> None:

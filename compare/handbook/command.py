@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import fill
 
 from compare.contracts.errors import BadInput
-from compare.handbook.wording import changes, convention, markdown, seen
+from compare.handbook.wording import changes, convention, seen, write_pages
 from compare.mistakes.catalogue import FAMILIES, in_words, named, titled
 from compare.mistakes.mistake import Mistake
 
@@ -22,7 +23,12 @@ def parser() -> argparse.ArgumentParser:
         description="The mistakes the diagnosis knows: all names, or one of them run live.",
     )
     made.add_argument("name", nargs="?", help="the mistake to show; without it all are listed")
-    made.add_argument("--markdown", action="store_true", help="write docs/mistakes.md to stdout")
+    made.add_argument(
+        "--markdown",
+        type=Path,
+        metavar="DOCS",
+        help="write DOCS/mistakes.md and a page for each mistake in DOCS/mistakes/",
+    )
     return made
 
 
@@ -55,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print what was asked for; 2 for a name that does not exist."""
     asked = parser().parse_args(arguments)
     if asked.markdown:
-        print(markdown(), end="")
+        write_pages(asked.markdown)
         return 0
     try:
         print(*(shown(named(asked.name)) if asked.name else listing()), sep="\n")

@@ -1,19 +1,21 @@
-"""The words of one mistake, for the terminal and for docs/mistakes.md."""
+"""The words of the mistakes, for the terminal and for the pages in docs/mistakes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import indent
 
-from compare.mistakes.catalogue import FAMILIES, in_words, titled
+from compare.mistakes.catalogue import CATALOGUE, FAMILIES, in_words, titled
 from compare.mistakes.mistake import Mistake
 
 HEAD = """# Mistakes
 
-This page is written by `python -m compare.mistakes --markdown` from the catalogue the diagnosis
-searches. `python -m compare.mistakes NAME` shows one of them and runs it live.
+This page and those it leads to are written by `python -m compare.mistakes --markdown docs` from the
+catalogue the diagnosis searches. `python -m compare.mistakes NAME` shows one of them and runs it
+live.
 
-Each mistake is code written in place of a line (`-`, the right one is `+`). It is named only if
+Each mistake is code written in place of a line, shown on its page. It is named only if
 computing with it reproduces the numbers seen to within its own allowance and computing rightly does
 not. Letters: N batch, F inputs, H hidden units, K classes, L layers; M is N for the averaged loss
 and 1 for the summed one. In the update, `inside` and `outside` are the learning rate and 1 if the
@@ -54,22 +56,55 @@ def convention(mistake: Mistake) -> str:
     return "A convention. " if mistake.convention else ""
 
 
-def markdown() -> str:
-    """Return docs/mistakes.md."""
+def pages() -> dict[str, str]:
+    """Return the Markdown files of the catalogue by their path: a list, and a page a mistake."""
+    each = {f"mistakes/{mistake.name}.md": page(mistake) for mistake in CATALOGUE}
+    return {"mistakes.md": listing(), **each}
+
+
+def listing() -> str:
+    """Return the list: of every family a table with a link to each page."""
     parts = [HEAD]
     for family, mistakes in FAMILIES.items():
-        parts.append(f"## {family[0].upper()}{family[1:]}\n")
-        parts += [section(mistake) for mistake in mistakes]
+        rows = "\n".join(
+            f"| [{mistake.name}](mistakes/{mistake.name}.md) | {titled(mistake)} "
+            f"| {', '.join(mistake.observable)} |"
+            for mistake in mistakes
+        )
+        parts.append(
+            f"## {capitalised(family)}\n\n| name | in short | shows in |\n|---|---|---|\n{rows}\n"
+        )
     return "\n".join(parts)
 
 
-def section(mistake: Mistake) -> str:
-    """Return one mistake in Markdown."""
+def page(mistake: Mistake) -> str:
+    """Return the page of one mistake."""
     diff = "\n".join(changes(mistake))
+    family = next(family for family, members in FAMILIES.items() if mistake in members)
     return (
-        f"### {mistake.name}\n\n"
-        f"*{titled(mistake)}.* {in_words(mistake)}\n\n"
+        f"# {titled(mistake)}\n\n"
+        f"`{mistake.name}`, of the family [{family}](../mistakes.md#{family.replace(' ', '-')})\n\n"
+        f"{in_words(mistake)}\n\n"
         f"```diff\n{diff}\n```\n\n"
+        f"The line with `-` is the mistake, the one with `+` is right.\n\n"
         f"{convention(mistake)}{seen(mistake)}"
-        f"Shows in: {', '.join(mistake.observable)}. When: {mistake.trigger}.\n"
+        f"Shows in: {', '.join(mistake.observable)}. When: {mistake.trigger}.\n\n"
+        f"`python -m compare.mistakes {mistake.name}` plants it in a program, runs it, and shows "
+        "what the diagnosis says.\n"
     )
+
+
+def capitalised(words: str) -> str:
+    """Return words that begin a line."""
+    return f"{words[0].upper()}{words[1:]}"
+
+
+def write_pages(docs: Path) -> None:
+    """Write the pages into a folder of documents, and take away those of mistakes that are gone."""
+    written = pages()
+    for old in (docs / "mistakes").glob("*.md"):
+        if f"mistakes/{old.name}" not in written:
+            old.unlink()
+    (docs / "mistakes").mkdir(parents=True, exist_ok=True)
+    for path, text in written.items():
+        (docs / path).write_text(text, encoding="utf-8")

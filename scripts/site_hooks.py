@@ -1,0 +1,53 @@
+"""What the site needs beside the Markdown: the README as a page, and the files documents link to.
+
+In the repository a document links to `../examples/x.py` and to `../README.md`. The site holds only
+`docs/`, so linked files are added to it, and links out of it lead to them.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = re.compile(r"\]\(\.\./([^)#]+)(#[^)]*)?\)")
+"""A link that leads out of docs/."""
+OVERVIEW = "overview.md"
+INLINE = re.compile(r"\$`([^`]+)`\$")
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the README and every file outside that a document links to."""
+    made = import_module("mkdocs.structure.files").File
+    files.append(made.generated(config, OVERVIEW, content=overview()))
+    for name in sorted(linked(Path(config["docs_dir"]))):
+        files.append(made.generated(config, name, abs_src_path=str(ROOT / name)))
+    return files
+
+
+def overview() -> str:
+    """Return the README with its links as they are from within docs/."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    inside = re.sub(r"\]\(docs/", "](", text)
+    return re.sub(r"\]\((LICENSE|[A-Z]+\.md|examples/[^)]*)\)", r"](../\1)", inside)
+
+
+def linked(docs: Path) -> set[str]:
+    """Return the files outside docs/ that documents link to, without the README."""
+    texts = [overview(), *(path.read_text(encoding="utf-8") for path in docs.glob("*.md"))]
+    found = {match[1] for text in texts for match in OUT.finditer(text)}
+    return {name for name in found if (ROOT / name).is_file()} - {"README.md"}
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Lead links out of docs/ to the files added, and write formulas as MathJax reads them."""
+    if "/" in page.file.src_path:
+        return markdown
+
+    def inside(match: re.Match[str]) -> str:
+        name = OVERVIEW if match[1] == "README.md" else match[1]
+        return f"]({name}{match[2] or ''})"
+
+    return INLINE.sub(r"\\(\1\\)", OUT.sub(inside, markdown))

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from compare.run import main
@@ -140,6 +141,29 @@ def test_the_c_example_compiles_without_a_warning(checkout: Path) -> None:
         pytest.skip("there is no C compiler called cc")
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-o", "a.out"]
     subprocess.run([COMPILER, *flags, "examples/dump_writer.c", "-lm"], check=True)
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "writer"),
+    [
+        (("node",), "dump_writer.mjs"),
+        (("octave", "--quiet"), "dump_writer.m"),
+        (("julia",), "dump_writer.jl"),
+    ],
+)
+def test_the_dump_of_another_language_is_right_and_checked(
+    interpreter: tuple[str, ...], writer: str, checkout: Path
+) -> None:
+    if shutil.which(interpreter[0]) is None:
+        pytest.skip(f"there is no {interpreter[0]} here to run examples/{writer}")
+    subprocess.run([*interpreter, f"examples/{writer}", "theirs"], check=True)
+    code, printed = run("python -m compare.run --dump theirs --no-plots")
+    assert code == 0
+    assert "3 step checks" in printed
+    weights = Path("theirs", "step_00001", "dw1.npy")
+    wrong = np.load(weights)
+    np.save(weights, 2 * wrong)
+    assert run("python -m compare.run --dump theirs --no-plots")[0] == 1
 
 
 def test_an_output_that_differs_is_noticed() -> None:

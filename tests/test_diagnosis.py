@@ -372,6 +372,15 @@ def test_a_constant_fitted_to_one_number_needs_to_be_one_that_people_type() -> N
     assert diagnose_gradients(odd) == ()
 
 
+def test_a_typed_constant_that_fits_a_loss_by_chance_is_not_believed() -> None:
+    # In float32 some constant of two digits reproduces any loss that is off by so little.
+    points = probes((6, 5, 3), activation="relu", reduction="mean", dtype=np.float32, seed=0)
+    wrong = changed(lambda loss, g: (loss * 1.001, g))
+    (observed,) = observations(wrong, points[:1])
+    assert Case(observed).wrong["loss"]
+    assert diagnose_gradients(observed) == ()
+
+
 def test_an_odd_constant_is_believed_where_many_numbers_confirm_it() -> None:
     found = only(diagnose_gradients(recorded(faulty("l2-in-gradient-only", constant=0.01234567))))
     assert found.mistake == "l2-in-gradient-only"

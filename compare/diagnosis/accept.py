@@ -15,7 +15,12 @@ from compare.diagnosis.match import Case
 from compare.mistakes.fits import Among
 
 CONVINCING = 1e5
-"""A constant fitted to a single number must reproduce it this many times better than its size."""
+"""A constant fitted to a single number must reproduce it this many times better than its size.
+
+Of the constants that people type there are 90 a decade, so some one of them fits by chance with a
+probability of about 90 * 2 / ln 10 = 78 in such a `precision`, for each of the 11 mistakes that
+only the loss shows: below 1 % from 1e5 on.
+"""
 
 
 def accepted(

@@ -97,9 +97,9 @@ class Ledger:
 
 
 def keep_worst(table: dict[str, Worst], key: str, worst: Worst) -> None:
-    """Keep whichever of the two entries has the larger ratio."""
+    """Keep whichever of the two entries has the larger ratio; no ratio is NaN."""
     known = table.get(key)
-    if known is None or not worst.ratio <= known.ratio:
+    if known is None or worst.ratio > known.ratio:
         table[key] = worst
 
 

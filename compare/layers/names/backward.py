@@ -14,8 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compare.layers.names.friendly import Names
+from compare.layers.names.friendly import MASKS, Names
+from compare.layers.names.part_sums import partial_products, partial_sums
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved, same_shapes
+from compare.layers.names.windows import of_convolution, of_pooling
 from compare.layers.program import Tensors
 
 MOST_OTHERS = 40
@@ -26,7 +28,7 @@ class Slip:
     """One changed step of the backward pass, with its new results and what it is."""
 
     at: int
-    out: Tensor
+    outs: tuple[Any, ...]
     sentence: str
 
 
@@ -34,6 +36,10 @@ def slips(tape: Tape, names: Names) -> Iterator[Slip]:
     """Yield every slip of every step of the backward pass."""
     for number in range(tape.boundary, len(tape.steps)):
         step = tape.steps[number]
+        if step.name == "convolution_backward":
+            args = resolved(step.args, tape.values.__getitem__)
+            for outs, said in of_convolution(step, args):
+                yield Slip(number, outs, f"{said}{names.place(step)}")
         if len(step.outs) != 1 or step.outs[0] < 0 or step.several:
             continue
         values = [tape.values[ref.number] for ref in step.refs()]
@@ -41,7 +47,7 @@ def slips(tape: Tape, names: Names) -> Iterator[Slip]:
             continue
         for out, said in of_step(tape, names, number, step):
             if isinstance(out, Tensor):
-                yield Slip(number, out, f"in the backward pass {said}{names.place(step)}")
+                yield Slip(number, (out,), f"in the backward pass {said}{names.place(step)}")
 
 
 def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple[Any, str]]:
@@ -57,8 +63,13 @@ def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple
         yield args[0], "a minus sign is missing"
     elif step.name == "sum":
         yield from sums(names, step, args)
+        yield from partial_sums(names, step, args)
+    elif step.name == "max_pool2d_with_indices_backward":
+        yield from of_pooling(args)
     elif step.name in ("embedding_dense_backward", "index_put", "_index_put_impl", "scatter_add"):
         yield from overwritten(step, args, kwargs)
+    if step.name in ("mm", "bmm"):
+        yield from partial_products(names, step, args)
     if step.name in ("mm", "bmm", "mul", "dot", "mv"):
         yield from operands(tape, names, number, step, args, kwargs)
 
@@ -104,6 +115,8 @@ def sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
         if [axis] != dims and len(dims) == 1:
             clause = f"the sum of {said} runs over axis {axis} in place of {dims[0]}"
             yield x.sum([axis], keep), clause
+            mean = x.sum([axis], keep) * (n / max(1, x.shape[axis]))
+            yield mean, clause.replace("the sum", "the mean", 1)
     if keep:
         yield x, f"{said} is not summed over axis {', '.join(map(str, dims))}"
 
@@ -128,7 +141,11 @@ def operands(
             yield product(value.transpose(-1, -2)), f"{said} is not transposed as it must be"
         others = same_shapes(tape, value.shape, number)
         for other in [o for o in others if o != argument.number][:MOST_OTHERS]:
-            clause = f"{names.noun(other, 1)} stands in place of {said} in {result}"
+            taken, due = names.apart(other, argument.number)
+            made = names.step_of(argument.number)
+            clause = f"{taken} stands in place of {due} in {result}"
+            if made is not None and made.name in MASKS and Ref(other) in made.refs():
+                clause = f"the mask is missing in {result} of {taken}"
             yield product(tape.values[other]), clause
 
 
@@ -149,7 +166,9 @@ def overwritten(step: Step, args: Any, kwargs: Any) -> Iterator[tuple[Any, str]]
 
 def results_of(tape: Tape, slip: Slip) -> Tensors:
     """Return outputs and gradients with one step of the backward pass changed."""
-    changed = rerun(tape, slip.at + 1, {tape.steps[slip.at].outs[0]: slip.out}, slip.at)
+    numbers = tape.steps[slip.at].outs
+    new = {n: out for n, out in zip(numbers, slip.outs, strict=True) if n >= 0}
+    changed = rerun(tape, slip.at + 1, new, slip.at)
     return {
         name: changed.get(number, tape.values[number]).detach()
         for name, number in tape.results.items()

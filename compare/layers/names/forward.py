@@ -7,6 +7,8 @@ must be the manual side's numbers, all of them.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compare.layers.names.friendly import Names
+from compare.layers.names.friendly import MASKS, Names
+from compare.layers.names.moments import other_correction
 from compare.layers.names.tape import Ref, Step, Tape, run_forward, same_shapes
 from compare.layers.program import Program, Tensors
 from compare.layers.rules import aten
@@ -40,6 +43,8 @@ class Change:
     argument: int = 0
     other: int | str | None = None
     linear: bool = False
+    axes: tuple[int, ...] = ()
+    factor: float = 1.0
 
     def __call__(self, values: dict[int, Any], step: Step, args: Any, kwargs: Any) -> Any:
         """Return what the changed step computes."""
@@ -52,11 +57,18 @@ class Change:
         if self.kind == "part":
             outs = run(*args, **kwargs)
             return tuple(o.detach() if n == self.other else o for n, o in enumerate(outs))
-        if self.kind == "correction":
-            return run(*args, **{**kwargs, "correction": self.other})
+        if self.kind in ("correction", "scaled"):
+            return rescaled(run(*args, **kwargs), self.factor)
+        if self.kind == "axes":
+            return run(args[0], list(self.axes), *args[2:], **kwargs)
         assert given is not None
         if self.kind == "omitted":
             return given
+        if self.kind == "diagonal":
+            return diagonal(args[0], args[1])
+        if self.kind == "swapped":
+            a, b = (argument.detach() for argument in args[:2])
+            return (a * b) + a * (args[0] - a) + b * (args[1] - b)
         if self.kind == "through":
             return run(*args, **kwargs).detach() + (given - given.detach())
         if self.kind == "times":
@@ -99,12 +111,24 @@ def replaced(args: Any, at: int, value: Any) -> Any:
     return tuple(value if number == at else argument for number, argument in enumerate(args))
 
 
+def diagonal(e: Tensor, total: Tensor) -> Tensor:
+    """Return p = e / total with the derivative p (1 - p) with respect to the logarithm of e."""
+    p, here = (e / total).detach(), e.detach()
+    slope = torch.where(here > 0, p * (1 - p) / here, 0.0)
+    return p + slope * (e - here)
+
+
+def rescaled(out: Any, factor: float) -> Any:
+    """Return a result, or the first of several, times a factor."""
+    return out * factor if isinstance(out, Tensor) else (out[0] * factor, *out[1:])
+
+
 def detached(out: Any) -> Any:
     """Return a result that no gradient flows through."""
     return out.detach() if isinstance(out, Tensor) else type(out)(o.detach() for o in out)
 
 
-def changes(tape: Tape) -> Iterator[Change]:
+def changes(tape: Tape, names: Names) -> Iterator[Change]:
     """Yield every change of the forward pass, the simplest kinds first."""
     steps = [
         (number, step)
@@ -126,29 +150,61 @@ def changes(tape: Tape) -> Iterator[Change]:
                 yield Change(number, "through", place)
                 yield Change(number, "omitted", place)
     for number, step in steps:
-        yield from special(tape, number, step)
+        corrected = other_correction(tape, names, step)
+        if corrected is not None:
+            yield Change(number, "correction", other=corrected[1], factor=corrected[0])
+        yield from special(tape, names, number, step)
+    for number, step in steps:
         yield from exchanged(tape, number, step)
 
 
-def special(tape: Tape, number: int, step: Step) -> Iterator[Change]:
-    """Yield turned and flipped operands, other slopes, other variances."""
-    if "correction" in step.kwargs:
-        yield Change(number, "correction", other=1 if not step.kwargs["correction"] else 0)
+def special(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Change]:
+    """Yield turned and flipped operands, other slopes, other axes."""
+    yield from over_other_axes(tape, number, step)
+    if step.name in ("mul", "div") and len(step.refs()) == 1:
+        for n in sorted(names.sizes):
+            for said, factor in ((f"√{n}", math.sqrt(n)), (f"{n}", float(n))):
+                yield Change(number, "scaled", other=f"multiplied by {said}", factor=factor)
+                yield Change(number, "scaled", other=f"divided by {said}", factor=1 / factor)
     for place in direct(tape, step):
         value = value_of(tape, step, place)
         if step.name in ("mm", "bmm") and value.shape[-1] == value.shape[-2]:
             yield Change(number, "elsewhere", place, "transposed")
         if step.func.overloadpacket is aten.convolution and place == 1:
             yield Change(number, "elsewhere", place, "flipped")
-    if step.several or step.func.is_view:
+            if value.dim() > 3 and value.shape[-1] == value.shape[-2]:
+                yield Change(number, "elsewhere", place, "transposed")
+    out = tape.values[step.outs[0]]
+    if step.several or step.func.is_view or not out.is_floating_point():
         return
     places = direct(tape, step)
+    if names.is_softmax(step):
+        yield Change(number, "diagonal")
+    if step.name == "mul" and len(places) == 2 and step.args[0] != step.args[1]:
+        if value_of(tape, step, 0).shape == value_of(tape, step, 1).shape:
+            yield Change(number, "swapped")
     for slope in SLOPES:
+        if bool((SLOPES[slope](out) == 1).all()):
+            continue  # that is the slope left out
         yield Change(number, "times", first_ref(step), slope)
         shape = tape.values[step.outs[0]].shape
         if len(places) == 1 and value_of(tape, step, places[0]).shape == shape:
             yield Change(number, "slope", places[0], slope)
             yield Change(number, "slope at", places[0], slope)
+
+
+def over_other_axes(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield means, variances and sums that keep their axes, over every other choice of axes."""
+    if step.name not in ("mean", "var_mean", "sum", "var") or not isinstance(step.args[0], Ref):
+        return
+    x, out = value_of(tape, step, 0), tape.values[step.outs[0]]
+    if len(step.args) < 2 or not isinstance(step.args[1], list) or out.dim() != x.dim():
+        return
+    due = sorted(axis % x.dim() for axis in step.args[1])
+    for count in range(1, x.dim() + 1):
+        for axes in itertools.combinations(range(x.dim()), count):
+            if list(axes) != due:
+                yield Change(number, "axes", axes=axes)
 
 
 def exchanged(tape: Tape, number: int, step: Step) -> Iterator[Change]:
@@ -207,6 +263,11 @@ def changed_program(
     return found | program.gradients(leaves, outputs, dy)
 
 
+def is_mask(names: Names, step: Step) -> bool:
+    """Return whether a step replaces entries by a constant."""
+    return step.name in MASKS and names.masked(step, 1) is not None
+
+
 def sentence(tape: Tape, names: Names, change: Change) -> str:
     """Say what a change is, in the words of the field."""
     step = tape.steps[change.at]
@@ -215,21 +276,42 @@ def sentence(tape: Tape, names: Names, change: Change) -> str:
     argument = step.args[change.argument] if change.argument < len(step.args) else None
     given = names.noun(argument.number) if isinstance(argument, Ref) else str(argument)
     if change.kind == "cut":
-        return f"the gradient does not flow through {result}{place}"
+        nouns = " and ".join(dict.fromkeys(names.noun(out) for out in step.outs[::-1]))
+        return f"the gradient does not flow through {nouns}{place}"
     if change.kind == "part" and isinstance(change.other, int):
         return f"the gradient does not flow through {names.noun(step.outs[change.other])}{place}"
     if change.kind == "edge":
         return f"the gradient does not flow through {given} in {result}{place}"
+    if change.kind == "correction":
+        return f"{change.other}{place}"
+    if change.kind == "scaled":
+        return f"{result} is {change.other} once too often{place}"
+    if change.kind == "swapped":
+        return f"the backward pass of {result} exchanges its two factors{place}"
+    if change.kind == "axes":
+        due, taken = (", ".join(map(str, axes)) for axes in (step.args[1], change.axes))
+        return f"{result} is taken over axis {taken} in place of {due}{place}"
+    scalar = names.scalar(step)
+    if change.kind == "through" and scalar is not None:
+        return f"{scalar} is left out of the backward pass{place}"
+    if change.kind == "omitted" and scalar is not None:
+        return f"{scalar} is left out{place}"
+    if change.kind == "through" and is_mask(names, step):
+        return f"the mask is left out of the backward pass{place}"
+    if change.kind == "omitted" and is_mask(names, step):
+        return f"the mask is left out{place}"
     if change.kind == "through":
         return f"the derivative of {result} is left out of the backward pass{place}"
     if change.kind == "omitted":
-        return f"{result} is left out, forward and backward: {given} stands in its place{place}"
-    if change.kind == "correction":
-        return f"the variance is divided by n - {change.other}{place}"
+        return f"{result} is left out: {given} stands in its place{place}"
     if change.kind == "times":
         return f"the gradient of y = {result} is multiplied by {change.other} once too often{place}"
     if change.kind == "slope" and (result, change.other) == ("the softmax", "y"):
         return f"the row sum is missing in the derivative of the softmax{place}"
+    if change.kind == "diagonal" or (
+        change.kind == "slope" and (result, change.other) == ("the softmax", "y (1 - y)")
+    ):
+        return f"of the softmax's derivative only the diagonal p (1 - p) is taken{place}"
     if change.kind == "slope":
         return f"the derivative of y = {result} is taken to be {change.other}{place}"
     if change.kind == "slope at":
@@ -238,5 +320,6 @@ def sentence(tape: Tape, names: Names, change: Change) -> str:
     if isinstance(change.other, str):
         return f"the backward pass of {result} uses {given} {change.other}{place}"
     assert change.other is not None
-    other = names.noun(change.other)
+    assert isinstance(argument, Ref)
+    other, given = names.apart(change.other, argument.number)
     return f"the backward pass of {result} uses {other} in place of {given}{place}"

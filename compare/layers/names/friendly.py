@@ -8,20 +8,32 @@ from typing import Any
 from compare.layers.names.tape import Ref, Step, Tape
 
 NOUNS = {
-    "mean": "the mean", "var": "the variance", "rsqrt": "1/√(…), the inverse of the root",
-    "sqrt": "the root", "amax": "the maximum", "exp": "the exponential", "tanh": "tanh",
-    "sigmoid": "the sigmoid", "erf": "erf", "log": "the logarithm", "relu": "ReLU",
-    "embedding": "the embedding", "convolution": "the convolution", "pow": "the power",
-    "max_pool2d_with_indices": "the pooling", "where": "the selection by the mask",
+    "mean": "the mean", "var": "the variance", "rsqrt": "1/√(…)", "sqrt": "the root",
+    "amax": "the maximum", "exp": "the exponential", "tanh": "tanh", "sigmoid": "the sigmoid",
+    "erf": "erf", "log": "the logarithm", "relu": "ReLU", "embedding": "the embedding",
+    "convolution": "the convolution", "pow": "the power",
+    "max_pool2d_with_indices": "the pooling", "where": "the selection by the condition",
+    "leaky_relu": "leaky ReLU", "gelu": "GELU", "silu": "SiLU", "softplus": "softplus",
+    "avg_pool2d": "the pooling", "cumsum": "the running sum", "ones_like": "1",
     "index": "the selection by index", "gather": "the selection by index", "reciprocal": "1/(…)",
-    "mm": "the matrix product", "bmm": "the matrix product", "sum": "the sum", "neg": "the sign",
+    "mm": "the matrix product", "bmm": "the matrix product", "sum": "a sum", "add": "a sum",
+    "sub": "a difference", "rsub": "a difference", "mul": "a product", "div": "a quotient",
     "log1p": "the logarithm", "_softmax": "the softmax", "softmax": "the softmax",
     "maximum": "the maximum", "minimum": "the minimum", "abs": "|…|",
 }  # fmt: skip
 COPIES = frozenset(
     "clone _unsafe_view contiguous _to_copy expand detach conj_physical alias".split()
 )
+ROOTS = {
+    ("sqrt", "the variance"): "the standard deviation",
+    ("rsqrt", "the variance"): "the inverse standard deviation",
+    ("sqrt", "the mean square"): "the root mean square",
+    ("rsqrt", "the mean square"): "the inverse root mean square",
+}
+MASKS = ("where", "masked_fill")
+SCALES = ("the inverse standard deviation", "the inverse root mean square")
 SYMBOLS = {"add": "+", "sub": "-", "mul": "·", "div": "/", "rsub": "-"}
+COUNT = "the number of entries that count"
 DEEP = 2
 EPSILON = 1e-3
 
@@ -57,11 +69,77 @@ class Names:
             return "the variance" if step.outs[0] == number else "the mean"
         if self.is_softmax(step):
             return "the softmax"
-        if step.name == "sum" and self.is_row_sum(step):
-            return "the row sum of the softmax"
+        special = self.special(step, depth)
+        if special is not None:
+            return special
         if step.name in SYMBOLS and depth > 0:
             return self.formula(step, depth)
+        if step.name.endswith("_backward"):
+            stem = step.name.removesuffix("_backward")
+            return f"what {NOUNS.get(stem, f'`{stem}`')} passes back"
         return NOUNS.get(step.name, f"`{step.name}`")
+
+    def special(self, step: Step, depth: int) -> str | None:
+        """Return what a step is called where its operands make it more than an operation."""
+        refs = step.refs()
+        if step.name in MASKS:
+            return self.masked(step, depth)
+        if step.name == "sum":
+            return self.sum(step, depth)
+        if step.name == "mean" and self.is_square(refs[0].number):
+            return "the mean square"
+        if step.name in ("sqrt", "rsqrt"):
+            return ROOTS.get((step.name, self.noun(refs[0].number)))
+        if step.name in ("mul", "div") and len(refs) == 2 and (x := self.normalised(step)):
+            return f"the normalised {x}"
+        if depth > 0 and step.name == "neg":
+            return f"-{self.noun(refs[0].number, depth - 1)}"
+        if depth > 0 and step.name == "pow" and step.args[1] == 2:
+            return f"{self.part(step.args[0], depth - 1)}²"
+        return None
+
+    def masked(self, step: Step, depth: int) -> str | None:
+        """Return a value under a mask as that value: what is masked out is a constant."""
+        branches = step.args[1:] if step.name == "where" else step.args[:1]
+        kept = [a for a in branches if isinstance(a, Ref) and not self.is_constant(a.number)]
+        if len(kept) != 1:
+            return None
+        noun = self.noun(kept[0].number, depth - 1)
+        return noun if noun == "the softmax" else f"{noun} under the mask"
+
+    def is_constant(self, number: int) -> bool:
+        """Return whether nothing but a shape went into a value."""
+        value = self.tape.values[number]
+        return number not in self.inputs and (
+            (value.numel() == 1 and self.step_of(number) is None) or not bool(value.any())
+        )
+
+    def sum(self, step: Step, depth: int) -> str | None:
+        """Return a sum as that of its terms; of a mask, it counts."""
+        if self.is_row_sum(step):
+            return "the row sum of the softmax"
+        first = step.refs()[0].number
+        if not self.tape.values[first].is_floating_point():
+            return COUNT
+        return f"the sum of {self.noun(first, depth - 1)}" if depth > 0 else None
+
+    def is_square(self, number: int) -> bool:
+        """Return whether a value is the square of another one."""
+        step = self.step_of(number)
+        if step is None:
+            return False
+        same = step.name == "mul" and len(step.refs()) == 2 and step.args[0] == step.args[1]
+        return same or (step.name == "pow" and step.args[1] == 2)
+
+    def normalised(self, step: Step) -> str | None:
+        """Return what a product of a value and its inverse deviation normalises."""
+        a, b = step.refs()
+        if step.name == "mul" and self.noun(b.number, 0) in SCALES:
+            centred = self.step_of(a.number)
+            if centred is not None and centred.name == "sub" and centred.args[1] != b:
+                a = centred.refs()[0]
+            return self.noun(a.number, 0) if a.number in self.inputs else None
+        return None
 
     def formula(self, step: Step, depth: int) -> str:
         """Return a sum or product with its two parts."""
@@ -74,6 +152,9 @@ class Names:
         if isinstance(argument, Ref):
             return self.noun(argument.number, depth)
         if isinstance(argument, float) and 0 < argument < 1:
+            whole = round(1 / argument)
+            if math.isclose(argument, 1 / whole):
+                return f"1/{whole}"
             n = round(1 / argument**2)
             if n in self.sizes and math.isclose(argument, 1 / math.sqrt(n)):
                 return f"1/√{n}"
@@ -97,6 +178,36 @@ class Names:
         refs = step.refs()
         made = self.step_of(refs[0].number) if refs else None
         return made is not None and made.name == "exp"
+
+    def scalar(self, step: Step) -> str | None:
+        """Return what a step multiplies by where that is a number: the scale 1/√d, a factor."""
+        if step.name not in ("mul", "div") or len(step.refs()) != 1 or len(step.args) < 2:
+            return None
+        c = step.args[1]
+        if isinstance(c, Ref) or not isinstance(c, float | int) or c <= 0:
+            return None
+        n = round(float(c) ** 2 if step.name == "div" else float(c) ** -2)
+        if n in self.sizes and math.isclose(n, float(c) ** (2 if step.name == "div" else -2)):
+            return f"the scale 1/√{n}"
+        what = "the division by" if step.name == "div" else "the factor"
+        return f"{what} {self.part(c, 0)}"
+
+    def apart(self, one: int, other: int) -> tuple[str, str]:
+        """Return two values as nouns, of what they are made where their nouns are the same."""
+        nouns = self.noun(one), self.noun(other)
+        return nouns if nouns[0] != nouns[1] else (self.detail(one), self.detail(other))
+
+    def detail(self, number: int) -> str:
+        """Return a value as a noun with what it was made of, down to the part of a split."""
+        step = self.step_of(number)
+        if number in self.inputs or step is None or not step.refs():
+            return self.noun(number)
+        if step.func.is_view or step.name in COPIES:
+            return self.detail(step.refs()[0].number)
+        of = step.refs()[0].number
+        made = self.step_of(of)
+        part = f"part {made.outs.index(of) + 1} of " if made is not None and made.several else ""
+        return f"{self.noun(number)} of {part}{self.noun(of, 1)}"
 
     def place(self, step: Step) -> str:
         """Return the line of the reference a step is from, in parentheses."""

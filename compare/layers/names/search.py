@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from compare.contracts.result import Diagnosis
 from compare.layers.analysed import as_tensors
@@ -18,10 +19,11 @@ from compare.layers.formats import FORMATS
 from compare.layers.judged import Judged
 from compare.layers.names.backward import results_of, slips
 from compare.layers.names.forward import Change, changed_program, changes, sentence
-from compare.layers.names.friendly import Names
+from compare.layers.names.friendly import COUNT, Names
 from compare.layers.names.match import Match, factor_named
 from compare.layers.names.single import TIMES, shown_by
 from compare.layers.names.tape import Tape, record
+from compare.layers.names.values import made_forward, others, readings
 from compare.layers.program import Program, Tensors, as_written
 
 SECONDS = 2.5
@@ -29,6 +31,8 @@ SECONDS = 2.5
 FURTHER = 0.5
 """So much longer once there is one: for those that no number tells apart from it."""
 MOST_NAMES = 3
+BOTH = ("omitted", "correction", "scaled", "axes")
+"""Changes of a value: a backward pass that computes it anew may have them for itself."""
 
 
 @dataclass(frozen=True)
@@ -112,18 +116,27 @@ def searched(program: Program, judged: Judged, match: Match, timeout: float | No
         inputs = as_tensors(point.inputs)
         dy = None if point.dy is None else as_tensors(point.dy)
         tape = record(program, inputs, dy)
+        counted = in_counts(tape, match)
+        if counted is not None:
+            return [counted]
         found = list(in_forward(program, tape, match, inputs, dy))
-        if not any(one.factors == 0 for one in found):
-            found += in_backward(tape, match)
+        for further in (in_values, in_backward, in_tensors):
+            if not any(one.factors == 0 for one in found):
+                found += further(tape, match)
         least = min((one.factors for one in found), default=0)
         best = [one for one in found if one.factors == least]
         unique = {one.sentence: one for one in best}.values()
-        return sorted(unique, key=lambda one: len(one.sentence))[:MOST_NAMES]
+        return sorted(unique, key=plainness)[:MOST_NAMES]
 
     try:
         return in_child(work, timeout)
     except Crashed:
         return []
+
+
+def plainness(one: Found) -> tuple[bool, int]:
+    """Order explanations: what is left out before a mere factor, then the shorter sentence."""
+    return one.kind == "factor", len(one.sentence)
 
 
 def in_forward(
@@ -132,7 +145,7 @@ def in_forward(
     """Yield the changed forward passes whose derivatives are the manual numbers."""
     end = time.monotonic() + SECONDS
     names = Names(tape)
-    for change in changes(tape):
+    for change in changes(tape, names):
         if time.monotonic() > end:
             return
         try:
@@ -153,6 +166,110 @@ def in_forward(
             end = min(end, time.monotonic() + FURTHER) if not factors else end
             beside = "".join(f", and {factor}" for factor in factors)
             yield Found(change.kind, text + beside, results, len(factors))
+        elif change.kind in BOTH and match.reproduces(mixed := backward_only(tape, match, results)):
+            end = min(end, time.monotonic() + FURTHER)
+            yield Found(change.kind, f"in the backward pass alone {text}", mixed)
+
+
+def in_counts(tape: Tape, match: Match) -> Found | None:
+    """Return the number of entries that count, which a mean was or was not divided by."""
+    names, results, texts = Names(tape), dict(match.right), []
+    counts = {
+        float(tape.values[number]): names.noun(number)
+        for step in tape.steps[: tape.boundary] for number in step.outs
+        if number >= 0 and names.noun(number) == COUNT
+    }  # fmt: skip
+    for name in match.right if counts else ():
+        manual, right = match.manual[name], match.right[name]
+        if match.near(name, manual, right):
+            continue
+        if manual.shape != right.shape or not bool(right.any()):
+            return None
+        c = float((manual * right).sum() / (right * right).sum())
+        said = next((said for due, said in count_factors(counts, match.shapes)
+                     if abs(c - due) < 1e-6 * abs(due)), None)  # fmt: skip
+        if said is None or not match.near(name, manual, c * right, max(1.0, abs(c))):
+            return None
+        texts.append(f"{name} is {said}")
+        results[name] = c * right
+    return Found("tensor", "; ".join(texts), results) if texts else None
+
+
+def count_factors(
+    counts: Mapping[float, str], shapes: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[float, str]]:
+    """Yield the factors of a mean that is taken over another number of entries, or is a sum."""
+    for k, noun in counts.items():
+        if k < 2:
+            continue
+        yield k, f"multiplied by {k:g}, {noun}"
+        yield 1 / k, f"divided by {k:g}, {noun}, once too often"
+        for of, shape in shapes.items():
+            for axis, n in enumerate(shape):
+                if n != k and n > 1:
+                    yield (
+                        k / n,
+                        f"divided by {n}, the length of axis {axis} of {of}, in place of "
+                        f"{k:g}, {noun}",
+                    )
+
+
+def in_values(tape: Tape, match: Match) -> Iterator[Found]:
+    """Yield the other numbers of the forward pass that give the manual numbers."""
+    end = time.monotonic() + SECONDS
+    with torch.no_grad(), as_written():
+        for other in others(tape, Names(tape)):
+            if time.monotonic() > end:
+                return
+            try:
+                for results, said in readings(tape, other):
+                    if not match.changes_nothing(results) and match.reproduces(results):
+                        yield Found("value", said, results)
+                        break
+            except (RuntimeError, IndexError):
+                continue
+
+
+def in_tensors(tape: Tape, match: Match) -> Iterator[Found]:
+    """Yield the value of the forward pass that a gradient has once too often, or not at all."""
+    names = Names(tape)
+    wrong = [n for n in match.right if not match.near(n, match.manual[n], match.right[n])]
+    values = {out: tape.values[out] for step in tape.steps[: tape.boundary] for out in step.outs
+              if out >= 0 and tape.values[out].is_floating_point()}  # fmt: skip
+    for number, value in values.items():
+        if value.numel() < 2 or not bool(torch.isfinite(value).all()):
+            continue
+        for said, power in (("{} is multiplied by {} once too often", 1),
+                            ("in {} the factor {} is missing", -1)):  # fmt: skip
+            results = dict(match.right)
+            for name in wrong:
+                factor = spread(value, match.right[name])
+                if factor is None or match.manual[name].shape != match.right[name].shape:
+                    break
+                if not bool(factor.all()) or int((factor != 1).sum()) < factor.numel() / 2:
+                    break  # one entry that is off has some such factor by chance
+                results[name] = match.right[name] * factor**power
+            else:
+                if match.reproduces(results):
+                    noun = names.noun(number)
+                    yield Found("tensor", "; ".join(said.format(n, noun) for n in wrong), results)
+
+
+def spread(value: Tensor, onto: Tensor) -> Tensor | None:
+    """Return a value spread over a tensor's shape: by broadcasting, or over its leading axes."""
+    try:
+        return value.expand(onto.shape)
+    except RuntimeError:
+        pass
+    if value.numel() and onto.numel() % value.numel() == 0:
+        return value.reshape(-1, 1).expand(-1, onto.numel() // value.numel()).reshape(onto.shape)
+    return None
+
+
+def backward_only(tape: Tape, match: Match, results: Tensors) -> Tensors:
+    """Return the right outputs beside the gradients of a changed program."""
+    made = made_forward(tape)
+    return results | {n: match.right[n] for n, number in tape.results.items() if number in made}
 
 
 def left_over(match: Match, results: Tensors) -> list[str] | None:

@@ -13,6 +13,8 @@ from compare.layers.names.match import Match
 WRONG_SIGN = "of the wrong sign"
 TIMES = " times the right one"
 """Ends a clause that states a factor nobody can place: a fact, and no cause."""
+FEWEST = 3
+"""Parts along an axis from which on one part alone is no chance."""
 FACTORS: dict[str, Callable[[Tensor], Tensor]] = {
     "`{}`": lambda v: v,
     "the slope σ(1 - σ) of a sigmoid at `{}`": lambda v: torch.sigmoid(v) * (1 - torch.sigmoid(v)),
@@ -74,9 +76,22 @@ def clauses(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[
     for other, values in match.right.items():
         if other != name and values.shape == manual.shape and match.near(name, manual, values):
             yield f"{name} is {other}"
+    yield from only_one(match, name, manual, right)
     yield from multiplied(match, name, manual, right)
     if found is not None:
         yield f"{name} is {found[0]:.6g}{TIMES}"
+
+
+def only_one(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[str]:
+    """Yield the axis along which only the first or the last part is there, the rest being zero."""
+    for axis, n in enumerate(right.shape):
+        for said, at in (("first", 0), ("last", n - 1)):
+            if n < FEWEST:
+                continue
+            part = torch.zeros_like(right)
+            part.select(axis, at).copy_(right.select(axis, at))
+            if match.near(name, manual, part):
+                yield f"only the {said} part of {name} along axis {axis} is there, the rest is zero"
 
 
 def multiplied(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[str]:

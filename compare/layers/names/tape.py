@@ -246,10 +246,10 @@ def rerun(tape: Tape, first: int, values: dict[int, Any], skip: int) -> dict[int
 
 
 def same_shapes(tape: Tape, shape: Sequence[int], before: int) -> list[int]:
-    """Return the values of a shape that are there before a step."""
+    """Return the values of a shape that are there before a step, zeros left aside."""
     made = tape.made_by()
     return [
         number for number, tensor in enumerate(tape.values)
         if tuple(tensor.shape) == tuple(shape) and tensor.is_floating_point()
-        and made.get(number, -1) < before
+        and made.get(number, -1) < before and bool(tensor.any())
     ]  # fmt: skip

@@ -1,0 +1,54 @@
+"""Sums that miss terms: a loop that overwrites, one that ends too soon, one block of several.
+
+Every sum of the backward pass, plain or in a product of matrices, is taken over some of its terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import Tensor
+
+from compare.layers.names.friendly import Names
+from compare.layers.names.tape import Ref, Step
+
+Part = Callable[[Tensor, int], Tensor]
+PARTS: tuple[tuple[str, Callable[[int], slice]], ...] = (
+    ("only the first of {n} terms counts", lambda n: slice(0, 1)),
+    ("only the last of {n} terms is left (overwritten in place of added)",
+     lambda n: slice(n - 1, n)),
+    ("the last of {n} terms is missing", lambda n: slice(0, n - 1)),
+    ("the first of {n} terms is missing", lambda n: slice(1, n)),
+    ("only every other of {n} terms counts", lambda n: slice(0, n, 2)),
+    ("only every other of {n} terms counts", lambda n: slice(1, n, 2)),
+)  # fmt: skip
+
+
+def taken(x: Tensor, axis: int, which: slice) -> Tensor:
+    """Return a part of a tensor along one axis."""
+    return x[(slice(None),) * (axis % x.dim()) + (which,)]
+
+
+def partial_sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
+    """Yield a plain sum over part of every axis that it runs over."""
+    x = args[0]
+    dims = list(args[1]) if len(args) > 1 and args[1] else list(range(x.dim()))
+    keep = len(args) > 2 and bool(args[2])
+    said = names.noun(step.refs()[0].number, 1)
+    for axis in (d % x.dim() for d in dims):
+        n = x.shape[axis]
+        for clause, which in PARTS if n > 1 else ():
+            where = f"in the sum of {said} along axis {axis} {clause.format(n=n)}"
+            yield taken(x, axis, which(n)).sum(dims, keep), where
+
+
+def partial_products(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
+    """Yield a product of matrices that sums over part of the axis they share."""
+    a, b = args[:2]
+    n = a.shape[-1]
+    nouns = [names.noun(r.number, 1) for r in step.args[:2] if isinstance(r, Ref)]
+    for clause, which in PARTS if n > 1 and len(nouns) == 2 else ():
+        part = step.func(taken(a, -1, which(n)), taken(b, -2, which(n)))
+        where = f"in the matrix product of {' and '.join(nouns)} {clause.format(n=n)}"
+        yield part, where

@@ -1,0 +1,162 @@
+"""Slips in layers that are named in the layer's own words: each planted, each with its words.
+
+Layers by hand are written as people write them; the reference is torch's own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from compare.contracts.result import Verdict
+from compare.layers.check import check_layer
+
+Inputs = dict[str, Any]
+Manual = Callable[[Inputs, Any], tuple[Any, Inputs]]
+
+
+def layer_norm(*, ddof: int = 0, outside: bool = False, rows: slice = slice(None)) -> Manual:
+    def manual(i: Inputs, dy: Any) -> tuple[Any, Inputs]:
+        x, w = i["x"], i["weight"]
+        var, eps = x.var(1, keepdims=True, ddof=ddof), x.dtype.type(1e-5)
+        s = np.sqrt(var) + eps if outside else np.sqrt(var + eps)
+        h, d = (x - x.mean(1, keepdims=True)) / s, dy * w
+        dx = (d - d.mean(1, keepdims=True) - h * (d * h).mean(1, keepdims=True)) / s
+        return h * w + i["bias"], {
+            "x": dx, "weight": (dy * h)[rows].sum(0), "bias": dy.sum(0)
+        }  # fmt: skip
+
+    return manual
+
+
+def softmax(s: Any) -> Any:
+    e = np.exp(s - s.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def attention(*, diagonal: bool = False, scale: bool = True, whole: bool = False) -> Manual:
+    def manual(i: Inputs, dy: Any) -> tuple[Any, Inputs]:
+        q, k, v, keep = i["q"], i["k"], i["v"], i["keep"]
+        c = 1 / np.sqrt(q.shape[1])
+        p = softmax(np.where(keep, q @ k.T * c, -np.inf))
+        y = p @ v
+        p = softmax(q @ k.T * c) if whole else p
+        dp = dy @ v.T
+        ds = p * (1 - p) * dp if diagonal else p * (dp - (dp * p).sum(1, keepdims=True))
+        ds = ds * c if scale else ds
+        return y, {"q": ds @ k, "k": ds.T @ q, "v": p.T @ dy}
+
+    return manual
+
+
+def masked_attention(q: Any, k: Any, v: Any, keep: Any) -> Any:
+    s = (q @ k.T / q.shape[1] ** 0.5).masked_fill(~keep, float("-inf"))
+    return torch.softmax(s, 1) @ v
+
+
+def entropy(slip: str) -> Manual:
+    def manual(i: Inputs, dy: Any) -> tuple[Any, Inputs]:
+        z, t = i["z"], i["t"]
+        p, at, keep = softmax(z), np.arange(len(t)), t >= 0
+        t = np.where(keep, t, 0)
+        loss = -np.log(p[at, t])[keep].mean()
+        d = p.copy()
+        d[at, t] -= 1
+        d = d * keep[:, None] / (len(t) if slip == "rows" else keep.sum())
+        return loss, {"z": d * (at[:, None] == 0) if slip == "first" else d}
+
+    return manual
+
+
+def convolution(*, add: bool) -> Manual:
+    def manual(i: Inputs, dy: Any) -> tuple[Any, Inputs]:
+        x, w = i["x"], i["w"]
+        n, size = dy.shape[2] if dy is not None else 0, w.shape[2]
+        y, dx, dw = np.zeros_like(dy), np.zeros_like(x), np.zeros_like(w)
+        for s in range(size):
+            part = slice(s, s + n)
+            y += np.einsum("ncl,kc->nkl", x[:, :, part], w[:, :, s])
+            dw[:, :, s] = np.einsum("nkl,ncl->kc", dy, x[:, :, part])
+            back = np.einsum("nkl,kc->ncl", dy, w[:, :, s])
+            dx[:, :, part] = dx[:, :, part] + back if add else back
+        return y, {"x": dx, "w": dw}
+
+    return manual
+
+
+def pooling(i: Inputs, dy: Any) -> tuple[Any, Inputs]:
+    x = i["x"]
+    windows = x.reshape(2, 2, 2, 2, 3, 2)
+    y = windows.max((3, 5), keepdims=True)
+    every = (windows == y) * dy.reshape(y.shape)
+    return y.reshape(2, 2, 2, 3), {"x": every.reshape(x.shape)}
+
+
+def gate(i: Inputs, dy: Any) -> tuple[Any, Inputs]:
+    a, b = 1 / (1 + np.exp(-i["a"])), np.tanh(i["b"])
+    return a * b, {"a": dy * a * a * (1 - a), "b": dy * b * (1 - b * b)}
+
+
+def draw(*shape: int) -> Any:
+    return np.random.default_rng(sum(shape)).normal(size=shape)
+
+
+NORM: Inputs = {"x": draw(5, 8), "weight": draw(8), "bias": draw(8)}
+ATTENTION: Inputs = {
+    "q": draw(6, 5), "k": draw(6, 5), "v": draw(6, 3), "keep": np.tril(np.ones((6, 6), bool))
+}  # fmt: skip
+TARGETS: Inputs = {"z": draw(6, 4), "t": np.array([0, 3, -100, 2, -100, 1])}
+CONVOLUTION: Inputs = {"x": draw(2, 3, 8), "w": draw(4, 3, 3)}
+TIED: Inputs = {"x": np.random.default_rng(0).integers(0, 3, (2, 2, 4, 6)).astype(float)}
+GATES: Inputs = {"a": draw(4, 3), "b": draw(3, 4).T.copy()}
+NORMED = torch.nn.LayerNorm(8)
+SLIPS: dict[str, tuple[Manual, Any, Inputs, str]] = {
+    "variance over n - 1": (layer_norm(ddof=1), NORMED, NORM,
+                            "the variance is divided by 8 - 1 in place of 8"),
+    "epsilon outside": (layer_norm(outside=True), NORMED, NORM,
+                        "1e-05 is added to the root of the variance, and not under it"),
+    "first row": (layer_norm(rows=slice(1)), NORMED, NORM, "only the first of 5 terms counts"),
+    "last row": (layer_norm(rows=slice(4, 5)), NORMED, NORM, "overwritten in place of added"),
+    "softmax diagonal": (attention(diagonal=True), masked_attention, ATTENTION,
+                         "of the softmax's derivative only the diagonal p (1 - p) is taken"),
+    "scale": (attention(scale=False), masked_attention, ATTENTION,
+              "the scale 1/√5 is left out of the backward pass"),
+    "mask of the backward pass": (attention(whole=True), masked_attention, ATTENTION,
+                                  "in the backward pass alone the mask is left out"),
+    "all rows count": (entropy("rows"), F.cross_entropy, TARGETS,
+                       "divided by 6, the length of axis 0 of z, in place of 4, the number of "
+                       "entries that count"),
+    "one row of the gradient": (entropy("first"), F.cross_entropy, TARGETS,
+                                "only the first part of dz along axis 0 is there"),
+    "windows": (convolution(add=False), F.conv1d, CONVOLUTION,
+                "overlapping windows are overwritten in place of added"),
+    "ties": (pooling, lambda x: F.max_pool2d(x, 2), TIED,
+             "every tied maximum gets the whole gradient"),
+    "factors": (gate, lambda a, b: torch.sigmoid(a) * torch.tanh(b), GATES,
+                "exchanges its two factors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_is_named_in_the_layers_own_words(slip: str) -> None:
+    manual, reference, inputs, words = SLIPS[slip]
+    result = check_layer(manual, reference, inputs)
+    assert result.verdict is Verdict.DISAGREES
+    (found,) = result.diagnosis
+    assert words in found.sentence
+
+
+@pytest.mark.parametrize(
+    "manual, reference, inputs",
+    [
+        (layer_norm(), NORMED, NORM),
+        (attention(), masked_attention, ATTENTION),
+        (entropy("none"), F.cross_entropy, TARGETS),
+        (convolution(add=True), F.conv1d, CONVOLUTION),
+    ],
+)
+def test_the_same_layers_without_a_slip_agree(manual: Any, reference: Any, inputs: Any) -> None:
+    assert check_layer(manual, reference, inputs).verdict is Verdict.AGREES

@@ -128,7 +128,7 @@ def test_nothing_is_named_outside_the_catalogue(corruption: str) -> None:
     ("one", "other"),
     [
         ("gradient-summed", "mask-missing"),
-        ("epsilon-in-log", "diagonal-jacobian"),
+        ("loss-averaged-over-classes", "diagonal-jacobian"),
         ("l2-in-gradient-only", "bias-averaged"),
         ("weights-stepped-too-early", "l2-factor-2-too-many"),
         ("weights-stepped-too-early", "pre-activation-in-weight-gradient"),
@@ -138,6 +138,12 @@ def test_two_mistakes_of_different_stages_are_both_named(one: str, other: str) -
     found = only(diagnose(faulty(one, other), sizes=SIZES))
     assert {one, other} in [set(name.split(" + ")) for name in (found.mistake, *found.also)]
     assert found.sentence.startswith("Two mistakes together. ")
+
+
+def test_a_guard_in_the_loss_stands_behind_a_mistake_in_the_gradient() -> None:
+    mistake, guard = diagnose(faulty("epsilon-in-log", "diagonal-jacobian"), sizes=SIZES)
+    assert (mistake.mistake, guard.mistake) == ("diagonal-jacobian", "epsilon-in-log")
+    assert guard.constant == 1e-5 and "together" not in mistake.sentence + guard.sentence
 
 
 @pytest.mark.parametrize("slope", LEAKS)
@@ -159,8 +165,8 @@ def test_a_guard_of_any_usual_size_in_a_quotient_is_named_with_its_size(guard: f
 def test_the_constant_of_a_second_mistake_is_fitted_where_the_loss_is_wrong() -> None:
     names = "clip-in-log", "weight-gradient-divided-by-n-twice"
     for seed in (0, 5):  # in some ordinary batches, or in all, no probability is clipped
-        found = only(diagnose(faulty(*names), sizes=(14, 9, 13, 15, 5), seed=seed))
-        assert sorted(found.mistake.split(" + ")) == sorted(names), seed
+        found = diagnose(faulty(*names), sizes=(14, 9, 13, 15, 5), seed=seed)
+        assert sorted(one.mistake for one in found) == sorted(names), seed
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -635,7 +641,7 @@ def test_facts_about_right_numbers_are_none() -> None:
 @pytest.mark.parametrize("names", [("diagonal-jacobian",), ("gradient-summed", "epsilon-in-log")])
 def test_the_prediction_is_what_the_mistake_computes(names: tuple[str, ...]) -> None:
     seen = recorded(faulty(*names))
-    found = only(diagnose(faulty(*names), sizes=SIZES))
+    found, *_ = diagnose(faulty(*names), sizes=SIZES)
     for name in ("dw1", "db1", "dw2", "db2"):
         assert prediction(found, seen, name) == pytest.approx(seen.seen[name])
 

@@ -143,10 +143,32 @@ def test_a_factor_of_one_tensor_is_said_of_that_tensor() -> None:
     assert sentences[1].startswith("db1 is 4 times as large as it should be")
 
 
-def test_a_guard_that_shows_is_named_with_its_size_beside_the_mistake() -> None:
-    (found,) = check(network(lambda p: np.log(p + 1e-8), "mask-missing")).diagnosis
-    assert set(found.mistake.split(" + ")) == {"mask-missing", "epsilon-in-log"}
-    assert "1e-08" in found.sentence
+def test_a_guard_that_shows_is_a_note_with_its_size_and_line_beside_the_mistake() -> None:
+    result = check(network(lambda p: np.log(p + 1e-8), "mask-missing"))
+    assert [found.mistake for found in result.diagnosis] == ["mask-missing"]
+    (note,) = [one for one in result.notes if one.startswith("Besides: ")]
+    assert "1e-08 is added inside the logarithm" in note
+    assert "test_diagnosis_domains.py, line" in note and "np.log(p + 1e-8)" in note
+
+
+def test_a_large_guard_is_a_mistake_of_its_own_behind_the_other() -> None:
+    result = check(network(lambda p: np.log(p + 1e-4), "mask-missing"))
+    assert [found.mistake for found in result.diagnosis] == ["mask-missing", "epsilon-in-log"]
+
+
+def test_a_guard_alone_is_named_with_its_line() -> None:
+    (found,) = check(network(lambda p: np.log(p + 1e-8))).diagnosis
+    assert found.mistake == "epsilon-in-log" and "(`" in found.sentence
+
+
+def test_a_penalty_is_fitted_beside_a_guard() -> None:
+    def penalised(theta: Arrays, x: Array, t: Array) -> Any:
+        loss, g = network(lambda p: np.log(p + 1e-8))(theta, x, t)
+        return loss + 0.01 * sum((theta[w] ** 2).sum() for w in ("w1", "w2")), g
+
+    result = check(penalised)
+    assert [found.mistake for found in result.diagnosis] == ["l2-in-loss-only"]
+    assert result.diagnosis[0].constant == 0.02
 
 
 def test_class_numbers_are_a_note_beside_a_mistake() -> None:

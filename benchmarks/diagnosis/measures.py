@@ -26,6 +26,7 @@ from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
 from compare.mistakes.catalogue import NETWORK
 
+GUARDS = {mistake.name for mistake in NETWORK if mistake.guard}
 PAIRED = [mistake for mistake in NETWORK if mistake.paired]
 """What is looked for as one of two in the same numbers."""
 UNDECLARED = {f"activation-is-{name}" for name in ACTIVATION_NAMES}
@@ -74,9 +75,10 @@ def timed(implementation: Implementation, network: Network) -> tuple[tuple[Diagn
 def names(found: Sequence[Diagnosis]) -> list[str]:
     """Return the mistake named and those beside it, two together in alphabetical order.
 
-    A network that was not declared is told first and by itself, then what is wrong in that network.
+    A network that was not declared is told first and by itself, then what is wrong in that network;
+    a guard is told last and by itself.
     """
-    if len(found) == 2 and found[0].mistake in UNDECLARED:
+    if len(found) == 2 and (found[0].mistake in UNDECLARED or found[1].mistake in GUARDS):
         told = [f"{found[0].mistake} + {name}" for name in (found[1].mistake, *found[1].also)]
     else:
         told = [found[0].mistake, *found[0].also] if len(found) == 1 else []

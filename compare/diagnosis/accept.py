@@ -73,7 +73,8 @@ def confirmed(
 
     A constant fitted to one number proves nothing, unless it is a number that people type and
     either holds at other points too or reproduces what was seen far better than a number drawn
-    at random would. A mistake with a proof of its own has to give that.
+    at random would; beside a guard it has to do both. A mistake with a proof of its own has to
+    give that.
     """
     told = [(case, fit) for case, fit in zip(cases, fitting, strict=True) if fit and case.disagrees]
     if candidate.needs_proof:
@@ -83,9 +84,11 @@ def confirmed(
     if explained > len(constants) + len(candidate.parts) - 1:
         return True
     precise = max((precision(case, fit) for case, fit in told), default=0.0) > CONVINCING
-    alone = len(candidate.parts) == 1 and explained > 0
     typical = all(typed(constant) for constant in constants)
-    return alone and typical and (precise or len(cases) > 1)
+    if len(candidate.parts) == 1:
+        return explained > 0 and typical and (precise or len(cases) > 1)
+    guards = any(part.mistake.guard for part in candidate.parts)
+    return guards and typical and precise and explained > len(constants)
 
 
 def proved(candidate: Explanation, wrong: Sequence[Case]) -> bool:

@@ -1,8 +1,12 @@
-"""From explanations to what the user reads."""
+"""From explanations to what the user reads.
+
+A guard in the logarithm is a habit. Beside a mistake it is a note, or comes after the mistake where
+it is large enough to be one itself; it is no half of the mistake.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +14,15 @@ import numpy as np
 from compare.contracts.result import Diagnosis, Slip
 from compare.diagnosis.accept import adapted
 from compare.diagnosis.domains import Explained, Habit
-from compare.diagnosis.explanation import NOTHING, Explanation
+from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.places import places
 from compare.diagnosis.search import Finding, showing
 from compare.diagnosis.separate import separating
 
 UNLIKE = "something else differs as well: the code may not be made for that."
+HABITUAL = 1e-6
+"""A guard up to this size is a note beside a mistake; a larger one is a mistake itself."""
 LISTED = 3
 """So many tensors are listed by name; more are the gradient."""
 
@@ -38,11 +44,50 @@ class Answer:
 def answer(found: Explained) -> Answer:
     """Return the findings in words, one Diagnosis each, with the other explanations as `also`."""
     with np.errstate(all="ignore"):
+        made = [diagnosis(finding, kept) for finding, kept in mistakes(found.findings)]
+        guards = [diagnosis(finding, kept) for finding, kept in guards_of(found.findings)]
+        small = [one for one in guards if made and (one.constant or 0.0) <= HABITUAL]
         return Answer(
-            tuple(diagnosis(finding) for finding in found.findings),
-            tuple(map(habitual, filter(known, found.habits))),
+            (*made, *(one for one in guards if one not in small)),
+            (
+                *(replace(one, sentence=f"Besides: {one.sentence}") for one in small),
+                *map(habitual, filter(known, found.habits)),
+            ),
             tuple(f"At {habit.domain} {UNLIKE}" for habit in found.habits if not known(habit)),
         )
+
+
+Kept = Callable[[Part], bool]
+"""Which parts of its explanations a finding is told by."""
+
+
+def is_guard(part: Part) -> bool:
+    """Return whether a part is a guard."""
+    return part.mistake.guard
+
+
+def is_mistake(part: Part) -> bool:
+    """Return whether a part is more than a guard."""
+    return not part.mistake.guard
+
+
+def mistakes(findings: Sequence[Finding]) -> list[tuple[Finding, Kept]]:
+    """Return the findings with more than a guard in them, told by that."""
+    return [(one, is_mistake) for one in findings if any(map(is_mistake, parts_of(one)))]
+
+
+def guards_of(findings: Sequence[Finding]) -> list[tuple[Finding, Kept]]:
+    """Return the findings with a guard in them, told by that; the same guard once."""
+    unique: dict[str, Finding] = {}
+    for finding in findings:
+        for part in filter(is_guard, parts_of(finding)):
+            unique.setdefault(f"{part.mistake.name} {part.constant}", finding)
+    return [(finding, is_guard) for finding in unique.values()]
+
+
+def parts_of(finding: Finding) -> tuple[Part, ...]:
+    """Return the parts of its best explanation."""
+    return finding.explanations[0].parts
 
 
 def known(habit: Habit) -> bool:
@@ -57,30 +102,52 @@ def habitual(habit: Habit) -> Diagnosis:
     return replace(told, sentence=f"At {habit.domain} besides: {told.sentence}")
 
 
-def diagnosis(finding: Finding) -> Diagnosis:
-    """Return the best explanation of a finding in words, with what it explains."""
-    best, *others = finding.explanations
+def every(part: Part) -> bool:
+    """Return that a finding is told by all parts."""
+    return True
+
+
+def diagnosis(finding: Finding, kept: Kept = every) -> Diagnosis:
+    """Return the best explanation of a finding in words, with what it explains.
+
+    The words are about the parts that are `kept`, the ratios about the whole explanation.
+    """
+    whole, *rest = finding.explanations
+    best = only(whole, kept)
+    others = [other for other in rest if only(other, kept).name not in ("", best.name)]
     seen = showing(finding.tensors, finding.cases) if finding.tensors else finding.cases
     told = telling(seen)
-    said = placed(sentence(best, told), finding.tensors) + rivalry(best, others, told)
+    said = placed(sentence(whole, kept, told), finding.tensors) + rivalry(whole, others, kept, told)
     return Diagnosis(
         mistake=best.name,
         sentence=said,
         ratio_before=max(one.worst(NOTHING) for one in seen),
-        ratio_after=max(remaining(best, one) for one in seen),
-        also=tuple(other.name for other in others),
+        ratio_after=max(remaining(whole, one) for one in seen),
+        also=tuple(dict.fromkeys(only(other, kept).name for other in others)),
         constant=next((part.constant for part in best.parts if part.fitted), None),
-        title=title_of(best, told) + short_where(finding.tensors),
+        title=title_of(whole, kept, told) + short_where(finding.tensors),
         _slips=tuple(Slip(part.mistake.name, part.constant, part.layer) for part in best.parts),
         _tensors=finding.tensors,
     )
 
 
-def title_of(explanation: Explanation, cases: Sequence[Case]) -> str:
+def only(explanation: Explanation, kept: Kept) -> Explanation:
+    """Return an explanation with only those parts."""
+    return Explanation(tuple(filter(kept, explanation.parts)))
+
+
+def indices(explanation: Explanation, kept: Kept) -> list[int]:
+    """Return where in an explanation the parts stand that it is told by."""
+    return [index for index, part in enumerate(explanation.parts) if kept(part)]
+
+
+def title_of(explanation: Explanation, kept: Kept, cases: Sequence[Case]) -> str:
     """Return the mistakes in one line."""
     *first, last = (
-        part.mistake.title.format(constant=constant_of(explanation, index, cases))
-        for index, part in enumerate(explanation.parts)
+        explanation.parts[index].mistake.title.format(
+            constant=constant_of(explanation, index, cases)
+        )
+        for index in indices(explanation, kept)
     )
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -118,16 +185,19 @@ def where(tensors: Sequence[str]) -> str:
     return f" (In {' and '.join(tensors)} alone.)" if tensors else ""
 
 
-def rivalry(best: Explanation, others: Sequence[Explanation], cases: Sequence[Case]) -> str:
+def rivalry(
+    best: Explanation, others: Sequence[Explanation], kept: Kept, cases: Sequence[Case]
+) -> str:
     """Return what would tell the best explanation from the second, if there is one."""
     if not others:
         return ""
-    return f" ({others[0].name} gives the same numbers here; {separating(best, others[0], cases)}.)"
+    second, apart = only(others[0], kept).name, separating(best, others[0], cases)
+    return f" ({second} gives the same numbers here; {apart}.)"
 
 
-def sentence(explanation: Explanation, cases: Sequence[Case]) -> str:
+def sentence(explanation: Explanation, kept: Kept, cases: Sequence[Case]) -> str:
     """Return the sentences of the mistakes, with their constants filled in."""
-    said = [part_sentence(explanation, index, cases) for index in range(len(explanation.parts))]
+    said = [part_sentence(explanation, index, cases) for index in indices(explanation, kept)]
     together = {2: "Two mistakes together. ", 3: "Three mistakes together. "}
     return together.get(len(said), "") + " ".join(said)
 

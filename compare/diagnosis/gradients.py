@@ -22,10 +22,13 @@ from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation, observe
 from compare.diagnosis.search import showing, singles
 from compare.guard.effects import alone
+from compare.guard.written import where_written
+from compare.mistakes.catalogue import NETWORK
 from compare.points.diagnostic import KINDS, batch_sizes, beyond_exp, probe, reduced, rows_apart
 from compare.textbook import Point
 
 Implementation = Callable[..., tuple[Any, ...]]
+GUARDS = frozenset(mistake.name for mistake in NETWORK if mistake.guard)
 ELSEWHERE = "(Left out: points at which the numbers are infinite or NaN.)"
 
 
@@ -63,10 +66,25 @@ def diagnosed(implementation: Implementation, *, sizes: Sequence[int], **options
         points = probes(widths, **options)
         observed = observations(implementation, points)
         behind = left_behind(implementation, points)
-        found = Answer(behind) if behind else explain(*observed)
+        found = Answer(behind) if behind else with_lines(explain(*observed), implementation)
         if found.diagnosis or found.notes:
             return found
     return Answer()
+
+
+def with_lines(found: Answer, implementation: Implementation) -> Answer:
+    """Return the answer with the line of every guard in it, where the file tells."""
+
+    def placed(one: Diagnosis) -> Diagnosis:
+        guards = one.constant is not None and any(slip.mistake in GUARDS for slip in one.slips)
+        place = where_written(implementation, one.constant or 0.0) if guards else None
+        return replace(one, sentence=f"{one.sentence} ({place.quoted()}.)") if place else one
+
+    return replace(
+        found,
+        diagnosis=tuple(map(placed, found.diagnosis)),
+        habits=tuple(map(placed, found.habits)),
+    )
 
 
 def left_behind(

@@ -22,6 +22,8 @@ from compare.mistakes.fits import Among
 from compare.mistakes.mistake import DEPTH, LAYER, NetworkMistake
 from compare.textbook.program import LAYERED
 
+USUAL_GUARDS = tuple(10.0**-k for k in range(4, 17))
+"""What people add to a probability, or raise it to, before the logarithm."""
 CHEAP = 4
 """How many tensors, the cheapest first, are compared for every mistake before pairs are formed."""
 
@@ -81,6 +83,20 @@ def in_loss(case: Case) -> Iterator[Explanation]:
     for scale in (part for part in found if set(part.mistake.stages) == {"loss"}):
         yield from (Explanation((scale, other)) for other in found if different(scale, other))
         yield from refitted(case, scale)
+
+
+def guarded(case: Case) -> Iterator[Explanation]:
+    """Yield a usual guard in the logarithm with every mistake whose constant is fitted beside it.
+
+    Of two constants that one number shows together the guard's is one of a few that people type.
+    """
+    if not case.wrong.get("loss"):
+        return
+    for mistake in NETWORK:
+        if mistake.guard and mistake.paired and mistake.applies(case.point):
+            guards = (Part(mistake, c) for c in USUAL_GUARDS)
+            for guard in (one for one in guards if needed(case, one, NOTHING)):
+                yield from refitted(case, guard)
 
 
 def needed(case: Case, part: Part, given: Overrides) -> bool:

@@ -14,7 +14,7 @@ from compare.diagnosis.accept import accepted
 from compare.diagnosis.candidates import fitted, parts
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
-from compare.diagnosis.pairing import different, in_loss, needed, pairs, scaled
+from compare.diagnosis.pairing import different, guarded, in_loss, needed, pairs, scaled
 from compare.mistakes.catalogue import NETWORK
 from compare.mistakes.mistake import NetworkMistake
 
@@ -126,6 +126,7 @@ def two(cases: Cases, combined: Combined = pairs) -> list[Finding]:
     found = accepted(combined(most), most, cases)
     if not found and most.wrong != first.wrong:
         found = accepted(combined(first), first, cases)
+    found = found or accepted(guarded(first), first, cases)
     return whole([each for each in found if not each.needs_proof] or alone or found, cases)
 
 

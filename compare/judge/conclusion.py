@@ -21,7 +21,7 @@ from compare.contracts.records import Implementation, depth
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
 from compare.diagnosis.undeclared import Declaration, undeclared
 from compare.judge.ledger import finding_of
-from compare.judge.naming import Named, name_mistake, name_update, predicted, widths
+from compare.judge.naming import Named, name_mistake, name_update, predicted, showing, widths
 from compare.judge.point import PointJudge, Suspect
 
 Answer = TypeVar("Answer")
@@ -77,7 +77,7 @@ def conclude(
         environment=environment,
         sentence=against_torch
         or another_function(judge, kind, declaration, taylor)
-        or sentence_of(judge, verdict, kind, findings),
+        or sentence_of(judge, verdict, kind, showing(findings, named.diagnosis)),
         findings=findings,
         weak=tuple(judge.power.weak() + judge.step_power.weak() + control_weak(judge)),
         kinks=tuple(ledger.kinks),

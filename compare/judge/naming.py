@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from compare.contracts.arrays import Arrays
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Implementation, depth
-from compare.contracts.result import Curves, Diagnosis, EpochRow
+from compare.contracts.result import Curves, Diagnosis, EpochRow, Finding
 from compare.judge.point import PointJudge, Suspect
 
 if TYPE_CHECKING:
@@ -77,6 +77,17 @@ def named_anywhere(
         bias=experiment.bias,
     )
     return Named(found.diagnosis, found.facts if found.diagnosis else found.notes)
+
+
+def showing(findings: tuple[Finding, ...], named: tuple[Diagnosis, ...]) -> tuple[Finding, ...]:
+    """Return the findings, one that the first mistake made in front: a guard may be seen first."""
+    from compare.diagnosis.prediction import BY_NAME
+
+    slips = named[0].slips if named else ()
+    in_loss = any("loss" in BY_NAME[slip.mistake].observable for slip in slips)
+    if not slips or in_loss:
+        return findings
+    return tuple(sorted(findings, key=lambda one: one.check == "same_point" and not one.parameter))
 
 
 def widths(suspect: Suspect) -> tuple[int, ...]:

@@ -160,6 +160,7 @@ LOSS = (
         example=1e-5,
         trigger="probabilities of true classes not far above the constant",
         seen=11,
+        guard=True,
     ),
     NetworkMistake(
         "floor-in-log",
@@ -170,6 +171,7 @@ LOSS = (
         fit=in_the_loss(1e-30, 0.5),
         example=1e-2,
         trigger="a true class with a probability below the constant",
+        guard=True,
     ),
     NetworkMistake(
         "clip-in-log",
@@ -180,6 +182,7 @@ LOSS = (
         fit=in_the_loss(1e-30, 0.5),
         example=1e-2,
         trigger="a true class whose probability is within the constant of 0 or 1",
+        guard=True,
     ),
     NetworkMistake(
         "clip-in-both",

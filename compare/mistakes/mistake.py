@@ -76,8 +76,9 @@ class NetworkMistake(Mistake):
     `fit` recovers a free constant from the numbers seen. `applies` tells the networks in which
     the mistake can be made; `proof`, if given, is asked about the numbers seen before the
     explanation is accepted. Without `layers` it is never looked for in one layer alone.
-    Unless `paired` it is not looked for as one of two in the same numbers: that is for what is rare
-    beside another, as it costs the time of one search for every other mistake.
+    A `guard` keeps a logarithm or quotient finite: a habit of the code, which is no half of a
+    mistake. Unless `paired` it is not looked for as one of two in the same numbers: that is for
+    what is rare beside another, as it costs the time of one search for every other mistake.
     `numbering` says in words which row or class the constant is. `functions` are the stages of
     what no line of code says: `(pass, layer) -> Pair`; what `reads` is for others, `functions_read`
     is for them.
@@ -89,6 +90,7 @@ class NetworkMistake(Mistake):
     proof: Callable[[Seen], bool] | None = None
     layers: bool = True
     paired: bool = True
+    guard: bool = False
     numbering: Numbering | None = None
     functions: Mapping[str, Callable[..., Pair]] | None = None
     functions_read: tuple[str, ...] = ()

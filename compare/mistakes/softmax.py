@@ -102,6 +102,7 @@ SOFTMAX = (
         fit=in_loss_or_gradient(1e-30, 10.0, small=1e-3),
         example=1e-5,
         trigger="the constant is above the rounding of the dtype",
+        guard=True,
     ),
     NetworkMistake(
         "sigmoid-for-softmax",

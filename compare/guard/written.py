@@ -1,0 +1,47 @@
+"""Where in their file a number is written: the line of a guard that was found in the numbers."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from compare.guard.blame import Place, home_of
+from compare.guard.implementation import Guarded
+
+CLOSE = 1e-12
+"""Relative distance within which a number that was found is the one that was typed."""
+LOGARITHMS = ("log", "log2", "log10", "log1p")
+
+
+def where_written(function: Callable[..., Any], number: float) -> Place | None:
+    """Return the line of the function's file with this number in a logarithm, or else the first
+    one with it; None where it is not written as a number or the file cannot be read."""
+    while isinstance(function, Guarded):
+        function = function.function
+    home = home_of(function)
+    if home is None:
+        return None
+    try:
+        tree = ast.parse("".join(linecache.getlines(home.file)))
+    except (SyntaxError, ValueError):
+        return None
+    logs = (node for node in ast.walk(tree) if is_logarithm(node))
+    for part in (*logs, tree):
+        for line in lines_with(part, number):
+            return Place(home.file, line)
+    return None
+
+
+def is_logarithm(node: ast.AST) -> bool:
+    """Return whether a node is a call of a logarithm, `np.log` or `log`."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in LOGARITHMS
+
+
+def lines_with(node: ast.AST, number: float) -> Iterator[int]:
+    """Yield the lines below a node on which the number is written."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, int | float):
+            if abs(part.value - number) <= CLOSE * abs(number):
+                yield part.lineno

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -13,13 +13,16 @@ from numpy.typing import DTypeLike
 
 from compare.contracts.objective import Objective
 from compare.contracts.result import Diagnosis
+from compare.diagnosis.accept import adapted
 from compare.diagnosis.answer import Answer, answer
 from compare.diagnosis.calls import diagnose_calls
 from compare.diagnosis.declared import undeclared
 from compare.diagnosis.domains import Explained, base_of, explained
+from compare.diagnosis.embedded import inside, seen_inside
 from compare.diagnosis.facts import facts_of
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation, observe
+from compare.diagnosis.prediction import explanation_of
 from compare.diagnosis.search import showing, singles
 from compare.guard.effects import alone
 from compare.guard.written import where_written
@@ -29,6 +32,8 @@ from compare.textbook import Point
 
 Implementation = Callable[..., tuple[Any, ...]]
 GUARDS = frozenset(mistake.name for mistake in NETWORK if mistake.guard)
+HELD = 2
+"""At so many points of the full widths an explanation of a small network inside is held."""
 ELSEWHERE = "(Left out: points at which the numbers are infinite or NaN.)"
 
 
@@ -62,14 +67,56 @@ def diagnosed(implementation: Implementation, *, sizes: Sequence[int], **options
 
     Takes the options of `diagnose`. Nothing at all is said of code that is right on every probe.
     """
+    taken = True
     for widths in dict.fromkeys((reduced(sizes), tuple(sizes))):
         points = probes(widths, **options)
         observed = observations(implementation, points)
         behind = left_behind(implementation, points)
-        found = Answer(behind) if behind else with_lines(explain(*observed), implementation)
+        if behind:
+            return Answer(behind)
+        inside = None if taken else explained_inside(implementation, sizes, observed, options)
+        found = with_lines(inside or explain(*observed), implementation)
         if found.diagnosis or found.notes:
             return found
+        taken = bool(observed)
     return Answer()
+
+
+def explained_inside(
+    implementation: Implementation,
+    sizes: Sequence[int],
+    observed: Sequence[Observation],
+    options: Mapping[str, Any],
+) -> Answer | None:
+    """Return what explains code that takes no other widths, found in a small network inside.
+
+    `observed` are random points of the full widths, which it must reproduce. None: there is no
+    such network, or it is right in it, or what was found there holds nowhere else.
+    """
+    network = inside(sizes, options["activation"])
+    if network is None or not observed:
+        return None
+    points = probes(network.small, **options)
+    seen = seen_inside(network, points, lambda some: observations(implementation, some))
+    found = explain(*seen)
+    cases = [Case(one) for one in observed if not one.special][:HELD]
+    if found.diagnosis:
+        return found if all(holds(found, case, sizes) for case in cases) else None
+    return replace(found, notes=facts_of(cases)) if found.notes else None
+
+
+def holds(found: Answer, case: Case, sizes: Sequence[int]) -> bool:
+    """Return whether an answer reproduces every tensor of a case, and no constant is a width."""
+    guards = [one for one in found.habits if all(slip.mistake in GUARDS for slip in one.slips)]
+    told = [*found.diagnosis, *guards]
+    if not all(one.slips for one in told) or {one.constant for one in told} & set(sizes):
+        return False
+    for name in case.observation.order:
+        slips = tuple(slip for one in told if one.concerns(name) for slip in one.slips)
+        one = replace(found.diagnosis[0], _slips=slips)
+        if adapted(explanation_of(one), case.only(name)) is None:
+            return False
+    return True
 
 
 def with_lines(found: Answer, implementation: Implementation) -> Answer:

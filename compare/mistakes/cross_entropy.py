@@ -118,6 +118,22 @@ GRADIENT = (
         paired=False,
     ),
     NetworkMistake(
+        "targets-not-divided",
+        "p / N - y where (p - y) / N belongs",
+        "The probabilities are divided by N before the targets are taken off: p / N - y.",
+        "dlogits = p / M - y",
+        applies=averaged,
+        paired=False,
+    ),
+    NetworkMistake(
+        "probabilities-not-divided",
+        "p - y / N where (p - y) / N belongs",
+        "Only the targets are divided by N: p - y / N.",
+        "dlogits = p - y / M",
+        applies=averaged,
+        paired=False,
+    ),
+    NetworkMistake(
         "one-taken-off-everywhere",
         "p - 1 where p - y belongs",
         "One is taken off at every class, not at the true one: p - 1 for p - y.",

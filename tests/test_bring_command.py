@@ -261,7 +261,7 @@ def test_a_loss_that_is_nan_on_their_side_alone_disagrees(command: Command) -> N
 def test_a_hang_is_given_up_after_the_timeout(command: Command) -> None:
     text = "def loss_and_gradients(parameters, x, targets):\n    while True:\n        pass\n"
     code, _, error = command("--manual", command.file(text), "--timeout", "0.2")
-    assert code == 2 and "did not return within 0.2 s; a longer --timeout waits" in error
+    assert code == 2 and "did not return within 0.2 s; a longer timeout waits" in error
 
 
 def test_a_starter_file_is_checked_function_by_function(command: Command) -> None:
@@ -361,3 +361,24 @@ def strange(parameters, x, targets):
     code, out, _ = command("--manual", command.file(shown) + ":strange")
     out = " ".join(out.split())
     assert code == 3 and "z9 is no stage of this network; z1 has shape" in out
+
+
+INSIDE = """
+
+def inside(parameters, x, targets):
+    loss, gradients, *_ = loss_and_gradients(parameters, x, targets)
+    z1 = x @ parameters["w1"] + parameters["b1"]
+    return loss, gradients, {{"{name}": {value}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "name, value, code", [("z1", "z1", 0), ("z1", "2 * z1", 1), ("q", "z1", 3)]
+)
+def test_intermediates_of_a_training_are_compared_or_named(
+    command: Command, name: str, value: str, code: int
+) -> None:
+    mine = command.file(MINE + INSIDE.format(name=name, value=value)) + ":inside"
+    found, _, _ = command("--manual", mine, "--epochs", "2")
+    assert found == code
+    assert (code == 0) or name in command.report["sentence"]

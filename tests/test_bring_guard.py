@@ -143,7 +143,7 @@ def swallows(parameters: Arrays, x: Array, targets: Array) -> Any:
 @pytest.mark.parametrize("function", [spins, sleeps])
 def test_a_hang_is_stopped_at_the_line_it_is_in(function: Function) -> None:
     sentence = refused(function, timeout=0.1)
-    assert "did not return within 0.1 s; a longer --timeout waits" in sentence
+    assert "did not return within 0.1 s; a longer timeout waits" in sentence
     assert Path(__file__).name in sentence and "line" in sentence
 
 

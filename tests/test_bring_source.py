@@ -387,3 +387,10 @@ def test_a_notebook_nested_without_end_is_none(tmp_path: Path) -> None:
     path.write_text("[" * 200_000)
     with pytest.raises(BadInput, match="is not a Jupyter notebook"):
         read_cells(path, Notes())
+
+
+def test_more_source_than_anybody_writes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.py"
+    path.write_text("x = 1\n" * 1_500_000)
+    with pytest.raises(BadInput, match=r"holds 1,500,000 lines of source; at most 50,000"):
+        read_cells(path, Notes())

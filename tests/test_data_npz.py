@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from compare.data import load
-from tests.data_files import classes, pixels, refusal, write_npz
+from tests.data_files import classes, pixels, refusal, write_idx, write_mnist, write_npz
 
 N = 20
 
@@ -213,3 +213,19 @@ def test_more_values_than_fit_into_memory_are_refused(
     monkeypatch.setattr("compare.data.raw.LARGEST", 100)
     path = write_npz(tmp_path, images=pixels(N), labels=classes(N))
     assert "holds 120 values and at most 100 are read: save a part of it" in refusal(path)
+
+
+@pytest.mark.parametrize("packed", ["npz", "gz"])
+def test_what_was_made_to_fill_the_memory_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: str
+) -> None:
+    images, labels = np.zeros((4000, 20, 20), np.uint8), classes(4000)
+    if packed == "npz":
+        path = tmp_path / "data.npz"
+        np.savez_compressed(path, images=images, labels=labels)
+    else:
+        path = write_mnist(tmp_path, "train", 4000, ".gz")
+        write_idx(path, images)
+    assert load(str(path)).classes == 4
+    monkeypatch.setattr("compare.data.raw.MODEST", 1_000_000)
+    assert "would unpack to 1,600,000 bytes from" in refusal(path)

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
-from compare.data.raw import DEFLATE_LIMIT, Pair, Raw, check_not_empty, check_promise, reading
+from compare.data.raw import (
+    DEFLATE_LIMIT,
+    Pair,
+    Raw,
+    check_not_empty,
+    check_packing,
+    check_promise,
+    reading,
+)
 
 GZIP = b"\x1f\x8b"
 TYPES: dict[int, np.dtype[Any]] = {
@@ -65,6 +73,8 @@ def read_idx(path: Path) -> NDArray[Any]:
         size = prod(shape) * dtype.itemsize
         room = path.stat().st_size * (DEFLATE_LIMIT if packed else 1)
         check_promise(prod(shape), size, room, where)
+        if packed:
+            check_packing(size, path.stat().st_size, where)
         body = stream.read(size + 1)
         if len(body) != size:
             found = f"only {len(body):,} follow" if len(body) < size else "more follow"

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
-from compare.data.raw import DEFLATE_LIMIT, Pair, Raw, check_not_empty, check_promise, reading
+from compare.data.raw import (
+    DEFLATE_LIMIT,
+    Pair,
+    Raw,
+    check_not_empty,
+    check_packing,
+    check_promise,
+    reading,
+)
 
 IMAGES = ("images", "x", "features", "data", "inputs")
 LABELS = ("labels", "y", "targets", "target")
@@ -98,7 +106,9 @@ def read_member(archive: ZipFile, info: ZipInfo, path: Path) -> Raw:
                 " convert it to plain numbers before saving it"
             )
         room = min(info.file_size, DEFLATE_LIMIT * path.stat().st_size) - start
-        check_promise(prod(shape), prod(shape) * dtype.itemsize, room, where)
+        size = prod(shape) * dtype.itemsize
+        check_promise(prod(shape), size, room, where)
+        check_packing(size, min(info.compress_size, path.stat().st_size), where)
         with archive.open(info) as stream:
             values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
         return Raw(values, where)

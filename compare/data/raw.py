@@ -23,6 +23,11 @@ DEFLATE_LIMIT = 1032
 """Deflate cannot pack better than 1032:1 (zlib's technical notes)."""
 
 
+PLAUSIBLE, MODEST = 128, 2**28
+"""Pictures, text and one-hot rows pack to no less than a hundredth; what unpacks to more than this
+many times its bytes, beyond 256 MiB, was made to fill the memory."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Raw:
     """`values` as they were stored, and `where`, in words that can begin a sentence."""
@@ -77,4 +82,13 @@ def check_promise(values: int, size: int, room: int, where: str) -> None:
         raise BadInput(
             f"{where} holds {values:,} values and at most {LARGEST:,} are read:"
             " save a part of it to a file of its own"
+        )
+
+
+def check_packing(size: int, packed: int, where: str) -> None:
+    """Refuse to unpack `size` bytes from `packed` ones that can hardly be data."""
+    if size > max(MODEST, PLAUSIBLE * packed):
+        raise BadInput(
+            f"{where} would unpack to {size:,} bytes from {packed:,}: save it unpacked"
+            " (numpy.savez, or the IDX file without gzip) if it is data"
         )

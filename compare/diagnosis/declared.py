@@ -48,12 +48,28 @@ class Declaration:
         option = self.options.split()[0].lstrip("-")
         return known if known in CONVENTIONS else f"undeclared-{option}"
 
+    @property
+    def keywords(self) -> str:
+        """Return the options as keywords of `check`: `--loss-factor 0.5` is `loss_factor=0.5`."""
+        words = self.options.split()
+        pairs = zip(words[::2], words[1::2], strict=True)
+        return ", ".join(f"{name[2:].replace('-', '_')}={literal(value)}" for name, value in pairs)
+
     def at(self, point: Point) -> Point:
         """Return the point of the network so declared."""
         point = replace(point, activation=self.activation or point.activation)
         if self.objective is None:
             return point
         return replace(point, objective=self.objective, reduction=self.objective.reduction)
+
+
+def literal(value: str) -> str:
+    """Return the value of an option as Python writes it: a number, or a string."""
+    try:
+        float(value)
+    except ValueError:
+        return repr(value)
+    return value
 
 
 def undeclared(cases: Sequence[Case]) -> tuple[Diagnosis, list[Observation]] | None:
@@ -80,7 +96,7 @@ def said(declaration: Declaration, cases: Sequence[Case]) -> Diagnosis:
     return Diagnosis(
         mistake=declaration.name,
         sentence=f"The network is another one than the declared: {declaration.title}. "
-        f"`{declaration.options}` declares it.",
+        f"`{declaration.options}` declares it (in Python {declaration.keywords}).",
         ratio_before=max(case.worst(frozenset()) for case in cases),
         ratio_after=1.0,
         title=f"{declaration.title}, which was not declared",

@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+import numpy as np
+
+import manual_mlp
 from compare.contracts.errors import UserCodeError, WrongCall
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
@@ -32,6 +35,7 @@ from compare.judge.failing import enter_failure, name_despite
 from compare.judge.naming import Named
 from compare.judge.run import Judge
 from compare.judge.run_conclusion import conclude_run
+from compare.judge.shown import enter_shown
 from compare.judge.structure import enter_structure
 from compare.points.batches import updates_of
 from compare.points.inputs import Inputs, draw_inputs
@@ -139,12 +143,25 @@ class Run:
         )
         self.worst = 0.0
         self.notes: tuple[str, ...] = ()
+        self.lacking: tuple[str, ...] = ()
 
     def begin(self) -> None:
         """Examine what the manual side is, before it is trained."""
         probes = structural_probes(self.experiment, self.inputs)
         structure = enter_structure(self.judge, self.manual.loss_and_gradients, probes)
         self.notes = tuple(structure.notes)
+        self.look_inside(probes[0])
+
+    def look_inside(self, probe: Probe) -> None:
+        """Compare the intermediates that the manual side shows; records do not carry them."""
+        at = probe.parameters, probe.x, probe.targets
+        loss, gradients, *shown = self.manual.loss_and_gradients(*at)
+        if not shown or not shown[0]:
+            return
+        examined = self.judge.same_point(*at, loss, gradients)
+        rows = np.arange(len(probe.x))
+        record = manual_mlp.Record(0, 0, rows, loss, gradients, probe.parameters, {}, None)
+        self.lacking = tuple(enter_shown(self.judge, record, examined, shown[0]))
 
     def see(self, ours: Record, theirs: Record) -> None:
         """Show the judge a pair of records."""
@@ -166,7 +183,7 @@ class Run:
         result = conclude_run(
             self.judge, self.settings(**more), now, self.manual, interrupted, named
         )
-        return replace(result, notes=(*result.notes, *self.notes))
+        return replace(result, notes=(*result.notes, *self.notes)).lacking(*self.lacking)
 
 
 def structural_probes(experiment: Experiment, inputs: Inputs) -> list[Probe]:

@@ -94,7 +94,11 @@ class Reader:
             parts = [f"without {', '.join(missing)}"] if missing else []
             parts += [f"with unknown {', '.join(extra)}"] if extra else []
             biases = noun == "gradient" and missing == [name for name in like if name[0] == "b"]
-            hint = " (a network without biases is declared by --bias false)" if biases else ""
+            hint = (
+                " (a network without biases is declared by --bias false, in Python bias=False)"
+                if biases
+                else ""
+            )
             keys = f"the keys are {', '.join(like)}{hint}"
             self.refuse(f"returned {noun}s {' and '.join(parts)}; {keys}")
         read = ((name, self.array(value[name], f"{noun} {name}", like[name])) for name in like)

@@ -65,7 +65,7 @@ class Guard:
         """Say what happened, at which line of theirs."""
         if isinstance(error, TimedOut):
             place = last_place(iter(error.stack), home)
-            what = f"{who} did not return within {self.timeout:g} s; a longer --timeout waits"
+            what = f"{who} did not return within {self.timeout:g} s; a longer timeout waits"
         elif isinstance(error, SystemExit):
             place = last_place(places_of_traceback(error.__traceback__), home)
             what = f"{who} called sys.exit({error.code!r}); a gradient has to return"

@@ -339,11 +339,9 @@ def sentence_of(
     """The verdict in one sentence."""
     kinks = len(judge.ledger.kinks)
     same = judge.ledger.tallies["same_point"]
-    where = (
-        f"at all {same.made} points"
-        if not same.blind
-        else (f"at {same.made - same.blind} of {same.made} points")
-    )
+    where = f"at {same.made - same.blind} of {same.made} points"
+    if not same.blind:
+        where = "at the one point" if same.made == 1 else f"at all {same.made} points"
     if verdict is Verdict.AGREES:
         up_to = f"agrees up to {kinks} kink{'s' * (kinks != 1)}" if kinks else "agrees"
         return (

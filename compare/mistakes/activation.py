@@ -58,7 +58,8 @@ def another(activation: str) -> NetworkMistake:
         f"activation-is-{activation}",
         f"{activation} in the hidden layers, which was not declared",
         f"The hidden layers use {activation}, forward and backward, where another activation was "
-        "declared. Check `--activation`.",
+        "declared. Check `--activation` "
+        "(in Python `activation`).",
         f'f, slope = VALUES["{activation}"], SLOPES["{activation}"]',
         applies=lambda point: point.activation != activation and point.depth > 1,
         convention=True,

@@ -243,7 +243,8 @@ DERIVATIVE = (
         "activation-is-leaky",
         "leaky ReLU of slope {constant:g}, which was not declared",
         "The hidden layers use a leaky ReLU of slope {constant:g}, forward and backward, where a "
-        "ReLU was declared. Declare it with `--activation leaky_relu:{constant:g}`.",
+        "ReLU was declared. Declare it with `--activation leaky_relu:{constant:g}` "
+        "(in Python `activation='leaky_relu:{constant:g}'`).",
         "h[i] = np.where(z[i] > 0, z[i], c * z[i])\n"
         "dz[i - 1] = np.where(h[i - 1] > 0, dh[i - 1], c * dh[i - 1])",
         applies=of("relu"),

@@ -49,7 +49,8 @@ SUM_AGAINST_MEAN = (
         "summed-not-averaged",
         "loss and gradient summed over the batch, not averaged",
         "Loss and gradient are both summed over the batch instead of averaged: a convention, "
-        "everything is N times as large for a batch of N. Declare it with `--reduction sum`.",
+        "everything is N times as large for a batch of N. Declare it with `--reduction sum` "
+        "(in Python `reduction='sum'`).",
         "M = 1",
         applies=averaged,
         convention=True,
@@ -58,7 +59,8 @@ SUM_AGAINST_MEAN = (
         "averaged-not-summed",
         "loss and gradient averaged over the batch, not summed",
         "Loss and gradient are both averaged over the batch instead of summed: a convention, "
-        "everything is N times as small for a batch of N. Declare it with `--reduction mean`.",
+        "everything is N times as small for a batch of N. Declare it with `--reduction mean` "
+        "(in Python `reduction='mean'`).",
         "M = N",
         applies=summed,
         trigger="the loss is declared to be a sum",

@@ -22,6 +22,8 @@ from compare.guard.effects import Notes
 
 MAGIC = re.compile(r"\s*[%!?]|.*\?\s*$")
 PYTHON_CELL = re.compile(r"%%(time|timeit|capture|writefile\s+\S+\.py|prun)\b")
+MOST_LINES, WIDTH = 50_000, 100
+"""Of source that somebody wrote; reading takes a tenth of a millisecond a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,12 @@ def read_cells(path: Path, notes: Notes) -> list[Cell]:
             (f"{path}, cell {number}", source)
             for number, source in enumerate(notebook_sources(content, path), start=1)
         ]
+    lines = sum(source.count("\n") for _, source in sources)
+    if lines > MOST_LINES or sum(len(source) for _, source in sources) > MOST_LINES * WIDTH:
+        raise BadInput(
+            f"{path} holds {lines:,} lines of source; at most {MOST_LINES:,} of some"
+            f" {WIDTH} characters are read: give the file with the functions alone"
+        )
     cells = [Cell(file, tuple(tidied(source, notes))) for file, source in sources]
     if not any(line.strip() for cell in cells for line in cell.lines):
         raise BadInput(f"{path} holds no source code")

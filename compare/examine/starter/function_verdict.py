@@ -15,6 +15,7 @@ from compare.examine.starter.readings import H, K, N, Reading, Weight
 from compare.guard.blame import Place
 from compare.guard.contract import kind
 from compare.guard.deadline import TimedOut
+from compare.judge.ledger import ENDLESS
 
 SHAPES = {
     (): "it is collapsed to one number",
@@ -123,9 +124,13 @@ def wrong_value(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
     worst = trial.compared.worst
     where = str(list(worst.index)) if worst.index else ""
     sentence = (
-        f"value{where} is {worst.manual:.10g}, where {worst.reference:.10g} is right"
-        f" ({worst.ratio:.3g} × allowance)"
+        f"value{where} is {worst.manual:.10g}, where {worst.reference:.10g} is right{apart(worst)}"
     )
     near = worst.manual * worst.reference > 0 and 1 / 3 < worst.manual / worst.reference < 3
     reduction = trial.reading.reduction if about.role == "average_ce" and near else ""
     return replace(about.wrong("value", sentence, worst), reduction=reduction)
+
+
+def apart(worst: Worst) -> str:
+    """Return how far a number is off, unless its allowance is that of a 0, next to nothing."""
+    return f" ({worst.ratio:.3g} × allowance)" if worst.ratio <= ENDLESS else ""

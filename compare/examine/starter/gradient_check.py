@@ -23,7 +23,7 @@ from compare.diagnosis.observation import Observation
 from compare.examine.starter.entropy_readings import AVERAGES, SUMS
 from compare.examine.starter.expected import DELTAS, LOSS, Expected, expected
 from compare.examine.starter.function_check import SIZES_WRITTEN_IN
-from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.function_verdict import FunctionVerdict, apart
 from compare.examine.starter.gradient_functions import GradientFunction
 from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning, in_doubt, meanings
 from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Sizes
@@ -197,7 +197,7 @@ class GradientCheck:
         right = [one.name for one in declared if one.agrees]
         sentence = (
             f"{wrong.name}{list(wrong.worst.index) or ''} is {wrong.worst.manual:.10g}, where"
-            f" {wrong.worst.reference:.10g} is right ({wrong.worst.ratio:.3g} × allowance)"
+            f" {wrong.worst.reference:.10g} is right{apart(wrong.worst)}"
         ) + (f"; {', '.join(right)} right" if right else "")
         return replace(about.wrong("value", sentence, wrong.worst), diagnosis=named)
 

@@ -13,9 +13,9 @@ from benchmarks.fuzz.kept import FAULTS, Clock, Tally
 
 Part = Callable[[int, int, Clock], Tally]
 PARTS: dict[str, tuple[Part, int, float]] = {
-    "dumps": (inputs.dumps, 14_000, 1.0),
-    "files": (inputs.data_files, 10_000, 1.0),
-    "dumps end to end": (inputs.end_to_end, 1_200, 1.0),
+    "dumps": (inputs.dumps, 13_000, 1.0),
+    "files": (inputs.data_files, 11_300, 1.0),
+    "dumps end to end": (inputs.end_to_end, 800, 1.0),
     "command lines": (lines.command_lines, 1_000, 2.0),
     "hostile files": (hostile.files, 200, 1.0),
     "signals": (signals.interruptions, 80, 1.0),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from benchmarks.fuzz.kept import Attempt, Clock, Tally, Workplace, command, run
 from compare.contracts.errors import BadInput
 from compare.data import load
 from compare.examine.dump.dump import check_dump
+from compare.examine.environment import environment
 from compare.judge.naming import Named
 from compare.report.baseline.numbers import load as load_baseline
 
@@ -166,7 +167,7 @@ def dumps(count: int, seed: int, clock: Clock) -> Tally:
     The mistakes are not named, which takes most of the time and changes no verdict.
     """
     tally, rng = Tally(), random.Random(seed)
-    with Workplace() as place, patch("compare.judge.conclusion.name_mistake", lambda *_: Named()):
+    with Workplace() as place, unnamed():
         original = write_dump(place.top / "original")
         files = {path.name: path.read_bytes() for path in original.iterdir()}
         for _ in range(count):
@@ -181,6 +182,18 @@ def dumps(count: int, seed: int, clock: Clock) -> Tally:
             attempt = read(lambda: int(check_dump(folder).exit_code))  # noqa: B023  # called at once
             tally.add(change.__name__, attempt, wrong=wrong)
     return tally
+
+
+@contextmanager
+def unnamed() -> Iterator[None]:
+    """Name no mistake of a point or an update, and ask for the versions once."""
+    named, now = "compare.judge.conclusion.name_", environment()
+    with (
+        patch(f"{named}mistake", lambda *_: Named()),
+        patch(f"{named}update", lambda *_: Named()),
+        patch("compare.examine.dump.dump.environment", lambda: now),
+    ):
+        yield
 
 
 def data_files(count: int, seed: int, clock: Clock) -> Tally:

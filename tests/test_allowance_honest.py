@@ -250,6 +250,36 @@ def test_errors_that_all_units_share_add_up_from_layer_to_layer(
         assert worst(drawn, ours, activation) <= 0.5
 
 
+def of_rank_one(
+    sizes: tuple[int, ...], gain: float, seed: int, rows: int
+) -> tuple[Arrays, Array, Array]:
+    """Aligned layers as above, with steeper weights, in float64."""
+    generator = np.random.default_rng(seed)
+    v = [generator.normal(size=size) for size in sizes]
+    x = generator.normal(size=(rows, sizes[0])) + 30
+    parameters: Arrays = {}
+    for i, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
+        w = gain * np.outer(v[i - 1], v[i]) / np.sqrt(fan_in * fan_out)
+        parameters |= {f"w{i}": w, f"b{i}": np.zeros(fan_out)}
+    parameters["w1"] = generator.normal(size=sizes[:2]) / np.sqrt(sizes[0])
+    parameters["b1"] = -(x @ parameters["w1"]).mean(axis=0)
+    return parameters, x, np.eye(sizes[-1])[generator.integers(0, sizes[-1], rows)]
+
+
+def test_a_shared_error_moves_the_slopes_that_it_goes_back_through() -> None:
+    drawn = of_rank_one((20, 32, 32, 32, 32, 32, 32, 4), 3.0, seed=2, rows=64)
+    ours = manual_mlp.loss_and_gradients(*drawn, activation="tanh")
+    assert worst(drawn, in_next_precision(drawn, "tanh"), "tanh") <= 0.5
+    assert worst(drawn, ours, "tanh") <= 0.5
+
+
+def test_a_shared_error_of_the_logits_goes_back_with_the_signs_that_softmax_gives_it() -> None:
+    drawn = of_rank_one((50, 64, 64, 300), 2.5, seed=34, rows=20)
+    ours = manual_mlp.loss_and_gradients(*drawn, activation="identity")
+    assert worst(drawn, in_next_precision(drawn, "identity"), "identity") <= 0.5
+    assert worst(drawn, ours, "identity") <= 0.5
+
+
 def test_errors_of_one_sign_add_up_with_weights_of_one_sign() -> None:
     # Inputs too small to count: a layer's units all round what stands in their biases alike.
     generator = np.random.default_rng(4)

@@ -72,14 +72,11 @@ class Propagated:
         factor[~((factor > 1) & np.isfinite(factor))] = 1.0
         return np.asarray(factor)
 
-    def activated(self, rule: ActivationRule, z: Real, h: Real, unit: float, layer: int) -> None:
+    def activated(self, rule: ActivationRule, z: Real, h: Real, layer: int) -> None:
         """Go on to `h = f(z)`; `z` and `h`: the values in these rows."""
         assert self.entries is not None
         before, through = self.entries, widest(z if rule.of_z else h)
         self.entries = before * rule.slope(through)
-        if rule.value:
-            rounded = np.asarray(rule.rounded(z, h), dtype=np.float64)
-            self.entries += self._drawn(np.square(rule.value * unit * rounded))
         self.hidden[layer] = before if rule.of_z else self.entries
 
     def sloped(

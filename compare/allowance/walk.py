@@ -217,9 +217,7 @@ class Pass(Generic[S]):
                 operand = self.form.read(h, bias=True)
                 if errors is not None:
                     z_rows = self.values[name][errors.rows]
-                    errors.activated(
-                        self.rule, z_rows, h[errors.rows], self.arithmetic.unit, number
-                    )
+                    errors.activated(self.rule, z_rows, h[errors.rows], number)
         return layers, errors
 
     def _shared(self, name: str, spread: S, product: Product, errors: Propagated | None) -> S:

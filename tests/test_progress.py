@@ -29,12 +29,12 @@ def at(update: int, *, loss: float = 0.5) -> Progress:
 def test_epoch_losses_and_worst_ratio_are_shown() -> None:
     text = shown(at(8))
     assert "epoch   4/100" in text
-    assert "loss 0.5000 | 0.5000" in text
-    assert "worst 0.123 × allowance" in text
+    assert "manual 0.5000 | reference 0.5000" in text
+    assert "0.123 × allowance" in text
 
 
 def test_a_loss_that_is_not_finite_is_shown() -> None:
-    assert "loss nan | nan" in shown(at(8, loss=math.nan))
+    assert "manual nan | reference nan" in shown(at(8, loss=math.nan))
 
 
 def test_the_line_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:

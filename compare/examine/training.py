@@ -9,6 +9,7 @@ what it has seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import manual_mlp
 from compare.contracts.errors import UserCodeError, WrongCall
 from compare.contracts.experiment import Experiment
+from compare.contracts.presentation import reports
 from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result
 from compare.data import DataSet
@@ -94,7 +96,7 @@ def run_training(
         experiment: the settings, for both sides.
         manual: the side under judgement; `manual_mlp` by default.
         data: replaces the data that the experiment names.
-        on_update: called after every update.
+        on_update: called after every update; in a notebook, without it, a line is shown.
         tap: passes on the manual side's records, and may write them down.
         reference_tap: the same for the reference's.
 
@@ -114,7 +116,8 @@ def run_training(
     manual = our_manual(experiment) if manual is None else manual
     rows = max(len(batch) for batch in inputs.order[0]) if inputs.order else 0
     threads = experiment.threads or worthwhile_threads(rows, inputs.sizes)
-    with given_threads(threads), differentiating():
+    shown = reports().notebook_line() if on_update is None else nullcontext(on_update)
+    with given_threads(threads), differentiating(), shown as watcher:
         run = Run(experiment, inputs, manual)
         try:
             run.begin()
@@ -126,7 +129,7 @@ def run_training(
             run,
             ours if tap is None else tap(ours, inputs),
             theirs if reference_tap is None else reference_tap(theirs, inputs),
-            on_update,
+            watcher,
         )
 
 

@@ -5,10 +5,26 @@ A page of its own would bring its own styles into the notebook; this is a piece 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from compare.contracts.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = 8
 """As many tensors, weak points and notes; `print(result)` and `save` have the others."""
+
+
+class Figures(dict[str, "Figure"]):
+    """Figures by name, which a notebook shows below each other, with or without `%matplotlib`."""
+
+    def _repr_html_(self) -> str:
+        from compare.report.page import drawn, inline
+
+        images = (f'<p><img src="{inline(pixels)}" alt="{name}" style="max-width: 100%"></p>'
+                  for name, pixels in drawn(self))  # fmt: skip
+        return f"<div>{''.join(images)}</div>"
 
 
 def notebook_html(result: Result) -> str:

@@ -7,6 +7,7 @@ serves light and dark, screen, phone and paper.
 from __future__ import annotations
 
 import io
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from compare.contracts.result import EpochRow, Result, Verdict
@@ -118,7 +121,7 @@ def pages() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"exact": exact, "short": short}
+    environment.filters |= {"exact": exact, "labelled": labelled, "short": short}
     return environment
 
 
@@ -147,8 +150,13 @@ def opened(path: Path) -> Image.Image:
 
 def rasters(result: Result) -> Iterator[tuple[str, Image.Image]]:
     """Draw every figure of the result, by name."""
+    yield from drawn(plots.figures(result))
+
+
+def drawn(figures: Mapping[str, Figure]) -> Iterator[tuple[str, Image.Image]]:
+    """Draw figures, by name."""
     with style():
-        for name, figure in plots.figures(result).items():
+        for name, figure in figures.items():
             canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
             figure.set_dpi(DPI)
             canvas.draw()  # savefig would lay the figure out twice
@@ -200,6 +208,20 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             rows[name] = "none" if value is None else encode(plain(value)).strip('"')
     return rows
+
+
+def labelled(rows: str, head: Sequence[str]) -> Markup:
+    """Return the rows of a table in which every cell says its column: a phone shows cards."""
+    cells = re.compile(r"<(tr|th|td)\b")
+    column = -1
+
+    def with_label(found: re.Match[str]) -> str:
+        nonlocal column
+        column = -1 if found[1] == "tr" else column + 1
+        label = escape(head[column]) if found[1] == "td" else ""
+        return f'{found[0]} data-label="{label}"' if label else found[0]
+
+    return Markup(cells.sub(with_label, rows))
 
 
 def exact(number: float | None) -> str:

@@ -1,15 +1,16 @@
 """The line that moves while both sides train: epoch, both losses, worst × allowance.
 
-It is drawn on a terminal only, a few times a second and from the training loop itself: a thread
-of its own would take turns with the arithmetic.
+It is drawn on a terminal and under the cell of a notebook only, a few times a second and from the
+training loop itself: a thread of its own would take turns with the arithmetic.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -43,13 +44,59 @@ def progress_line(console: Console) -> Iterator[Callable[[Progress], None]]:
                 task,
                 completed=now.update,
                 total=now.updates,
-                epochs=f"epoch {now.epoch:{len(str(now.epochs))}}/{now.epochs}",
-                losses=f"loss {now.manual_loss:#.4g} | {now.reference_loss:#.4g}",
-                worst=f"worst {ratio(now.worst_ratio)} × allowance",
+                epochs=epoch_of(now),
+                losses=losses_of(now),
+                worst=f"{ratio(now.worst_ratio)} × allowance",
             )
             drawn.refresh()
 
         yield on_update
+
+
+def epoch_of(now: Progress) -> str:
+    """Return how far the run is: `epoch  4/100`."""
+    return f"epoch {now.epoch:{len(str(now.epochs))}}/{now.epochs}"
+
+
+def losses_of(now: Progress) -> str:
+    """Return both losses and whose they are."""
+    return f"manual {now.manual_loss:#.4g} | reference {now.reference_loss:#.4g}"
+
+
+@contextmanager
+def notebook_line() -> Iterator[Callable[[Progress], None] | None]:
+    """Yield what to call after every update of a run in a notebook, None anywhere else.
+
+    The line stands under the cell, and is empty when the block ends.
+    """
+    display = notebook_display()
+    if display is None:
+        yield None
+        return
+    handle = display({"text/plain": "preparing"}, raw=True, display_id=True)
+    last = -PAUSE
+
+    def on_update(now: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last < PAUSE:
+            return
+        last = time.monotonic()
+        said = f"{epoch_of(now)}  loss {losses_of(now)}  {ratio(now.worst_ratio)} × allowance"
+        handle.update({"text/plain": said}, raw=True)
+
+    try:
+        yield on_update
+    finally:
+        handle.update({"text/plain": ""}, raw=True)
+
+
+def notebook_display() -> Any:
+    """Return IPython's `display` in the kernel of a notebook, None elsewhere; imports nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    return sys.modules["IPython.display"].display
 
 
 def bar(console: Console) -> Bar:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import io
+import re
 import shutil
 import subprocess
 from base64 import b64decode
@@ -317,3 +318,19 @@ def test_no_page_scrolls_sideways_but_the_control(look: Look) -> None:
     names = [(width, ending) for width in WIDTHS for ending in ENDINGS]
     assert control > 3000
     assert dict(zip(names, pages, strict=True)) == dict.fromkeys(names, 0)
+
+
+def test_every_cell_of_a_table_says_its_column_where_a_phone_shows_cards() -> None:
+    text = page.render(results.disagreeing())
+    rows = re.findall(r"<tr.*?</tr>", text.replace("\n", ""))
+    cells = [cell for row in rows for cell in re.findall(r"<td[^>]*>", row)]
+    assert cells and all('data-label="' in cell for cell in cells)
+    assert 'data-label="× allowance"' in text
+
+
+def test_a_label_is_that_of_the_cell_s_own_column() -> None:
+    rows = '<tr><th scope="row">w1</th><td class="number">1</td><td>2</td></tr><tr><td>3</td></tr>'
+    assert page.labelled(rows, ["a", "b", "<c>"]) == (
+        '<tr><th scope="row">w1</th><td data-label="b" class="number">1</td>'
+        '<td data-label="&lt;c&gt;">2</td></tr><tr><td data-label="a">3</td></tr>'
+    )

@@ -58,7 +58,14 @@ class Terminal(Console):
     """
 
     def __init__(self, file: TextIO | None = None, *, width: int | None = None) -> None:
-        super().__init__(file=file, width=width, highlight=False, markup=False, emoji=False)
+        super().__init__(
+            file=file,
+            width=width,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            force_jupyter=False,  # in a notebook rich would show what belongs into the text
+        )
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Render text of ours or of others; a terminal must not obey what others wrote."""

@@ -21,7 +21,7 @@ from compare.checks.comparison import Comparison, compare_entries
 from compare.contracts.arrays import Arrays
 from compare.contracts.experiment import Experiment
 from compare.textbook.pair import Pair, exact
-from compare.textbook.plain_optimisers import RULES, OptimiserSettings
+from compare.textbook.plain_optimisers import RULES, OptimiserSettings, Rule
 
 UNCLIPPED = Clipping()
 COUNTING = ("adam", "adamw", "amsgrad")
@@ -40,13 +40,17 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class OptimiserStep:
-    """Replays updates of the optimiser `name`; with `decay_of` weights no bias decays."""
+    """Replays updates of the optimiser `name`; with `decay_of` weights no bias decays.
+
+    `written`: the recursion as somebody wrote it, by default the right one.
+    """
 
     name: str
     settings: OptimiserSettings
     form: str = "buffer"
     decay_of: str = "all"
     clipping: Clipping = UNCLIPPED
+    written: Rule | None = None
 
     @classmethod
     def of(cls, experiment: Experiment) -> OptimiserStep:
@@ -104,13 +108,18 @@ class OptimiserStep:
                 after[key] = (after[key] * self.scale).astype(w.dtype)
         return expected, allowed, Followed(after | {"t": np.asarray(done(state) + 1)}, carried)
 
+    @property
+    def rule(self) -> Rule:
+        """Return the recursion of one parameter."""
+        return self.written or RULES[self.name]
+
     def by_hand(
         self, name: str, w: NDArray[Any], dw: Pair, state: Followed
     ) -> tuple[Pair, dict[str, Pair]]:
         """Return one parameter and its buffers after the update by the textbook, on pairs."""
         old = self.pairs_of(name, state)
-        rule, of = RULES[self.name], self.settings_of(name)
-        stepped, buffers = rule(exact(w, w.dtype), dw, old, done(state) + 1, of)
+        of = self.settings_of(name)
+        stepped, buffers = self.rule(exact(w, w.dtype), dw, old, done(state) + 1, of)
         return stepped, {f"{key}_{name}": pair * self.scale for key, pair in buffers.items()}
 
     def by_torch(

@@ -28,6 +28,7 @@ from compare.contracts.result import Result
 from compare.examine.carried import Carried, TrainedUpdate
 from compare.examine.dump.recorder import Recorder
 from compare.examine.ranks import launched
+from compare.examine.telling import Hinting
 from compare.guard.implementation import GuardedUpdate
 from compare.guard.manual_file import Loaded, load
 from compare.guard.optimiser import GuardedOptimiser
@@ -222,5 +223,5 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
     if isinstance(loaded.step, GuardedOptimiser):
         step = Carried(loaded.step, asked)
     elif loaded.step is not None:
-        step = loaded.step
+        step = Hinting(loaded.step, asked)
     return Manual(code, evaluate, step, name)

@@ -59,6 +59,10 @@ class Declaration:
 
 def shown(value: Any) -> str:
     """A value as the command reads it."""
+    if isinstance(value, tuple):
+        return ",".join(map(shown, value))
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

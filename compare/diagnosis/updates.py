@@ -75,7 +75,7 @@ def clipped(wrong: Sequence[Transition], rates: Sequence[float], settings: Setti
         return ""
     return (
         f" It is the declared one with gradients clipped: scaled to a norm of {kept[0]:.4g}, taken "
-        "over all of them together."
+        f"over all of them together. `--clip-norm {kept[0]:.4g}` declares it."
     )
 
 

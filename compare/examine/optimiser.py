@@ -36,6 +36,8 @@ def examine_optimiser(
     counted = own.walk(
         first_state(step, replay, probe.parameters, own.drawn(), {}), Followed({}, {}), UPDATES
     )
+    judge.walked = list(own.seen)
+    own.made = UPDATES
     if counted:
         own.walk(*drawn_state(own), 2)
     tally = judge.ledger.tallies["step"]
@@ -68,6 +70,7 @@ class Walk:
         self.keys = replay.keys(probe.parameters)
         self.compared = True
         self.made = 0
+        self.seen: list[manual_mlp.Record] = []
 
     def drawn(self) -> Arrays:
         """Return gradients, normal with the deviation 0.1."""
@@ -92,8 +95,11 @@ class Walk:
                 if "t" in state:
                     found["t"] = compare_entries("t", state["t"], followed.values["t"], 0.0)
                 followed = Followed(documented | {"t": followed.values["t"]}, {})
-            self.judge.updated("manual", self.record(now, gradients), found)
+            before = self.record(now, gradients)
+            self.judge.updated("manual", before, found)
+            self.seen.append(before)
             now = after
+        self.seen.append(self.record(now, gradients))
         return documented is not None and ("t" in state or not self.replay.counts)
 
     def record(self, parameters: Arrays, gradients: Arrays) -> manual_mlp.Record:

@@ -40,6 +40,7 @@ from compare.examine.guards import guard_notes
 from compare.examine.optimiser import examine_optimiser
 from compare.examine.rows import point_row
 from compare.examine.sides import build_reference, differentiating, our_manual
+from compare.examine.telling import hint, told_apart
 from compare.guard.implementation import (
     GuardedImplementation,
     GuardedPerSample,
@@ -251,7 +252,13 @@ class Seen:
             self.steps = (summary,)
         elif step is not None:
             form = judge.experiment.momentum_form
-            self.steps = _examine_step(judge, step, probe, form)
+            try:
+                self.steps = _examine_step(judge, step, probe, form)
+            except UserCodeError as error:
+                more = hint(step.function, judge.experiment, probe.parameters)
+                raise type(error)(f"{error}{more}") from error
+            if judge.ledger.tallies["step"].failed:
+                judge.walked = told_apart(step.function, judge.experiment, probe.parameters)
 
 
 SETTINGS = (

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import singledispatch
 from itertools import product
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 
+from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.arrays import Arrays
+from compare.contracts.experiment import Experiment
 from compare.contracts.result import Diagnosis
 from compare.diagnosis import (
     diagnose,
@@ -21,10 +24,12 @@ from compare.diagnosis import (
 )
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
+from compare.diagnosis.optimiser import identify
 from compare.handbook.plain_run import run as trained
 from compare.handbook.planting import bare, plant, planted_step
 from compare.mistakes.calls import CallMistake
 from compare.mistakes.mistake import Mistake, NetworkMistake
+from compare.mistakes.optimiser_mistake import OptimiserMistake
 from compare.mistakes.order import RecordMistake
 from compare.mistakes.reporting import CURVES, STAND_INS, CurveMistake
 from compare.mistakes.start import DECLARED, StartMistake
@@ -117,6 +122,29 @@ def run_step(mistake: StepMistake) -> Iterator[str]:
     rates = f"learning rate {LEARNING_RATE}, momentum {MOMENTUM}"
     yield f"{UPDATES} updates of w1 (6, 4) and b1, {rates}."
     yield from answer(diagnose_step(records, learning_rate=LEARNING_RATE, momentum=MOMENTUM))
+
+
+@run.register
+def run_optimiser(mistake: OptimiserMistake) -> Iterator[str]:
+    """Plant it in the first optimiser it is of, and make a few updates with random gradients."""
+    asked = Experiment(optimiser=mistake.of[0], learning_rate=LEARNING_RATE, **dict(mistake.needs))
+    generator = np.random.default_rng(0)
+    now = {"w1": generator.normal(size=(6, 4)), "b1": generator.normal(size=4)}
+    rule, of = mistake.rule(asked.optimiser, mistake.example), OptimiserStep.of(asked).settings
+    kept: dict[str, dict[str, Any]] = {name: {} for name in now}
+    records = []
+    for update in range(UPDATES + 1):
+        gradients = {name: generator.normal(scale=0.1, size=w.shape) for name, w in now.items()}
+        records.append(Seen(update, now, gradients, {}))
+        both = {k: rule(w, gradients[k], kept[k], update + 1, of) for k, w in now.items()}
+        now, kept = {k: w for k, (w, _) in both.items()}, {k: old for k, (_, old) in both.items()}
+    yield f"{UPDATES} updates of w1 (6, 4) and b1 by {asked.optimiser}."
+    found = identify(records, asked)
+    if found is None or found.mistake is None:
+        yield from answer(())
+    else:
+        told = found.before, found.after
+        yield from answer([Diagnosis(found.mistake.name, found.sentence, *told)])
 
 
 @run.register

@@ -69,6 +69,7 @@ def conclude(
     declaration = declaring(judge, kind, implementation) if referee and named is None else None
     if declaration is not None:
         kind = "convention"
+    kind = "convention" if kind == "update" and stepped.convention else kind
     named = named or named_of(judge, declaration, implementation)
     result = Result(
         verdict=verdict,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Implementation, depth
+from compare.contracts.records import Implementation, Record, depth
 from compare.contracts.result import Curves, Diagnosis, EpochRow, Finding
 from compare.judge.point import PointJudge, Suspect
 
@@ -37,10 +37,14 @@ POINT_KINDS = ("derivative", "loss", "function", "loss and derivative")
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The mistakes that fit, best first, or the plain facts where none does."""
+    """The mistakes that fit, best first, or the plain facts where none does.
+
+    `convention`: it is an update that could have been declared.
+    """
 
     diagnosis: tuple[Diagnosis, ...] = ()
     facts: tuple[str, ...] = ()
+    convention: bool = False
 
 
 def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
@@ -192,7 +196,9 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
                 objective=wanted.objective,
             )
         )
-    if kind == "update" and len(judge.trail) > 1 and wanted.plain_momentum:
+    if kind == "update" and not wanted.plain_momentum:
+        return name_update(judge)
+    if kind == "update" and len(judge.trail) > 1:
         found = diagnose_step(
             judge.trail,
             learning_rate=wanted.learning_rate,
@@ -200,7 +206,9 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
             form=wanted.momentum_form,
             start=judge.inputs.state,
         )
-        return Named(found) if found else name_update(judge, judge.inputs.state)
+        if found:
+            return with_options(judge, Named(found))
+        return name_update(judge, judge.inputs.state)
     if kind == "data" and judge.first is not None:
         reference = judge.inputs.parameters
         return Named(
@@ -218,14 +226,57 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
     from compare.diagnosis.track import Settings
 
     seen, wanted = judge.updates, judge.experiment
-    if not seen.wrong or not wanted.plain_momentum:
+    if not judge.ledger.tallies["step"].failed:
         return Named()
+    if not wanted.plain_momentum or not seen.wrong:
+        unknown = f"no known mistake of {wanted.optimiser} reproduces the update"
+        return with_options(judge, Named(facts=(unknown,)))
     declared = Settings(
         wanted.learning_rate, wanted.momentum, wanted.momentum_form, start or judge.state
     )
     found, told = diagnose_updates(seen.wrong, declared, seen.right)
     when = since(judge)
-    return Named(tuple(replace(one, sentence=one.sentence + when) for one in found), told)
+    said = tuple(replace(one, sentence=one.sentence + when) for one in found)
+    return with_options(judge, Named(said, told))
+
+
+def with_options(judge: PointJudge, named: Named) -> Named:
+    """Return the same with the options that declare the update, where some do; or what it is."""
+    from compare.diagnosis.optimiser import identify
+
+    identity = identify(walked(judge), judge.experiment)
+    if identity is None:
+        return named
+    if identity.mistake is None and named.diagnosis:
+        best, *others = named.diagnosis
+        declared = f"{best.sentence} `{identity.words}` declares it."
+        return Named((replace(best, sentence=declared), *others), convention=True)
+    if named.diagnosis:
+        return named
+    mistake = identity.mistake
+    found = Diagnosis(
+        mistake=mistake.name if mistake else "another-optimiser",
+        sentence=identity.sentence,
+        ratio_before=identity.before,
+        ratio_after=identity.after,
+        title=mistake.title if mistake else f"an update that `{identity.words}` declares",
+    )
+    return Named((found,), convention=mistake is None)
+
+
+def walked(judge: PointJudge) -> list[Record]:
+    """Return consecutive records from the first update on, as many as were kept."""
+    if judge.walked:
+        return judge.walked
+    trail: list[Record] = list(getattr(judge, "trail", ()))
+    if trail:
+        return trail
+    found: list[Record] = []
+    for before, after in judge.updates.wrong:
+        if found and found[-1].update != before.update:
+            break
+        found[-1:] = [before, after]
+    return found
 
 
 def since(judge: PointJudge) -> str:

@@ -76,7 +76,8 @@ class PointJudge:
     """Examines points. `over` is set when a side stopped being finite: nothing follows from NaN.
 
     `suspects` are the first wrong points, `right` a few right ones of a dump, which nobody can
-    ask for more. `state` is the state before the first update, zeros where absent.
+    ask for more. `state` is the state before the first update, zeros where absent; `walked` are
+    records of consecutive updates from the first one on, to tell the optimiser by.
 
     `mode` says whose points they are: None of a training, else of a `check` or a `dump`; `parts`
     how many ranks add up a batch.
@@ -93,6 +94,7 @@ class PointJudge:
     control: Control | None = None
     updates: Updates = field(default_factory=Updates)
     state: Arrays = field(default_factory=dict)
+    walked: list[Record] = field(default_factory=list)
     over: bool = False
 
     def __post_init__(self) -> None:

@@ -36,6 +36,10 @@ def conclude_run(
     notes = tuple(note for note in result.notes if note != UNKNOWN or not mistakes)
     unknown = judge.suspect is None and result.kind in NAMED_KINDS and not mistakes
     said = (found.facts or (UNKNOWN,)) if unknown else ()
+    if found.convention:
+        start = f"disagrees ({result.kind})"
+        sentence = result.sentence.replace(start, "disagrees (convention)", 1)
+        result = replace(result, kind="convention", sentence=sentence)
     concluded = replace(
         result,
         worst=shown_of(result.worst, own_state(judge, manual)),

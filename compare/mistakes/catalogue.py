@@ -13,6 +13,8 @@ from compare.mistakes.derivative import DERIVATIVE
 from compare.mistakes.linear_algebra import LINEAR_ALGEBRA
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.momentum import MOMENTUM
+from compare.mistakes.optimiser_mistake import OptimiserMistake
+from compare.mistakes.optimisers import OPTIMISERS
 from compare.mistakes.order import RECORDS
 from compare.mistakes.precision import PRECISION
 from compare.mistakes.reduction import REDUCTION
@@ -35,6 +37,7 @@ FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "dtype": PRECISION,
     "loss against gradient": REGULARISATION,
     "update": (*UPDATE, *MOMENTUM),
+    "other optimisers": OPTIMISERS,
     "batches and order": RECORDS,
     "initial weights": START,
     "reporting": REPORTING,
@@ -42,6 +45,8 @@ FAMILIES: dict[str, tuple[Mistake, ...]] = {
 CATALOGUE: tuple[Mistake, ...] = tuple(chain.from_iterable(FAMILIES.values()))
 NETWORK = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, NetworkMistake))
 """Those that show in loss and gradient of a single call."""
+OTHER_STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, OptimiserMistake))
+"""The same of other optimisers than momentum."""
 STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, StepMistake))
 """Those that show in consecutive records."""
 

@@ -121,7 +121,7 @@ MOMENTUM = (
         "other-momentum-form",
         "the other momentum form",
         "The velocity is kept in the other form: the learning rate stands outside where "
-        "inside was declared, or inside for outside. Check `--momentum-form`.",
+        "inside was declared, or inside for outside. `--momentum-form` declares it.",
         'inside, outside = (1, learning_rate) if form == "velocity" else (learning_rate, 1)',
         convention=True,
     ),

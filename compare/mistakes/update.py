@@ -52,7 +52,7 @@ DIRECTION = (
         "velocity-negated",
         "a velocity of the opposite sign",
         "The velocity is kept with the opposite sign, v = momentum * v - learning_rate * dw "
-        "and w + v: the same path, another state.",
+        "and w + v: the same path, another state. `--momentum-form negative_velocity` declares it.",
         "v = momentum * v - inside * dw\nw = w + outside * v",
         convention=True,
     ),

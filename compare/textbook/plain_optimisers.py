@@ -40,16 +40,20 @@ def sgd(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped
     w, dw = decayed(w, dw, of)
     if of.momentum == 0:
         return w - of.learning_rate * dw, {}
-    v = of.momentum * old["v"] + (1 - of.dampening) * dw if "v" in old else dw
+    share = 1 - of.dampening if "v" in old else 1
+    v = of.momentum * kept(old, "v", dw) + share * dw
     direction = dw + of.momentum * v if of.nesterov else v
-    return w - of.learning_rate * direction, {"v": v}
+    w = w - of.learning_rate * direction
+    return w, {"v": v}
 
 
 def decayed(w: Any, dw: Any, of: OptimiserSettings) -> tuple[Any, Any]:
     """Weight decay: part of the gradient, or, decoupled, off the weight times the learning rate."""
-    if of.decoupled:
-        return w * (1 - of.learning_rate * of.weight_decay), dw
-    return w, dw + of.weight_decay * w
+    if of.weight_decay and of.decoupled:
+        w = w * (1 - of.learning_rate * of.weight_decay)
+    if of.weight_decay and not of.decoupled:
+        dw = dw + of.weight_decay * w
+    return w, dw
 
 
 def adam(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
@@ -77,10 +81,11 @@ def adaptive(
     s = beta2 * kept(old, "s", dw) + (1 - beta2) * (dw * dw)
     after, root = {"m": m, "s": s}, s
     if largest:
-        r = kept(old, "r", dw)
-        after["r"] = root = larger(r, s)
-    divisor = np.sqrt(root) / (1 - beta2**t) ** 0.5 + of.eps
-    return w - of.learning_rate / (1 - beta1**t) * (m / divisor), after
+        after["r"] = root = larger(kept(old, "r", dw), s)
+    first, second = 1 - beta1**t, 1 - beta2**t
+    divisor = np.sqrt(root) / second**0.5 + of.eps
+    w = w - of.learning_rate / first * (m / divisor)
+    return w, after
 
 
 def rmsprop(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
@@ -91,17 +96,21 @@ def rmsprop(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Ste
     if of.centred:
         a = after["a"] = of.alpha * kept(old, "a", dw) + (1 - of.alpha) * dw
         spread = s - a * a
-    v = dw / (np.sqrt(spread) + of.eps)
+    divisor = np.sqrt(spread) + of.eps
+    v = dw / divisor
     if of.momentum:
         v = after["v"] = of.momentum * kept(old, "v", dw) + v
-    return w - of.learning_rate * v, after
+    w = w - of.learning_rate * v
+    return w, after
 
 
 def adagrad(w: Any, dw: Any, old: Buffers, t: int, of: OptimiserSettings) -> Stepped:
     """The gradient over the root of the sum of all its squares."""
     w, dw = decayed(w, dw, of)
     s = kept(old, "s", dw) + dw * dw
-    return w - of.learning_rate * (dw / (np.sqrt(s) + of.eps)), {"s": s}
+    divisor = np.sqrt(s) + of.eps
+    w = w - of.learning_rate * (dw / divisor)
+    return w, {"s": s}
 
 
 def kept(old: Buffers, name: str, like: Any) -> Any:

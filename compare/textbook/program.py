@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.errors import BadInput
-from compare.textbook import plain, plain_step
+from compare.textbook import plain, plain_optimisers, plain_step
 from compare.textbook.functions import activate, log_softmax, slope, softmax
 from compare.textbook.pair import Pair, exact
 
@@ -94,6 +94,14 @@ def nested(node: ast.AST, first: int) -> Iterator[tuple[ast.Assign, int]]:
 
 NETWORK = lines_of(plain.loss_and_gradients)
 STEP = lines_of(plain_step.first_velocity, plain_step.update)
+OPTIMISERS = {
+    rule.__name__: lines_of(rule)
+    for rule in (
+        plain_optimisers.sgd, plain_optimisers.decayed, plain_optimisers.adaptive,
+        plain_optimisers.rmsprop, plain_optimisers.adagrad,
+    )
+}  # fmt: skip
+"""The lines of every optimiser beside plain momentum, and of the decay they share."""
 RIGHT_LINES = {stage_of(line.statement): line for line in NETWORK.values()}
 """The line of every stage."""
 

@@ -1,0 +1,52 @@
+"""What a mistake of an optimiser beside plain momentum is: a slip in its plain program."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from compare.mistakes.mistake import Mistake
+from compare.mistakes.step_mistake import run
+from compare.textbook import plain_optimisers
+from compare.textbook.plain_optimisers import Rule
+from compare.textbook.program import OPTIMISERS, Slip, filled
+
+
+@dataclass(frozen=True, eq=False)
+class OptimiserMistake(Mistake):
+    """A mistake in the update of one parameter by an optimiser.
+
+    `program` is the function of the plain program that it stands in, `of` the optimisers that run
+    it. `needs` are settings without which it changes nothing.
+    """
+
+    _: KW_ONLY
+    program: str
+    of: tuple[str, ...]
+    needs: tuple[tuple[str, Any], ...] = ()
+
+    @cached_property
+    def parsed(self) -> Slip:
+        """Return the slip as code."""
+        return Slip(self.slip, self.line, OPTIMISERS[self.program])
+
+    def changes(self, constant: float | None) -> tuple[tuple[str, str], ...]:
+        """Return what stands in place of which line, with the constant filled in."""
+        return tuple((one.line.text, filled(one.text, constant)) for one in self.parsed.changes)
+
+    def rule(self, optimiser: str, constant: float | None = None) -> Rule:
+        """Return the update of one parameter with the mistake in it."""
+        found: Rule = with_slip(self, constant)["RULES"][optimiser]
+        return found
+
+    @property
+    def observable(self) -> tuple[str, ...]:
+        """Return that consecutive records show it."""
+        return ("trainer records",)
+
+
+@lru_cache(maxsize=256)
+def with_slip(mistake: OptimiserMistake, constant: float | None) -> dict[str, Any]:
+    """Return the plain program with the mistake in it; it runs on pairs as well."""
+    return run(plain_optimisers, mistake.changes(constant))

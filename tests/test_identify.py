@@ -1,0 +1,140 @@
+"""An update is told by what it does to the weights: by its option, or by the mistake in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import DTypeLike
+
+from compare import check
+from compare.checks.optimiser_step import OptimiserStep
+from compare.contracts.errors import UserCodeError
+from compare.contracts.experiment import Experiment
+from compare.diagnosis.optimiser import Identity, identify
+from compare.mistakes.catalogue import OTHER_STEP
+from compare.mistakes.optimiser_mistake import OptimiserMistake
+from manual_mlp import Record, loss_and_gradients
+from manual_mlp.optimisers import SGD, Adagrad, Adam, RMSprop, Rule, update
+
+pytestmark = pytest.mark.rounding
+RATE = 0.01
+Step = Callable[..., Any]
+
+
+def walked(step: Rule, dtype: DTypeLike, seed: int, updates: int = 6) -> list[Record]:
+    """Records of a few updates with random gradients, from the first one on."""
+    generator = np.random.default_rng(seed)
+    now = {"w1": generator.normal(size=(7, 5)).astype(dtype)}
+    now["b1"] = generator.normal(size=5).astype(dtype)
+    state: dict[str, Any] = {}
+    found = []
+    for number in range(updates + 1):
+        drawn = {name: generator.normal(scale=0.1, size=w.shape) for name, w in now.items()}
+        gradients = {name: g.astype(dtype) for name, g in drawn.items()}
+        found.append(Record(number, 0, np.arange(1), 0.0, gradients, now, {}, None))
+        now, state = update(step, now, gradients, state)
+        now = {name: w.astype(dtype) for name, w in now.items()}
+    return found
+
+
+def planted(mistake: OptimiserMistake, asked: Experiment) -> Rule:
+    rule, of = mistake.rule(asked.optimiser), OptimiserStep.of(asked).settings
+
+    def step(w: Any, g: Any, state: Any, t: int, /) -> Any:
+        return rule(w, g, state, t, of)
+
+    return step
+
+
+CASES = [(mistake, name) for mistake in OTHER_STEP for name in mistake.of]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("mistake", "name"), CASES, ids=[f"{m.name}, {n}" for m, n in CASES])
+def test_every_mistake_is_named_in_every_optimiser_it_is_of(
+    mistake: OptimiserMistake, name: str, dtype: str
+) -> None:
+    asked = Experiment(optimiser=name, learning_rate=RATE, dtype=dtype, **dict(mistake.needs))
+    found = identify(walked(planted(mistake, asked), dtype, 0), asked)
+    assert isinstance(found, Identity) and found.mistake is mistake, found
+    assert found.after <= 1 < found.before
+
+
+ANOTHER: list[tuple[dict[str, Any], Rule, str]] = [
+    ({}, Adam(RATE), "--optimiser adam"),
+    ({}, Adam(RATE, amsgrad=True), "--optimiser amsgrad"),
+    ({}, RMSprop(RATE), "--optimiser rmsprop --momentum 0"),
+    ({}, Adagrad(RATE), "--optimiser adagrad"),
+    ({}, SGD(RATE, 0.9, nesterov=True), "--nesterov true"),
+    ({}, SGD(RATE, 0.9, dampening=0.5), "--dampening 0.5"),
+    ({}, SGD(RATE, 0.9, weight_decay=0.02), "--weight-decay 0.02"),
+    ({}, SGD(RATE, 0.9, weight_decay=0.02, decoupled=True), "--decoupled true --weight-decay 0.02"),
+    ({"optimiser": "adam"}, Adam(RATE, epsilon=1e-6), "--eps 1e-06"),
+    ({"optimiser": "adam"}, Adam(RATE, 0.9, 0.99), "--betas 0.9,0.99"),
+    ({"optimiser": "adam"}, Adam(RATE, weight_decay=0.01), "--weight-decay 0.01"),
+    (
+        {"optimiser": "adam"}, Adam(RATE, weight_decay=0.03, decoupled=True),
+        "--decoupled true --weight-decay 0.03",
+    ),
+    ({"optimiser": "amsgrad"}, Adam(RATE), "--optimiser adam"),
+    ({"optimiser": "rmsprop", "momentum": 0.0}, RMSprop(RATE, 0.9), "--alpha 0.9"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("declared", "rule", "words"), ANOTHER, ids=[w for *_, w in ANOTHER])
+def test_what_was_not_declared_is_told_by_its_option(
+    declared: dict[str, Any], rule: Rule, words: str
+) -> None:
+    found = identify(walked(rule, "float64", 1), Experiment(learning_rate=RATE, **declared))
+    assert found is not None and found.mistake is None
+    assert sorted(found.words.split("--")) == sorted(words.split("--")), found
+
+
+def test_what_was_declared_and_what_nobody_knows_is_not_told() -> None:
+    asked = Experiment(optimiser="adam", learning_rate=RATE)
+    assert identify(walked(Adam(RATE), "float64", 2), asked) is None
+    unknown = walked(lambda w, g, state, t: (w - RATE * np.cbrt(g), {}), "float64", 2)
+    assert identify(unknown, asked) is None
+
+
+def own_adam(parameters: Any, gradients: Any, state: Any, *, learning_rate: float, **_: Any) -> Any:
+    t, after, kept = state.get("t", 0) + 1, {}, {}
+    for k, w in parameters.items():
+        m = kept[f"m_{k}"] = 0.9 * state.get(f"m_{k}", 0 * w) + 0.1 * gradients[k]
+        s = kept[f"s_{k}"] = 0.999 * state.get(f"s_{k}", 0 * w) + 0.001 * gradients[k] ** 2
+        after[k] = w - learning_rate * (m / (1 - 0.9**t)) / (np.sqrt(s / (1 - 0.999**t)) + 1e-8)
+    return after, {**kept, "t": t}
+
+
+def test_adam_that_was_not_declared_is_told_by_its_option_where_its_state_is_refused() -> None:
+    with pytest.raises(UserCodeError, match="your update is Adam's: `--optimiser adam` declares"):
+        check(loss_and_gradients, step=own_adam, learning_rate=RATE, hidden=(7,))
+
+
+def test_a_check_names_the_mistake_of_a_declared_optimiser() -> None:
+    def without_t(w: Any, g: Any, state: Any, *, learning_rate: float, **_: float) -> Any:
+        after, kept = {}, {"t": state.get("t", 0) + 1}
+        for k in w:
+            m = kept[f"m_{k}"] = 0.9 * state.get(f"m_{k}", 0 * w[k]) + 0.1 * g[k]
+            s = kept[f"s_{k}"] = 0.999 * state.get(f"s_{k}", 0 * w[k]) + 0.001 * g[k] ** 2
+            after[k] = w[k] - learning_rate * m / (np.sqrt(s) + 1e-8)
+        return after, kept
+
+    result = check(loss_and_gradients, step=without_t, optimiser="adam", hidden=(7,))
+    assert [one.mistake for one in result.diagnosis] == ["adam-without-t"]
+    assert result.sentence.startswith("disagrees (update): Adam without its correction by t: w1[")
+
+
+def test_a_form_that_could_be_declared_is_a_convention() -> None:
+    def nesterov(w: Any, g: Any, state: Any, *, learning_rate: float, momentum: float) -> Any:
+        v = {f"v_{k}": momentum * state[f"v_{k}"] + learning_rate * g[k] for k in w}
+        return {k: w[k] - learning_rate * g[k] - momentum * v[f"v_{k}"] for k in w}, v
+
+    result = check(loss_and_gradients, step=nesterov, hidden=(7,))
+    assert result.kind == "convention"
+    assert result.diagnosis[0].mistake == "nesterov"
+    assert "`--nesterov true` declares it" in result.diagnosis[0].sentence
+    assert check(loss_and_gradients, step=nesterov, hidden=(7,), nesterov=True)

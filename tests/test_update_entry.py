@@ -103,8 +103,14 @@ def test_the_command_takes_an_update_from_a_file(
     arguments = ["--manual", f"{path}:update", "--no-plots", "--out", str(tmp_path / "out")]
     assert main([*arguments, "--hidden", "7"]) == 0
     assert "gradients are read from them" in " ".join(capsys.readouterr().out.split())
-    assert main([*arguments, "--epochs", "2"]) == 2
-    assert "an update is checked without it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("rate", "code"), [("learning_rate", 0), ("1.001 * learning_rate", 1)])
+def test_an_update_from_a_file_is_trained_with_epochs(rate: str, code: int, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(FILE.replace("learning_rate *", f"{rate} *"))
+    arguments = ["--manual", f"{path}:update", "--no-plots", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--epochs", "2", "--momentum", "0"]) == code
 
 
 ONE = """

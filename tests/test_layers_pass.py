@@ -80,6 +80,18 @@ def test_a_crowd_of_equal_terms_is_as_large_as_it_is() -> None:
     assert 64 / 2 < alike < 64 * 2
 
 
+def test_equal_terms_err_alike_and_exact_ones_not_at_all() -> None:
+    rest = torch.linspace(0.3, 0.9, 64, dtype=torch.float64)
+    x = torch.cat([torch.ones(64, dtype=torch.float64), rest])
+    assert Crowds().size(torch.sum, (x,), {}) > 10
+    assert Crowds().size(torch.sum, (x,), {}, sized=lambda t: (t != 1).double()) == 1
+    analysis = Analysis(FORMATS["float32"])
+    equal = analysis.leaf(torch.full((64,), 0.7, dtype=torch.float64))
+    with analysis:
+        total = equal.sum()
+    assert float(analysis.sigma(total)) > 0.7 * 64 * 0.7 * FORMATS["float32"].unit
+
+
 def test_a_sum_never_rounds_more_than_all_its_terms() -> None:
     x = torch.tensor([1.0, -1.0, 2.0**-30], dtype=torch.float64)
     (own,) = rounding_of_sum(aten.sum.default, (x,), {}, x.sum(), 1.0)

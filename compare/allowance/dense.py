@@ -85,8 +85,8 @@ class Dense:
         if slope.z is not None and slope.z_spread is not None:
             through = slope.z
             error = slope.z_spread.square * np.square(rule.bend(through))
-            own = np.square(rule.rounding_of_slope(through))
-            error += lean(slope.samples, arithmetic) * own
+            own = (rule.slope_rounding * arithmetic.unit) ** 2 + lean(slope.samples, arithmetic)
+            error += own * np.square(rule.size_of_slope(through))
         else:
             assert slope.h.square is not None
             through = h

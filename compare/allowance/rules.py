@@ -32,7 +32,8 @@ class ActivationRule:
     `bend(h)`: |df'/dh|, or |df'/dz|; `slope_rounding`: rounding of f' itself in units of 1; with
         `lean`,
             A(f')**2 = bend**2 (A(h)**2 + lean h**2) + (slope_rounding unit)**2
-            A(f')**2 = bend**2 A(z)**2 + lean (slope_rounding slope_size(z))**2     written in z
+            A(f')**2 = bend**2 A(z)**2 + ((slope_rounding unit)**2 + lean) slope_size(z)**2
+    the latter where it is written in z.
     `kinks`: where f has no derivative, with its slopes just below and just above.
     `f`: the function itself. `entrywise`: no bound of low rank has been derived for it.
     """
@@ -55,9 +56,9 @@ class ActivationRule:
         """Which value the slope is written in: `h` or `z`."""
         return "z" if self.of_z else "h"
 
-    def rounding_of_slope(self, z: NDArray[Any]) -> NDArray[Any] | float:
-        """Return the rounding of a slope written in z, in units of 1."""
-        return self.slope_rounding * (1.0 if self.slope_size is None else self.slope_size(z))
+    def size_of_slope(self, z: NDArray[Any]) -> NDArray[Any] | float:
+        """Return what the rounding of a slope written in z is relative to."""
+        return 1.0 if self.slope_size is None else self.slope_size(z)
 
     def rounded(self, z: NDArray[Any], h: NDArray[Any]) -> NDArray[Any]:
         """Return what `value` is relative to."""

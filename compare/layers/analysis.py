@@ -183,6 +183,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         own = rounding_of_sum(func, args, kwargs, out, m)
         outs = listed(out)
         brought: list[Any] = [0.0] * len(outs)
+        together = m
         if any(self.variance(t) is not None for t in tensors(args)):
             if func.overloadpacket in BILINEAR:
                 brought = self.products(func, args, kwargs)
@@ -190,17 +191,22 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
                 brought = [func(self.known(args[0]), *args[1:], **kwargs)]
             else:
                 brought = listed(func(*mapped(self.known, args), **kwargs))
+                together = m if m == 1 else self.crowds.size(func, args, kwargs, self.spread)
         unit2 = self.format.unit**2
         for o, b, w in zip(outs, brought, own, strict=True):
             if floats(o) and w is not None:
                 # underflow of a single term; a sum itself is exact where it is that small
-                self.put(o, b * m + w * unit2 + self.underflow(o))
+                self.put(o, b * together + w * unit2 + self.underflow(o))
+
+    def spread(self, x: Tensor) -> Tensor:
+        """Return the roots of a tensor's variances: equal terms that are exact bring nothing."""
+        return torch.sqrt(self.known(x))
 
     def alike(self, func: Any, args: Any, kwargs: Any, out: Any) -> float:
         """Return the size of the crowds; of zeros, whose errors are what is left, that of those."""
         if any(bool(o.any()) for o in tensors(out)):
             return self.crowds.size(func, args, kwargs)
-        return self.crowds.size(func, mapped(lambda t: torch.sqrt(self.known(t)), args), kwargs)
+        return self.crowds.size(func, mapped(self.spread, args), kwargs)
 
     def products(self, func: Any, args: Any, kwargs: Any) -> list[Any]:
         """`(a² + V_a)(b² + V_b) - a² b²` summed as the operation sums `a b`, without cancelling."""

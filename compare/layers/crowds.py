@@ -17,6 +17,7 @@ from torch import Tensor
 
 from compare.layers.trees import finite, mapped, tensors
 
+Sized = Callable[[Tensor], Tensor]
 DRAWS = 4
 FEW = 3.0
 """Below this the quotient is what four draws scatter by."""
@@ -37,26 +38,37 @@ def scrambled(bits: Tensor, seed: int) -> Tensor:
     return (bits >> 11).to(torch.float64) * (3**0.5 / 2.0**52)
 
 
+def absolute(tensor: Tensor) -> Tensor:
+    """Return absolute values, 0 where they are no numbers."""
+    return finite(tensor).abs()
+
+
 class Crowds:
     """Finds crowds; the noise is drawn from a generator of its own, so that a check repeats."""
 
     def __init__(self) -> None:
         self.generator = torch.Generator().manual_seed(11)
 
-    def size(self, func: Callable[..., Any], args: Any, kwargs: Any) -> float:
-        """Return how many terms of a sum of products are alike, on average; 1 if they differ."""
-        args = mapped(finite, args)
-        drawn = sum(self.drawn(func, args, kwargs) for _ in range(DRAWS)) / DRAWS
-        apart = sum(float(q.sum()) for q in tensors(func(*mapped(torch.square, args), **kwargs)))
+    def size(
+        self, func: Callable[..., Any], args: Any, kwargs: Any, sized: Sized = absolute
+    ) -> float:
+        """Return how many terms of a sum of products are alike, on average; 1 if they differ.
+
+        `sized` says how much a factor counts: as much as it is, or as much as it may be off.
+        """
+        drawn = sum(self.drawn(func, args, kwargs, sized) for _ in range(DRAWS)) / DRAWS
+        squares = mapped(lambda t: torch.square(sized(t)), args)
+        apart = sum(float(q.sum()) for q in tensors(func(*squares, **kwargs)))
         m = drawn / apart if apart > 0 else 1.0
         return m if m > FEW else 1.0
 
-    def drawn(self, func: Callable[..., Any], args: Any, kwargs: Any) -> float:
+    def drawn(self, func: Callable[..., Any], args: Any, kwargs: Any, sized: Sized) -> float:
         """Return the squared length of the result with every factor multiplied by its noise."""
         seed = int(torch.randint(2**62, (), generator=self.generator))
 
         def noisy(tensor: Tensor) -> Tensor:
-            return tensor.abs() * scrambled(tensor.contiguous().view(torch.int64) >> LEADING, seed)
+            leading = finite(tensor).contiguous().view(torch.int64) >> LEADING
+            return sized(tensor) * scrambled(leading, seed)
 
         return sum(
             float(torch.square(o).sum()) for o in tensors(func(*mapped(noisy, args), **kwargs))

@@ -107,6 +107,26 @@ def addcmul(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
     return x + (a * b if value == 1 else value * (a * b))
 
 
+def multi_margin_loss_backward(
+    dy: Tensor, x: Tensor, target: Tensor, p: float, margin: float, weight: Tensor | None = None,
+    reduction: int = 1,
+) -> Tensor:  # fmt: skip
+    """Every class whose margin is too small pulls at itself, all of them at the row's own class."""
+    rows, own = x.reshape(-1, x.shape[-1]), target.reshape(-1, 1)
+    z = margin - torch.gather(rows, 1, own) + rows  # (N, K)
+    counts = (z > 0) & (torch.arange(rows.shape[1]) != own)
+    pull = torch.where(counts, torch.ones_like(z) if p == 1 else 2 * z, torch.zeros_like(z))
+    pull = pull if weight is None else pull * weight[own]
+    share = dy / (rows.numel() if reduction == 1 else rows.shape[1])
+    d = pull * (share.unsqueeze(-1) if share.dim() else share)
+    return torch.scatter(d, 1, own, -torch.sum(d, [1], True)).view_as(x)
+
+
+def shrink_backward(dy: Tensor, x: Tensor, bound: float) -> Tensor:
+    """Soft and hard shrinking are flat between -bound and bound."""
+    return torch.where(torch.abs(x) <= bound, torch.zeros_like(dy), dy)
+
+
 OURS: dict[Any, Callable[..., Any]] = {
     aten.mean: mean,
     aten.var_mean: var_mean,
@@ -116,6 +136,9 @@ OURS: dict[Any, Callable[..., Any]] = {
     aten.linalg_vector_norm: vector_norm,
     aten._trilinear: trilinear,
     aten.addcmul: addcmul,
+    aten.multi_margin_loss_backward: multi_margin_loss_backward,
+    aten.softshrink_backward: shrink_backward,
+    aten.hardshrink_backward: shrink_backward,
 }
 
 

@@ -64,7 +64,7 @@ def slope(z: Pair, h: Pair, activation: str) -> Pair:
     rule = ACTIVATION_RULES[activation]
     h = z if rule.of_z else h
     bend = 0.0 if rule.bend is None else rule.bend(h.value)
-    own = rule.rounding_of_slope(z.value)
+    own = rule.slope_rounding * rule.size_of_slope(z.value)
     rounding = bend * h.allowance + own * h.arithmetic.unit
     if rule.kinks:
         jumped = h.jumped(rule.slope)

@@ -7,6 +7,7 @@ is a note; what does not is a finding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,16 +18,20 @@ from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Implementation
 from compare.contracts.result import Finding
+from compare.guard.effects import MOVED, another_random_state
+from compare.guard.written import where_random
 from compare.points.probe import Probe
 
 
 @dataclass
 class Structure:
-    """Findings and notes of the structural probes; `soft` says whether soft targets are taken."""
+    """Findings and notes of the structural probes; `soft` says whether soft targets are taken,
+    `random` that the code draws random numbers, and where."""
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     soft: bool = True
+    random: str = ""
 
 
 def examine_structure(
@@ -47,6 +52,10 @@ def examine_structure(
         compared = same_point.repeated(probe.parameters, probe.x, probe.targets, again, first)
         return next((one for one in compared.values() if not one.agrees), None)
 
+    if drawn := _random(implementation, probe, change):
+        found.random, finding = drawn
+        found.findings.append(finding)
+        return found
     for when, between in (("called twice", None), ("called after another batch", other)):
         if between is not None:
             _call(implementation, between)
@@ -59,6 +68,44 @@ def examine_structure(
         found.findings.append(_permuted(changed))
     _soft(found, implementation, same_point, probe, soft)
     return found
+
+
+Change = Callable[[tuple[float, Arrays]], Comparison | None]
+
+
+def _random(
+    implementation: Implementation, probe: Probe, change: Change
+) -> tuple[str, Finding] | None:
+    """Return where random numbers are drawn if that changes the answer, and the finding.
+
+    Global generators are put back after each call, so they are started elsewhere once; one of the
+    code's own gives other numbers at every call.
+    """
+    place = where_random(implementation)
+    if place is None and not uses_global_state(implementation):
+        return None
+    answers = []
+    for _ in range(2):
+        with another_random_state():
+            answers.append(_call(implementation, probe))
+    changed = change(answers[0])
+    if changed is None or (place is None and not _equal(*answers)):
+        return None  # right all the same, or something is kept between calls
+    said = "the function is random" + (f" ({place.quoted()})" if place else "")
+    worst = changed.worst
+    words = (
+        f"is {worst.reference:.17g} once and {worst.manual:.17g} at the same point again: {said}"
+    )
+    return said, _finding(changed, "repeated call", words)
+
+
+def _equal(one: tuple[float, Arrays], other: tuple[float, Arrays]) -> bool:
+    return one[0] == other[0] and all(np.array_equal(one[1][k], other[1][k]) for k in one[1])
+
+
+def uses_global_state(implementation: Implementation) -> bool:
+    """Return whether a guarded call has moved a global random generator."""
+    return any(MOVED in note for note in getattr(implementation, "notes", ()))
 
 
 def _call(implementation: Implementation, probe: Probe) -> tuple[float, Arrays]:

@@ -22,6 +22,9 @@ import numpy as np
 
 from compare.guard.blame import Place, last_place, places_of_frame
 
+ELSEWHERE = 20771
+"""Where random generators are started to see whether the code draws from them."""
+MOVED = "global random state"
 SHOWN = 60
 """Characters of printed text that a note quotes."""
 
@@ -171,7 +174,19 @@ def generators_kept(who: str, home: Place | None, notes: Notes) -> Iterator[None
         for name, state, write in before:
             if not same(state, now[name]):
                 write(state)
-                notes.add(f"{who} uses {name}'s global random state ({home}); it was put back")
+                notes.add(f"{who} uses {name}'s {MOVED} ({home}); it was put back")
+
+
+@contextmanager
+def another_random_state() -> Iterator[None]:
+    """Let every global random generator begin elsewhere, and put it back afterwards."""
+    with generators_kept("", None, Notes()):
+        random.seed(ELSEWHERE)
+        np.random.seed(ELSEWHERE)  # noqa: NPY002  the code under test draws from it
+        torch: Any = sys.modules.get("torch")
+        if hasattr(torch, "manual_seed"):
+            torch.manual_seed(ELSEWHERE)
+        yield
 
 
 Generator = tuple[str, Callable[[], Any], Callable[[Any], Any]]

@@ -12,6 +12,11 @@ from compare.guard.implementation import Guarded
 
 CLOSE = 1e-12
 """Relative distance within which a number that was found is the one that was typed."""
+DRAWS = frozenset({
+    "rand", "randn", "random", "random_sample", "normal", "standard_normal", "uniform", "binomial",
+    "choice", "permutation", "shuffle", "integers", "randint", "bernoulli", "gauss", "dropout",
+})  # fmt: skip
+"""Functions that draw random numbers, whatever they are called on."""
 LOGARITHMS = ("log", "log2", "log10", "log1p")
 
 
@@ -32,6 +37,30 @@ def where_written(function: Callable[..., Any], number: float) -> Place | None:
         for line in lines_with(part, number):
             return Place(home.file, line)
     return None
+
+
+def where_random(function: Callable[..., Any]) -> Place | None:
+    """Return the first line of the function that draws random numbers, None if none does."""
+    while isinstance(function, Guarded):
+        function = function.function
+    home = home_of(function)
+    if home is None:
+        return None
+    try:
+        tree = ast.parse("".join(linecache.getlines(home.file)))
+    except (SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.Lambda) and node.lineno == home.line:
+            calls = (part for part in ast.walk(node) if isinstance(part, ast.Call))
+            lines = [call.lineno for call in calls if draws(call)]
+            return Place(home.file, min(lines)) if lines else None
+    return None
+
+
+def draws(call: ast.Call) -> bool:
+    """Return whether a call draws random numbers: `np.random.rand(...)`, `rng.normal(...)`."""
+    return ast.unparse(call.func).split(".")[-1] in DRAWS
 
 
 def is_logarithm(node: ast.AST) -> bool:

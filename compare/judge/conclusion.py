@@ -134,7 +134,14 @@ def declaring(
 def named_of(
     judge: PointJudge, declaration: Declaration | None, implementation: Implementation
 ) -> Named:
-    """Return the named cause: a declaration that was left out is one, and stands alone."""
+    """Return the named cause: a declaration that was left out is one, and stands alone.
+
+    Nothing that a random function computes is evidence of anything else.
+    """
+    before = judge.ledger.tallies["same_point"].worst_ratio
+    if judge.random:
+        sentence = f"{judge.random[0].upper()}{judge.random[1:]}: no call tells what another does."
+        return Named((Diagnosis(RANDOM, sentence, before, 0.0, title="a function that is random"),))
     if declaration is None or set(declaration.options) <= IN_THE_CATALOGUE:
         named = name_mistake(judge, implementation)
         if declaration is None or named.diagnosis:
@@ -144,6 +151,7 @@ def named_of(
     return Named((Diagnosis(NOT_DECLARED, sentence, before, declaration.ratio),))
 
 
+RANDOM = "random-function"
 NOT_DECLARED = "not-declared"
 
 

@@ -86,6 +86,7 @@ class PointJudge:
     experiment: Experiment
     reference: Reference
     mode: str | None = None
+    random: str = ""
     parts: int = 1
     ledger: Ledger = field(default_factory=Ledger)
     suspect: Suspect | None = None

@@ -19,6 +19,7 @@ def enter_structure(
     """Examine the structure at the first three of `draw_probes`, and enter what was found."""
     found = examine_structure(implementation, judge.same_point, *probes[:3])
     tally = judge.ledger.tallies["structure"]
+    judge.random = found.random
     tally.made += 1
     tally.failed += len(found.findings)
     for finding in found.findings:

@@ -2,9 +2,10 @@
 
 The file is opened without being run (`source`), the functions of the assignment are found by name
 (`roles`) and checked (`function_check`), gradient functions are called with every meaning of their
-parameters (`gradient_check`), classes are wrapped (`network_class`). What looks like a gradient and
-could not be compared is said (`missed`). Then the functions are looked at together: one file keeps
-samples in rows or in columns, and its gradient belongs to its loss.
+parameters (`gradient_check`), classes are wrapped (`network_class`), updates in training loops are
+taken out (`loop_steps`). What looks like a gradient and could not be compared is said (`missed`).
+Then the functions are looked at together: one file keeps samples in rows or in columns, and its
+gradient belongs to its loss.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.gradient_functions import GradientFunction, gradient_functions
+from compare.examine.starter.loop_steps import loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
 from compare.examine.starter.network_class import class_checked, network_classes
@@ -93,6 +95,10 @@ def check_starter(
     found += [gradient_checked(slope, source, opened, one) for one in gradients]
     found += [class_checked(source, opened, name, reduction, seed, timeout) for name in classes]
     found += missed(source, {one.name for one in found})
+    steps, right = loop_steps(source, {one.name for one in found})
+    found += steps
+    for sentence in right:
+        source.guard.notes.add(sentence)
     found = [with_reason(one, source, opened, replaced) for one in found]
     return StarterReport(source, tuple(together(found)), tuple(gradients), reduction)
 

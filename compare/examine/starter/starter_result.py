@@ -60,6 +60,8 @@ def kind_of(wrong: Sequence[FunctionVerdict]) -> str | None:
     if not kinds:
         return "convention"
     first = kinds[0]
+    if first.role == "step":
+        return "update"
     if first.kind in ("shape", "side effect"):
         return "structure"
     return (

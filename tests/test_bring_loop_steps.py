@@ -1,0 +1,107 @@
+"""An update inside a training loop is taken out and judged; what cannot be read is never green."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.loop_steps import loop_steps
+from compare.examine.starter.source import open_source
+from compare.examine.starter.starter import check_starter
+from compare.examine.starter.starter_result import starter_result
+
+HEAD = """import numpy as np
+
+
+def grads(W1, b1, W2, b2, X, T):
+    H = np.maximum(X @ W1 + b1, 0)
+    S = H @ W2 + b2
+    P = np.exp(S - S.max(1, keepdims=True))
+    P /= P.sum(1, keepdims=True)
+    D = (P - T) / X.shape[0]
+    E = (D @ W2.T) * (H > 0)
+    return X.T @ E, E.sum(0), H.T @ D, D.sum(0)
+
+
+def train(W1, b1, W2, b2, X, T, lr, mom):
+    v1 = v2 = v3 = v4 = 0
+    for epoch in range(9):
+        g1, g2, g3, g4 = grads(W1, b1, W2, b2, X, T)
+"""
+
+
+def loop(*lines: str) -> str:
+    """Return a file with a training loop."""
+    return HEAD + "".join(f"        {line}\n" for line in lines) + "    return W1\n"
+
+
+def steps(tmp_path: Path, *lines: str) -> tuple[list[tuple[Verdict, str]], list[str]]:
+    """Return what is said of the updates of a loop."""
+    path = tmp_path / "mine.py"
+    path.write_text(loop(*lines), "utf-8")
+    found, notes = loop_steps(open_source(path), set())
+    return [(one.verdict, f"{one.name}: {one.sentence}") for one in found], notes
+
+
+RIGHT = {
+    "plain": ("W1 -= lr * g1", "b1 = b1 - lr * g2"),
+    "velocity": ("v1 = mom * v1 + lr * g1", "W1 = W1 - v1"),
+    "buffer": ("v1 = mom * v1 + g1", "W1 -= lr * v1"),
+    "negative velocity": ("v1 = mom * v1 - lr * g1", "W1 += v1"),
+    "in place": ("v1 *= mom", "v1 += lr * g1", "W1 -= v1"),
+    "numbers written in": ("v1 = 0.9 * v1 + 0.01 * g1", "W1 = W1 - v1"),
+    "running average": ("v1 = mom * v1 + (1 - mom) * g1", "W1 -= lr * v1"),
+    "decay": ("W1 -= lr * (g1 + lam * W1)",),
+    "one after the other": ("g = g1", "W1 -= lr * g", "g = g2", "b1 -= lr * g"),
+}
+
+
+@pytest.mark.parametrize("lines", RIGHT.values(), ids=RIGHT)
+def test_a_right_update_is_a_note(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    found, notes = steps(tmp_path, *lines)
+    assert found == [] and len(notes) == 1 and "W1" in notes[0] and "in train" in notes[0]
+
+
+WRONG = {
+    "up the gradient": (("W1 = W1 + lr * g1",), "a step up the gradient"),
+    "one of four": (("v4 = mom * v4 + g4", "b2 = b2 + lr * v4"), "up the gradient"),
+    "the weight for the gradient": (("v1 = mom * v1 + lr * W1", "W1 = W1 - v1"), "in place of its"),
+    "velocity reset": (("v1 = 0", "v1 = mom * v1 + lr * g1", "W1 -= v1"), "is not carried on"),
+    "rate twice": (("v1 = mom * v1 + lr * g1", "W1 -= lr * v1"), "the learning rate twice"),
+    "copied": (("W1 -= lr * g1", "W2 -= lr * g1"), "it takes g1, as the update of W1 does"),
+}
+
+
+@pytest.mark.parametrize(("lines", "words"), WRONG.values(), ids=WRONG)
+def test_a_wrong_update_disagrees_with_its_line(
+    tmp_path: Path, lines: tuple[str, ...], words: str
+) -> None:
+    (verdict, said), *_ = steps(tmp_path, *lines)[0]
+    assert verdict is Verdict.DISAGREES and words in said and "in train" in said
+
+
+UNREAD = {
+    "a call": ("W1 -= adam(g1)",),
+    "two gradients": ("W1 -= lr * (g1 + g3)",),
+    "no known method": ("W1 -= lr * g1 ** 3",),
+}
+
+
+@pytest.mark.parametrize("lines", UNREAD.values(), ids=UNREAD)
+def test_an_update_that_cannot_be_read_is_undecidable(
+    tmp_path: Path, lines: tuple[str, ...]
+) -> None:
+    (verdict, said), *_ = steps(tmp_path, *lines)[0]
+    assert verdict is Verdict.UNDECIDABLE and "the update of W1 in train" in said
+    assert "step(parameters, gradients, state" in said
+
+
+@pytest.mark.parametrize(("line", "code"), [("W1 -= lr * g1", 0), ("W1 += lr * g1", 1)])
+def test_a_file_is_green_only_if_its_updates_are(tmp_path: Path, line: str, code: int) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(loop(line), "utf-8")
+    result = starter_result(check_starter(path))
+    assert result.exit_code == code
+    assert code == 0 or "the update of W1 in train" in result.sentence

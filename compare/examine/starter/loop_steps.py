@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -87,6 +87,7 @@ class Update:
     origin: str
     states: tuple[str, ...]
     scalars: dict[str, float | str] = field(default_factory=dict)
+    known: Set[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ class Record:
 
 def loop_steps(source: Source, compared: Iterable[str]) -> tuple[list[FunctionVerdict], list[str]]:
     """Return what is wrong or unread of the updates in training loops, and a note on right ones."""
-    done, found, right = set(compared), [], []
+    done = set(compared)
+    found: list[FunctionVerdict] = []
+    right: list[str] = []
     for one in source.statements:
         loose = one.kind is Kind.LEFT_OUT
         function = isinstance(one.node, ast.FunctionDef)
@@ -114,7 +117,7 @@ def loop_steps(source: Source, compared: Iterable[str]) -> tuple[list[FunctionVe
             weights = weights_of(lines)
             shared: dict[str, str] = {}
             for weight in weights:
-                verdict = judged(source, one.file, where, weight, lines, shared)
+                verdict = judged(source, one.file, where, weight, lines, shared, done)
                 found += [] if verdict is None else [verdict]
                 good += [weight.key] if verdict is None else []
         right += [f"{', '.join(good)} {where}"] if good else []
@@ -173,9 +176,10 @@ def word(key: str) -> str:
     return plain(quoted[-1] if quoted else names[-1]) if quoted or names else ""
 
 
-def read(line: Line) -> list[str]:
-    """Return the names that a line reads; raises `Unread` where it does more than arithmetic."""
-    reader = Reader()
+def read(line: Line, known: Container[str] = ()) -> list[str]:
+    """Return the names that a line reads, and the calls of `known` functions; raises `Unread` where
+    it does more than arithmetic."""
+    reader = Reader(known)
     if line.value is None:
         raise Unread(f"{line.key} is what a call returns")
     reader.visit(ast.parse(ast.unparse(line.value), mode="eval").body)
@@ -185,7 +189,8 @@ def read(line: Line) -> list[str]:
 class Reader(ast.NodeTransformer):
     """Replaces the names of an expression by plain ones, which `keys` lists."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Container[str] = ()) -> None:
+        self.known = known
         self.keys: dict[str, str] = {}
 
     def key(self, node: ast.expr) -> ast.expr:
@@ -208,8 +213,10 @@ class Reader(ast.NodeTransformer):
         return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        """Only elementwise functions of NumPy, and copies, are called."""
+        """Only elementwise functions of NumPy, copies and functions that were compared."""
         called = node.func
+        if isinstance(called, ast.Name) and called.id in self.known:
+            return self.key(node)
         if isinstance(called, ast.Attribute) and not node.keywords:
             root = ast.unparse(called.value)
             if root in ("np", "numpy") and called.attr in ELEMENTWISE:
@@ -221,7 +228,9 @@ class Reader(ast.NodeTransformer):
         raise Unread(f"{ast.unparse(node)} is more than arithmetic")
 
 
-def update_of(weight: Line, lines: Sequence[Line], constants: dict[str, float]) -> Update:
+def update_of(
+    weight: Line, lines: Sequence[Line], constants: dict[str, float], known: Set[str] = frozenset()
+) -> Update:
     """Follow the lines of a weight back to a gradient, a velocity and the rates."""
     place = lines.index(weight)
     taken = {place}
@@ -230,7 +239,7 @@ def update_of(weight: Line, lines: Sequence[Line], constants: dict[str, float]) 
     waiting = [place]
     while waiting:
         at = waiting.pop()
-        for key in read(lines[at]):
+        for key in read(lines[at], known):
             if key == weight.key:
                 continue
             before = [i for i in range(at) if lines[i].key == key]
@@ -240,7 +249,7 @@ def update_of(weight: Line, lines: Sequence[Line], constants: dict[str, float]) 
                 inputs.add(key)
                 continue
             try:
-                read(lines[source[0]])
+                read(lines[source[0]], known)
             except Unread:
                 opaque[key] = f"{key} of line {lines[source[0]].number}"
                 continue
@@ -248,7 +257,7 @@ def update_of(weight: Line, lines: Sequence[Line], constants: dict[str, float]) 
                 taken.add(source[0])
                 waiting.append(source[0])
     chosen = [lines[i] for i in sorted(taken)]
-    return meant(weight, chosen, opaque, inputs, lines, constants)
+    return replace(meant(weight, chosen, opaque, inputs, lines, constants), known=known)
 
 
 def meant(
@@ -265,7 +274,9 @@ def meant(
     scalars: dict[str, float | str] = {}
     for key in inputs:
         root = re.split(r"[.\[]", key)[0]
-        if key in constants:
+        if key.endswith(")"):  # what a gradient function returns
+            gradients.add(key)
+        elif key in constants:
             named = "rate" if RATE.fullmatch(word(key)) else "momentum"
             known = RATE.fullmatch(word(key)) or MOMENTUM.fullmatch(word(key))
             scalars[key] = named if known else constants[key]
@@ -305,14 +316,14 @@ def run(update: Update) -> list[Record]:
         before = np.array(scope[update.weight])
         records.append(Record(number, {name: before}, {name: scope[update.gradient]}, {}))
         for line in update.lines:
-            scope[line.key] = value_of(line, scope)
+            scope[line.key] = value_of(line, scope, update.known)
     return records
 
 
-def value_of(line: Line, scope: dict[str, Any]) -> Array:
+def value_of(line: Line, scope: dict[str, Any], known: Set[str]) -> Array:
     """Return what a line assigns."""
     assert line.value is not None
-    reader = Reader()
+    reader = Reader(known)
     body = reader.visit(ast.parse(ast.unparse(line.value), mode="eval").body)
     code = compile(ast.fix_missing_locations(ast.Expression(body)), "<update>", "eval")
     names = {short: scope[key] for key, short in reader.keys.items()}
@@ -343,6 +354,7 @@ def judged(
     weight: Line,
     lines: Sequence[Line],
     shared: dict[str, str],
+    known: Set[str],
 ) -> FunctionVerdict | None:
     """Return what is wrong with the update of a weight or why it is not judged; None: right."""
     place = Place(file, weight.number)
@@ -350,7 +362,7 @@ def judged(
         f"the update of {weight.key} {where}", "step", place, Verdict.UNDECIDABLE, ""
     )
     try:
-        update = update_of(weight, lines, constants_of(source))
+        update = update_of(weight, lines, constants_of(source), known)
         records = run(update)
     except Unread as problem:
         return about.undecided(f"was not compared: {problem}; {ADVICE}")

@@ -44,9 +44,13 @@ class Propagated:
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     @classmethod
-    def of(cls, count: int, *, every: bool) -> Propagated:
-        """Start at the inputs of `count` samples, which have no error; `every`: in all of them."""
-        rows = slice(None) if every else sampled(count, ROWS)
+    def of(cls, count: int, *, every: bool, weights: Float | None = None) -> Propagated:
+        """Start at the inputs of `count` samples, which have no error; `every`: in all of them.
+
+        `weights`: how much each counts in the sums over the batch, (N,). Half of the rows are those
+        that count most: one may decide a gradient, and have errors as no other has.
+        """
+        rows = slice(None) if every else chosen(count, weights)
         return cls(rows, -(-DRAWN // min(count, ROWS)), every)
 
     def start(self, square: Float) -> None:
@@ -67,6 +71,9 @@ class Propagated:
         square = np.add.reduce(np.square(made)) / self.draws  # (S, H)
         quotients = np.divide(square, rule, out=np.ones(rule.shape), where=rule > 0)
         factor = np.add.reduce(quotients) / (len(quotients) * NOISE)
+        total = np.add.reduce(rule)
+        of_sum = np.divide(np.add.reduce(square), total, out=np.ones_like(total), where=total > 0)
+        factor = np.maximum(factor, of_sum / NOISE_OF_ROW)
         if self.every:
             factor = np.maximum(factor, quotients / NOISE_OF_ROW)
         factor[~((factor > 1) & np.isfinite(factor))] = 1.0
@@ -97,6 +104,14 @@ class Propagated:
         drawn: Float = self.random.standard_normal((self.draws, *square.shape))
         drawn *= np.sqrt(square)
         return drawn
+
+
+def chosen(count: int, weights: Float | None) -> slice | NDArray[np.int64]:
+    """Return which rows are followed: some of all, and those of the largest weights."""
+    if weights is None or count <= ROWS:
+        return sampled(count, ROWS)
+    heaviest = np.argpartition(weights, -ROWS // 2)[-ROWS // 2 :]
+    return np.union1d(heaviest, np.arange(count)[sampled(count, ROWS // 2)])
 
 
 def widest(entries: Real) -> Float:

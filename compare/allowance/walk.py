@@ -203,7 +203,9 @@ class Pass(Generic[S]):
         alike: Float | None = None
         every = not self.measure  # intermediates are held against single entries
         shares = depth >= DEEP and not self.learnt.complete
-        errors = Propagated.of(len(self.batch.x), every=every) if shares else None
+        errors = None
+        if shares:
+            errors = Propagated.of(len(self.batch.x), every=every, weights=self._shares())
         for number in range(1, depth + 1):
             right = self.learnt.weights.setdefault(number, Right(self.parameters[f"w{number}"]))
             name = f"z{number}" if number < depth else "logits"
@@ -219,6 +221,15 @@ class Pass(Generic[S]):
                     z_rows = self.values[name][errors.rows]
                     errors.activated(self.rule, z_rows, h[errors.rows], number)
         return layers, errors
+
+    def _shares(self) -> Float | None:
+        """Return how large a part of any layer's dz each row has, (N,); None if there is no dz."""
+        found = []
+        for name in ("dlogits", *(f"dz{i}" for i in range(1, len(self.parameters) // 2))):
+            if name in self.values:
+                largest = np.abs(self.values[name]).max(axis=1).astype(np.float64)
+                found.append(largest / (largest.max() or 1.0))
+        return np.maximum.reduce(found) if found else None
 
     def _shared(self, name: str, spread: S, product: Product, errors: Propagated | None) -> S:
         """Return a product's squared allowances, not below what errors that units share come to."""

@@ -292,7 +292,7 @@ class Reference:
     def _in_context(self, parameters: Mapping[str, Array], context: Context) -> dict[str, Tensor]:
         """Make the network what it is at these parameters in this context; return the masks."""
         self._network.load(parameters)
-        self._network.train(context.get("training", True))
+        self._network.train(bool(context.get("training", True)))
         self._network.load_statistics(context)
         return self.masks(context)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -21,7 +21,8 @@ class ForwardAllowances:
     """Allowances of a loss and of everything on the way to it.
 
     `z` and `h` hold squared allowances per layer. `unordered` makes the same without a look at the
-    order of any sum: intermediates that a side shows are held against those.
+    order of any sum: intermediates that a side shows are held against those. `shown`: those of what
+    stands inside a hidden layer, by name; there `z` is of what the activation takes.
     """
 
     loss: float
@@ -31,6 +32,7 @@ class ForwardAllowances:
     h: Mapping[int, Spread]
     tiny: float
     unordered: Callable[[], ForwardAllowances]
+    shown: Mapping[str, Spread] = field(default_factory=dict)
 
     @property
     def probabilities(self) -> Float:
@@ -49,7 +51,7 @@ class ForwardAllowances:
             return found.head.p.T + self.tiny
         if name == "logits":
             return _roots(found.z[len(found.z)]) + self.tiny
-        spread = _numbered(name, z=found.z, h=found.h)
+        spread = found.shown.get(name) or _numbered(name, z=found.z, h=found.h)
         return None if spread is None else _roots(spread) + self.tiny
 
     @cached_property
@@ -74,6 +76,7 @@ class Allowances:
     dz: Mapping[int, Spread]
     scale: float
     unordered: Callable[[], Allowances]
+    shown: Mapping[str, Spread] = field(default_factory=dict)
 
     @cached_property
     @quiet
@@ -88,7 +91,7 @@ class Allowances:
         found = self._unordered
         if name == "dlogits":
             return _roots(found.dz[len(found.dz)]) / found.scale
-        spread = _numbered(name, dz=found.dz, dh=found.dh)
+        spread = found.shown.get(name) or _numbered(name, dz=found.dz, dh=found.dh)
         return None if spread is None else _roots(spread) / found.scale
 
     @cached_property

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from compare.allowance.arithmetic import Arithmetic, quiet
 from compare.allowance.batch import Batch
+from compare.allowance.between import Inside
 from compare.allowance.dense import Dense
 from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.head import Top, cross_entropy_top
 from compare.allowance.lowrank import LowRank
+from compare.allowance.normalised import NormalisedPass
 from compare.allowance.operands import MANY
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
 from compare.allowance.swept import Sweep, looked_at
@@ -38,16 +41,19 @@ def forward_allowances(
     reduction: str = "mean",
     top: Top | None = None,
     form: Form | None = None,
+    inside: Mapping[int, Inside] | None = None,
 ) -> ForwardAllowances:
     """Return the allowances of the loss whose reference values are `values` (`z1`, ..., `logits`).
 
     `top`: what stands above the logits, softmax cross-entropy by default. `form`: how squared
-    allowances are kept, `preferred_form` by default.
+    allowances are kept, `preferred_form` by default. `inside`: what hidden layers do besides.
     """
     rule, rows = ACTIVATION_RULES[activation], len(batch.x)
     parameters = with_biases(parameters)
-    chosen = form or preferred_form(rows, parameters, rule)
     above = top or cross_entropy_top(rows, reduction)
+    if inside:
+        return normalised(arithmetic, parameters, batch, values, rule, above, inside).forward()
+    chosen = form or preferred_form(rows, parameters, rule)
     return Pass.over(arithmetic, parameters, batch, values, rule, above, chosen).forward()
 
 
@@ -63,6 +69,7 @@ def network_allowances(
     reduction: str = "mean",
     top: Top | None = None,
     form: Form | None = None,
+    inside: Mapping[int, Inside] | None = None,
 ) -> Allowances:
     """Return the allowances of loss and gradients; arguments as in `forward_allowances`.
 
@@ -70,8 +77,11 @@ def network_allowances(
     """
     rule, rows = ACTIVATION_RULES[activation], len(batch.x)
     parameters = with_biases(parameters)
-    chosen = form or preferred_form(rows, parameters, rule)
     above = top or cross_entropy_top(rows, reduction)
+    if inside:
+        one = normalised(arithmetic, parameters, batch, values, rule, above, inside)
+        return one.backward(gradients)
+    chosen = form or preferred_form(rows, parameters, rule)
     made = Pass.over(arithmetic, parameters, batch, values, rule, above, chosen)
     return made.backward(gradients)
 
@@ -101,6 +111,15 @@ def sweep_over(
         {name: value[learning] for name, value in few.items()}, rule, top, form, samples=samples,
     )  # fmt: skip
     return Sweep(first, batch, {"x": batch.x[rows], **few}, backward)
+
+
+def normalised(
+    arithmetic: Arithmetic, parameters: Values, batch: Batch, values: Values,
+    rule: ActivationRule, top: Top, inside: Mapping[int, Inside],
+) -> NormalisedPass:  # fmt: skip
+    """Return the pass over a network with normalisation or dropout."""
+    made = NormalisedPass.over(arithmetic, parameters, batch, values, rule, top, Dense)
+    return made.with_insides(inside)
 
 
 def with_biases(arrays: Values) -> Values:

@@ -113,10 +113,11 @@ class Fit:
         self.searched = units <= MOST_RESOLVED
         if not 0 < units <= MOST_FITTED:
             return
-        slopes, asked = self.by_layers(choices(self.common))
-        yield slopes
-        if self.common is None and asked is not None:
-            yield self.by_layers(choices(asked))[0]
+        if not any(one.gamma is not None for one in self.point.inside.values()):
+            slopes, asked = self.by_layers(choices(self.common))
+            yield slopes
+            if self.common is None and asked is not None:
+                yield self.by_layers(choices(asked))[0]
         entries = sum(left.size for left in self.difference.values()) * units
         if units <= MOST_RESOLVED and entries <= MOST_ENTRIES:
             self.searched = True  # however the layers alone fared
@@ -200,9 +201,10 @@ def _upstream(point: Point, slopes: Slopes, rows: Rows, layer: int) -> Float:
     dz = point.values["dlogits"][rows].astype(np.float64)
     for above in range(point.depth, layer, -1):
         dh: Float = dz @ point.parameters[f"w{above}"].astype(np.float64).T
+        dh *= point.kept(above - 1, rows)
         if above - 1 == layer:
             return dh
-        slope = rule.slope(point.values[f"{rule.through}{above - 1}"][rows].astype(np.float64))
+        slope = rule.slope(point.through(above - 1)[rows].astype(np.float64))
         if above - 1 in slopes.change:
             for row, unit, change in zip(
                 slopes.rows[above - 1], slopes.units[above - 1], slopes.change[above - 1],

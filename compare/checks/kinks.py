@@ -136,7 +136,7 @@ def widen(allowances: Allowances, by: Mapping[str, Float]) -> Allowances:
 def _everything(point: Point, near: Candidates) -> dict[str, Float]:
     """The most that all candidates together can move each gradient, in any combination."""
     rule = ACTIVATION_RULES[point.activation]
-    rows = np.unique(np.concatenate([rows for rows, _ in near.values()]))
+    rows = point.rows_of(np.unique(np.concatenate([rows for rows, _ in near.values()])))
     size = np.abs(point.values["dlogits"][rows].astype(np.float64))  # (R, K), bound of |dz|
     moved = np.zeros_like(size)  # (R, K), bound of its change
     widened: dict[str, Float] = {}
@@ -148,16 +148,21 @@ def _everything(point: Point, near: Candidates) -> dict[str, Float]:
         if layer == 1:
             return widened
         w = np.abs(point.parameters[f"w{layer}"].astype(np.float64))
-        through = point.values[f"{rule.through}{layer - 1}"][rows]
+        through, inside = point.through(layer - 1)[rows], point.within(layer - 1, rows)
         slope = np.abs(rule.slope(through.astype(np.float64)))
         jump, steepest = np.zeros(slope.shape), slope.copy()
         if layer - 1 in near:
             at = np.searchsorted(rows, near[layer - 1][0]), near[layer - 1][1]
             low, high = one_sided(point, layer - 1, *near[layer - 1])
             jump[at], steepest[at] = high - low, np.maximum(np.abs(low), np.abs(high))
-        size, moved = (size @ w.T), (moved @ w.T)
+        kept = point.kept(layer - 1, rows)
+        size, moved = (size @ w.T) * kept, (moved @ w.T) * kept
         moved = moved * steepest + size * jump
         size = size * steepest
+        if inside is not None:
+            widened[f"gamma{layer - 1}"] = (moved * np.abs(inside.s)).sum(axis=0)
+            widened[f"beta{layer - 1}"] = moved.sum(axis=0)
+            size, moved = inside.most_back(size), inside.most_back(moved)
     return widened
 
 
@@ -166,7 +171,7 @@ def at_kink(point: Point, near: Candidates) -> Candidates:
     kinks = tuple(ACTIVATION_RULES[point.activation].kinks)
     found = {}
     for layer, (rows, units) in near.items():
-        on_kink = distance(point.values[f"z{layer}"][rows, units], kinks) == 0
+        on_kink = distance(point.taken(layer)[rows, units], kinks) == 0
         if on_kink.any():
             found[layer] = rows[on_kink], units[on_kink]
     return found

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.arrays import Arrays
+from compare.contracts.between import NOTHING, Context
 
 if TYPE_CHECKING:
     from torch_reference import Reference
@@ -26,7 +27,7 @@ MOST_OPERATIONS = 2e7
 
 def in_next_precision(
     reference: Reference, parameters: Mapping[str, NDArray[Any]], x: NDArray[Any],
-    targets: NDArray[Any], reduction: str, *, plain: bool,
+    targets: NDArray[Any], reduction: str, *, plain: bool, context: Context = NOTHING,
 ) -> tuple[float, Arrays] | None:  # fmt: skip
     """Return loss and gradients with digits to spare, or None where there are none to be had.
 
@@ -36,7 +37,8 @@ def in_next_precision(
     if x.dtype == np.float32:
         wide = reference.in_format(np.float64)
         named = {name: array.astype(np.float64) for name, array in parameters.items()}
-        return wide.loss_and_gradients(named, x.astype(np.float64), targets.astype(np.float64))
+        at = named, x.astype(np.float64), targets.astype(np.float64)
+        return wide.loss_and_gradients(*at, context=context)
     operations = len(x) * sum(w.size for w in parameters.values())
     longer = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
     if not (longer and plain) or operations > MOST_OPERATIONS:

@@ -22,6 +22,7 @@ from compare.allowance import (
     forward_allowances,
     network_allowances,
 )
+from compare.allowance.between import Inside, insides
 from compare.allowance.head import Top
 from compare.allowance.operands import MANY
 from compare.checks.comparison import HONEST, Comparison, compare_entries, compare_projection
@@ -31,6 +32,7 @@ from compare.checks.reported import Reported, compare_reported
 from compare.checks.slopes import Point, Slopes, substituted
 from compare.checks.swept import Swept
 from compare.contracts.arrays import Arrays, Float, Values
+from compare.contracts.between import NOTHING, PLAIN, Between, Context
 from compare.contracts.objective import Objective
 from compare.textbook.head import declared_top, with_penalty, with_penalty_forward
 
@@ -110,6 +112,7 @@ class SamePoint:
     activation: str
     reduction: str
     objective: Objective | None = None  # None: softmax cross-entropy with that reduction
+    between: Between = PLAIN
     _batches: list[Batch] = field(default_factory=list)
 
     def __call__(
@@ -120,9 +123,11 @@ class SamePoint:
         loss: float,
         gradients: Arrays,
         identities: NDArray[np.int64] | None = None,
+        context: Context = NOTHING,
     ) -> Examined:
         """Compare `loss` and `gradients` with the reference's, evaluated here and now."""
-        return self.hold(self.expect(parameters, x, targets, identities), loss, gradients)
+        expected = self.expect(parameters, x, targets, identities, context)
+        return self.hold(expected, loss, gradients)
 
     def expect(
         self,
@@ -130,12 +135,14 @@ class SamePoint:
         x: NDArray[Any],
         targets: NDArray[Any],
         identities: NDArray[np.int64] | None = None,
+        context: Context = NOTHING,
     ) -> Expected:
         """Evaluate the reference, and what rounding may explain there."""
         batch = self._batch(x, targets, identities)
-        allow = partial(self._allow, batch, parameters)
         values: Values
+        inside: dict[int, Inside] = {}
         if self._by_blocks(x):
+            allow = partial(self._allow, batch, parameters, inside)
             values = swept = Swept(self.reference, self.reduction, parameters, x, targets)
             sweep = swept.sweep(self.arithmetic, batch)
             loss, gradients = swept.evaluate(sweep.see)
@@ -143,18 +150,28 @@ class SamePoint:
             allowances = self._penalised(found, parameters, gradients, len(x))
         else:
             loss, gradients, values = self.reference.loss_and_gradients(
-                parameters, x, targets, intermediates=True
+                parameters, x, targets, context=context, intermediates=True
             )
+            inside = self._inside(parameters, values, context, batch)
+            given = ((f"s{i}", one.s) for i, one in inside.items() if one.gamma is not None)
+            values |= {name: s.astype(x.dtype) for name, s in given}  # torch does not show it
+            allow = partial(self._allow, batch, parameters, inside)
             allowances = allow(values, gradients)
-        point = Point(parameters, x, values, allowances, self.activation)
+        point = Point(parameters, x, values, allowances, self.activation, inside)
         plain = self.objective is None or (self.objective.plain and not self.objective.penalises)
         again = partial(
-            in_next_precision, self.reference, parameters, x, targets, self.reduction, plain=plain
-        )
+            in_next_precision, self.reference, parameters, x, targets, self.reduction,
+            plain=plain and self.between.plain, context=context,
+        )  # fmt: skip
         return Expected(loss, gradients, point, allow, again)
 
     def _allow(
-        self, batch: Batch, parameters: Arrays, values: Values, gradients: Values
+        self,
+        batch: Batch,
+        parameters: Arrays,
+        inside: Mapping[int, Inside],
+        values: Values,
+        gradients: Values,
     ) -> Allowances:
         """Return what rounding may explain of these values and gradients."""
         if isinstance(values, Swept):
@@ -164,7 +181,7 @@ class SamePoint:
         else:
             found = network_allowances(
                 self.arithmetic, parameters, batch, values, gradients, activation=self.activation,
-                reduction=self.reduction, top=self._top(batch.targets),
+                reduction=self.reduction, top=self._top(batch.targets), inside=inside,
             )  # fmt: skip
         return self._penalised(found, parameters, gradients, len(batch.x))
 
@@ -231,13 +248,14 @@ class SamePoint:
         targets: NDArray[Any],
         again: tuple[float, Arrays],
         first: tuple[float, Arrays],
+        context: Context = NOTHING,
     ) -> dict[str, Comparison]:
         """Compare two answers of one implementation at one point.
 
         The point's allowance belongs to the right gradient. A wrong one has other terms, and rounds
         in ways nobody has analysed: see `_of_another`.
         """
-        examined = self(parameters, x, targets, *first)
+        examined = self(parameters, x, targets, *first, context=context)
         allowed = dict(examined.allowances.gradients)
         of_loss: Float | float = examined.allowances.forward.loss
         if not examined.agrees:
@@ -267,6 +285,7 @@ class SamePoint:
         loss: float,
         accuracy: float,
         identities: NDArray[np.int64] | None = None,
+        context: Context = NOTHING,
     ) -> Reported:
         """Compare a reported loss and accuracy with the reference's at the same weights."""
         batch = self._batch(x, targets, identities)
@@ -277,15 +296,26 @@ class SamePoint:
             allowances = sweep.forward()
         else:
             expected, right, shown = self.reference.evaluate(
-                parameters, x, targets, intermediates=True
+                parameters, x, targets, context=context, intermediates=True
             )
+            evaluating = {**context, "training": np.array(False)}
             allowances = forward_allowances(
                 self.arithmetic, parameters, batch, shown, activation=self.activation,
                 reduction=self.reduction, top=self._top(targets),
+                inside=self._inside(parameters, shown, evaluating, batch),
             )  # fmt: skip
         if self.objective is not None and self.objective.penalises:
             allowances = with_penalty_forward(allowances, self.objective, parameters, len(x))
         return compare_reported(loss, accuracy, expected, right, allowances, len(x))
+
+    def _inside(
+        self, parameters: Arrays, values: Values, context: Context, batch: Batch
+    ) -> dict[int, Inside]:
+        """Return what the hidden layers do besides the activation: of a plain network nothing."""
+        if self.between.plain:
+            return {}
+        kind, rate = self.between.normalisation, self.between.dropout
+        return insides(kind, rate, parameters, values, context, batch.often)
 
     def _top(self, targets: NDArray[Any]) -> Top | None:
         """Return what stands above the logits, None for plain softmax cross-entropy."""

@@ -6,6 +6,7 @@ backward pass is linear in every single slope.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 
 from compare.allowance import Allowances
 from compare.allowance.arithmetic import quiet
+from compare.allowance.between import Inside
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.allowance.spread import distance
 from compare.checks.exact import Candidates, Rows, the_same_everywhere
-from compare.contracts.arrays import Float, Values
+from compare.contracts.arrays import Float, Real, Values
 
 MOVED = 1e-6
 """A smaller change of slope is none."""
@@ -62,6 +64,7 @@ class Point:
     values: Values
     allowances: Allowances
     activation: str
+    inside: Mapping[int, Inside] = field(default_factory=dict)
 
     @property
     def depth(self) -> int:
@@ -72,6 +75,43 @@ class Point:
         """The array that `layer` multiplies, (N, fan_in)."""
         return self.x if layer == 1 else self.values[f"h{layer - 1}"]
 
+    def before(self, layer: int) -> str:
+        """Return the name of what the activation of a layer takes: n, or z."""
+        return f"n{layer}" if self.normalises(layer) else f"z{layer}"
+
+    def behind(self, layer: int) -> str:
+        """Return the name of what the activation of a layer gives: a, or h."""
+        dropped = layer in self.inside and self.inside[layer].q is not None
+        return f"a{layer}" if dropped else f"h{layer}"
+
+    def normalises(self, layer: int) -> bool:
+        """Return whether a layer is normalised."""
+        return layer in self.inside and self.inside[layer].gamma is not None
+
+    def taken(self, layer: int) -> Real:
+        """Return what the activation of a layer takes, (N, H)."""
+        return self.values[self.before(layer)]
+
+    def through(self, layer: int) -> Real:
+        """Return what the slope of a layer's activation is written in, (N, H)."""
+        of_z = ACTIVATION_RULES[self.activation].of_z
+        return self.values[self.before(layer) if of_z else self.behind(layer)]
+
+    def rows_of(self, near: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows in which something moves if a slope does in `near`, sorted."""
+        together = any(one.axis == 0 for one in self.inside.values())
+        return np.arange(len(self.x)) if together and len(near) else near
+
+    def kept(self, layer: int, rows: NDArray[np.int64]) -> Float | float:
+        """Return what dropout multiplies by in some rows of a layer."""
+        q = self.inside[layer].q if layer in self.inside else None
+        return 1.0 if q is None else q[rows]
+
+    def within(self, layer: int, rows: NDArray[np.int64]) -> Inside | None:
+        """Return what normalises some rows of a layer, or None."""
+        found = self.inside.get(layer)
+        return None if found is None or found.gamma is None else found.rows(rows)
+
 
 @quiet
 def candidates(point: Point) -> Candidates:
@@ -80,7 +120,7 @@ def candidates(point: Point) -> Candidates:
     found: dict[int, tuple[Rows, Rows]] = {}
     for layer in range(1, point.depth if kinks else 1):
         spread = point.allowances.forward.z[layer]
-        rows, units = spread.reaching(tuple(kinks), point.values[f"z{layer}"])
+        rows, units = spread.reaching(tuple(kinks), point.taken(layer))
         if len(rows):
             found[layer] = rows, units
     return found
@@ -92,12 +132,14 @@ def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
     The slope of the first is no accident but a convention, one for all of them. A unit that is off
     its kink whatever is rounded belongs to neither.
     """
+    if any(one.gamma is not None for one in point.inside.values()):
+        return {}, near  # a mean is a quotient: nothing is the same on every side
     fixed = the_same_everywhere(point.parameters, point.x, point.values, point.activation, near)
     kinks = tuple(ACTIVATION_RULES[point.activation].kinks)
     exact: dict[int, tuple[Rows, Rows]] = {}
     others: dict[int, tuple[Rows, Rows]] = {}
     for layer, (rows, units) in sorted(near.items()):
-        on_kink = distance(point.values[f"z{layer}"][rows, units], kinks) == 0
+        on_kink = distance(point.taken(layer)[rows, units], kinks) == 0
         for table, chosen in ((exact, fixed[layer] & on_kink), (others, ~fixed[layer])):
             if chosen.any():
                 table[layer] = rows[chosen], units[chosen]
@@ -107,8 +149,7 @@ def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
 def slopes_of(point: Point, layer: int, rows: Rows, units: Rows) -> Float:
     """Return the slopes that the reference takes at some units of a layer."""
     rule = ACTIVATION_RULES[point.activation]
-    through = point.values[f"{rule.through}{layer}"][rows, units]
-    slope: Float = rule.slope(through).astype(np.float64)
+    slope: Float = rule.slope(point.through(layer)[rows, units]).astype(np.float64)
     return slope
 
 
@@ -116,7 +157,7 @@ def one_sided(point: Point, layer: int, rows: Rows, units: Rows) -> tuple[Float,
     """Return the flatter and the steeper slope beside the nearest kink of each of some units."""
     kinks = ACTIVATION_RULES[point.activation].kinks
     sides = np.sort(np.array(list(kinks.values())), axis=1)  # (kinks, 2)
-    z = point.values[f"z{layer}"][rows, units]
+    z = point.taken(layer)[rows, units]
     nearest = np.abs(z[:, None] - np.array(list(kinks))).argmin(axis=1)
     return sides[nearest, 0], sides[nearest, 1]
 
@@ -137,70 +178,92 @@ def count(near: Candidates) -> int:
     return sum(len(rows) for rows, _ in near.values())
 
 
-def shifts(point: Point, slopes: Slopes) -> tuple[Rows, dict[int, Float]]:
-    """Return the rows with changed slopes, and how much dz of each layer moves there, (R, H)."""
-    rows = np.unique(np.concatenate([np.empty(0, np.int64), *slopes.rows.values()]))
+@dataclass(frozen=True)
+class Moved:
+    """How much dz of each layer, and dn of the hidden ones, moves in some rows, (R, H)."""
+
+    rows: Rows
+    dz: dict[int, Float]
+    dn: dict[int, Float]
+
+
+def shifts(point: Point, slopes: Slopes) -> Moved:
+    """Return what moves when slopes change, in the rows where anything does."""
+    near = np.unique(np.concatenate([np.empty(0, np.int64), *slopes.rows.values()]))
+    rows = point.rows_of(near)
     rule = ACTIVATION_RULES[point.activation]
     dz = point.values["dlogits"][rows].astype(np.float64)  # (R, K), as it was
     dz_new = dz  # (R, K), with the changed slopes
-    found = {point.depth: dz_new - dz}
+    found = Moved(rows, {point.depth: dz_new - dz}, {})
     for layer in range(point.depth - 1, 0, -1):
         w = point.parameters[f"w{layer + 1}"].astype(np.float64)
-        slope = rule.slope(point.values[f"{rule.through}{layer}"][rows].astype(np.float64))
+        slope = rule.slope(point.through(layer)[rows].astype(np.float64))
         slope_new = slope.copy()
         if layer in slopes.change:
             at = np.searchsorted(rows, slopes.rows[layer])
             slope_new[at, slopes.units[layer]] += slopes.change[layer]
-        dz, dz_new = (dz @ w.T) * slope, (dz_new @ w.T) * slope_new
-        found[layer] = dz_new - dz
-    return rows, found
+        kept = point.kept(layer, rows)
+        dz, dz_new = (dz @ w.T) * kept * slope, (dz_new @ w.T) * kept * slope_new
+        found.dn[layer] = dz_new - dz
+        inside = point.within(layer, rows)
+        if inside is not None:
+            dz, dz_new = inside.back(dz), inside.back(dz_new)
+        found.dz[layer] = dz_new - dz
+    return found
 
 
 def effect(point: Point, slopes: Slopes) -> dict[str, Float]:
     """Return how much each gradient moves when the slopes change: float64, exact in the changes."""
-    rows, moved = shifts(point, slopes)
+    moved = shifts(point, slopes)
     found: dict[str, Float] = {}
-    for layer, dz in moved.items():
-        found[f"w{layer}"] = point.inputs_of(layer)[rows].astype(np.float64).T @ dz
+    for layer, dz in moved.dz.items():
+        found[f"w{layer}"] = point.inputs_of(layer)[moved.rows].astype(np.float64).T @ dz
         if f"b{layer}" in point.parameters:
             found[f"b{layer}"] = dz.sum(axis=0)
+    for layer, dn in moved.dn.items():
+        inside = point.within(layer, moved.rows)
+        if inside is not None:
+            found[f"gamma{layer}"] = (dn * inside.s).sum(axis=0)
+            found[f"beta{layer}"] = dn.sum(axis=0)
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What other slopes make of the reference's values, layer by layer.
+    """What other slopes make of the reference's values, by their names.
 
     `dz`: what is added in some `rows`, (R, H); `h`: what h is at some units instead, see
     `substituted`.
     """
 
     rows: Rows
-    dz: dict[int, Float]
-    h: dict[int, tuple[Rows, Rows, NDArray[np.floating]]]
+    dz: dict[str, Float]
+    h: dict[str, tuple[Rows, Rows, NDArray[np.floating]]]
 
     @classmethod
     def of(cls, point: Point, slopes: Slopes) -> Change:
         """Return what these slopes change at this point."""
-        rows, moved = shifts(point, slopes)
+        moved = shifts(point, slopes)
         rule, instead = ACTIVATION_RULES[point.activation], {}
         for layer in slopes.change:
             at = slopes.rows[layer], slopes.units[layer]
-            h, steep = point.values[f"h{layer}"][at], one_sided(point, layer, *at)[1]
+            h, steep = point.values[point.behind(layer)][at], one_sided(point, layer, *at)[1]
             for beside in (np.nextafter(h, 0), np.finfo(h.dtype).tiny):
                 h = np.where(rule.slope(h) < steep, beside, h)
-            instead[layer] = *at, h
-        return cls(rows, {k: dz for k, dz in moved.items() if k < point.depth}, instead)
+            instead[point.behind(layer)] = *at, h
+        added = {f"dz{k}": dz for k, dz in moved.dz.items() if k < point.depth}
+        added |= {f"dn{k}": dn for k, dn in moved.dn.items() if point.normalises(k)}
+        return cls(moved.rows, added, instead)
 
     def made(self, numbers: Rows, values: Values) -> dict[str, NDArray[np.floating]]:
         """Return the values of the rows of these numbers as they are with the slopes changed."""
         found = dict(values)
-        for layer, moved in self.dz.items():
-            dz = found[f"dz{layer}"] = values[f"dz{layer}"].copy()
+        for name, moved in self.dz.items():
+            dz = found[name] = values[name].copy()
             here, places = places_of(self.rows, numbers)
             dz[places] += moved[here].astype(dz.dtype)
-        for layer, (rows, units, instead) in self.h.items():
-            h = found[f"h{layer}"] = values[f"h{layer}"].copy()
+        for name, (rows, units, instead) in self.h.items():
+            h = found[name] = values[name].copy()
             here, places = places_of(rows, numbers)
             h[places, units[here]] = instead[here]
         return found

@@ -12,12 +12,17 @@ from collections.abc import Mapping
 from compare.checks.comparison import Comparison, compare_entries
 from compare.checks.same_point import Examined
 from compare.contracts.arrays import Arrays
+from compare.contracts.between import RUNNING
 
 
 def stage_of(gradients: Mapping[str, Comparison]) -> str | None:
-    """Return `dlogits`, `dz1`, `dw2`, `db1`, ...: the first wrong stage backwards, or None."""
+    """Return `dlogits`, `dn1`, `dz1`, `dw2`, ...: the first wrong stage backwards, or None."""
     depth = sum(name[0] == "w" for name in gradients)
     for layer in range(depth, 0, -1):
+        scales = [f"{kind}{layer}" for kind in ("gamma", "beta") if f"{kind}{layer}" in gradients]
+        wrong = [name for name in scales if not gradients[name].agrees]
+        if wrong:
+            return f"dn{layer}" if len(wrong) == 2 else f"d{wrong[0]}"
         w_wrong = not gradients[f"w{layer}"].agrees
         bias = gradients.get(f"b{layer}")
         b_wrong = w_wrong if bias is None else not bias.agrees
@@ -30,11 +35,20 @@ def stage_of(gradients: Mapping[str, Comparison]) -> str | None:
 
 def order_of_stages(depth: int) -> list[str]:
     """Return the names of all intermediates in the order of the computation."""
-    forward = [f"{kind}{layer}" for layer in range(1, depth) for kind in "zh"]
+    forward = [f"{kind}{layer}" for layer in range(1, depth) for kind in "zsnah"]
     backward = [
         name
         for layer in range(depth - 1, 0, -1)
-        for name in (f"dw{layer + 1}", f"db{layer + 1}", f"dh{layer}", f"dz{layer}")
+        for name in (
+            f"dw{layer + 1}",
+            f"db{layer + 1}",
+            f"dh{layer}",
+            f"da{layer}",
+            f"dn{layer}",
+            f"dgamma{layer}",
+            f"dbeta{layer}",
+            f"dz{layer}",
+        )
     ]
     return [*forward, "logits", "p", "loss", "dlogits", *backward, "dw1", "db1"]
 
@@ -61,8 +75,8 @@ def not_compared(examined: Examined, shown: Arrays, depth: int) -> list[str]:
     values, stages = examined.reference_values, order_of_stages(depth)
     said = []
     for stage, array in shown.items():
-        if stage in examined.comparisons:
-            continue
+        if stage in examined.comparisons or (stage.startswith(RUNNING) and stage in values):
+            continue  # running statistics are compared from update to update
         if stage not in stages or stage not in values:
             said.append(f"{stage} is no stage of this network")
         elif array.shape != values[stage].shape:

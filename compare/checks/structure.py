@@ -49,7 +49,8 @@ def examine_structure(
 
     def change(again: tuple[float, Arrays]) -> Comparison | None:
         """Hold two answers at the point against each other, within its allowance."""
-        compared = same_point.repeated(probe.parameters, probe.x, probe.targets, again, first)
+        at = probe.parameters, probe.x, probe.targets
+        compared = same_point.repeated(*at, again, first, context=probe.context)
         return next((one for one in compared.values() if not one.agrees), None)
 
     if drawn := _random(implementation, probe, change):
@@ -109,7 +110,7 @@ def uses_global_state(implementation: Implementation) -> bool:
 
 
 def _call(implementation: Implementation, probe: Probe) -> tuple[float, Arrays]:
-    loss, gradients, *_ = implementation(probe.parameters, probe.x, probe.targets)
+    loss, gradients, *_ = implementation(probe.parameters, probe.x, probe.targets, **probe.how)
     return float(loss), gradients
 
 
@@ -121,7 +122,7 @@ def _finite(answer: tuple[float, Arrays]) -> bool:
 def _shuffled(probe: Probe) -> Probe:
     """Mean and sum do not know the order of the rows, so neither may the gradient."""
     order = np.roll(np.arange(len(probe.x))[::-1], 3)
-    return Probe(probe.parameters, probe.x[order], probe.targets[order], probe.note)
+    return probe.in_order(order)
 
 
 def _repeated(changed: Comparison, when: str) -> Finding:
@@ -158,7 +159,8 @@ def _soft(
     soft: Probe,
 ) -> None:
     """Right on one-hot rows and wrong on soft ones: the code assumes one-hot, which is a note."""
-    hard = same_point(probe.parameters, probe.x, probe.targets, *_call(implementation, probe))
+    at = probe.parameters, probe.x, probe.targets
+    hard = same_point(*at, *_call(implementation, probe), context=probe.context)
     if not hard.agrees:
         return
     try:
@@ -167,7 +169,7 @@ def _soft(
         found.soft = False
         found.notes.append(f"one-hot only: with soft targets it fails ({error})")
         return
-    examined = same_point(soft.parameters, soft.x, soft.targets, *answer)
+    examined = same_point(soft.parameters, soft.x, soft.targets, *answer, context=soft.context)
     if not examined.agrees:
         found.soft = False
         found.notes.append("one-hot only: with soft targets loss or gradient are others")

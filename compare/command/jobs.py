@@ -207,13 +207,17 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
     ours = our_manual(asked)
     code = loaded.implementation
     if isinstance(code, GuardedUpdate):
-        code.loss_of = lambda parameters, x, targets: ours.evaluate(parameters, x, targets)[0]
+        if not asked.between.plain:
+            raise BadInput("an update(...) is trained without normalisation and dropout")
+        code.loss_of = lambda parameters, x, targets, _: ours.evaluate(parameters, x, targets)[0]
         update = TrainedUpdate(code, asked)
         return Manual(
             update.loss_and_gradients, ours.evaluate, update.step, name, shows_state=False
         )
 
-    def evaluate(parameters: Any, x: Any, targets: Any) -> tuple[float, float]:
+    def evaluate(parameters: Any, x: Any, targets: Any, **how: Any) -> tuple[float, float]:
+        if not asked.between.as_in_evaluation:
+            return ours.evaluate(parameters, x, targets, **how)
         loss, _, shown = code(parameters, x, targets)
         if "logits" in shown:
             return loss, accuracy(shown["logits"], targets)

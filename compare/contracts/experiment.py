@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, TypedDict, TypeVar
 
+from compare.contracts.between import NORMALISATIONS, Between
 from compare.contracts.errors import BadInput
 from compare.contracts.limits import (
     FINITE,
@@ -268,6 +269,19 @@ class Experiment:
         "whether the layers have biases; without them parameters and gradients are w1, w2, ...",
         used_by=(TRAIN, POINT), metavar="TRUE|FALSE",
     )  # fmt: skip
+    normalisation: str = setting(
+        "none", Choice(NORMALISATIONS), NETWORK,
+        "between z and the activation of every hidden layer, with the parameters gamma1, beta1, "
+        "...; batch takes the statistics of the batch in training (eps 1e-5 in the root, variance "
+        "over N) and running ones in evaluation (momentum 0.1, variance over N - 1)",
+        used_by=(TRAIN, POINT),
+    )  # fmt: skip
+    dropout: float = setting(
+        0.0, SHARE, NETWORK,
+        "the share of hidden units that is left out in training; the others are divided by 1 - X; "
+        "the masks are drawn once and handed to both sides in the argument `context`",
+        used_by=(TRAIN, POINT), metavar="X",
+    )  # fmt: skip
     loss: str = setting(
         "cross_entropy", Choice(LOSS_NAMES), LOSS,
         "what loss and gradients are of, on both sides: softmax cross-entropy of the logits, "
@@ -354,9 +368,14 @@ class Experiment:
         return Objective(**{part.name: getattr(self, part.name) for part in fields(Objective)})
 
     @property
+    def between(self) -> Between:
+        """Return what stands between two layers besides the activation."""
+        return Between(self.normalisation, self.dropout)
+
+    @property
     def plain(self) -> bool:
         """Whether it is the network of the report: softmax cross-entropy, layers with biases."""
-        return self.objective.plain and self.bias
+        return self.objective.plain and self.bias and self.between.plain
 
     @property
     def plain_momentum(self) -> bool:
@@ -403,6 +422,8 @@ class Declared(TypedDict, total=False):
     dtype: Any
     seed: int
     bias: bool
+    normalisation: str
+    dropout: float
     loss: str
     output: str
     reduction: str

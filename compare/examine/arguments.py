@@ -58,10 +58,13 @@ def network_sizes(parameters: Mapping[str, Array]) -> tuple[int, ...]:
     layers = range(1, depth(parameters) + 1)
     kinds = "wb" if "b1" in parameters else "w"
     names = [f"{kind}{layer}" for layer in layers for kind in kinds]
+    if "gamma1" in parameters:
+        names += [f"{kind}{layer}" for layer in layers[:-1] for kind in ("gamma", "beta")]
     if sorted(names) != sorted(parameters) or not names:
         raise BadInput(
             f"The parameters are named {', '.join(parameters)}; a network of L layers has "
-            "w1, b1, ..., wL, bL (or w1, ..., wL with bias=False)."
+            "w1, b1, ..., wL, bL (or w1, ..., wL with bias=False; with a normalisation gamma1, "
+            "beta1, ... of every hidden layer too)."
         )
     sizes: list[int] = []
     for layer in layers:
@@ -71,6 +74,10 @@ def network_sizes(parameters: Mapping[str, Array]) -> tuple[int, ...]:
             raise BadInput(f"parameters: w{layer} has shape {w.shape}; {due} is due")
         if b is not None and b.shape != w.shape[1:]:
             raise BadInput(f"parameters: b{layer} has shape {b.shape}; {w.shape[1:]} is due")
+        for name in (f"gamma{layer}", f"beta{layer}"):
+            if name in parameters and parameters[name].shape != w.shape[1:]:
+                shape = parameters[name].shape
+                raise BadInput(f"parameters: {name} has shape {shape}; {w.shape[1:]} is due")
         sizes += w.shape if not sizes else w.shape[1:]
     return tuple(sizes)
 

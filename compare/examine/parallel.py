@@ -74,8 +74,8 @@ def require_parallel(experiment: Experiment) -> None:
     """Raise `BadInput` for settings of which the ranks' parts do not simply add up."""
     if not experiment.plain:
         raise BadInput(
-            "torchrun trains softmax cross-entropy over layers with biases, without penalties and "
-            "weights of classes; run this network in one process"
+            "torchrun trains softmax cross-entropy over layers with biases, without penalties, "
+            "weights of classes, normalisation and dropout; run this network in one process"
         )
     if not experiment.plain_momentum or experiment.patience is not None:
         raise BadInput(

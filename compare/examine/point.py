@@ -6,7 +6,7 @@ as a run's. `check` returns a `Result`; `assert_gradients_match` is `check` for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Unpack
 
@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 import manual_mlp
 from compare.checks.step import StepCheck
 from compare.checks.structure import Structure
-from compare.contracts.arrays import Arrays
+from compare.contracts.arrays import Array, Arrays
+from compare.contracts.between import Context
 from compare.contracts.errors import BadInput, UserCodeError, WrongCall
 from compare.contracts.experiment import (
     POINT,
@@ -47,6 +48,7 @@ from compare.guard.implementation import (
     GuardedStep,
     GuardedUpdate,
     is_update,
+    takes_context,
 )
 from compare.guard.manual_file import guarded_step
 from compare.guard.optimiser import GuardedOptimiser
@@ -56,7 +58,7 @@ from compare.judge.point import PointJudge
 from compare.judge.shown import enter_shown
 from compare.judge.structure import enter_structure
 from compare.points.edges import edge_probes
-from compare.points.probe import ON_KINK, SOFT, Probe, draw_probes
+from compare.points.probe import EVALUATION, ON_KINK, SOFT, Probe, draw_probes
 
 INPUTS, CLASSES = 13, 5
 HIDDEN = (11,)
@@ -138,14 +140,20 @@ def _guarded(
     per_sample: bool,
 ) -> GuardedImplementation | GuardedUpdate:
     """Return the code under test under guard; of an update the gradients are read."""
+    if per_sample and experiment.between.together:
+        raise BadInput(
+            "per_sample: batch normalisation takes mean and variance over the rows of a batch; "
+            "code that takes one sample at a time has none"
+        )
     if per_sample:
         summed = experiment.reduction == "sum"
         return GuardedPerSample(implementation, summed=summed, timeout=timeout)
     if not is_update(implementation):
         return GuardedImplementation(implementation, timeout=timeout)
 
-    def loss_of(parameters: Arrays, x: NDArray[Any], targets: NDArray[Any]) -> float:
-        return our_manual(experiment).evaluate(parameters, x, targets)[0]
+    def loss_of(parameters: Arrays, x: Array, targets: Array, context: Context) -> float:
+        how = {"context": context} if context else {}
+        return float(our_manual(experiment).loss_and_gradients(parameters, x, targets, **how)[0])
 
     return GuardedUpdate(implementation, loss_of, timeout=timeout)
 
@@ -160,6 +168,14 @@ def _experiment(declared: dict[str, Any], given: Probe | None) -> Experiment:
     found: dict[str, Any] = {"hidden": widths, "dtype": str(given.x.dtype)}
     found["bias"] = "b1" in given.parameters
     experiment = Experiment(**{**found, **declared})
+    scales = "gamma1" in given.parameters
+    if scales != (experiment.normalisation != "none") and len(widths):
+        raise BadInput(
+            f"parameters: with normalisation={experiment.normalisation!r} gamma1, beta1, ... are "
+            + ("too many" if scales else "missing")
+        )
+    if experiment.dropout:
+        raise BadInput("dropout: leave parameters, x and targets out; a given point has no masks")
     require_agreement(asdict(experiment), found)
     return experiment
 
@@ -180,6 +196,9 @@ def _checked(
 ) -> Result:
     """Judge all probes and the step, and conclude."""
     experiment = judge.experiment
+    lacks = lacking_context(experiment, guarded.function)
+    if lacks:
+        probes = [probe for probe in probes if probe.note != EVALUATION]
     seen = Seen()
     named = None
     try:
@@ -198,7 +217,7 @@ def _checked(
     if isinstance(step, GuardedOptimiser):
         settings |= {"optimiser": experiment.optimiser, **experiment.optimiser_settings}
     result = conclude(judge, settings, environment(), guarded, named=named)
-    notes = (*structure.notes, *_kink_convention(judge, probes), *guarded.notes)
+    notes = (*structure.notes, *lacks, *_kink_convention(judge, probes), *guarded.notes)
     notes += (seen.said,) if seen.said else ()
     whole = type(guarded) is GuardedImplementation
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
@@ -264,8 +283,23 @@ class Seen:
 SETTINGS = (
     "activation", "reduction", "dtype", "seed", "momentum_form", "loss", "output", "loss_factor",
     "l2", "l1", "penalise", "penalty_over", "label_smoothing", "class_weights", "ignore_index",
-    "bias",
+    "bias", "normalisation", "dropout",
 )  # fmt: skip
+
+
+def lacking_context(experiment: Experiment, function: Callable[..., Any]) -> tuple[str, ...]:
+    """Say what a function that does not name `context` cannot be asked for; BadInput for masks."""
+    if experiment.between.as_in_evaluation or takes_context(function):
+        return ()
+    if experiment.dropout:
+        raise BadInput(
+            "dropout: the function must name an argument `context`, a dictionary with the masks "
+            "mask1, ... (N, H), True for units that stay; both sides get the same"
+        )
+    return (
+        "evaluation with running statistics was not asked for: the function has no argument "
+        "`context`, a dictionary with training, running_mean1, running_var1, ...",
+    )
 
 
 class CheckOptions(Declared, total=False):
@@ -316,6 +350,7 @@ def _draw(experiment: Experiment, sizes: Sequence[int], rows: NDArray[Any] | Non
         rows=rows,
         objective=experiment.objective,
         bias=experiment.bias,
+        between=experiment.between,
     )
 
 
@@ -347,9 +382,9 @@ def _examine(
     judge: PointJudge, guarded: GuardedImplementation | GuardedUpdate, update: int, probe: Probe
 ) -> tuple[list[str], PointRow | None]:
     """Judge one probe; return what it shows that is not compared, and what a baseline keeps."""
-    loss, gradients, shown = guarded(probe.parameters, probe.x, probe.targets)
+    loss, gradients, shown = guarded(probe.parameters, probe.x, probe.targets, **probe.how)
     record = _record(update, probe, loss, gradients, {})
-    examined = judge.at_point(record, probe.x, probe.targets)
+    examined = judge.at_point(record, probe.x, probe.targets, context=probe.context)
     row = point_row(update, probe, loss, gradients, examined)
     return enter_shown(judge, record, examined, shown), row
 

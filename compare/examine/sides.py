@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import manual_mlp
+from compare.contracts.arrays import Arrays
+from compare.contracts.between import running
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
@@ -35,11 +37,15 @@ def our_manual(experiment: Experiment) -> Manual:
             wanted.label_smoothing, wanted.class_weights, wanted.ignore_index,
         ),
         "penalty": manual_mlp.Penalty(wanted.l2, wanted.l1, wanted.penalise, wanted.penalty_over),
+        "between": manual_mlp.Between(experiment.normalisation, experiment.dropout),
     }  # fmt: skip
+    shown: Any = manual_mlp.loss_and_gradients
+    if experiment.between.together:
+        shown = partial(with_statistics, shown, intermediates=True, **options)
+    else:
+        shown = partial(shown, intermediates=("logits",), **options)
     return Manual(
-        loss_and_gradients=partial(
-            manual_mlp.loss_and_gradients, intermediates=("logits",), **options
-        ),
+        loss_and_gradients=shown,
         evaluate=partial(manual_mlp.evaluate, **options),
         step=our_step(experiment),
     )
@@ -58,9 +64,21 @@ def manual_records(experiment: Experiment, inputs: Inputs, manual: Manual) -> It
         step=manual.step,
         learning_rate=experiment.learning_rate,
         momentum=experiment.momentum,
+        context_of=context_of(experiment, inputs),
         schedule=our_schedule(experiment, updates_of(inputs.order)),
         patience=experiment.patience,
     )
+
+
+def with_statistics(function: Any, *point: Any, **options: Any) -> tuple[float, Arrays, Arrays]:
+    """Return what a function does, of its intermediates the logits and the running statistics."""
+    loss, gradients, shown = function(*point, **options)
+    return loss, gradients, running(shown) | {"logits": shown["logits"]}
+
+
+def context_of(experiment: Experiment, inputs: Inputs) -> Callable[[int, int], Arrays] | None:
+    """Return what gives every update its masks; None where an update is like an evaluation."""
+    return None if experiment.between.as_in_evaluation else inputs.context
 
 
 def reference_records(
@@ -82,6 +100,7 @@ def reference_records(
         form=experiment.momentum_form,
         recipe=None if experiment.plain_momentum else recipe,
         patience=experiment.patience,
+        context_of=context_of(experiment, inputs),
     )
 
 
@@ -104,6 +123,8 @@ def build_reference(experiment: Experiment, sizes: tuple[int, ...]) -> Reference
             ),
             penalty=Penalty(wanted.l2, wanted.l1, wanted.penalise, wanted.penalty_over),
             bias=experiment.bias,
+            normalisation=experiment.normalisation,
+            dropout=experiment.dropout,
             dtype=experiment.dtype,
             device=experiment.device,
         )  # fmt: skip

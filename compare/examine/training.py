@@ -158,10 +158,10 @@ class Run:
     def look_inside(self, probe: Probe) -> None:
         """Compare the intermediates that the manual side shows; records do not carry them."""
         at = probe.parameters, probe.x, probe.targets
-        loss, gradients, *shown = self.manual.loss_and_gradients(*at)
+        loss, gradients, *shown = self.manual.loss_and_gradients(*at, **probe.how)
         if not shown or not shown[0]:
             return
-        examined = self.judge.same_point(*at, loss, gradients)
+        examined = self.judge.same_point(*at, loss, gradients, context=probe.context)
         rows = np.arange(len(probe.x))
         record = manual_mlp.Record(0, 0, rows, loss, gradients, probe.parameters, {}, None)
         self.lacking = tuple(enter_shown(self.judge, record, examined, shown[0]))
@@ -199,6 +199,7 @@ def structural_probes(experiment: Experiment, inputs: Inputs) -> list[Probe]:
         rows=inputs.training[0],
         objective=experiment.objective,
         bias=experiment.bias,
+        between=experiment.between,
     )
 
 

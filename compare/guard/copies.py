@@ -18,6 +18,8 @@ from compare.guard.effects import Notes, contained
 from compare.guard.guard import Guard
 
 Argument = Array | Mapping[str, Array] | list[Array]
+CONTEXT = "context"
+"""The argument that only functions which name it get: masks, running statistics."""
 READ_ONLY = "read-only"
 
 
@@ -32,9 +34,14 @@ class OnCopies:
         self.modified: dict[str, str] = {}
 
     def __call__(self, arguments: Mapping[str, Argument], **keywords: float) -> Any:
-        """Return `function(*arguments, **keywords)`; the names are for what is said."""
+        """Return `function(*arguments, **keywords)`; the names are for what is said.
+
+        Only `context` is handed over by its name.
+        """
         handed = {name: copied(argument) for name, argument in arguments.items()}
-        value = self.guard.call(self.function, *handed.values(), hint=self.hint(handed), **keywords)
+        given, named = by_place(handed)
+        hint = self.hint(handed)
+        value = self.guard.call(self.function, *given, hint=hint, **named, **keywords)
         for name, argument in arguments.items():
             if not unchanged(argument, handed[name]) and name not in self.modified:
                 place = self.writing_line(arguments, keywords)
@@ -58,16 +65,25 @@ class OnCopies:
     ) -> Place | None:
         """Return the line that writes to an argument, or at least where the function begins."""
         who, home = name_of(self.function), home_of(self.function)
-        frozen = [copied(argument, writeable=False) for argument in arguments.values()]
+        frozen = {name: copied(one, writeable=False) for name, one in arguments.items()}
+        given, named = by_place(frozen)
         try:
             with contained(who, home, Notes()):
-                within(self.guard.timeout, lambda: self.function(*frozen, **keywords))
+                within(self.guard.timeout, lambda: self.function(*given, **named, **keywords))
         except ValueError as error:
             if READ_ONLY in str(error):
                 return last_place(places_of_traceback(error.__traceback__), home)
         except (Exception, SystemExit, TimedOut):
             return home
         return home
+
+
+def by_place(
+    handed: Mapping[str, Argument],
+) -> tuple[list[Argument], dict[str, Any]]:
+    """Part the arguments that are handed over by their place from the one that has a name."""
+    named = {name: argument for name, argument in handed.items() if name == CONTEXT}
+    return [argument for name, argument in handed.items() if name != CONTEXT], named
 
 
 def copied(argument: Argument, *, writeable: bool = True) -> Argument:

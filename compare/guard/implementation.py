@@ -17,7 +17,7 @@ from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.guard.blame import home_of, name_of
 from compare.guard.contract import Reader
-from compare.guard.copies import OnCopies
+from compare.guard.copies import CONTEXT, OnCopies
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT, Guard
 
@@ -74,7 +74,8 @@ class Guarded:
         except (TypeError, ValueError):  # written in C without a signature: the call will tell
             return
         try:
-            signature.bind(*self.positions, **dict.fromkeys(self.keywords))
+            named = (*self.keywords, *((CONTEXT,) if takes_context(self.function) else ()))
+            signature.bind(*self.positions, **dict.fromkeys(named))
         except TypeError as error:
             what = f"{who}{signature} cannot be called as {who}({due}): {error}"
             raise UserCodeError(f"{where}{what}") from error
@@ -97,9 +98,17 @@ class GuardedImplementation(Guarded):
         return other
 
     def __call__(
-        self, parameters: Mapping[str, Array], x: Array, targets: Array
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        context: Mapping[str, Array] | None = None,
     ) -> tuple[float, Arrays, Arrays]:
-        value = self.call({"parameters": parameters, "x": x, "targets": targets})
+        arguments: dict[str, Any] = {"parameters": parameters, "x": x, "targets": targets}
+        if takes_context(self.function):
+            arguments[CONTEXT] = context or {}
+        value = self.call(arguments)
         reader = Reader(self.function, parameters, len(x), self.guard.notes, self.lenient)
         return self.read(lambda: reader.evaluation(value))
 
@@ -107,7 +116,8 @@ class GuardedImplementation(Guarded):
 class GuardedPerSample(GuardedImplementation):
     """Code that takes one sample at a time, `x` (F,) and `targets` (K,), read as one for batches.
 
-    Loss and gradients are those of the samples added up, divided by N unless `summed`.
+    Loss and gradients are those of the samples added up, divided by N unless `summed`. Of a mask
+    each call gets its sample's row.
     """
 
     def __init__(
@@ -117,16 +127,31 @@ class GuardedPerSample(GuardedImplementation):
         self.summed = summed
 
     def __call__(
-        self, parameters: Mapping[str, Array], x: Array, targets: Array
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        context: Mapping[str, Array] | None = None,
     ) -> tuple[float, Arrays, Arrays]:
-        one_by_one = zip(x, targets, strict=True)
-        each = [super(GuardedPerSample, self).__call__(parameters, *one) for one in one_by_one]
+        each = []
+        for n, one in enumerate(zip(x, targets, strict=True)):
+            own = {k: v[n] if k.startswith("mask") else v for k, v in (context or {}).items()}
+            each.append(super().__call__(parameters, *one, context=own))
         count = 1 if self.summed else len(each)
         gradients = {
             name: np.asarray(sum(found[1][name] for found in each) / w.dtype.type(count))
             for name, w in parameters.items()
         }
         return sum(found[0] for found in each) / count, gradients, {}
+
+
+def takes_context(function: Callable[..., Any]) -> bool:
+    """Whether a function names the argument `context`."""
+    try:
+        return CONTEXT in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 READING_RATE = 2.0**40
@@ -156,21 +181,33 @@ class GuardedUpdate(Guarded):
         self.guard.notes.add(f"{who} returns new weights: gradients are read from them, no loss is")
 
     def __call__(
-        self, parameters: Mapping[str, Array], x: Array, targets: Array
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        *,
+        context: Mapping[str, Array] | None = None,
     ) -> tuple[float, Arrays, Arrays]:
-        after = self.after(parameters, x, targets, READING_RATE)
+        after = self.after(parameters, x, targets, READING_RATE, context)
         gradients = {
             name: (before - after[name]) / before.dtype.type(READING_RATE)
             for name, before in parameters.items()
         }
-        return self.loss_of(parameters, x, targets), gradients, {}
+        return self.loss_of(parameters, x, targets, context or {}), gradients, {}
 
     def after(
-        self, parameters: Mapping[str, Array], x: Array, targets: Array, learning_rate: float
+        self,
+        parameters: Mapping[str, Array],
+        x: Array,
+        targets: Array,
+        learning_rate: float,
+        context: Mapping[str, Array] | None = None,
     ) -> Arrays:
         """Return the weights after an update, checked."""
         arguments: dict[str, Array | Mapping[str, Array]]
         arguments = {"parameters": parameters, "x": x, "targets": targets}
+        if takes_context(self.function):
+            arguments[CONTEXT] = context or {}
         value = self.call(arguments, learning_rate=learning_rate)
         reader = Reader(self.function, parameters, len(x), self.guard.notes)
         return self.read(lambda: reader.arrays(value, "parameter", parameters))

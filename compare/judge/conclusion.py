@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -125,7 +126,7 @@ def declaring(
     judge: PointJudge, kind: str | None, implementation: Implementation
 ) -> Declaration | None:
     """Return the declaration that makes the code under test right, if there is one."""
-    if kind not in MAY_BE_DECLARED or judge.suspect is None:
+    if kind not in MAY_BE_DECLARED or judge.suspect is None or not judge.experiment.between.plain:
         return None
     found = undeclared(implementation, judge.experiment, widths(judge.suspect))
     return found if found is not None and found.options else None
@@ -273,7 +274,7 @@ def localised(judge: PointJudge, implementation: Implementation) -> tuple[Findin
     if suspect is None:
         return ()
     record = suspect.record
-    _, _, *shown = implementation(record.parameters, suspect.x, suspect.targets)
+    _, _, *shown = implementation(record.parameters, suspect.x, suspect.targets, **suspect.how)
     if not shown or not shown[0]:
         return ()
     wrong = first_wrong_stage(suspect.examined, shown[0], depth(record.parameters))
@@ -310,6 +311,7 @@ def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor 
     if not np.isfinite(difference).all() or not difference.any():
         return None
     point = suspect.record.parameters, suspect.x, suspect.targets
+    implementation = partial(implementation, **suspect.how)
     taylor = taylor_test(implementation, *point, name, gradient, difference)
     if suspect.examined.loss.agrees or taylor.belongs is not Belongs.YES:
         return taylor

@@ -52,6 +52,8 @@ def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
     experiment, suspect = judge.experiment, judge.suspect
     if suspect is None:
         return Named()
+    if not experiment.between.plain:
+        return between_named(experiment, judge.suspects)
     if judge.mode == "dump":
         return from_records(experiment, [*judge.suspects, *judge.right])
     found = named_anywhere(experiment, implementation, widths(suspect))
@@ -92,6 +94,23 @@ def showing(findings: tuple[Finding, ...], named: tuple[Diagnosis, ...]) -> tupl
     if not slips or in_loss:
         return findings
     return tuple(sorted(findings, key=lambda one: one.check == "same_point" and not one.parameter))
+
+
+def between_named(experiment: Experiment, suspects: Sequence[Suspect]) -> Named:
+    """Name a mistake of normalisation or dropout from the points that were wrong."""
+    from compare.diagnosis.between import Seen, diagnose_between
+
+    seen = [
+        Seen(
+            one.record.parameters, one.x, one.targets, one.context, one.record.loss,
+            one.record.gradients, one.examined.allowances.gradients,
+            float(np.max(one.examined.allowances.forward.loss)), one.examined.reference_gradients,
+        )
+        for one in suspects
+    ]  # fmt: skip
+    wanted = experiment.between, experiment.activation, experiment.objective
+    found = diagnose_between(seen, *wanted)
+    return Named(found, () if found else (UNKNOWN,))
 
 
 def widths(suspect: Suspect) -> tuple[int, ...]:
@@ -170,7 +189,7 @@ def predicted(
     from compare.diagnosis import observe, prediction
 
     point = None if suspect is None else point_of(experiment, suspect)
-    if suspect is None or point is None or suspect.parameter is None:
+    if suspect is None or point is None or suspect.parameter is None or suspect.context:
         return None
     gradients = {suspect.parameter: suspect.record.gradients[suspect.parameter]}
     seen = observe(point, None, gradients)
@@ -186,6 +205,8 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
     from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
 
     wanted = judge.experiment
+    if not wanted.between.plain:
+        return Named()
     if kind in POINT_KINDS and judge.suspect is not None:
         return Named(
             diagnose_records(

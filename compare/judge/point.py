@@ -22,6 +22,7 @@ from compare.checks.stages import stage_of
 from compare.checks.step_power import StepPower
 from compare.checks.weak import UNBOUNDED, Power, reasons_at, why_not_compared
 from compare.contracts.arrays import Arrays
+from compare.contracts.between import NOTHING, Context
 from compare.contracts.experiment import Experiment
 from compare.contracts.moments import moment
 from compare.contracts.records import Record
@@ -46,6 +47,12 @@ class Suspect:
     targets: NDArray[Any]
     examined: Examined
     parameter: str | None
+    context: Context = field(default_factory=dict)
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Return the keyword that an implementation gets besides: none without a context."""
+        return {"context": self.context} if self.context else {}
 
 
 @dataclass
@@ -102,8 +109,9 @@ class PointJudge:
         wanted = self.experiment
         self.arithmetic = Arithmetic.of(wanted.dtype, self.parts)
         self.same_point = SamePoint(
-            self.reference, self.arithmetic, wanted.activation, wanted.reduction, wanted.objective
-        )
+            self.reference, self.arithmetic, wanted.activation, wanted.reduction, wanted.objective,
+            wanted.between,
+        )  # fmt: skip
         self.power = Power(wanted.dtype)
         self.step_power = StepPower(wanted.dtype)
 
@@ -113,12 +121,13 @@ class PointJudge:
         x: NDArray[Any],
         targets: NDArray[Any],
         identities: NDArray[np.int64] | None = None,
+        context: Context = NOTHING,
     ) -> Examined:
         """Hold a record's loss and gradients against the reference at the record's parameters."""
         examined = self.same_point(
-            record.parameters, x, targets, record.loss, record.gradients, identities
+            record.parameters, x, targets, record.loss, record.gradients, identities, context
         )
-        self._examine(record, x, targets, examined, identities)
+        self._examine(record, x, targets, examined, identities, context)
         return examined
 
     def _examine(
@@ -128,6 +137,7 @@ class PointJudge:
         targets: NDArray[Any],
         examined: Examined,
         identities: NDArray[np.int64] | None,
+        context: Context,
     ) -> None:
         tally = self.ledger.tallies["same_point"]
         tally.made += 1
@@ -142,10 +152,10 @@ class PointJudge:
             return
         if not all(one.manual_finite for one in examined.comparisons.values()):
             self.over = True
-        self.power.see(
-            examined.reference_gradients, examined.allowances, record.epoch, record.update
-        )
-        self._look_for_blind(record, examined)
+        vanishing = self.experiment.between.vanishing(record.parameters, context)
+        seen = {k: v for k, v in examined.reference_gradients.items() if k not in vanishing}
+        self.power.see(seen, examined.allowances, record.epoch, record.update)
+        self._look_for_blind(record, examined, seen)
         self._weigh(record, examined, identities)
         self._kinks(record, examined)
         if self.control is None:
@@ -155,17 +165,17 @@ class PointJudge:
                 examined.expected.point.allowances.gradients,
             )
         if not examined.agrees:
-            self._accuse(record, x, targets, examined)
+            self._accuse(record, x, targets, examined, context)
         elif len(self.right) < KEPT - 2 and self.mode == "dump":
-            self.right.append(Suspect(record, x, targets, examined, None))
+            self.right.append(Suspect(record, x, targets, examined, None, context))
 
-    def _look_for_blind(self, record: Record, examined: Examined) -> None:
+    def _look_for_blind(self, record: Record, examined: Examined, gradients: Arrays) -> None:
         """Note what the allowances of this point would not have told from anything else."""
         reasons = {
             f"d{name}": why_not_compared(
                 name, record.gradients[name], reference, examined.allowances
             )
-            for name, reference in examined.reference_gradients.items()
+            for name, reference in gradients.items()
         }
         loss = examined.loss.worst
         unbounded = loss.error > 0 and not np.isfinite(loss.allowance)
@@ -187,10 +197,12 @@ class PointJudge:
         if side == "manual":
             self.updates.see(before, after, right=not failed)
 
-    def updated(self, side: str, before: Record, compared: dict[str, Comparison]) -> bool:
+    def updated(
+        self, side: str, before: Record, compared: dict[str, Comparison], *, counts: int = 1
+    ) -> bool:
         """Enter the comparisons of one update; return whether any failed."""
         tally = self.ledger.tallies["step"]
-        tally.made += 1
+        tally.made += counts
         tally.failed += not all(one.agrees for one in compared.values())
         for name, one in compared.items():
             tally.worst_ratio = max(tally.worst_ratio, one.worst.ratio)
@@ -215,7 +227,12 @@ class PointJudge:
         return moment(self.mode, check, record.epoch, record.update if self.mode else None)
 
     def _accuse(
-        self, record: Record, x: NDArray[Any], targets: NDArray[Any], examined: Examined
+        self,
+        record: Record,
+        x: NDArray[Any],
+        targets: NDArray[Any],
+        examined: Examined,
+        context: Context,
     ) -> None:
         """Name the first wrong stage; keep the point for referee and diagnosis."""
         if not examined.loss.agrees:
@@ -229,7 +246,7 @@ class PointJudge:
         parameter = _first_of(stage, wrong)
         if parameter is not None and stage is not None:
             self._found(stage, parameter, by_tensor[parameter], record)
-        suspect = Suspect(record, x, targets, examined, parameter)
+        suspect = Suspect(record, x, targets, examined, parameter, context)
         self.suspects = [*self.suspects, suspect][:KEPT]
         if self.suspect is None:
             self.suspect = suspect
@@ -264,7 +281,7 @@ class PointJudge:
         for layer, change in slopes.change.items():
             at = slopes.rows[layer], slopes.units[layer]
             taken = slopes_of(point, layer, *at) + change
-            z = point.values[f"z{layer}"][at]
+            z = point.taken(layer)[at]
             for row, unit, pre_activation, slope in zip(*at, z, taken, strict=True):
                 self.ledger.kinks.append(
                     Kink(
@@ -287,8 +304,8 @@ def _first_of(stage: str | None, wrong: list[str]) -> str | None:
     """The parameter to show for a stage: the weight of its layer if that is wrong, or its bias."""
     if stage is None:
         return None
-    if stage[:2] in ("dw", "db"):
+    if stage.startswith(("dw", "db", "dgamma")):
         return stage[1:]
     if stage == "dlogits":
-        return max(wrong, key=lambda name: (int(name[1:]), name[0] == "w"))
-    return f"w{stage[2:]}"
+        return max(wrong, key=lambda name: (int(name.lstrip("abegmtw")), name[0] == "w"))
+    return f"gamma{stage[2:]}" if stage.startswith("dn") else f"w{stage[2:]}"

@@ -20,8 +20,10 @@ from compare.checks.drift import Drift, moved_gradients
 from compare.checks.optimiser_replay import OptimiserReplay
 from compare.checks.optimiser_step import OptimiserStep
 from compare.checks.reported import Reported, compare_reported
-from compare.checks.same_point import Examined
+from compare.checks.running import compare_running, without_running
+from compare.checks.same_point import Examined, Expected
 from compare.checks.step import StepCheck
+from compare.contracts.between import NOTHING, Context, running
 from compare.contracts.records import Evaluation, Record
 from compare.contracts.result import Band, Curves, EpochRow, Finding
 from compare.judge.ledger import finding_of
@@ -48,6 +50,7 @@ class Judge(PointJudge):
     losses: dict[str, list[float]] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
     _previous: tuple[Record, Record] | None = None
+    _expected: Expected | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,7 +73,10 @@ class Judge(PointJudge):
         self._arrived("reference", reference)
         if self.experiment.schedule is not None:
             self._rates(manual, reference)
-        examined = self.at_point(manual, *self._batch(manual))
+        if self._expected is not None:
+            self._carried(manual, self._expected)
+        examined = self.at_point(manual, *self._batch(manual), self._context(manual))
+        self._expected = examined.expected if self.experiment.between.together else None
         drift, reference_right = self._follow(manual, reference, examined)
         if manual.evaluation is not None and reference.evaluation is not None:
             self._epoch(manual, reference, examined, drift, reference_right)
@@ -82,7 +88,23 @@ class Judge(PointJudge):
         """Check how a record came about: what it was given, or the update that led to it."""
         self._handed_over(side, record)
         if self._previous is not None:
-            self.replay(side, self._previous[side == "reference"], record, self.steps[side])
+            before = self._previous[side == "reference"]
+            if self.experiment.between.together:
+                before, record = without_running(before), without_running(record)
+            self.replay(side, before, record, self.steps[side])
+
+    def _carried(self, manual: Record, expected: Expected) -> None:
+        """Check the running statistics that the update before left behind."""
+        assert self._previous is not None
+        compared = compare_running(expected, manual.state, self.arithmetic)
+        self.updated("manual", self._previous[0], compared, counts=0)  # part of its step check
+
+    def _context(self, record: Record) -> Context:
+        """What a record's pass took besides its parameters and rows."""
+        if self.experiment.between.plain:
+            return NOTHING
+        masks = self.inputs.context(record.update, len(record.batch))
+        return masks | running(record.state)
 
     def _keep(self, manual: Record) -> None:
         """Keep the manual records around the first wrong one, for the diagnosis of it."""
@@ -198,8 +220,9 @@ class Judge(PointJudge):
             return drift, True
         x, targets, identities = self._batch(reference)
         again = self.same_point(
-            reference.parameters, x, targets, reference.loss, reference.gradients, identities
-        )
+            reference.parameters, x, targets, reference.loss, reference.gradients, identities,
+            self._context(reference),
+        )  # fmt: skip
         if again.agrees:
             if np.array_equal(manual.batch, reference.batch):
                 self.drift.verified(moved, drift)
@@ -227,7 +250,9 @@ class Judge(PointJudge):
         bands = {}
         targets = self.inputs.training[1]
         for which in ("train", "validation"):
-            if which == "train" and np.array_equal(manual.batch, np.arange(len(targets))):
+            same = self.experiment.between.as_in_evaluation
+            whole = same and np.array_equal(manual.batch, np.arange(len(targets)))
+            if which == "train" and whole:
                 at_manual = reported_at(examined, targets, curves[0])
             else:
                 at_manual = self._evaluate(manual, which)
@@ -250,6 +275,7 @@ class Judge(PointJudge):
             getattr(record.evaluation, f"{which}_loss"),
             getattr(record.evaluation, f"{which}_accuracy"),
             self.inputs.identities if training else None,
+            running(record.state),
         )
 
     def _reference_curve(

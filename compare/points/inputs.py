@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare.allowance.alike import row_identities
 from compare.contracts.arrays import Arrays
+from compare.contracts.between import PLAIN, Between, ordered
 from compare.contracts.experiment import Experiment
 from compare.data import DataSet, Split, load
 from compare.points.batches import Batches, BatchOrder
@@ -40,6 +41,12 @@ class Inputs:
     parameters: Arrays
     state: Arrays
     order: Sequence[Batches]
+    between: Between = PLAIN
+    seed: int = 0
+
+    def context(self, update: int, rows: int) -> Arrays:
+        """What an update needs besides parameters and rows: the masks of its hidden layers."""
+        return self.between.masks(self.sizes, rows, (self.seed, update))
 
 
 def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
@@ -57,9 +64,11 @@ def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
     )
     if not experiment.bias:
         parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
+    parameters = ordered(parameters | experiment.between.scales(sizes, dtype))
     state: Arrays = {}
     if experiment.plain_momentum or (experiment.initial_velocity and experiment.momentum):
         state = manual_mlp.initial_velocity(parameters, weights=experiment.initial_velocity)
+    state |= experiment.between.statistics(sizes, dtype)
     training = pair(data.train, data.classes, dtype)
     return Inputs(
         data_name=data.name,
@@ -72,6 +81,8 @@ def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
         parameters=parameters,
         state=state,
         order=BatchOrder(rows, experiment.batch_size, experiment.epochs, generator),
+        between=experiment.between,
+        seed=experiment.seed,
     )
 
 

@@ -8,7 +8,7 @@ targets, no unit that is off for every sample, and logits that are neither unifo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,12 +18,15 @@ from numpy.typing import DTypeLike, NDArray
 import manual_mlp
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
 from compare.contracts.arrays import Arrays
+from compare.contracts.between import PLAIN, Between, Context, ordered
 from compare.contracts.objective import Objective
 from compare.contracts.records import depth
 
 LEAST_ROWS = 17
 ON_KINK = "one unit exactly on a kink"
 SOFT = "soft targets"
+QUIET = "a variance not far from eps"
+EVALUATION = "in evaluation"
 NUMBERS = frozenset({"mse", "l1", "huber"})
 """Losses whose targets may be any numbers."""
 
@@ -36,6 +39,17 @@ class Probe:
     x: NDArray[Any]
     targets: NDArray[Any]
     note: str
+    context: Context = field(default_factory=dict)
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Return the keyword that an implementation gets besides: none without a context."""
+        return {"context": self.context} if self.context else {}
+
+    def in_order(self, order: NDArray[np.int64]) -> Probe:
+        """Return the same rows in another order."""
+        context = {k: v[order] if k.startswith("mask") else v for k, v in self.context.items()}
+        return Probe(self.parameters, self.x[order], self.targets[order], self.note, context)
 
 
 def draw_probes(
@@ -48,12 +62,14 @@ def draw_probes(
     rows: NDArray[Any] | None = None,
     objective: Objective | None = None,
     bias: bool = True,
+    between: Between = PLAIN,
 ) -> list[Probe]:
     """Return probes for a network of `sizes`: ordinary, confident, and with soft targets.
 
     `rows` are real inputs to draw the batch from; without them inputs are standard normal.
     `soft=False` leaves soft targets out, for code that only takes one-hot rows. `objective` says
     what targets may be, softmax cross-entropy by default; without `bias` there are only weights.
+    With batch normalisation or dropout one probe is `between`'s in evaluation.
     """
     generator = np.random.default_rng(seed)
     draw = partial(
@@ -62,12 +78,44 @@ def draw_probes(
     kinds = [("fresh weights", 1.0, False), ("confident logits", 3.0, False)]
     kinds += [(SOFT, 1.0, True)] if soft else []
     probes = [draw(*kind) for kind in kinds]
-    if ACTIVATION_RULES[activation].kinks and len(sizes) > 2 and bias:
+    kinks = ACTIVATION_RULES[activation].kinks and between.normalisation == "none"
+    if kinks and len(sizes) > 2 and bias:
         on_kink = draw(ON_KINK, 1.0, False)
         on_kink.x[0] = 0
         on_kink.parameters["b1"][0] = 0  # z1[0, 0] = 0 exactly, on every side
         probes.append(on_kink)
-    return probes
+    if between.plain or len(sizes) == 2:
+        return probes
+    probes[3:3] = [] if between.as_in_evaluation else [draw(EVALUATION, 1.0, False)]
+    if between.normalisation != "none":
+        probes[3:3] = [quiet(draw(QUIET, 1.0, False))]
+    return [furnished(probe, between, sizes, (seed, i)) for i, probe in enumerate(probes)]
+
+
+def quiet(probe: Probe) -> Probe:
+    """Return a probe whose hidden layers vary so little that eps counts beside the variance."""
+    last = depth(probe.parameters)
+    hidden = [name for name in probe.parameters if not name.endswith(str(last))]
+    for name in hidden:
+        probe.parameters[name] *= probe.x.dtype.type(0.01)
+    return probe
+
+
+def furnished(probe: Probe, between: Between, sizes: Sequence[int], seed: tuple[int, int]) -> Probe:
+    """Return a probe with scales, masks and running statistics, none as a training starts."""
+    drawn, dtype = np.random.default_rng((*seed, 1)), probe.x.dtype
+    scales = between.scales(sizes, dtype)
+    for array in scales.values():
+        array += drawn.normal(scale=0.3, size=array.shape).astype(dtype)
+    statistics = between.statistics(sizes, dtype)
+    for array in statistics.values():
+        array += drawn.random(array.shape).astype(dtype)
+    context: Arrays = between.masks(sizes, len(probe.x), seed) | statistics
+    if probe.note == ON_KINK and "mask1" in context:
+        context["mask1"][0, 0] = True
+    context["training"] = np.array(probe.note != EVALUATION)
+    parameters = ordered(probe.parameters | scales)
+    return replace(probe, parameters=parameters, context=context)
 
 
 def batch_size_unlike(sizes: Sequence[int]) -> int:

@@ -1,0 +1,1 @@
+"""Normalisation and dropout: honest code in five ways of writing, and every mistake planted."""

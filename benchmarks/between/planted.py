@@ -1,0 +1,118 @@
+"""Every mistake of normalisation and dropout, planted in a network written by another hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.between.ways import Array, top
+
+BACK: dict[str, Callable[..., Array]] = {
+    "statistics-constant": lambda ds, s, r, A, B, m: r * ds,
+    "variance-constant": lambda ds, s, r, A, B, m: r * (ds - A),
+    "mean-constant": lambda ds, s, r, A, B, m: r * (ds - s * B),
+    "root-missing-backward": lambda ds, s, r, A, B, m: ds - A - s * B,
+    "variance-sign": lambda ds, s, r, A, B, m: r * (ds - A + s * B),
+    "mean-sign": lambda ds, s, r, A, B, m: r * (ds + A - s * B),
+    "mean-doubled": lambda ds, s, r, A, B, m: r * (ds - 2 * A - s * B),
+    "variance-doubled": lambda ds, s, r, A, B, m: r * (ds - A - 2 * s * B),
+    "variance-halved": lambda ds, s, r, A, B, m: r * (ds - A - s * B / 2),
+    "sums-for-means": lambda ds, s, r, A, B, m: r * (ds - m * A - m * s * B),
+    "s-missing": lambda ds, s, r, A, B, m: r * (ds - A - B),
+    "by-variance": lambda ds, s, r, A, B, m: r * (ds - A) - 2 * s * B,
+    "unbiased-variance": lambda ds, s, r, A, B, m: r * (ds - A - s * B * m / (m - 1)),
+}
+"""dz by these mistakes; A and B are the means of ds and of ds s."""
+FORWARD: dict[str, Callable[..., Array]] = {
+    "dropout-unscaled": lambda a, mask, rate: a * mask,
+    "dropout-scaled-backward-only": lambda a, mask, rate: a * mask,
+    "dropout-scaled-by-p": lambda a, mask, rate: a * mask / a.dtype.type(rate),
+    "dropout-mask-inverted": lambda a, mask, rate: a * ~mask / a.dtype.type(1 - rate),
+    "dropout-ignored": lambda a, mask, rate: a,
+}
+BACKWARD: dict[str, Callable[..., Array]] = {
+    "dropout-mask-missing-backward": lambda a, mask, rate: a,
+    "dropout-mask-missing-but-scaled": lambda a, mask, rate: a / a.dtype.type(1 - rate),
+    "dropout-unscaled-backward": lambda a, mask, rate: a * mask,
+    **{k: FORWARD[k] for k in FORWARD if k != "dropout-scaled-backward-only"},
+}
+
+
+def right(a: Array, mask: Array, rate: float) -> Array:
+    """Inverted dropout."""
+    return np.asarray(a * mask / a.dtype.type(1 - rate))
+
+
+def root(v: Array, name: str) -> Array:
+    """What z - mu is multiplied by."""
+    eps = {"eps-missing": 0.0}.get(name, float(name[4:]) if name[:6] == "eps-1e" else 1e-5)
+    if name.startswith("eps-outside"):
+        return np.asarray(1 / (np.sqrt(v) + v.dtype.type(eps)))
+    inside = v + v.dtype.type(eps)
+    return np.asarray(1 / (inside if name == "by-variance" else np.sqrt(inside)))
+
+
+def network(kind: str, rate: float, mistake: str) -> Callable[..., tuple[float, Any]]:
+    """Return a network of tanh units with this mistake in it."""
+    name = mistake.removeprefix("normalisation-")
+    axis = {"layer": 1, "batch": 0, "none": 1}[kind] ^ (name == "wrong-axis")
+    normalises = kind != "none" and name != "ignored"
+
+    def statistics(z: Array, i: int, training: bool, context: Any) -> tuple[Array, Array, bool]:
+        past = not training and name != "batch-in-evaluation"
+        if kind == "batch" and (past or name == "running-in-training"):
+            return context[f"running_mean{i}"], context[f"running_var{i}"], True
+        v = z.var(axis, keepdims=True, ddof=int("unbiased" in name))
+        return z.mean(axis, keepdims=True), v, False
+
+    def loss_and_gradients(
+        parameters: Any, x: Array, targets: Array, context: Any
+    ) -> tuple[float, Any]:
+        p, training = parameters, bool(context.get("training", True))
+        drops = rate > 0 and (training or name == "dropout-in-evaluation")
+        depth = sum(key[0] == "w" for key in p)
+        h, cached = x, []
+        for i in range(1, depth):
+            z = h @ p[f"w{i}"] + p[f"b{i}"]
+            n, kept = z, None
+            if normalises:
+                mu, v, constant = statistics(z, i, training, context)
+                r = root(v, name)
+                s = (z - mu) * r
+                n, kept = p[f"gamma{i}"] * s + p[f"beta{i}"], (z, s, r, v, constant)
+            a = np.tanh(n)
+            cached.append((h, kept, n, a))
+            h = FORWARD.get(name, right)(a, context[f"mask{i}"], rate) if drops else a
+        loss, d = top(h @ p[f"w{depth}"] + p[f"b{depth}"], targets)
+        g = {key: np.zeros_like(array) for key, array in p.items()}
+        g[f"w{depth}"], g[f"b{depth}"] = h.T @ d, d.sum(0)
+        for i in range(depth - 1, 0, -1):
+            below, kept, n, a = cached[i - 1]
+            d = d @ p[f"w{i + 1}"].T
+            d = BACKWARD.get(name, right)(d, context[f"mask{i}"], rate) if drops else d
+            d = d * (1 - a * a)
+            if kept is not None:
+                d, g[f"gamma{i}"], g[f"beta{i}"] = back(d, n, p[f"gamma{i}"], kept)
+            g[f"w{i}"], g[f"b{i}"] = below.T @ d, d.sum(0)
+        return loss, {key: array.astype(x.dtype) for key, array in g.items()}
+
+    def back(dn: Array, n: Array, gamma: Array, kept: Any) -> tuple[Array, Array, Array]:
+        z, s, r, v, constant = kept
+        taken = {"dgamma-of-z": z, "dgamma-of-n": n}.get(name, s)
+        scale = dn * gamma if name == "dgamma-after-gamma" else dn
+        dgamma, dbeta = (scale * taken).sum(0), scale.sum(0)
+        if name == "dgamma-averaged":
+            dgamma, dbeta = dgamma / dn.dtype.type(len(dn)), dbeta / dn.dtype.type(len(dn))
+        ds = dn if name == "gamma-missing-backward" else dn * gamma
+        mean, along = ds.mean(axis, keepdims=True), (ds * s).mean(axis, keepdims=True)
+        if constant:
+            return r * ds, dgamma, dbeta
+        if name == "eps-outside":
+            along = along / (r * np.sqrt(v))
+        plain = r * (ds - mean - s * along)
+        found = BACK[name](ds, s, r, mean, along, dn.shape[axis]) if name in BACK else plain
+        return found, dgamma, dbeta
+
+    return loss_and_gradients

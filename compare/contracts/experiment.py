@@ -135,7 +135,8 @@ class Experiment:
 
     data: str | None = setting(
         None, Maybe(Text("a path")), NETWORK,
-        "an .npz file with images and labels, an images file in MNIST's IDX format with its "
+        "diabetes, the regression data that come with the package, for mse, l1 and huber; or an "
+        ".npz file with images and labels, an images file in MNIST's IDX format with its "
         "labels beside it, or a folder of such files, gzipped or not",
         used_by=(TRAIN, POINT), metavar="PATH",
         default_said="the handwritten digits that come with the package",

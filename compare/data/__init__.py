@@ -1,4 +1,4 @@
-"""Where the numbers come from: the embedded digits, or whatever file the user names.
+"""Where the numbers come from: the embedded data, or whatever file the user names.
 
 raw.py says how files fail, npz.py, idx.py and folder.py read them, features.py and labels.py
 make rows and class numbers of them, splitting.py cuts; this file only chooses the reader.
@@ -11,6 +11,7 @@ from stat import S_ISDIR, S_ISREG
 
 from compare.contracts.errors import BadInput
 from compare.data.dataset import DataSet, Split
+from compare.data.diabetes import load_diabetes
 from compare.data.digits import load_digits
 from compare.data.folder import read_folder
 from compare.data.idx import read_idx_pair
@@ -22,7 +23,8 @@ __all__ = ["DataSet", "Split", "load"]
 
 
 def load(path: str | None = None) -> DataSet:
-    """Load the embedded digits (None or "digits") or the data at `path`, split in three.
+    """Load the embedded digits (None or "digits"), the embedded regression data ("diabetes") or
+    the data at `path`, split in three.
 
     `path` is an .npz file with images and labels, an images file in MNIST's IDX format with its
     labels beside it, or a folder of such files; gzipped or not. uint8 is divided by 255, other
@@ -32,6 +34,8 @@ def load(path: str | None = None) -> DataSet:
     """
     if path is None or path == "digits":
         return load_digits()
+    if path == "diabetes":
+        return load_diabetes()
     return assemble(Path(path).absolute().name, path, read_pairs(Path(path)))
 
 

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Rows `x` (n, F) float64, C-contiguous, and their class numbers `labels` (n,) int64."""
+    """Rows `x` (n, F) float64, C-contiguous, and their class numbers `labels` (n,) int64.
+
+    `numbers`, (n, K) float64, are targets that are no classes; labels then say nothing.
+    """
 
     x: NDArray[np.float64]
     labels: NDArray[np.int64]
+    numbers: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

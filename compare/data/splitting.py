@@ -89,4 +89,8 @@ def shuffled(count: int) -> NDArray[np.int64]:
 def cut(whole: Split, sizes: tuple[int, ...]) -> list[Split]:
     """Shuffle and cut into consecutive splits of the given sizes, which cover all rows."""
     order = np.split(shuffled(len(whole.labels)), np.cumsum(sizes)[:-1])
-    return [Split(whole.x[rows], whole.labels[rows]) for rows in order]
+    numbers = whole.numbers
+    return [
+        Split(whole.x[rows], whole.labels[rows], None if numbers is None else numbers[rows])
+        for rows in order
+    ]

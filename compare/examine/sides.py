@@ -146,6 +146,7 @@ def numbers_of(experiment: Experiment, inputs: Inputs) -> dict[str, Any]:
     return experiment.as_settings() | {
         "data": inputs.data_name,
         "data_source": inputs.data_source,
+        "targets": "numbers" if inputs.numbers else "classes",
         "sizes": list(inputs.sizes),
         "training_samples": len(inputs.training[0]),
         "validation_samples": len(inputs.validation[0]),

@@ -17,9 +17,11 @@ import manual_mlp
 from compare.allowance.alike import row_identities
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import PLAIN, Between, ordered
+from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.data import DataSet, Split, load
 from compare.points.batches import Batches, BatchOrder
+from compare.points.probe import NUMBERS
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -27,6 +29,8 @@ Pair = tuple[NDArray[Any], NDArray[Any]]
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What is handed to both trainers. `x` (n, F) and one-hot `targets` (n, K), in one dtype.
+
+    `numbers`: targets are numbers, and no row is right or wrong.
 
     `identities` number the training rows, equal for equal rows.
     """
@@ -41,6 +45,7 @@ class Inputs:
     parameters: Arrays
     state: Arrays
     order: Sequence[Batches]
+    numbers: bool = False
     between: Between = PLAIN
     seed: int = 0
 
@@ -55,6 +60,7 @@ def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
     Errors: `BadInput` for data that cannot be used, or a batch larger than the training set.
     """
     data = load(experiment.data) if data is None else data
+    require_numbers(experiment, data)
     dtype = np.dtype(experiment.dtype)
     rows, features = data.train.x.shape
     sizes = (features, *experiment.hidden, data.classes)
@@ -81,13 +87,25 @@ def draw_inputs(experiment: Experiment, data: DataSet | None = None) -> Inputs:
         parameters=parameters,
         state=state,
         order=BatchOrder(rows, experiment.batch_size, experiment.epochs, generator),
+        numbers=data.train.numbers is not None,
         between=experiment.between,
         seed=experiment.seed,
     )
 
 
+def require_numbers(experiment: Experiment, data: DataSet) -> None:
+    """Raise `BadInput` where targets are numbers and the loss is of classes."""
+    if data.train.numbers is not None and experiment.loss not in NUMBERS:
+        raise BadInput(
+            f"{data.name} has numbers as targets, and {experiment.loss} is a loss of classes: give "
+            "--loss mse, l1 or huber"
+        )
+
+
 def pair(split: Split, classes: int, dtype: np.dtype[Any]) -> Pair:
     """Return the rows and their one-hot targets in `dtype`: labels are converted at the door."""
+    if split.numbers is not None:
+        return np.ascontiguousarray(split.x, dtype=dtype), split.numbers.astype(dtype)
     targets = np.zeros((len(split.labels), classes), dtype)
     targets[np.arange(len(split.labels)), split.labels] = 1
     return np.ascontiguousarray(split.x, dtype=dtype), targets

@@ -12,7 +12,7 @@ from compare.report.plots.heatmap import gradient_of
 def alt_texts(result: Result) -> dict[str, str]:
     """Return one sentence or two per figure name, with the numbers one would read off."""
     return {
-        "loss": _curves(result, "loss", "nats"),
+        "loss": _curves(result, "loss", unit_of(result)),
         "accuracy": _curves(result, "accuracy", ""),
         "gradients": f"Worst error of each parameter's gradient over the epochs. {_worst(result)}",
         "point": f"Worst error of each compared tensor. {_worst(result)}",
@@ -20,6 +20,13 @@ def alt_texts(result: Result) -> dict[str, str]:
         "heatmap": _heatmap(result),
         "referee": "Taylor remainder of the manual loss against the step, on logarithmic axes.",
     }
+
+
+def unit_of(result: Result) -> str:
+    """Return the unit of the loss: nats for those that are logarithms."""
+    return (
+        "nats" if result.settings.get("loss", "cross_entropy") in ("cross_entropy", "bce") else ""
+    )
 
 
 def _curves(result: Result, quantity: str, unit: str) -> str:

@@ -57,20 +57,34 @@ class Quantity:
     zero: float
 
 
-LOSS = Quantity("loss", "cross-entropy (nats)", "nats", 1.0, 1e-17)
+LOSSES = {
+    "cross_entropy": ("cross-entropy (nats)", "nats"),
+    "bce": ("binary cross-entropy (nats)", "nats"),
+    "mse": ("squared error", "of the loss"),
+    "l1": ("absolute error", "of the loss"),
+    "huber": ("Huber loss", "of the loss"),
+    "hinge": ("hinge loss", "of the loss"),
+}
+"""What the axis of a loss says, and that of its differences."""
 ACCURACY = Quantity("accuracy", "correct (%)", "% points", 100.0, 1e-3)
 
 
 def loss(result: Result) -> Figure | None:
     """Return the loss figure, None at a single point; a log axis beyond three decades."""
-    figure = _figure(result, LOSS)
+    label, unit = LOSSES[result.settings.get("loss", "cross_entropy")]
+    figure = _figure(result, Quantity("loss", label, unit, 1.0, 1e-17))
     if figure is not None and _spans_decades(result):
         figure.axes[0].set_yscale("log")
     return figure
 
 
 def accuracy(result: Result) -> Figure | None:
-    """Return the accuracy figure, None at a single point; one sample more or less is marked."""
+    """Return the accuracy figure, None at a single point and where targets are numbers.
+
+    One sample more or less is marked.
+    """
+    if result.settings.get("targets") == "numbers":
+        return None
     figure = _figure(result, ACCURACY)
     for axes, split in zip(figure.axes[1:] if figure else [], SPLITS.values(), strict=False):
         samples = result.settings.get(f"{split.name}_samples")

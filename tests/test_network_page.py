@@ -1,0 +1,66 @@
+"""Every declared entry has a twin, a formula that is what it computes, kinks and mistakes."""
+
+from math import erf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compare.handbook import network_page as page
+from manual_mlp.activations import ACTIVATIONS, find
+from manual_mlp.losses import LOSSES
+from manual_mlp.optimisers import RULES
+from manual_mlp.outputs import OUTPUTS
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(formula: str, **names: Any) -> Any:
+    """Evaluate a formula of the page."""
+    of_numpy = {name: getattr(np, name) for name in dir(np) if not name.startswith("_")}
+    return eval(formula, {**of_numpy, "erf": np.vectorize(erf), **names})
+
+
+def drawn() -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(6, 4)) * 3, np.eye(4)[rng.integers(4, size=6)]
+
+
+@pytest.mark.parametrize("title", page.TABLES)
+def test_no_entry_lacks_a_twin_ours_a_formula_kinks_or_mistakes(title: str) -> None:
+    rows = list(page.TABLES[title]())
+    assert rows
+    for row in rows:
+        assert all((row.formula, row.ours, row.twin, row.kinks, row.mistakes)), row
+
+
+def test_our_tables_hold_no_more_and_no_less() -> None:
+    assert set(page.ACTIVATIONS) == set(ACTIVATIONS)
+    assert set(page.OUTPUTS) == set(OUTPUTS)
+    assert set(page.LOSSES) == set(LOSSES)
+    assert set(RULES) <= set(page.OPTIMISERS)
+
+
+@pytest.mark.parametrize("name", page.ACTIVATIONS)
+def test_the_formula_of_an_activation_is_what_ours_computes(name: str) -> None:
+    z, _ = drawn()
+    np.testing.assert_allclose(run(page.ACTIVATIONS[name], z=z), find(name).value(z), atol=1e-14)
+
+
+@pytest.mark.parametrize("name", page.OUTPUTS)
+def test_the_formula_of_an_output_is_what_ours_computes(name: str) -> None:
+    z, _ = drawn()
+    np.testing.assert_allclose(run(page.OUTPUTS[name], z=z), OUTPUTS[name].value(z), atol=1e-14)
+
+
+@pytest.mark.parametrize("name", page.LOSSES)
+def test_the_formula_of_a_loss_is_what_ours_sums(name: str) -> None:
+    o, y = drawn()
+    ours = LOSSES[name].terms(o, y).sum()
+    assert run(page.LOSSES[name], o=o, y=y).sum() == pytest.approx(ours, rel=1e-12)
+
+
+def test_the_page_is_the_one_the_code_writes() -> None:
+    written = (ROOT / "docs" / "network.md").read_text(encoding="utf-8")
+    assert written == page.page(), "run python -m compare.handbook.network_page docs"

@@ -124,3 +124,17 @@ def test_code_without_a_context_is_checked_in_training_and_told_so() -> None:
     found = check(batch_only, normalisation="batch")
     assert found.verdict is Verdict.AGREES
     assert any("running statistics" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_normalisation_that_was_not_declared_is_told_with_its_option(kind: str) -> None:
+    def normalising(parameters: Any, x: Any, targets: Any) -> Any:
+        scales = {f"gamma{i}": np.ones_like(parameters[f"b{i}"]) for i in (1, 2)}
+        scales |= {f"beta{i}": np.zeros_like(parameters[f"b{i}"]) for i in (1, 2)}
+        given = parameters | scales
+        loss, gradients = network("chain", kind, 0.0, "tanh")(given, x, targets, {})
+        return loss, {name: gradients[name] for name in parameters}
+
+    found = check(normalising, hidden=(9, 7), activation="tanh")
+    assert found.verdict is Verdict.DISAGREES
+    assert any(f"`--normalisation {kind}` declares it" in note for note in found.notes)

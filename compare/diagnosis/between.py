@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.arrays import Array, Arrays, Float
-from compare.contracts.between import Between
+from compare.contracts.between import NORMALISATIONS, Between
 from compare.contracts.objective import Objective
 from compare.contracts.result import Diagnosis
 from compare.mistakes.between import BETWEEN, BetweenMistake
@@ -53,7 +53,7 @@ def diagnose_between(
     found = []
     for mistake in candidates(between, seen):
         with np.errstate(all="ignore"):
-            ratios = [left(mistake, one, between, activation, objective) for one in seen]
+            ratios = [left(mistake.slip, one, between, activation, objective) for one in seen]
         if max(ratios) <= 1.0:
             found.append((mistake.convention, max(ratios), mistake))
     if not found:
@@ -63,6 +63,23 @@ def diagnose_between(
     before = max(beside(one, one.right) for one in seen)
     also = tuple(other.name for *_, other in found[1:])
     return (Diagnosis(best.name, best.sentence, before, after, also, title=best.title),)
+
+
+def normalised_inside(seen: Sequence[Seen], activation: str, objective: Objective) -> str | None:
+    """Return the normalisation, without scale and shift, that explains every point; or None."""
+    for kind in NORMALISATIONS[1:]:
+        between = Between(kind)
+        with np.errstate(all="ignore"):
+            if all(left("", unscaled(one), between, activation, objective) <= 1.0 for one in seen):
+                return kind
+    return None
+
+
+def unscaled(one: Seen) -> Seen:
+    """Return a point with gamma 1 and beta 0 in every hidden layer."""
+    widths = [w.shape[1] for name, w in one.parameters.items() if name[0] == "w"]
+    scales = Between("layer").scales((0, *widths))
+    return replace(one, parameters={**one.parameters, **scales})
 
 
 def candidates(between: Between, seen: Sequence[Seen]) -> Iterator[BetweenMistake]:
@@ -77,13 +94,14 @@ def candidates(between: Between, seen: Sequence[Seen]) -> Iterator[BetweenMistak
             yield mistake
 
 
-def left(
-    mistake: BetweenMistake, one: Seen, between: Between, activation: str, objective: Objective
-) -> float:
-    """Return how far the numbers seen are from what the mistake gives, 1 being as far as may be."""
+def left(slip: str, one: Seen, between: Between, activation: str, objective: Objective) -> float:
+    """Return how far the numbers seen are from what a slip gives, 1 being as far as may be.
+
+    Of no slip: from what such a network gives.
+    """
     rule = ACTIVATION_RULES[activation]
     try:
-        loss, gradients = planted(mistake.slip)(
+        loss, gradients = planted(slip)(
             widened(one.parameters), one.x.astype(np.float64), one.targets, one.context,
             normalisation=between.normalisation, P=between.dropout, f=rule.f,
             slope=lambda z, h: rule.slope(z if rule.of_z else h), top=top_of(objective),
@@ -98,7 +116,7 @@ def left(
 def beside(one: Seen, expected: Mapping[str, Array]) -> float:
     """Return the worst ratio of the gradients seen beside these."""
     worst = 0.0
-    for name, gradient in expected.items():
+    for name, gradient in ((name, expected[name]) for name in one.gradients):
         size = float(np.abs(gradient).max()) / (float(np.abs(one.right[name]).max()) or 1.0)
         allowed = np.maximum(one.allowed[name], float(np.median(one.allowed[name])))
         difference = np.abs(np.asarray(one.gradients[name], dtype=np.float64) - gradient)

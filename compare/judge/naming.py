@@ -21,6 +21,7 @@ from compare.contracts.result import Curves, Diagnosis, EpochRow, Finding
 from compare.judge.point import PointJudge, Suspect
 
 if TYPE_CHECKING:
+    from compare.diagnosis.between import Seen as SeenBetween
     from compare.judge.run import Judge
     from compare.textbook import Point
 
@@ -56,6 +57,8 @@ def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
         return between_named(experiment, judge.suspects)
     if judge.mode == "dump":
         return from_records(experiment, [*judge.suspects, *judge.right])
+    if said := normalises_inside(experiment, judge.suspects):
+        return Named(facts=(said,))
     found = named_anywhere(experiment, implementation, widths(suspect))
     if found.diagnosis:
         return found
@@ -96,11 +99,34 @@ def showing(findings: tuple[Finding, ...], named: tuple[Diagnosis, ...]) -> tupl
     return tuple(sorted(findings, key=lambda one: one.check == "same_point" and not one.parameter))
 
 
+def normalises_inside(experiment: Experiment, suspects: Sequence[Suspect]) -> str:
+    """Say so if the code normalises, which was not declared, and is right."""
+    from compare.diagnosis.between import normalised_inside
+
+    seen = wrong_points(suspects)
+    kind = normalised_inside(seen, experiment.activation, experiment.objective)
+    if kind is None:
+        return ""
+    return (
+        f"loss and gradient are those of a network with {kind} normalisation, its scale 1 and its "
+        f"shift 0: `--normalisation {kind}` declares it, with the parameters gamma1, beta1, ..."
+    )
+
+
 def between_named(experiment: Experiment, suspects: Sequence[Suspect]) -> Named:
     """Name a mistake of normalisation or dropout from the points that were wrong."""
-    from compare.diagnosis.between import Seen, diagnose_between
+    from compare.diagnosis.between import diagnose_between
 
-    seen = [
+    wanted = experiment.between, experiment.activation, experiment.objective
+    found = diagnose_between(wrong_points(suspects), *wanted)
+    return Named(found, () if found else (UNKNOWN,))
+
+
+def wrong_points(suspects: Sequence[Suspect]) -> list[SeenBetween]:
+    """Return the points that were wrong, for the plain program with normalisation and dropout."""
+    from compare.diagnosis.between import Seen
+
+    return [
         Seen(
             one.record.parameters, one.x, one.targets, one.context, one.record.loss,
             one.record.gradients, one.examined.allowances.gradients,
@@ -108,9 +134,6 @@ def between_named(experiment: Experiment, suspects: Sequence[Suspect]) -> Named:
         )
         for one in suspects
     ]  # fmt: skip
-    wanted = experiment.between, experiment.activation, experiment.objective
-    found = diagnose_between(seen, *wanted)
-    return Named(found, () if found else (UNKNOWN,))
 
 
 def widths(suspect: Suspect) -> tuple[int, ...]:

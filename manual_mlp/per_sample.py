@@ -1,26 +1,46 @@
 """The gradient of every sample by itself, and the Hessian times a vector, without the Hessian."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from manual_mlp.arrays import Array, Arrays, depth, entry
+from manual_mlp.between import PLAIN, Between, Context
+from manual_mlp.criterion import Criterion
 from manual_mlp.loss import softmax
-from manual_mlp.network import backward, forward
+from manual_mlp.network import NO_CONTEXT, backward, forward
 
 
 def per_sample_gradients(
-    parameters: Mapping[str, Array], x: Array, targets: Array, *, activation: str = "relu"
+    parameters: Mapping[str, Array],
+    x: Array,
+    targets: Array,
+    *,
+    activation: str = "relu",
+    criterion: Criterion | None = None,
+    between: Between = PLAIN,
+    context: Context = NO_CONTEXT,
 ) -> Arrays:
-    """Gradients of the cross-entropy of every sample, (N, fan_in, fan_out) and (N, fan_out).
+    """Gradients of the loss of every sample, (N, fan_in, fan_out) and (N, fan_out).
 
     The gradient of a sum over the rows is a sum of outer products, of which this is each one:
 
-        dw_nij = h_ni dz_nj        db_nj = dz_nj        dz_L = p - y
+        dw_nij = h_ni dz_nj            db_nj = dz_nj
+        dgamma_nj = dn_nj s_nj         dbeta_nj = dn_nj
+
+    with dz_L the gradient of the loss of one row alone: p - y for cross-entropy, the default.
+    ValueError for batch normalisation, whose rows have no loss of their own in training, and where
+    rows or classes weigh for more or less than 1.
     """
-    values = forward(parameters, x, activation=activation)
-    top = softmax(values["logits"]) - targets  # (N, K)
-    _, below = backward(parameters, x, values, top, activation=activation)
+    criterion = criterion or Criterion()
+    if between.whole_batch or criterion.weighs:
+        raise ValueError("rows that share statistics or weights have no gradients of their own")
+    how: dict[str, Any] = {"activation": activation, "between": between, "context": context}
+    values = forward(parameters, x, **how)
+    of_one_row = criterion.divisor(targets[:1])
+    top = criterion.gradient_at(values["logits"], targets, of_one_row)  # (N, K)
+    _, below = backward(parameters, x, values, top, **how)
     found: Arrays = {}
     last = depth(parameters)
     for layer in range(1, last + 1):
@@ -28,6 +48,9 @@ def per_sample_gradients(
         dz = top if layer == last else below[f"dz{layer}"]  # (N, fan_out)
         found[f"w{layer}"] = h[:, :, None] * dz[:, None, :]
         found[f"b{layer}"] = dz
+        if f"dn{layer}" in below:
+            dn, s = below[f"dn{layer}"], values[f"s{layer}"]
+            found |= {f"gamma{layer}": dn * s, f"beta{layer}": dn}
     return {name: found[name] for name in parameters}
 
 

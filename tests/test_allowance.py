@@ -19,7 +19,12 @@ from compare.allowance import (
 )
 from compare.allowance.dense import Dense
 from compare.allowance.lowrank import LowRank
-from compare.allowance.softmax import softmax_allowance, softmax_rows, target_slack
+from compare.allowance.softmax import (
+    sample_loss_allowance,
+    softmax_allowance,
+    softmax_rows,
+    target_slack,
+)
 from compare.checks.same_point import SamePoint
 from tests.allowed import BIASES_LIKE_WEIGHTS, DTYPES, Array, allowed, network
 from torch_reference import Reference
@@ -119,6 +124,20 @@ def test_moved_logits_move_probabilities_by_no_more_than_their_allowance() -> No
         allowance = softmax_allowance(p, shifted, np.full(z.shape, size), 1e-16)
         assert (np.abs(softmax_rows(moved)[0] - p) <= allowance + 1e-15).all()
         assert (allowance <= 1).all()
+
+
+def test_moved_logits_move_a_loss_in_its_minimum_by_no_more_than_the_second_order() -> None:
+    # Where p = y the first order is zero: all that moves the loss is the curvature.
+    generator = np.random.default_rng(0)
+    for size in (1e-3, 0.3, 5.0):
+        moved = size * generator.uniform(-1, 1, size=(50, 6))
+        loss = np.log(np.exp(moved).mean(axis=1)) - moved.mean(axis=1)
+        largest, zero = np.full(50, size), np.zeros(50)
+        allowance = sample_loss_allowance(
+            np.zeros((6, 50)), np.full((6, 50), size), largest, zero, 1e-16, True
+        )
+        assert (loss > 1e-3 * size**2).all()
+        assert (loss <= allowance).all()
 
 
 def test_a_saturated_softmax_does_not_round() -> None:

@@ -250,6 +250,21 @@ def test_errors_that_all_units_share_add_up_from_layer_to_layer(
         assert worst(drawn, ours, activation) <= 0.5
 
 
+@pytest.mark.parametrize("classes", [2, 10])
+def test_a_bias_may_be_added_up_class_by_class(classes: int) -> None:
+    # Sorted so, the terms of one sign come first: the partial sums grow far beyond the result.
+    for seed in range(2):
+        generator = np.random.default_rng(seed)
+        x = 0.1 * generator.normal(size=(4000, 5))
+        w = 0.1 * generator.normal(size=(5, classes))
+        targets = np.eye(classes)[generator.integers(0, classes, 4000)]
+        drawn = in_format(({"w1": w, "b1": np.zeros(classes)}, x, targets), "float32")
+        loss, gradients, values = manual_mlp.loss_and_gradients(*drawn, intermediates=True)
+        order = np.argsort(targets.argmax(axis=1), kind="stable")
+        gradients["b1"] = np.cumsum(values["dlogits"][order], axis=0)[-1]
+        assert worst(drawn, (loss, gradients)) <= 0.5
+
+
 def of_rank_one(
     sizes: tuple[int, ...], gain: float, seed: int, rows: int
 ) -> tuple[Arrays, Array, Array]:

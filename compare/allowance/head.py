@@ -80,5 +80,5 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
         dlogits += p * slack
     terms *= terms
     carried = float(np.add.reduce(terms) if weights is None else terms @ weights) ** 0.5
-    loss = carried + rounding_of_losses(losses, weights, arithmetic) + count * arithmetic.floor()
+    loss = carried + rounding_of_losses(losses, arithmetic) + count * arithmetic.floor()
     return Head(p, z_allowance, p_allowance, dlogits, loss, weights, softmax=True)

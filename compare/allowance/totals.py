@@ -34,15 +34,11 @@ def rounding_of_total(terms: Float, arithmetic: Arithmetic) -> Float:
     return rounding.reshape(terms.shape[1:])
 
 
-def rounding_of_losses(losses: Float, weights: Float | None, arithmetic: Arithmetic) -> float:
-    """Return the same for the losses of a batch, none negative; `weights`: their occurrences."""
+def rounding_of_losses(losses: Float, arithmetic: Arithmetic) -> float:
+    """Return the same for the losses of a batch, none negative."""
     total = float(np.add.reduce(losses))
     found = roundings(losses[:, None], np.array([total]), arithmetic)
     times = float(found[0]) if isinstance(found, np.ndarray) else found
-    if weights is not None:
-        square = losses * losses
-        often = float(square @ weights) / (float(np.add.reduce(square)) or np.inf)
-        times += of_alike_terms(len(losses), max(often - 1, 0.0))
     return arithmetic.unit * total * sqrt(own_square(times, 1.0, 1.0))
 
 

@@ -66,7 +66,7 @@ class Dense:
         return cls(square)
 
     def activated(self, rule: ActivationRule, z: Real, h: Real, arithmetic: Arithmetic) -> Self:
-        if rule.bend is None and not rule.kinks:
+        if rule.straight:
             return self
         square = np.square(rule.slope(z if rule.of_z else h), dtype=np.float64)
         for kink, sides in rule.kinks.items():

@@ -52,6 +52,11 @@ class ActivationRule:
     slope_size: Callable[[NDArray[np.floating]], NDArray[np.floating]] | None = None
 
     @property
+    def straight(self) -> bool:
+        """Whether f is h = z, whose slope is 1 everywhere."""
+        return self.bend is None and not self.kinks
+
+    @property
     def through(self) -> str:
         """Which value the slope is written in: `h` or `z`."""
         return "z" if self.of_z else "h"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from compare.mistakes.conditions import curved
+from compare.mistakes.conditions import bent, curved
 from compare.mistakes.mistake import NetworkMistake
+from compare.textbook.plain import SLOPES
 
 VALUE = (
     NetworkMistake(
@@ -36,7 +37,7 @@ VALUE = (
         "The activation is applied to the last layer too: the softmax gets f(z), and the "
         "gradient ignores it.",
         "logits = h[L]",
-        applies=lambda point: point.activation != "identity",
+        applies=bent,
         layers=False,
     ),
     NetworkMistake(
@@ -45,7 +46,7 @@ VALUE = (
         "The activation is applied to the last layer too, forward and backward: another "
         "network than the one declared.",
         "logits = h[L]\ndlogits = error / M * slope(z[L], h[L])",
-        applies=lambda point: point.activation != "identity",
+        applies=bent,
         convention=True,
         layers=False,
     ),
@@ -66,4 +67,4 @@ def another(activation: str) -> NetworkMistake:
     )
 
 
-ACTIVATION = VALUE + tuple(another(name) for name in ("relu", "tanh", "sigmoid", "identity"))
+ACTIVATION = VALUE + tuple(map(another, SLOPES))

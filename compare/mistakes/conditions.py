@@ -24,9 +24,14 @@ def hidden(point: Point) -> bool:
     return point.depth > 1
 
 
+def bent(point: Point) -> bool:
+    """Return whether the activation has a derivative other than 1."""
+    return not ACTIVATION_RULES[point.activation].straight
+
+
 def curved(point: Point) -> bool:
     """Return whether a hidden layer has an activation with a derivative other than 1."""
-    return point.activation != "identity" and hidden(point)
+    return bent(point) and hidden(point)
 
 
 def relu(point: Point) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from compare.mistakes.conditions import (
     alike,
     alike_outputs,
+    bent,
     hidden,
     own_weights_fit,
     square,
@@ -87,7 +88,7 @@ PRODUCTS = (
         "The gradient that is passed on to the layer below lacks the derivative of the "
         "activation in between; the weight gradients have it.",
         "dh[i - 1] = (dh[i] if i < L else dz[i]) @ w[i].T",
-        applies=lambda point: point.depth > 2 and point.activation != "identity",
+        applies=lambda point: point.depth > 2 and bent(point),
         trigger="two hidden layers or more",
     ),
     NetworkMistake(

@@ -30,14 +30,14 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Row:
+class CallsInARow:
     """Calls in a row, and whether the first result was still the same after the last call."""
 
     calls: tuple[Made, ...]
     kept: bool
 
 
-def make(implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]) -> Row:
+def make(implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]) -> CallsInARow:
     """Call the implementation at each point, in this order."""
     made: list[Made] = []
     first: Arrays = {}
@@ -51,10 +51,12 @@ def make(implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]
         returned = {"loss": np.asarray(loss), **flattened(gradients)}
         made.append(Made(point, copied(returned), {**parameters, "x": x, "y": y}))
         kept = kept and unchanged(flattened(first), made[0].returned)
-    return Row(tuple(made), kept)
+    return CallsInARow(tuple(made), kept)
 
 
-def repeated(implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]) -> Row | None:
+def repeated(
+    implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]
+) -> CallsInARow | None:
     """Call the implementation at each point; None if it raises.
 
     Tried twice: the first call may meet what a batch of another size left behind, and leaves
@@ -102,7 +104,7 @@ def diagnose_calls(
     return reproducing(tried(row, passes), before)
 
 
-def suspicious(row: Row) -> bool:
+def suspicious(row: CallsInARow) -> bool:
     """Return whether anything was left behind: in arguments, kept results or a call at the same
     point."""
     again = ((one, two) for one, two in combinations(row.calls, 2) if one.point is two.point)
@@ -118,7 +120,7 @@ def handed(point: Point) -> Arrays:
     return {**point.parameters, "x": point.x, "y": point.targets}
 
 
-def tried(row: Row, passes: Sequence[Pass]) -> Iterator[Tried]:
+def tried(row: CallsInARow, passes: Sequence[Pass]) -> Iterator[Tried]:
     """Yield every mistake with each of its constants."""
     for mistake in CALLS:
         for c in constants(mistake, row, passes):
@@ -126,7 +128,9 @@ def tried(row: Row, passes: Sequence[Pass]) -> Iterator[Tried]:
             yield mistake, shown, worst(row, passes, mistake, c)
 
 
-def worst(row: Row, passes: Sequence[Pass], mistake: CallMistake | None, constant: float) -> float:
+def worst(
+    row: CallsInARow, passes: Sequence[Pass], mistake: CallMistake | None, constant: float
+) -> float:
     """Return the worst ratio over results, arguments and kept arrays of all calls but the first.
 
     What was left behind before the first call is not known, so its result is not judged.
@@ -142,7 +146,7 @@ def worst(row: Row, passes: Sequence[Pass], mistake: CallMistake | None, constan
     return max(found)
 
 
-def calls(row: Row, passes: Sequence[Pass]) -> Iterator[tuple[Call, Made]]:
+def calls(row: CallsInARow, passes: Sequence[Pass]) -> Iterator[tuple[Call, Made]]:
     """Yield every call after the first with what it returned and left behind."""
     for index in range(1, len(row.calls)):
         before = row.calls[index - 1]
@@ -155,7 +159,7 @@ def far(seen: NDArray[Any], expected: Pair) -> float:
     return float(ratios(seen, expected).max(initial=0.0))
 
 
-def constants(mistake: CallMistake, row: Row, passes: Sequence[Pass]) -> Iterator[float]:
+def constants(mistake: CallMistake, row: CallsInARow, passes: Sequence[Pass]) -> Iterator[float]:
     """Yield the constants to try; a step size is read off the first parameter that moved."""
     yield from mistake.constants or (() if mistake.example is not None else (0.0,))
     if mistake.example is None:

@@ -13,7 +13,7 @@ from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import reproducing
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.observation import observe
-from compare.mistakes.order import RECORDS, Moment, RecordMistake
+from compare.mistakes.order import RECORDS, RecordBefore, RecordMistake
 from compare.textbook import Pass, Point
 
 
@@ -31,20 +31,20 @@ def diagnose_records(
     Every record whose gradients are not right at its own batch has to be reproduced. Empty: all
     are right, or no known mistake of this kind reproduces them.
     """
-    wrong: list[tuple[Case, Moment]] = []
+    wrong: list[tuple[Case, RecordBefore]] = []
     for index, record in enumerate(records):
         x, targets = (array[record.batch] for array in training)
         dtype = record.parameters["w1"].dtype
         point = Point(record.parameters, x, targets, activation, reduction, dtype, objective)
         case = Case(observe(point, record.loss, record.gradients))
         if case.disagrees:
-            wrong.append((case, Moment(point, training, records, index)))
+            wrong.append((case, RecordBefore(point, training, records, index)))
     before = max((case.worst(frozenset()) for case, _ in wrong), default=0.0)
     tried = ((mistake, None, farthest(mistake, wrong)) for mistake in RECORDS)
     return reproducing(tried, before)
 
 
-def farthest(mistake: RecordMistake, wrong: Sequence[tuple[Case, Moment]]) -> float:
+def farthest(mistake: RecordMistake, wrong: Sequence[tuple[Case, RecordBefore]]) -> float:
     """Return the worst ratio over the records, each by the best of the mistake's passes.
 
     Records the mistake says nothing about (the last one, without a successor) are left out.

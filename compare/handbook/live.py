@@ -96,7 +96,7 @@ def run_calls(mistake: CallMistake) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class UpdateRecord:
     """A record: where training stood before an update."""
 
     update: int
@@ -115,7 +115,7 @@ def run_step(mistake: StepMistake) -> Iterator[str]:
     records = []
     for update in range(UPDATES):
         gradients = {name: generator.normal(size=w.shape) for name, w in parameters.items()}
-        records.append(Seen(update, parameters, gradients, state))
+        records.append(UpdateRecord(update, parameters, gradients, state))
         parameters, state = step(
             parameters, gradients, state, learning_rate=LEARNING_RATE, momentum=MOMENTUM
         )
@@ -135,7 +135,7 @@ def run_optimiser(mistake: OptimiserMistake) -> Iterator[str]:
     records = []
     for update in range(UPDATES + 1):
         gradients = {name: generator.normal(scale=0.1, size=w.shape) for name, w in now.items()}
-        records.append(Seen(update, now, gradients, {}))
+        records.append(UpdateRecord(update, now, gradients, {}))
         both = {k: rule(w, gradients[k], kept[k], update + 1, of) for k, w in now.items()}
         now, kept = {k: w for k, (w, _) in both.items()}, {k: old for k, (_, old) in both.items()}
     yield f"{UPDATES} updates of w1 (6, 4) and b1 by {asked.optimiser}."

@@ -21,6 +21,7 @@ from compare.contracts.arrays import Array
 from compare.contracts.result import Diagnosis
 from compare.diagnosis import Observation, diagnose_curves, diagnose_gradients, diagnose_step
 from compare.handbook import report_code as report
+from compare.handbook.live import UpdateRecord
 from compare.points.diagnostic import ORDINARY, probe
 from compare.textbook import Point
 
@@ -166,16 +167,6 @@ def meant_loop() -> tuple[Diagnosis, ...]:
     return diagnose_curves(drawn, school.curves(0) | own)
 
 
-@dataclass(frozen=True)
-class Update:
-    """A record of the report's update."""
-
-    update: int
-    parameters: dict[str, Array]
-    gradients: dict[str, Array]
-    state: dict[str, Array]
-
-
 def update() -> tuple[Diagnosis, ...]:
     """Diagnose the report's update over a few records."""
     generator = np.random.default_rng(0)
@@ -185,7 +176,7 @@ def update() -> tuple[Diagnosis, ...]:
     for number in range(4):
         d = {name: generator.normal(size=array.shape) for name, array in w.items()}
         state = {f"v_{name}": array for name, array in v.items()}
-        records.append(Update(number, dict(w), d, state))
+        records.append(UpdateRecord(number, dict(w), d, state))
         report.updated(w, v, d, *RATES)
     return diagnose_step(records, learning_rate=RATES[1], momentum=RATES[0])
 

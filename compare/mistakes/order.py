@@ -19,7 +19,7 @@ LINE = "for batch in order[epoch]: loss, dw = loss_and_gradients(w, x[batch], y[
 
 
 @dataclass(frozen=True)
-class Moment:
+class RecordBefore:
     """One record among the others: `point` is its own point, `data` the training set.
 
     `records` are all that is known of the run's batches. The judge of a run keeps a few records
@@ -54,7 +54,7 @@ class RecordMistake(Mistake):
     """A mistake that `passes(moment)` reproduces: loss and gradients by one of the passes."""
 
     _: KW_ONLY
-    passes: Callable[[Moment], Iterator[Pass]]
+    passes: Callable[[RecordBefore], Iterator[Pass]]
 
     @property
     def observable(self) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ class RecordMistake(Mistake):
         return ("trainer records",)
 
 
-def unshuffled(now: Moment) -> Iterator[Pass]:
+def unshuffled(now: RecordBefore) -> Iterator[Pass]:
     """Yield the pass on the rows that natural order would give this update.
 
     Counted from the first record of the epoch, and by the number of the update, as the records may
@@ -77,13 +77,13 @@ def unshuffled(now: Moment) -> Iterator[Pass]:
         yield now.on(np.arange(start, start + len(now.record.batch)) % rows)
 
 
-def other_targets(now: Moment) -> Iterator[Pass]:
+def other_targets(now: RecordBefore) -> Iterator[Pass]:
     """Yield the passes on this batch's inputs with another batch's targets."""
     own = now.record.batch
     yield from (now.on(own, rows) for rows in now.others() if len(rows) == len(own))
 
 
-def stepped_first(now: Moment) -> Iterator[Pass]:
+def stepped_first(now: RecordBefore) -> Iterator[Pass]:
     """Yield the pass that goes back through the weights of the next record."""
     if now.index + 1 < len(now.records):
         after = Pass(replace(now.point, parameters=now.records[now.index + 1].parameters))
@@ -91,7 +91,7 @@ def stepped_first(now: Moment) -> Iterator[Pass]:
         yield Pass(now.point).having(frozenset({back}))
 
 
-def earlier(now: Moment) -> Iterator[Pass]:
+def earlier(now: RecordBefore) -> Iterator[Pass]:
     """Yield the right passes of the first record and of the one before this, if they fit it."""
     x, y = now.data
     known = now.records[: now.index]
@@ -101,7 +101,7 @@ def earlier(now: Moment) -> Iterator[Pass]:
             yield Pass(replace(now.point, parameters=record.parameters, **rows))
 
 
-def values_kept(now: Moment) -> Iterator[Pass]:
+def values_kept(now: RecordBefore) -> Iterator[Pass]:
     """Yield the passes that read values of an earlier update, going back only or forward too."""
     for old in earlier(now):
         stale = (read_from(old, kept) for kept in ("h", "xh", "hp", "xhp"))

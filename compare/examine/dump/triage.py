@@ -36,7 +36,7 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class Slip:
+class Misrecording:
     """Numbers that belong to the weights or the batch of a neighbour; `part` says which numbers."""
 
     name: str
@@ -49,51 +49,51 @@ class Slip:
 before, itself, after = attrgetter("before"), attrgetter("step"), attrgetter("after")
 
 SLIPS = (
-    Slip(
+    Misrecording(
         "weights-recorded-after-the-update", "The recorded weights are those after the update: "
         "loss and gradients belong to the weights of the step before.", "both", before, itself,
     ),
-    Slip(
+    Misrecording(
         "weights-recorded-a-step-early", "Loss and gradients belong to the weights of the step "
         "after: they were computed after the update.", "both", after, itself,
     ),
-    Slip(
+    Misrecording(
         "numbers-of-the-step-before", "Loss and gradients are those of the step before.",
         "both", before, before,
     ),
-    Slip(
+    Misrecording(
         "numbers-of-the-step-after", "Loss and gradients are those of the step after.",
         "both", after, after,
     ),
-    Slip(
+    Misrecording(
         "batch-of-the-step-before", "The recorded batch belongs to the step after: loss and "
         "gradients are those of the batch of the step before.", "both", itself, before,
     ),
-    Slip(
+    Misrecording(
         "batch-of-the-step-after", "The recorded batch belongs to the step before: loss and "
         "gradients are those of the batch of the step after.", "both", itself, after,
     ),
-    Slip(
+    Misrecording(
         "loss-after-the-update", "The recorded loss is that of the weights after the update, on "
         "the same batch; the gradients are from before.", "loss", after, itself,
     ),
-    Slip(
+    Misrecording(
         "loss-of-the-step-before", "The recorded loss is that of the step before.",
         "loss", before, before,
     ),
-    Slip(
+    Misrecording(
         "loss-of-the-step-after", "The recorded loss is that of the step after.",
         "loss", after, after,
     ),
-    Slip(
+    Misrecording(
         "gradients-of-the-step-before", "The recorded gradients are those of the step before.",
         "gradients", before, before,
     ),
-    Slip(
+    Misrecording(
         "gradients-of-the-step-after", "The recorded gradients are those of the step after.",
         "gradients", after, after,
     ),
-    Slip(
+    Misrecording(
         "gradients-after-the-update", "The recorded gradients are those at the weights after the "
         "update, on the same batch.", "gradients", after, itself,
     ),

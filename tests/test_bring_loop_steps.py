@@ -98,6 +98,26 @@ def test_an_update_that_cannot_be_read_is_undecidable(
     assert "step(parameters, gradients, state" in said
 
 
+@pytest.mark.parametrize(
+    ("line", "verdicts"),
+    [
+        ("self.W1 -= self.lr * self.dW1", []),
+        ("self.W1 += self.lr * self.dW1", [Verdict.DISAGREES]),
+        ("self.weights[k] -= self.lr * grads[k]", []),
+        ("self.weights[k] = self.weights[k] + self.lr * grads[k]", [Verdict.DISAGREES]),
+        ("self.W1 = self.optimiser(self.W1, self.dW1)", []),
+    ],
+)
+def test_the_update_of_a_class_is_judged_like_that_of_a_loop(
+    tmp_path: Path, line: str, verdicts: list[Verdict]
+) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(f"class Net:\n    def step(self, grads, k):\n        {line}\n", "utf-8")
+    found, _ = loop_steps(open_source(path), {"Net"})
+    assert [one.verdict for one in found] == verdicts
+    assert all("in Net.step" in one.name for one in found)
+
+
 @pytest.mark.parametrize(("line", "code"), [("W1 -= lr * g1", 0), ("W1 += lr * g1", 1)])
 def test_a_file_is_green_only_if_its_updates_are(tmp_path: Path, line: str, code: int) -> None:
     path = tmp_path / "mine.py"

@@ -340,6 +340,54 @@ def test_what_looks_like_a_gradient_and_was_not_compared_is_said(
     assert any(words in one for one in result.not_compared)
 
 
+LOOSE = """
+for epoch in range(20):
+    z = X @ W1 + b1
+    h = relu(z)
+    d = (softmax(h @ W2 + b2) - T) / len(X)
+    dW2 = h.T @ d
+    db2 = d.sum(0)
+    e = (d @ W2.T) * (z > 0)
+    dW1 = X.T @ e
+    db1 = e.sum(0)
+    W1 -= 0.1 * dW1
+    b1 -= 0.1 * db1
+    W2 -= 0.1 * dW2
+    b2 -= 0.1 * db2
+"""
+
+
+def test_gradients_in_a_loop_are_not_compared_and_what_to_paste_is_said(tmp_path: Path) -> None:
+    (said,) = starter_result(report_on(tmp_path, RIGHT + LOOSE)).not_compared
+    first = (RIGHT + LOOSE).splitlines().index("    z = X @ W1 + b1") + 1
+    assert f"put lines {first} to {first + 7} into `def gradients(" in said
+    taken = said.partition("def gradients(")[2].partition(")")[0].split(", ")
+    assert set(taken) == {"X", "T", "W1", "b1", "W2", "b2"}
+    assert "`return dW1, db1, dW2, db2`" in said and said.endswith("run the same command again")
+
+
+def test_what_was_to_be_pasted_is_compared(tmp_path: Path) -> None:
+    lines = [line for line in LOOSE.splitlines()[2:10]]
+    body = "\n".join([*lines, "    return dW1, db1, dW2, db2"])
+    text = f"{RIGHT}\ndef gradients(X, W1, b1, W2, b2, T):\n{body}\n"
+    assert starter_result(report_on(tmp_path, text)).exit_code is ExitCode.AGREES
+
+
+def test_an_adapter_hands_weights_over_in_the_dictionary_that_the_code_asks_for(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "def backward(params, X, T):\n"
+        "    h = relu(X @ params['W1'] + params['b1'])\n"
+        "    d = (softmax(h @ params['W2'] + params['b2']) - T) / len(X)\n"
+        "    e = (d @ params['W2'].T) * (h > 0)\n"
+        "    return X.T @ e, e.sum(0), h.T @ d, d.sum(0)\n"
+    )
+    report = report_on(tmp_path, RIGHT + code)
+    written = write_adapter(report, tmp_path / "adapter.py").read_text("utf-8")
+    assert "theirs.backward({'W1': w1, 'W2': w2, 'b1': b1, 'b2': b2}, x, targets)" in written
+
+
 def test_a_loop_that_only_calls_compared_functions_is_no_gradient(tmp_path: Path) -> None:
     loop = "for i in range(9):\n    w = w - 0.1 * grad_ce(y, x @ w.T)\n"
     calling = loop.replace("x @ w.T", "compute_layer(x, w, b)")
@@ -379,7 +427,8 @@ def test_a_broken_function_leaves_the_others_checked(tmp_path: Path) -> None:
     found = by_name(report)
     assert found["relu"].verdict is found["compute_layer"].verdict is Verdict.AGREES
     assert found["softmax"].sentence == (
-        "Python cannot read it: '(' was never closed at starter.py, line 4 (`def softmax(x:`)"
+        "Python cannot read it: '(' was never closed at starter.py, line 4 (`def softmax(x:`);"
+        " mend it, and run the same command again"
     )
     result = starter_result(report)
     assert result.exit_code is ExitCode.UNDECIDABLE

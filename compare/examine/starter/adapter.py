@@ -117,7 +117,12 @@ def gradient_lines(gradients: Sequence[GradientFunction]) -> Iterator[str]:
 
 
 def argument(name: str, how: GradientFunction) -> str:
-    """Return what is passed for one parameter: a name, or a FILL with the choices."""
+    """Return what is passed for one parameter: a name, weights in a dictionary or list as the code
+    asks for them, or a FILL with the choices."""
+    bundles = [str(one) for one in how.bundles.get(name, ())]
+    if bundles:
+        asked = f"{name} of {how.name}: {' or '.join(bundles)}"
+        return bundles[0] if len(bundles) == 1 else f"FILL({asked!r})"
     if name in how.bound:
         quantity = how.bound[name]
         return QUANTITIES.get(quantity, quantity)

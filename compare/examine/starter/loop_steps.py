@@ -105,24 +105,37 @@ def loop_steps(source: Source, compared: Iterable[str]) -> tuple[list[FunctionVe
     done = set(compared)
     found: list[FunctionVerdict] = []
     right: list[str] = []
-    for one in source.statements:
-        loose = one.kind is Kind.LEFT_OUT
-        function = isinstance(one.node, ast.FunctionDef)
-        if not (loose or function) or one.binds & done or trains_inline(one.node):
-            continue
-        where = f"in {next(iter(one.binds))}" if function and one.binds else "in the training loop"
+    for file, node, where in places_of_training(source, done):
         good: list[str] = []
-        for body in bodies(one.node):
+        for body in bodies(node):
             lines = list(lines_of(body))
             weights = weights_of(lines)
             shared: dict[str, str] = {}
             for weight in weights:
-                verdict = judged(source, one.file, where, weight, lines, shared, done)
+                verdict = judged(source, file, where, weight, lines, shared, done)
                 found += [] if verdict is None else [verdict]
                 good += [weight.key] if verdict is None else []
         right += [f"{', '.join(good)} {where}"] if good else []
     notes = [f"gradient descent with momentum or without: the updates of {one}" for one in right]
     return found, notes
+
+
+def places_of_training(source: Source, done: Set[str]) -> Iterator[tuple[str, ast.AST, str]]:
+    """Yield the functions, methods and loops in which weights may be updated, with their file.
+
+    Where gradients are computed on the spot the whole of it is compared, or said not to be.
+    """
+    for one in source.statements:
+        named: Sequence[tuple[ast.AST, str]]
+        if isinstance(one.node, ast.ClassDef):
+            methods = [part for part in one.node.body if isinstance(part, ast.FunctionDef)]
+            named = [(part, f"in {one.node.name}.{part.name}") for part in methods]
+        elif isinstance(one.node, ast.FunctionDef):
+            named = [] if one.node.name in done else [(one.node, f"in {one.node.name}")]
+        else:
+            loose = one.kind is Kind.LEFT_OUT
+            named = [(one.node, "in the training loop")] if loose else []
+        yield from ((one.file, node, where) for node, where in named if not trains_inline(node))
 
 
 def bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:

@@ -7,7 +7,9 @@ of its `relu`.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from compare.contracts.result import Verdict
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -18,6 +20,7 @@ from compare.guard.blame import Place
 
 PRODUCTS = frozenset({"dot", "matmul", "einsum", "outer"})
 MOVE = "move them into a function that takes (x, z1, h1, p, targets, w2) and returns them"
+AGAIN = "and run the same command again"
 
 
 def missed(source: Source, compared: Iterable[str]) -> list[FunctionVerdict]:
@@ -32,7 +35,7 @@ def missed(source: Source, compared: Iterable[str]) -> list[FunctionVerdict]:
 
 def unreadable(name: str, place: Place, reason: str) -> FunctionVerdict:
     """Say that Python cannot read something; the rest is checked all the same."""
-    sentence = f"Python cannot read it: {reason} at {place.quoted()}"
+    sentence = f"Python cannot read it: {reason} at {place.quoted()}; mend it, {AGAIN}"
     return FunctionVerdict(name, role_of(name) or "", place, Verdict.UNDECIDABLE, sentence)
 
 
@@ -40,11 +43,60 @@ def inline(source: Source, one: Statement) -> FunctionVerdict:
     """Say that gradients are computed where nobody can call them."""
     name = next(iter(sorted(one.binds)), "") if one.kind is Kind.DEFINITION else ""
     where = f"inside {name}" if name else "outside of functions"
-    sentence = f"the gradients computed {where} were not compared: {MOVE}"
+    sentence = (
+        f"the gradients computed {where} were not compared: {pasted(source, one) or MOVE}, {AGAIN}"
+    )
     place = Place(one.file, one.line)
     return FunctionVerdict(
         name or "training loop", "gradient", place, Verdict.UNDECIDABLE, sentence
     )
+
+
+def pasted(source: Source, one: Statement) -> str:
+    """Say which lines make a function of the gradients, with what it takes and returns; empty where
+    an update does more than take a gradient."""
+    inner = [body for body in bodies(one.node) if any(map(descends, body))]
+    ahead = list(takewhile(lambda part: not descends(part), inner[-1])) if inner else []
+    if not any(multiplies_by_transpose(node) for part in ahead for node in ast.walk(part)):
+        return ""
+    made = {name for part in ahead for name in names_in(part, ast.Store)}
+    returned = []
+    for update in filter(descends, inner[-1]):
+        used = (
+            names_in(update.value, ast.Load)
+            if isinstance(update, ast.AugAssign | ast.Assign)
+            else []
+        )
+        returned += [name for name in used if name in made]
+        if any(multiplies_by_transpose(node) for node in ast.walk(update)):
+            return ""
+    known = {name for other in source.statements for name in other.binds if other is not one}
+    taken = dict.fromkeys(
+        name
+        for part in ahead
+        for name in names_in(part, ast.Load)
+        if name not in made | known | set(dir(builtins))
+    )
+    last = ahead[-1].end_lineno or ahead[-1].lineno
+    offset = one.line - one.node.lineno
+    return (
+        f"put lines {ahead[0].lineno + offset} to {last + offset} into"
+        f" `def gradients({', '.join(taken)}):` with `return {', '.join(dict.fromkeys(returned))}`"
+        " behind them"
+    )
+
+
+def bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """Yield the bodies of functions and loops, the outer ones first."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.FunctionDef | ast.For | ast.While | ast.With):
+            yield part.body
+
+
+def names_in(node: ast.AST, context: type[ast.expr_context]) -> list[str]:
+    """Return the names that a node reads or binds, in order."""
+    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+    return [name.id for name in names if isinstance(name.ctx, context)]
 
 
 def inline_gradients(source: Source, compared: set[str]) -> Iterator[Statement]:

@@ -110,7 +110,7 @@ def nothing_known(source: Source) -> str:
         first = source.broken[0]
         return (
             f"{source.path} holds nothing that Python can read: {first.reason} at"
-            f" {Place(first.file, first.line).quoted()}"
+            f" {Place(first.file, first.line).quoted()}; mend it and run the same command again"
         )
     return (
         f"{source.path} defines none of {WANTED}, in any spelling, no gradient function and no"

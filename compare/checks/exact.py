@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.rules import ACTIVATION_RULES
+from compare.allowance.squares import blocks
 from compare.contracts.arrays import Float, Mask
 
 Rows = NDArray[np.int64]
 Candidates = Mapping[int, tuple[Rows, Rows]]
 """Per hidden layer the `(rows, units)` that may be on a kink."""
 
+TOGETHER = 512
+"""Rows that are looked at together: what is made of them takes memory."""
 DIGITS = 53
 """Binary digits of float64, in which every entry is looked at."""
 
@@ -41,7 +44,9 @@ def never_rounded(
 ) -> Mask:
     """Return whether `h @ w + b` rounds nothing, in any order of its sums, (R, H)."""
     of_rows = lowest_digit(h).min(axis=1, initial=np.inf)  # (R,)
-    of_units = lowest_digit(w).min(axis=0, initial=np.inf)  # (H,)
+    of_units = np.full(w.shape[1], np.inf)  # (H,)
+    for _, part in blocks(w):
+        np.minimum(of_units, lowest_digit(part).min(axis=0), out=of_units)
     g = np.minimum(of_rows[:, None] + of_units, lowest_digit(b))  # (R, H)
     size = np.abs(h).astype(np.float64) @ np.abs(w).astype(np.float64) + np.abs(b)
     kind = np.finfo(h.dtype)
@@ -63,6 +68,25 @@ def the_same_everywhere(
     A sum of inputs that are themselves rounded is not; an input is, where its own z is and f is
     exact, or where it is off on every side.
     """
+    found = {layer: np.zeros(len(rows), dtype=bool) for layer, (rows, _) in near.items()}
+    every = np.unique(np.concatenate([np.empty(0, np.int64), *(at for at, _ in near.values())]))
+    for start in range(0, len(every), TOGETHER):
+        first, last = every[start], every[start : start + TOGETHER][-1]
+        here = {k: (rows >= first) & (rows <= last) for k, (rows, _) in near.items()}
+        some = {k: (near[k][0][mask], near[k][1][mask]) for k, mask in here.items()}
+        for layer, same in in_some_rows(parameters, x, values, activation, some).items():
+            found[layer][here[layer]] = same
+    return found
+
+
+def in_some_rows(
+    parameters: Mapping[str, NDArray[Any]],
+    x: NDArray[Any],
+    values: Mapping[str, NDArray[Any]],
+    activation: str,
+    near: Candidates,
+) -> dict[int, Mask]:
+    """Return the same for candidates that lie in a few rows."""
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *(at for at, _ in near.values())]))
     exact = ACTIVATION_RULES[activation].value == 0
     h, same = x[rows], np.ones((len(rows), x.shape[1]), dtype=bool)

@@ -259,6 +259,8 @@ class Change:
         """Return the values of the rows of these numbers as they are with the slopes changed."""
         found = dict(values)
         for name, moved in self.dz.items():
+            if name not in values:
+                continue  # only the pass forward is wanted
             dz = found[name] = values[name].copy()
             here, places = places_of(self.rows, numbers)
             dz[places] += moved[here].astype(dz.dtype)

@@ -77,13 +77,12 @@ class Swept(Mapping[str, Real]):
         """Show all rows, block by block."""
         self.evaluate(see)
 
-    def at(self, rows: slice | Numbers) -> Values:
+    def at(self, numbers: Numbers) -> Values:
         """Return all stages of some rows.
 
         As they were: a product of other rows may round otherwise, and a unit on a kink would have
         another slope than it had in the gradients. So whole blocks are computed again.
         """
-        numbers = np.arange(len(self.x))[rows]
         for known, stages in self._chosen:
             here, places = places_of(numbers, known)
             if here.all():
@@ -95,16 +94,19 @@ class Swept(Mapping[str, Real]):
             mine = numbers[order]
             mine = mine[(mine >= block.start) & (mine < block.stop)] - block.start
             if len(mine) or not len(numbers):
-                for name, stage in self._block(block).items():
+                for name, stage in self.block(block).items():
                     found.setdefault(name, []).append(stage[mine])
         back = np.argsort(order)
         stages = {name: np.concatenate(parts)[back] for name, parts in found.items()}
         self._chosen = [*self._chosen, (numbers, stages)][-REMEMBERED:]
         return stages
 
-    def _block(self, block: slice) -> Values:
-        stages = self.reference.stages(self.parameters, self.x, self.targets, block)
-        return self.changed_rows(block, stages)
+    def block(self, rows: slice, *, backward: bool = True) -> Values:
+        """Return all stages of a block of rows, or those of the forward pass."""
+        stages = self.reference.stages(
+            self.parameters, self.x, self.targets, rows, backward=backward
+        )
+        return self.changed_rows(rows, stages)
 
     def changed_rows(self, rows: slice | Numbers, stages: Values) -> Values:
         """Return the stages of some rows with the slopes changed."""
@@ -154,6 +156,8 @@ class SomeRows:
     name: str
 
     def __getitem__(self, key: slice | Numbers | tuple[Numbers, Numbers]) -> Real:
+        if isinstance(key, slice):
+            return self.source.block(key, backward=self.name[0] == "d")[self.name]
         if not isinstance(key, tuple):
             return self.source.at(key)[self.name]
         rows, places = np.unique(key[0], return_inverse=True)

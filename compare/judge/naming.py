@@ -255,9 +255,7 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
         return name_update(judge, judge.inputs.state)
     if kind == "data" and judge.first is not None:
         reference = judge.inputs.parameters
-        return Named(
-            diagnose_start(judge.first.parameters, scheme=wanted.init, reference=reference)
-        )
+        return Named(diagnose_start(judge.first, scheme=wanted.init, reference=reference))
     if kind == "reporting":
         manual, reference_curves, allowed = drawn(judge.rows)
         return Named(diagnose_curves(manual, reference_curves, allowed))

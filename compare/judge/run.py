@@ -23,6 +23,7 @@ from compare.checks.reported import Reported, compare_reported
 from compare.checks.running import compare_running, without_running
 from compare.checks.same_point import Examined, Expected
 from compare.checks.step import StepCheck
+from compare.contracts.arrays import Arrays
 from compare.contracts.between import NOTHING, Context, running
 from compare.contracts.records import Evaluation, Record
 from compare.contracts.result import Band, Curves, EpochRow, Finding
@@ -45,7 +46,7 @@ class Judge(PointJudge):
 
     inputs: Inputs
     rows: list[EpochRow] = field(default_factory=list)
-    first: Record | None = None
+    first: Arrays | None = None  # the parameters of the first record
     trail: list[Record] = field(default_factory=list)
     losses: dict[str, list[float]] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
@@ -109,7 +110,7 @@ class Judge(PointJudge):
     def _keep(self, manual: Record) -> None:
         """Keep the manual records around the first wrong one, for the diagnosis of it."""
         if self.first is None:
-            self.first = manual
+            self.first = manual.parameters
         wrong = any(self.ledger.tallies[check].failed > 0 for check in ("step", "same_point"))
         self.trail.append(manual)
         if len(self.trail) > TRAIL and not wrong:

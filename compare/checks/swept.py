@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -43,6 +44,7 @@ class Swept(Mapping[str, Real]):
     change: Change | None = None
     _kept: dict[str, list[Real]] = field(default_factory=dict)
     _chosen: list[tuple[Numbers, Values]] = field(default_factory=list)
+    _all: dict[str, Real] = field(default_factory=dict)
 
     def sweep(self, arithmetic: Arithmetic, batch: Batch, *, backward: bool = True) -> Sweep[Any]:
         """Return what takes all rows block by block for their allowances; `batch` is of x."""
@@ -56,11 +58,16 @@ class Swept(Mapping[str, Real]):
         )  # fmt: skip
 
     def unordered(self, sweep: Sweep[Any], gradients: Values) -> Callable[[], Allowances]:
-        """Return what tells how far single intermediates may be off."""
-        return lambda: network_allowances(
-            sweep.few.arithmetic, self.parameters, sweep.batch, self.whole(), gradients,
-            activation=self.reference.activation, reduction=self.reduction,
-        ).unordered()  # fmt: skip
+        """Return what tells how far single intermediates may be off, once for all of them."""
+
+        @cache
+        def found() -> Allowances:
+            return network_allowances(
+                sweep.few.arithmetic, self.parameters, sweep.batch, self.whole(), gradients,
+                activation=self.reference.activation, reduction=self.reduction,
+            ).unordered()  # fmt: skip
+
+        return found
 
     def evaluate(self, see: See) -> tuple[float, Arrays]:
         """Show all rows, block by block; return the loss and the gradients of the whole."""
@@ -119,15 +126,17 @@ class Swept(Mapping[str, Real]):
         return Swept(self.reference, self.reduction, self.parameters, self.x, self.targets, change)
 
     def whole(self) -> dict[str, Real]:
-        """Return every stage of every row: memory for all of the batch."""
-        found: dict[str, list[Real]] = {}
+        """Return every stage of every row: memory for all of the batch, from then on."""
+        if not self._all:
+            found: dict[str, list[Real]] = {}
 
-        def keep(_: slice, stages: Values) -> None:
-            for name, stage in stages.items():
-                found.setdefault(name, []).append(stage)
+            def keep(_: slice, stages: Values) -> None:
+                for name, stage in stages.items():
+                    found.setdefault(name, []).append(stage)
 
-        self.each(keep)
-        return {name: np.concatenate(blocks) for name, blocks in found.items()}
+            self.each(keep)
+            self._all = {name: np.concatenate(blocks) for name, blocks in found.items()}
+        return dict(self._all)
 
     def __getitem__(self, name: str) -> Real:
         if name in self._kept:

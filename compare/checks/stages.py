@@ -58,12 +58,14 @@ def first_wrong_stage(examined: Examined, shown: Arrays, depth: int) -> Comparis
 
     None also where that is a gradient whose own dz is not shown: `stage_of` then tells more.
     """
+    if not shown:
+        return None
     known, values = examined.comparisons, examined.reference_values
     for stage in order_of_stages(depth):
-        allowance = examined.allowances.intermediate(stage)
         compared = known.get(stage)
-        if stage in shown and stage in values and allowance is not None:
-            if shown[stage].shape == values[stage].shape:
+        if stage in shown and stage in values:
+            allowance = examined.allowances.intermediate(stage)
+            if allowance is not None and shown[stage].shape == values[stage].shape:
                 compared = compare_entries(stage, shown[stage], values[stage], allowance)
         if compared is not None and not compared.agrees:
             return compared if stage in shown or upstream(stage, depth) in shown else None
@@ -72,6 +74,8 @@ def first_wrong_stage(examined: Examined, shown: Arrays, depth: int) -> Comparis
 
 def not_compared(examined: Examined, shown: Arrays, depth: int) -> list[str]:
     """Say of what the manual side shows which stages are none, or have another shape."""
+    if not shown:
+        return []
     values, stages = examined.reference_values, order_of_stages(depth)
     said = []
     for stage, array in shown.items():

@@ -12,6 +12,7 @@ from compare.allowance import Arithmetic
 from compare.allowance.alike import row_identities
 from compare.checks.same_point import Expected, SamePoint
 from compare.checks.slopes import candidates
+from compare.checks.stages import first_wrong_stage, not_compared
 from compare.checks.swept import Swept
 from tests.allowed import DTYPES, Array, network
 from torch_reference import Reference
@@ -120,3 +121,13 @@ def test_a_wrong_gradient_of_a_large_batch_is_named_by_its_stage() -> None:
         assert not held.gradients["b1"].agrees and held.gradients["w2"].agrees
         assert held.reference_values["dz1"].shape == (ROWS, 40)
         assert held.allowances.intermediate("dz1") is not None
+
+
+def test_no_intermediates_are_kept_or_allowed_for_where_none_are_shown() -> None:
+    check, _, by_blocks = both_ways(network((20, 40, 5), ROWS), "relu")
+    with SMALL_BLOCKS, mock.patch.object(Swept, "whole", side_effect=AssertionError):
+        held = check.hold(by_blocks, by_blocks.loss, dict(by_blocks.gradients))
+        assert first_wrong_stage(held, {}, 2) is None
+        assert not_compared(held, {}, 2) == []
+        with pytest.raises(AssertionError):
+            first_wrong_stage(held, {"z1": np.zeros((ROWS, 40))}, 2)

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.layers.__main__ import failures, main
 from benchmarks.layers.catalogue import LAYERS
+from benchmarks.layers.gradchecked import accepted, spoilt
 from benchmarks.layers.measures import Tally
 from benchmarks.layers.mistakes import MISTAKES
 from benchmarks.layers.modules import Outcome
@@ -41,6 +42,14 @@ def test_every_missed_figure_is_told() -> None:
     modules = [Outcome("GELU", 1.3, (), None)]
     told = list(failures({("mse", "float32"): bad}, wrong, spoilt, modules, [], whole=True))
     assert len(told) == 7
+
+
+def test_gradcheck_is_run_on_the_judged_pair_itself() -> None:
+    layer = next(layer for layer in LAYERS if layer.name == "tanh")
+    inputs = layer.draw(np.random.default_rng(0), 3, 1.0)
+    assert accepted(layer, next(iter(layer.honest.values())), inputs)
+    assert not accepted(layer, spoilt(layer, "scale", 0.1), inputs)
+    assert accepted(layer, spoilt(layer, "scale", 1e-6), inputs)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from benchmarks.layers.catalogue import LAYERS
 from benchmarks.layers.honest import drawn, ratios
 from compare.layers.analysed import Analysed, analyse, as_tensors
 from compare.layers.analysis import Analysis
+from compare.layers.check import check_layer
 from compare.layers.child import Crashed, in_child
 from compare.layers.crowds import Crowds
 from compare.layers.formats import FORMATS, LAMBDA
@@ -168,6 +169,16 @@ def test_a_child_that_does_not_end_is_ended() -> None:
 
     with pytest.raises(Crashed, match="did not finish within"):
         in_child(lambda: time.sleep(60), 0.2)
+
+
+def test_a_layer_that_is_too_large_is_refused_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("compare.layers.analysis.half_of_memory", lambda: 1000.0)
+    x = np.random.default_rng(0).normal(size=(40, 30))
+    result = check_layer(lambda i, dy: (np.tanh(i["x"]), {"x": dy}), torch.tanh, {"x": x})
+    assert result.verdict == "undecidable"
+    assert "half of the machine's memory" in result.sentence
 
 
 def test_what_the_child_computes_comes_back() -> None:

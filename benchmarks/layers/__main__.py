@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.layers.catalogue import LAYERS
+from benchmarks.layers.gradchecked import Asked, gradchecked, told
 from benchmarks.layers.measures import FORMATS, Tally, measured, rows
 from benchmarks.layers.modules import Outcome, outcomes
 from benchmarks.layers.named import Case, corruptions, mistakes
@@ -112,7 +113,8 @@ def failures(
 
 def show(
     tallies: Mapping[tuple[str, str], Tally], wrong: Sequence[Case], spoilt: Sequence[Case],
-    modules: Sequence[Outcome], operators: Sequence[Entry], spent: Mapping[str, float],
+    modules: Sequence[Outcome], operators: Sequence[Entry], asked: Sequence[Asked],
+    spent: Mapping[str, float],
 ) -> None:  # fmt: skip
     """Print what was measured."""
     about, whole = machine(1), Tally()
@@ -131,6 +133,7 @@ def show(
             f"{rule} rejects {whole.rejected.get(rule, 0):,} of the same honest tensors and "
             f"excuses {whole.excused.get(rule, 0):,} of the same errors."
         )
+    print("", *told(list(asked)), sep="\n")
     named = sum(case.name is not None for case in wrong)
     print(
         f"\n{len(wrong)} mistakes: {sum(c.seen for c in wrong)} seen, {named} named; "
@@ -165,7 +168,8 @@ def main(given: Sequence[str] | None = None) -> int:
     modules = [] if quick else list(outcomes())
     operators = [] if quick else list(entries())
     spent = {} if quick else times()
-    show(tallies, wrong, spoilt, modules, operators, spent)
+    asked = list(gradchecked(arguments.seed, every=80 if quick else 3))
+    show(tallies, wrong, spoilt, modules, operators, asked, spent)
     missed = list(failures(tallies, wrong, spoilt, modules, operators, whole=not quick))
     for failure in missed:
         print(f"not reached: {failure}")
@@ -177,6 +181,7 @@ def main(given: Sequence[str] | None = None) -> int:
             "corruptions": [asdict(case) for case in spoilt],
             "modules": [asdict(m) for m in modules],
             "operators": [asdict(e) for e in operators],
+            "gradcheck": [asdict(a) for a in asked],
             "seconds": spent,
         }
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -14,6 +14,7 @@ fractions round once more, for all entries together.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         self.unruled: set[str] = set()
         self.overflowing: set[str] = set()
         self.crowds = Crowds()
+        self.bytes, self.most_bytes = 0, half_of_memory()
 
     def variance(self, x: Tensor) -> Tensor | None:
         """Return the variances of a tensor's entries; None if all of them are exact."""
@@ -83,10 +85,20 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
             return
         storage = x.untyped_storage()
         if at not in self.held:  # the storage is kept, so that its address is not used again
+            self.make_room(storage.nbytes())
             size = storage.nbytes() // x.element_size()
             self.held[at] = storage, torch.zeros(size, dtype=torch.float64)
         shadow = self.held[at][1].as_strided(x.size(), x.stride(), x.storage_offset())
         shadow.copy_(torch.as_tensor(variance, dtype=torch.float64))
+
+    def make_room(self, size: int) -> None:
+        """Count a storage and its shadow; `MemoryError` beyond half of the machine's memory."""
+        self.bytes += 2 * size
+        if self.bytes > self.most_bytes:
+            raise MemoryError(
+                f"it needs more than {self.most_bytes / 2**30:.1f} GiB, half of the machine's "
+                "memory; mistakes show at smaller shapes as well"
+            )
 
     def leaf(self, x: Tensor) -> Tensor:
         """Enter an input: known to half a last digit unless it is a small binary fraction."""
@@ -288,6 +300,14 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
             spread = torch.maximum(q, q.mean()) if q.numel() else q
             sigma = torch.sqrt(spread) + PROBED * self.format.unit * o.abs()
             self.put(o, torch.where(torch.isfinite(sigma), sigma, 0.0) ** 2)
+
+
+def half_of_memory() -> float:
+    """Return half of the machine's memory in bytes; no bound where it cannot be asked."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def rounded(value: Any) -> bool:

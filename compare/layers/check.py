@@ -16,7 +16,7 @@ from compare.contracts.result import Finding, Result, Verdict
 from compare.examine.environment import environment
 from compare.layers import conclude
 from compare.layers.asking import Question, described, question
-from compare.layers.child import Crashed, in_child
+from compare.layers.child import Crashed, TooLong, in_child
 from compare.layers.excuse import Excuses
 from compare.layers.judged import Judged, State, judge
 from compare.layers.manual import Manual, Shape
@@ -140,6 +140,9 @@ def surveyed_points(asked: Question, seed: int, timeout: float | None) -> list[S
 
     try:
         return in_child(work, timeout)
+    except TooLong as long:
+        advice = f"{long}; mistakes show at smaller shapes as well, or give timeout="
+        return without_analysis(asked, seed, timeout, advice)
     except Crashed as crash:
         return without_analysis(asked, seed, timeout, str(crash))
 

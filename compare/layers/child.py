@@ -32,6 +32,10 @@ class Crashed(Exception):
     """The child ended, or was ended, without an answer; the message says how."""
 
 
+class TooLong(Crashed):
+    """The child was ended because its time was up."""
+
+
 def in_child(work: Callable[[], Value], timeout: float | None) -> Value:
     """Return `work()`, computed in a child process on one thread.
 
@@ -104,7 +108,7 @@ def read_all(reading: int, timeout: float | None) -> bytes:
     while True:
         left = None if end is None else max(0.0, end - time.monotonic())
         if not select.select([reading], [], [], left)[0]:
-            raise Crashed(f"it did not finish within {timeout:g} s")
+            raise TooLong(f"it did not finish within {timeout:g} s")
         part = os.read(reading, 1 << 20)
         if not part:
             return b"".join(parts)

@@ -172,8 +172,11 @@ def oddity(one: Judged) -> str:
     name = max(one.lost, key=lambda each: one.lost[each])
     worst = one.compared[name].worst
     digits = min(max(one.lost[name], 0.1), 99.0)
+    beyond = one.surveyed.analysed.overflowing
+    range_left = f" (numbers of {', '.join(beyond)} exceed its range)" if beyond else ""
     return (
-        f"right, but loses {digits:.1f} digits in {one.point.format}: {name}{where(worst.index)} "
+        f"right, but loses {digits:.1f} digits in {one.point.format}{range_left}: "
+        f"{name}{where(worst.index)} "
         f"is {worst.manual:.7g}, due is {worst.reference:.7g} ({times_allowance(worst.ratio)}); "
         "one precision up the same code agrees"
     )

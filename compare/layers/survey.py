@@ -93,6 +93,8 @@ def examined(
         analysed = analyse(program, inputs, seeds, point.format)
     except BadInput:
         raise
+    except MemoryError as error:
+        analysed = failed(program, inputs, seeds, str(error))
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
         analysed = failed(program, inputs, seeds, f"{type(error).__name__}: {first}")

@@ -12,13 +12,21 @@ from torch import Tensor
 
 SLACK = 20.0
 """Allowances within which a changed program counts as reproduced: it rounds in its own way."""
+CLOSER = 20.0
+"""So much closer than the right numbers are it has to come, or anything would do in few digits."""
+LEAST = 2.0
+MOST_DOUBT = 0.02
+"""A factor is never believed to be another one that is further off than this, relatively."""
 ROUNDINGS = 8.0
 Shapes = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
 class Match:
-    """`right`: the reference's numbers; `manual`: the observed ones; `unit`: one rounding."""
+    """`right`: the reference's numbers; `manual`: the observed ones; `unit`: one rounding.
+
+    `slack`: allowances within which a changed program counts as reproduced.
+    """
 
     right: dict[str, Tensor]
     manual: dict[str, Tensor]
@@ -26,13 +34,14 @@ class Match:
     unit: float
     shapes: Shapes
     inputs: dict[str, Tensor]
+    slack: float = SLACK
 
     def near(self, name: str, one: Tensor, other: Tensor, wide: float = 1.0) -> bool:
         """Return whether two versions of a tensor are equal up to rounding."""
         if one.shape != other.shape:
             return False
         least = self.allowances[name].clamp_max(1e-300) + other.abs() * ROUNDINGS * self.unit
-        allowed = wide * SLACK * torch.maximum(self.allowances[name], least)
+        allowed = wide * self.slack * torch.maximum(self.allowances[name], least)
         return bool(((one - other).abs() <= allowed).all())
 
     def reproduces(self, results: Mapping[str, Tensor]) -> bool:
@@ -52,11 +61,17 @@ class Match:
         if not 1e-9 < abs(c) < 1e9 or not self.near(name, manual, c * right, max(1.0, abs(c))):
             return None
         doubt = float((self.allowances[name] * right.abs()).sum() / (right * right).sum())
-        return c, factor_named(c, self.shapes, max(SLACK * doubt, 1e-9))
+        return c, factor_named(c, self.shapes, max(self.slack * doubt, 1e-9))
+
+
+def slack_of(worst: float) -> float:
+    """Return the slack where the manual numbers are off by `worst` allowances."""
+    return min(SLACK, max(LEAST, worst / CLOSER))
 
 
 def factor_named(c: float, shapes: Shapes, doubt: float) -> str | None:
     """Return what a factor does: doubled, of the wrong sign, divided by the length of an axis."""
+    doubt = min(doubt, MOST_DOUBT)
     for said, value in known_factors(shapes):
         for text, due in ((said, value), (f"{said}, of the wrong sign", -value)):
             if due != 1 and abs(c - due) <= doubt * abs(due):

@@ -20,7 +20,7 @@ from compare.layers.judged import Judged
 from compare.layers.names.backward import results_of, slips
 from compare.layers.names.forward import Change, changed_program, changes, sentence
 from compare.layers.names.friendly import COUNT, Names
-from compare.layers.names.match import Match, factor_named
+from compare.layers.names.match import Match, factor_named, slack_of
 from compare.layers.names.single import TIMES, shown_by
 from compare.layers.names.tape import Tape, record
 from compare.layers.names.values import made_forward, others, readings
@@ -105,6 +105,7 @@ def match_of(judged: Judged) -> Match | None:
         FORMATS[judged.point.format].unit,
         shapes | dict(judged.surveyed.outputs),
         as_tensors(judged.point.inputs),
+        slack_of(max((c.worst.ratio for c in judged.compared.values()), default=float("inf"))),
     )
 
 

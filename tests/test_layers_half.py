@@ -1,0 +1,123 @@
+"""Half precision: float16 and bfloat16 are judged as they are; what leaves their range is said."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from compare.contracts.result import Verdict
+from compare.layers.check import check_layer
+
+FORMATS = (torch.float16, torch.bfloat16)
+every_format = pytest.mark.parametrize("form", FORMATS, ids=str)
+
+
+def draw(*shape: int, form: torch.dtype, scale: float = 1.0, mean: float = 0.0) -> Any:
+    g = torch.Generator().manual_seed(sum(shape))
+    return (torch.randn(*shape, generator=g) * scale + mean).to(form)
+
+
+def layer_norm(inputs: Any, dy: Any, *, centred: bool = True) -> Any:
+    x, w, b = inputs["x"], inputs["weight"], inputs["bias"]
+    c = x - x.mean(1, keepdim=True)
+    s = torch.sqrt((c * c).mean(1, keepdim=True) + 1e-5)
+    h, d = c / s, dy * w
+    m = d.mean(1, keepdim=True) if centred else 0
+    dx = (d - m - h * (d * h).mean(1, keepdim=True)) / s
+    return h * w + b, {"x": dx, "weight": (dy * h).sum(0), "bias": dy.sum(0)}
+
+
+def normalised(inputs: Any, dy: Any, *, wide: bool) -> Any:
+    x, d = inputs["x"], dy
+    form = x.dtype
+    x, d = (x.float(), d.float()) if wide else (x, d)
+    n = torch.sqrt((x * x).sum(1, keepdim=True))
+    y = x / n
+    dx = (d - y * (y * d).sum(1, keepdim=True)) / n
+    return y.to(form), {"x": dx.to(form)}
+
+
+def unit(x: Any) -> Any:
+    return x / (x * x).sum(1, keepdim=True).sqrt()
+
+
+def norm_inputs(form: torch.dtype) -> Any:
+    return {
+        "x": draw(6, 32, form=form), "weight": draw(32, form=form), "bias": draw(32, form=form)
+    }  # fmt: skip
+
+
+@every_format
+def test_a_layer_norm_in_half_precision_throughout_agrees(form: torch.dtype) -> None:
+    result = check_layer(layer_norm, torch.nn.LayerNorm(32), norm_inputs(form))
+    assert result.verdict is Verdict.AGREES
+    assert result.settings["dtype"] == str(form).removeprefix("torch.")
+    assert max(w.ratio for w in result.worst.values()) < 0.5
+
+
+@every_format
+def test_a_missing_term_is_seen_and_never_called_something_else(form: torch.dtype) -> None:
+    def wrong(inputs: Any, dy: Any) -> Any:
+        return layer_norm(inputs, dy, centred=False)
+
+    result = check_layer(wrong, torch.nn.LayerNorm(32), norm_inputs(form))
+    assert result.verdict is Verdict.DISAGREES
+    names = [said for d in result.diagnosis for said in (d.sentence, *d.also)]
+    assert names == [] or "the mean" in names[0]
+
+
+def test_sums_kept_wide_agree_where_half_precision_would_overflow() -> None:
+    inputs = {"x": draw(4, 8, form=torch.float16, scale=200.0)}
+    result = check_layer(lambda i, dy: normalised(i, dy, wide=True), unit, inputs)
+    assert result.verdict is Verdict.AGREES and result.kind is None
+
+
+def test_a_square_that_overflows_float16_is_said_to_leave_its_range() -> None:
+    inputs = {"x": draw(4, 8, form=torch.float16, scale=200.0)}
+    result = check_layer(lambda i, dy: normalised(i, dy, wide=False), unit, inputs)
+    assert result.verdict is Verdict.AGREES and result.kind == "digits"
+    assert result.sentence.startswith("right, but loses")
+    assert "exceed its range" in result.sentence
+
+
+def test_the_same_numbers_do_not_overflow_bfloat16() -> None:
+    inputs = {"x": draw(4, 8, form=torch.bfloat16, scale=200.0)}
+    result = check_layer(lambda i, dy: normalised(i, dy, wide=False), unit, inputs)
+    assert result.verdict is Verdict.AGREES and result.kind is None
+
+
+def test_an_output_that_float16_cannot_hold_is_undecidable() -> None:
+    inputs = {"x": draw(64, form=torch.float16, scale=100.0)}
+    result = check_layer(
+        lambda i, dy: ((i["x"] * i["x"]).sum(), {"x": 2 * i["x"]}), lambda x: (x * x).sum(), inputs
+    )
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert "exceed the range of float16" in result.sentence
+
+
+@pytest.mark.parametrize("mean", [8.0, 30.0])
+def test_a_one_pass_variance_loses_digits_or_proves_nothing_but_is_not_wrong(mean: float) -> None:
+    def one_pass(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        v = (x * x).mean() - x.mean() ** 2
+        return v, {"x": dy * 2 * (x - x.mean()) / x.dtype.type(x.size)}
+
+    x = draw(32, form=torch.float16, mean=mean).numpy()
+    result = check_layer(one_pass, lambda x: x.var(correction=0), {"x": x}, dy=np.float16(1))
+    assert result.verdict is not Verdict.DISAGREES
+    assert result.kind == "digits" or result.weak
+
+
+def test_an_accumulator_that_stops_growing_never_agrees_unnoticed() -> None:
+    """A sum of 4,000 ones stops growing at 2,048 in float16."""
+
+    def accumulated(inputs: Any, dy: Any) -> Any:
+        total = np.float16(0)
+        for value in inputs["x"]:
+            total = np.float16(total + value)
+        return total, {"x": np.ones_like(inputs["x"]) * dy}
+
+    x = np.ones(4000, dtype=np.float16)
+    result = check_layer(accumulated, lambda x: x.sum(), {"x": x}, dy=np.float16(1))
+    assert result.verdict is Verdict.DISAGREES or result.weak

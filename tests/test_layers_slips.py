@@ -160,3 +160,11 @@ def test_a_slip_is_named_in_the_layers_own_words(slip: str) -> None:
 )
 def test_the_same_layers_without_a_slip_agree(manual: Any, reference: Any, inputs: Any) -> None:
     assert check_layer(manual, reference, inputs).verdict is Verdict.AGREES
+
+
+def test_the_picture_of_a_named_mistake_shows_one_point() -> None:
+    """Drawn inputs make several points; what is named at one is drawn beside that one."""
+    shapes = {"q": (6, 5), "k": (6, 5), "v": (6, 3), "keep": ATTENTION["keep"]}
+    result = check_layer(attention(scale=False), masked_attention, shapes)
+    assert result.heatmap is not None and result.prediction is not None
+    np.testing.assert_allclose(result.prediction[1], result.heatmap[1], rtol=1e-6)

@@ -206,7 +206,7 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
             *conclude.oddities(points, sentence), *named.facts, *notes, *case.asked.notes,
             *case.manual.notes,
         ),
-        heatmap=conclude.heatmap_of(points),
+        heatmap=conclude.heatmap_of(points if wrong is None else [wrong]),
         referee=None if taylor is None else taylor.as_mapping(),
         control_failed=bool(accepted),
     )  # fmt: skip

@@ -135,9 +135,15 @@ def two_entries(result: Result) -> str:
     quoted = str((first.index, first.manual))  # NaN is not even itself
     if not rows or any(str((worst.index, worst.manual)) == quoted for worst in rows):
         return ""
+    of, first_of = ("all points", "point") if is_layer(result) else ("the run", "update")
     return (
-        "the table shows the largest error of the run, the verdict that of the first wrong update"
+        f"the table shows the largest error of {of}, the verdict that of the first wrong {first_of}"
     )
+
+
+def is_layer(result: Result) -> bool:
+    """Return whether a single layer was judged, at points, and no run."""
+    return result.settings.get("mode") == "layer"
 
 
 def tensors_of(finding: Finding) -> tuple[str, ...]:

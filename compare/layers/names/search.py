@@ -75,7 +75,7 @@ def name_mistake(program: Program, judged: Judged, timeout: float | None) -> Nam
     first, *others = found
     also = tuple(other.sentence for other in others)
     shown = next((name for name in wrong if np.ndim(judged.manual[name])), None)
-    prediction = None if shown is None else (first.kind, first.results[shown].numpy())
+    prediction = None if shown is None else ("with the mistake", first.results[shown].numpy())
     return Named((diagnosis(first.kind, first.sentence, before, also),), (), prediction)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -100,27 +100,35 @@ def left(slip: str, one: Seen, between: Between, activation: str, objective: Obj
     Of no slip: from what such a network gives.
     """
     rule = ACTIVATION_RULES[activation]
+    program = partial(
+        planted(slip), normalisation=between.normalisation, P=between.dropout, f=rule.f,
+        slope=lambda z, h: rule.slope(z if rule.of_z else h), top=top_of(objective),
+    )  # fmt: skip
     try:
-        loss, gradients = planted(slip)(
-            widened(one.parameters), one.x.astype(np.float64), one.targets, one.context,
-            normalisation=between.normalisation, P=between.dropout, f=rule.f,
-            slope=lambda z, h: rule.slope(z if rule.of_z else h), top=top_of(objective),
-        )  # fmt: skip
+        loss, gradients = program(
+            widened(one.parameters), one.x.astype(np.float64), one.targets, one.context
+        )
+        _, rounded = program(one.parameters, one.x, one.targets, one.context)
     except KeyError:  # it reads what this context does not hold
         return np.inf
+    own = {name: float(np.abs(rounded[name] - g).max()) for name, g in gradients.items()}
     of_loss = abs(loss - one.loss) / (WIDER * one.allowed_loss * max(1.0, abs(loss)))
-    ratio = max(float(of_loss), beside(one, gradients))
+    ratio = max(float(of_loss), beside(one, gradients, own))
     return np.inf if np.isnan(ratio) else ratio
 
 
-def beside(one: Seen, expected: Mapping[str, Array]) -> float:
-    """Return the worst ratio of the gradients seen beside these."""
+def beside(
+    one: Seen, expected: Mapping[str, Array], own: Mapping[str, float] | None = None
+) -> float:
+    """Return the worst ratio of the gradients seen beside these, which round by `own` in the format
+    of the code."""
     worst = 0.0
     for name, gradient in ((name, expected[name]) for name in one.gradients):
         size = float(np.abs(gradient).max()) / (float(np.abs(one.right[name]).max()) or 1.0)
         allowed = np.maximum(one.allowed[name], float(np.median(one.allowed[name])))
         difference = np.abs(np.asarray(one.gradients[name], dtype=np.float64) - gradient)
-        ratios = difference / (WIDER * max(1.0, size) * allowed)
+        allowed = max(1.0, size) * allowed + (own[name] if own else 0.0)
+        ratios = difference / (WIDER * allowed)
         worst = max(worst, float(ratios.max()))
     return worst
 

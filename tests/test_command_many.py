@@ -97,6 +97,7 @@ def test_every_file_has_a_row_and_a_folder_and_the_worst_exit_code_is_the_comman
         "file", "function", "verdict", "kind", "mistake", "title", "sentence", "exit_code",
         "seconds",
     ]  # fmt: skip
+    assert found["wrong"]["sentence"].startswith("disagrees: relu, of 1 function: value")
     assert (out / "right" / "report.json").is_file()
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "2 files" in page and 'href="wrong/report.json"' in page and "<script src" not in page

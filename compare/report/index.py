@@ -25,6 +25,9 @@ COLUMNS = (
     "file", "function", "verdict", "kind", "mistake", "title", "sentence", "exit_code", "seconds",
 )  # fmt: skip
 
+SHOWN = tuple(name for name in COLUMNS if name != "title")
+"""The columns of the page, which has the title of a mistake beside its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -90,4 +93,4 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     write_atomically(folder / TABLE, text.getvalue())
     counts = {word: sum(row.verdict == word for row in rows) for word in ORDER}
     template = pages().get_template("index.html.j2")
-    write_atomically(folder / PAGE, template.render(rows=rows, counts=counts, columns=COLUMNS))
+    write_atomically(folder / PAGE, template.render(rows=rows, counts=counts, columns=SHOWN))

@@ -83,10 +83,20 @@ def sentence_of(verdict: Verdict, functions: Sequence[FunctionVerdict]) -> str:
     if verdict is Verdict.AGREES:
         return f"agrees: rounding explains every difference between {total} and torch"
     if verdict is Verdict.UNDECIDABLE:
-        agreeing = f"; {', '.join(one.name for one in compared)} agree" if compared else ""
+        agree = "agree" if len(compared) > 1 else "agrees"
+        agreeing = f"; {', '.join(one.name for one in compared)} {agree}" if compared else ""
         return f"undecidable: {open_} could not be compared, of {total}{agreeing}"
-    named = ", ".join(one.name for one in functions if one.verdict is verdict)
-    return f"disagrees: {named}, of {total}" + (f"; not compared: {open_}" if open_ else "")
+    wrong = [one for one in functions if one.verdict is verdict]
+    named = ", ".join(one.name for one in wrong)
+    lacking = f"; not compared: {open_}" if open_ else ""
+    return f"disagrees: {named}, of {total}: {reason_of(wrong)}{lacking}"
+
+
+def reason_of(wrong: Sequence[FunctionVerdict]) -> str:
+    """Return what is wrong in the first of several functions: the mistake's title, or the facts."""
+    first = wrong[0]
+    said = first.diagnosis[0].headline if first.diagnosis else first.sentence
+    return f"{first.name}: {said}" if len(wrong) > 1 else said
 
 
 def summary_of(one: FunctionVerdict) -> CheckSummary:

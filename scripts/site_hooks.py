@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = re.compile(r"\]\(\.\./([^)#]+)(#[^)]*)?\)")
 """A link that leads out of docs/."""
 OVERVIEW = "overview.md"
+OUTPUT = re.compile(r"^```text output$", re.MULTILINE)
+"""How the documents mark what a program prints; for mkdocs two words are no language."""
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"\$`([^`]+)`\$")
 
 
@@ -50,4 +53,14 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         name = OVERVIEW if match[1] == "README.md" else match[1]
         return f"]({name}{match[2] or ''})"
 
-    return INLINE.sub(r"\\(\1\\)", OUT.sub(inside, markdown))
+    return OUTPUT.sub("```text", INLINE.sub(r"\\(\1\\)", OUT.sub(inside, markdown)))
+
+
+def on_page_content(html: str, page: Any, **_: Any) -> str:
+    """Warn, and so fail, where a heading of a document was swallowed by a block of code."""
+    written = len(re.findall(r"^## ", FENCED.sub("", page.markdown), re.MULTILINE))
+    shown = html.count("<h2 ")
+    if written != shown:
+        log = import_module("logging").getLogger("mkdocs.hooks")
+        log.warning("%s has %d headings, its page %d", page.file.src_path, written, shown)
+    return html

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.comparison import Comparison, compare_entries
+from compare.checks.optimiser_power import Whole
 from compare.checks.optimiser_step import Followed, OptimiserStep, compare_update
 from compare.checks.step_power import StepPower
+from compare.contracts.arrays import Arrays
 from compare.contracts.records import Record
 
 NOTHING = Followed({}, {})
@@ -38,16 +40,19 @@ class OptimiserReplay:
         self, before: Record, after: Record, power: StepPower | None = None
     ) -> dict[str, Comparison]:
         """Compare `after` with one reference step from `before`; keys `w1`, `m_w1`, ..., `t`."""
-        step = self.step.at(before.learning_rate)
-        expected, allowed, self.followed = step(
-            before.parameters, before.gradients, self.start(before)
+        step, start = self.step.at(before.learning_rate), self.start(before)
+        expected, allowed, self.followed = step(before.parameters, before.gradients, start)
+        whole = Whole(
+            step, before.parameters, before.gradients, start, expected, allowed, self.followed
         )
-        found = compare_update(after.parameters, expected, allowed)
-        if not self.documents(after):
-            self.compared = False
-            return found
-        found |= compare_update(after.state, self.followed.values, self.followed.allowances)
-        if self.step.counts and "t" in after.state:
+        documented = self.documents(after)
+        found = compared(whole, after.parameters, after.state if documented else None)
+        if power is not None:
+            for name in before.parameters:
+                sizes = whole.smallest_errors(name, documented)
+                power.enter(name, sizes, before.epoch, before.update)
+        self.compared = self.compared and documented
+        if documented and self.step.counts and "t" in after.state:
             t = self.followed.values["t"]
             found["t"] = compare_entries("t", after.state["t"], t, 0.0)
         return found
@@ -65,6 +70,18 @@ class OptimiserReplay:
     def documents(self, record: Record) -> bool:
         """Whether a record has all the buffers that the reference has."""
         return {*record.state, "t"} == {*self.step.keys(record.parameters), "t"}
+
+
+def compared(whole: Whole, parameters: Arrays, state: Arrays | None) -> dict[str, Comparison]:
+    """Hold an update against the reference's, entry by entry and each tensor as a whole.
+
+    Without a state only the parameters.
+    """
+    found = compare_update(parameters, whole.expected, whole.allowed)
+    if state is not None:
+        found |= compare_update(state, whole.after.values, whole.after.allowances)
+    after = {**parameters, **(state or {})}
+    return found | {one.name: one for one in whole.projections(after)}
 
 
 def first_zeros(step: OptimiserStep, parameters: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ falls below its last digit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,8 +49,13 @@ class StepPower:
         self, name: str, now: Transition, projections: Projections, epoch: int, update: int
     ) -> None:
         """Measure one update of one parameter."""
+        sizes = smallest_errors(now, projections, PROMISED[self.dtype])
+        self.enter(name, sizes, epoch, update)
+
+    def enter(self, name: str, sizes: Iterable[tuple[str, float]], epoch: int, update: int) -> None:
+        """Enter the smallest error of every factor that an update of one parameter shows."""
         self.updates[name] = self.updates.get(name, 0) + 1
-        for factor, size in smallest_errors(now, projections, PROMISED[self.dtype]):
+        for factor, size in sizes:
             if size <= PROMISED[self.dtype]:
                 continue
             # Nothing at all and too little are two reasons.
@@ -61,7 +66,7 @@ class StepPower:
     def weak(self) -> list[Weak]:
         """Return one entry per factor and parameter, or one for all parameters if all are alike."""
         found: list[Weak] = []
-        for factor in REASONS:
+        for factor in dict.fromkeys([*REASONS, *(what for what, _ in self.short)]):
             short = {name: one for (what, name), one in self.short.items() if what == factor}
             counts = {(one.updates, one.epoch, one.update) for one in short.values()}
             if len(short) == len(self.updates) > 1 and len(counts) == 1 and factor[:3] == "no ":
@@ -71,9 +76,11 @@ class StepPower:
 
     def _weak(self, factor: str, name: str, short: Short) -> Weak:
         made = self.updates[name] if name else max(self.updates.values())
-        what = REASONS[factor].format(name=name, promised=PROMISED[self.dtype])
+        what = reason_of(factor).format(name=name, promised=PROMISED[self.dtype])
         if not name:
-            what = OF_ALL[factor]
+            what = OF_ALL.get(factor) or what.replace(
+                f"{factor[-1]}_ was", f"every {factor[-1]} was"
+            )
         reason = f"at {short.updates} of {made} updates {what}"
         size = None if np.isinf(short.size) else short.size
         return Weak("step", reason, name or None, short.epoch, short.update, size)
@@ -96,6 +103,19 @@ OF_ALL = {
     "no velocity": "every new velocity was zero, so no wrong factor of it could show",
     "no change": "no parameter changed: every update is below the last digit of what it changes",
 }
+
+
+def reason_of(factor: str) -> str:
+    """Return why an update shows nothing of a factor; `carried m`, `fed m` are of a buffer."""
+    if factor in REASONS:
+        return REASONS[factor]
+    *no, part, prefix = factor.split()
+    buffer = f"{prefix}_{{name}}"
+    if part == "carried":
+        zero = f"{buffer} was zero everywhere before, so no wrong share of it could show"
+        return zero if no else MISSED % f"what is kept of {buffer}"
+    zero = f"nothing was added to {buffer}, so no wrong share of the gradient could show"
+    return zero if no else MISSED % f"what is added to {buffer}"
 
 
 def smallest_errors(

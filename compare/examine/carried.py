@@ -110,6 +110,6 @@ def first_state(
         except UserCodeError as error:
             trouble = trouble or error
     keys = ", ".join(replay.keys(parameters))
-    raise type(trouble or UserCodeError())(
+    raise UserCodeError(
         f"{trouble} (state is {{}} at first, or zeros under the keys of {replay.name}: {keys})"
     ) from trouble

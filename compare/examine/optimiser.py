@@ -12,7 +12,9 @@ import numpy as np
 
 import manual_mlp
 from compare.checks.comparison import compare_entries
-from compare.checks.optimiser_step import Followed, OptimiserStep, compare_update
+from compare.checks.optimiser_power import Whole
+from compare.checks.optimiser_replay import compared
+from compare.checks.optimiser_step import Followed, OptimiserStep
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import CheckSummary
 from compare.examine.carried import first_state
@@ -85,13 +87,17 @@ class Walk:
         for _ in range(updates):
             gradients = self.drawn()
             after, state = self.step(now, gradients, state)
-            expected, allowed, followed = self.replay(now, gradients, followed)
-            found = compare_update(after, expected, allowed)
+            start = followed
+            expected, allowed, followed = self.replay(now, gradients, start)
+            whole = Whole(self.replay, now, gradients, start, expected, allowed, followed)
             documented = self.step.documented(state, self.keys, now)
+            found = compared(whole, after, documented)
+            for name in now:
+                sizes = whole.smallest_errors(name, documented is not None)
+                self.judge.step_power.enter(name, sizes, 0, self.made)
             if documented is None:
                 self.compared = False
             else:
-                found |= compare_update(documented, followed.values, followed.allowances)
                 if "t" in state:
                     found["t"] = compare_entries("t", state["t"], followed.values["t"], 0.0)
                 followed = Followed(documented | {"t": followed.values["t"]}, {})

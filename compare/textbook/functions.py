@@ -84,8 +84,16 @@ def trunc(a: Pair) -> Pair:
 
 
 def sqrt(a: Pair) -> Pair:
-    """Return the square root; f' = 1 / (2 sqrt a)."""
-    return a.smooth(np.sqrt, lambda entries: 0.5 / np.sqrt(entries))
+    """Return the square root: how far it can get, A / (sqrt(a) + sqrt(a + A)), or down to 0.
+
+    The slope alone, 1 / (2 sqrt a), would leave the root of 0 unbounded.
+    """
+    value = np.sqrt(a.value)
+    above = a.allowance / (value + np.sqrt(a.value + a.allowance))
+    least = np.maximum(a.value - a.allowance, 0.0)
+    below = np.fmin(a.allowance / (value + np.sqrt(least)), value)
+    reach = np.fmax(np.nan_to_num(above, nan=0.0, posinf=np.inf), below)
+    return a.made(value, reach + a.arithmetic.unit * np.abs(value) + a.arithmetic.floor())
 
 
 def tanh(a: Pair) -> Pair:

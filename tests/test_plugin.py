@@ -216,3 +216,36 @@ def test_kept(crosscheck):
     run(pytester, tests, "--crosscheck-update").assert_outcomes(passed=1)
     monkeypatch.setenv("STEP", "-1")
     run(pytester, tests).assert_outcomes(passed=1)
+
+
+DECLARED_HEAD = """
+from functools import partial
+import pytest
+from manual_mlp import Criterion, Penalty, loss_and_gradients
+from manual_mlp.optimisers import Adam, stepping
+
+squared = partial(
+    loss_and_gradients, activation="gelu", criterion=Criterion("mse", "sigmoid"),
+    penalty=Penalty(1e-2),
+)
+DECLARED = {"loss": "mse", "output": "sigmoid", "activation": "gelu", "l2": 1e-2}
+adam = stepping(Adam(0.01))
+"""
+
+
+def test_declared_losses_and_optimisers_are_crosschecked(pytester: pytest.Pytester) -> None:
+    tests = """
+def test_right(crosscheck):
+    result = crosscheck(squared, step=adam, optimiser="adam", learning_rate=0.01, **DECLARED)
+    assert "m_w1" in result.worst
+
+def test_undeclared(crosscheck):
+    with pytest.raises(AssertionError, match="--loss mse"):
+        crosscheck(squared, activation="gelu")
+
+def test_another_optimiser(crosscheck):
+    with pytest.raises(AssertionError, match="--optimiser adam"):
+        crosscheck(
+            squared, step=adam, optimiser="rmsprop", momentum=0, learning_rate=0.01, **DECLARED)
+"""
+    run(pytester, tests, head=DECLARED_HEAD).assert_outcomes(passed=3)

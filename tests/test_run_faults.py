@@ -284,12 +284,17 @@ STEPS: dict[str, tuple[Step, str, str, int]] = {
 """The wrong step, the stage and parameter to blame, and the first update at which it can show."""
 
 
+COULD_BE_DECLARED = ("nesterov", "weight decay")
+"""A convention, if it is made from the first update on."""
+
+
 @pytest.mark.parametrize("at", [None, 3])
 @pytest.mark.parametrize("name", STEPS)
 def test_a_wrong_step_is_found_and_no_gradient_is_blamed(name: str, at: int | None) -> None:
     step, stage, parameter, first = STEPS[name]
     result = side_by_side(manual=with_step(OURS, step, at))
-    require_blame(result, "update", stage, parameter, update=first if at is None else at)
+    kind = "convention" if at is None and name in COULD_BE_DECLARED else "update"
+    require_blame(result, kind, stage, parameter, update=first if at is None else at)
     assert result.findings[0].check == "step"
 
 

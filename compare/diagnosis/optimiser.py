@@ -164,7 +164,6 @@ def settings_of(name: str) -> Iterator[Options]:
     if name == "sgd":
         for nesterov, dampening in product((False, True), (0.0, 0.9, 0.1, 0.5)):
             yield {"optimiser": name, "nesterov": nesterov, "dampening": dampening}
-        yield {"optimiser": name, "momentum": 0.0}
         return
     if name == "rmsprop":
         shapes = product((False, True), ALPHAS, (0.0, 0.9))

@@ -308,3 +308,30 @@ def test_errors_of_one_sign_add_up_with_weights_of_one_sign() -> None:
     targets = np.eye(4)[np.zeros(2000, int)]
     drawn = parameters, x, targets
     assert worst(drawn, manual_mlp.loss_and_gradients(*drawn)) <= 0.5
+
+
+def saturated(seed: int, rows: int, depth: int = 8, width: int = 16) -> tuple[Arrays, Array, Array]:
+    """Tanh layers that hand on one direction, three times as large: nearly all rows saturate."""
+    generator = np.random.default_rng(seed)
+    sizes = (20, *[width] * (depth - 1), 2)
+    directions = [generator.normal(size=size) / np.sqrt(size) for size in sizes]
+    parameters: Arrays = {}
+    for i, (below, above) in enumerate(pairwise(directions), start=1):
+        noise = generator.normal(size=(len(below), len(above))) / np.sqrt(len(below))
+        parameters |= {
+            f"w{i}": 3 * np.outer(below, above) + 0.3 * noise,
+            f"b{i}": np.zeros(len(above)),
+        }
+    x = generator.normal(size=(rows, sizes[0]))
+    return parameters, x, np.eye(2)[generator.integers(0, 2, rows)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [6, 64])
+def test_one_row_can_be_a_whole_gradient_and_have_errors_like_no_other(
+    dtype: str, rows: int
+) -> None:
+    for seed in range(10):
+        drawn = in_format(saturated(seed, rows), dtype)
+        answer = manual_mlp.loss_and_gradients(*drawn, activation="tanh")
+        assert worst(drawn, answer, "tanh") <= 0.5

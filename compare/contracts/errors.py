@@ -28,3 +28,7 @@ class WrongCall(UserCodeError):
 
     A check says *disagrees* then, with this sentence, and tries the known mistakes.
     """
+
+
+class Raised(WrongCall):
+    """The function under test raised: the exit code is 2 then, as for all that ends a check."""

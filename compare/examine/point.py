@@ -200,16 +200,16 @@ def _checked(
     if lacks:
         probes = [probe for probe in probes if probe.note != EVALUATION]
     seen = Seen()
-    named = None
+    named = raised = None
     try:
         seen.points(judge, guarded, probes, drawn=drawn)
     except WrongCall as failure:
-        enter_failure(judge, failure)
+        raised = enter_failure(judge, failure)
         named = name_despite(judge, guarded, network_sizes(probes[0].parameters))
     try:
         seen.updates(judge, step, probes[0])
     except WrongCall as failure:
-        enter_failure(judge, failure)
+        raised = enter_failure(judge, failure) or raised
     structure = seen.structure
     sizes = network_sizes(probes[0].parameters)
     settings = {"mode": judge.mode, "sizes": list(sizes), "batch": len(probes[0].x)}
@@ -226,8 +226,9 @@ def _checked(
     read = isinstance(guarded, GuardedUpdate)  # such gradients have a rounding of their own
     points = () if read else tuple(seen.rows)
     result = replace(
-        result, notes=result.notes + notes, checks=result.checks + seen.steps, points=points
-    )
+        result, notes=result.notes + notes, checks=result.checks + seen.steps, points=points,
+        failure=raised,
+    )  # fmt: skip
     return result.lacking(*seen.lacking)
 
 

@@ -176,9 +176,9 @@ class Run:
 
     def failed(self, failure: WrongCall) -> Result:
         """Return what was found until the function under test raised or returned other shapes."""
-        enter_failure(self.judge, failure)
-        theirs = self.manual.loss_and_gradients
-        return self.conclude(False, name_despite(self.judge, theirs, self.inputs.sizes))
+        raised = enter_failure(self.judge, failure)
+        named = name_despite(self.judge, self.manual.loss_and_gradients, self.inputs.sizes)
+        return replace(self.conclude(False, named), failure=raised)
 
     def conclude(self, interrupted: bool, named: Named | None = None, **more: Any) -> Result:
         """Return what was found, with `more` among its settings; `named` if the cause is known."""
@@ -225,7 +225,7 @@ def watch(
         interrupted = True
     except WrongCall as failed:
         begun = bool(run.judge.ledger.worst)
-        return run.failed(failed if begun else WrongCall(f"{failed} {FIRST}"))
+        return run.failed(failed if begun else type(failed)(f"{failed} {FIRST}"))
     except UserCodeError as error:
         if not run.judge.ledger.worst:  # there is nothing to report about
             raise UserCodeError(f"{error} {FIRST}") from error

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from compare.contracts.errors import BadInput, UserCodeError, WrongCall
+from compare.contracts.errors import BadInput, Raised, UserCodeError
 from compare.guard.blame import (
     Place,
     first_line,
@@ -72,5 +72,5 @@ class Guard:
         else:
             place = last_place(places_of_traceback(error.__traceback__), home)
             what = f"{who} raised {first_line(error)}{hint and f'; {hint}'}"
-            return WrongCall(f"{place.quoted()}: {what}" if place else what)
+            return Raised(f"{place.quoted()}: {what}" if place else what)
         return UserCodeError(f"{place.quoted()}: {what}" if place else what)

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
-from compare.contracts.errors import WrongCall
+from compare.contracts.errors import Raised, WrongCall
 from compare.contracts.result import Finding
 from compare.guard.implementation import GuardedImplementation
 from compare.judge.naming import UNKNOWN, Named, named_anywhere
@@ -21,12 +21,16 @@ MENDED = "apart from the shape, loss and gradient are right"
 ELSEWHERE = "wherever it returns, loss and gradient are right"
 
 
-def enter_failure(judge: PointJudge, failure: WrongCall) -> None:
-    """Enter what a call of the function under test came to."""
+def enter_failure(judge: PointJudge, failure: WrongCall) -> str | None:
+    """Enter what a call of the function under test came to; return the sentence of one that raised.
+
+    It is a Result's `failure`. What returns another shape is only a disagreement.
+    """
     tally = judge.ledger.tallies["structure"]
     tally.made += 1
     tally.failed += 1
     judge.ledger.find(Finding(check="structure", stage="call", message=str(failure)))
+    return str(failure) if isinstance(failure, Raised) else None
 
 
 def name_despite(judge: PointJudge, implementation: object, sizes: Sequence[int]) -> Named | None:

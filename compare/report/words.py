@@ -100,7 +100,7 @@ def verdict_line(result: Result) -> str:
     """Return the verdict in one sentence; a judge that failed its control has none to give."""
     if result.control_failed:
         return f"internal error: the self-test failed, so there is no verdict: {result.sentence}"
-    if result.failure is not None:
+    if result.failure is not None and result.failure not in result.sentence:
         return f"{result.sentence} (ended by the code under test: this is about what came before)"
     if result.interrupted:
         return f"{result.sentence} (interrupted: this is about the updates done)"

@@ -231,3 +231,17 @@ def test_honest_layers_agree_in_half_precision_too(name: str) -> None:
     point = drawn(layer, np.random.default_rng(4), 8, 1.0, "float16")
     assert point.analysed.overflowing == ()
     assert max(ratios(layer, point).values()) <= 0.6
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (3, 4)], ids=str)
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_the_margin_loss_is_taken_apart_in_every_shape(
+    shape: tuple[int, ...], reduction: str
+) -> None:
+    x = np.random.default_rng(0).normal(size=shape)
+    target = np.zeros(shape[:-1], dtype=np.int64)
+    found = analysed(
+        lambda x, target: F.multi_margin_loss(x, target, p=2, reduction=reduction),
+        {"x": x, "target": target},
+    )
+    assert found.doubt is None and found.unruled == ()

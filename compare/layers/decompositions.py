@@ -112,7 +112,7 @@ def multi_margin_loss_backward(
     reduction: int = 1,
 ) -> Tensor:  # fmt: skip
     """Every class whose margin is too small pulls at itself, all of them at the row's own class."""
-    rows, own = x.reshape(-1, x.shape[-1]), target.reshape(-1, 1)
+    rows, own = x.reshape(-1, x.shape[-1] if x.dim() else 1), target.reshape(-1, 1)
     z = margin - torch.gather(rows, 1, own) + rows  # (N, K)
     counts = (z > 0) & (torch.arange(rows.shape[1]) != own)
     pull = torch.where(counts, torch.ones_like(z) if p == 1 else 2 * z, torch.zeros_like(z))

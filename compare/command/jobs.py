@@ -59,11 +59,12 @@ def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None])
     loaded = (
         load(options.manual, timeout=options.timeout, experiment=asked) if options.manual else None
     )
+    overlooked = () if loaded is None else loaded.overlooked
     if loaded is not None and not options.trains:
         uses = (POINT,) if loaded.step is None else (POINT, STEP)
         result = single_point(loaded, options, uses)
-        return result.lacking(*unused(options, "--manual without --epochs", *uses))
-    return training(loaded, options, on_update)
+        return result.lacking(*overlooked, *unused(options, "--manual without --epochs", *uses))
+    return training(loaded, options, on_update).lacking(*overlooked)
 
 
 def unused(options: argparse.Namespace, way: str, *uses: str) -> list[str]:

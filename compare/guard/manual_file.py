@@ -32,6 +32,7 @@ from compare.guard.implementation import (
     is_update,
 )
 from compare.guard.optimiser import GuardedOptimiser
+from compare.guard.overlooked import overlooked
 
 DEFAULT_NAME = "loss_and_gradients"
 FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>\w+))?")
@@ -50,6 +51,7 @@ class Loaded:
     implementation: GuardedImplementation | GuardedUpdate
     step: GuardedStep | GuardedOptimiser | None
     record: Notes
+    overlooked: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -91,6 +93,7 @@ def load(
         as_implementation(function, timeout, notes),
         None if step is None else guarded_step(step, experiment, timeout, notes),
         notes,
+        overlooked(module, function, None if match["name"] else DEFAULT_NAME),
     )
 
 

@@ -34,6 +34,8 @@ CLASHES = {
     "junit over the assignment": ["--starter", "m.py", "--junit", "./m.py"],
     "junit through a link": ["--manual", "m.py:loss_and_gradients", "--junit", "link.xml"],
     "baseline over the data": ["--data", "d.npz", "--save-baseline", "d.npz"],
+    "junit over code that is no input": ["--junit", "m.py"],
+    "baseline over data that is no input": ["--save-baseline", "d.npz"],
     "two outputs": ["--junit", "same", "--save-baseline", "same"],
     "junit over the report": ["--junit", "o/report.json", "--out", "o"],
     "junit in the dump": ["--dump", ".", "--junit", "step_00000.npz"],
@@ -65,6 +67,12 @@ def test_a_name_too_long_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
+def test_a_path_that_no_system_takes_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["9" * 400, "--no-plots"]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("there is no such file or folder\n") and said.count("\n") == 1
+
+
 def test_a_name_that_is_no_utf8_costs_no_report() -> None:
     os.rename(b"d.npz", b"d\xff.npz")
     assert run.main([*SMALL, "--data", os.fsdecode(b"d\xff.npz"), "--junit", "j.xml"]) == 0

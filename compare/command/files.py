@@ -12,7 +12,8 @@ from compare.contracts.errors import BadInput
 from compare.contracts.limits import shown
 
 OUTPUTS = ("out", "junit", "save_baseline", "record", "write_adapter")
-INPUTS = ("data", "manual", "layer", "starter", "dump", "curves", "baseline")
+SOMEBODYS = (".py", ".ipynb", ".csv", ".npz", ".npy")
+"""Endings of files that no report replaces."""
 NAME_BEHIND = re.compile(r"(?<=\.py):\w+$")
 
 
@@ -30,6 +31,7 @@ def check_files(options: argparse.Namespace) -> None:
         for name, path in outputs(options):
             if name in ("junit", "save_baseline"):
                 check_file(path, flag(name))
+                check_replaced(path, flag(name))
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise BadInput(f"an output cannot be written there: {reason}") from None
@@ -38,6 +40,12 @@ def check_files(options: argparse.Namespace) -> None:
     options.said_out = options.out  # the folder as it was given is what the user reads
     for name, path in outputs(options):
         setattr(options, name, Path(os.path.abspath(path)))
+
+
+def check_replaced(path: Path, option: str) -> None:
+    """Raise BadInput for an existing file of code or data, which no run has written."""
+    if path.suffix in SOMEBODYS and os.path.exists(path):
+        raise BadInput(f"{option}: {shown(str(path))} is a {path.suffix} file: name another")
 
 
 def check_apart(options: argparse.Namespace) -> None:
@@ -67,10 +75,10 @@ def outputs(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
 
 def inputs(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     """Yield the inputs that are files or folders; of a function only the file it stands in."""
-    for name in INPUTS:
-        given = options.experiment.data if name == "data" else getattr(options, name, None)
-        if given is not None:
-            yield name, Path(NAME_BEHIND.sub("", str(given)))
+    given = [("data", options.experiment.data), ("baseline", options.baseline)]
+    for name, path in [*given, *((task.way, task.path) for task in options.tasks)]:
+        if path is not None:
+            yield name, Path(NAME_BEHIND.sub("", str(path)))
 
 
 def same(one: Path, other: Path) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compare.contracts.errors import BadInput
+from compare.contracts.limits import LONGEST, shown
 
 WAYS = ("starter", "manual", "dump", "layer", "curves")
 NAMES = {
@@ -90,9 +91,11 @@ def opened(way: str, path: str) -> Iterator[str]:
 def opened_by_content(path: str) -> list[Task]:
     """The tasks of a path that came without an option."""
     place = Path(path)
-    if not place.exists():
-        raise BadInput(f"{path}: there is no such file or folder")
-    if place.is_file():
+    if not os.path.exists(place):  # False also for a name no system takes, where Path.exists raises
+        raise BadInput(
+            f"{path if len(path) <= LONGEST else shown(path)}: there is no such file or folder"
+        )
+    if os.path.isfile(place):
         return [Task(way_of(place), path)]
     if is_dump(place):
         return [Task("dump", path)]
@@ -108,7 +111,9 @@ def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
     return sorted(
         one
         for one in folder.rglob("*")
-        if one.suffix in endings and one.is_file() and not hidden(one.relative_to(folder).parts)
+        if one.suffix in endings
+        and os.path.isfile(one)
+        and not hidden(one.relative_to(folder).parts)
     )
 
 
@@ -121,7 +126,7 @@ def is_dump(folder: Path) -> bool:
     """True for a folder with a run.json or with recorded steps."""
     if not os.path.isdir(folder):
         return False
-    return (folder / "run.json").exists() or any(folder.glob("step_*"))
+    return os.path.exists(folder / "run.json") or any(folder.glob("step_*"))
 
 
 def way_of(path: Path) -> str:

@@ -1,6 +1,7 @@
 """`check_layer`: every accepted form of its arguments, and every verdict."""
 
 import functools
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,25 @@ def test_a_clipped_tail_is_said_to_be_one() -> None:
 
     result = check_layer(sigmoid, torch.sigmoid, {"x": np.array([-120.0, 0.3, 2.0])})
     assert result.kind == "clipped" and "clipped" in result.sentence
+
+
+def sigmoid_from_tanh(inputs: Any, dy: Any, tail: float = 1.0) -> Any:
+    y = 0.5 * (1 + np.tanh(0.5 * inputs["x"]))
+    dx = dy * y * (1 - y)
+    return y, {"x": np.where(inputs["x"] < -12, tail * dx, dx)}
+
+
+def test_a_tail_that_rounds_like_1_loses_digits_and_is_right() -> None:
+    result = check_layer(sigmoid_from_tanh, torch.sigmoid, {"x": (7, 6)})
+    assert result.verdict is Verdict.AGREES
+    assert result.sentence.startswith("right, but loses")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_mistake_in_such_a_tail_is_none_of_its_rounding(dtype: Any) -> None:
+    x = np.linspace(-14, 14, 57, dtype=dtype)
+    wrong = partial(sigmoid_from_tanh, tail=2.0)
+    assert check_layer(wrong, torch.sigmoid, {"x": x}).verdict is Verdict.DISAGREES
 
 
 def test_an_operation_without_a_rule_accuses_nobody() -> None:

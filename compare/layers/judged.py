@@ -101,9 +101,13 @@ def is_tail(judged: Judged) -> bool:
 
 
 def digits_lost(judged: Judged) -> dict[str, float]:
-    """Return, by tensor, how many decimal digits more than rounding explains are lost."""
+    """Return, by tensor, how many decimal digits more than rounding explains are lost.
+
+    No more than the format has.
+    """
+    most = -np.log10(FORMATS[judged.point.format].unit)
     return {
-        name: float(np.log10(max(judged.compared[name].worst.ratio, 1.0)))
+        name: float(min(np.log10(max(judged.compared[name].worst.ratio, 1.0)), most))
         for name in judged.wrong
         if name in judged.compared
     }

@@ -1,6 +1,7 @@
 """Networks with normalisation and dropout under judgement."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,12 @@ from benchmarks.between import planted
 from benchmarks.between.__main__ import KINDS, honest
 from benchmarks.between.ways import network
 from compare import Experiment, check, run_training
+from compare.contracts.between import Between
 from compare.contracts.errors import BadInput
+from compare.contracts.objective import Objective
 from compare.contracts.result import Verdict
+from compare.diagnosis.between import Seen, left, top_of
+from compare.diagnosis.between import planted as plain_program
 from compare.examine.sides import our_manual
 from compare.mistakes.between import BETWEEN
 
@@ -138,3 +143,22 @@ def test_normalisation_that_was_not_declared_is_told_with_its_option(kind: str) 
     found = check(normalising, hidden=(9, 7), activation="tanh")
     assert found.verdict is Verdict.DISAGREES
     assert any(f"`--normalisation {kind}` declares it" in note for note in found.notes)
+
+
+def test_a_loss_far_above_one_is_no_more_allowed_than_its_allowance() -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"w1": (3, 4), "b1": (4,), "gamma1": (4,), "beta1": (4,), "w2": (4, 2), "b2": (2,)}
+    parameters = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    x, y = rng.normal(size=(5, 3)), 1e3 * rng.normal(size=(5, 2))
+    between, objective = Between("layer"), Objective(loss="mse")
+    program = partial(
+        plain_program(""), normalisation="layer", P=0.0, f=np.tanh,
+        slope=lambda z, h: 1 - h * h, top=top_of(objective),
+    )  # fmt: skip
+    loss, gradients = program(parameters, x, y, {})
+    allowed = {name: 1e-9 * np.abs(g) + 1e-12 for name, g in gradients.items()}
+    seen = Seen(parameters, x, y, {}, loss, gradients, allowed, loss * 1e-15, gradients, loss)
+    assert loss > 1e5
+    assert left("", seen, between, "tanh", objective) <= 1.0
+    another = replace(seen, loss=loss * (1 + 1e-13))
+    assert left("", another, between, "tanh", objective) > 1.0

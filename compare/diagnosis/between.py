@@ -44,6 +44,7 @@ class Seen:
     allowed: Mapping[str, Array]
     allowed_loss: float
     right: Arrays
+    right_loss: float
 
 
 def diagnose_between(
@@ -108,11 +109,13 @@ def left(slip: str, one: Seen, between: Between, activation: str, objective: Obj
         loss, gradients = program(
             widened(one.parameters), one.x.astype(np.float64), one.targets, one.context
         )
-        _, rounded = program(one.parameters, one.x, one.targets, one.context)
+        rounded_loss, rounded = program(one.parameters, one.x, one.targets, one.context)
     except KeyError:  # it reads what this context does not hold
         return np.inf
+    own_loss = abs(rounded_loss - loss)
     own = {name: float(np.abs(rounded[name] - g).max()) for name, g in gradients.items()}
-    of_loss = abs(loss - one.loss) / (WIDER * one.allowed_loss * max(1.0, abs(loss)))
+    size = abs(loss) / (abs(one.right_loss) or 1.0)
+    of_loss = abs(loss - one.loss) / (WIDER * (max(1.0, size) * one.allowed_loss + own_loss))
     ratio = max(float(of_loss), beside(one, gradients, own))
     return np.inf if np.isnan(ratio) else ratio
 

@@ -131,6 +131,7 @@ def wrong_points(suspects: Sequence[Suspect]) -> list[SeenBetween]:
             one.record.parameters, one.x, one.targets, one.context, one.record.loss,
             one.record.gradients, one.examined.allowances.gradients,
             float(np.max(one.examined.allowances.forward.loss)), one.examined.reference_gradients,
+            one.examined.reference_loss,
         )
         for one in suspects
     ]  # fmt: skip

@@ -172,12 +172,6 @@ def decayed(
 
 AnyRule = SGD | Adam | RMSprop | Adagrad
 Clip = Callable[[Mapping[str, Array]], Arrays]
-RULES: dict[str, type[AnyRule]] = {
-    "sgd": SGD,
-    "adam": Adam,
-    "rmsprop": RMSprop,
-    "adagrad": Adagrad,
-}
 
 
 def update(

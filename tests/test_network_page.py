@@ -2,15 +2,17 @@
 
 from math import erf
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from compare.contracts.experiment import Experiment
+from compare.examine.optimisers import our_rule
 from compare.handbook import network_page as page
 from manual_mlp.activations import ACTIVATIONS, find
 from manual_mlp.losses import LOSSES
-from manual_mlp.optimisers import RULES
+from manual_mlp.optimisers import AnyRule
 from manual_mlp.outputs import OUTPUTS
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +41,8 @@ def test_our_tables_hold_no_more_and_no_less() -> None:
     assert set(page.ACTIVATIONS) == set(ACTIVATIONS)
     assert set(page.OUTPUTS) == set(OUTPUTS)
     assert set(page.LOSSES) == set(LOSSES)
-    assert set(RULES) <= set(page.OPTIMISERS)
+    rules = {type(our_rule(Experiment(optimiser=name))) for name in page.OPTIMISERS}
+    assert rules == set(get_args(AnyRule))
 
 
 @pytest.mark.parametrize("name", page.ACTIVATIONS)

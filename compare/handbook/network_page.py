@@ -45,6 +45,10 @@ LOSSES = {
     "hinge": "(1 - y) * maximum(0, 1 - (o * y).sum(1, keepdims=True) + o)",
 }
 """What is summed over the outputs, o being the output; the reduction divides."""
+SAID_OF_ACTIVATIONS = {
+    "softplus": "threshold 40: torch's own of 20 leaves out exp(-20) = 2e-9, which float64 shows",
+}
+KINKS_OF_ACTIVATIONS = {"elu": "none (0 for elu:ALPHA, ALPHA != 1)"}
 KINKS_OF_LOSSES = {"l1": "o = y", "huber": "none (its slope has corners at |o - y| = 1)",
                    "hinge": "1 - o_y + o_k = 0"}  # fmt: skip
 PENALTIES = {"l2": "l2 / 2 * (w**2).sum()", "l1": "l1 * abs(w).sum()"}
@@ -77,14 +81,19 @@ class Row:
 
 def activation_rows() -> Iterator[Row]:
     """Yield every activation."""
+    import torch
+
     from torch_reference.activations import activation_module
 
     named = tuple(one.name for one in FAMILIES["activation"])
     for name in ACTIVATION_NAMES:
         kinks = ACTIVATION_RULES[name].kinks
-        at = ", ".join(f"{kink:g}" for kink in kinks) or "none"
-        said = "torch's slope at a kink" if kinks else ""
-        twin = f"nn.{type(activation_module(name)).__name__}"
+        at = ", ".join(f"{kink:g}" for kink in kinks) or KINKS_OF_ACTIVATIONS.get(name, "none")
+        said = "torch's slope at a kink" if kinks else SAID_OF_ACTIVATIONS.get(name, "")
+        module = activation_module(name)
+        twin = f"nn.{type(module).__name__}"
+        if isinstance(module, torch.nn.Softplus):
+            twin += f"(threshold={module.threshold:g})"
         ours = "manual_mlp.activations"
         yield Row(name, ACTIVATIONS[name], ours, twin, said, at, named)
 
@@ -185,7 +194,8 @@ def page() -> str:
             ends = (row.twin, row.convention, row.kinks.replace("|", "\\|"))
             parts.append(f"| {' | '.join((*cells, *ends))} |")
         for names, of in mistakes_of(found).items():
-            parts.append(f"\nMistakes named of {of}: {', '.join(f'`{name}`' for name in names)}.")
+            listed = ", ".join(f"`{name}`" for name in names)
+            parts.append(f"\nMistakes named in this group ({of}): {listed}.")
     return "\n".join(parts) + "\n"
 
 

@@ -70,8 +70,7 @@ def buffer_step(
         v = momentum * v + dw
         w = w - learning_rate * v
 
-    No dampening: the first buffer is momentum
-    times the initial one plus the whole gradient.
+    No dampening: the first buffer is momentum times the initial one plus the whole gradient.
 
     Source: torch.optim.SGD, which states this difference from Sutskever et al. 2013.
 

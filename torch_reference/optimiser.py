@@ -45,9 +45,8 @@ def step(
 ) -> tuple[Arrays, Arrays]:
     """The parameters and the state after one update; the arguments are left as they were.
 
-    A velocity is
-    divided by *this* step's learning rate on its way in, so a run that changes its learning rate
-    keeps its velocity, where torch left alone would keep its buffer.
+    A velocity is divided by *this* step's learning rate on its way in, so a run that changes its
+    learning rate keeps its velocity, where torch left alone would keep its buffer.
 
     Parameters:
         parameters: w1, b1, ...; left as they are.

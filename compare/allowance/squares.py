@@ -71,11 +71,6 @@ def column_squares(array: Real) -> Float:
     return columns
 
 
-def column_sizes(array: Real) -> Float:
-    """Return `sum_i |array_ij|`, (H,)."""
-    return np.asarray(np.add.reduce(np.abs(array), dtype=np.float64))
-
-
 def safe(squares: Real) -> NDArray[np.bool_]:
     """Which sums of squares, made in float32, have neither overflowed nor lost anything."""
     found: NDArray[np.bool_] = (squares > SAFELY) & (squares < 1 / SAFELY)

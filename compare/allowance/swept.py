@@ -39,6 +39,7 @@ from compare.allowance.sample import sampled
 from compare.allowance.spread import Carried, Stacked
 from compare.allowance.walk import Layer, Pass, S, scale_of, scaled
 from compare.contracts.arrays import Float, Real, Values
+from compare.contracts.records import depth
 
 See = Callable[[slice, Values], None]
 """Takes a block of rows and their values."""
@@ -126,7 +127,7 @@ class Sweep(Generic[S]):
 
     def _dz(self, number: int) -> str:
         """What the gradient at a layer's z is called."""
-        return "dlogits" if number == len(self.few.parameters) // 2 else f"dz{number}"
+        return "dlogits" if number == depth(self.few.parameters) else f"dz{number}"
 
     def _gather(self, block: Pass[S], layers: list[Layer[S]], rows: slice) -> None:
         head = block.head(layers) if self.whole is None else of_rows(self.whole.head, rows)

@@ -23,14 +23,8 @@ LOGARITHMS = ("log", "log2", "log10", "log1p")
 def where_written(function: Callable[..., Any], number: float) -> Place | None:
     """Return the line of the function's file with this number in a logarithm, or else the first
     one with it; None where it is not written as a number or the file cannot be read."""
-    while isinstance(function, Guarded):
-        function = function.function
-    home = home_of(function)
-    if home is None:
-        return None
-    try:
-        tree = ast.parse("".join(linecache.getlines(home.file)))
-    except (SyntaxError, ValueError):
+    home, tree = parsed(function)
+    if home is None or tree is None:
         return None
     logs = (node for node in ast.walk(tree) if is_logarithm(node))
     for part in (*logs, tree):
@@ -41,14 +35,8 @@ def where_written(function: Callable[..., Any], number: float) -> Place | None:
 
 def where_random(function: Callable[..., Any]) -> Place | None:
     """Return the first line of the function that draws random numbers, None if none does."""
-    while isinstance(function, Guarded):
-        function = function.function
-    home = home_of(function)
-    if home is None:
-        return None
-    try:
-        tree = ast.parse("".join(linecache.getlines(home.file)))
-    except (SyntaxError, ValueError):
+    home, tree = parsed(function)
+    if home is None or tree is None:
         return None
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.Lambda) and node.lineno == home.line:
@@ -56,6 +44,19 @@ def where_random(function: Callable[..., Any]) -> Place | None:
             lines = [call.lineno for call in calls if draws(call)]
             return Place(home.file, min(lines)) if lines else None
     return None
+
+
+def parsed(function: Callable[..., Any]) -> tuple[Place | None, ast.Module | None]:
+    """Return where a function stands and its parsed file; None for what cannot be found or read."""
+    while isinstance(function, Guarded):
+        function = function.function
+    home = home_of(function)
+    if home is None:
+        return None, None
+    try:
+        return home, ast.parse("".join(linecache.getlines(home.file)))
+    except (SyntaxError, ValueError):
+        return home, None
 
 
 def draws(call: ast.Call) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -131,8 +130,3 @@ def described(what: Any) -> str:
     """Return what a reference is called: `LayerNorm`, or the function's name."""
     name = getattr(what, "__name__", None)
     return str(name) if isinstance(name, str) else type(what).__name__
-
-
-def shapes_of(point: Point) -> dict[str, list[int]]:
-    """Return the shapes of a point's inputs, for the report."""
-    return {name: list(np.shape(value)) for name, value in point.inputs.items()}

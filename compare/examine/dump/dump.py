@@ -49,8 +49,7 @@ def check_dump(folder: str | Path, **declared: Any) -> Result:
     """Check a dump and return the Result.
 
     `declared` are settings (activation, reduction, loss, optimiser, ...) that stand in for what
-    run.json does not say. Raises `BadInput` with
-    one sentence for a folder that is no dump.
+    run.json does not say. Raises `BadInput` with one sentence for a folder that is no dump.
     """
     with differentiating():
         return _checked(Path(folder), declared)

@@ -20,7 +20,6 @@ from typing import Any
 from compare.contracts.errors import BadInput
 from compare.guard.effects import Notes
 
-MAGIC = re.compile(r"\s*[%!?]|.*\?\s*$")
 PYTHON_CELL = re.compile(r"%%(time|timeit|capture|writefile\s+\S+\.py|prun)\b")
 MOST_LINES, WIDTH = 50_000, 100
 """Of source that somebody wrote; reading takes a tenth of a millisecond a line."""

@@ -22,7 +22,7 @@ from compare.diagnosis.step import diagnose_step
 from compare.diagnosis.track import Settings, Track
 from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.missed import trains_inline
+from compare.examine.starter.missed import bodies, trains_inline
 from compare.examine.starter.slots import GRADIENT_NAME, RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind
@@ -136,13 +136,6 @@ def places_of_training(source: Source, done: Set[str]) -> Iterator[tuple[str, as
             loose = one.kind is Kind.LEFT_OUT
             named = [(one.node, "in the training loop")] if loose else []
         yield from ((one.file, node, where) for node, where in named if not trains_inline(node))
-
-
-def bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    """Yield the bodies of a function and of every loop in it."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.FunctionDef | ast.For | ast.While | ast.With):
-            yield part.body
 
 
 def lines_of(body: Sequence[ast.stmt]) -> Iterator[Line]:

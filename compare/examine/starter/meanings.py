@@ -33,9 +33,6 @@ FAMILY: dict[str, tuple[str, ...]] = {
 }
 """What a name without doubt may mean besides its first meaning."""
 
-PER_SAMPLE = frozenset({"x", "z1", "h1", "logits", "p", "dlogits", "y", "dz1"})
-"""Quantities with one row, or column, for each sample."""
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:

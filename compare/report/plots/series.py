@@ -120,9 +120,3 @@ def largest_finite(*arrays: Float) -> float:
     """Return the largest finite value that an axis can hold, 0 if there is none."""
     values = np.concatenate([np.ravel(array) for array in arrays])
     return min(float(values[np.isfinite(values)].max(initial=0.0)), HUGE)
-
-
-def first_not_finite(epochs: Float, values: Float) -> int | None:
-    """Return the first epoch whose value is nan or infinite, None if all are finite."""
-    (where,) = np.nonzero(~np.isfinite(values))
-    return int(epochs[where[0]]) if where.size else None

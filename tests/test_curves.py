@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from compare import BadInput, Experiment, Result, Verdict
 from compare.command.main import main
+from compare.contracts.result import Band
 from compare.data.logged import meaning, read_logged
 from compare.examine.curves.check import check_curves
+from compare.examine.curves.followed import Followed
+from compare.examine.curves.held import held_against
 from compare.examine.sides import manual_records, our_manual
+from compare.examine.training import run_training
 from compare.points.inputs import draw_inputs
 from compare.report.report_json import SCHEMA
 
@@ -213,6 +217,58 @@ def test_digits_too_few_to_tell_the_epochs_apart_decide_nothing(
     assert "cannot tell one epoch from the next" in result.sentence
 
 
+@pytest.mark.parametrize(("cell", "words"), [("1", "cannot tell"), ("", "has no number")])
+def test_a_column_that_could_not_show_anything_does_not_agree(
+    right: Table, tmp_path: Path, cell: str, words: str
+) -> None:
+    path = logged(right[:, :2], tmp_path / "log.csv", titles="epoch,loss")
+    first, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{first},val_acc", *(f"{row},{cell}" for row in rows)]))
+    result = check_curves(path, DECLARED)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert len(result.not_compared) == 1
+    assert "val_acc" in result.sentence and words in result.sentence
+
+
+def test_a_column_of_a_set_that_is_no_known_curve_is_not_passed_over(
+    right: Table, tmp_path: Path
+) -> None:
+    err = found(right[:, [0, 1, 3]], tmp_path, titles="epoch,loss,validation_err")
+    assert err.verdict is Verdict.UNDECIDABLE
+    assert "validation_err" in err.sentence
+    rate = found(right[:, [0, 1, 3]], tmp_path, titles="epoch,loss,lr")
+    assert rate.verdict is Verdict.AGREES
+    assert "columns that are no curves: lr" in rate.notes
+
+
+def test_curves_that_go_on_after_the_declared_training_stopped_are_not_compared(
+    tmp_path: Path,
+) -> None:
+    wild = replace(DECLARED, learning_rate=1e-300, patience=1)  # no loss is a new smallest
+    path = tmp_path / "log.csv"
+    path.write_text("epoch,loss\n" + "".join(f"{epoch},777\n" for epoch in range(1, 6)))
+    result = check_curves(path, wild)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert "ended at epoch 2, and log.csv goes to epoch 5" in result.sentence
+
+
+def test_an_early_epoch_is_not_allowed_the_rounding_of_a_late_one(
+    right: Table, tmp_path: Path
+) -> None:
+    path = logged(right, tmp_path / "log.csv", "%.17g")
+    run = run_training(DECLARED)
+    bands = [1e-12, 1e-12, 1e-12, 1e-12, 1e-12, 1e-3]
+    rows = [
+        replace(row, band=Band(band, band, row.band.drift))
+        for row, band in zip(run.epochs, bands, strict=True)
+    ]
+    followed = Followed(DECLARED, our_manual(DECLARED), test=False, hits=False)
+    held = held_against(read_logged(path), replace(run, epochs=tuple(rows)), followed)
+    moved = {name: curve + 1e-6 for name, curve in held.seen.items()}
+    off = replace(held, seen=moved).ratios("train_loss")
+    assert off[0] > 1 and off[5] < 1
+
+
 @pytest.mark.parametrize(
     ("title", "name"),
     [
@@ -241,6 +297,10 @@ def test_titles_are_understood_as_people_write_them(title: str, name: str | None
         ("epoch,loss\n1,2\n1,3\n", "epoch 1 stands in rows 2 and 3"),
         ("epoch,loss\n1.5,2\n", "no number of an epoch"),
         ("epoch,loss\n1,two\n", "is no number"),
+        ("epoch,loss\n1,sNaN\n", "'sNaN' in column 'loss' is no number"),
+        ("epoch,loss\n1,1e400\n", "'1e400' in column 'loss' is larger than"),
+        ("epoch,loss\n1,0e400\n", "is larger than"),
+        ("epoch,loss (%)\n1,1e999999\n", "is larger than"),
         ("epoch,loss\n1,2,3\n", "row 2 has 3 cells"),
         ("epoch,loss,loss\n1,2,3\n", "two columns have the same title"),
     ],

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from compare import Experiment
+from compare.command.parser import parser
 from compare.contracts.errors import BadInput
 from compare.contracts.records import Record
 from compare.contracts.result import ExitCode, Result
 from compare.examine.sides import our_manual
-from manual_mlp.schedules import clipped_by_norm, stops
+from manual_mlp.schedules import clipped_by_norm, cosine, stops
 from tests.faults import SMALL, side_by_side
 
 pytestmark = pytest.mark.rounding
@@ -159,3 +160,12 @@ def test_a_schedule_that_is_none_is_refused(words: str) -> None:
 def test_two_ways_of_clipping_are_refused() -> None:
     with pytest.raises(BadInput, match="give one of the two"):
         Experiment(clip_norm=1.0, clip_value=1.0)
+
+
+def test_the_help_says_when_the_cosine_reaches_0_and_when_a_training_stops() -> None:
+    said = " ".join(parser().format_help().split())
+    updates = 8
+    assert cosine(updates - 1, updates) > 0.01 and abs(cosine(updates, updates)) < 1e-15
+    assert "it would reach one update after the last" in said
+    assert not stops([1.0, 2.0], patience=1) and stops([1.0, 2.0, 3.0], patience=1)
+    assert "after more than N epochs without a new smallest validation loss" in said

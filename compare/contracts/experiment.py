@@ -236,14 +236,15 @@ class Experiment:
     schedule: str | None = setting(
         None, Maybe(Schedule()), TRAINING,
         "how the learning rate changes from update to update, as a share of --learning-rate: "
-        "step:EVERY:FACTOR multiplies it by FACTOR every so many updates; cosine falls to 0 at the "
-        "last update, cosine:LEAST to LEAST; warm_up:LENGTH[:FIRST] rises from FIRST (0.1) to 1 in "
-        "LENGTH updates; a `step` is given the rate of its update",
+        "step:EVERY:FACTOR multiplies it by FACTOR every so many updates; cosine falls to 0 "
+        "(cosine:LEAST to LEAST), which it would reach one update after the last; "
+        "warm_up:LENGTH[:FIRST] rises from FIRST (0.1) to 1 in LENGTH updates; a `step` is given "
+        "the rate of its update",
         metavar="KIND", default_said="constant",
     )  # fmt: skip
     patience: int | None = setting(
         None, Maybe(Whole(0)), TRAINING,
-        "training stops early where no validation loss of the last N epochs was the smallest",
+        "training stops early after more than N epochs without a new smallest validation loss",
         metavar="N", default_said="no early stopping",
     )  # fmt: skip
     init: str = setting(

@@ -34,6 +34,8 @@ EPOCH = ("epoch", "epochs")
 PER_CENT = re.compile(r"%|(?<![a-z])(percent|pct)(?![a-z])")
 LARGEST = 1 << 24
 """Bytes; a curve of a million epochs takes less."""
+LARGEST_POWER = 307
+"""Of ten: every number with this many digits before the point is one of float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +124,24 @@ def meaning(title: str) -> str | None:
 
     Without a set it is the training's, as Keras writes. None for anything else.
     """
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", title)
-    parts = [part for part in re.split(r"[^a-z]+", apart.lower()) if part]
+    parts = words(title)
     sets = {SETS[part] for part in parts if part in SETS}
     what = {QUANTITIES[part] for part in parts if part in QUANTITIES}
     known = {*SETS, *QUANTITIES, *FILLERS}
     if len(what) != 1 or len(sets) > 1 or not known.issuperset(parts):
         return None
     return f"{next(iter(sets), 'train')}_{what.pop()}"
+
+
+def words(title: str) -> list[str]:
+    """Return the words of a title, in small letters."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", title)
+    return [part for part in re.split(r"[^a-z]+", apart.lower()) if part]
+
+
+def names_a_set(title: str) -> bool:
+    """Whether a title holds the name of a set of rows, as `val_err` does."""
+    return not SETS.keys().isdisjoint(words(title))
 
 
 def epochs_of(texts: Sequence[str], path: Path) -> list[int]:
@@ -163,11 +175,17 @@ def numbers(texts: Sequence[str], title: str, path: Path) -> tuple[Float, Float]
 
 
 def number(text: str, title: str, path: Path) -> Decimal:
-    """Return the number of a cell exactly."""
+    """Return the number of a cell exactly; one that float64 cannot hold is refused."""
+    where = f"{path}: {shown(text)} in column {shown(title)}"
     try:
-        return Decimal(text)
+        value = Decimal(text)
     except InvalidOperation:
-        raise BadInput(f"{path}: {shown(text)} in column {shown(title)} is no number") from None
+        raise BadInput(f"{where} is no number") from None
+    if value.is_snan():
+        raise BadInput(f"{where} is no number: write nan")
+    if value.is_finite() and value.adjusted() > LARGEST_POWER:
+        raise BadInput(f"{where} is larger than 1e{LARGEST_POWER}: write inf if it overflowed")
+    return value
 
 
 def exponent(value: Decimal) -> int:

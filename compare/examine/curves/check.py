@@ -71,8 +71,13 @@ def check_curves(
         reference_tap=followed.see_reference,
     )
     settings = {**run.settings, "mode": "curves", "manual": Path(path).name}
-    if run.verdict is not Verdict.AGREES or len(run.epochs) <= declared.epochs:
+    if run.verdict is not Verdict.AGREES or run.interrupted:
         return replace(run, settings=settings)  # there is nothing to hold the curves against
+    if len(run.epochs) <= declared.epochs:
+        return replace(run, settings=settings).lacking(
+            f"the logged curves: the declared training ended at epoch {len(run.epochs) - 1}, and "
+            f"{Path(path).name} goes to epoch {last}"
+        )
     held = held_against(logged, run, followed)
     return replace(
         judged(held, replace(run, settings=settings | described(logged))),

@@ -25,13 +25,15 @@ class Held:
     """Logged curves beside the right ones, over the epochs 0 to E.
 
     `right` holds the stand-ins of the run as well; `allowance` and `there` are of the logged ones:
-    what rounding and the digits explain, and where there is a number.
+    what rounding up to that epoch and the digits explain, and where there is a number. `widest`
+    has the rounding of the whole run at every epoch: a mistake may show numbers of a later one.
     """
 
     logged: Logged
     seen: dict[str, Float]
     right: dict[str, Float]
     allowance: dict[str, Float]
+    widest: dict[str, Float]
     there: dict[str, Mask]
     rows: dict[str, int]
 
@@ -57,7 +59,11 @@ class Held:
 
 
 def held_against(logged: Logged, run: Result, followed: Followed) -> Held:
-    """Put the logged curves beside those of the run."""
+    """Put the logged curves beside those of the run.
+
+    The bands of training and validation loss are those of each epoch. The run has no band of the
+    test loss: it is taken to be the larger of the other two at that epoch, which is not derived.
+    """
     samples = {name: int(run.settings[key]) for name, key in SAMPLES.items()}
     right = {
         name: np.array([getattr(row.reference, name) for row in run.epochs]) for name in CURVES
@@ -66,23 +72,26 @@ def held_against(logged: Logged, run: Result, followed: Followed) -> Held:
         for name in ("train", "validation"):
             right[f"summed_{name}_loss"] = samples[name] * right[f"{name}_loss"]
     bands = {
-        "train": max(row.band.train_loss for row in run.epochs),
-        "validation": max(row.band.validation_loss for row in run.epochs),
+        "train": np.array([row.band.train_loss for row in run.epochs]),
+        "validation": np.array([row.band.validation_loss for row in run.epochs]),
     }
-    bands["test"] = max(bands.values())
+    bands["test"] = np.maximum(bands["train"], bands["validation"])
     known = [name for name in logged.curves if name in right and not np.isnan(right[name]).all()]
     rows = list(logged.epochs)
     seen: dict[str, Float] = {}
     allowance: dict[str, Float] = {}
+    widest: dict[str, Float] = {}
     there: dict[str, Mask] = {}
     for name in known:
         which, _, quantity = name.partition("_")
         seen[name] = spread_out(logged.curves[name], rows, len(run.epochs))
         unit = spread_out(logged.units[name], rows, len(run.epochs))
         there[name] = ~np.isnan(unit)
-        moved = bands[which] if quantity == "loss" else followed.flips[which] / samples[which]
+        loss = quantity == "loss"
+        moved = bands[which] if loss else followed.flips[which] / samples[which]
         allowance[name] = np.nan_to_num(unit) + moved
-    return Held(logged, seen, right, allowance, there, samples)
+        widest[name] = np.nan_to_num(unit) + moved.max() if loss else allowance[name]
+    return Held(logged, seen, right, allowance, widest, there, samples)
 
 
 def spread_out(values: Float, epochs: list[int], points: int) -> Float:

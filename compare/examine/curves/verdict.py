@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from compare.contracts.limits import shown
 from compare.contracts.result import (
     CheckSummary,
     Diagnosis,
@@ -19,6 +20,7 @@ from compare.contracts.result import (
     Verdict,
     Weak,
 )
+from compare.data.logged import names_a_set
 from compare.diagnosis import diagnose_curves
 from compare.examine.curves.alone import doubled, no_whole_rows
 from compare.examine.curves.held import Held
@@ -39,11 +41,6 @@ HOW_TO_START = (
 
 def judged(held: Held, run: Result) -> Result:
     """Return the result about the logged curves; `run` is that of the declared training."""
-    missing = [
-        f"{held.logged.columns[name]} (the data has no such set)"
-        for name in held.logged.curves
-        if name not in held.seen
-    ]
     worst = {name: held.worst(name) for name in held.seen}
     wrong = [name for name, entry in worst.items() if not entry.ratio <= 1]
     found = diagnosed(held, wrong) if wrong else ()
@@ -68,12 +65,26 @@ def judged(held: Held, run: Result) -> Result:
         worst=worst,
         notes=tuple(notes(held, verdict, run)),
     )
-    return leading(result).lacking(*missing)
+    return leading(result).lacking(*missing(held, verdict, blind))
+
+
+def missing(held: Held, verdict: Verdict, blind: list[str]) -> Iterator[str]:
+    """Say which columns were handed in and not compared, each in a clause."""
+    titles = held.logged.columns
+    for name in held.logged.curves:
+        if name not in held.seen:
+            yield f"{titles[name]} (the data has no such set)"
+        elif not held.there[name].any():
+            yield f"{titles[name]} (the column has no number)"
+        elif verdict is Verdict.AGREES and name in blind and not known_still(held, name):
+            yield f"{titles[name]} ({BLIND})"
+    for title in filter(names_a_set, held.logged.ignored):
+        yield f"{shown(title)} (no curve that is known here: name it as a loss or accuracy)"
 
 
 def diagnosed(held: Held, wrong: list[str]) -> tuple[Diagnosis, ...]:
     """Name the mistake that turns the right curves into these; or what the file shows alone."""
-    found = diagnose_curves(held.seen, held.right, held.allowance, held.there)
+    found = diagnose_curves(held.seen, held.right, held.widest, held.there)
     return found or tuple(one for name in wrong for one in doubled(held, name))
 
 
@@ -93,6 +104,16 @@ def tells_epochs(held: Held, name: str) -> bool:
     right, allowed, there = held.right[name], held.allowance[name], held.there[name]
     moved = np.abs(np.diff(right)) > allowed[1:] + allowed[:-1]
     return bool((moved & (there[1:] | there[:-1])).any())
+
+
+def known_still(held: Held, name: str) -> bool:
+    """Whether the right curve stands still and the digits can tell its value from 0.
+
+    Such a column was compared, though it looks the same one epoch early or late.
+    """
+    there = held.there[name]
+    right, allowed = held.right[name][there], held.allowance[name][there]
+    return bool(np.ptp(held.right[name]) == 0 and (allowed < np.abs(right)).all())
 
 
 def kind_of(held: Held, wrong: list[str], found: tuple[Diagnosis, ...]) -> str | None:

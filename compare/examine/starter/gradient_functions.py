@@ -71,17 +71,21 @@ def gradient_functions(source: Source, taken: set[str]) -> list[GradientFunction
     found = []
     for name, definition in source.definitions.items():
         parameters = source.signature(name)
-        if name in taken or not looks_like_gradient(name, parameters):
-            continue
-        bound, doubtful = bind(parameters)
-        returned = returned_names(definition.node)
-        returns = gradients_named(returned, name)
-        bundles = {one: bundles_of(source, definition.node, one) for one in parameters}
-        doubtful = tuple(one for one in doubtful if not bundles[one])
-        found.append(
-            GradientFunction(name, tuple(parameters), bound, doubtful, returned, returns, bundles)
-        )
+        if name not in taken and looks_like_gradient(name, parameters):
+            found.append(read_function(source, name, definition.node))
     return found
+
+
+def read_function(source: Source, name: str, node: ast.AST) -> GradientFunction:
+    """Return what the names of a function's parameters and returned values say."""
+    parameters = source.signature(name)
+    bound, doubtful = bind(parameters)
+    returned = returned_names(node)
+    bundles = {one: bundles_of(source, node, one) for one in parameters}
+    return GradientFunction(
+        name, tuple(parameters), bound, tuple(one for one in doubtful if not bundles[one]),
+        returned, gradients_named(returned, name), bundles,
+    )  # fmt: skip
 
 
 def looks_like_gradient(name: str, parameters: list[str]) -> bool:

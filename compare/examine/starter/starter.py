@@ -20,15 +20,21 @@ import numpy as np
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
+from compare.examine.starter.forward_check import ForwardCheck
 from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
-from compare.examine.starter.gradient_functions import GradientFunction, gradient_functions
+from compare.examine.starter.gradient_functions import (
+    GradientFunction,
+    gradient_functions,
+    read_function,
+)
+from compare.examine.starter.hidden import forward_passes, inside
 from compare.examine.starter.loop_steps import loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
 from compare.examine.starter.network_class import class_checked, network_classes
-from compare.examine.starter.readings import F, K, N
+from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.statements import last_name
@@ -82,7 +88,8 @@ def check_starter(
         and (not source.broken or not source.definitions)
     ):
         raise BadInput(nothing_known(source))
-    opened = source.load([*roles, *(one.name for one in gradients), *classes])
+    forward = forward_passes(source, [*roles, *(one.name for one in gradients), *classes])
+    opened = source.load([*roles, *(one.name for one in gradients), *classes, *forward])
     replaced = stand_ins(opened)
     note_stand_ins(replaced, source.guard.notes)
     put_in(opened.module, replaced, {"x": np.ones((N, F)), "y": np.eye(N, K)})
@@ -94,6 +101,8 @@ def check_starter(
     )  # fmt: skip
     found += [gradient_checked(slope, source, opened, one) for one in gradients]
     found += [class_checked(source, opened, name, reduction, seed, timeout) for name in classes]
+    found += [forward_checked(slope, source, opened, one) for one in forward]
+    found += inside(source, {one.name for one in found})
     found += missed(source, {one.name for one in found})
     steps, right = loop_steps(source, {one.name for one in found})
     found += steps
@@ -188,6 +197,21 @@ def gradient_checked(
     except UserCodeError as error:
         why = f"not defined: {error}"
         return FunctionVerdict(how.name, "gradient", place, Verdict.UNDECIDABLE, why)
+    return replace(check(function, how), place=place)
+
+
+def forward_checked(
+    slope: GradientCheck, source: Source, opened: Opened, name: str
+) -> FunctionVerdict:
+    """Check a forward pass at the point of the gradients."""
+    place = source.where(name)
+    try:
+        function = opened.get(name)
+    except UserCodeError as error:
+        why = f"not defined: {error}"
+        return FunctionVerdict(name, "forward", place, Verdict.UNDECIDABLE, why)
+    check = ForwardCheck(source.guard, slope.due(UNEQUAL, slope.reduction), slope.layouts)
+    how = read_function(source, name, source.definitions[name].node)
     return replace(check(function, how), place=place)
 
 

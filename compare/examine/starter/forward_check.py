@@ -1,0 +1,127 @@
+"""A forward pass with its softmax inside, against the network's own values at one point.
+
+What it returns is told by comparing: z1, h1, logits and p, in the layout in which they agree. One
+of them that differs beside others that agree is wrong; where none agrees, nothing was compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from compare.checks.comparison import Comparison, compare_entries
+from compare.contracts.arrays import Array
+from compare.contracts.errors import UserCodeError
+from compare.contracts.result import Verdict
+from compare.examine.starter.expected import Expected
+from compare.examine.starter.function_verdict import FunctionVerdict, apart
+from compare.examine.starter.gradient_functions import GradientFunction
+from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning, meanings
+from compare.examine.starter.returned import parts_of
+from compare.guard.copies import OnCopies
+from compare.guard.guard import Guard
+from compare.textbook import Pass
+
+STAGES = ("z1", "h1", "logits", "p")
+"""What a forward pass may return."""
+HANDED = frozenset({"x", "w1", "b1", "w2", "b2"})
+"""What it may be given."""
+CALLS = 100
+"""How often it is called in search of what its arguments mean."""
+NOT_COMPARED = (
+    "the softmax inside it was not compared: put it into a function `softmax(z)`, and run the same "
+    "command again"
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one call returned: the stages that agree, and the worst comparison of one that does
+    not, though it has the form of probabilities."""
+
+    layout: Layout
+    right: frozenset[str]
+    wrong: Comparison | None
+
+
+@dataclass(frozen=True)
+class ForwardCheck:
+    """Checks forward passes of one file at the point `due`."""
+
+    guard: Guard
+    due: Expected
+    layouts: Sequence[Layout] = LAYOUTS
+
+    def __call__(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
+        """Return the verdict on one function."""
+        about = FunctionVerdict(how.name, "forward", None, Verdict.UNDECIDABLE, NOT_COMPARED)
+        answers = list(self.answers(OnCopies(function, self.guard), how))
+        best = max(answers, key=lambda one: (one.wrong is None, len(one.right)), default=None)
+        if best is not None and best.wrong is None and "p" in best.right:
+            words = best.layout.words()
+            return FunctionVerdict(
+                how.name, "forward", None, Verdict.AGREES, "agrees",
+                conventions=(words,) if words else (), layout=best.layout.samples,
+            )  # fmt: skip
+        known = [one for one in answers if one.wrong is not None and one.right & {"z1", "logits"}]
+        if not known:
+            return about
+        worst = known[0].wrong
+        assert worst is not None
+        entry = worst.worst
+        return about.wrong(
+            "value",
+            f"the probabilities it returns are wrong: p{list(entry.index)} is {entry.manual:.10g}, "
+            f"where {entry.reference:.10g} is right{apart(entry)}",
+            entry,
+        )
+
+    def answers(self, call: OnCopies, how: GradientFunction) -> Iterator[Answer]:
+        """Call it with what its arguments may mean, up to the first meaning with all right."""
+        every = meanings(how.parameters, self.layouts, how.bundles)
+        for meaning in islice(filter(forwards, every), CALLS):
+            try:
+                value = call(meaning.arguments(self.due.quantities))
+            except UserCodeError:
+                continue
+            answer = self.held(matrices(value), meaning.layout)
+            yield answer
+            if answer.wrong is None and "p" in answer.right:
+                return
+
+    def held(self, arrays: Sequence[Array], layout: Layout) -> Answer:
+        """Hold everything returned against the stages of its shape."""
+        right: set[str] = set()
+        wrong = None
+        laid = [array.T if layout.samples == "columns" else array for array in arrays]
+        for array in laid:
+            fitting = [self.compare(name, array) for name in STAGES if self.fits(name, array)]
+            agreeing = [one.name for one in fitting if one.agrees]
+            right.update(agreeing)
+            if fitting and not agreeing and fitting[-1].name == "p":
+                wrong = fitting[-1]
+        return Answer(layout, frozenset(right), wrong)
+
+    def fits(self, name: str, array: Array) -> bool:
+        """Whether an array has the shape of a stage."""
+        return array.shape == self.due.quantities[name].shape
+
+    def compare(self, name: str, array: Array) -> Comparison:
+        """Hold an array against a stage."""
+        allowance = np.asarray(Pass(self.due.point).named(name).allowance)
+        return compare_entries(name, array, self.due.quantities[name], allowance)
+
+
+def forwards(meaning: Meaning) -> bool:
+    """Whether a meaning hands over inputs and parameters only."""
+    return all(not isinstance(what, str) or what in HANDED for what in meaning.bound.values())
+
+
+def matrices(value: Any) -> list[Array]:
+    """Return the matrices of what was returned, also of a cache in a dictionary or tuple."""
+    arrays = [part for part in parts_of(value) if isinstance(part, np.ndarray)]
+    return [array for array in arrays if array.ndim == 2 and array.dtype.kind == "f"]

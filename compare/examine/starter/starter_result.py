@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict
+from compare.diagnosis.gradients import GUARDS
 from compare.examine.environment import environment
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.starter import StarterReport
@@ -93,10 +94,18 @@ def sentence_of(verdict: Verdict, functions: Sequence[FunctionVerdict]) -> str:
 
 
 def reason_of(wrong: Sequence[FunctionVerdict]) -> str:
-    """Return what is wrong in the first of several functions: the mistake's title, or the facts."""
-    first = wrong[0]
+    """Return what is wrong in the first of several functions: the mistake's title, or the facts.
+
+    A guard in a loss comes last: it is a habit of many, and hides the mistake that matters.
+    """
+    first = min(wrong, key=only_guarded)
     said = first.diagnosis[0].headline if first.diagnosis else first.sentence
     return f"{first.name}: {said}" if len(wrong) > 1 else said
+
+
+def only_guarded(one: FunctionVerdict) -> bool:
+    """Whether nothing but a guard in the logarithm is wrong with a function."""
+    return bool(one.diagnosis) and all(found.mistake in GUARDS for found in one.diagnosis)
 
 
 def summary_of(one: FunctionVerdict) -> CheckSummary:

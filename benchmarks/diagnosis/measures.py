@@ -25,8 +25,11 @@ from compare.diagnosis import Observation, diagnosed
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
 from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.mistake import NetworkMistake
 
 GUARDS = {mistake.name for mistake in NETWORK if mistake.guard}
+IN_THE_LOSS = {"log_p", "terms", "loss"}
+"""Stages that a gradient derived from p never reads."""
 PAIRED = [mistake for mistake in NETWORK if mistake.paired]
 """What is looked for as one of two in the same numbers."""
 UNDECLARED = {f"activation-is-{name}" for name in ACTIVATION_NAMES}
@@ -91,6 +94,24 @@ def visible(implementation: Implementation, network: Network) -> list[Observatio
     return observed if any(Case(observation).disagrees for observation in observed) else []
 
 
+def shows(mistake: NetworkMistake, implementation: Implementation, network: Network) -> bool:
+    """Whether a mistake can be told: one made above the loss has to move a gradient, too.
+
+    A clip of 1e-7 in loss and gradient moves no gradient of float32 by more than rounding, and is
+    then the clip in the loss that is named.
+    """
+    observed = visible(implementation, network)
+    return bool(observed) and (
+        set(mistake.stages) <= IN_THE_LOSS
+        or any(
+            Case(one).only(name).disagrees
+            for one in observed
+            for name in one.order
+            if name != "loss"
+        )
+    )
+
+
 def single(networks: int, seed: int, index: int) -> Score:
     """Plant one mistake alone in `networks` random networks where it moves something."""
     mistake = NETWORK[index]
@@ -101,7 +122,7 @@ def single(networks: int, seed: int, index: int) -> Score:
             break
         network = draw(generator)
         faulty = planted([mistake], network, generator)
-        if faulty is not None and visible(faulty.implementation, network):
+        if faulty is not None and shows(mistake, faulty.implementation, network):
             found, seconds = timed(faulty.implementation, network)
             told = names(found)
             right = mistake.name in told

@@ -340,6 +340,11 @@ def shapeless(dump: Path) -> None:
     rewrite(dump, 1, z1=5 * (x @ w + b).T)
 
 
+def one_step_alone(dump: Path) -> None:
+    for step in sorted(dump.glob("step_*"))[1:]:
+        shutil.rmtree(step) if step.is_dir() else step.unlink()
+
+
 def half_of_the_velocities(dump: Path) -> None:
     """Take the velocities out of all steps but the first."""
     for number in range(1, 4):
@@ -371,6 +376,7 @@ LACKING: dict[str, tuple[Change, str]] = {
     "Run": (lambda d: (d / "run.json").rename(d / "Run.json"), "'Run.json' is not spelt as a part"),
     "run as a folder": (run_as_a_folder, "run.json is no file, so nothing it should say was used"),
     "run as a pipe": (run_as_a_pipe, "run.json is no file, so nothing it should say was used"),
+    "velocities of one step": (one_step_alone, "velocities are recorded and were not compared"),
     "half of the velocities": (half_of_the_velocities, "velocities are recorded at 1 of 4 steps"),
 }
 

@@ -136,7 +136,7 @@ def experiment_of(run: RunFile, step: Step, sizes: tuple[int, ...]) -> Experimen
 def why_not(run: RunFile | None, first: Step, experiment: Experiment) -> str:
     """Say what is missing for a step check, empty if nothing is."""
     if run is None:
-        return "there is no run.json"
+        return NO_RUN
     missing = [name for name in ("learning_rate", "momentum") if getattr(run, name) is None]
     if first.record.learning_rate is not None:
         missing = [name for name in missing if name != "learning_rate"]
@@ -151,6 +151,10 @@ def replay_of(first: Step, judge: PointJudge) -> StepCheck | OptimiserReplay:
     if not wanted.plain_momentum or first.record.learning_rate is not None:
         return OptimiserReplay(OptimiserStep.of(wanted))
     return StepCheck(judge.arithmetic, wanted.learning_rate, wanted.momentum, wanted.momentum_form)
+
+
+NO_RUN = "there is no run.json"
+NO_TWO = "no two steps have consecutive numbers"
 
 
 @dataclass
@@ -256,7 +260,7 @@ class Dump:
     def summary(self) -> CheckSummary:
         """One line on the step checks, also if there were none."""
         step = self.judge.ledger.tallies["step"]
-        why = self.why_not or "no two steps have consecutive numbers"
+        why = self.why_not or NO_TWO
         sentence = f"{step.made} step checks, worst {step.worst_ratio:.2g} × allowance"
         if not step.made:
             sentence = f"not done: {why}"
@@ -266,9 +270,13 @@ class Dump:
         """Yield what was recorded and is not compared, each in a clause."""
         yield from self.lacking.values()
         due = self.seen - self.nothing_yet
+        what = "buffers" if isinstance(self.replay, OptimiserReplay) else "velocities"
         if self.replay is not None and 0 < self.velocities < due:
-            what = "velocities" if isinstance(self.replay, StepCheck) else "buffers"
             yield f"{what} are recorded at {self.velocities} of {due} steps only"
+        elif self.velocities and not self.judge.ledger.tallies["step"].made:
+            # Without run.json nobody said that there are updates to check.
+            if self.why_not != NO_RUN:
+                yield f"{what} are recorded and were not compared: {self.why_not or NO_TWO}"
 
     def notes(self, run: RunFile | None, experiment: Experiment) -> Iterator[str]:
         """Yield what was assumed and what was passed over."""

@@ -7,7 +7,10 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.gradient_functions import TRAINING
+from compare.examine.starter.missed import trains_inline
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.source import Source
 from compare.guard.blame import Place
@@ -31,13 +34,14 @@ def inside(source: Source, compared: Iterable[str]) -> Iterator[FunctionVerdict]
 
 
 def forward_passes(source: Source, compared: Iterable[str]) -> list[str]:
-    """Return the functions with a softmax of their own that nothing compared calls."""
+    """Return the functions with a softmax of their own that nothing compared calls, no training."""
     called = source.closure(compared)
     return [
         name
         for name, one in source.definitions.items()
         if name not in called and isinstance(one.node, ast.FunctionDef)
         and source.signature(name) and computes_softmax(one.node)
+        and not trains_inline(one.node) and not TRAINING.search(plain(name))
     ]  # fmt: skip
 
 

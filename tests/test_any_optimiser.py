@@ -14,6 +14,8 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.result import Result, Verdict
 from manual_mlp import loss_and_gradients
 from manual_mlp.optimisers import SGD, Adagrad, Adam, RMSprop, Rule, update
+from torch_reference import Recipe
+from torch_reference.optimisers import optimiser_step
 
 pytestmark = pytest.mark.rounding
 HONEST = 0.5
@@ -175,3 +177,32 @@ def test_a_step_without_momentum_is_asked_to_declare_that() -> None:
 def test_settings_that_torch_does_not_have_are_refused(settings: Settings, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         Experiment(**settings)
+
+
+@pytest.mark.parametrize("name", ["adagrad", "rmsprop"])
+def test_a_buffer_that_does_not_start_at_zero_counts_before_any_update(name: str) -> None:
+    w, dw, s = np.array([[1.0]]), np.array([[2.0]]), np.array([[0.5]])
+    recipe = Recipe(name, 0.1, alpha=0.9, eps=0.0)
+    after, state = optimiser_step(recipe, {"w1": w}, {"w1": dw}, {"s_w1": s})
+    due = s + dw**2 if name == "adagrad" else 0.9 * s + 0.1 * dw**2
+    assert state["s_w1"] == pytest.approx(due)
+    assert after["w1"] == pytest.approx(w - 0.1 * dw / np.sqrt(due))
+
+
+def test_buffers_of_momentum_that_are_not_handed_over_are_zero() -> None:
+    recipe = Recipe("rmsprop", 0.1, momentum=0.9, alpha=0.9, eps=0.0)
+    one = np.array([[1.0]])
+    _, state = optimiser_step(recipe, {"w1": one}, {"w1": one}, {"s_w1": one})
+    assert state["v_w1"] == pytest.approx(one)
+
+
+def test_a_step_that_takes_any_keyword_takes_all_settings() -> None:
+    def step(parameters: Any, gradients: Any, state: Any, **settings: Any) -> Any:
+        rate, momentum = settings["learning_rate"], settings["momentum"]
+        buffers = {n: momentum * state.get(f"v_{n}", 0) + g for n, g in gradients.items()}
+        stepped = {
+            n: w - rate * (gradients[n] + momentum * buffers[n]) for n, w in parameters.items()
+        }
+        return stepped, {f"v_{n}": v for n, v in buffers.items()}
+
+    assert check(loss_and_gradients, step=step, momentum_form="buffer", nesterov=True)

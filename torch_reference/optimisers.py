@@ -128,6 +128,11 @@ class Recipe:
                 if self.decays(name):
                     tensor.mul_(1 - learning_rate * self.weight_decay)
 
+    def kept(self) -> list[str]:
+        """The buffers, under torch's names, that this optimiser keeps with these settings."""
+        used = {"momentum_buffer": bool(self.momentum), "grad_avg": self.centred}
+        return [theirs for theirs in BUFFERS[self.name].values() if used.get(theirs, True)]
+
     def scale(self, learning_rate: float) -> float:
         """The factor from torch's buffer of sgd to the state in `form`."""
         if self.name != "sgd" or self.form == "buffer":
@@ -206,10 +211,10 @@ def load(
             if f"{ours}_{key}" in state:
                 buffer = to_tensor(state[f"{ours}_{key}"]).clone() / scale
                 stored[theirs] = (transposed(buffer) if seen else buffer).to(tensor.device)
-        if done and recipe.name != "sgd":
+        if recipe.name != "sgd" and (done or stored):  # torch looks for all of them then
+            stored = {theirs: torch.zeros_like(tensor) for theirs in recipe.kept()} | stored
             stored["step"] = torch.tensor(float(done))
-        if done or (stored and recipe.name == "sgd"):
-            optimiser.state[tensor].update(stored)
+        optimiser.state[tensor].update(stored)
 
 
 def read(
@@ -237,7 +242,7 @@ class Advance:
     def __init__(
         self, recipe: Recipe, named: Mapping[str, nn.Parameter], state: Mapping[str, Array]
     ) -> None:
-        self.recipe, self.named, self.done = recipe, named, 0
+        self.recipe, self.named, self.done = recipe, named, int(state.get("t", 0))
         self.optimiser = recipe.built(named)
         self.scheduler = scheduler(self.optimiser, recipe.schedule)
         load(recipe, self.optimiser, named, state, self.rate, seen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from compare.contracts.arrays import Array, Arrays
@@ -37,7 +37,7 @@ class GuardedOptimiser(Guarded):
         timeout: float | None = TIMEOUT,
         notes: Notes | None = None,
     ) -> None:
-        named = named_keywords(function)
+        named = named_keywords(function, settings)
         if optimiser in KEEPING_MOMENTUM and settings["momentum"] and "momentum" not in named:
             raise BadInput(
                 f"{name_of(function)} takes no momentum, and {optimiser} has one of "
@@ -81,10 +81,12 @@ class GuardedOptimiser(Guarded):
         return reader.arrays({key: state[key] for key in expected}, "state value", expected)
 
 
-def named_keywords(function: Callable[..., Any]) -> set[str]:
+def named_keywords(function: Callable[..., Any], settings: Iterable[str]) -> set[str]:
     """Return the names of the parameters; all settings where it takes any keyword."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return {"momentum"}
-    return set(signature.parameters)
+    taken = signature.parameters
+    any_keyword = any(one.kind is one.VAR_KEYWORD for one in taken.values())
+    return set(settings) if any_keyword else set(taken)

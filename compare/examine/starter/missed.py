@@ -87,12 +87,10 @@ def pasted(source: Source, one: Statement) -> str:
 
 
 def bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    """Yield the bodies of functions, loops and branches, the outer ones first."""
+    """Yield the bodies of functions and loops, the outer ones first."""
     for part in ast.walk(node):
-        for field in ("body", "orelse", "finalbody"):
-            inner = getattr(part, field, None)
-            if isinstance(inner, list) and inner:  # a lambda's body is one expression
-                yield inner
+        if isinstance(part, ast.FunctionDef | ast.For | ast.While | ast.With):
+            yield part.body
 
 
 def names_in(node: ast.AST, context: type[ast.expr_context]) -> list[str]:

@@ -94,8 +94,7 @@ def test_every_file_has_a_row_and_a_folder_and_the_worst_exit_code_is_the_comman
     assert (found["right"]["verdict"], found["right"]["exit_code"]) == ("agrees", "0")
     assert (found["wrong"]["verdict"], found["wrong"]["function"]) == ("disagrees", "relu")
     assert list(found["wrong"]) == [
-        "file", "function", "verdict", "kind", "mistake", "title", "sentence", "exit_code",
-        "seconds",
+        "file", "function", "verdict", "kind", "mistake", "sentence", "exit_code", "seconds",
     ]  # fmt: skip
     assert found["wrong"]["sentence"].startswith("disagrees: relu, of 1 function: value")
     assert (out / "right" / "report.json").is_file()

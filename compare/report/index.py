@@ -22,18 +22,17 @@ PAGE = "index.html"
 TABLE = "results.csv"
 ORDER = (*map(str, Verdict), "not checked")
 COLUMNS = (
-    "file", "function", "verdict", "kind", "mistake", "title", "sentence", "exit_code", "seconds",
+    "file", "function", "verdict", "kind", "mistake", "sentence", "exit_code", "seconds",
 )  # fmt: skip
-
-SHOWN = tuple(name for name in COLUMNS if name != "title")
-"""The columns of the page, which has the title of a mistake beside its name."""
+MARKS = {"agrees": "✓", "disagrees": "✗", "undecidable": "?", "not checked": "–"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One file: `function` are those at fault, or those compared where none is.
 
-    `mistake` has the names to look up, `title` what they mean.
+    `mistake` has the names to look up, `title` what they mean: the page shows both, the table has
+    the title at the head of its sentence.
     """
 
     file: str
@@ -41,10 +40,10 @@ class Row:
     verdict: str
     kind: str
     mistake: str
-    title: str
     sentence: str
     exit_code: int
     seconds: float
+    title: str = ""
     link: str = ""
 
     @classmethod
@@ -54,13 +53,13 @@ class Row:
             report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
         except (OSError, ValueError):
             sentence = ended or last_line(folder / "log.txt")
-            return cls(file, "", ORDER[-1], "", "", "", sentence, code or 2, round(seconds, 2))
+            return cls(file, "", ORDER[-1], "", "", sentence, code or 2, round(seconds, 2))
         mistakes = [one["mistake"] for one in report["diagnosis"]]
         titles = [one["title"] for one in report["diagnosis"]]
         shown = "report.html" if (folder / "report.html").exists() else "report.json"
         return cls(
             file, ", ".join(functions(report)), report["verdict"], report["kind"] or "",
-            ", ".join(mistakes), "; ".join(titles), report["sentence"], code, round(seconds, 2),
+            ", ".join(mistakes), report["sentence"], code, round(seconds, 2), "; ".join(titles),
             f"{quote(name)}/{shown}",
         )  # fmt: skip
 
@@ -93,4 +92,5 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     write_atomically(folder / TABLE, text.getvalue())
     counts = {word: sum(row.verdict == word for row in rows) for word in ORDER}
     template = pages().get_template("index.html.j2")
-    write_atomically(folder / PAGE, template.render(rows=rows, counts=counts, columns=SHOWN))
+    page = template.render(rows=rows, counts=counts, columns=COLUMNS, marks=MARKS)
+    write_atomically(folder / PAGE, page)

@@ -318,6 +318,16 @@ def test_shrinking_keeps_what_is_not_finite() -> None:
     assert np.isnan(heatmap.shrink(matrix, 20)).sum() == 1
 
 
+def test_rows_and_columns_of_a_small_heat_map_are_numbered_by_whole_numbers() -> None:
+    result = results.disagreeing()
+    assert result.heatmap is not None
+    _, manual, reference = result.heatmap
+    small = ("dw1", manual[:4, :5], reference[:4, :5])
+    drawn = figures(replace(result, epochs=(), findings=(), heatmap=small))["heatmap"]
+    ticks = np.concatenate([[*axes.get_xticks(), *axes.get_yticks()] for axes in drawn.axes[:2]])
+    assert np.array_equal(ticks, np.round(ticks))
+
+
 @pytest.mark.parametrize("name", ["w1", "dw1"])
 def test_the_heat_map_of_a_parameter_is_called_by_its_gradient(name: str) -> None:
     result = results.disagreeing()

@@ -127,6 +127,8 @@ def test_kinks_take_one_line() -> None:
 def test_weak_points_come_with_their_reason() -> None:
     text = one_line(printed(results.with_weak_points()))
     assert "weak same point, db1, epoch 0, update 0: every entry of the gradient is zero" in text
+    assert "(checks that could not have failed there, or not seen an error of the size" in text
+    assert words.WEAK not in one_line(printed(results.agreeing()))
     assert "the velocity is zero (no scale error could be seen)" in text
 
 

@@ -195,6 +195,8 @@ def facts(result: Result, limit: int | None) -> Table:
     add_rows(grid, "mistake", map(words.diagnosis_line, result.diagnosis), limit)
     add_rows(grid, "kinks", kinks, limit)
     add_rows(grid, "weak", words.weak_lines(result), limit)
+    if result.weak:
+        grid.add_row("", f"({words.WEAK})")
     add_rows(grid, "note", result.notes, limit)
     return grid
 

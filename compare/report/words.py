@@ -38,6 +38,9 @@ KINDS = {
 ENDLESS = 1e15
 """A ratio above this comes from an allowance next to 0."""
 
+WEAK = "checks that could not have failed there, or not seen an error of the size in question"
+"""What a weak point is: nothing against the code, and little for it."""
+
 OURS = "manual_mlp"
 """What `Manual.name` is where nobody brought a manual side."""
 FAR = 1000.0

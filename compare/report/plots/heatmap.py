@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from compare.contracts.arrays import Real
 from compare.contracts.result import Index, Result
@@ -134,6 +135,8 @@ def _panel(figure: Figure, axes: Axes, label: str, matrix: Real, at: Index) -> N
         extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
     )
     axes.grid(False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.patch.set(hatch="////", facecolor=style.BAND, edgecolor=style.ALARM)
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.9, aspect=30)
     bar.formatter.set_powerlimits((-2, 2))  # type: ignore[attr-defined]

@@ -16,20 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.experiment import Experiment
-from compare.contracts.result import (
-    Band,
-    CheckSummary,
-    Curves,
-    Diagnosis,
-    EpochRow,
-    Finding,
-    Index,
-    Kink,
-    Result,
-    Verdict,
-    Weak,
-    Worst,
-)
+from compare.contracts.measured import Band, Curves, EpochRow, Index, Kink, Worst
+from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
 
 Array = NDArray[np.float64]
 INPUTS, CLASSES, SAMPLES = 64, 10, 1437

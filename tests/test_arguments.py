@@ -15,8 +15,9 @@ import compare.contracts.experiment
 import compare.examine.point
 from compare import BadInput, Experiment, check, run_training
 from compare.command.options import parse
-from compare.contracts.experiment import POINT, STEP, Declared, setting_of, settings_used_by
+from compare.contracts.keywords import Declared, settings_used_by
 from compare.contracts.limits import Flag, Maybe, Number, Text, Unfit, Whole
+from compare.contracts.setting import POINT, STEP, setting_of
 from compare.examine.point import CheckOptions
 from manual_mlp import loss_and_gradients
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compare.contracts.errors import BadInput
-from compare.contracts.result import Band, Curves, EpochRow, ExitCode, PointRow, Result, Verdict
+from compare.contracts.measured import Band, Curves, EpochRow, PointRow
+from compare.contracts.result import ExitCode, Result, Verdict
 from compare.report import baseline
 from compare.report.baseline.numbers import load, to_document
 from tests import results

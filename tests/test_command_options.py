@@ -8,8 +8,9 @@ import pytest
 
 from compare.command.options import parse
 from compare.command.parser import parser
+from compare.command.presets import REPORT_PRESET
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import REPORT_PRESET, Experiment
+from compare.contracts.experiment import Experiment
 
 
 def experiment(*arguments: str) -> Experiment:

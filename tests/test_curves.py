@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from compare import BadInput, Experiment, Result, Verdict
 from compare.command.main import main
-from compare.contracts.result import Band
+from compare.contracts.measured import Band
 from compare.data.logged import meaning, read_logged
 from compare.examine.curves.check import check_curves
 from compare.examine.curves.followed import Followed

@@ -25,7 +25,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 
 from compare.contracts.arrays import Float
-from compare.contracts.result import Curves, EpochRow, Result
+from compare.contracts.measured import Curves, EpochRow
+from compare.contracts.result import Result
 from compare.report.page import CAPTIONS
 from compare.report.plots import alt_texts, figures, gradients, heatmap, series, write
 from compare.report.plots.drift import EXPLAINED, sentence

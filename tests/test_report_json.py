@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from compare.contracts import measured
 from compare.contracts import result as results_module
 from compare.contracts.result import Result
 from compare.report.report_json import SCHEMA, plain, to_json, write_json
@@ -30,13 +31,13 @@ WAYS_TO_END = (
     results.control_failed,
 )
 RECORDS = {
-    "worst": results_module.Worst,
-    "curves": results_module.Curves,
-    "band": results_module.Band,
-    "epoch": results_module.EpochRow,
+    "worst": measured.Worst,
+    "curves": measured.Curves,
+    "band": measured.Band,
+    "epoch": measured.EpochRow,
     "check": results_module.CheckSummary,
     "finding": results_module.Finding,
-    "kink": results_module.Kink,
+    "kink": measured.Kink,
     "weak": results_module.Weak,
     "diagnosis": results_module.Diagnosis,
 }

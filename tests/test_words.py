@@ -10,7 +10,8 @@ import pytest
 
 import manual_mlp
 from compare import check
-from compare.contracts.result import Diagnosis, Worst
+from compare.contracts.measured import Worst
+from compare.contracts.result import Diagnosis
 from compare.report import words
 from compare.report.plots.heatmap import quoted
 from compare.report.words import diagnosis_line, two_entries

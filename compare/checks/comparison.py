@@ -17,7 +17,7 @@ from compare.allowance.arithmetic import LAMBDA
 from compare.allowance.squares import DOTTED
 from compare.checks.ratio import ratio
 from compare.contracts.arrays import Float
-from compare.contracts.result import Worst
+from compare.contracts.measured import Worst
 
 Allowing = Callable[[slice], Float]
 """Gives the allowances of a part of the flattened entries."""

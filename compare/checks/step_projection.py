@@ -21,7 +21,7 @@ from compare.checks.comparison import HONEST, Comparison
 from compare.checks.ratio import ratio
 from compare.checks.transition import IN_STATE, Transition
 from compare.contracts.arrays import Float, Real
-from compare.contracts.result import Worst
+from compare.contracts.measured import Worst
 
 SHARED = 4 / (LAMBDA * sqrt(IN_STATE))
 """What rate and momentum may round, on both sides, as a part of A(v): four times u at most."""

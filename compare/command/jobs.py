@@ -14,17 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from compare.command.parser import flag_of
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import (
-    DUMP,
-    LAYER,
-    POINT,
-    STARTER,
-    STEP,
-    TRAIN,
-    Experiment,
-    settings_used_by,
-)
+from compare.contracts.experiment import Experiment
+from compare.contracts.keywords import settings_used_by
 from compare.contracts.result import Result
+from compare.contracts.setting import DUMP, LAYER, POINT, STARTER, STEP, TRAIN
 from compare.examine.carried import Carried, TrainedUpdate
 from compare.examine.dump.recorder import Recorder
 from compare.examine.ranks import launched

@@ -14,7 +14,8 @@ from dataclasses import fields
 from itertools import takewhile
 
 from compare.command.given import WAYS, tasks
-from compare.command.parser import EXPLAINED, PRESETS, TIMEOUT, flag_of, parser
+from compare.command.parser import EXPLAINED, TIMEOUT, flag_of, parser
+from compare.command.presets import PRESETS
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import (
     Experiment,

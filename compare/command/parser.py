@@ -14,24 +14,18 @@ from textwrap import wrap
 from typing import Any, NoReturn
 
 from compare.command.option_values import plot_formats, read_by
+from compare.command.presets import PRESETS
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import (
-    LOSS,
-    MACHINE,
-    NETWORK,
-    REPORT_PRESET,
-    TRAINING,
-    Experiment,
-    setting_of,
-)
-from compare.contracts.limits import SECONDS, Choice, Limit, Maybe, Whole, words_of
+from compare.contracts.experiment import Experiment
+from compare.contracts.limits import SECONDS, Choice, Flag, Limit, Maybe, Number, Whole
+from compare.contracts.setting import LOSS, MACHINE, NETWORK, TRAINING, setting_of
+from compare.contracts.spellings import words_of
 from compare.contracts.version import version_of
 
 PROGRAM = "python -m compare.run"
 SCRIPT = "manual-mlp"
 """The same command as installed for the shell; it works also beside somebody's `compare.py`."""
 EXPLAINED = "(--help explains every option)"
-PRESETS = {"report": REPORT_PRESET}
 OUT = "compare-report"
 TIMEOUT = 60.0
 """Seconds that one call of code under test may take unless the user says otherwise."""
@@ -67,6 +61,9 @@ examples:
   python -m compare.run --curves log.csv --hidden 30 --learning-rate 0.5
   python -m compare.run hand-ins/ --out feedback
 """
+
+
+METAVARS: dict[type[Any], str] = {Whole: "N", Number: "X", Flag: "TRUE|FALSE"}
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -136,10 +133,11 @@ def flag_of(name: str) -> str:
 
 
 def metavar_of(limit: Limit) -> str | None:
-    """Return what --help shows for the value: its words, N for a whole number."""
+    """Return what --help shows for the value: its words, or a letter for its kind of number."""
     if words := words_of(limit):
         return f"{{{','.join(words)}}}"
-    return "N" if isinstance(limit, Whole | Maybe) else None
+    inner = limit.limit if isinstance(limit, Maybe) else limit
+    return METAVARS.get(type(inner))
 
 
 def default_of(field: Field[Any]) -> str:

@@ -11,9 +11,8 @@ checks of their values and the sentences for those that do not fit all come from
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any, TypedDict, TypeVar
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from compare.contracts.between import NORMALISATIONS, Between
 from compare.contracts.errors import BadInput
@@ -21,19 +20,12 @@ from compare.contracts.limits import (
     FINITE,
     POSITIVE,
     SHARE,
-    Activation,
     Choice,
     Flag,
-    Format,
-    Limit,
     Maybe,
     Number,
-    Numbers,
-    Schedule,
     Text,
     Whole,
-    Widths,
-    did_you_mean,
     fitted,
 )
 from compare.contracts.objective import (
@@ -44,6 +36,21 @@ from compare.contracts.objective import (
     REDUCTIONS,
     Objective,
 )
+from compare.contracts.setting import (
+    DUMP,
+    LAYER,
+    LOSS,
+    MACHINE,
+    NETWORK,
+    POINT,
+    STARTER,
+    STEP,
+    TRAIN,
+    TRAINING,
+    setting,
+    setting_of,
+)
+from compare.contracts.spellings import Activation, Format, Numbers, Schedule, Widths
 
 NOT_NEGATIVE = Number("a finite number from 0", lambda x: 0 <= x < math.inf)
 DAMPING = Number("a number from 0 to 1", lambda x: 0 <= x <= 1)
@@ -62,54 +69,7 @@ OPTIMISER_SETTINGS = (
 EPSILON = {"adagrad": 1e-10}
 """What torch adds to the root where nothing is said; 1e-8 elsewhere."""
 DTYPES = ("float64", "float32")
-
-NETWORK, LOSS = "data and network", "what is minimised"
-TRAINING, MACHINE = "training", "machine"
-"""The groups of options in --help."""
-TRAIN, POINT, STEP = "training", "check", "step"
-DUMP, STARTER, LAYER = "dump", "starter", "layer"
-"""What a setting can be used by: a training, a check at probe points, the check of a `step` beside
-it, a dump, an assignment, a layer. A setting given to anything else is named as not used."""
-
 LARGEST_FLOAT32 = 3.4028234e38
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a field of `Experiment` declares besides its default."""
-
-    limit: Limit
-    group: str
-    help: str
-    used_by: frozenset[str]
-    metavar: str | None
-    default_said: str | None
-
-
-def setting(
-    default: Value,
-    limit: Limit,
-    group: str,
-    help: str,
-    *,
-    used_by: tuple[str, ...] = (TRAIN,),
-    metavar: str | None = None,
-    default_said: str | None = None,
-) -> Value:
-    """Declare a field: its default, its limit, and its option's group and help.
-
-    `default_said` stands in the help where the default's own name would not say enough.
-    """
-    declared = Setting(limit, group, help, frozenset(used_by), metavar, default_said)
-    made: Any = field(default=default, metadata={"setting": declared})
-    return made  # type: ignore[no-any-return]  # a dataclass replaces the field by its default
-
-
-def setting_of(declared: Field[Any]) -> Setting:
-    """Return what a field of `Experiment` declares."""
-    found: Setting = declared.metadata["setting"]
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +121,11 @@ class Experiment:
     )  # fmt: skip
     learning_rate: float = setting(
         0.1, POSITIVE, TRAINING, "step size; of the averaged or summed loss, see --reduction",
-        used_by=(TRAIN, STEP), metavar="X",
+        used_by=(TRAIN, STEP),
     )  # fmt: skip
     momentum: float = setting(
         0.9, SHARE, TRAINING, "share of the last velocity that is kept",
-        used_by=(TRAIN, STEP), metavar="X",
+        used_by=(TRAIN, STEP),
     )  # fmt: skip
     momentum_form: str = setting(
         "velocity", Choice(MOMENTUM_FORMS), TRAINING,
@@ -185,21 +145,21 @@ class Experiment:
     )  # fmt: skip
     nesterov: bool = setting(
         False, Flag(), TRAINING, "of sgd: look ahead by the momentum, w -= rate*(dw + momentum*v)",
-        used_by=(TRAIN, STEP, DUMP), metavar="TRUE|FALSE",
+        used_by=(TRAIN, STEP, DUMP),
     )  # fmt: skip
     dampening: float = setting(
         0.0, DAMPING, TRAINING, "of sgd: v = momentum*v + (1 - X)*dw after the first update",
-        used_by=(TRAIN, STEP, DUMP), metavar="X",
+        used_by=(TRAIN, STEP, DUMP),
     )  # fmt: skip
     weight_decay: float = setting(
         0.0, NOT_NEGATIVE, TRAINING,
         "of the update, not of the loss: adds X*w to dw; adamw is decoupled",
-        used_by=(TRAIN, STEP, DUMP), metavar="X",
+        used_by=(TRAIN, STEP, DUMP),
     )  # fmt: skip
     decoupled: bool = setting(
         False, Flag(), TRAINING,
         "weight decay takes learning_rate*X*w off w instead of adding X*w to dw",
-        used_by=(TRAIN, STEP, DUMP), metavar="TRUE|FALSE",
+        used_by=(TRAIN, STEP, DUMP),
     )  # fmt: skip
     decay_of: str = setting(
         "all", Choice(DECAY_OF), TRAINING, "what decays: with `weights` no biases",
@@ -211,27 +171,27 @@ class Experiment:
     )  # fmt: skip
     eps: float | None = setting(
         None, Maybe(NOT_NEGATIVE), TRAINING, "added to the root, after the correction of adam",
-        used_by=(TRAIN, STEP, DUMP), metavar="X", default_said="1e-8, of adagrad 1e-10",
+        used_by=(TRAIN, STEP, DUMP), default_said="1e-8, of adagrad 1e-10",
     )  # fmt: skip
     alpha: float = setting(
         0.99, SHARE, TRAINING, "of rmsprop: share kept of s",
-        used_by=(TRAIN, STEP, DUMP), metavar="X",
+        used_by=(TRAIN, STEP, DUMP),
     )  # fmt: skip
     centred: bool = setting(
         False, Flag(), TRAINING, "of rmsprop: the root is of s - a**2",
-        used_by=(TRAIN, STEP, DUMP), metavar="TRUE|FALSE",
+        used_by=(TRAIN, STEP, DUMP),
     )  # fmt: skip
     clip_norm: float | None = setting(
         None, Maybe(POSITIVE), TRAINING,
         "before the update all gradients together are shortened to this norm; a `step` does it "
         "itself",
-        used_by=(TRAIN, STEP, DUMP), metavar="X", default_said="none",
+        used_by=(TRAIN, STEP, DUMP), default_said="none",
     )  # fmt: skip
     clip_value: float | None = setting(
         None, Maybe(POSITIVE), TRAINING,
         "before the update every entry of a gradient is held between -X and X; a `step` does it "
         "itself",
-        used_by=(TRAIN, STEP, DUMP), metavar="X", default_said="none",
+        used_by=(TRAIN, STEP, DUMP), default_said="none",
     )  # fmt: skip
     schedule: str | None = setting(
         None, Maybe(Schedule()), TRAINING,
@@ -255,7 +215,6 @@ class Experiment:
     initial_velocity: float = setting(
         0.0, FINITE, TRAINING,
         "of sgd: where the velocity of every weight starts, on both sides; biases start at zero",
-        metavar="X",
     )  # fmt: skip
     dtype: str = setting(
         "float64", Format(DTYPES), NETWORK, "number format both sides compute in",
@@ -269,7 +228,7 @@ class Experiment:
     bias: bool = setting(
         True, Flag(), NETWORK,
         "whether the layers have biases; without them parameters and gradients are w1, w2, ...",
-        used_by=(TRAIN, POINT), metavar="TRUE|FALSE",
+        used_by=(TRAIN, POINT),
     )  # fmt: skip
     normalisation: str = setting(
         "none", Choice(NORMALISATIONS), NETWORK,
@@ -282,7 +241,7 @@ class Experiment:
         0.0, SHARE, NETWORK,
         "the share of hidden units that is left out in training; the others are divided by 1 - X; "
         "the masks are drawn once and handed to both sides in the argument `context`",
-        used_by=(TRAIN, POINT), metavar="X",
+        used_by=(TRAIN, POINT),
     )  # fmt: skip
     loss: str = setting(
         "cross_entropy", Choice(LOSS_NAMES), LOSS,
@@ -305,15 +264,15 @@ class Experiment:
     )  # fmt: skip
     loss_factor: float = setting(
         1.0, POSITIVE, LOSS, "the loss is multiplied by it: 0.5 for the half squared error",
-        used_by=(TRAIN, POINT, DUMP), metavar="X",
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     l2: float = setting(
         0.0, NOT_NEGATIVE, LOSS, "adds X/2 times the sum of w² to the loss",
-        used_by=(TRAIN, POINT, DUMP), metavar="X",
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     l1: float = setting(
         0.0, NOT_NEGATIVE, LOSS, "adds X times the sum of |w| to the loss",
-        used_by=(TRAIN, POINT, DUMP), metavar="X",
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     penalise: str = setting(
         "weights", Choice(PENALISED), LOSS, "what l1 and l2 are of: with `all` of biases too",
@@ -325,7 +284,7 @@ class Experiment:
     )  # fmt: skip
     label_smoothing: float = setting(
         0.0, SHARE, LOSS, "of cross_entropy: targets are (1 - X) y + X/K",
-        used_by=(TRAIN, POINT, DUMP), metavar="X",
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     class_weights: tuple[float, ...] | None = setting(
         None, Maybe(Numbers(NOT_NEGATIVE)), LOSS,
@@ -399,71 +358,3 @@ class Experiment:
     def as_settings(self) -> dict[str, Any]:
         """Return the settings as plain values, in declaration order, for reports."""
         return asdict(self)
-
-
-class Declared(TypedDict, total=False):
-    """The keywords of `check` that are settings of an `Experiment`, for type checkers."""
-
-    hidden: int | tuple[int, ...] | list[int]
-    activation: str
-    learning_rate: float
-    momentum: float
-    momentum_form: str
-    optimiser: str
-    nesterov: bool
-    dampening: float
-    weight_decay: float
-    decoupled: bool
-    decay_of: str
-    betas: Sequence[float]
-    eps: float | None
-    alpha: float
-    centred: bool
-    clip_norm: float | None
-    clip_value: float | None
-    dtype: Any
-    seed: int
-    bias: bool
-    normalisation: str
-    dropout: float
-    loss: str
-    output: str
-    reduction: str
-    loss_factor: float
-    l2: float
-    l1: float
-    penalise: str
-    penalty_over: str
-    label_smoothing: float
-    class_weights: Sequence[float] | None
-    ignore_index: int | None
-
-
-def settings_used_by(*uses: str) -> tuple[str, ...]:
-    """Return the names of the settings that any of these uses, in declaration order."""
-    return tuple(one.name for one in fields(Experiment) if setting_of(one).used_by & set(uses))
-
-
-def require_known(given: dict[str, Any], known: tuple[str, ...], what: str) -> None:
-    """Raise `BadInput` for a keyword that is not known, with the one that may be meant."""
-    for name in given:
-        if name not in known:
-            listed = ", ".join(known)
-            raise BadInput(
-                f"{what} has no keyword {name}{did_you_mean(name, known)} (it takes {listed})"
-            )
-
-
-REPORT_PRESET: dict[str, Any] = {
-    "hidden": (1000,),
-    "activation": "relu",
-    "epochs": 200,
-    "batch_size": None,
-    "learning_rate": 0.1,
-    "momentum": 0.9,
-    "momentum_form": "velocity",
-    "init": "xavier",
-    "initial_velocity": 1e-5,
-    "reduction": "mean",
-}
-"""The report's run: 784-1000-10 on its own data; v starts at 1e-5 for the weights, both sides."""

@@ -19,17 +19,13 @@ from compare.checks.structure import Structure
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.between import Context
 from compare.contracts.errors import BadInput, UserCodeError, WrongCall
-from compare.contracts.experiment import (
-    POINT,
-    STEP,
-    Declared,
-    Experiment,
-    require_known,
-    settings_used_by,
-)
+from compare.contracts.experiment import Experiment
+from compare.contracts.keywords import Declared, require_known, settings_used_by
 from compare.contracts.limits import SECONDS, Maybe, Whole, fitted
+from compare.contracts.measured import PointRow
 from compare.contracts.records import Implementation, Optimiser, Update, depth
-from compare.contracts.result import CheckSummary, PointRow, Result, Verdict
+from compare.contracts.result import CheckSummary, Result, Verdict
+from compare.contracts.setting import POINT, STEP
 from compare.examine.arguments import (
     given_point,
     given_rows,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compare.checks.same_point import Examined
 from compare.contracts.arrays import Arrays
-from compare.contracts.result import PointRow
+from compare.contracts.measured import PointRow
 from compare.points.probe import ON_KINK, Probe
 
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from compare.checks.comparison import Comparison
+from compare.contracts.measured import Kink, Worst
 from compare.contracts.moments import moment
 from compare.contracts.records import Record
-from compare.contracts.result import Finding, Kink, Verdict, Worst
+from compare.contracts.result import Finding, Verdict
 
 ENDLESS = 1e15
 """A ratio above this comes from an allowance next to 0, and its size says nothing."""

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.experiment import Experiment
+from compare.contracts.measured import Curves, EpochRow
 from compare.contracts.records import Implementation, Record, depth
-from compare.contracts.result import Curves, Diagnosis, EpochRow, Finding
+from compare.contracts.result import Diagnosis, Finding
 from compare.judge.point import PointJudge, Suspect
 
 if TYPE_CHECKING:

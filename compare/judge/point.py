@@ -24,9 +24,9 @@ from compare.checks.weak import UNBOUNDED, Power, reasons_at, why_not_compared
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import NOTHING, Context
 from compare.contracts.experiment import Experiment
+from compare.contracts.measured import Kink
 from compare.contracts.moments import moment
 from compare.contracts.records import Record
-from compare.contracts.result import Kink
 from compare.judge.ledger import Ledger, finding_of, keep_worst
 
 if TYPE_CHECKING:

@@ -25,8 +25,9 @@ from compare.checks.same_point import Examined, Expected
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import NOTHING, Context, running
+from compare.contracts.measured import Band, Curves, EpochRow
 from compare.contracts.records import Evaluation, Record
-from compare.contracts.result import Band, Curves, EpochRow, Finding
+from compare.contracts.result import Finding
 from compare.judge.ledger import finding_of
 from compare.judge.point import PointJudge, Replay
 from compare.points.batches import batch_of

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from compare.checks.optimiser_replay import OptimiserReplay
+from compare.contracts.measured import Worst
 from compare.contracts.records import Manual
-from compare.contracts.result import CheckSummary, Result, Verdict, Worst
+from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.judge.conclusion import conclude, leading, same_point_summary
 from compare.judge.naming import UNKNOWN, Named, name_run_mistake
 from compare.judge.run import Judge

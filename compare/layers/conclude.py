@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from compare.contracts.result import CheckSummary, Finding, Verdict, Weak, Worst
+from compare.contracts.measured import Worst
+from compare.contracts.result import CheckSummary, Finding, Verdict, Weak
 from compare.layers.judged import Judged, State
 from compare.layers.power import undecided, unruled, weak_tensors, without_power
 from compare.report.words import count, listing, times_allowance, where

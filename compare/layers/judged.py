@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from compare.checks.comparison import Comparison, compare_entries
 from compare.contracts.arrays import Arrays
-from compare.contracts.result import LayerKink
+from compare.contracts.measured import LayerKink
 from compare.layers.formats import FORMATS
 from compare.layers.points import Point
 from compare.layers.survey import Surveyed

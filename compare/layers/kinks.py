@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from compare.contracts.result import LayerKink
+from compare.contracts.measured import LayerKink
 from compare.layers.analysed import walked
 from compare.layers.analysis import Analysis, Decision
 from compare.layers.formats import FORMATS, LAMBDA

@@ -20,7 +20,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from compare.contracts.result import EpochRow, Result, Verdict
+from compare.contracts.measured import EpochRow
+from compare.contracts.result import Result, Verdict
 from compare.contracts.version import version_of
 from compare.report import plots, words
 from compare.report.plots.style import style

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from compare.contracts.result import Result, Verdict, Worst
+from compare.contracts.measured import Worst
+from compare.contracts.result import Result, Verdict
 from compare.contracts.visible import visible
 from compare.report import words
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from compare.contracts import moments
-from compare.contracts.result import Diagnosis, Finding, Index, Kink, LayerKink, Result, Weak, Worst
+from compare.contracts.measured import Index, Kink, LayerKink, Worst
+from compare.contracts.result import Diagnosis, Finding, Result, Weak
 
 KINDS = {
     "derivative": "the manual gradient is not the derivative of the manual loss",

@@ -8,7 +8,8 @@ import numpy as np
 
 from compare.checks.ratio import ratio
 from compare.contracts.arrays import Float, Mask
-from compare.contracts.result import Band, Curves, EpochRow, Result, Worst
+from compare.contracts.measured import Band, Curves, EpochRow, Worst
+from compare.contracts.result import Result
 from compare.data.logged import Logged
 from compare.examine.curves.followed import Followed
 from compare.mistakes.reporting import CURVES

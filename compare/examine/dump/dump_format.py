@@ -25,8 +25,10 @@ from typing import Any
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import DUMP, Experiment, setting_of, settings_used_by
+from compare.contracts.experiment import Experiment
+from compare.contracts.keywords import settings_used_by
 from compare.contracts.limits import did_you_mean, fitted, shown
+from compare.contracts.setting import DUMP, setting_of
 from compare.data.json_file import read_json
 from compare.data.raw import reading
 from compare.examine.dump.npy import read_npy, read_npz

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import DUMP, Experiment, settings_used_by
+from compare.contracts.experiment import Experiment
+from compare.contracts.keywords import settings_used_by
 from compare.contracts.records import Record
+from compare.contracts.setting import DUMP
 from compare.examine.dump.dump_format import write_run
 from compare.points.inputs import Inputs
 

@@ -10,7 +10,8 @@ import numpy as np
 from compare.checks.comparison import Comparison
 from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
-from compare.contracts.result import Diagnosis, Verdict, Worst
+from compare.contracts.measured import Worst
+from compare.contracts.result import Diagnosis, Verdict
 from compare.examine.starter.readings import H, K, N, Reading, Weight
 from compare.guard.blame import Place
 from compare.guard.contract import kind

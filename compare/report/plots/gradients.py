@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from compare.contracts.arrays import Float
-from compare.contracts.result import Kink, Result
+from compare.contracts.measured import Kink
+from compare.contracts.result import Result
 from compare.report.plots import series, style
 
 WEIGHTS: Final = "-"

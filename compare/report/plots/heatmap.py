@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from compare.contracts.arrays import Real
-from compare.contracts.result import Index, Result
+from compare.contracts.measured import Index
+from compare.contracts.result import Result
 from compare.report.plots import style, vector
 from compare.report.plots.series import HUGE
 

@@ -16,7 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from compare.contracts.arrays import Float
-from compare.contracts.result import EpochRow, Result
+from compare.contracts.measured import EpochRow
+from compare.contracts.result import Result
 from compare.report.plots import style
 
 HUGE = 1e200

@@ -335,3 +335,32 @@ def test_one_row_can_be_a_whole_gradient_and_have_errors_like_no_other(
         drawn = in_format(saturated(seed, rows), dtype)
         answer = manual_mlp.loss_and_gradients(*drawn, activation="tanh")
         assert worst(drawn, answer, "tanh") <= 0.5
+
+
+def offset(dtype: str, away: float, seed: int) -> tuple[Arrays, Array, Array]:
+    """Logits of about `away`, apart by some last digits from row to row, the largest by 5."""
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(400, 6))
+    w = 5 * away * np.finfo(dtype).eps * generator.normal(size=(6, 4))
+    b = away * np.array([1, 1 - 5 / away, -0.5, 0.1]) + generator.random(4)
+    return in_format(({"w1": w, "b1": b}, x, np.eye(4)[generator.integers(0, 4, 400)]), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_logarithm_of_sums_may_be_rounded_one_way_in_all_rows(dtype: str) -> None:
+    """`p = exp(z - lse)`: lse lies at the same place between two numbers in nearly equal rows."""
+    leant = 0.0
+    for seed in range(12):
+        drawn = offset(dtype, 3000.0, seed)
+        parameters, x, targets = drawn
+        z = x @ parameters["w1"] + parameters["b1"]
+        most = z.max(axis=1, keepdims=True)
+        lse = most + np.log(np.exp(z - most).sum(axis=1, keepdims=True))
+        p = np.exp(z - lse)
+        dlogits = (p - targets) / x.dtype.type(len(x))
+        loss = float((lse - (targets * z).sum(axis=1, keepdims=True)).mean())
+        answer = loss, {"w1": x.T @ dlogits, "b1": dlogits.sum(axis=0)}
+        assert worst(drawn, answer) <= 0.5
+        off = p.astype(np.float64).sum(axis=1) - 1
+        leant = max(leant, abs(off.mean()) / np.sqrt((off**2).mean()))
+    assert leant > 0.7, "else this test shows nothing"

@@ -15,6 +15,7 @@ from compare.allowance import Arithmetic
 from compare.allowance.alike import row_identities
 from compare.checks.comparison import compare_entries
 from compare.checks.same_point import Examined, Expected, SamePoint
+from compare.checks.swept import Swept
 from compare.checks.weak import (
     PROMISED,
     PROMISED_OF_ANY_SHAPE,
@@ -96,6 +97,8 @@ class Judge:
         """
         ratios = {name: one.ratio for name, one in examined.comparisons.items()}
         values, allowances = self.expected.point.values, self.expected.point.allowances
+        if isinstance(values, Swept):
+            values = values.whole()
         flipped = self.case.activation == "relu" and any(
             ((z > 0) != (values[name] > 0)).any() for name, z in shown.items() if name[0] == "z"
         )

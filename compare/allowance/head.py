@@ -10,8 +10,8 @@ import numpy as np
 from compare.allowance.alike import row_weights
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
+from compare.allowance.log_sum_exp import Rounded
 from compare.allowance.softmax import (
-    half_digit,
     moved_logits,
     probability_allowance,
     sample_loss_allowance,
@@ -64,14 +64,17 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     most = np.maximum.reduce(p)  # (N,)
     moved = moved_logits(shifted, z_allowance, unit)
     largest = np.maximum.reduce(moved)  # (N,)
-    rounded = half_digit(np.maximum.reduce(logits), most, arithmetic.roundoff)  # (N,)
-    p_allowance = probability_allowance(p, most, moved, largest, rounded, unit)
+    lse = Rounded(np.maximum.reduce(logits), most, largest, arithmetic.roundoff)
+    p_allowance = probability_allowance(p, most, moved, largest, lse.allowed(p), unit)
     sizes = np.maximum.reduce(np.abs(logits))  # (N,)
     weights = row_weights(batch.often, logits, float(sizes.max()), arithmetic.roundoff)
     error = p - batch.y
     np.abs(error, out=error)
     slack = target_slack(batch, unit)
-    terms = sample_loss_allowance(error, moved, largest, sizes, unit, slack is not None)  # (N,)
+    together = lse.allowed(np.ones((1, len(sizes))))
+    terms = sample_loss_allowance(
+        error, moved, largest, sizes, unit, slack is not None, together
+    )  # (N,)
     error *= 2 * unit
     dlogits = np.add(p_allowance, error, out=error)
     losses = -np.einsum("kn,kn->n", batch.y, shifted) - np.log(most)  # (N,)

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import LAMBDA
 from compare.allowance.batch import Batch
+from compare.allowance.log_sum_exp import Rounded
 from compare.contracts.arrays import Float
 
 SMALL = 0.1
 """Allowances of logits below this keep the exponent of `probability_allowance` below 0.3."""
 LARGEST_EXPONENT = 700.0
 """exp of this is still finite."""
-NEXT_POWER = 1 + 2.0**-10
-"""A number this close below a power of two may be rounded as one above it."""
 ROUNDS_TO_ONE = 2.0
 """A probability that misses 1 by less than so many roundoffs may be computed as 1."""
 
@@ -40,15 +39,9 @@ def softmax_allowance(p: Float, logits: Float, z_allowance: Float, unit: float) 
     """Return A(p), (N, K), for `p = softmax(z)` with |dz| <= A(z); see `probability_allowance`."""
     most, largest_logit = np.maximum.reduce(p.T), np.maximum.reduce(logits.T)
     moved = moved_logits(logits.T - largest_logit, z_allowance.T, unit)
-    rounded = half_digit(largest_logit, most, unit / LAMBDA)
-    return probability_allowance(p.T, most, moved, np.maximum.reduce(moved), rounded, unit).T
-
-
-def half_digit(largest_logit: Float, most: Float, roundoff: float) -> Float:
-    """Return half the last digit of `log sum_k exp z_k`, (N,), from the largest z and p."""
-    size = np.abs(largest_logit - np.log(most)) * NEXT_POWER
-    _, exponent = np.frexp(size)
-    return np.where(size > 0, np.ldexp(roundoff, exponent - 1), 0.0)
+    largest = np.maximum.reduce(moved)
+    rounded = Rounded(largest_logit, most, largest, unit / LAMBDA).allowed(p.T)
+    return probability_allowance(p.T, most, moved, largest, rounded, unit).T
 
 
 def moved_logits(shifted: Float, z_allowance: Float, unit: float) -> Float:
@@ -69,20 +62,19 @@ def probability_allowance(
 
         log p_k moves by at most   (1 - p_k) B_k + sum_{j!=k} p_j B_j + max_j B_j**2 / 2
         and by rounding            unit (1 + sqrt(1 + K)), but no more than 6 (1 - max p)
-        and                        3/2 of the last digit of log sum exp z: 3 times `rounded`
+        and                        `rounded`, by the last digit of log sum exp z: see `Rounded`
 
     The square is Hoeffding's bound on what the first order leaves out, and `expm1`, clipped to 1,
     takes the result from log p to p, so saturated rows and allowances of order 1 are covered. The
     second line is the sum of the exponentials and the division: where the largest of them is all
     there is, 1 + 0 and 1 / 1 do not round at all. The third is for `exp(z - lse)`, which is how a
-    derivative of log-sum-exp is computed: its rounding multiplies all p of a sample alike. Twice
-    that, since honest rounding takes half of an allowance, and half more since samples add up.
+    derivative of log-sum-exp is computed: its rounding multiplies all p of a sample alike.
     """
     carried = p * moved
     row = np.add.reduce(carried)
     row += largest * largest / 2
     row += rounding_of_quotient(p, most, unit)
-    row += 3 * rounded
+    row += rounded
     carried *= -2
     carried += moved
     slack: Float = np.add(carried, row, out=carried)
@@ -130,18 +122,21 @@ def target_slack(batch: Batch, unit: float) -> Float | None:
 
 
 def sample_loss_allowance(
-    error: Float, moved: Float, largest: Float, largest_logit: Float, unit: float, soft: bool
-) -> Float:
+    error: Float, moved: Float, largest: Float, largest_logit: Float, unit: float, soft: bool,
+    rounded: Float | float = 0.0,
+) -> Float:  # fmt: skip
     """Return A(loss_n), (N,), for `loss_n = log sum_k exp z_k - sum_k y_k z_k`.
 
         sum_k |p_k - y_k| B_k + max_j B_j**2 / 2 + unit (2 + max|z|)        error = |p - y|, (K, N)
 
     B as in `probability_allowance`. Whoever writes `logsumexp(z) - z_y` rounds at the size of z,
     and with soft targets K times, in the sum of the `y_k z_k`: then it is `sqrt(1 + K) max|z|`.
+    That is for samples that round independently; `rounded`, where it is more, for the others.
     """
     total: Float = np.einsum("kn,kn->n", error, moved)
     total += largest * largest / 2
-    total += unit * largest_logit * (np.sqrt(1 + len(error)) if soft else 1.0)
+    own = unit * largest_logit * (np.sqrt(1 + len(error)) if soft else 1.0)
+    total += np.maximum(own, rounded)
     total += 2 * unit
     return total
 

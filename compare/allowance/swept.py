@@ -43,7 +43,7 @@ from compare.contracts.records import depth
 
 See = Callable[[slice, Values], None]
 """Takes a block of rows and their values."""
-TOO_WIDE = 1.25
+TOO_WIDE, TOO_NARROW = 1.25, 1 - 2.0**-6
 """A block's own A(dlogits) may be so many times what all rows tell."""
 
 PLACES = {
@@ -182,7 +182,7 @@ class Sweep(Generic[S]):
             and self.weights is not None
             and np.array_equal(whole.head.weights, self.weights)
         )
-        near = (taken >= right * (1 - 1e-9)) & (taken <= right * TOO_WIDE)
+        near = (taken >= right * TOO_NARROW) & (taken <= right * TOO_WIDE)
         return alike and whole.scale == self.scale and bool(near.all())
 
     def _allowances(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from numpy.typing import NDArray
 
@@ -70,6 +70,13 @@ class Update(Protocol):
     def __call__(
         self, parameters: Arrays, x: NDArray[Any], targets: NDArray[Any], /, *, learning_rate: float
     ) -> Arrays: ...
+
+
+class Rates(TypedDict):
+    """The keywords of contract 2, for functions that hand them on."""
+
+    learning_rate: float
+    momentum: float
 
 
 class Optimiser(Protocol):

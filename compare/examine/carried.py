@@ -7,7 +7,7 @@ step; the records then show none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
 from compare.contracts.experiment import Experiment
+from compare.contracts.records import Rates
 from compare.guard.implementation import GuardedUpdate
 from compare.guard.optimiser import GuardedOptimiser
 
@@ -30,19 +31,12 @@ class Carried:
         self.begun = False
 
     def __call__(
-        self,
-        parameters: Arrays,
-        gradients: Arrays,
-        state: Arrays,
-        /,
-        *,
-        learning_rate: float,
-        momentum: float,
+        self, parameters: Arrays, gradients: Arrays, state: Arrays, /, **rates: Unpack[Rates]
     ) -> tuple[Arrays, Arrays]:
         if not self.begun:
             self.state = first_state(self.step, self.replay, parameters, gradients, state)
             self.begun = True
-        after, self.state = self.step(parameters, gradients, self.state, learning_rate)
+        after, self.state = self.step(parameters, gradients, self.state, rates["learning_rate"])
         return after, self.shown(parameters)
 
     def shown(self, parameters: Arrays) -> Arrays:
@@ -75,19 +69,12 @@ class TrainedUpdate:
         return self.update(parameters, x, targets)
 
     def step(
-        self,
-        parameters: Arrays,
-        gradients: Arrays,
-        state: Arrays,
-        /,
-        *,
-        learning_rate: float,
-        momentum: float,
+        self, parameters: Arrays, gradients: Arrays, state: Arrays, /, **rates: Unpack[Rates]
     ) -> tuple[Arrays, Arrays]:
         """Update by the code under test."""
         assert self.batch is not None
-        after = self.update.after(parameters, *self.batch, learning_rate)
-        share = learning_rate if self.inside else 1.0
+        after = self.update.after(parameters, *self.batch, rates["learning_rate"])
+        share = rates["learning_rate"] if self.inside else 1.0
         return after, {f"v_{name}": g * g.dtype.type(share) for name, g in gradients.items()}
 
 

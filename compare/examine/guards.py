@@ -1,7 +1,8 @@
-"""What a right function does with probabilities near 0: clip, floor or constant in the logarithm.
+"""What a right function does with probabilities near 0, and with logits beyond the range of exp.
 
-Such a guard changes nothing at ordinary points, so it is a convention and no mistake; it is said
-with its size, because loss and gradient do not belong together where it shows.
+A clip, floor or constant in the logarithm, or a softmax without its shift, changes nothing at
+ordinary points, so it is a convention and no mistake; it is said with its size, because loss and
+gradient do not belong together where it shows.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+import manual_mlp
+from compare.contracts.errors import UserCodeError
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Implementation
+from compare.contracts.records import Implementation, depth
 from compare.diagnosis.answer import answer
 from compare.diagnosis.domains import Explained
 from compare.diagnosis.gradients import observations
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.observation import Observation
 from compare.diagnosis.search import singles, whole
+from compare.guard.implementation import GuardedImplementation
 from compare.points.diagnostic import UNLIKELY, batch_sizes, probe, reduced
+from compare.points.probe import Probe
 
 POINTS = 3
 UNNAMED = "the loss is another one (a guard in the logarithm, or digits that are lost)."
@@ -52,3 +57,28 @@ def guard_notes(
 def only_loss(observation: Observation) -> Observation:
     """Return the observation with the loss alone."""
     return Observation(observation.point, {"loss": observation.seen["loss"]}, observation.label)
+
+
+def overflowing(
+    implementation: Implementation, probe: Probe, activation: str, timeout: float | None
+) -> tuple[str, ...]:
+    """Say so if a right function is not finite once exp of a logit is not: no shift by the maximum.
+
+    The logits of ordinary points never get there, so nothing else would show it.
+    """
+    last = f"w{depth(probe.parameters)}"
+    values = manual_mlp.forward(probe.parameters, probe.x, activation=activation)
+    logits = values["logits"]
+    reach = 4 * float(np.log(np.finfo(probe.x.dtype).max))
+    louder = probe.parameters[last] * probe.x.dtype.type(reach / np.abs(logits).max())
+    guarded = GuardedImplementation(implementation, timeout=timeout)
+    try:
+        loss, gradients, _ = guarded(probe.parameters | {last: louder}, probe.x, probe.targets)
+    except UserCodeError as error:
+        return (f"with logits of about ±{reach:.0f}: {error}",)
+    if np.isfinite(loss) and all(np.isfinite(array).all() for array in gradients.values()):
+        return ()
+    return (
+        f"with logits of about ±{reach:.0f} it is not finite, where the reference is: exp "
+        "overflows (subtract the maximum of the row first, or take log-sum-exp)",
+    )

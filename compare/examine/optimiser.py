@@ -18,6 +18,7 @@ from compare.checks.optimiser_step import Followed, OptimiserStep
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import CheckSummary
 from compare.examine.carried import first_state
+from compare.examine.step import record_at
 from compare.guard.optimiser import GuardedOptimiser
 from compare.judge.point import PointJudge
 from compare.points.probe import Probe
@@ -112,10 +113,7 @@ class Walk:
         """Return the update as a record, for its place in messages."""
         self.made += 1
         probe = replace(self.probe, parameters=parameters)
-        return manual_mlp.Record(
-            update=self.made - 1, epoch=0, batch=np.arange(len(probe.x)), loss=0.0,
-            gradients=gradients, parameters=parameters, state={}, evaluation=None,
-        )  # fmt: skip
+        return record_at(probe, self.made - 1, gradients)
 
 
 def drawn_state(own: Walk) -> tuple[Arrays, Followed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import Experiment
-from compare.contracts.records import Record
+from compare.contracts.records import Rates, Record
 from compare.diagnosis.optimiser import identify
 from compare.examine.carried import first_state
 from compare.guard.implementation import GuardedStep
@@ -30,16 +30,8 @@ class Hinting:
         self.step, self.experiment = step, experiment
 
     def __call__(
-        self,
-        parameters: Arrays,
-        gradients: Arrays,
-        state: Arrays,
-        /,
-        *,
-        learning_rate: float,
-        momentum: float,
+        self, parameters: Arrays, gradients: Arrays, state: Arrays, /, **rates: Unpack[Rates]
     ) -> tuple[Arrays, Arrays]:
-        rates = {"learning_rate": learning_rate, "momentum": momentum}
         try:
             return self.step(parameters, gradients, state, **rates)
         except UserCodeError as error:

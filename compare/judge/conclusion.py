@@ -6,38 +6,20 @@ or a check that never had power leaves the run undecidable; otherwise the two si
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-
-from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
-from compare.checks.same_point import differences
-from compare.checks.stages import first_wrong_stage
+from compare.checks.referee import Belongs, Taylor
 from compare.checks.weak import UNBOUNDED
-from compare.contracts.errors import UserCodeError
-from compare.contracts.records import Implementation, depth
+from compare.contracts.records import Implementation
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
 from compare.diagnosis.undeclared import Declaration, undeclared
-from compare.judge.ledger import finding_of
+from compare.judge.evidence import contradicted, evidence_of, kind_of_findings
 from compare.judge.naming import Named, name_mistake, name_update, predicted, showing, widths
 from compare.judge.point import PointJudge, Suspect
 
-Answer = TypeVar("Answer")
 ANOTHER_FUNCTION = "your gradient is the gradient of your loss; your loss is not the one declared"
-STAGE_KINDS = {
-    "initial weights": "data",
-    "initial state": "data",
-    "batch order": "data",
-    "velocity": "update",
-    "buffer": "update",
-    "update": "update",
-    "learning rate": "update",
-    "validation": "reporting",
-    "reporting": "reporting",
-}
 
 
 def conclude(
@@ -54,24 +36,17 @@ def conclude(
     `referee=False` for recorded numbers, which nobody can ask for the loss at another point.
     `named`: what is known already to explain them, so that nothing is looked for.
     """
-    ledger = judge.ledger
-    unanswered: list[str] = []
-    nowhere: tuple[Finding, ...] = ()
-    located = asked(lambda: localised(judge, implementation), nowhere, unanswered)
-    findings = placed(located, tuple(ledger.findings.values()))
-    taylor = None
-    if findings and referee:
-        taylor = asked(lambda: refereed(judge.suspect, implementation), None, unanswered)
+    evidence = evidence_of(judge, implementation, referee=referee)
+    findings, taylor = evidence.findings, evidence.taylor
     against_torch = contradicted(judge, findings, taylor)
     verdict = Verdict.UNDECIDABLE if against_torch else verdict_of(judge)
     kind = None if against_torch else kind_of_findings(judge, findings, taylor)
-    accepted = judge.control.accepted if judge.control else ()
     stepped = name_update(judge) if judge.mode and named is None else Named()
     declaration = declaring(judge, kind, implementation) if referee and named is None else None
-    if declaration is not None:
+    if declaration is not None or (kind == "update" and stepped.convention):
         kind = "convention"
-    kind = "convention" if kind == "update" and stepped.convention else kind
     named = named or named_of(judge, declaration, implementation)
+    accepted = judge.control.accepted if judge.control else ()
     result = Result(
         verdict=verdict,
         kind=kind,
@@ -82,21 +57,17 @@ def conclude(
         or sentence_of(judge, verdict, kind, showing(findings, named.diagnosis)),
         findings=findings,
         weak=tuple(judge.power.weak() + judge.step_power.weak() + control_weak(judge)),
-        kinks=tuple(ledger.kinks),
+        kinks=tuple(judge.ledger.kinks),
         diagnosis=named.diagnosis + stepped.diagnosis,
         prediction=predicted(judge.experiment, judge.suspect, named.diagnosis),
         checks=(same_point_summary(judge),),
-        worst=dict(ledger.worst),
-        notes=(
-            *(f"the judge accepted {what}" for what in accepted),
-            *unanswered,
-            *named.facts,
-            *stepped.facts,
-        ),
+        worst=dict(judge.ledger.worst),
+        notes=(*map("the judge accepted {}".format, accepted), *evidence.unanswered, *named.facts,
+               *stepped.facts),
         heatmap=heatmap_of(judge.suspect),
         referee=taylor.as_mapping() if taylor is not None else None,
         control_failed=bool(accepted),
-    )
+    )  # fmt: skip
     return leading(result).lacking(*not_compared(judge))
 
 
@@ -185,19 +156,6 @@ def not_compared(judge: PointJudge) -> tuple[str, ...]:
     return judge.ledger.clauses(None if handed_in else UNBOUNDED)
 
 
-def asked(question: Callable[[], Answer], otherwise: Answer, unanswered: list[str]) -> Answer:
-    """Ask the code under test once more; it may fail where no run would take it.
-
-    The referee asks in float64 and at other weights. A failure there is a note, and takes nothing
-    from what was found.
-    """
-    try:
-        return question()
-    except UserCodeError as error:
-        unanswered.append(f"it could not be asked further: {error}")
-        return otherwise
-
-
 def verdict_of(judge: PointJudge) -> Verdict:
     """Disagreement outranks doubt, and doubt outranks agreement."""
     if judge.ledger.findings:
@@ -205,120 +163,6 @@ def verdict_of(judge: PointJudge) -> Verdict:
     if judge.ledger.undecided or not judge.power.points or judge.power.powerless():
         return Verdict.UNDECIDABLE
     return Verdict.AGREES
-
-
-def contradicted(
-    judge: PointJudge, findings: tuple[Finding, ...], taylor: Taylor | None
-) -> str | None:
-    """Say so if the witnesses contradict each other: equal loss, another gradient, and slope 2.
-
-    The manual gradient then is the derivative of the common loss, and torch's is not.
-    """
-    suspect = judge.suspect
-    if suspect is None or taylor is None or taylor.belongs is not Belongs.YES:
-        return None
-    if not suspect.examined.loss.agrees or {one.check for one in findings} != {"same_point"}:
-        return None
-    if any(one.stage in STAGE_KINDS or one.side == "reference" for one in findings):
-        return None
-    return (
-        "undecidable: the three witnesses contradict each other; the losses are equal, the manual "
-        f"gradient belongs to its loss, and yet {findings[0].message}"
-    )
-
-
-def kind_of_findings(
-    judge: PointJudge, findings: tuple[Finding, ...], taylor: Taylor | None
-) -> str | None:
-    """Return what kind of disagreement it is, from the first finding and the three witnesses."""
-    if not findings:
-        return None
-    first = findings[0]
-    if first.check == "structure":
-        return "structure"
-    if first.stage in STAGE_KINDS:
-        return STAGE_KINDS[first.stage]
-    if judge.suspect is None and first.check == "same_point" and first.stage != "loss":
-        return "derivative" if first.parameter is not None else "intermediate"
-    if first.side == "reference" or judge.suspect is None:
-        return "loss" if first.parameter is None else "derivative"
-    examined = judge.suspect.examined
-    gradients_agree = all(one.agrees for one in examined.gradients.values()) and all(
-        one.agrees for one in examined.projections.values()
-    )
-    belongs = taylor.belongs if taylor is not None else Belongs.UNDECIDED
-    return kind_of(examined.loss.agrees, gradients_agree, belongs, common_factor(judge.suspect))
-
-
-def common_factor(suspect: Suspect) -> float | None:
-    """Return the one factor between all manual and reference numbers, or None.
-
-    The factor is read off the loss and must explain every gradient within the allowance.
-    """
-    examined = suspect.examined
-    if examined.reference_loss == 0 or not np.isfinite(suspect.record.loss):
-        return None
-    factor = float(suspect.record.loss) / examined.reference_loss
-    slack = abs(factor) * examined.allowances.forward.loss / abs(examined.reference_loss)
-    for name, reference in examined.reference_gradients.items():
-        error = np.abs(suspect.record.gradients[name] - factor * reference)
-        allowed = abs(factor) * examined.allowances.gradients[name] + slack * np.abs(reference)
-        if not (error <= allowed).all():
-            return None
-    return factor
-
-
-def localised(judge: PointJudge, implementation: Implementation) -> tuple[Finding, ...]:
-    """Name the first wrong stage where the manual side shows its intermediates."""
-    suspect = judge.suspect
-    if suspect is None:
-        return ()
-    record = suspect.record
-    _, _, *shown = implementation(record.parameters, suspect.x, suspect.targets, **suspect.how)
-    if not shown or not shown[0]:
-        return ()
-    wrong = first_wrong_stage(suspect.examined, shown[0], depth(record.parameters))
-    if wrong is None:
-        return ()
-    parameter = wrong.name[1:] if wrong.name[:2] in ("dw", "db") else None
-    found = finding_of("same_point", wrong.name, parameter, wrong, record, "manual", judge.mode)
-    return (found,)
-
-
-def placed(located: tuple[Finding, ...], found: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Put the located stage in the place of what its point found: those are its consequences."""
-    if not located:
-        return found
-    explained = [
-        finding.check == "same_point"
-        and finding.side == "manual"
-        and finding.update == located[0].update
-        and finding.stage not in STAGE_KINDS
-        for finding in found
-    ]
-    first = explained.index(True) if any(explained) else 0
-    kept = [finding for finding, echo in zip(found, explained, strict=True) if not echo]
-    return (*kept[:first], *located, *kept[first:])
-
-
-def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor | None:
-    """Ask the third witness about the first wrong gradient."""
-    if suspect is None or suspect.parameter is None:
-        return None
-    name = suspect.parameter
-    gradient = suspect.record.gradients[name].astype(np.float64)
-    difference = gradient - suspect.examined.reference_gradients[name]
-    if not np.isfinite(difference).all() or not difference.any():
-        return None
-    point = suspect.record.parameters, suspect.x, suspect.targets
-    implementation = partial(implementation, **suspect.how)
-    taylor = taylor_test(implementation, *point, name, gradient, difference)
-    if suspect.examined.loss.agrees or taylor.belongs is not Belongs.YES:
-        return taylor
-    gradients = suspect.record.gradients
-    away = differences(gradients, suspect.examined.reference_gradients)
-    joint = joint_test(implementation, *point, gradients, away)
-    return joint if joint.belongs is Belongs.NO else taylor
 
 
 def heatmap_of(suspect: Suspect | None) -> Any:

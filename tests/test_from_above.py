@@ -13,10 +13,11 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 
 import manual_mlp
 from compare.allowance import LAMBDA, Arithmetic
-from compare.checks.comparison import most_spread
+from compare.checks.comparison import HONEST, most_spread
 from compare.checks.control import negative_control
 from compare.checks.reported import compare_reported
 from compare.checks.same_point import Expected, SamePoint
@@ -233,6 +234,35 @@ def test_an_error_spread_over_all_entries_is_seen_below_their_allowances(
 )
 def test_what_rounding_may_make_of_all_entries_together(independent: int, most: float) -> None:
     assert most_spread(independent) == pytest.approx(most, rel=1e-3)
+
+
+def alike_logits(dtype: str, rows: int, seed: int) -> tuple[Arrays, np.ndarray, np.ndarray]:
+    """Every sample fitted with a margin of 20; logits near 3,000, apart by some last digits."""
+    generator = np.random.default_rng(seed)
+    x = 1 + generator.random((rows, 4))
+    w = 300 * 3000 * np.finfo(dtype).eps * generator.normal(size=(4, 16))
+    b = 3000 - 20.0 * np.minimum(np.arange(16), 1) + generator.random(16)
+    parameters = {"w1": w.astype(dtype), "b1": b.astype(dtype)}
+    return parameters, x.astype(dtype), np.tile(np.eye(16, dtype=dtype)[:1], (rows, 1))
+
+
+def test_right_code_may_err_by_nearly_half_of_its_allowance_in_every_entry_at_once() -> None:
+    """What forbids `most_spread` to be less than `HONEST`: torch's own derivative of logsumexp.
+
+    Its lse is rounded one way in all samples, and that multiplies all p of all of them alike.
+    """
+    parameters, x, targets = alike_logits("float64", 20_000, 0)
+    w, b = (torch.from_numpy(parameters[name]).requires_grad_() for name in ("w1", "b1"))
+    z = torch.from_numpy(x) @ w + b
+    loss = (torch.logsumexp(z, 1) - z[:, 0]).mean()
+    found = dict(zip(("w1", "b1"), torch.autograd.grad(loss, [w, b]), strict=True))
+    reference = Reference((4, 16))
+    check = SamePoint(reference, Arithmetic.of("float64"), "relu", "mean")
+    examined = check(
+        parameters, x, targets, loss.item(), {name: g.numpy() for name, g in found.items()}
+    )
+    one = examined.gradients["w1"]
+    assert one.agrees and 0.4 < one.spread < HONEST == one.most_spread
 
 
 def test_independent_errors_of_lambda_deviations_stay_below_what_all_may_be() -> None:

@@ -116,10 +116,12 @@ def most_spread(independent: int) -> float:
         (1 + lambda / sqrt(m)) / lambda
 
     with a probability of at most exp(-lambda**2 / 2), no more than an entry its allowance. For m
-    stand the units of the layer, which share no rounding of their own. Sums of sorted terms do
-    share a bias, measured up to 0.35 in layers of hundreds of units (`benchmarks.power`), so what
-    an honest entry may be, all of them may be: never below `HONEST`. Never above 1, where the
-    entries alone decide.
+    stand the units of the layer, which share no rounding of their own. But they may share a bias:
+    sums of sorted terms do, up to 0.35 in layers of hundreds of units (`benchmarks.power`), and
+    where samples are alike and a log-sum-exp is rounded one way in all of them, torch's own
+    derivative errs by more than 0.4 of its allowance in every entry of a layer. So what an honest
+    entry may be, all of them may be: never below `HONEST`. Never above 1, where the entries alone
+    decide.
 
     Source: Boucheron, Lugosi and Massart (2013), Concentration Inequalities, theorem 5.6 (Gaussian
     concentration of Lipschitz functions).

@@ -1,7 +1,6 @@
 """Networks with normalisation and dropout under judgement."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,12 @@ from benchmarks.between.ways import network
 from compare import Experiment, check, run_training
 from compare.contracts.between import Between
 from compare.contracts.errors import BadInput
-from compare.contracts.objective import Objective
 from compare.contracts.result import Verdict
-from compare.diagnosis.between import Seen, left, top_of
-from compare.diagnosis.between import planted as plain_program
 from compare.examine.sides import our_manual
-from compare.mistakes.between import BETWEEN
+from compare.handbook.planting import plant
+from compare.mistakes.catalogue import named as mistake_named
+from compare.mistakes.dropout import DROPOUT
+from compare.mistakes.normalisation import NORMALISATION
 
 FEW = (
     "dropout-mask-missing-backward",
@@ -68,11 +67,38 @@ def test_the_mistakes_seen_most_are_named(mistake: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("mistake", BETWEEN, ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", (*DROPOUT, *NORMALISATION), ids=lambda mistake: mistake.name)
 def test_every_mistake_is_named(mistake: Any, dtype: str) -> None:
-    kind = "batch" if mistake.of == "batch" else "layer"
-    rate = 0.3 if mistake.of == "dropout" else 0.0
+    kind = "batch" if "running" in mistake.name or "batch" in mistake.name else "layer"
+    rate = 0.3 if mistake in DROPOUT else 0.0
     assert named(mistake.name, kind, rate, dtype)[0] == mistake.name
+
+
+@pytest.mark.parametrize(
+    "together",
+    [
+        "gradient-summed",
+        "mask-missing",
+        "epsilon-in-log",
+        "bias-from-weight-gradient",
+        "bias-averaged",
+        "l2-in-gradient-only",
+        "normalisation-statistics-constant + gradient-summed",
+        "dropout-mask-missing-backward + mask-missing",
+    ],
+)
+def test_mistakes_of_any_network_are_named_in_one_with_both(together: str) -> None:
+    wrong = plant(
+        *map(mistake_named, together.split(" + ")), activation="tanh", between=Between("batch", 0.3)
+    )
+
+    def code(parameters: Any, x: Any, targets: Any, *, context: Any) -> Any:
+        return wrong(parameters, x, targets, context=context)[:2]
+
+    options: Any = {"hidden": (9,), "activation": "tanh", "normalisation": "batch"}
+    found = check(code, **options, dropout=0.3)
+    assert found.verdict is Verdict.DISAGREES
+    assert set(found.diagnosis[0].mistake.split(" + ")) == set(together.split(" + "))
 
 
 @pytest.mark.parametrize(
@@ -142,23 +168,4 @@ def test_normalisation_that_was_not_declared_is_told_with_its_option(kind: str) 
 
     found = check(normalising, hidden=(9, 7), activation="tanh")
     assert found.verdict is Verdict.DISAGREES
-    assert any(f"`--normalisation {kind}` declares it" in note for note in found.notes)
-
-
-def test_a_loss_far_above_one_is_no_more_allowed_than_its_allowance() -> None:
-    rng = np.random.default_rng(0)
-    shapes = {"w1": (3, 4), "b1": (4,), "gamma1": (4,), "beta1": (4,), "w2": (4, 2), "b2": (2,)}
-    parameters = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    x, y = rng.normal(size=(5, 3)), 1e3 * rng.normal(size=(5, 2))
-    between, objective = Between("layer"), Objective(loss="mse")
-    program = partial(
-        plain_program(""), normalisation="layer", P=0.0, f=np.tanh,
-        slope=lambda z, h: 1 - h * h, top=top_of(objective),
-    )  # fmt: skip
-    loss, gradients = program(parameters, x, y, {})
-    allowed = {name: 1e-9 * np.abs(g) + 1e-12 for name, g in gradients.items()}
-    seen = Seen(parameters, x, y, {}, loss, gradients, allowed, loss * 1e-15, gradients, loss)
-    assert loss > 1e5
-    assert left("", seen, between, "tanh", objective) <= 1.0
-    another = replace(seen, loss=loss * (1 + 1e-13))
-    assert left("", another, between, "tanh", objective) > 1.0
+    assert f"`--normalisation {kind}` declares it" in found.diagnosis[0].sentence

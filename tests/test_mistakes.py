@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator
 from itertools import combinations, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import manual_mlp
+from compare.contracts.between import Between
 from compare.contracts.errors import BadInput
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
@@ -20,16 +22,26 @@ from compare.handbook.live import run
 from compare.handbook.planting import bare, plant, planted_step
 from compare.handbook.wording import pages, unindented, write_pages
 from compare.mistakes.calls import CALLS
-from compare.mistakes.catalogue import CATALOGUE, FAMILIES, NETWORK, STEP, in_words, named, titled
+from compare.mistakes.catalogue import (
+    CATALOGUE,
+    FAMILIES,
+    INSIDE,
+    NETWORK,
+    STEP,
+    in_words,
+    named,
+    titled,
+)
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.start import START
-from compare.textbook import Pass, plain, plain_step
+from compare.textbook import Pass, plain, plain_between, plain_step
 from compare.textbook.program import filled, planted
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SIZES = ((12, 9, 5), (9, 7, 6, 5), (8, 8, 8, 5), (7, 9, 7), (8, 8, 8, 8, 5))
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
+BETWEENS = (Between("layer"), Between("batch", 0.3), Between(dropout=0.3))
 WHERE = {"loss", "gradient", "repeated calls", "trainer records", "curves"}
 
 COUNTED = {
@@ -95,6 +107,31 @@ def test_the_override_reproduces_the_program_with_the_slip_and_the_right_pass_do
             if shown > 2:
                 break
     assert shown > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", INSIDE, ids=lambda mistake: mistake.name)
+def test_every_override_reproduces_the_program_with_normalisation_and_dropout_too(
+    mistake: NetworkMistake,
+) -> None:
+    shown = 0
+    for dtype, between in product(("float64", "float32"), BETWEENS):
+        for case in inside_cases(mistake, dtype, between):
+            assert case.reproduced(mistake.overrides(mistake.example)), case.known
+            shown += case.disagrees
+            if shown > 2:
+                break
+    assert shown > 0
+
+
+def inside_cases(mistake: NetworkMistake, dtype: str, between: Between) -> Iterator[Case]:
+    """Yield what the program with normalisation and dropout computes with the mistake in it."""
+    for sizes, activation, reduction in product(SIZES[:4], ACTIVATIONS, ("mean", "sum")):
+        options: Any = {"activation": activation, "reduction": reduction, "between": between}
+        points = probes(sizes, dtype=dtype, seed=1, **options)
+        made = [(label, point) for label, point in points if mistake.applies(point)]
+        if made:
+            yield from map(Case, observations(bare(plant(mistake, **options)), made))
 
 
 def test_no_two_mistakes_that_are_combined_wait_for_each_other() -> None:
@@ -198,6 +235,15 @@ def test_a_slip_needs_its_line_exactly_once() -> None:
 @pytest.mark.parametrize("mistake", (*NETWORK, *CALLS, *STEP), ids=lambda mistake: mistake.name)
 def test_every_line_shown_as_right_stands_in_the_program_without_a_slip(mistake: Mistake) -> None:
     source = inspect.getsource(plain_step if mistake in STEP else plain)
+    for line, _ in mistake.changes(mistake.example):
+        assert source.count(line) == 1
+
+
+@pytest.mark.parametrize("mistake", INSIDE, ids=lambda mistake: mistake.name)
+def test_every_line_shown_as_right_stands_in_the_program_with_normalisation(
+    mistake: Mistake,
+) -> None:
+    source = inspect.getsource(plain_between)
     for line, _ in mistake.changes(mistake.example):
         assert source.count(line) == 1
 

@@ -16,7 +16,8 @@ from compare import check
 from compare.contracts.experiment import Experiment
 from compare.examine.sides import build_reference
 from compare.judge.point import PointJudge
-from compare.mistakes.between import BETWEEN
+from compare.mistakes.dropout import DROPOUT
+from compare.mistakes.normalisation import NORMALISATION
 from compare.points.probe import draw_probes
 
 KINDS = (("layer", 0.0), ("batch", 0.0), ("none", 0.4), ("layer", 0.3), ("batch", 0.3))
@@ -54,7 +55,7 @@ def honest(kind: str, rate: float, dtype: str, networks: int) -> tuple[int, int,
 def named(networks: int) -> tuple[int, list[str]]:
     """Return how many mistakes were planted, and which were not named first."""
     count, failed = 0, []
-    for mistake in BETWEEN:
+    for mistake in (*DROPOUT, *NORMALISATION):
         kinds = {"dropout": ("none", "layer", "batch"), "batch": ("batch",)}
         for seed in range(networks):
             rng = np.random.default_rng(seed)

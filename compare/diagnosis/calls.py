@@ -46,7 +46,7 @@ def make(implementation: Callable[..., tuple[Any, ...]], points: Sequence[Point]
         parameters = {name: array.copy() for name, array in point.parameters.items()}
         x, y = point.x.copy(), point.targets.copy()
         with np.errstate(all="ignore"):
-            loss, gradients, *_ = implementation(parameters, x, y)
+            loss, gradients, *_ = implementation(parameters, x, y, **point.how)
         first = first or gradients
         returned = {"loss": np.asarray(loss), **flattened(gradients)}
         made.append(Made(point, copied(returned), {**parameters, "x": x, "y": y}))

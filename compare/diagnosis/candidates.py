@@ -8,10 +8,11 @@ import numpy as np
 
 from compare.diagnosis.explanation import NOTHING, Part
 from compare.diagnosis.match import Case, Overrides
-from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.catalogue import network_mistakes
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pass, Point
+from compare.textbook.scope import LAYERED
 
 MANY = 32
 """Rows above which each single one is tried alone only."""
@@ -23,7 +24,7 @@ def parts(case: Case, *, alone: bool) -> Iterator[Part]:
     `alone`: only mistakes that can explain everything without a second one. Otherwise a mistake
     about one row of many is left out: with a second one beside it that is a needle in a haystack.
     """
-    for mistake in NETWORK:
+    for mistake in network_mistakes(case.point):
         if not alone and not (mistake.paired and tellable(mistake, case)):
             continue
         if possible(mistake, case.point) and (mistake.proof is None or mistake.proof(case.seen)):
@@ -32,7 +33,7 @@ def parts(case: Case, *, alone: bool) -> Iterator[Part]:
                     yield from fitted(case, mistake, layer, NOTHING)
 
 
-BELOW = frozenset({"x", "z", "h", "dw", "db", "dh", "dz", "logits"})
+BELOW = frozenset({"x", "logits", *LAYERED})
 """Stages that every network has, whatever is minimised."""
 
 

@@ -13,13 +13,14 @@ from itertools import product
 
 import numpy as np
 
+from compare.contracts.between import NORMALISATIONS, Between
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import ACTIVATION_NAMES
 from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, REDUCTIONS, Objective
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.match import Case, ratios
 from compare.diagnosis.observation import Observation
-from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.catalogue import IN_A_CALL
 from compare.mistakes.derivative import LEAKS
 from compare.mistakes.fits import rounded
 from compare.textbook import Pass, Point
@@ -29,7 +30,7 @@ CLOSE = 1e-6
 FACTORS = (1.0, 0.5, 2.0)
 STEEPER = (*(f"leaky_relu:{c:g}" for c in LEAKS), "elu:0.5")
 """Constants that people write besides the defaults."""
-CONVENTIONS = {mistake.name for mistake in NETWORK if mistake.convention}
+CONVENTIONS = {mistake.name for mistake in IN_A_CALL if mistake.convention}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Declaration:
     title: str
     activation: str | None = None
     objective: Objective | None = None
+    between: Between | None = None
 
     @property
     def name(self) -> str:
@@ -57,7 +59,11 @@ class Declaration:
 
     def at(self, point: Point) -> Point:
         """Return the point of the network so declared."""
-        point = replace(point, activation=self.activation or point.activation)
+        point = replace(
+            point,
+            activation=self.activation or point.activation,
+            between=self.between or point.between,
+        )
         if self.objective is None:
             return point
         return replace(point, objective=self.objective, reduction=self.objective.reduction)
@@ -119,8 +125,16 @@ def declarations(cases: Sequence[Case]) -> Iterator[Declaration]:
         if name != case.point.activation and case.point.depth > 1:
             yield Declaration(f"--activation {name}", f"the activation is {name}", name)
     yield from penalties(case)
+    if case.point.between.normalisation == "none" and case.point.depth > 1:
+        yield from map(normalised, NORMALISATIONS[1:])
     if case.point.objective is None or case.point.objective.plain:
         yield from losses(case)
+
+
+def normalised(kind: str) -> Declaration:
+    """Return the declaration of a normalisation without scale and shift."""
+    title = f"{kind} normalisation, without gamma and beta, in front of the activation"
+    return Declaration(f"--normalisation {kind}", title, between=Between(kind))
 
 
 def penalties(case: Case) -> Iterator[Declaration]:

@@ -18,7 +18,7 @@ from compare.diagnosis.explanation import Explanation
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.pairing import different, refitted
 from compare.diagnosis.search import MOST, Cases, Finding, search, showing
-from compare.points.diagnostic import CONFIDENT
+from compare.points.diagnostic import CONFIDENT, EVALUATED
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,16 @@ def extended(
 ) -> tuple[list[Finding], Habit | None]:
     """Return the findings as they hold on one more domain, and the habit it shows.
 
-    What more there may be is told apart by the other domains. Of loss and gradient explained apart
+    What more there may be is told apart by the other domains. What is right in evaluation may be
+    other code than what is wrong in training. Of loss and gradient explained apart
     each is extended by itself.
     """
     made: list[Finding] = []
     habit = None
     for finding in findings:
         (seen,) = showing(finding.tensors, [case]) if finding.tensors else [case]
-        if adapted(finding.explanations[0], seen) is not None:
+        apart = seen.observation.label == EVALUATED.label and not seen.disagrees
+        if apart or adapted(finding.explanations[0], seen) is not None:
             made.append(finding)
             continue
         more = beside(finding, seen)

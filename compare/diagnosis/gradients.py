@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from compare.contracts.between import PLAIN, Between
 from compare.contracts.objective import Objective
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.accept import adapted
@@ -26,12 +27,12 @@ from compare.diagnosis.prediction import explanation_of
 from compare.diagnosis.search import showing, singles
 from compare.guard.effects import alone
 from compare.guard.written import where_written
-from compare.mistakes.catalogue import NETWORK
-from compare.points.diagnostic import KINDS, batch_sizes, beyond_exp, probe, reduced, rows_apart
+from compare.mistakes.catalogue import IN_A_CALL
+from compare.points.diagnostic import batch_sizes, kinds_for, probe, reduced
 from compare.textbook import Point
 
 Implementation = Callable[..., tuple[Any, ...]]
-GUARDS = frozenset(mistake.name for mistake in NETWORK if mistake.guard)
+GUARDS = frozenset(mistake.name for mistake in IN_A_CALL if mistake.guard)
 HELD = 2
 """At so many points of the full widths an explanation of a small network inside is held."""
 ELSEWHERE = "(Left out: points at which the numbers are infinite or NaN.)"
@@ -47,10 +48,15 @@ def diagnose(
     seed: int = 0,
     objective: Objective | None = None,
     bias: bool = True,
+    between: Between = PLAIN,
+    evaluates: bool = True,
 ) -> tuple[Diagnosis, ...]:
     """Return the mistakes that reproduce what `implementation` computes, best first.
 
         implementation(parameters, x, targets) -> (loss, gradients[, intermediates])
+
+    With normalisation or dropout `between` it is called with `context=` as well; unless it
+    `evaluates` in training only.
 
     `sizes` are the widths (F, H, ..., K). Wide layers are first probed at smaller widths, which is
     as good and faster; at their own if the code does not take others or is right there. Empty: it
@@ -58,7 +64,7 @@ def diagnose(
     """
     return diagnosed(
         implementation, sizes=sizes, activation=activation, reduction=reduction, dtype=dtype,
-        seed=seed, objective=objective, bias=bias,
+        seed=seed, objective=objective, bias=bias, between=between, evaluates=evaluates,
     ).diagnosis  # fmt: skip
 
 
@@ -94,7 +100,8 @@ def explained_inside(
     such network, or it is right in it, or what was found there holds nowhere else.
     """
     network = inside(sizes, options["activation"])
-    if network is None or not observed:
+    plain = options.get("between", PLAIN).plain
+    if network is None or not plain or not observed:
         return None
     points = probes(network.small, **options)
     seen = seen_inside(network, points, lambda some: observations(implementation, some))
@@ -114,7 +121,7 @@ def holds(found: Answer, case: Case, sizes: Sequence[int]) -> bool:
     for name in case.observation.order:
         slips = tuple(slip for one in told if one.concerns(name) for slip in one.slips)
         one = replace(found.diagnosis[0], _slips=slips)
-        if adapted(explanation_of(one), case.only(name)) is None:
+        if adapted(explanation_of(one, case), case.only(name)) is None:
             return False
     return True
 
@@ -231,13 +238,17 @@ def probes(
     seed: int,
     objective: Objective | None = None,
     bias: bool = True,
+    between: Between = PLAIN,
+    evaluates: bool = True,
 ) -> list[tuple[str, Point]]:
     """Return the probes of a diagnosis with their labels; the first two are of equal size."""
     generator = np.random.default_rng(seed)
     few, some, many = islice(batch_sizes(sizes), 3)
-    kinds = (*KINDS, beyond_exp(dtype), rows_apart(dtype))
+    kinds = kinds_for(dtype, between, evaluates=evaluates)
     made = []
-    for kind, rows in zip(kinds, (few, few, many, many, some, many, some), strict=True):
+    for kind, rows in zip(
+        kinds, (few, few, many, many, some, many, some, many, some), strict=False
+    ):
         point = probe(
             sizes,
             rows,
@@ -248,6 +259,7 @@ def probes(
             generator=generator,
             objective=objective,
             bias=bias,
+            between=between,
         )
         made.append((kind.label, point))
     return made
@@ -263,7 +275,7 @@ def observations(
         with alone(), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                loss, gradients, *shown = implementation(*arguments(point))
+                loss, gradients, *shown = implementation(*arguments(point), **point.how)
                 made.append(observe(point, loss, gradients, shown[0] if shown else None, label))
             except Exception:  # the user's code: a probe it cannot take tells nothing
                 continue

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from compare.contracts.arrays import Array
 from compare.points.diagnostic import SPECIAL
 from compare.textbook import Point
+from compare.textbook.network import BACK, FORWARD
 
 
 @dataclass(frozen=True)
@@ -71,4 +72,4 @@ def known(name: str, depth: int) -> bool:
         return True
     kind = name.rstrip("0123456789")
     layer = name[len(kind) :]
-    return kind in ("z", "h", "dh", "dz") and layer.isdigit() and 1 <= int(layer) < depth
+    return kind in (*FORWARD, *BACK) and layer.isdigit() and 1 <= int(layer) < depth

@@ -17,10 +17,10 @@ from compare.contracts.arrays import Mask
 from compare.diagnosis.candidates import fitted, parts, rest_is_reproduced
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, Overrides
-from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.catalogue import network_mistakes
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import DEPTH, LAYER, NetworkMistake
-from compare.textbook.program import LAYERED
+from compare.textbook.scope import LAYERED
 
 USUAL_GUARDS = tuple(10.0**-k for k in range(4, 17))
 """What people add to a probability, or raise it to, before the logarithm."""
@@ -92,7 +92,7 @@ def guarded(case: Case) -> Iterator[Explanation]:
     """
     if not case.wrong.get("loss"):
         return
-    for mistake in NETWORK:
+    for mistake in network_mistakes(case.point):
         if mistake.guard and mistake.paired and mistake.applies(case.point):
             guards = (Part(mistake, c) for c in USUAL_GUARDS)
             for guard in (one for one in guards if needed(case, one, NOTHING)):
@@ -126,7 +126,7 @@ def waits(one: NetworkMistake, other: NetworkMistake) -> bool:
 
 def refitted(case: Case, given: Part) -> Iterator[Explanation]:
     """Yield `given` with every mistake whose constant has to be fitted beside it."""
-    for mistake in NETWORK:
+    for mistake in network_mistakes(case.point):
         if mistake.fit is None or isinstance(mistake.fit, Among) or not mistake.paired:
             continue
         for layer in mistake.choices(case.point) if mistake.applies(case.point) else ():

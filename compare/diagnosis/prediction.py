@@ -10,9 +10,9 @@ from compare.diagnosis.accept import adapted
 from compare.diagnosis.explanation import Explanation, Part
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation
-from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.catalogue import IN_A_CALL, network_mistakes
 
-BY_NAME = {mistake.name: mistake for mistake in NETWORK}
+BY_NAME = {mistake.name: mistake for mistake in IN_A_CALL}
 
 
 def prediction(diagnosis: Diagnosis, observation: Observation, tensor: str) -> Float | None:
@@ -26,12 +26,13 @@ def prediction(diagnosis: Diagnosis, observation: Observation, tensor: str) -> F
         return None
     with np.errstate(all="ignore"):
         case = Case(observation).only(tensor)
-        fitting = adapted(explanation_of(diagnosis), case)
+        fitting = adapted(explanation_of(diagnosis, case), case)
         return None if fitting is None else case.right.having(fitting.overrides).named(tensor).value
 
 
-def explanation_of(diagnosis: Diagnosis) -> Explanation:
-    """Return the mistakes of a diagnosis as code."""
+def explanation_of(diagnosis: Diagnosis, case: Case) -> Explanation:
+    """Return the mistakes of a diagnosis as code, in such a network as that of the case."""
+    made = {mistake.name: mistake for mistake in network_mistakes(case.point)}
     return Explanation(
-        tuple(Part(BY_NAME[slip.mistake], slip.constant, slip.layer) for slip in diagnosis.slips)
+        tuple(Part(made[slip.mistake], slip.constant, slip.layer) for slip in diagnosis.slips)
     )

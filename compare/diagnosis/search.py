@@ -15,7 +15,7 @@ from compare.diagnosis.candidates import fitted, parts
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.pairing import different, guarded, in_loss, needed, pairs, scaled
-from compare.mistakes.catalogue import NETWORK
+from compare.mistakes.catalogue import network_mistakes
 from compare.mistakes.mistake import NetworkMistake
 
 Cases = Sequence[Case]
@@ -85,7 +85,7 @@ def with_loss(gradient: Finding, cases: Cases) -> list[Finding]:
 
 def beside_in_loss(case: Case, given: Explanation) -> Iterator[Part]:
     """Yield every mistake that only the loss shows, its constant fitted beside the given ones."""
-    for mistake in NETWORK:
+    for mistake in network_mistakes(case.point):
         if "gradient" not in mistake.observable and mistake.applies(case.point):
             if mistake.proof is None and apart_from(given, mistake):
                 yield from fitted(case, mistake, None, given.overrides)

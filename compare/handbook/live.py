@@ -13,6 +13,7 @@ import numpy as np
 
 from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.arrays import Arrays
+from compare.contracts.between import PLAIN, Between
 from compare.contracts.experiment import Experiment
 from compare.contracts.result import Diagnosis
 from compare.diagnosis import (
@@ -28,6 +29,7 @@ from compare.diagnosis.optimiser import identify
 from compare.handbook.plain_run import run as trained
 from compare.handbook.planting import bare, plant, planted_step
 from compare.mistakes.calls import CallMistake
+from compare.mistakes.inside import InsideMistake
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.optimiser_mistake import OptimiserMistake
 from compare.mistakes.order import RecordMistake
@@ -38,6 +40,7 @@ from compare.mistakes.step_mistake import StepMistake
 SIZES = ((12, 9, 5), (12, 9, 7, 5), (8, 8, 8, 5), (7, 9, 7), (8, 8, 8, 8, 5))
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 REDUCTIONS = ("mean", "sum")
+INSIDE = (Between("layer"), Between("batch"), Between(dropout=0.3))
 LEARNING_RATE, MOMENTUM, UPDATES = 0.2, 0.9, 4
 WIDTH = 96
 
@@ -51,20 +54,29 @@ def run(mistake: Mistake) -> Iterator[str]:
 @run.register
 def run_network(mistake: NetworkMistake) -> Iterator[str]:
     """Plant it in the first network where it shows; compare every tensor with right and wrong."""
-    for sizes, activation, reduction in product(SIZES, ACTIVATIONS, REDUCTIONS):
-        points = probes(sizes, activation=activation, reduction=reduction, dtype=np.float64, seed=0)
-        if not mistake.applies(points[0][1]):
+    inside = isinstance(mistake, InsideMistake)
+    made = product(SIZES, ACTIVATIONS, REDUCTIONS, INSIDE if inside else (PLAIN,))
+    for sizes, activation, reduction, between in made:
+        options: dict[str, Any] = {"activation": activation, "reduction": reduction}
+        options["between"] = between
+        points = probes(sizes, dtype=np.float64, seed=0, **options)
+        if not any(mistake.applies(point) for _, point in points):
             continue
-        faulty = bare(plant(mistake, activation=activation, reduction=reduction))
+        faulty = bare(plant(mistake, **options))
         cases = [Case(observation) for observation in observations(faulty, points)]
         shown = next((case for case in cases if case.disagrees), None)
         if shown is not None:
-            yield f"Planted in a {'-'.join(map(str, sizes))} network, {activation}, {reduction}."
+            network = "-".join(map(str, sizes))
+            yield f"Planted in a {network} network, {activation}, {reduction}{words(between)}."
             yield from table(shown, mistake)
-            yield from answer(
-                diagnose(faulty, sizes=sizes, activation=activation, reduction=reduction)
-            )
+            yield from answer(diagnose(faulty, sizes=sizes, **options))
             return
+
+
+def words(between: Between) -> str:
+    """Return normalisation and dropout in words, nothing of a network without them."""
+    said = f", {between.normalisation} normalisation" if between.normalisation != "none" else ""
+    return f"{said}, dropout {between.dropout:g}" if between.dropout else said
 
 
 def table(case: Case, mistake: NetworkMistake) -> Iterator[str]:

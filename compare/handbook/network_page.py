@@ -16,7 +16,6 @@ from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.between import NORMALISATIONS
 from compare.contracts.experiment import ACTIVATION_NAMES, OPTIMISER_NAMES
 from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, PENALTY_OVER
-from compare.mistakes.between import DROPOUT, NORMALISATION
 from compare.mistakes.catalogue import FAMILIES
 
 ACTIVATIONS = {
@@ -136,7 +135,7 @@ def between_rows() -> Iterator[Row]:
     """Yield normalisation and dropout."""
     from torch_reference.network import NORMALISATIONS as MODULES
 
-    named = tuple(one.name for one in NORMALISATION)
+    named = tuple(one.name for one in FAMILIES["normalisation"])
     said = {
         "layer": "eps 1e-5 inside the root, variance over m",
         "batch": "the same; running variance over m - 1, momentum 0.1",
@@ -144,7 +143,7 @@ def between_rows() -> Iterator[Row]:
     for name in NORMALISATIONS[1:]:
         twin = f"nn.{MODULES[name].__name__}"
         yield Row(name, NORMALISED[name], "manual_mlp.normalise", twin, said[name], "none", named)
-    dropped = tuple(one.name for one in DROPOUT)
+    dropped = tuple(one.name for one in FAMILIES["dropout"])
     said_of_dropout = "divided by what stays; the mask is handed in"
     formula, twin = "a * mask / (1 - P)", "a product: nn.Dropout draws its own mask"
     yield Row("dropout", formula, "manual_mlp.dropout", twin, said_of_dropout, "none", dropped)

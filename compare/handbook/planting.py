@@ -7,9 +7,11 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from compare.mistakes.mistake import Mistake
+from compare.contracts.between import PLAIN, Between
+from compare.mistakes.inside import inside_of
+from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.step_mistake import run
-from compare.textbook import plain, plain_step
+from compare.textbook import plain, plain_between, plain_step
 
 
 def plant(
@@ -17,10 +19,21 @@ def plant(
     activation: str = "relu",
     reduction: str = "mean",
     constant: float | None = None,
+    between: Between = PLAIN,
 ) -> Callable[..., tuple[float, dict[str, Any], dict[str, Any]]]:
     """Return an implementation (contract 1) of the plain program with these mistakes in it."""
-    found = with_mistakes(plain, mistakes, constant)["loss_and_gradients"]
-    return partial(found, activation=activation, reduction=reduction)
+    options = {"activation": activation, "reduction": reduction}
+    if between.plain:
+        return partial(with_mistakes(plain, mistakes, constant)["loss_and_gradients"], **options)
+    made = tuple(inside_of(one) if isinstance(one, NetworkMistake) else one for one in mistakes)
+    program = with_mistakes(plain_between, made, constant)["loss_and_gradients"]
+    declared = {"normalisation": between.normalisation, "P": between.dropout}
+
+    def implementation(parameters: Any, x: Any, targets: Any, *, context: Any) -> Any:
+        loss, gradients = program(parameters, x, targets, context, **options, **declared)
+        return loss, gradients, {}
+
+    return implementation
 
 
 def planted_step(*mistakes: Mistake) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
@@ -42,4 +55,4 @@ def with_mistakes(
 
 def bare(implementation: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
     """Return the implementation as most people have it: loss and gradients only."""
-    return lambda *arguments: implementation(*arguments)[:2]
+    return lambda *arguments, **how: implementation(*arguments, **how)[:2]

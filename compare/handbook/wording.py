@@ -22,9 +22,10 @@ and 1 for the summed one. In the update, `inside` and `outside` are the learning
 rate stands inside the velocity, 1 and the learning rate if it stands outside. A *convention* is no
 error in itself: loss and gradient still belong together, but they are not the ones declared.
 
-The lines are those of the plain programs `compare/textbook/plain.py`, `plain_step.py` and
-`plain_optimisers.py`, in which the tests plant each mistake; lines about batches, curves and
-initial weights stand for code of your own.
+The lines are those of the plain programs `compare/textbook/plain.py`, `plain_between.py` (with
+normalisation and dropout; mistakes of the plain network are looked for there as well),
+`plain_step.py` and `plain_optimisers.py`, in which the tests plant each mistake; lines about
+batches, curves and initial weights stand for code of your own.
 """
 
 

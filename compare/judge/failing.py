@@ -60,10 +60,10 @@ class Asked:
         self.returned = self.raised = False
 
     def __call__(
-        self, parameters: Arrays, x: NDArray[Any], targets: NDArray[Any], /
+        self, parameters: Arrays, x: NDArray[Any], targets: NDArray[Any], /, **how: Any
     ) -> tuple[Any, ...]:
         try:
-            value = self.implementation(parameters, x, targets)
+            value = self.implementation(parameters, x, targets, **how)
         except WrongCall:
             self.raised = True
             raise

@@ -19,10 +19,10 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.measured import Curves, EpochRow
 from compare.contracts.records import Implementation, Record, depth
 from compare.contracts.result import Diagnosis, Finding
+from compare.guard.implementation import takes_context
 from compare.judge.point import PointJudge, Suspect
 
 if TYPE_CHECKING:
-    from compare.diagnosis.between import Seen as SeenBetween
     from compare.judge.run import Judge
     from compare.textbook import Point
 
@@ -54,12 +54,8 @@ def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
     experiment, suspect = judge.experiment, judge.suspect
     if suspect is None:
         return Named()
-    if not experiment.between.plain:
-        return between_named(experiment, judge.suspects)
     if judge.mode == "dump":
         return from_records(experiment, [*judge.suspects, *judge.right])
-    if said := normalises_inside(experiment, judge.suspects):
-        return Named(facts=(said,))
     found = named_anywhere(experiment, implementation, widths(suspect))
     if found.diagnosis:
         return found
@@ -85,6 +81,8 @@ def named_anywhere(
         seed=experiment.seed,
         objective=experiment.objective,
         bias=experiment.bias,
+        between=experiment.between,
+        evaluates=takes_context(getattr(implementation, "function", implementation)),
     )
     return Named(found.diagnosis, found.facts if found.diagnosis else found.notes)
 
@@ -98,44 +96,6 @@ def showing(findings: tuple[Finding, ...], named: tuple[Diagnosis, ...]) -> tupl
     if not slips or in_loss:
         return findings
     return tuple(sorted(findings, key=lambda one: one.check == "same_point" and not one.parameter))
-
-
-def normalises_inside(experiment: Experiment, suspects: Sequence[Suspect]) -> str:
-    """Say so if the code normalises, which was not declared, and is right."""
-    from compare.diagnosis.between import normalised_inside
-
-    seen = wrong_points(suspects)
-    kind = normalised_inside(seen, experiment.activation, experiment.objective)
-    if kind is None:
-        return ""
-    return (
-        f"loss and gradient are those of a network with {kind} normalisation, its scale 1 and its "
-        f"shift 0: `--normalisation {kind}` declares it, with the parameters gamma1, beta1, ..."
-    )
-
-
-def between_named(experiment: Experiment, suspects: Sequence[Suspect]) -> Named:
-    """Name a mistake of normalisation or dropout from the points that were wrong."""
-    from compare.diagnosis.between import diagnose_between
-
-    wanted = experiment.between, experiment.activation, experiment.objective
-    found = diagnose_between(wrong_points(suspects), *wanted)
-    return Named(found, () if found else (UNKNOWN,))
-
-
-def wrong_points(suspects: Sequence[Suspect]) -> list[SeenBetween]:
-    """Return the points that were wrong, for the plain program with normalisation and dropout."""
-    from compare.diagnosis.between import Seen
-
-    return [
-        Seen(
-            one.record.parameters, one.x, one.targets, one.context, one.record.loss,
-            one.record.gradients, one.examined.allowances.gradients,
-            float(np.max(one.examined.allowances.forward.loss)), one.examined.reference_gradients,
-            one.examined.reference_loss,
-        )
-        for one in suspects
-    ]  # fmt: skip
 
 
 def widths(suspect: Suspect) -> tuple[int, ...]:
@@ -159,6 +119,8 @@ def point_of(experiment: Experiment, suspect: Suspect) -> Point | None:
         experiment.reduction,
         experiment.dtype,
         experiment.objective,
+        experiment.between,
+        suspect.context,
     )
 
 
@@ -214,7 +176,7 @@ def predicted(
     from compare.diagnosis import observe, prediction
 
     point = None if suspect is None else point_of(experiment, suspect)
-    if suspect is None or point is None or suspect.parameter is None or suspect.context:
+    if suspect is None or point is None or suspect.parameter is None:
         return None
     gradients = {suspect.parameter: suspect.record.gradients[suspect.parameter]}
     seen = observe(point, None, gradients)

@@ -10,9 +10,12 @@ from compare.mistakes.aliasing import IN_PLACE
 from compare.mistakes.calls import CALLS
 from compare.mistakes.cross_entropy import CROSS_ENTROPY
 from compare.mistakes.derivative import DERIVATIVE
+from compare.mistakes.dropout import DROPOUT
+from compare.mistakes.inside import InsideMistake, inside_of
 from compare.mistakes.linear_algebra import LINEAR_ALGEBRA
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.momentum import MOMENTUM
+from compare.mistakes.normalisation import NORMALISATION
 from compare.mistakes.optimiser_mistake import OptimiserMistake
 from compare.mistakes.optimisers import OPTIMISERS
 from compare.mistakes.order import RECORDS
@@ -25,6 +28,7 @@ from compare.mistakes.softmax import SOFTMAX
 from compare.mistakes.start import START
 from compare.mistakes.step_mistake import StepMistake
 from compare.mistakes.update import UPDATE
+from compare.textbook import Point
 
 FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "reduction": REDUCTION,
@@ -36,6 +40,8 @@ FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "aliasing": (*IN_PLACE, *CALLS),
     "dtype": PRECISION,
     "loss against gradient": REGULARISATION,
+    "normalisation": NORMALISATION,
+    "dropout": DROPOUT,
     "update": (*UPDATE, *MOMENTUM),
     "other optimisers": OPTIMISERS,
     "batches and order": RECORDS,
@@ -43,12 +49,21 @@ FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "reporting": REPORTING,
 }
 CATALOGUE: tuple[Mistake, ...] = tuple(chain.from_iterable(FAMILIES.values()))
-NETWORK = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, NetworkMistake))
+IN_A_CALL = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, NetworkMistake))
 """Those that show in loss and gradient of a single call."""
+NETWORK = tuple(mistake for mistake in IN_A_CALL if not isinstance(mistake, InsideMistake))
+"""Those of them that can be made in a network without normalisation and dropout."""
+INSIDE = tuple(map(inside_of, IN_A_CALL))
+"""All of them, as they are made in a network with normalisation or dropout."""
 OTHER_STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, OptimiserMistake))
 """The same of other optimisers than momentum."""
 STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, StepMistake))
 """Those that show in consecutive records."""
+
+
+def network_mistakes(point: Point) -> tuple[NetworkMistake, ...]:
+    """Return those that can be made in such a network as the point's."""
+    return NETWORK if point.between.plain else INSIDE
 
 
 def named(name: str) -> Mistake:

@@ -85,3 +85,23 @@ def alike_outputs(point: Point) -> bool:
     """Return whether two neighbouring layers are of equal width, the first of them hidden."""
     widths = [point.parameters[f"w{layer}"].shape[1] for layer in range(1, point.depth + 1)]
     return any(below == above for below, above in pairwise(widths[1:]))
+
+
+def dropping(point: Point) -> bool:
+    """Return whether units are left out."""
+    return point.between.dropout > 0 and point.depth > 1
+
+
+def normalised(point: Point) -> bool:
+    """Return whether hidden layers are normalised."""
+    return point.between.normalisation != "none" and point.depth > 1
+
+
+def over_the_batch(point: Point) -> bool:
+    """Return whether they are normalised over the rows of the batch."""
+    return point.between.together and point.depth > 1
+
+
+def in_evaluation(condition: Callable[[Point], bool]) -> Callable[[Point], bool]:
+    """Return the condition for a network that is evaluated, not trained."""
+    return lambda point: condition(point) and not point.training

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from compare.mistakes.places import Numbering, Place
 from compare.textbook import Override, Pair, Pass, Point
-from compare.textbook.program import LAYERED, Slip, Stage, filled
+from compare.textbook.program import Slip, Stage, filled
+from compare.textbook.scope import LAYERED
 
 Seen = Mapping[str, NDArray[Any]]
 Trial = Callable[[float], Pass]
@@ -129,7 +130,7 @@ class NetworkMistake(Mistake):
         gradient = any(
             override.reaches(kind, layer, 2)
             for override in overrides
-            for kind in ("dw", "db")
+            for kind in ("dw", "db", "dgamma", "dbeta")
             for layer in (1, 2)
         )
         return ("loss",) * loss + ("gradient",) * gradient

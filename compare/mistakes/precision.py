@@ -10,6 +10,7 @@ import numpy as np
 from compare.mistakes.conditions import hidden
 from compare.mistakes.mistake import NetworkMistake, Seen
 from compare.textbook import Pair, Pass, Point
+from compare.textbook.network import BACKWARD, FORWARD
 
 PLACES = {
     "inputs": ("inputs", "x = x{cast}\nz, h = {0: x}, {0: x}"),
@@ -32,7 +33,7 @@ PLACES = {
     ),
 }
 """Where a format slips in: its name for the reader, and the slip."""
-EVERY_STAGE = ("z", "h", "logits", "p", "loss", "dlogits", "dw", "db", "dh", "dz")
+EVERY_STAGE = (*FORWARD, "logits", "p", "loss", "dlogits", *BACKWARD)
 
 
 def finer_than(bits: int) -> Callable[[Point], bool]:

@@ -14,8 +14,7 @@ from compare.textbook.program import NETWORK
 
 def scaled_down(stage: str, net: Pass, layer: int, c: float) -> Pair:
     """Return a gradient times min(1, c / norm of all gradients)."""
-    layers = range(1, net.depth + 1)
-    every = [net.right(kind, i) for kind in ("dw", "db") for i in layers]
+    every = [net.right(*net.stage_of(name)) for name in net.point.names if name != "loss"]
     total = np.sqrt(sum(np.square(g.value).sum() for g in every))  # a NumPy number: may be 0
     return net.right(stage, layer) * min(1.0, float(c / total))
 

@@ -14,9 +14,10 @@ def read_from(old: Pass, kept: str) -> Overrides:
     `kept` holds letters: x the inputs, h the hidden values, p the probabilities. The loss stays
     that of the forward pass made now.
     """
-    readers = {"x": ("dw",), "h": ("dw", "dz"), "p": ("error",)}
+    slope = "dn" if old.inside else "dz"
+    readers = {"x": ("dw",), "h": ("dw", slope), "p": ("error",)}
     stages = {stage for name in kept for stage in readers[name]}
-    sources = dict.fromkeys(kept.replace("h", "zh"), old)  # a slope is written in z or h
+    sources = dict.fromkeys(kept.replace("h", "zhna"), old)  # a slope is written in z or h
     return frozenset(Override(stage, rerun(stage, **sources)) for stage in stages)
 
 

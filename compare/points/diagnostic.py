@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from compare.allowance.rules import ACTIVATION_RULES
+from compare.contracts.arrays import Arrays
+from compare.contracts.between import PLAIN, RUNNING, Between, ordered
 from compare.contracts.objective import Objective
 from compare.textbook import Pass, Point
 
@@ -28,7 +30,8 @@ class Kind:
     """One kind of probe: how wide the logits spread, whether the targets are soft.
 
     `uneven`: one row is far smaller than the others. `apart`: the rows are shifted against each
-    other, from the first number to the second, which changes no probability.
+    other, from the first number to the second, which changes no probability. `quiet`: hidden layers
+    vary so little that eps counts beside their variance. `evaluated`: not in training.
     """
 
     label: str
@@ -36,6 +39,8 @@ class Kind:
     soft: bool = False
     uneven: bool = False
     apart: tuple[float, float] | None = None
+    quiet: bool = False
+    evaluated: bool = False
 
 
 ORDINARY = Kind("a random batch", 1.5)
@@ -45,7 +50,11 @@ KINDS = (ORDINARY, ORDINARY, ORDINARY, CONFIDENT, SOFT)
 UNLIKELY = Kind("a batch with targets of probabilities down to 1e-20", 10.0)
 BEYOND = "a batch with logits beyond the range of exp"
 APART = "a batch with rows of logits far apart"
-SPECIAL = frozenset({CONFIDENT.label, UNLIKELY.label, SOFT.label, BEYOND, APART})
+QUIET = Kind("a batch with a variance not far from eps", 1.5, quiet=True)
+EVALUATED = Kind("a batch in evaluation", 1.5, evaluated=True)
+SPECIAL = frozenset({
+    CONFIDENT.label, UNLIKELY.label, SOFT.label, BEYOND, APART, EVALUATED.label,
+})  # fmt: skip
 """Labels of the kinds that code may not be made for."""
 
 
@@ -59,6 +68,15 @@ def rows_apart(dtype: DTypeLike) -> Kind:
     """Return the kind whose rows are too far apart for a common maximum, each well within exp."""
     reach = float(np.log(np.finfo(np.dtype(dtype)).max))
     return Kind(APART, 1.5, apart=(-0.42 * reach, 0.85 * reach))
+
+
+def kinds_for(dtype: DTypeLike, between: Between, *, evaluates: bool) -> Iterator[Kind]:
+    """Yield the kinds a network is probed with; `evaluates`: it can be asked for evaluation."""
+    yield from (*KINDS, beyond_exp(dtype), rows_apart(dtype))
+    if between.normalisation != "none":
+        yield QUIET
+    if evaluates and not between.as_in_evaluation:
+        yield EVALUATED
 
 
 def batch_sizes(sizes: Sequence[int]) -> Iterator[int]:
@@ -85,6 +103,7 @@ def probe(
     generator: np.random.Generator,
     objective: Objective | None = None,
     bias: bool = True,
+    between: Between = PLAIN,
 ) -> Point:
     """Return a point of this kind; drawn again while a unit of a ReLU layer is on its kink."""
     for _ in range(ATTEMPTS):
@@ -93,7 +112,13 @@ def probe(
         if not bias:
             parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
         targets = draw_targets(rows, sizes[-1], kind.soft, generator, objective or Objective())
-        point = Point(parameters, x, targets, activation, reduction, objective=objective)
+        given = furnished(between, sizes, rows, kind, generator)
+        for name in (*parameters,) if kind.quiet else ():
+            parameters[name] *= 1.0 if name.endswith(str(len(sizes) - 1)) else 0.01
+        point = Point(
+            ordered(parameters | given[0]), x, targets, activation, reduction,
+            objective=objective, between=between, context=given[1],
+        )  # fmt: skip
         scale = kind.spread / float(Pass(point).logits.value.std() or 1.0)
         last = (f"w{point.depth}", f"b{point.depth}")
         for name in last:
@@ -108,6 +133,22 @@ def probe(
         if not on_a_kink(point):
             break
     return point
+
+
+def furnished(
+    between: Between, sizes: Sequence[int], rows: int, kind: Kind, generator: np.random.Generator
+) -> tuple[Arrays, Arrays]:
+    """Return scales and shifts, and a context, none as a training starts; none if plain."""
+    if between.plain:
+        return {}, {}
+    scales = between.scales(sizes)
+    for array in scales.values():
+        array += generator.normal(scale=0.3, size=array.shape)
+    context: Arrays = between.statistics(sizes, np.float64)
+    for array in context.values():
+        array += generator.random(array.shape)
+    context |= between.masks(sizes, rows, (int(generator.integers(1 << 32)),))
+    return scales, context | {"training": np.array(not kind.evaluated)}
 
 
 def move_apart(point: Point, ends: tuple[float, float], generator: np.random.Generator) -> None:
@@ -152,14 +193,19 @@ def in_format(point: Point, dtype: DTypeLike) -> Point:
     """Return the point with all arrays in `dtype`; soft rows still add up to 1 up to rounding."""
     parameters = {name: array.astype(dtype) for name, array in point.parameters.items()}
     x, targets = point.x.astype(dtype), point.targets.astype(dtype)
-    return replace(point, parameters=parameters, x=x, targets=targets, dtype=dtype)
+    context = {
+        name: array.astype(dtype) if name.startswith(RUNNING) else array
+        for name, array in point.context.items()
+    }
+    return replace(point, parameters=parameters, x=x, targets=targets, dtype=dtype, context=context)
 
 
 def on_a_kink(point: Point) -> bool:
     """Return whether rounding could move a unit across a kink of its activation."""
     kinks = ACTIVATION_RULES[point.activation].kinks
     net = Pass(point)
-    hidden = [net.z(layer) for layer in range(1, point.depth)] if kinks else []
+    taken = "n" if net.inside else "z"
+    hidden = [net.get(taken, layer) for layer in range(1, point.depth)] if kinks else []
     return any(
         bool((np.abs(z.value - kink) <= z.allowance).any()) for z in hidden for kink in kinks
     )

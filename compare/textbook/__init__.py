@@ -5,7 +5,8 @@ stages, `step` one update of the optimiser. A mistake overrides a stage, and the
 *mistaken* computation falls out of the same rules.
 """
 
-from compare.textbook.network import RIGHT, Override, Pass, Point, Window
+from compare.textbook.network import RIGHT, Override, Pass, Window
 from compare.textbook.pair import Pair, exact
+from compare.textbook.point import Point
 
 __all__ = ["RIGHT", "Override", "Pair", "Pass", "Point", "Window", "exact"]

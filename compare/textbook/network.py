@@ -10,29 +10,35 @@ reach: to reject a mistake usually takes one small tensor.
     error = p - y                  dlogits = error / N     dz_L = dlogits
     dw_l = h_{l-1}.T @ dz_l        db_l = sum_n dz_l
     dh_l = dz_{l+1} @ w_{l+1}.T    dz_l = dh_l * f'(z_l)
+
+With normalisation or dropout the lines are those of `plain_between`: more of them between z and h.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from compare.contracts.arrays import Array
 from compare.contracts.objective import Objective
 from compare.textbook import losses
 from compare.textbook.functions import log
 from compare.textbook.pair import Pair, exact
-from compare.textbook.program import RIGHT_LINES, right_line
+from compare.textbook.point import Point
+from compare.textbook.program import INSIDE_LINES, RIGHT_LINES, right_line
 
 Stage = Callable[["Pass", int], Pair]
 
 INPUTS = ("x", "y")
-FORWARD = ("z", "h")
+FORWARD = ("z", "mu", "v", "r", "s", "n", "a", "h")
 OUTPUT = ("logits", "p", "log_p", "terms", "loss", "error", "dlogits")
-BACKWARD = ("dw", "db", "dh", "dz")
+BACK = ("dh", "da", "dn", "ds", "dz")
+BACKWARD = ("dw", "db", "dgamma", "dbeta", *BACK)
+GRADIENTS = ("loss", "dw", "db", "dgamma", "dbeta")
+"""What nothing else is computed from."""
 
 FEEDS: dict[str, frozenset[str]] = {
     "y": frozenset({"terms", "loss", "error", "dlogits"}),
@@ -45,36 +51,6 @@ FEEDS: dict[str, frozenset[str]] = {
     "dlogits": frozenset(),
 }
 """What a stage of the output reaches there; from `dlogits` on it reaches the backward pass."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """Where the network is evaluated: parameters, batch and the settings both sides share."""
-
-    parameters: Mapping[str, NDArray[Any]]
-    x: NDArray[Any]  # (N, F)
-    targets: NDArray[Any]  # (N, K)
-    activation: str = "relu"
-    reduction: str = "mean"
-    dtype: DTypeLike = np.float64
-    objective: Objective | None = None  # None: softmax cross-entropy with that reduction
-
-    @property
-    def minimised(self) -> Objective:
-        """Return what is minimised."""
-        return self.objective or Objective(reduction=self.reduction)
-
-    @property
-    def depth(self) -> int:
-        """Return the number of layers L."""
-        return sum(name[0] == "w" for name in self.parameters)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return what every implementation shows, the cheapest to compute first."""
-        layers = range(self.depth, 0, -1)
-        found = (f"{kind}{layer}" for layer in layers for kind in "bw")
-        return ("loss", *(f"d{name}" for name in found if name in self.parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +78,7 @@ class Override:
 
     def reaches(self, stage: str, layer: int, depth: int) -> bool:
         """Return whether `stage` of `layer` can come out different because of this override."""
-        if self.stage in ("loss", "dw", "db") or stage == self.stage:
+        if self.stage in GRADIENTS or stage == self.stage:
             return self.at(stage, layer) or self._through_layers(stage, layer)
         if self.stage == "x":
             return stage != "y"
@@ -118,8 +94,11 @@ class Override:
         """Forward a layer reaches those above it, backward those below."""
         if self.stage in FORWARD and stage in FORWARD:
             above = self.layer is None or layer > self.layer
-            return above or (layer == self.layer and (self.stage == "z" or stage == "h"))
-        if self.stage in ("dh", "dz") and stage in ("dw", "db", "dh", "dz"):
+            behind = FORWARD.index(self.stage) <= FORWARD.index(stage)
+            return above or (layer == self.layer and behind)
+        if self.stage in BACK and stage in BACKWARD:
+            if layer == self.layer and stage in ("dgamma", "dbeta"):
+                return BACK.index(self.stage) <= BACK.index("dn")
             return self.layer is None or layer <= self.layer
         return False
 
@@ -146,6 +125,8 @@ class Pass:
         self.objective = self.point.minimised
         self.averages = self.objective.reduction == "mean"
         self.plain = self.objective.plain
+        self.inside = not self.point.between.plain
+        self.lines = INSIDE if self.inside else RIGHT
         self.share = self.objective.share(self.point.targets)
         self.divisor: float = 1 / self.share
         if self.plain:
@@ -186,7 +167,8 @@ class Pass:
     def _computed(self, stage: str, layer: int) -> Pair:
         overriding = [o for o in self.overrides if o.at(stage, layer)]
         with np.errstate(all="ignore"):
-            found = overriding[0].compute(self, layer) if overriding else RIGHT[stage](self, layer)
+            right = self.lines[stage]
+            found = overriding[0].compute(self, layer) if overriding else right(self, layer)
             return penalised(self, stage, layer, found)
 
     def forget(self, stage: str, layer: int) -> None:
@@ -207,12 +189,18 @@ class Pass:
 
     def right(self, stage: str, layer: int) -> Pair:
         """Return a stage as it should be, from what this pass has for the others."""
-        return RIGHT[stage](self, layer)
+        return self.lines[stage](self, layer)
 
     def at(self, name: str, layer: int) -> Pair:
         """Return `name` of a layer: a parameter, or a stage; z_0 and h_0 are x, dz_L is dlogits."""
         named: dict[str, Callable[[int], Pair]]
         named = {"w": self.w, "b": self.b, "z": self.z, "h": self.h, "dz": self.dz}
+        if name in ("n", "a") and not layer:
+            return self.get("x")
+        if name in ("gamma", "beta"):
+            return self.of_units(name, layer, float(name == "gamma"))
+        if name in ("mask", "running_mean", "running_var"):
+            return exact(self.point.context[f"{name}{layer}"], self.point.dtype)
         return named[name](layer) if name in named else self.get(name, layer)
 
     def w(self, layer: int) -> Pair:
@@ -221,10 +209,14 @@ class Pass:
 
     def b(self, layer: int) -> Pair:
         """Return b_l, exact, (fan_out,)."""
-        b = self.point.parameters.get(f"b{layer}")
-        if b is None:
-            b = np.zeros(self.point.parameters[f"w{layer}"].shape[1])
-        return exact(np.ravel(b), self.point.dtype)
+        return self.of_units("b", layer, 0.0)
+
+    def of_units(self, kind: str, layer: int, absent: float) -> Pair:
+        """Return a parameter of every unit, exact, (fan_out,); `absent` where there is none."""
+        found: Array | None = self.point.parameters.get(f"{kind}{layer}")
+        if found is None:
+            found = np.full(self.point.parameters[f"w{layer}"].shape[1], absent)
+        return exact(np.ravel(found), self.point.dtype)
 
     def z(self, layer: int) -> Pair:
         """Return z_l, (N, fan_out); z_0 is x."""
@@ -279,18 +271,18 @@ class Window(Pass):
 def log_probabilities(net: Pass, layer: int) -> Pair:
     """Return log p: of the logits in one go, or of whatever a mistake put in place of p."""
     mistaken = any(override.stage == "p" for override in net.overrides)
-    return log(net.get("p")) if mistaken else right_line("log_p")(net, layer)
+    return log(net.get("p")) if mistaken else right_line("log_p", net.inside)(net, layer)
 
 
 def penalised(net: Pass, stage: str, layer: int, value: Pair) -> Pair:
     """Return loss or gradient with what the declared penalty adds to it, right or mistaken."""
     objective = net.objective
-    if not objective.penalises or stage not in ("loss", "dw", "db"):
+    if not objective.penalises or stage not in GRADIENTS:
         return value
     if stage == "loss":
         given = net.point.parameters, net.rows, objective, net.point.dtype
         return value + losses.penalty(*given)
-    parameter, name = net.at(stage[1], layer), f"{stage[1]}{layer}"
+    parameter, name = net.at(stage[1:], layer), f"{stage[1:]}{layer}"
     if name not in objective.penalised({name: parameter.value}) or value.shape != parameter.shape:
         return value
     return value + losses.penalty_slope(parameter, net.rows, objective)
@@ -301,19 +293,20 @@ def declared(stage: str, by: Callable[[Pair, Pair, Objective], Pair]) -> Stage:
 
     def found(net: Pass, layer: int) -> Pair:
         if net.plain:
-            return right_line(stage)(net, layer)
+            return right_line(stage, net.inside)(net, layer)
         return by(net.logits, net.get("y"), net.objective)
 
     return found
 
 
-RIGHT: dict[str, Stage] = {
+ABOVE: dict[str, Stage] = {
     "x": lambda net, _: exact(net.point.x, net.point.dtype),
     "y": lambda net, _: exact(net.point.targets, net.point.dtype),
-    **{stage: right_line(stage) for stage in RIGHT_LINES if stage},
     "log_p": log_probabilities,
     "p": declared("p", lambda z, _, objective: losses.prediction(z, objective)),
     "terms": declared("terms", losses.terms),
     "error": declared("error", losses.derivative),
 }
+RIGHT: dict[str, Stage] = {**{stage: right_line(stage) for stage in RIGHT_LINES}, **ABOVE}
+INSIDE: dict[str, Stage] = {**{stage: right_line(stage, True) for stage in INSIDE_LINES}, **ABOVE}
 """Every stage as it should be: `stage(pass, layer)`, without a declared penalty."""

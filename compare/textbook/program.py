@@ -13,7 +13,6 @@ lines for the reader and for `planted`; `Slip.stages` is the same text run in th
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,21 +21,14 @@ from functools import cache, cached_property, partial
 from textwrap import dedent, indent
 from typing import Any
 
-import numpy as np
-
 from compare.contracts.errors import BadInput
-from compare.textbook import plain, plain_optimisers, plain_step
-from compare.textbook.functions import activate, log_softmax, slope, softmax
+from compare.textbook import plain, plain_between, plain_optimisers, plain_step
 from compare.textbook.pair import Pair, exact
+from compare.textbook.scope import INPUTS, LAYERED, SINGLE, Net, Scope, whole
 
-Net = Any
-"""A `network.Pass`, which is made of these lines and therefore unknown here."""
 Stage = partial[Pair]
 """`stage(pass, layer[, constant])`: `computed` with a `Code`."""
 
-LAYERED = ("z", "h", "dw", "db", "dh", "dz")
-SINGLE = ("logits", "p", "log_p", "terms", "loss", "error", "dlogits")
-INPUTS = ("x", "y")
 LOG_OF_P = "log_p = np.log(p)"
 """What code has that forms p in another way than `softmax`: then `log_softmax` is not at hand."""
 
@@ -93,6 +85,8 @@ def nested(node: ast.AST, first: int) -> Iterator[tuple[ast.Assign, int]]:
 
 
 NETWORK = lines_of(plain.loss_and_gradients)
+INSIDE = lines_of(plain_between.loss_and_gradients)
+"""The lines of the network, and of the one with normalisation and dropout."""
 STEP = lines_of(plain_step.first_velocity, plain_step.update)
 OPTIMISERS = {
     rule.__name__: lines_of(rule)
@@ -102,8 +96,15 @@ OPTIMISERS = {
     )
 }  # fmt: skip
 """The lines of every optimiser beside plain momentum, and of the decay they share."""
-RIGHT_LINES = {stage_of(line.statement): line for line in NETWORK.values()}
-"""The line of every stage."""
+
+
+def by_stage(program: Mapping[str, Line]) -> dict[str, Line]:
+    """Return the line of every stage."""
+    found = {stage_of(line.statement): line for line in program.values()}
+    return {stage: line for stage, line in found.items() if stage}
+
+
+RIGHT_LINES, INSIDE_LINES = by_stage(NETWORK), by_stage(INSIDE)
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Slip:
                     if stage:
                         found[stage] = stage_by(statement, before, change.line.first)
                     elif line is not None:
-                        found |= dict(rewritten(statement))
+                        found |= dict(rewritten(statement, self.program))
         if "p" in found:
             found.pop("log_p", None)  # the pass takes the logarithm of a mistaken p by itself
         return found
@@ -171,10 +172,10 @@ def written(line: Line, statements: Sequence[ast.Assign], text: str) -> Change:
     return Change(line, tuple(statements), "\n".join(segments))
 
 
-def rewritten(setting: ast.Assign) -> Iterator[tuple[str, Stage]]:
+def rewritten(setting: ast.Assign, program: Mapping[str, Line]) -> Iterator[tuple[str, Stage]]:
     """Yield the stages whose lines read a setting (M, f, slope), computed with another one."""
-    for stage, line in RIGHT_LINES.items():
-        if stage and set(assigned(setting)) & set(free([line.statement])):
+    for stage, line in by_stage(program).items():
+        if set(assigned(setting)) & set(free([line.statement])):
             yield stage, stage_by(line.statement, [setting], line.first)
 
 
@@ -250,88 +251,20 @@ def computed(
     return value if isinstance(value, Pair) else exact(value, net.point.dtype)
 
 
-@dataclass(frozen=True)
-class Layers:
-    """A dictionary of the program, from layer to value: `dw`, `h`, `w`."""
-
-    name: str
-    net: Net
-    sources: Mapping[str, Net]
-    all: range
-
-    def __getitem__(self, layer: int) -> Pair:
-        source = "x" if self.name in "zh" and layer == 0 else self.name
-        found: Pair = self.sources.get(source, self.net).at(self.name, layer)
-        return found
-
-    def __contains__(self, layer: int) -> bool:
-        return layer in self.all
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.all)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a name of the plain program means in a pass; its own stage is the right one."""
-
-    net: Net
-    sources: Mapping[str, Net]
-    own: str
-    i: int
-    c: float | None
-
-    def __getitem__(self, name: str) -> Any:
-        net = self.net
-        if name in (*LAYERED, "w", "b"):
-            ends = {"z": (0, net.depth), "h": (0, net.depth), "dh": (1, net.depth - 1)}.get(
-                name, (1, net.depth)
-            )
-            return Layers(name, net, self.sources, range(ends[0], ends[1] + 1))
-        if name in (*SINGLE, *INPUTS):
-            right = name == self.own
-            return net.right(name, 0) if right else self.sources.get(name, net).get(name)
-        if name in SETTINGS:
-            return SETTINGS[name](net)
-        return {"i": self.i, "c": whole(self.c), "np": np}.get(name, getattr(builtins, name, None))
-
-
-def whole(c: float | None) -> float | int | None:
-    """Return a constant as people type it: 3 for 3.0, a row or a layer."""
-    return int(c) if c is not None and np.isfinite(c) and c == int(c) else c
-
-
-VALUES = {name: partial(activate, activation=name) for name in plain.VALUES}
-SLOPES = {name: partial(slope, activation=name) for name in plain.SLOPES}
-SETTINGS: dict[str, Callable[[Net], Any]] = {
-    "L": lambda net: net.depth,
-    "N": lambda net: net.rows,
-    "K": lambda net: net.classes,
-    "F": lambda net: net.point.x.shape[1],
-    "H": lambda net: net.w(net.depth).shape[0],
-    "M": lambda net: net.divisor,
-    "f": lambda net: partial(activate, activation=net.activation),
-    "slope": lambda net: partial(slope, activation=net.activation),
-    "activation": lambda net: net.activation,
-    "reduction": lambda net: net.point.reduction,
-    "VALUES": lambda net: VALUES,
-    "SLOPES": lambda net: SLOPES,
-    "softmax": lambda net: softmax,
-    "log_softmax": lambda net: log_softmax,
-}
-"""What else a line may read."""
-
-
 @cache
-def right_line(stage: str) -> Stage:
-    """Return the right line of a stage."""
-    line = RIGHT_LINES[stage]
+def right_line(stage: str, inside: bool = False) -> Stage:
+    """Return the right line of a stage, `inside` of the program with normalisation and dropout."""
+    line = (INSIDE_LINES if inside else RIGHT_LINES)[stage]
     return stage_by(line.statement, (), line.first)
 
 
-def rerun(stage: str, **sources: Net) -> Stage:
+def rerun(stage: str, **sources: Net) -> Callable[[Net, int], Pair]:
     """Return the right line of a stage with some of the names read from other passes."""
-    return partial(right_line(stage), sources=sources)
+
+    def again(net: Net, layer: int) -> Pair:
+        return right_line(stage, net.inside)(net, layer, sources=sources)
+
+    return again
 
 
 def filled(text: str, constant: float | None) -> str:

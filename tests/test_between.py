@@ -92,7 +92,7 @@ def test_mistakes_of_any_network_are_named_in_one_with_both(together: str) -> No
         *map(mistake_named, together.split(" + ")), activation="tanh", between=Between("batch", 0.3)
     )
 
-    def code(parameters: Any, x: Any, targets: Any, *, context: Any) -> Any:
+    def code(parameters: Any, x: Any, targets: Any, *, context: Any = None) -> Any:
         return wrong(parameters, x, targets, context=context)[:2]
 
     options: Any = {"hidden": (9,), "activation": "tanh", "normalisation": "batch"}

@@ -17,6 +17,7 @@ from compare.contracts.experiment import Experiment
 from compare.examine.sides import build_reference
 from compare.judge.point import PointJudge
 from compare.mistakes.dropout import DROPOUT
+from compare.mistakes.mistake import Mistake
 from compare.mistakes.normalisation import NORMALISATION
 from compare.points.probe import draw_probes
 
@@ -52,16 +53,25 @@ def honest(kind: str, rate: float, dtype: str, networks: int) -> tuple[int, int,
     return made, accused, worst
 
 
+def networks_with(mistake: Mistake) -> tuple[str, ...]:
+    """Return the normalisations with which the mistake can be made."""
+    if mistake in DROPOUT:
+        return ("none", "layer", "batch")
+    running = mistake.name in (
+        "normalisation-running-in-training", "normalisation-batch-in-evaluation"
+    )  # fmt: skip
+    return ("batch",) if running else ("layer", "batch")
+
+
 def named(networks: int) -> tuple[int, list[str]]:
     """Return how many mistakes were planted, and which were not named first."""
     count, failed = 0, []
     for mistake in (*DROPOUT, *NORMALISATION):
-        kinds = {"dropout": ("none", "layer", "batch"), "batch": ("batch",)}
         for seed in range(networks):
             rng = np.random.default_rng(seed)
-            of = kinds.get(mistake.of, ("layer", "batch"))
+            of = networks_with(mistake)
             kind, sizes = of[seed % len(of)], drawn(rng)
-            rate = float(rng.choice([0.2, 0.3, 0.4])) if mistake.of == "dropout" else 0.0
+            rate = float(rng.choice([0.2, 0.3, 0.4])) if mistake in DROPOUT else 0.0
             for dtype in DTYPES:
                 found = check(
                     planted.network(kind, rate, mistake.name), hidden=sizes[1:-1],

@@ -41,8 +41,8 @@ def steps(tmp_path: Path, *lines: str) -> tuple[list[tuple[Verdict, str]], list[
     """Return what is said of the updates of a loop."""
     path = tmp_path / "mine.py"
     path.write_text(loop(*lines), "utf-8")
-    found, notes = loop_steps(open_source(path), set())
-    return [(one.verdict, f"{one.name}: {one.sentence}") for one in found], notes
+    said = loop_steps(open_source(path), set())
+    return [(one.verdict, f"{one.name}: {one.sentence}") for one in said.found], list(said.notes)
 
 
 RIGHT = {
@@ -113,7 +113,7 @@ def test_the_update_of_a_class_is_judged_like_that_of_a_loop(
 ) -> None:
     path = tmp_path / "net.py"
     path.write_text(f"class Net:\n    def step(self, grads, k):\n        {line}\n", "utf-8")
-    found, _ = loop_steps(open_source(path), {"Net"})
+    found = loop_steps(open_source(path), {"Net"}).found
     assert [one.verdict for one in found] == verdicts
     assert all("in Net.step" in one.name for one in found)
 

@@ -30,7 +30,7 @@ from compare.examine.starter.gradient_functions import (
     read_function,
 )
 from compare.examine.starter.hidden import forward_passes, inside
-from compare.examine.starter.loop_steps import loop_steps
+from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
 from compare.examine.starter.network_class import class_checked, network_classes
@@ -47,19 +47,21 @@ WANTED = "relu, softmax, compute_layer, average_ce or grad_ce"
 @dataclass(frozen=True)
 class StarterReport:
     """Everything that was found out about a file; `gradients` are its gradient functions, bound as
-    far as calling them or their names told.
+    far as calling them or their names told, `updates` what became of the updates in it.
     """
 
     source: Source
     functions: tuple[FunctionVerdict, ...]
     gradients: tuple[GradientFunction, ...]
     reduction: str
+    updates: Updates
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to be able to read the file, and what was left out."""
         done = (*left_out(self.source), *self.source.guard.notes.sentences())
-        return (*done, *unseen(self.source, self.functions))
+        seen = {one.name for one in self.functions} | self.updates.functions
+        return (*done, *unseen(self.source, seen))
 
 
 def check_starter(
@@ -86,6 +88,7 @@ def check_starter(
         and not gradients
         and not classes
         and (not source.broken or not source.definitions)
+        and not holds_updates(source)
     ):
         raise BadInput(nothing_known(source))
     forward = forward_passes(source, [*roles, *(one.name for one in gradients), *classes])
@@ -104,12 +107,12 @@ def check_starter(
     found += [forward_checked(slope, source, opened, one) for one in forward]
     found += inside(source, {one.name for one in found})
     found += missed(source, {one.name for one in found})
-    steps, right = loop_steps(source, {one.name for one in found})
-    found += steps
-    for sentence in right:
+    updates = loop_steps(source, {one.name for one in found})
+    found += updates.found
+    for sentence in updates.notes:
         source.guard.notes.add(sentence)
     found = [with_reason(one, source, opened, replaced) for one in found]
-    return StarterReport(source, tuple(together(found)), tuple(gradients), reduction)
+    return StarterReport(source, tuple(together(found)), tuple(gradients), reduction, updates)
 
 
 def nothing_known(source: Source) -> str:
@@ -126,6 +129,12 @@ def nothing_known(source: Source) -> str:
         f" class with a backward pass; it defines {there}. Give it loss_and_gradients(parameters,"
         f" x, targets) and run: python -m compare.run --manual {source.path.name}"
     )
+
+
+def holds_updates(source: Source) -> bool:
+    """Return whether weights are updated somewhere in a file."""
+    updates = loop_steps(source, ())
+    return bool(updates.found or updates.right)
 
 
 def likeliest_layouts(found: Iterable[FunctionVerdict]) -> tuple[Layout, ...]:
@@ -247,9 +256,9 @@ def fitting_loss(one: FunctionVerdict, losses: set[str]) -> FunctionVerdict:
     return one.wrong("value", "; ".join([sentence, *keep]), one.worst)
 
 
-def unseen(source: Source, functions: Iterable[FunctionVerdict]) -> tuple[str, ...]:
+def unseen(source: Source, seen: Iterable[str]) -> tuple[str, ...]:
     """Name the functions and classes that were neither compared nor called by what was."""
-    looked_at = source.closure(one.name for one in functions)
+    looked_at = source.closure(seen)
     names = [name for name in source.definitions if name not in looked_at]
     return (f"not looked at: {', '.join(names)}",) if names else ()
 

@@ -19,7 +19,7 @@ def starter_result(report: StarterReport) -> Result:
     Functions that could not be called leave the file undecidable, unless another one disagrees.
     """
     functions = report.functions
-    verdict = verdict_of(functions)
+    verdict = verdict_of(functions, report.updates.right)
     wrong = [one for one in functions if one.verdict is Verdict.DISAGREES]
     return Result(
         verdict=verdict,
@@ -32,7 +32,7 @@ def starter_result(report: StarterReport) -> Result:
             "dtype": "float64",
         },
         environment=environment(),
-        sentence=sentence_of(verdict, functions),
+        sentence=sentence_of(verdict, functions, report.updates.right),
         findings=tuple(finding_of(one) for one in wrong),
         diagnosis=tuple(diagnoses(wrong)),
         checks=tuple(summary_of(one) for one in functions),
@@ -44,9 +44,9 @@ def starter_result(report: StarterReport) -> Result:
     )
 
 
-def verdict_of(functions: Sequence[FunctionVerdict]) -> Verdict:
+def verdict_of(functions: Sequence[FunctionVerdict], right_updates: int = 0) -> Verdict:
     """Disagreement outranks doubt, and doubt outranks agreement."""
-    verdicts = {one.verdict for one in functions}
+    verdicts = {one.verdict for one in functions} or ({Verdict.AGREES} if right_updates else set())
     for verdict in (Verdict.DISAGREES, Verdict.UNDECIDABLE):
         if verdict in verdicts or not verdicts:
             return verdict if verdicts else Verdict.UNDECIDABLE
@@ -74,15 +74,21 @@ def kind_of(wrong: Sequence[FunctionVerdict]) -> str | None:
     )
 
 
-def sentence_of(verdict: Verdict, functions: Sequence[FunctionVerdict]) -> str:
+def sentence_of(
+    verdict: Verdict, functions: Sequence[FunctionVerdict], right_updates: int = 0
+) -> str:
     """Return the verdict on the file in one sentence; what was not compared is named in it."""
+    if not functions and right_updates:
+        return f"agrees: {counted(right_updates, 'update')} right, nothing else to compare"
     if not functions:
         return "undecidable: no function could be bound, so nothing was compared"
     compared = [one for one in functions if one.verdict is not Verdict.UNDECIDABLE]
-    total = f"{len(functions)} function{'s' * (len(functions) > 1)}"
+    total = total_of(functions, right_updates)
     open_ = ", ".join(one.name for one in functions if one.verdict is Verdict.UNDECIDABLE)
     if verdict is Verdict.AGREES:
-        return f"agrees: rounding explains every difference between {total} and torch"
+        count = total_of(functions, 0)
+        right = f"; {counted(right_updates, 'update')} right" if right_updates else ""
+        return f"agrees: rounding explains every difference between {count} and torch{right}"
     if verdict is Verdict.UNDECIDABLE:
         agree = "agree" if len(compared) > 1 else "agrees"
         agreeing = f"; {', '.join(one.name for one in compared)} {agree}" if compared else ""
@@ -91,6 +97,18 @@ def sentence_of(verdict: Verdict, functions: Sequence[FunctionVerdict]) -> str:
     named = ", ".join(one.name for one in wrong)
     lacking = f"; not compared: {open_}" if open_ else ""
     return f"disagrees: {named}, of {total}: {reason_of(wrong)}{lacking}"
+
+
+def total_of(functions: Sequence[FunctionVerdict], right_updates: int) -> str:
+    """Return how many functions and updates there are."""
+    updates = sum(one.role == "step" for one in functions)
+    counts = {"function": len(functions) - updates, "update": updates + right_updates}
+    return " and ".join(counted(count, noun) for noun, count in counts.items() if count)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things."""
+    return f"{count} {noun}{'s' * (count > 1)}"
 
 
 def reason_of(wrong: Sequence[FunctionVerdict]) -> str:

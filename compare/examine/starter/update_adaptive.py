@@ -1,0 +1,107 @@
+"""Updates that divide by a root of squares: Adam, RMSprop and Adagrad in their usual forms.
+
+Beside gradient descent with momentum (`update_verdicts`). m is the mean of gradients, s that of
+their squares, t the number of the update, from 1:
+    m = b1 m + (1 - b1) g          s = b2 s + (1 - b2) g**2          (Adagrad: s = s + g**2)
+    m^ = m / (1 - b1**t)           s^ = s / (1 - b2**t)              (or without these)
+    w = w - rate m^ / (sqrt(s^) + eps)                               (or eps below the root)
+Kingma and Ba, Adam, 2015, algorithm 1; Duchi et al. 2011; Tieleman and Hinton 2012.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+
+from compare.examine.starter.update_reading import Update
+from compare.examine.starter.update_running import (
+    GIVEN,
+    NAME,
+    Array,
+    coefficients,
+    run,
+    written,
+)
+
+CLOSE = 1e-9
+"""Of the size of a step: far above the rounding of a few updates, far below any other rule."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One form of the rule; `mean` or `square` are None if there is none, 1 if they sum up."""
+
+    rate: float
+    mean: float | None
+    square: float
+    small: float
+    corrected: bool
+    inside: bool
+
+    def steps(self, gradients: Sequence[Array]) -> Iterator[Array]:
+        """Yield what is taken off the weight, update by update."""
+        m = s = np.zeros_like(gradients[0])
+        for t, g in enumerate(gradients, start=1):
+            m = g if self.mean is None else self.mean * m + (1 - self.mean) * g
+            s = self.square * s + (1.0 if self.square == 1.0 else 1 - self.square) * g * g
+            seen, scale = m, s
+            if self.corrected and self.mean is not None:
+                seen, scale = m / (1 - self.mean**t), s / (1 - self.square**t)
+            inside = self.small if self.inside else 0.0
+            yield self.rate * seen / (np.sqrt(scale + inside) + (self.small - inside))
+
+
+def divides_by_root(update: Update) -> bool:
+    """Return whether an update takes a root: then it is none of gradient descent."""
+    for line in update.lines:
+        for node in ast.walk(line.value) if line.value else ():
+            rooted = isinstance(node, ast.Attribute) and node.attr == "sqrt"
+            power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and node.right
+            if rooted or (isinstance(power, ast.Constant) and power.value == 0.5):
+                return True
+    return False
+
+
+def is_adaptive(update: Update) -> bool:
+    """Return whether the update is one of these rules."""
+    return any(fits(update, first) for first in (1, 0))
+
+
+def fits(update: Update, first: int) -> bool:
+    """Return whether it is one, if what counts its updates begins so."""
+    with np.errstate(all="ignore"):
+        records = run(update, first)
+        pairs = pairwise(records)
+        seen = [before.parameters[NAME] - after.parameters[NAME] for before, after in pairs]
+        gradients = [one.gradients[NAME] for one in records[:-1]]
+        return any(
+            all(near(step, due) for step, due in zip(seen, rule.steps(gradients), strict=True))
+            for rule in rules(update)
+        )
+
+
+def near(seen: Array, due: Array) -> bool:
+    """Return whether two steps are the same to rounding."""
+    return bool(np.isfinite(due).all() and np.abs(seen - due).max() <= CLOSE * np.abs(due).max())
+
+
+def rules(update: Update) -> Iterator[Rule]:
+    """Yield every form with the numbers of the update: named ones, or those written in it."""
+    numbers = list(dict.fromkeys(written(update)))
+    said = set(update.scalars.values())
+    rates = [GIVEN["rate"]] if said & {"rate", "-rate"} else [*numbers, 1.0]
+    named = list(coefficients(update).values())
+    shares = named or [one for one in numbers if 0 < one < 1]
+    smalls = [GIVEN["small"]] if "small" in said else [one for one in numbers if 0 < one < 0.01]
+    means = [None, *shares]
+    for rate, mean, square, small, corrected, inside in product(
+        rates, means, [*shares, 1.0], [*smalls, 0.0], (True, False), (True, False)
+    ):
+        if mean is None and corrected:
+            continue
+        if mean is None or len(set(shares)) < 2 or shares.index(mean) == 0:
+            yield Rule(rate, mean, square, small, corrected, inside)

@@ -1,0 +1,190 @@
+"""One update read off its lines: which array is the gradient, which a velocity, which the rate.
+
+The third part of judging updates (`loop_steps`). The lines of a weight are followed back, along one
+way through the code, to what nothing there computes. Names say what that stands for; where they do
+not, the update is unread, which accuses nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+from compare.examine.starter.binding import plain
+from compare.examine.starter.slots import RATE
+from compare.examine.starter.update_lines import Line, keys_in, word
+from compare.examine.starter.update_paths import Way
+from compare.examine.starter.update_reader import Unread, read
+from compare.examine.starter.update_words import (
+    COUNT,
+    MOMENTUM,
+    SHORT,
+    SMALL,
+    is_computed,
+    is_weight,
+    number_in,
+    of_gradient,
+)
+
+OTHER_NUMBER = 0.05
+"""Stands for a number of which nothing is known: a strength, a batch size."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """The lines that give a weight its next value, and what its other names stand for.
+
+    `certain`: what is taken for the gradient is one, by its name or by how it is computed.
+    `scalars` maps a number to its meaning (rate, momentum, small, count) or to itself.
+    """
+
+    weight: str
+    number: int
+    before: tuple[Line, ...]
+    lines: tuple[Line, ...]
+    gradient: str
+    origin: str
+    certain: bool
+    states: tuple[str, ...]
+    scalars: dict[str, float | str] = field(default_factory=dict)
+    known: Set[str] = frozenset()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def update_of(
+    target: Line, way: Way, constants: Mapping[str, float], known: Set[str] = frozenset()
+) -> Update:
+    """Follow the lines of a weight back to a gradient, a velocity and the rates."""
+    return Follower(target, way, constants, known).update()
+
+
+class Follower:
+    """Follows one update back; `taken` are the places of its lines in `all`."""
+
+    def __init__(
+        self, target: Line, way: Way, constants: Mapping[str, float], known: Set[str]
+    ) -> None:
+        self.target, self.way, self.constants, self.known = target, way, constants, known
+        self.start = len(way.before)
+        lines = way.lines if target in way.lines else (*way.lines, target)
+        self.all = (*way.before, *lines)
+        self.taken = {self.start + lines.index(target)}
+        self.opaque: dict[str, str] = {}
+        self.inputs: set[str] = set()
+        self.outside: set[str] = set()
+
+    def update(self) -> Update:
+        """Return the update; raises `Unread`."""
+        waiting = list(self.taken)
+        while waiting:
+            at = waiting.pop()
+            for key in read(self.all[at].value, self.known):
+                waiting += self.follow(key, at)
+        before = tuple(self.all[i] for i in sorted(self.taken) if i < self.start)
+        lines = tuple(self.all[i] for i in sorted(self.taken) if i >= self.start)
+        gradient, certain = self.gradient()
+        states = dict.fromkeys(one.key for one in lines if one.key != self.target.key)
+        return Update(
+            self.target.key, self.target.number, before, lines, gradient,
+            self.opaque.get(gradient, gradient), certain, tuple(states), self.scalars(gradient),
+            self.known, dict(self.way.counts),
+        )  # fmt: skip
+
+    def follow(self, key: str, at: int) -> list[int]:
+        """Return the lines that give a name its value there, as far as they can be read."""
+        given = [i for i, line in enumerate(self.all) if line.key == key]
+        earlier = [i for i in given if i < at]
+        inside = [i for i in earlier if i >= self.start]
+        later = [i for i in given if i >= at and i >= self.start]
+        if key == self.target.key:
+            sources = inside[-1:]
+        elif inside or at < self.start:
+            sources = earlier[-1:]
+        else:
+            sources = [*later[-1:], *[i for i in earlier if i < self.start][-1:]]
+        written = all(number_in(self.all[i].value) is not None for i in sources)
+        outside = written and not inside and not later
+        if outside or (self.is_rate(key) and any(self.itself(i) for i in sources)):
+            if key != self.target.key:
+                self.inputs.add(key)
+            return []
+        return [i for i in sources if self.taken_up(key, i, carried=len(sources) > 1)]
+
+    def is_rate(self, key: str) -> bool:
+        """Return whether a name is that of a learning rate."""
+        return bool(RATE.fullmatch(word(key)))
+
+    def itself(self, place: int) -> bool:
+        """Return whether a line changes what it had: a schedule is no matter."""
+        line = self.all[place]
+        return line.value is not None and line.key in keys_in(line.value)
+
+    def taken_up(self, key: str, place: int, *, carried: bool) -> bool:
+        """Take a line into the update, once; one that cannot be read is where the way back ends."""
+        line = self.all[place]
+        try:
+            read(line.value, self.known)
+        except Unread:
+            if carried and place < self.start:
+                return False  # the start of what is kept: zeros
+            where = self.opaque if place >= self.start else self.outside
+            if isinstance(where, set):
+                self.outside.add(key)
+                self.inputs.add(key)
+            else:
+                self.opaque[key] = f"{key} of line {line.number}"
+            return False
+        fresh = place not in self.taken
+        self.taken.add(place)
+        return fresh
+
+    def gradient(self) -> tuple[str, bool]:
+        """Return what stands for the gradient, and whether it certainly is one."""
+        made = {line.key for line in self.all}
+        found = set(self.opaque)
+        for key in self.inputs:
+            root = re.split(r"[.\[]", key)[0]
+            named = any(map(of_gradient, (word(key), plain(root))))
+            if is_computed(key) or (not self.number(key) and (named or root in made)):
+                found.add(key)
+        if len(found) > 1:
+            raise Unread(f"its gradient is not certain ({', '.join(sorted(found))})")
+        gradient = next(iter(found), "")  # none: the weight may stand in its place
+        words = (word(gradient), plain(re.split(r"[.\[]", gradient)[0]))
+        named = any(of_gradient(one) and "delta" not in one for one in words)
+        rated = any(self.number(key) == "rate" for key in self.inputs)
+        return gradient, named or is_computed(gradient) or rated
+
+    def scalars(self, gradient: str) -> dict[str, float | str]:
+        """Return what the numbers stand for; raises `Unread` at another weight."""
+        found: dict[str, float | str] = {}
+        for key in self.inputs - {gradient}:
+            said = self.number(key)
+            if not said and is_weight(word(key)):
+                raise Unread(f"{key} is another weight")
+            found[key] = said or OTHER_NUMBER
+        return found
+
+    def number(self, key: str) -> float | str:
+        """Return what a name stands for that is a number, by its name or its value; else empty."""
+        if key.startswith("len(") or re.search(r"\.shape\[|\.size$|\.shape$", key):
+            return OTHER_NUMBER
+        name, value = word(key), self.constants.get(key)
+        given = [line.value for line in self.all[: self.start] if line.key == key]
+        value = number_in(given[-1]) if given else value
+        meant = (
+            "rate" if RATE.fullmatch(name)
+            else "small" if SMALL.fullmatch(name)
+            else "count" if key in dict(self.way.counts)
+            else ""
+        )  # fmt: skip
+        if meant:
+            return f"-{meant}" if value is not None and value < 0 else meant
+        if value is not None:
+            return "momentum" if MOMENTUM.fullmatch(name) or SHORT.fullmatch(name) else value
+        if of_gradient(name) or (key in self.outside and not MOMENTUM.fullmatch(name)):
+            return ""
+        if MOMENTUM.fullmatch(name):
+            return "momentum"
+        return "count" if COUNT.fullmatch(name) else ""

@@ -1,0 +1,98 @@
+"""One update beside every rule that is known, and beside the mistakes that are made in them.
+
+A part of judging updates (`loop_steps`): gradient descent with momentum, its forms and decays, and
+Adam, RMSprop and Adagrad (`update_adaptive`). A learning rate is positive.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+import numpy as np
+
+from compare.contracts.result import Diagnosis
+from compare.diagnosis.step import diagnose_step
+from compare.diagnosis.track import Settings, Track
+from compare.examine.starter.update_adaptive import divides_by_root, is_adaptive
+from compare.examine.starter.update_reading import Update
+from compare.examine.starter.update_running import NAME, run, settings_of
+
+ACCUSED = frozenset({
+    "gradient-ascent", "parameter-as-gradient", "parameter-as-velocity", "bias-as-velocity",
+    "velocity-not-stored", "parameter-as-velocity-not-stored", "momentum-added",
+    "momentum-subtracted", "learning-rate-inside-and-outside", "learning-rate-squared",
+    "gradient-without-velocity", "gradient-not-in-velocity", "velocity-not-carried",
+    "parameter-never-updated", "update-applied-twice", "velocity-squared-momentum",
+    "old-velocity-applied", "velocity-carried-one-step", "gradient-of-update-before",
+    "velocity-reset",
+})  # fmt: skip
+"""What nobody does on purpose."""
+WHATEVER_THE_RATES = frozenset({
+    "gradient-ascent", "parameter-as-gradient", "parameter-as-velocity", "bias-as-velocity",
+})  # fmt: skip
+"""Of these, what is one whichever of the numbers written are the rates."""
+CHOSEN = frozenset({
+    "dampened", "dampened-after-first", "nesterov", "nesterov-negated", "weight-decay",
+    "weight-decay-outside", "weight-decay-without-rate", "l1-decay", "velocity-negated",
+    "another-learning-rate", "another-momentum", "sign-of-gradient", "gradient-normalised",
+})  # fmt: skip
+"""What is a choice: another method or decay."""
+NOTHING = 1e-9
+"""A learning rate that small is none: what one line takes off, another puts back."""
+
+
+class Rules:
+    """An update beside every rule: whether one fits, and which mistake does."""
+
+    def __init__(self, update: Update) -> None:
+        self.adaptive = divides_by_root(update)
+        self.named: Diagnosis | None = None
+        self.fits = is_adaptive(update) if self.adaptive else self.descends(update)
+
+    def descends(self, update: Update) -> bool:
+        """Return whether it is gradient descent with momentum, in a form that can be declared."""
+        records = run(update)
+        settings = list(settings_of(update))
+        accused = ACCUSED if len(settings) == 1 else WHATEVER_THE_RATES
+        named: list[Diagnosis] = []
+        for rate, momentum in settings:
+            if not Track(NAME, records, Settings(rate, momentum, "velocity", {})).wrong:
+                return True
+            named += diagnose_step(records, learning_rate=rate, momentum=momentum)
+        found = sorted(
+            (one for one in named if one.mistake in accused),
+            key=lambda one: one.mistake != "gradient-ascent",
+        )
+        self.named = found[0] if found else None
+        climbs = self.named is not None and self.named.mistake == "gradient-ascent"
+        return not climbs and any(map(is_chosen, named))
+
+
+def is_chosen(one: Diagnosis) -> bool:
+    """Return whether what was found is a choice, as a learning rate is unless it is negative."""
+    upwards = "another-learning-rate" in one.mistake and not (one.constant or 0.0) > NOTHING
+    return set(one.mistake.split(" + ")) <= CHOSEN and not upwards
+
+
+def sign_turned(update: Update) -> Update | None:
+    """Return an update that takes off what this one adds, None where it is no sum of two."""
+    last = update.lines[-1]
+    value = last.value
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.Add | ast.Sub):
+        return None
+    left, right = value.left, value.right
+    if isinstance(value.op, ast.Add) and ast.unparse(right) == last.key:
+        left, right = right, left
+    if ast.unparse(left) != last.key:
+        return None
+    op = ast.Add() if isinstance(value.op, ast.Sub) else ast.Sub()
+    turned = replace(last, value=ast.BinOp(left, op, right))
+    return replace(update, lines=(*update.lines[:-1], turned))
+
+
+def shrinks(update: Update) -> bool:
+    """Return whether an update without a gradient makes a weight smaller by a share of itself."""
+    first, second, *_ = run(update)
+    share = second.parameters[NAME] / first.parameters[NAME]
+    return bool(np.ptp(share) < NOTHING and 0 < share.flat[0] < 1)

@@ -1,0 +1,194 @@
+"""What is said of one update: right, a mistake with its line, or not compared.
+
+The fifth part of judging updates (`loop_steps`). A weight may be updated on several ways through
+the code; it is right if it is right on all of them. A way that is wrong where others are right is a
+mistake only if a line of its own makes it so.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from math import inf
+
+from compare.contracts.result import Diagnosis, Verdict
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.update_lines import Line
+from compare.examine.starter.update_paths import Way
+from compare.examine.starter.update_reader import Unread
+from compare.examine.starter.update_reading import Update, update_of
+from compare.examine.starter.update_rules import CHOSEN, Rules, shrinks, sign_turned
+from compare.guard.blame import Place
+from compare.mistakes.catalogue import STEP
+
+ADVICE = "write it as step(parameters, gradients, state, *, learning_rate, momentum) for --manual"
+
+
+class NoUpdate(Exception):
+    """Something that moves a weight, but not by a gradient: a numerical derivative does."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An update of one weight on one way: the verdict, None where it is right."""
+
+    target: Line
+    way: Way
+    verdict: FunctionVerdict | None
+    origin: str = ""
+    gradient: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        """Return whether it is a mistake."""
+        return self.verdict is not None and self.verdict.verdict is Verdict.DISAGREES
+
+    @property
+    def own(self) -> tuple[Line, ...]:
+        """Return the lines of the way that give the weight its value."""
+        lines = tuple(line for line in self.way.lines if line.key == self.target.key)
+        return lines or (self.target,)
+
+
+def judged(
+    target: Line, way: Way, where: str, constants: Mapping[str, float], known: Set[str]
+) -> Judged | None:
+    """Judge the update of a weight on one way; None where neither gradient nor rate moves it."""
+    about = FunctionVerdict(
+        f"the update of {target.key} {where}", "step", Place(target.file, target.number),
+        Verdict.UNDECIDABLE, "",
+    )  # fmt: skip
+    try:
+        update = update_of(target, way, constants, known)
+        verdict = verdict_on(about, update)
+        if verdict is not None and verdict.verdict is Verdict.UNDECIDABLE:
+            parts = in_parts(about, target, way, constants, known)
+            verdict = min(parts, key=severity) if parts else verdict
+    except NoUpdate:
+        return None
+    except Unread as problem:
+        return Judged(target, way, about.undecided(f"was not compared: {problem}; {ADVICE}"))
+    except Exception as problem:  # their lines, on numbers they were not written for
+        said = about.undecided(f"was not compared: {type(problem).__name__}; {ADVICE}")
+        return Judged(target, way, said)
+    return Judged(target, way, verdict, update.origin, update.gradient)
+
+
+def severity(verdict: FunctionVerdict | None) -> int:
+    """Return what to say first: a mistake, then what is not compared, then what is right."""
+    if verdict is None:
+        return 2
+    return 0 if verdict.verdict is Verdict.DISAGREES else 1
+
+
+def in_parts(
+    about: FunctionVerdict, target: Line, way: Way, constants: Mapping[str, float], known: Set[str]
+) -> list[FunctionVerdict | None]:
+    """Judge line by line a weight that is updated by several: a step and a decay, two gradients.
+
+    Empty where two lines take the same gradient: they are one step, or one takes the other back.
+    """
+    own = [line for line in way.lines if line.key == target.key]
+    if len(own) < 2 or target not in own:
+        return []
+    found: list[FunctionVerdict | None] = []
+    origins: list[str] = []
+    for one in own:
+        alone = replace(way, lines=tuple(x for x in way.lines if x is one or x not in own))
+        update = update_of(one, alone, constants, known)
+        place = Place(one.file, one.number)
+        decays = not update.gradient and shrinks(update)
+        found.append(None if decays else verdict_on(replace(about, place=place), update))
+        origins += [update.origin] if update.gradient else []
+    return found if len(set(origins)) == len(origins) else []
+
+
+def verdict_on(about: FunctionVerdict, update: Update) -> FunctionVerdict | None:
+    """Hold an update against the rules that are known, and against what they are with their sign
+    turned.
+    """
+    if not update.gradient and not {"rate", "-rate"} & set(update.scalars.values()):
+        raise NoUpdate
+    found = Rules(update)
+    if found.fits:
+        return None
+    turned = None if found.named else sign_turned(update)
+    climbs = turned is not None and Rules(turned).fits
+    if (found.named or climbs) and not update.certain:
+        return about.undecided(
+            f"was not compared: whether {update.gradient or 'what it takes'} is a gradient is not"
+            f" certain; {ADVICE}"
+        )
+    if found.named:
+        return about_named(about, found.named)
+    if climbs:
+        (up,) = (one for one in STEP if one.name == "gradient-ascent")
+        return about_named(about, Diagnosis(up.name, up.sentence, inf, 0.0, title=up.title))
+    known = (
+        "form of Adam, RMSprop or Adagrad" if found.adaptive else "gradient descent with momentum"
+    )
+    return about.undecided(f"is no {known} that is known; {ADVICE}")
+
+
+def about_named(about: FunctionVerdict, named: Diagnosis) -> FunctionVerdict:
+    """Return the verdict with the mistake named; a choice is no other name of it."""
+    sentence = f"{named.headline} at {about.place.quoted() if about.place else ''}"
+    told = named.sentence.partition(" (Only")[0]
+    also = tuple(one for one in named.also if not set(one.split(" + ")) <= CHOSEN)
+    return replace(
+        about.wrong("value", sentence), diagnosis=(replace(named, sentence=told, also=also),)
+    )
+
+
+def on_all_ways(found: Sequence[Judged]) -> FunctionVerdict | None:
+    """Return what is said of a weight that is updated on several ways; None where it is right."""
+    open_ = [one.verdict for one in found if one.verdict is not None]
+    wrong = [one for one in found if one.wrong]
+    right = [one for one in found if one.verdict is None]
+    for one in wrong:
+        if not right or (is_of_its_own(one, right) and not is_flip(one, right)):
+            return one.verdict
+    if wrong and wrong[0].verdict is not None:
+        said = wrong[0].verdict
+        return replace(said, diagnosis=(), kind=None).undecided(
+            f"was not compared: it is right on one way through the branches, and on another"
+            f" {said.sentence[:1].lower()}{said.sentence[1:]}; {ADVICE}"
+        )
+    return next(iter(open_), None)
+
+
+def is_of_its_own(one: Judged, right: Iterable[Judged]) -> bool:
+    """Return whether a wrong way has one line of the weight, which no right way goes through."""
+    lines = {line for other in right for line in numbers(other)}
+    return len(one.own) == 1 and not lines & set(numbers(one))
+
+
+def numbers(one: Judged) -> list[int]:
+    """Return the numbers of the lines that give the weight its value."""
+    return [line.number for line in one.own]
+
+
+def is_flip(one: Judged, right: Iterable[Judged]) -> bool:
+    """Return whether a right way has the same line with its sign turned: both are wanted."""
+    return any(unsigned(one.own) == unsigned(other.own) for other in right)
+
+
+def unsigned(lines: Sequence[Line]) -> list[str]:
+    """Return what is assigned without signs."""
+    return [re.sub(r"[+\-\s]", "", written(line)) for line in lines]
+
+
+def written(line: Line) -> str:
+    """Return the text of a value."""
+    return ast.unparse(line.value) if line.value is not None else ""
+
+
+def shared(found: Sequence[Judged], update: Judged) -> str | None:
+    """Return the weight whose gradient an update takes, on the same way."""
+    for other in found:
+        same = other.origin and other.origin == update.origin
+        if same and other.target.key != update.target.key and other.way == update.way:
+            return other.target.key
+    return None

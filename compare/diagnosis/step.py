@@ -31,19 +31,22 @@ def diagnose_step(
     momentum: float,
     form: str = "velocity",
     start: Mapping[str, NDArray[Any]] | None = None,
+    pairs: bool = True,
 ) -> tuple[Diagnosis, ...]:
     """Return the mistakes that reproduce the updates between consecutive records, best first.
 
     Each record holds update number, parameters, gradients and state before its update; the state
     may be empty. `start` is the declared first state, zeros where absent. Two records tell little
     (the first velocity is often zero); three or more are better. Empty: every update is right, or
-    no known mistake reproduces them.
+    no known mistake reproduces them. Two mistakes together are looked for only with `pairs`: that
+    takes a second.
     """
-    return diagnose_chains([records], Settings(learning_rate, momentum, form, start or {}))
+    settings = Settings(learning_rate, momentum, form, start or {})
+    return diagnose_chains([records], settings, pairs=pairs)
 
 
 def diagnose_chains(
-    chains: Chains, settings: Settings, right: Chains = ()
+    chains: Chains, settings: Settings, right: Chains = (), *, pairs: bool = True
 ) -> tuple[Diagnosis, ...]:
     """Return the same for several stretches of consecutive records, explained by one mistake, or
     by two together.
@@ -57,8 +60,9 @@ def diagnose_chains(
         if not wrong:
             return ()
         single: list[tuple[Version, ...]] = [(v,) for v in versions(wrong) if explains(v, wrong)]
-        apart: list[tuple[Version, ...]] = [] if single else list(two(wrong))
-        found = single or apart or [(version,) for version in both(wrong)]
+        apart: list[tuple[Version, ...]] = list(two(wrong)) if pairs and not single else []
+        together = both(wrong) if pairs and not (single or apart) else ()
+        found = single or apart or [(version,) for version in together]
         return told(constant_in_time(found, tracked(right, settings)), wrong, tracks, settings)
 
 

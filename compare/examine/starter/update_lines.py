@@ -62,7 +62,8 @@ def assigned(target: ast.expr, value: ast.expr, number: int, file: str) -> Itera
     several = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
     values = value.elts if several and isinstance(value, ast.Tuple | ast.List) else None
     for index, one in enumerate(target.elts):
-        found = simply(values[index]) if values else None
+        whole = values is not None and not isinstance(values[index], ast.Starred)
+        found = simply(values[index]) if values and whole else None
         named = one.value if isinstance(one, ast.Starred) else one
         yield Line(ast.unparse(simply(named)), found, number, file)
 
@@ -102,7 +103,7 @@ def returned(value: ast.expr) -> Iterator[ast.expr]:
     elif isinstance(value, ast.ListComp | ast.DictComp | ast.GeneratorExp):
         yield element_of(value)
     else:
-        yield value
+        yield value.value if isinstance(value, ast.Starred) else value
 
 
 def made_anew(key: str, value: ast.expr) -> tuple[str, ast.expr] | None:
@@ -201,8 +202,10 @@ def word(key: str) -> str:
 
 
 def keys_in(node: ast.AST) -> list[str]:
-    """Return the names, attributes and entries that an expression mentions, as they are written."""
-    return [ast.unparse(part) for part in ast.walk(node) if is_key(part)]
+    """Return the names, attributes and entries that an expression reads, as they are written; no
+    function that it calls."""
+    called = [part.func for part in ast.walk(node) if isinstance(part, ast.Call)]
+    return [ast.unparse(part) for part in ast.walk(node) if is_key(part) and part not in called]
 
 
 def is_key(node: ast.AST) -> bool:

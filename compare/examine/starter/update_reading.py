@@ -7,8 +7,9 @@ not, the update is unread, which accuses nobody.
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from compare.examine.starter.binding import plain
@@ -21,6 +22,7 @@ from compare.examine.starter.update_words import (
     MOMENTUM,
     SHORT,
     SMALL,
+    STATE,
     is_computed,
     is_weight,
     number_in,
@@ -36,7 +38,8 @@ class Update:
     """The lines that give a weight its next value, and what its other names stand for.
 
     `certain`: what is taken for the gradient is one, by its name or by how it is computed.
-    `scalars` maps a number to its meaning (rate, momentum, small, count) or to itself.
+    `scalars` maps a number to its meaning (rate, momentum, small, count) or to itself. `carried`
+    are velocities that are handed in under one name and out under another.
     """
 
     weight: str
@@ -50,6 +53,7 @@ class Update:
     scalars: dict[str, float | str] = field(default_factory=dict)
     known: Set[str] = frozenset()
     counts: Mapping[str, int] = field(default_factory=dict)
+    carried: Mapping[str, str] = field(default_factory=dict)
 
 
 def update_of(
@@ -83,12 +87,14 @@ class Follower:
                 waiting += self.follow(key, at)
         before = tuple(self.all[i] for i in sorted(self.taken) if i < self.start)
         lines = tuple(self.all[i] for i in sorted(self.taken) if i >= self.start)
+        self.carried = dict(self.kept())
+        self.inputs -= set(self.carried)
         gradient, certain = self.gradient()
         states = dict.fromkeys(one.key for one in lines if one.key != self.target.key)
         return Update(
             self.target.key, self.target.number, before, lines, gradient,
             self.opaque.get(gradient, gradient), certain, tuple(states), self.scalars(gradient),
-            self.known, dict(self.way.counts),
+            self.known, dict(self.way.counts), self.carried,
         )  # fmt: skip
 
     def follow(self, key: str, at: int) -> list[int]:
@@ -139,6 +145,24 @@ class Follower:
         self.taken.add(place)
         return fresh
 
+    def kept(self) -> Iterator[tuple[str, str]]:
+        """Yield what an update before has kept, with the name under which this one hands it on."""
+        for key in self.inputs:
+            root = plain(re.split(r"[.\[]", key)[0])
+            if not (STATE.fullmatch(word(key)) or STATE.fullmatch(root)):
+                continue
+            for place in sorted(self.taken):
+                line = self.all[place]
+                adds = isinstance(line.value, ast.BinOp) and key in keys_in(line.value)
+                if adds and line.key != self.target.key and self.is_stored(line.key):
+                    yield key, line.key
+                    break
+
+    def is_stored(self, name: str) -> bool:
+        """Return whether a value is handed on: put into a container or returned."""
+        given = [line.value for line in self.all if not line.key.isidentifier()]
+        return not name.isidentifier() or name in [ast.unparse(one) for one in given if one]
+
     def gradient(self) -> tuple[str, bool]:
         """Return what stands for the gradient, and whether it certainly is one."""
         made = {line.key for line in self.all}
@@ -161,7 +185,7 @@ class Follower:
         found: dict[str, float | str] = {}
         for key in self.inputs - {gradient}:
             said = self.number(key)
-            if not said and is_weight(word(key)):
+            if not said and is_weight(key):
                 raise Unread(f"{key} is another weight")
             found[key] = said or OTHER_NUMBER
         return found

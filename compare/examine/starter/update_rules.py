@@ -38,6 +38,8 @@ CHOSEN = frozenset({
     "another-learning-rate", "another-momentum", "sign-of-gradient", "gradient-normalised",
 })  # fmt: skip
 """What is a choice: another method or decay."""
+SEARCHED = 4
+"""Of how many pairs of rate and momentum mistakes and choices are looked for."""
 NOTHING = 1e-9
 """A learning rate that small is none: what one line takes off, another puts back."""
 
@@ -54,12 +56,15 @@ class Rules:
         """Return whether it is gradient descent with momentum, in a form that can be declared."""
         records = run(update)
         settings = list(settings_of(update))
-        accused = ACCUSED if len(settings) == 1 else WHATEVER_THE_RATES
-        named: list[Diagnosis] = []
         for rate, momentum in settings:
             if not Track(NAME, records, Settings(rate, momentum, "velocity", {})).wrong:
                 return True
-            named += diagnose_step(records, learning_rate=rate, momentum=momentum)
+        accused = ACCUSED if len(settings) == 1 else WHATEVER_THE_RATES
+        named: list[Diagnosis] = []
+        for rate, momentum in settings[:SEARCHED]:
+            named += diagnose_step(
+                records, learning_rate=rate, momentum=momentum, pairs=len(settings) == 1
+            )
         found = sorted(
             (one for one in named if one.mistake in accused),
             key=lambda one: one.mistake != "gradient-ascent",

@@ -46,7 +46,7 @@ def run(update: Update, first: int | None = None) -> list[Record]:
     """
     generator = np.random.default_rng(0)
     scope: dict[str, Any] = {update.weight: generator.normal(size=SHAPE)}
-    scope |= {key: np.zeros(SHAPE) for key in update.states}
+    scope |= {key: np.zeros(SHAPE) for key in (*update.states, *update.carried)}
     scope |= dict(numbers(update))
     scope[update.gradient] = generator.normal(size=SHAPE)
     for line in update.before:
@@ -63,6 +63,7 @@ def run(update: Update, first: int | None = None) -> list[Record]:
         records.append(Record(number, {NAME: before}, {NAME: scope[update.gradient]}, {}))
         for line in update.lines:
             scope[line.key] = value_of(line, scope, update.known)
+        scope |= {old: scope[new] for old, new in update.carried.items()}
     return records
 
 

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 
+from compare.examine.starter.missed import PRODUCTS
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.update_lines import Line, is_key, keys_in, word
 from compare.examine.starter.update_paths import Way
@@ -25,19 +26,28 @@ def may_update(line: Line, lines: Sequence[Line]) -> bool:
     value, itself = line.value, moves(line)
     if value is None or "random" in ast.unparse(value):
         return False
-    if itself and is_weight(word(line.key)):
+    if itself and is_weight(line.key):
         return True
+    rated = learning(value, lines, (RATE.fullmatch,))
+    if any(map(multiplies, ast.walk(value))) and not rated:
+        return False  # x @ w + b
     if any(map(is_weight_key, moved(value))):
         return learning(value, lines, (RATE.fullmatch, of_gradient))
     if any(map(is_key, moved(value))):
-        rated = any(RATE.fullmatch(word(key)) for key in keys_in(value))
         return rated and learning(value, lines, (of_gradient,))
     return False
 
 
+def multiplies(node: ast.AST) -> bool:
+    """Return whether a node is a product of matrices."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in PRODUCTS | {"inner", "tensordot"}
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
+
+
 def is_weight_key(side: ast.expr) -> bool:
     """Return whether an expression is a name, attribute or entry called like a weight."""
-    return is_key(side) and is_weight(word(ast.unparse(side)))
+    return is_key(side) and is_weight(ast.unparse(side))
 
 
 def learning(
@@ -89,7 +99,7 @@ def targets(way: Way) -> list[Line]:
         found.setdefault(weight, replace(line, key=weight, value=value))
     used = {key for line in way.lines if line.value is not None and line.key in found
             for key in keys_in(line.value) if key != line.key}  # fmt: skip
-    kept = {key: line for key, line in found.items() if is_weight(word(key)) or key not in used}
+    kept = {key: line for key, line in found.items() if is_weight(key) or key not in used}
     return list(kept.values())
 
 

@@ -8,32 +8,43 @@ from __future__ import annotations
 import ast
 import re
 
-from compare.examine.starter.slots import GRADIENT_NAME
-from compare.examine.starter.update_lines import Line
+from compare.examine.starter.binding import plain
+from compare.examine.starter.update_lines import Line, word
 
-WEIGHT = re.compile(r"(w|b|theta)([a-z]{0,6}\d*|\d+\w*)|.*(weight|bias|theta|param).*")
+WEIGHT = re.compile(
+    r"(w|b)(\d+\w*|[a-z]{0,2}\d*"
+    r"|(hid|out|in|layer|new|old|fc|conv|enc|dec|final|next|mat|ts)[a-z]{0,5}\d*)"
+    r"|theta\w*|.*(weight|bias|theta|param).*"
+)
 NO_WEIGHT = re.compile(r".*(loss|acc|sum|count|total|err|best|batch|size|norm|score|grad)s?\d*")
 MOMENTUM = re.compile(r"(m|mu|mom|momentum|gamma|beta|rho)\w*")
 SHORT = re.compile(r"b[12]|decay(rate)?")
 """A coefficient, if it is known to be a number."""
 SMALL = re.compile(r"eps\w*|epsilon\w*|tiny|smooth\w*")
 COUNT = re.compile(r"t|it|iter|iteration|step|steps|nstep|nsteps|timestep|epoch|i|k|n?updates")
-GRADIENT_LETTER = re.compile(r"g[a-z]?[wb]?\d*s?")
-NO_GRADIENT = re.compile(
-    r"data\w*|dim\w*|decay\w*|dtype|drop\w*|damp\w*|degree|den\w*|depth|div\w*"
+GRADIENT = re.compile(
+    r"d\d*|d(l|j|e|c|loss)?d?(w|b|theta|p|param|weight|bias)\w*|d[a-z]\d*"
+    r"|.*(grad|delta|nabla).*|g[a-z]?[wb]?\d*s?"
 )
+STATE = re.compile(
+    r"v[a-z]{0,2}\d*|[ms][wb]?\d*|.*(veloc|moments|cache|state|buf|prev|square|accum|history).*"
+    r"|(first|second)moment|momentum[wb]\d*"
+)
+"""What an optimiser keeps between updates."""
 
 
-def is_weight(name: str) -> bool:
-    """Return whether a word names a weight or a bias."""
+def is_weight(key: str) -> bool:
+    """Return whether a name, attribute or entry is called like a weight, and not part of something
+    called like a gradient or a velocity."""
+    name, *around = word(key), *map(plain, re.findall(r"[A-Za-z_]\w*", re.sub(r"'[^']*'", "", key)))
+    if any(map(of_gradient, around)) or (around[:1] and STATE.fullmatch(around[0])):
+        return False
     return bool(WEIGHT.fullmatch(name)) and not NO_WEIGHT.fullmatch(name)
 
 
 def of_gradient(name: str) -> bool:
     """Return whether a name is one of a gradient."""
-    if NO_GRADIENT.fullmatch(name):
-        return False
-    return bool(GRADIENT_NAME.fullmatch(name) or GRADIENT_LETTER.fullmatch(name))
+    return bool(GRADIENT.fullmatch(name))
 
 
 def moves(line: Line) -> bool:

@@ -116,6 +116,22 @@ def test_float32_curves_agree_with_a_run_in_float32(tmp_path: Path) -> None:
     assert check_curves(path, single).verdict is Verdict.AGREES
 
 
+def test_the_test_loss_is_held_against_what_rounding_moves_in_the_test_data(
+    right: Table, tmp_path: Path
+) -> None:
+    """Not in the training data, of which the rounding may be three times as large."""
+    single = replace(DECLARED, dtype="float32")
+    agreeing = check_curves(logged(right, tmp_path / "log.csv", "%.9g"), single)
+    band = agreeing.worst["test_loss"].allowance
+    assert agreeing.worst["test_loss"].ratio <= 0.5
+    assert 2 * band < agreeing.worst["train_loss"].allowance, "else this test shows nothing"
+    wrong = right.copy()
+    wrong[1:, 5] += 2 * band
+    result = check_curves(logged(wrong, tmp_path / "log.csv", "%.9g"), single)
+    assert result.verdict is Verdict.DISAGREES
+    assert {one.parameter for one in result.findings} == {"test_loss"}
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_of_measuring_is_named(right: Table, tmp_path: Path, fault: str) -> None:
     name, plant = FAULTS[fault]

@@ -1,8 +1,9 @@
 """What a training would have shown if it had been measured otherwise, epoch by epoch.
 
 Beside the right curves, which every run has, these are the curves that are drawn in their place:
-means of batch means, losses of batches while the weights moved, the test data. And how many rows
-of each set stand so close between two classes that rounding may turn them over.
+means of batch means, losses of batches while the weights moved, the test data. And how far rounding
+may have moved the test loss, and how many rows of each set stand so close between two classes that
+it may turn them over.
 """
 
 from __future__ import annotations
@@ -11,9 +12,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from compare.allowance import Arithmetic
+from compare.checks.comparison import Comparison
+from compare.checks.same_point import SamePoint
 from compare.contracts.arrays import Array, Arrays, Float
+from compare.contracts.between import running
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
+from compare.examine.sides import build_reference
 from compare.points.inputs import Inputs, Pair
 
 Measured = tuple[float, float]
@@ -25,6 +31,7 @@ class Followed:
     """Watches both sides of a run and keeps a few numbers an epoch."""
 
     def __init__(self, experiment: Experiment, manual: Manual, *, test: bool, hits: bool) -> None:
+        self.experiment = experiment
         self.size = experiment.batch_size
         self.means = experiment.reduction != "sum"
         self.epochs = experiment.epochs
@@ -35,6 +42,9 @@ class Followed:
         self.spread = 0.0
         self.batches: list[tuple[int, Measured]] = []
         self.ours: Arrays = {}
+        self.test_band = np.zeros(self.epochs + 1)
+        self.test_loss: Comparison | None = None  # at the manual side's weights
+        self.check: SamePoint | None = None
 
     def see_manual(self, records: Iterator[Record], inputs: Inputs) -> Iterator[Record]:
         """Pass the manual side's records on; measure at every epoch and at every batch."""
@@ -53,6 +63,7 @@ class Followed:
         epoch, self.ours = record.epoch, record.parameters
         if self.wanted["test"] and len(inputs.test[0]):
             self.point("test", epoch, self.manual.evaluate(record.parameters, *inputs.test))
+            self.test_loss = self.reported(record, inputs)
         if self.size is None or not self.means:
             return
         for name, pair in (("train", inputs.training), ("validation", inputs.validation)):
@@ -87,14 +98,37 @@ class Followed:
             self.curves.setdefault(f"{name}_{quantity}", empty)[epoch] = value
 
     def see_reference(self, records: Iterator[Record], inputs: Inputs) -> Iterator[Record]:
-        """Pass the reference's records on; count the rows that rounding may turn over."""
+        """Pass the reference's records on; see what rounding moved, and what it may turn over."""
         for record in records:
+            if record.evaluation is not None and self.test_loss is not None:
+                self.test_band[record.epoch] = self.moved(self.test_loss, record, inputs)
             if record.evaluation is not None and self.wanted["hits"]:
                 sets = (inputs.training, inputs.validation, inputs.test)
                 for name, pair in zip(SETS, sets, strict=True):
                     if len(pair[0]):
                         self.flips[name][record.epoch] = self.undecided(record, pair)
             yield record
+
+    def moved(self, ours: Comparison, record: Record, inputs: Inputs) -> float:
+        """Return what rounding may explain of the two sides' test losses, as of the other curves.
+
+        The allowance of the loss at the manual side's weights, and what the drift to the
+        reference's own has made of it.
+        """
+        theirs = self.reported(record, inputs).worst.reference
+        return ours.worst.allowance + abs(theirs - ours.worst.reference)
+
+    def reported(self, record: Record, inputs: Inputs) -> Comparison:
+        """Hold the manual loss of the test data against the reference's at the same weights."""
+        if self.check is None:
+            wanted = self.experiment
+            self.check = SamePoint(
+                build_reference(wanted, inputs.sizes), Arithmetic.of(wanted.dtype),
+                wanted.activation, wanted.reduction, wanted.objective, wanted.between,
+            )  # fmt: skip
+        loss = self.curves["test_loss"][record.epoch]
+        state = running(record.state)
+        return self.check.reported(record.parameters, *inputs.test, loss, 0.0, context=state).loss
 
     def undecided(self, record: Record, pair: Pair) -> int:
         """Return how many rows have their two largest logits within what rounding moved so far.

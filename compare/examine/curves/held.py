@@ -60,11 +60,7 @@ class Held:
 
 
 def held_against(logged: Logged, run: Result, followed: Followed) -> Held:
-    """Put the logged curves beside those of the run.
-
-    The bands of training and validation loss are those of each epoch. The run has no band of the
-    test loss: it is taken to be the larger of the other two at that epoch, which is not derived.
-    """
+    """Put the logged curves beside those of the run; each epoch has bands of its own."""
     samples = {name: int(run.settings[key]) for name, key in SAMPLES.items()}
     right = {
         name: np.array([getattr(row.reference, name) for row in run.epochs]) for name in CURVES
@@ -75,8 +71,8 @@ def held_against(logged: Logged, run: Result, followed: Followed) -> Held:
     bands = {
         "train": np.array([row.band.train_loss for row in run.epochs]),
         "validation": np.array([row.band.validation_loss for row in run.epochs]),
+        "test": followed.test_band,
     }
-    bands["test"] = np.maximum(bands["train"], bands["validation"])
     known = [name for name in logged.curves if name in right and not np.isnan(right[name]).all()]
     rows = list(logged.epochs)
     seen: dict[str, Float] = {}

@@ -14,11 +14,32 @@ from manual_mlp.arrays import Array, Arrays
 
 STEP = 1e-30
 
+
+def erf(z: Array) -> Array:
+    """2 / sqrt(pi) exp(-z^2) sum_n 2^n z^(2n+1) / (2n+1)!!, of complex z: nothing cancels."""
+    term = total = z
+    for n in range(1, 200):
+        term = term * 2 * z * z / (2 * n + 1)
+        total = total + term
+    found: Array = 2 / np.sqrt(np.pi) * np.exp(-z * z) * total
+    return found
+
+
+ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": lambda z: np.where(z.real > 0, z, 0),
     "tanh": np.tanh,
     "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
     "identity": lambda z: z,
+    "leaky_relu": lambda z: np.where(z.real > 0, z, 0.01 * z),
+    "elu": lambda z: np.where(z.real > 0, z, np.exp(z) - 1),
+    "selu": lambda z: SCALE * np.where(z.real > 0, z, ALPHA * (np.exp(z) - 1)),
+    "softplus": lambda z: np.log(1 + np.exp(z)),
+    "silu": lambda z: z / (1 + np.exp(-z)),
+    "gelu": lambda z: z * (1 + erf(z / np.sqrt(2))) / 2,
+    "gelu_tanh": lambda z: z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))) / 2,
+    "relu6": lambda z: np.where(z.real > 6, 6, np.where(z.real > 0, z, 0)),
+    "hardtanh": lambda z: np.where(abs(z.real) > 1, np.sign(z.real), z),
 }
 
 

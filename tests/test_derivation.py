@@ -17,6 +17,8 @@ import manual_mlp
 from manual_mlp.arrays import Array, Arrays
 from tests.equations import (
     ACTIVATIONS,
+    ALPHA,
+    SCALE,
     STEP,
     F,
     H,
@@ -24,6 +26,7 @@ from tests.equations import (
     N,
     derivative,
     drawn,
+    erf,
     logits,
     loss_of,
     loss_of_logits,
@@ -251,20 +254,48 @@ def test_6_1_an_activation_acts_on_each_entry_alone(activation: str) -> None:
     same(derivative(lambda z: np.sum(a(z) * dh), z), dh * slope)
 
 
-def test_6_2_the_derivative_is_written_through_the_value() -> None:
+THROUGH_THE_VALUE: dict[str, Callable[[Array], Array]] = {
+    "relu": lambda h: h > 0,
+    "leaky_relu": lambda h: np.where(h > 0, 1, 0.01),
+    "elu": lambda h: np.where(h > 0, 1, h + 1),
+    "selu": lambda h: np.where(h > 0, SCALE, h + SCALE * ALPHA),
+    "softplus": lambda h: 1 - np.exp(-h),
+    "relu6": lambda h: (h > 0) & (h < 6),
+    "hardtanh": lambda h: abs(h) < 1,
+    "tanh": lambda h: 1 - h**2,
+    "sigmoid": lambda h: h * (1 - h),
+    "identity": lambda h: np.ones_like(h),
+}
+
+
+def sigma(z: Array) -> Array:
+    found: Array = 1 / (1 + np.exp(-z))
+    return found
+
+
+def gelu_tanh_slope(z: Array) -> Array:
+    u = np.sqrt(2 / np.pi) * (z + 0.044715 * z**3)
+    du = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)
+    slope: Array = sigma(2 * u) * (1 + 2 * z * (1 - sigma(2 * u)) * du)
+    return slope
+
+
+THROUGH_Z: dict[str, Callable[[Array], Array]] = {
+    "silu": lambda z: sigma(z) * (1 + z * (1 - sigma(z))),
+    "gelu": lambda z: (1 + erf(z / np.sqrt(2))) / 2 + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi),
+    "gelu_tanh": gelu_tanh_slope,
+}
+
+
+def test_6_2_the_derivative_is_written_through_the_value_or_through_z() -> None:
     z = normal(N, H, scale=2)
-    through_the_value: dict[str, Callable[[Array], Array]] = {
-        "relu": lambda h: h > 0,
-        "tanh": lambda h: 1 - h**2,
-        "sigmoid": lambda h: h * (1 - h),
-        "identity": lambda h: np.ones_like(h),
-    }
-    assert set(through_the_value) == set(ACTIVATIONS)
-    for name, slope in through_the_value.items():
+    assert {*THROUGH_THE_VALUE, *THROUGH_Z} == set(manual_mlp.ACTIVATIONS) == set(ACTIVATIONS)
+    for name in ACTIVATIONS:
         h = manual_mlp.ACTIVATIONS[name].value(z)
         same(h, ACTIVATIONS[name](z))
-        same(np.imag(ACTIVATIONS[name](z + STEP * 1j)) / STEP, slope(h))
-        same(manual_mlp.ACTIVATIONS[name].derivative(z, h), slope(h))
+        slope = THROUGH_THE_VALUE[name](h) if name in THROUGH_THE_VALUE else THROUGH_Z[name](z)
+        same(np.imag(ACTIVATIONS[name](z + STEP * 1j)) / STEP, slope)
+        same(manual_mlp.ACTIVATIONS[name].derivative(z, h), slope)
 
 
 def test_6_3_relu_has_two_one_sided_slopes_at_zero_and_the_code_takes_the_left_one() -> None:

@@ -20,10 +20,12 @@ LEAST_ROWS = 512
 def row_blocks(rows: int, parameters: Mapping[str, Array]) -> list[slice]:
     """Slices that cut so many rows into equal blocks for one pass at the parameters.
 
-    The widest value of a block, (rows of the block, widest layer), takes about `BLOCK_BYTES`;
-    only very wide layers need more, for their `LEAST_ROWS`. No rows are one empty block.
+    The widest value of a block, (rows of the block, widest layer) with the inputs among the layers,
+    takes about `BLOCK_BYTES`; only very wide layers need more, for their `LEAST_ROWS`. No rows are
+    one empty block.
     """
-    widest = max(w[:1].nbytes for name, w in parameters.items() if name.startswith("w"))
+    weights = [w for name, w in parameters.items() if name.startswith("w")]
+    widest = max(max(w.shape) * w.itemsize for w in weights)
     most = max(LEAST_ROWS, BLOCK_BYTES // widest)
     size = max(1, ceil(rows / max(1, ceil(rows / most))))
     return [slice(start, min(start + size, rows)) for start in range(0, max(1, rows), size)]

@@ -6,7 +6,8 @@ and so nothing is ever reshuffled on the way.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -31,10 +32,32 @@ def to_tensor(array: NDArray[Any]) -> Tensor:
     """`array` as a CPU tensor, sharing its memory wherever torch allows that.
 
     torch warns about read-only arrays and refuses negative strides, hence the copy. Whoever means
-    to write into the result must copy it first.
+    to write into the result must copy it first. What is no array, but gives rows when it is
+    indexed, becomes what gives them as tensors.
     """
+    if not isinstance(array, np.ndarray):
+        return cast("Tensor", OnDemand(array))  # for those who only index it
     shareable = array.flags.writeable and array.flags.c_contiguous
     return torch.from_numpy(array if shareable else array.copy())
+
+
+@dataclass(frozen=True, eq=False)
+class OnDemand:
+    """Rows that are no array but give arrays when they are indexed, as tensors on `device`."""
+
+    rows: Any
+    device: torch.device | str = "cpu"
+
+    def to(self, device: torch.device) -> "OnDemand":
+        """The same rows on another device."""
+        return OnDemand(self.rows, device)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, at: slice | Tensor) -> Tensor:
+        wanted = at if isinstance(at, slice) else at.numpy(force=True)
+        return to_tensor(self.rows[wanted]).to(self.device)
 
 
 def to_array(tensor: Tensor) -> Array:

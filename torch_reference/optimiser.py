@@ -18,6 +18,7 @@ from torch.optim import SGD
 from torch.optim.sgd import sgd
 
 from torch_reference.device import find_device
+from torch_reference.eager import eager
 from torch_reference.layout import (
     Array,
     Arrays,
@@ -123,7 +124,7 @@ def load_optimiser(
     buffers = {
         name: transposed(v) for name, v in state_tensors(in_our_layout(named), state or {}).items()
     }
-    optimiser = SGD(list(named.values()), lr=learning_rate, momentum=momentum)
+    optimiser = eager(SGD)(list(named.values()), lr=learning_rate, momentum=momentum)
     if momentum:
         for name, parameter in named.items():
             optimiser.state[parameter]["momentum_buffer"] = buffers[name] / scale

@@ -16,6 +16,7 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, StepLR
 
+from torch_reference.eager import eager
 from torch_reference.layout import Array, Arrays, owned, to_array, to_tensor, transposed
 
 BUFFERS: dict[str, dict[str, str]] = {
@@ -95,20 +96,20 @@ class Recipe:
     def _class(self, groups: list[dict[str, Any]]) -> Optimizer:
         lr, momentum, eps = self.learning_rate, self.momentum, self.eps
         if self.name == "sgd":
-            return SGD(
+            return eager(SGD)(
                 groups, lr=lr, momentum=momentum, dampening=self.dampening,
                 nesterov=self.nesterov, foreach=False,
             )  # fmt: skip
         if self.name == "rmsprop":
-            return RMSprop(
+            return eager(RMSprop)(
                 groups, lr=lr, alpha=self.alpha, eps=eps, momentum=momentum,
                 centered=self.centred, foreach=False,
             )  # fmt: skip
         if self.name == "adagrad":
-            return Adagrad(groups, lr=lr, eps=eps, foreach=False)
+            return eager(Adagrad)(groups, lr=lr, eps=eps, foreach=False)
         if self.name == "adamw":
-            return AdamW(groups, lr=lr, betas=self.betas, eps=eps, foreach=False)
-        return Adam(
+            return eager(AdamW)(groups, lr=lr, betas=self.betas, eps=eps, foreach=False)
+        return eager(Adam)(
             groups, lr=lr, betas=self.betas, eps=eps, amsgrad=self.name == "amsgrad",
             foreach=False, decoupled_weight_decay=self.decoupled,
         )  # fmt: skip

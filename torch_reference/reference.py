@@ -129,7 +129,7 @@ class Reference:
 
     def row_blocks(self, rows: int) -> list[slice]:
         """Blocks of rows whose widest value has about one size for every network."""
-        return row_blocks(rows, max(self.sizes[1:]) * self.dtype.itemsize)
+        return row_blocks(rows, max(self.sizes) * self.dtype.itemsize)
 
     def terms(self, network: Network, targets: Tensor) -> Iterator[tuple[slice, Term]]:
         """The blocks of rows of a batch, and what each adds to the loss of `network`.

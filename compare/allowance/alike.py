@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.sample import sampled
+from compare.allowance.squares import blocks
 from compare.contracts.arrays import Float
 
 SAMPLE = 64
@@ -58,9 +59,12 @@ def coarse(keys: Float) -> Float:
 
 def row_identities(x: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return a number per row of `x`, (N,), equal for equal rows; made once per data set."""
-    seen: dict[bytes, int] = {}
-    keys = (blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in x)  # -0.0 is 0.0
-    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
+    keys = np.empty(len(x), np.uint64)  # 8 bytes: of 10 million rows two meet once in 400,000 times
+    for rows, block in blocks(x):
+        whole = np.add(block, 0.0, order="C")  # -0.0 is 0.0
+        keys[rows] = [int.from_bytes(blake2b(row, digest_size=8).digest()) for row in whole]
+    _, identities = np.unique(keys, return_inverse=True)
+    return identities
 
 
 def row_keys(rows: NDArray[np.floating]) -> Float:

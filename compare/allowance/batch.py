@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from compare.allowance.alike import coarse, multiplicities, near_duplicate_rows, row_keys
 from compare.allowance.operands import Operand, Where
 from compare.allowance.spread import Spread
+from compare.allowance.squares import blocks, row_squares
 from compare.contracts.arrays import Float, Real
 from compare.contracts.targets import dust
 
@@ -47,6 +48,11 @@ class Batch:
     def often(self) -> Float | None:
         """How often each row of `x` occurs, (N,), or None if all differ."""
         return None if self.identities is None else multiplicities(self.identities)
+
+    @cached_property
+    def sizes(self) -> Float:
+        """The sums of squares of the rows of `x`, (N,)."""
+        return np.concatenate([row_squares(block) for _, block in blocks(self.x)])
 
     @cached_property
     def by_class(self) -> Where:
@@ -92,8 +98,7 @@ class Batch:
         identities = None if self.identities is None else self.identities[rows]
         found = Batch(self.x[rows], self.targets[rows], identities)
         if form.remembered:
-            whole = self.operand(form)
-            found._read[form] = Operand(found.x, whole.rows[rows])
+            found._read[form] = Operand(found.x, self.sizes[rows])
         known: dict[str, Any] = {"y": self.y[:, rows], "often": None, "soft": None}
         if self.often is not None:
             known["often"] = self.often[rows]

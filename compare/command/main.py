@@ -58,7 +58,10 @@ def answered(run: Callable[[], int], given: Sequence[str] = ()) -> int:
     except BadInput as problem:
         sentence = str(problem)
     except MemoryError as problem:
-        sentence = f"there is not enough memory for this network and data: {problem}"
+        sentence = (
+            f"there is not enough memory for this network and data: {problem}; a smaller "
+            "--batch-size needs less"
+        )
     except Exception:
         traceback.print_exc()
         print("internal error: the code given was not judged", file=sys.stderr)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 class Split:
     """Rows `x` (n, F) float64, C-contiguous, and their class numbers `labels` (n,) int64.
 
+    Data that memory has no room for stay in their file: then `x` is a `StoredRows`, to be indexed.
+
     `numbers`, (n, K) float64, are targets that are no classes; labels then say nothing.
     """
 

@@ -1,20 +1,27 @@
 """From stored images to the rows of a network: flattened, float64, finite.
 
 The one scale that is applied is uint8's: those are pixels, and become 0 to 1 by dividing by 255.
-Every other real type is taken as it is.
+Every other real type is taken as it is. Rows that memory has no room for stay where they are.
 """
 
 from __future__ import annotations
+
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
+from compare.data.memory import fits
 from compare.data.raw import Raw
+from compare.data.stored import StoredRows, as_numbers
 
 
 def as_rows(raw: Raw) -> NDArray[np.float64]:
-    """Return (n, F) float64 from images (n, ...); raises `BadInput`."""
+    """Return (n, F) float64 from images (n, ...), or what can be indexed like it, a `StoredRows`.
+
+    Raises `BadInput`.
+    """
     values, where = raw.values, raw.where
     if values.ndim < 2 or values.size == 0:
         raise BadInput(
@@ -26,21 +33,27 @@ def as_rows(raw: Raw) -> NDArray[np.float64]:
             f"{where} has values of type {values.dtype}: images must be real numbers,"
             " such as uint8 or float64"
         )
-    with np.errstate(over="ignore"):  # a long double too large for float64 is found below
-        rows = values.reshape(len(values), -1).astype(np.float64, order="C")  # (n, F)
-    if values.dtype == np.uint8:
-        rows /= 255
-    check_finite(rows, where)
-    return rows
+    stored = StoredRows(values, np.arange(len(values)))
+    if values.dtype.kind == "f":
+        check_finite(stored, where)
+    if fits(2 * 8 * values.size):  # once more when the rows are shuffled
+        return as_numbers(values.reshape(stored.shape))
+    return cast("NDArray[np.float64]", stored)  # for those who only index it
 
 
-def check_finite(rows: NDArray[np.float64], where: str) -> None:
+def check_finite(rows: StoredRows, where: str) -> None:
     """Refuse NaN and infinities and say where the first one is."""
-    finite = np.isfinite(rows)
-    if finite.all():
-        return
-    row, column = np.unravel_index(np.argmin(finite), finite.shape)
-    raise BadInput(
-        f"{where} holds {rows[row, column]} at row {row}, value {column}, counted from 0"
-        f" ({np.count_nonzero(~finite):,} such in all): remove or replace what is not finite"
-    )
+    first, count = "", 0
+    for block in rows.blocks():
+        finite = np.isfinite(found := rows[block])
+        if finite.all():
+            continue
+        count += int(np.count_nonzero(~finite))
+        if not first:
+            row, column = np.unravel_index(np.argmin(finite), finite.shape)
+            first = f"{found[row, column]} at row {block.start + row}, value {column}"
+    if first:
+        raise BadInput(
+            f"{where} holds {first}, counted from 0"
+            f" ({count:,} such in all): remove or replace what is not finite"
+        )

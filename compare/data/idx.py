@@ -1,5 +1,7 @@
 """MNIST's IDX format: a big-endian header, then the values; gzipped or not.
 
+What memory has no room for is left in its file and read as it is needed, unless it is gzipped.
+
 Layout: two zero bytes, a type code, the number of dimensions, each dimension as four bytes,
 then the values in C order (http://yann.lecun.com/exdb/mnist/). Images and labels are two
 files, tied by their names: train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz.
@@ -17,13 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
+from compare.data.memory import fits
 from compare.data.raw import (
     DEFLATE_LIMIT,
     Pair,
     Raw,
+    check_memory,
     check_not_empty,
     check_packing,
     check_promise,
+    mapped,
     reading,
 )
 
@@ -72,17 +77,24 @@ def read_idx(path: Path) -> NDArray[Any]:
         dtype, shape = read_header(stream, where)
         size = prod(shape) * dtype.itemsize
         room = path.stat().st_size * (DEFLATE_LIMIT if packed else 1)
-        check_promise(prod(shape), size, room, where)
+        stays = not packed and not fits(2 * size)
+        check_promise(prod(shape), size, room, where, mapped=stays)
         if packed:
             check_packing(size, path.stat().st_size, where)
-        body = stream.read(size + 1)
-        if len(body) != size:
-            found = f"only {len(body):,} follow" if len(body) < size else "more follow"
+            check_memory(size, where, f"gunzip --keep {path.name}")
+        start = stream.tell()
+        length = path.stat().st_size - start if stays else len(body := stream.read(size + 1))
+        if length != size:
+            found = f"only {length:,} follow" if length < size else "more follow"
             raise BadInput(
                 f"{where} is damaged or cut short: its header promises {size:,} bytes of values"
                 f" and {found}; copy or download it again"
             )
-        return np.frombuffer(body, dtype).reshape(shape)
+        return (
+            mapped(path, dtype, shape, start)
+            if stays
+            else np.frombuffer(body, dtype).reshape(shape)
+        )
 
 
 def is_packed(file: BufferedIOBase, where: str) -> bool:

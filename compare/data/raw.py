@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput
+from compare.data.memory import left
 
 LARGEST = 2**29
-"""Most values of one array: 4 GiB as float64, ten times MNIST."""
+"""Most values of one array that is read as a whole: 4 GiB as float64, ten times MNIST."""
 
 DEFLATE_LIMIT = 1032
 """Deflate cannot pack better than 1032:1 (zlib's technical notes)."""
@@ -68,17 +70,18 @@ def check_not_empty(path: Path) -> None:
         raise BadInput(f"{path} is an empty file: copy or download it again")
 
 
-def check_promise(values: int, size: int, room: int, where: str) -> None:
+def check_promise(values: int, size: int, room: int, where: str, *, mapped: bool = False) -> None:
     """Refuse a header before anything of its size is allocated.
 
-    The header promises `values` values in `size` bytes; the file has room for at most `room`.
+    The header promises `values` values in `size` bytes; the file has room for at most `room`. What
+    is `mapped` stays in the file and may be of any size.
     """
     if size > room:
         raise BadInput(
             f"{where} is damaged or cut short: its header promises {size:,} bytes of values and"
             f" at most {room:,} can be there; copy or download it again"
         )
-    if max(values, size // 8) > LARGEST:
+    if not mapped and max(values, size // 8) > LARGEST:
         raise BadInput(
             f"{where} holds {values:,} values and at most {LARGEST:,} are read:"
             " save a part of it to a file of its own"
@@ -92,3 +95,24 @@ def check_packing(size: int, packed: int, where: str) -> None:
             f"{where} would unpack to {size:,} bytes from {packed:,}: save it unpacked"
             " (numpy.savez, or the IDX file without gzip) if it is data"
         )
+
+
+def check_memory(size: int, where: str, unpack: str) -> None:
+    """Refuse to unpack `size` bytes that memory has no room for; `unpack` is a command."""
+    if size > left() // 2:
+        raise BadInput(
+            f"{where} is compressed and needs {size:,} bytes of memory, more than half of what is"
+            f" left: unpacked, its rows are read as they are needed ({unpack})"
+        )
+
+
+def mapped(
+    path: Path,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    start: int,
+    *,
+    by_columns: bool = False,
+) -> NDArray[Any]:
+    """Return an array that lies in a file from byte `start` on, left there."""
+    return np.memmap(path, dtype, "r", start, shape, "F" if by_columns else "C")

@@ -8,6 +8,8 @@ a test pair the test pair stays whole, and one sixth of the shuffled training pa
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ from compare.data.dataset import DataSet, Split
 from compare.data.features import as_rows
 from compare.data.labels import as_numbers, count_classes
 from compare.data.raw import Pair
+from compare.data.stored import StoredRows
 
 SEED = 521
 LARGE = 16_000
@@ -91,6 +94,13 @@ def cut(whole: Split, sizes: tuple[int, ...]) -> list[Split]:
     order = np.split(shuffled(len(whole.labels)), np.cumsum(sizes)[:-1])
     numbers = whole.numbers
     return [
-        Split(whole.x[rows], whole.labels[rows], None if numbers is None else numbers[rows])
+        Split(chosen(whole.x, rows), whole.labels[rows], None if numbers is None else numbers[rows])
         for rows in order
     ]
+
+
+def chosen(x: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return some rows; of those that stay in their file only which they are."""
+    if isinstance(x, StoredRows):
+        return cast("NDArray[np.float64]", x.of(rows))  # for those who only index it
+    return x[rows]

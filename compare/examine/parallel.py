@@ -21,6 +21,7 @@ from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result, Verdict
+from compare.data.stored import StoredRows
 from compare.examine.environment import environment
 from compare.examine.ranks import LostRank, Ranks, between_ranks, together
 from compare.examine.sides import build_reference, differentiating, manual_records, our_manual
@@ -133,8 +134,10 @@ class Sides:
 
 
 def part(rows: Pair, held: slice) -> Pair:
-    """The rows that are held, in memory of their own, so that the others can go."""
-    return rows[0][held].copy(), rows[1][held].copy()
+    """The rows that are held, in memory of their own, so that the others can go, or in a file."""
+    x, targets = rows
+    mine: Any = x.of(held) if isinstance(x, StoredRows) else x[held].copy()
+    return mine, targets[held].copy()
 
 
 def added_up(manual: Manual, ranks: Ranks, *, weighted: bool, mean: bool) -> Manual:

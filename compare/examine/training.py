@@ -24,6 +24,7 @@ from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result
 from compare.data import DataSet
 from compare.examine.environment import environment
+from compare.examine.read_in_blocks import in_memory
 from compare.examine.sides import (
     build_reference,
     differentiating,
@@ -113,7 +114,8 @@ def run_training(
     """
     inputs = draw_inputs(experiment, data)
     del data  # a run in float32 would hold the rows in both formats to its end
-    manual = our_manual(experiment) if manual is None else manual
+    trained = our_manual(experiment) if manual is None else in_memory(manual, experiment, inputs)
+    manual = trained if manual is None else manual
     rows = max(len(batch) for batch in inputs.order[0]) if inputs.order else 0
     threads = experiment.threads or worthwhile_threads(rows, inputs.sizes)
     shown = reports().notebook_line() if on_update is None else nullcontext(on_update)
@@ -123,7 +125,7 @@ def run_training(
             run.begin()
         except WrongCall as failed:
             return run.failed(failed)
-        ours = manual_records(experiment, inputs, manual)
+        ours = manual_records(experiment, inputs, trained)
         theirs = reference_records(experiment, inputs, run.reference)
         return watch(
             run,
@@ -183,9 +185,8 @@ class Run:
     def conclude(self, interrupted: bool, named: Named | None = None, **more: Any) -> Result:
         """Return what was found, with `more` among its settings; `named` if the cause is known."""
         now = environment(self.experiment.device)
-        result = conclude_run(
-            self.judge, self.settings(**more), now, self.manual, interrupted, named
-        )
+        manual = in_memory(self.manual, self.experiment, self.inputs)
+        result = conclude_run(self.judge, self.settings(**more), now, manual, interrupted, named)
         return replace(result, notes=(*result.notes, *self.notes)).lacking(*self.lacking)
 
 

@@ -19,6 +19,7 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.measured import Curves, EpochRow
 from compare.contracts.records import Implementation, Record, depth
 from compare.contracts.result import Diagnosis, Finding
+from compare.data.stored import StoredRows
 from compare.guard.implementation import takes_context
 from compare.judge.point import PointJudge, Suspect
 
@@ -109,7 +110,8 @@ def point_of(experiment: Experiment, suspect: Suspect) -> Point | None:
     """The recorded point for the textbook, unless recomputing it would take too long."""
     from compare.textbook import Point
 
-    if len(suspect.x) * max(widths(suspect)) > MOST_RECORDED:
+    large = len(suspect.x) * max(widths(suspect)) > MOST_RECORDED
+    if large or isinstance(suspect.x, StoredRows):
         return None
     return Point(
         suspect.record.parameters,

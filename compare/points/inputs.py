@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from compare.contracts.between import PLAIN, Between, ordered
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.data import DataSet, Split, load
+from compare.data.stored import StoredRows
 from compare.points.batches import Batches, BatchOrder
 from compare.points.probe import NUMBERS
 
@@ -108,4 +109,6 @@ def pair(split: Split, classes: int, dtype: np.dtype[Any]) -> Pair:
         return np.ascontiguousarray(split.x, dtype=dtype), split.numbers.astype(dtype)
     targets = np.zeros((len(split.labels), classes), dtype)
     targets[np.arange(len(split.labels)), split.labels] = 1
+    if isinstance(split.x, StoredRows):
+        return cast("NDArray[Any]", split.x.in_format(dtype)), targets  # to be indexed
     return np.ascontiguousarray(split.x, dtype=dtype), targets

@@ -17,6 +17,7 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.keywords import settings_used_by
 from compare.contracts.records import Record
 from compare.contracts.setting import DUMP
+from compare.data.stored import StoredRows
 from compare.examine.dump.dump_format import write_run
 from compare.points.inputs import Inputs
 
@@ -77,7 +78,7 @@ class Recorder:
         )
         if shared:
             for name, array in zip(("x", "targets"), inputs.training, strict=True):
-                np.save(self.folder / f"{name}.npy", array)
+                save(self.folder / f"{name}.npy", array)
 
     def write(self, record: Record, inputs: Inputs | None) -> None:
         """Write one step; with `inputs` also the rows of its batch."""
@@ -93,6 +94,16 @@ class Recorder:
             x, targets = inputs.training
             arrays |= {"x": x[record.batch], "targets": targets[record.batch]}
         np.savez(self.folder / f"step_{record.update:05d}.npz", **arrays)
+
+
+def save(path: Path, array: Any) -> None:
+    """Write an array, or block by block rows that stay in their file."""
+    if not isinstance(array, StoredRows):
+        np.save(path, array)
+        return
+    copy = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+    for rows in array.blocks():
+        copy[rows] = array[rows]
 
 
 def declared_of(asked: Experiment) -> dict[str, Any]:

@@ -46,6 +46,9 @@ See = Callable[[slice, Values], None]
 TOO_WIDE, TOO_NARROW = 1.25, 1 - 2.0**-6
 """A block's own A(dlogits) may be so many times what all rows tell."""
 
+HELD = 8
+"""So many blocks' carried squares are kept, entries of a weight each, before they are added."""
+
 PLACES = {
     SAMPLE: slice(MANY, MANY + SAMPLE),
     SAMPLE_IF_WIDE: slice(MANY + SAMPLE, MANY + SAMPLE + SAMPLE_IF_WIDE),
@@ -67,6 +70,12 @@ class Gathering:
     carried: list[Carried] = field(default_factory=list)
     columns: Float | float = 0.0
     weighted: Float | float = 0.0
+
+    def carry(self, carried: Carried) -> None:
+        """Add what a block carries in."""
+        self.carried.append(carried)
+        if len(self.carried) == HELD:
+            self.carried = [self.carried[0].plus(self.carried[1:])]
 
 
 @dataclass
@@ -135,7 +144,7 @@ class Sweep(Generic[S]):
         weights = None if self.weights is None else self.weights[rows]
         for layer, dz, spread, _ in block.downwards(layers, None, head, self.scale):
             here = self.gathered[layer.number]
-            here.carried.append(spread.carried(layer.h, layer.h_spread, dz, weights))
+            here.carry(spread.carried(layer.h, layer.h_spread, dz, weights))
             here.columns = here.columns + dz.columns
             if weights is not None:
                 here.weighted = here.weighted + weighted_squares(dz.entries, weights)

@@ -21,7 +21,8 @@ from compare.layers.kinks import Explained, explain
 from compare.layers.manual import Manual, Shape
 from compare.layers.program import Program
 
-SHRUNK = 16.0
+LUCK = 128.0
+"""Rounding shrinks with the units' quotient, but for luck of this size: beyond that it persists."""
 ROUNDINGS = 64
 """So many roundings of the largest entry, in the wider format, are no mistake of a small one:
 0.5 * (1 + tanh(x / 2)) is a right sigmoid whose tail rounds like 1."""
@@ -88,7 +89,8 @@ def shrunk(judged: Judged, again: Arrays, name: str) -> bool:
     """Return whether a tensor's error went away with the precision: then it was rounding.
 
     A mistake stays as large as it is, whatever the format. What rounds becomes smaller by the
-    quotient of the units, 2,048 at least, but for luck: a sixteenth is believed.
+    quotient of the units, 2,048 at least, but for luck. A constant that was rounded to the judged
+    format persists as well, and moves an entry by one rounding at most.
     """
     right = judged.surveyed.analysed.reference[name]
     if name not in again or not judge_one(judged, name, again):
@@ -101,7 +103,9 @@ def shrunk(judged: Judged, again: Arrays, name: str) -> bool:
         return False
     # Only where it was wrong: elsewhere the reference's own rounding stands in the difference.
     wrong = ~(before <= judged.surveyed.analysed.allowances[name])
-    return bool(after[wrong].max() <= before[wrong].max() / SHRUNK)
+    form = FORMATS[judged.point.format]
+    shrinks = before[wrong].max() * LUCK * unit_of(form.wider) / form.unit
+    return bool(after[wrong].max() <= max(shrinks, form.unit * np.abs(right).max(initial=0)))
 
 
 def judge_one(judged: Judged, name: str, again: Arrays) -> bool:

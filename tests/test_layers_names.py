@@ -13,8 +13,8 @@ from benchmarks.layers.planted import CORRUPTED
 from compare.contracts.result import Result, Verdict
 from compare.layers.analysed import as_tensors
 from compare.layers.check import check_layer
+from compare.layers.names.forms import factor_named
 from compare.layers.names.friendly import Names
-from compare.layers.names.match import factor_named
 from compare.layers.names.tape import record, rerun
 from compare.layers.program import Program, Reference
 

@@ -16,10 +16,12 @@ from compare.contracts.result import Finding, Result, Verdict
 from compare.examine.environment import environment
 from compare.layers import conclude
 from compare.layers.asking import Question, described, question
+from compare.layers.calling import Shape
 from compare.layers.child import Crashed, TooLong, in_child
+from compare.layers.elsewhere import at_other_shapes
 from compare.layers.excuse import Excuses
 from compare.layers.judged import Judged, State, judge
-from compare.layers.manual import Manual, Shape
+from compare.layers.manual import Manual
 from compare.layers.names import Named, name_mistake
 from compare.layers.program import Program
 from compare.layers.recorded import read_recorded
@@ -91,7 +93,8 @@ def check_layer(
     for one in points:
         if one.state is State.DISAGREES:
             excuses.consider(one)
-    return concluded(Case(asked, program, called, shape, points, timeout), reference, seed)
+    case = Case(asked, program, called, shape, points, timeout, manual)
+    return concluded(case, reference, seed)
 
 
 def assert_layer_matches(
@@ -130,6 +133,7 @@ class Case:
     shape: Shape
     points: list[Judged]
     timeout: float | None
+    code: Any
 
 
 def surveyed_points(asked: Question, seed: int, timeout: float | None) -> list[Surveyed]:
@@ -181,7 +185,7 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
     taylor = None
     if wrong is not None and case.manual.repeatable:
         taylor = slope_test(case.manual, case.shape, wrong)
-    named = Named() if wrong is None else name_mistake(case.program, wrong, case.timeout)
+    named = Named() if wrong is None else named_mistake(case, wrong, seed)
     sentence = conclude.sentence_of(points, odd, verdict, [d.sentence for d in named.diagnosis])
     kind = conclude.kind_of(points, odd, verdict)
     against = None if wrong is None else contradiction(taylor, wrong)
@@ -210,6 +214,12 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
         referee=None if taylor is None else taylor.as_mapping(),
         control_failed=bool(accepted),
     )  # fmt: skip
+
+
+def named_mistake(case: Case, wrong: Judged, seed: int) -> Named:
+    """Return the mistakes that are proved, with other shapes to tell coincidences apart."""
+    others = at_other_shapes(case.asked, wrong, case.code, seed, case.timeout)
+    return name_mistake(case.program, wrong, case.timeout, others)
 
 
 def clearest(points: Sequence[Judged]) -> Judged | None:

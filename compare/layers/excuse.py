@@ -14,11 +14,12 @@ from compare.checks.comparison import compare_entries
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
 from compare.layers.analysed import as_tensors
+from compare.layers.calling import Shape
 from compare.layers.child import Crashed, in_child
 from compare.layers.formats import FORMATS
 from compare.layers.judged import Judged, State, digits_lost, is_tail
 from compare.layers.kinks import Explained, explain
-from compare.layers.manual import Manual, Shape
+from compare.layers.manual import Manual
 from compare.layers.program import Program
 
 LUCK = 128.0

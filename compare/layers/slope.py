@@ -14,8 +14,9 @@ import numpy as np
 from compare.checks.referee import Belongs, Taylor, taylor_test
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
+from compare.layers.calling import Shape
 from compare.layers.judged import Judged
-from compare.layers.manual import Manual, Shape
+from compare.layers.manual import Manual
 
 
 def slope_test(manual: Manual, shape: Shape, judged: Judged) -> Taylor | None:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import Finding
+from compare.layers.calling import Shape
 from compare.layers.judged import Judged, same_error
-from compare.layers.manual import Manual, Shape
+from compare.layers.manual import Manual
 
 
 def structure(manual: Manual, shape: Shape, judged: Judged) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ exchanged, gradients of repeated indices overwritten in place of added.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch import Tensor
 from compare.layers.names.friendly import MASKS, Names
 from compare.layers.names.part_sums import partial_products, partial_sums
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved, same_shapes
-from compare.layers.names.windows import of_convolution, of_pooling
+from compare.layers.names.windows import of_convolution, of_mean_pooling, of_pooling
 from compare.layers.program import Tensors
 
 MOST_OTHERS = 40
@@ -25,11 +26,15 @@ MOST_OTHERS = 40
 
 @dataclass(frozen=True)
 class Slip:
-    """One changed step of the backward pass, with its new results and what it is."""
+    """One changed step of the backward pass, with its new results and what it is.
+
+    `removed`: the factor it leaves out, in whose place a constant may stand.
+    """
 
     at: int
     outs: tuple[Any, ...]
     sentence: str
+    removed: str | None = None
 
 
 def slips(tape: Tape, names: Names) -> Iterator[Slip]:
@@ -47,7 +52,9 @@ def slips(tape: Tape, names: Names) -> Iterator[Slip]:
             continue
         for out, said in of_step(tape, names, number, step):
             if isinstance(out, Tensor):
-                yield Slip(number, (out,), f"in the backward pass {said}{names.place(step)}")
+                removed = said if said.startswith("the factor ") else None
+                sentence = f"in the backward pass {said}{names.place(step)}"
+                yield Slip(number, (out,), sentence, removed)
 
 
 def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple[Any, str]]:
@@ -66,11 +73,19 @@ def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple
         yield from partial_sums(names, step, args)
     elif step.name == "max_pool2d_with_indices_backward":
         yield from of_pooling(args)
+    elif step.name == "avg_pool2d_backward":
+        yield from of_mean_pooling(args)
+    elif step.name == "cumsum":
+        yield from running_sums(args)
+    elif step.name == "flip":
+        yield args[0], "the reversed order is forgotten"
+    elif step.func.is_view or step.name == "clone":
+        yield from axes_exchanged(names, step, due)
     elif step.name in ("embedding_dense_backward", "index_put", "_index_put_impl", "scatter_add"):
         yield from overwritten(step, args, kwargs)
     if step.name in ("mm", "bmm"):
         yield from partial_products(names, step, args)
-    if step.name in ("mm", "bmm", "mul", "dot", "mv"):
+    if step.name in ("mm", "bmm", "mul", "dot", "mv", "le", "lt", "ge", "gt"):
         yield from operands(tape, names, number, step, args, kwargs)
 
 
@@ -110,6 +125,7 @@ def sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
     dims = [axis % x.dim() for axis in dims] if x.dim() else []
     said = names.noun(step.refs()[0].number, 1)
     n = math.prod(x.shape[axis] for axis in dims)
+    yield from sums_over_others(x, dims, keep, said)
     yield x.sum(dims, keep) / n if dims else None, f"the sum of {said} is a mean"
     for axis in range(x.dim()):
         if [axis] != dims and len(dims) == 1:
@@ -117,7 +133,7 @@ def sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
             yield x.sum([axis], keep), clause
             mean = x.sum([axis], keep) * (n / max(1, x.shape[axis]))
             yield mean, clause.replace("the sum", "the mean", 1)
-    if keep:
+    if keep and dims:
         yield x, f"{said} is not summed over axis {', '.join(map(str, dims))}"
 
 
@@ -146,7 +162,59 @@ def operands(
             clause = f"{taken} stands in place of {due} in {result}"
             if made is not None and made.name in MASKS and Ref(other) in made.refs():
                 clause = f"the mask is missing in {result} of {taken}"
-            yield product(tape.values[other]), clause
+            if not torch.equal(tape.values[other], value):
+                yield product(tape.values[other]), clause
+        if step.name in ("mm", "bmm") and made_by_turning(names, argument.number):
+            turned = (*value.shape[:-2], value.shape[-1], value.shape[-2])
+            for other in same_shapes(tape, turned, number)[:MOST_OTHERS]:
+                if not torch.equal(tape.values[other].transpose(-1, -2), value):
+                    taken, due = names.apart(other, argument.number)
+                    clause = f"{taken} stands in place of {due} in {result}"
+                    yield product(tape.values[other].transpose(-1, -2)), clause
+
+
+def made_by_turning(names: Names, number: int) -> bool:
+    """Return whether a value is a transposed view."""
+    made = names.step_of(number)
+    return made is not None and made.name in ("t", "transpose", "permute", "numpy_T")
+
+
+def sums_over_others(
+    x: Tensor, dims: list[int], keep: bool, said: str
+) -> Iterator[tuple[Any, str]]:
+    """A sum or a mean that runs over one axis more, or leaves one of several out."""
+    n = math.prod(x.shape[axis] for axis in dims)
+    for axis in range(x.dim()):
+        more = axis not in dims
+        if not dims or (not more and (len(dims) < 2 or not keep)) or x.shape[axis] < 2:
+            continue
+        taken = sorted({*dims, axis}) if more else [d for d in dims if d != axis]
+        out = x.sum(taken, True)
+        if more:
+            shape = [1 if a in dims else size for a, size in enumerate(x.shape)]
+            out = out.expand(shape)
+            out = out if keep else out.squeeze(dims)
+        where = ", ".join(map(str, taken))
+        due = ", ".join(map(str, sorted(dims)))
+        count = math.prod(x.shape[a] for a in taken)
+        yield out * (n / count), f"the mean of {said} runs over axis {where} in place of {due}"
+        yield out, f"the sum of {said} runs over axis {where} in place of {due}"
+
+
+def running_sums(args: Any) -> Iterator[tuple[Any, str]]:
+    """A running sum: the other way round, or without the entry itself."""
+    x, axis = args[0], args[1]
+    yield x.flip(axis).cumsum(axis).flip(axis), "the running sum goes in the wrong direction"
+    yield x.cumsum(axis) - x, "the running sum leaves out the entry itself"
+    yield x, "the running sum is left out"
+
+
+def axes_exchanged(names: Names, step: Step, due: Tensor) -> Iterator[tuple[Any, str]]:
+    """A value turned: two of its axes of equal length are exchanged."""
+    for one, other in itertools.combinations(range(due.dim()), 2):
+        if due.shape[one] == due.shape[other] > 1:
+            noun = names.noun(step.outs[0], 1)
+            yield due.transpose(one, other), f"axes {one} and {other} of {noun} are exchanged"
 
 
 def overwritten(step: Step, args: Any, kwargs: Any) -> Iterator[tuple[Any, str]]:
@@ -157,7 +225,12 @@ def overwritten(step: Step, args: Any, kwargs: Any) -> Iterator[tuple[Any, str]]
         out = torch.zeros(rows, dy.shape[-1], dtype=dy.dtype)
         for at, d in zip(index.flatten().tolist(), dy.reshape(-1, dy.shape[-1]), strict=True):
             out[at] = d
-        yield out, said
+        kept = out.clone()
+        if 0 <= args[3] < rows:
+            kept[args[3]] = 0
+            yield step.func(*args[:3], -1, *args[4:]), "the row of the padding index is not zeroed"
+            yield out, f"{said}, and the row of the padding index is not zeroed"
+        yield kept, said
     elif step.name == "scatter_add":
         yield torch.scatter(*args, **kwargs), said
     elif len(args) > 3 and args[3]:

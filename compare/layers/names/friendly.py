@@ -20,6 +20,11 @@ NOUNS = {
     "sub": "a difference", "rsub": "a difference", "mul": "a product", "div": "a quotient",
     "log1p": "the logarithm", "_softmax": "the softmax", "softmax": "the softmax",
     "maximum": "the maximum", "minimum": "the minimum", "abs": "|…|",
+    "linalg_vector_norm": "the norm", "cat": "the joined parts", "cumprod": "the running product",
+    "index_add": "the sum by index", "scatter_add": "the sum by index",
+    "flip": "the reversed values",
+    "bilinear": "the bilinear form", "topk": "the largest values", "sort": "the sorted values",
+    "prod": "the product of the entries",
 }  # fmt: skip
 COPIES = frozenset(
     "clone _unsafe_view contiguous _to_copy expand detach conj_physical alias".split()
@@ -47,6 +52,15 @@ class Names:
         self.inputs = {number: name for name, number in tape.inputs.items()}
         self.sizes = {n for number in self.inputs for n in tape.values[number].shape if n > 1}
 
+    def is_given(self, number: int) -> bool:
+        """Return whether a value is an input, or a view of one."""
+        step = self.step_of(number)
+        if number in self.inputs or step is None:
+            return number in self.inputs
+        return (step.func.is_view or step.name in COPIES) and any(
+            self.is_given(ref.number) for ref in step.refs()[:1]
+        )
+
     def step_of(self, number: int) -> Step | None:
         """Return the step that made a value; views and copies are looked through."""
         at = self.maker.get(number)
@@ -63,12 +77,15 @@ class Names:
         if step.func.is_view or step.name in COPIES:
             refs = step.refs()
             return self.noun(refs[0].number, depth) if refs else step.name
-        if step.name == "add" and is_epsilon(step.args[1]):
+        guard = step.name in ("add", "clamp_min") and len(step.args) > 1
+        if guard and is_epsilon(step.args[1]):
             return self.noun(step.args[0].number, depth)
         if step.name == "var_mean":
             return "the variance" if step.outs[0] == number else "the mean"
         if self.is_softmax(step):
             return "the softmax"
+        if self.is_norm(step):
+            return "the norm"
         special = self.special(step, depth)
         if special is not None:
             return special
@@ -130,6 +147,11 @@ class Names:
             return False
         same = step.name == "mul" and len(step.refs()) == 2 and step.args[0] == step.args[1]
         return same or (step.name == "pow" and step.args[1] == 2)
+
+    def is_norm(self, step: Step) -> bool:
+        """Return whether a step takes the root of a sum of squares."""
+        made = self.step_of(step.refs()[0].number) if step.name == "sqrt" else None
+        return made is not None and made.name == "sum" and self.is_square(made.refs()[0].number)
 
     def normalised(self, step: Step) -> str | None:
         """Return what a product of a value and its inverse deviation normalises."""

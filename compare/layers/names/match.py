@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
+
+from compare.layers.names.forms import Others, Shapes, factor_named
 
 SLACK = 20.0
 """Allowances within which a changed program counts as reproduced: it rounds in its own way."""
 CLOSER = 20.0
 """So much closer than the right numbers are it has to come, or anything would do in few digits."""
-LEAST = 2.0
-MOST_DOUBT = 0.02
-"""A factor is never believed to be another one that is further off than this, relatively."""
+LEAST = 1.0
 ROUNDINGS = 8.0
-Shapes = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
 class Match:
     """`right`: the reference's numbers; `manual`: the observed ones; `unit`: one rounding.
 
-    `slack`: allowances within which a changed program counts as reproduced.
+    `slack`: allowances within which a changed program counts as reproduced. `elsewhere`: the same
+    at other shapes, where what coincides here comes apart.
     """
 
     right: dict[str, Tensor]
@@ -35,14 +34,36 @@ class Match:
     shapes: Shapes
     inputs: dict[str, Tensor]
     slack: float = SLACK
+    outputs: tuple[str, ...] = ()
+    elsewhere: tuple[Match, ...] = field(default=(), repr=False)
 
     def near(self, name: str, one: Tensor, other: Tensor, wide: float = 1.0) -> bool:
-        """Return whether two versions of a tensor are equal up to rounding."""
+        """Return whether two versions of a tensor are equal up to rounding.
+
+        A changed program whose numbers are larger than the right ones rounds as much more.
+        """
         if one.shape != other.shape:
             return False
+        largest = self.largest[name]
+        if largest > 0 and other.numel():
+            wide = max(wide, float(other.abs().max()) / largest)
         least = self.allowances[name].clamp_max(1e-300) + other.abs() * ROUNDINGS * self.unit
         allowed = wide * self.slack * torch.maximum(self.allowances[name], least)
         return bool(((one - other).abs() <= allowed).all())
+
+    @cached_property
+    def largest(self) -> dict[str, float]:
+        """The largest entry of every right tensor."""
+        return {n: float(t.abs().max()) if t.numel() else 0.0 for n, t in self.right.items()}
+
+    @cached_property
+    def wrong(self) -> list[str]:
+        """The tensors that are not the reference's."""
+        return [n for n, due in self.right.items() if not self.near(n, self.manual[n], due)]
+
+    def fits(self, results: Mapping[str, Tensor]) -> bool:
+        """Return whether a changed program's tensors have the shapes that are due."""
+        return all(results[name].shape == right.shape for name, right in self.right.items())
 
     def reproduces(self, results: Mapping[str, Tensor]) -> bool:
         """Return whether a changed program gives the manual side's numbers, all of them."""
@@ -52,61 +73,35 @@ class Match:
         """Return whether a changed program is the right one up to rounding."""
         return all(self.near(name, results[name], self.right[name]) for name in self.right)
 
-    def factor(self, name: str, right: Tensor) -> tuple[float, str | None] | None:
-        """Return c and its name if the observed tensor is c times `right`; None if it is not."""
+    def coefficient(self, name: str, right: Tensor) -> float | None:
+        """Return c if the observed tensor is c times `right`; None if it is not."""
         manual = self.manual[name]
         if manual.shape != right.shape or not bool(right.any()) or not bool(manual.any()):
             return None
         c = float((manual * right).sum() / (right * right).sum())
-        if not 1e-9 < abs(c) < 1e9 or not self.near(name, manual, c * right, max(1.0, abs(c))):
+        near = 1e-9 < abs(c) < 1e9 and self.near(name, manual, c * right, max(1.0, abs(c)))
+        return c if near else None
+
+    def factor(
+        self, name: str, right: Tensor, others: Others | None = None
+    ) -> tuple[float, str | None] | None:
+        """Return c and its form if the observed tensor is c times `right`; None if it is not.
+
+        `others`: what it is at other shapes, if `right` is not the reference's own.
+        """
+        c = self.coefficient(name, right)
+        if c is None:
             return None
+        if others is None:
+            others = ((o.coefficient(name, o.right[name]), o.shapes) for o in self.elsewhere)
+        return c, factor_named(c, self.shapes, self.doubt(name, right), others)
+
+    def doubt(self, name: str, right: Tensor) -> float:
+        """Return how far a factor of a tensor may be off, relatively to 1."""
         doubt = float((self.allowances[name] * right.abs()).sum() / (right * right).sum())
-        return c, factor_named(c, self.shapes, max(self.slack * doubt, 1e-9))
+        return max(self.slack * doubt, 1e-9)
 
 
 def slack_of(worst: float) -> float:
     """Return the slack where the manual numbers are off by `worst` allowances."""
     return min(SLACK, max(LEAST, worst / CLOSER))
-
-
-def factor_named(c: float, shapes: Shapes, doubt: float) -> str | None:
-    """Return what a factor does: doubled, of the wrong sign, divided by the length of an axis."""
-    doubt = min(doubt, MOST_DOUBT)
-    for said, value in known_factors(shapes):
-        for text, due in ((said, value), (f"{said}, of the wrong sign", -value)):
-            if due != 1 and abs(c - due) <= doubt * abs(due):
-                return text.removeprefix("unchanged, ")
-    return None
-
-
-def known_factors(shapes: Shapes) -> Iterator[tuple[str, float]]:
-    """Yield the factors that derivations leave out or put in, with what they do."""
-    yield "unchanged", 1.0
-    yield "doubled", 2.0
-    yield "halved", 0.5
-    sizes: dict[int, str] = {}
-    for name, shape in shapes.items():
-        for axis, n in enumerate(shape):
-            if n > 1:
-                sizes.setdefault(n, f"the length of axis {axis} of {name}")
-    for n, what in sizes.items():
-        yield f"multiplied by {n}, {what}", float(n)
-        yield f"divided by {n}, {what}", 1 / n
-        yield f"multiplied by √{n}, the root of {what}", math.sqrt(n)
-        yield f"divided by √{n}, the root of {what}", 1 / math.sqrt(n)
-    for number in (3, 4):
-        yield f"multiplied by {number}", float(number)
-        yield f"divided by {number}", 1 / number
-    for name, shape in shapes.items():
-        for count in range(2, len(shape) + 1):
-            for axes in itertools.combinations(range(len(shape)), count):
-                n = math.prod(shape[axis] for axis in axes)
-                where = f"the number of entries of {name} along axes {axes}"
-                if n > 1:
-                    yield f"multiplied by {n}, {where}", float(n)
-                    yield f"divided by {n}, {where}", 1 / n
-    for n, what in sizes.items():
-        yield f"multiplied by ({n} - 1)/{n}, {what}", (n - 1) / n
-        yield f"multiplied by {n}/({n} - 1), {what}", n / (n - 1)
-        yield f"multiplied by √(({n} - 1)/{n}), {what}", math.sqrt((n - 1) / n)
-        yield f"multiplied by √({n}/({n} - 1)), {what}", math.sqrt(n / (n - 1))

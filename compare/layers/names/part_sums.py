@@ -13,6 +13,7 @@ from torch import Tensor
 from compare.layers.names.friendly import Names
 from compare.layers.names.tape import Ref, Step
 
+MOST_BLOCK = 129
 Part = Callable[[Tensor, int], Tensor]
 PARTS: tuple[tuple[str, Callable[[int], slice]], ...] = (
     ("only the first of {n} terms counts", lambda n: slice(0, 1)),
@@ -36,11 +37,28 @@ def partial_sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str
     dims = list(args[1]) if len(args) > 1 and args[1] else list(range(x.dim()))
     keep = len(args) > 2 and bool(args[2])
     said = names.noun(step.refs()[0].number, 1)
+    if sum(x.shape[axis] > 1 for axis in dims) > 1:
+        last = x
+        for axis in dims:
+            last = taken(last, axis, slice(-1, None))
+        where = ", ".join(map(str, dims))
+        yield last.sum(dims, keep), (
+            f"in the sum of {said} over axis {where} only the last term is left "
+            "(overwritten in place of added)")  # fmt: skip
     for axis in (d % x.dim() for d in dims):
         n = x.shape[axis]
         for clause, which in PARTS if n > 1 else ():
             where = f"in the sum of {said} along axis {axis} {clause.format(n=n)}"
             yield taken(x, axis, which(n)).sum(dims, keep), where
+
+
+def blocks(n: int) -> Iterator[tuple[str, slice]]:
+    """Yield the last block of several, as loops over blocks leave it that overwrite."""
+    for size in range(2, min(n, MOST_BLOCK)):
+        last = (n - 1) // size * size
+        if last < n - 1:
+            said = f"only the last {n - last} of {n} terms are left (blocks that are overwritten)"
+            yield said, slice(last, n)
 
 
 def partial_products(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
@@ -52,3 +70,6 @@ def partial_products(names: Names, step: Step, args: Any) -> Iterator[tuple[Any,
         part = step.func(taken(a, -1, which(n)), taken(b, -2, which(n)))
         where = f"in the matrix product of {' and '.join(nouns)} {clause.format(n=n)}"
         yield part, where
+    for clause, block in blocks(n) if len(nouns) == 2 else ():
+        part = step.func(taken(a, -1, block), taken(b, -2, block))
+        yield part, f"in the matrix product of {' and '.join(nouns)} {clause}"

@@ -10,7 +10,9 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,18 @@ from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from compare.guard.blame import is_foreign
-from compare.layers.decompositions import plain
+from compare.layers.decompositions import plain, vector_norm
+from compare.layers.names.written_out import WrittenOut
 from compare.layers.program import Program, Tensors, as_written, flat_outputs
 from compare.layers.rules import aten, packets
 from compare.layers.walk import name_of, widened
+
+
+def addmm(b: Tensor, x: Tensor, w: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """`b + x w`, without factors of 1."""
+    product = x @ w if alpha == 1 else alpha * (x @ w)
+    return (b if beta == 1 else beta * b) + product
+
 
 APART = packets(
     "native_layer_norm native_batch_norm _native_batch_norm_legit native_group_norm "
@@ -34,8 +44,15 @@ APART = packets(
     "native_layer_norm_backward native_batch_norm_backward native_group_norm_backward "
     "_softmax_backward_data _log_softmax_backward_data _fused_rms_norm_backward gelu_backward "
     "silu_backward mish_backward softplus_backward elu_backward tanh_backward sigmoid_backward "
-    "mse_loss_backward nll_loss_backward threshold_backward log_sigmoid_backward"
+    "mse_loss_backward nll_loss_backward threshold_backward log_sigmoid_backward "
+    "glu glu_backward _prelu_kernel _prelu_kernel_backward pixel_shuffle pixel_unshuffle "
+    "hardswish hardsigmoid hardswish_backward hardsigmoid_backward selu celu hardtanh "
+    "hardtanh_backward leaky_relu leaky_relu_backward huber_loss_backward "
+    "smooth_l1_loss_backward binary_cross_entropy_backward soft_margin_loss "
+    "soft_margin_loss_backward addcmul addcdiv lerp baddbmm addmv logit logit_backward "
+    "linalg_vector_norm norm dist"
 )
+OURS = {aten.addmm: addmm, aten.linalg_vector_norm: vector_norm}
 EXTREMES = packets("amax amin")
 CALLER = inspect.getfile(Program)
 """From here the reference is called: what lies beyond is none of its lines."""
@@ -66,6 +83,11 @@ class Step:
 
     def refs(self) -> list[Ref]:
         """Return the values it reads, in order."""
+        return self.read
+
+    @cached_property
+    def read(self) -> list[Ref]:
+        """The values it reads, in order."""
         return list(refs_in((self.args, self.kwargs)))
 
 
@@ -160,9 +182,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's _
             args[0].copy_(out)
             self.known[id(args[0])] = self.places[place_of(args[0])] = self.number(out)
             return args[0]
-        if func.overloadpacket in APART and func in decomposition_table:
-            with self:
-                return plain(decomposition_table[func])(*args, **kwargs)
+        if func.overloadpacket in APART:
+            apart = OURS.get(func.overloadpacket) or decomposition_table.get(func)
+            if apart is not None:
+                with self:
+                    return plain(apart)(*args, **kwargs)
         given = self.referred(args), self.referred(kwargs)
         out = func(*args, **kwargs)
         outs = (
@@ -187,8 +211,13 @@ def line_of_reference() -> str | None:
     return None
 
 
-def record(program: Program, inputs: Tensors, dy: Tensors | None) -> Tape:
-    """Write the reference down at one point, forward and backward."""
+def record(
+    program: Program, inputs: Tensors, dy: Tensors | None, *, written_out: bool = True
+) -> Tape:
+    """Write the reference down at one point, forward and backward.
+
+    `written_out`: with what torch fuses as people write it.
+    """
     tape = Tape()
     recorder = Recorder(tape)
     with as_written():
@@ -197,7 +226,7 @@ def record(program: Program, inputs: Tensors, dy: Tensors | None) -> Tape:
         seeds = {f"dy of {name}": recorder.enter(t) for name, t in (dy or {}).items()}
         tape.inputs |= seeds
         with recorder:
-            with torch.enable_grad():
+            with torch.enable_grad(), WrittenOut() if written_out else nullcontext():
                 outputs = flat_outputs(program.forward(inputs | leaves))
             tape.boundary = len(tape.steps)
             gradients = program.gradients(leaves, outputs, dy)

@@ -7,15 +7,17 @@ alone, as where it computes anew what the forward pass had.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from compare.layers.names.friendly import Names, is_epsilon
+from compare.layers.names.forward import FUNCTIONS
+from compare.layers.names.friendly import COPIES, Names, is_epsilon
 from compare.layers.names.moments import other_correction
-from compare.layers.names.tape import Ref, Step, Tape, rerun
+from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved
 from compare.layers.program import Tensors
 
 EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12)
@@ -53,6 +55,14 @@ def of_step(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tensor, str]
         yield from epsilon_outside(tape, names, step)
     elif step.name in ("masked_fill", "where"):
         yield from masks(tape, names, step)
+    elif step.name in ("index_add", "scatter_add", "index_put", "_index_put_impl"):
+        yield from overwritten_sums(tape, step)
+    elif step.name == "erf":
+        z = tape.values[step.args[0].number]
+        for said, function in FUNCTIONS.items():
+            yield function(z), f"{said} is taken for erf(x/√2)"
+    elif step.name in ("cumsum", "cumprod"):
+        yield from running(tape, names, step)
 
 
 def epsilons(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tensor, str]]:
@@ -75,6 +85,85 @@ def epsilon_outside(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tens
     noun = names.noun(made.args[0].number)
     said = f"{epsilon:g} is added to the root of {noun}, and not under it"
     yield (1 / root if step.name == "rsqrt" else root), said
+
+
+def overwritten_sums(tape: Tape, step: Step) -> Iterator[tuple[Tensor, str]]:
+    """Sums by index, where the last of several overwrites the others."""
+    args = resolved(step.args, tape.values.__getitem__)
+    said = "terms of repeated indices are overwritten in place of added"
+    if step.name == "index_add":
+        x, axis, index, source = args[:4]
+        base = x.index_select(axis, index)
+        yield x.index_copy(axis, index, base + source), said
+        yield x.index_copy(axis, index, source), f"{said}, to what was there as well"
+    elif step.name == "scatter_add":
+        x, axis, index, source = args[:4]
+        yield x.scatter(axis, index, x.gather(axis, index) + source), said
+        yield x.scatter(axis, index, source), f"{said}, to what was there as well"
+    elif len(args) > 3 and args[3]:
+        yield torch.index_put(args[0], args[1], args[2], accumulate=False), said
+
+
+def running(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tensor, str]]:
+    """A running sum or product the other way round, or without the entry itself."""
+    x, axis = tape.values[step.args[0].number], step.args[1]
+    noun = names.noun(step.outs[0])
+    function = torch.cumsum if step.name == "cumsum" else torch.cumprod
+    yield function(x.flip(axis), axis).flip(axis), f"{noun} goes in the wrong direction"
+    if step.name == "cumsum":
+        yield function(x, axis) - x, f"{noun} leaves out the entry itself"
+
+
+def turned(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
+    """Yield the gradients with a value turned, flipped or of the wrong sign in the second pass."""
+    read = {ref.number for step in tape.steps[tape.boundary :] for ref in step.refs()}
+    made = made_forward(tape)
+    given = [n for n in tape.inputs.values() if tape.values[n].is_floating_point()]
+    for number in [*given, *sorted(n for n in read & made)]:
+        value = tape.values[number]
+        if not value.is_floating_point() or not value.dim() or value.numel() < 2:
+            continue
+        step = names.step_of(number)
+        if step is not None and (step.func.is_view or step.name in COPIES):
+            continue
+        for other, said in turns(value, names.noun(number)):
+            if torch.equal(other, value):
+                continue
+            yield backward_with(tape, number, other), f"in the backward pass {said}"
+            if number in read or number in tape.inputs.values():
+                first = names.maker.get(number, -1)
+                changed = rerun(tape, first + 1, {number: other}, first)
+                yield with_gradients(tape, changed), f"in the backward pass {said}"
+
+
+def turns(value: Tensor, noun: str) -> Iterator[tuple[Tensor, str]]:
+    """Yield a value with the other sign, with axes exchanged, with the order of one reversed."""
+    yield -value, f"{noun} has the wrong sign"
+    for one, other in itertools.combinations(range(value.dim()), 2):
+        if value.shape[one] == value.shape[other]:
+            said = f"axes {one} and {other} of {noun} are exchanged"
+            said = f"{noun} is transposed" if value.dim() == 2 else said
+            yield value.transpose(one, other), said
+    for axis in range(value.dim()):
+        yield value.flip(axis), f"{noun} is reversed along axis {axis}"
+
+
+def backward_with(tape: Tape, number: int, value: Tensor) -> Tensors:
+    """Return the right outputs, and the gradients where the backward pass has another value."""
+    changed: dict[int, Tensor] = {number: value}
+    for step in tape.steps[: tape.boundary]:
+        copies = step.func.is_view or step.name in COPIES
+        if copies and not step.several and step.refs() and step.refs()[0].number in changed:
+            args = resolved(step.args, lambda at: changed.get(at, tape.values[at]))
+            changed[step.outs[0]] = step.func(*args, **step.kwargs)
+    return with_gradients(tape, rerun(tape, tape.boundary, dict(changed), -1))
+
+
+def with_gradients(tape: Tape, after: dict[int, Tensor]) -> Tensors:
+    """Return the right outputs beside the gradients of changed values."""
+    forward = made_forward(tape)
+    return {name: (tape.values[at] if at in forward else after.get(at, tape.values[at])).detach()
+            for name, at in tape.results.items()}  # fmt: skip
 
 
 def masks(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tensor, str]]:

@@ -1,4 +1,4 @@
-"""Slips of layers with windows: overlapping parts overwritten, kernels turned, ties all served.
+"""Slips of layers with windows: strides ignored, overlaps overwritten, kernels turned, ties served.
 
 The gradient of a convolution with respect to its input is a sum over the positions of the kernel;
 code that assigns in place of adding keeps the last position that reaches an entry, or the first.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,21 +16,78 @@ from torch import Tensor
 from torch.nn import functional
 
 from compare.layers.names.tape import Step
+from compare.layers.rules import aten
 
 MOST_POSITIONS = 64
 OVERWRITTEN = "in the gradient of the input overlapping windows are overwritten in place of added"
+TRANSPOSED = {3: functional.conv_transpose1d, 4: functional.conv_transpose2d,
+              5: functional.conv_transpose3d}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A convolution's backward pass as loops write it: windows of the padded input.
+
+    The window of output i and kernel position r lies at `i stride + r dilation`.
+    """
+
+    dy: Tensor
+    x: Tensor
+    w: Tensor
+    stride: list[int]
+    padding: list[int]
+    dilation: list[int]
+    groups: int
+
+    @property
+    def axes(self) -> int:
+        """How many axes the windows move along."""
+        return self.x.dim() - 2
+
+    def reach(self, stride: Sequence[int], dilation: Sequence[int]) -> list[int]:
+        """Return how far the windows reach, along every axis."""
+        outs, sizes = self.dy.shape[2:], self.w.shape[2:]
+        return [(o - 1) * s + d * (k - 1) + 1
+                for o, s, d, k in zip(outs, stride, dilation, sizes, strict=True)]  # fmt: skip
+
+    def dx(self, stride: list[int], dilation: list[int], crop: list[int]) -> Tensor:
+        """Return the gradient of the input, cut out of that of the padded one at `crop`."""
+        full = TRANSPOSED[self.x.dim()](
+            self.dy, self.w, stride=stride, dilation=dilation, groups=self.groups
+        )
+        padded = [n + 2 * p for n, p in zip(self.x.shape[2:], self.padding, strict=True)]
+        full = fitted(full, padded)
+        for axis, (at, n) in enumerate(zip(crop, self.x.shape[2:], strict=True), 2):
+            full = full.narrow(axis, at, n)
+        return full
+
+    def dw(self, stride: list[int], dilation: list[int], pad: list[int]) -> Tensor:
+        """Return the gradient of the kernel, of the input with `pad` zeros around it."""
+        around = [n for p in pad[::-1] for n in (p, p)]
+        padded = fitted(functional.pad(self.x, around), self.reach(stride, dilation))
+        outs = aten.convolution_backward(
+            self.dy, padded, self.w, [0], stride, [0] * self.axes, dilation, False,
+            [0] * self.axes, self.groups, [False, True, False],
+        )  # fmt: skip
+        found: Tensor = outs[1]
+        return found
+
+
+def fitted(x: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Return a tensor cut, or filled up with zeros, at the ends of its last axes."""
+    ends = [n - have for n, have in zip(sizes, x.shape[2:], strict=True)]
+    return functional.pad(x, [n for end in ends[::-1] for n in (0, end)])
 
 
 def of_convolution(step: Step, args: Any) -> Iterator[tuple[tuple[Tensor, ...], str]]:
     """Yield the changed gradients of a convolution: input, kernel, bias."""
-    dy, x, w = args[:3]
+    dy: Tensor = args[0]
     outs = step.func(*args)
-    for positions in orders(w):
-        yield (overwritten(step, args, positions), *outs[1:]), OVERWRITTEN
-    for axes in turned(w):
-        dx = step.func(dy, x, w.transpose(*axes), *args[3:])[0]
-        said = "in the gradient of the input the axes of the kernel are exchanged"
-        yield (dx, *outs[1:]), said
+    for changed, said in itertools.chain(
+        misplaced(args), overwritten_windows(step, args), turned(step, args)
+    ):
+        yield tuple(new if new is not None else out
+                    for new, out in zip((*changed, None), outs, strict=True)), said  # fmt: skip
     if outs[2] is None:
         return
     for axis in (0, *range(2, dy.dim())):
@@ -38,6 +96,59 @@ def of_convolution(step: Step, args: Any) -> Iterator[tuple[tuple[Tensor, ...], 
             part = dy.narrow(axis, at, 1)
             db = part.sum([a for a in range(dy.dim()) if a != 1])
             yield (*outs[:2], db), f"the bias gets only the {said} of {n} parts along axis {axis}"
+
+
+def misplaced(args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:
+    """Yield windows that lie elsewhere: stride, dilation or padding were forgotten."""
+    dy, x, w, _, stride, padding, dilation, transposed = args[:8]
+    if transposed or x.dim() not in TRANSPOSED:
+        return
+    windows = Windows(dy, x, w, list(stride), list(padding), list(dilation), args[9])
+    s, p, d = windows.stride, windows.padding, windows.dilation
+    ones, zeros = [1] * windows.axes, [0] * windows.axes
+    if s != ones:
+        yield (windows.dx(ones, d, p), windows.dw(ones, d, p)), "the stride is ignored"
+    if d != ones:
+        yield (windows.dx(s, ones, p), windows.dw(s, ones, p)), "the dilation is ignored"
+    if p != zeros:
+        yield (
+            (windows.dx(s, d, zeros), None),
+            "the padding is not cut off dx",
+        )
+        yield (
+            (None, windows.dw(s, d, zeros)),
+            "the padding is left out of dw",
+        )
+
+
+def overwritten_windows(step: Step, args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:
+    """Yield gradients that are overwritten in place of added, as loops leave them."""
+    dy, x, w, _, *further = args
+    for positions in orders(w):
+        yield (overwritten(step, args, positions), None), OVERWRITTEN
+        if further[5] == 1 and not further[3] and w.shape[0] > 1:
+            one = (dy[:, -1:], x, w[-1:], [1], *further)
+            yield (overwritten(step, one, positions), None), f"{OVERWRITTEN}, and filters as well"
+    moving = x if further[3] else dy
+    said = "the gradient of the kernel is overwritten in place of added, at every position"
+    for first in (1, 0):
+        last = torch.zeros_like(moving)
+        keep = (slice(-1, None) if first == 0 else slice(None), slice(None),
+                *(slice(-1, None) for _ in range(moving.dim() - 2)))  # fmt: skip
+        last[keep] = moving[keep]
+        given = (dy, last) if further[3] else (last, x)
+        dw = step.func(*given, *args[2:])[1]
+        yield (None, dw), said if first else f"{said} and row"
+
+
+def turned(step: Step, args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:
+    """Yield a kernel with two of its axes exchanged."""
+    dy, x, w = args[:3]
+    for one, other in itertools.combinations(range(2, w.dim()), 2):
+        if w.shape[one] == w.shape[other]:
+            dx = step.func(dy, x, w.transpose(one, other), *args[3:])[0]
+            said = "in the gradient of the input the axes of the kernel are exchanged"
+            yield (dx, None), said
 
 
 def orders(w: Tensor) -> Iterator[Sequence[int]]:
@@ -61,16 +172,14 @@ def overwritten(step: Step, args: Any, positions: Sequence[int]) -> Tensor:
     return out
 
 
-def turned(w: Tensor) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of a kernel's axes that can be exchanged."""
-    for one, other in itertools.combinations(range(2, w.dim()), 2):
-        if w.shape[one] == w.shape[other]:
-            yield one, other
-
-
 def of_pooling(args: Any) -> Iterator[tuple[Tensor, str]]:
-    """Yield the changed gradient of a max-pooling: ties all served, overlaps overwritten."""
-    dy, x, kernel, stride, padding, dilation, _, index = args
+    """Yield the changed gradient of a max-pooling: spread, ties all served, overwritten."""
+    dy, x, kernel, stride, padding, dilation, ceil, index = args
+    if list(dilation) == [1, 1]:
+        spread = aten.avg_pool2d_backward(
+            dy, x, kernel, stride or kernel, padding, ceil, True, None
+        )
+        yield spread, "the gradient is spread evenly over the window, as in mean pooling"
     if list(padding) != [0, 0] or list(dilation) != [1, 1] or x.dim() != 4:
         return
     step = tuple(stride) or tuple(kernel)
@@ -78,9 +187,29 @@ def of_pooling(args: Any) -> Iterator[tuple[Tensor, str]]:
     largest = windows.amax(1, keepdim=True)
     if largest.shape[-1] != dy[0, 0].numel():
         return
-    each = (windows == largest).to(dy.dtype) * dy.reshape(*largest.shape)
     size = tuple(x.shape[2:])
-    tied = functional.fold(each, size, kernel, stride=step).reshape(x.shape)
-    yield tied, "every tied maximum gets the whole gradient"
+
+    def folded(parts: Tensor) -> Tensor:
+        return functional.fold(parts, size, kernel, stride=step).reshape(x.shape)
+
+    each = dy.reshape(*largest.shape)
+    yield folded((windows == largest).to(dy.dtype) * each), (
+        "every tied maximum gets the whole gradient")  # fmt: skip
+    yield folded(torch.ones_like(windows) * each), "every entry of a window gets its gradient"
     flat = torch.zeros_like(x).flatten(2)
     yield flat.scatter(2, index.flatten(2), dy.flatten(2)).reshape(x.shape), OVERWRITTEN
+
+
+def of_mean_pooling(args: Any) -> Iterator[tuple[Tensor, str]]:
+    """Yield the changed gradient of a mean-pooling: divided by another number of entries."""
+    dy, x, kernel, stride, padding, ceil, counted, divisor = args
+    rest = (dy, x, kernel, stride, padding, ceil)
+    yield (
+        aten.avg_pool2d_backward(*rest, counted, 1),
+        "the division by the size is missing",
+    )
+    if divisor is None:
+        n = kernel[0] * kernel[-1]
+        said = f"the window's sum is divided by {n} everywhere, also where it meets the padding"
+        said = said if not counted else "the zeros of the padding are not counted in the mean"
+        yield aten.avg_pool2d_backward(*rest, not counted, None), said

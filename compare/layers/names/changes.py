@@ -1,0 +1,208 @@
+"""Every change of the forward pass that is tried, the simplest kinds first.
+
+Paths are cut, slopes left out, the parts of a value exchanged, operands turned or taken from
+elsewhere; and where the reference has a loop, at all of its steps.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from compare.layers.names.forward import FUNCTIONS, SLOPES, Change
+from compare.layers.names.friendly import Names, is_epsilon
+from compare.layers.names.moments import other_correction
+from compare.layers.names.tape import Ref, Step, Tape, same_shapes
+from compare.layers.rules import aten
+
+MOST_OTHERS = 40
+PARTS = frozenset("slice select narrow".split())
+
+
+def changes(tape: Tape, names: Names) -> Iterator[Change]:
+    """Yield every change of the forward pass, the simplest kinds first."""
+    steps = [
+        (number, step)
+        for number, step in enumerate(tape.steps[: tape.boundary])
+        if any(tape.values[ref.number].is_floating_point() for ref in step.refs())
+        and all(out >= 0 for out in step.outs)
+    ]
+    loops = Loops(tape, names)
+    for number, step in steps:
+        for change in paths(tape, number, step):
+            yield change
+            yield from loops.of(change)
+    for number, step in steps:
+        for change in omissions(tape, number, step):
+            yield change
+            yield from loops.of(change)
+    for number, step in steps:
+        for change in exchanges(tape, number, step):
+            yield change
+            yield from loops.of(change)
+    for number, step in steps:
+        corrected = other_correction(tape, names, step)
+        if corrected is not None:
+            yield Change(number, "correction", other=corrected[1], factor=corrected[0])
+        yield from special(tape, names, number, step)
+    for number, step in steps:
+        yield from exchanged(tape, number, step)
+
+
+def paths(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield the paths through a step, cut: all of it, one result, one argument."""
+    yield Change(number, "cut", first_ref(step), linear=True)
+    for part in range(len(step.outs)) if step.several else []:
+        yield Change(number, "part", first_ref(step), part, linear=True)
+    places = direct(tape, step)
+    for place in places if len(places) > 1 else []:
+        yield Change(number, "edge", place, linear=True)
+
+
+def omissions(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield a step without its derivative, and without itself."""
+    shape = tape.values[step.outs[0]].shape
+    if step.name == "add" and is_epsilon(step.args[1]):
+        return  # has its own words among the values
+    for place in direct(tape, step):
+        if value_of(tape, step, place).shape == shape and not step.several:
+            yield Change(number, "through", place)
+            yield Change(number, "omitted", place)
+
+
+def exchanges(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield two parts of a value that get each other's gradient: the gates of a cell."""
+    if step.several:
+        for one, other in itertools.combinations(range(len(step.outs)), 2):
+            shapes = {tape.values[step.outs[part]].shape for part in (one, other)}
+            if len(shapes) == 1 and tape.values[step.outs[one]].is_floating_point():
+                yield Change(number, "exchanged", axes=(one, other))
+    elif step.func.is_view and step.name in PARTS:
+        yield from siblings(tape, number, step)
+
+
+def siblings(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield the exchange of a slice with a later one of the same value and shape."""
+    shape = tape.values[step.outs[0]].shape
+    for at in range(number + 1, tape.boundary):
+        other = tape.steps[at]
+        if other.func is step.func and other.args[0] == step.args[0] and other.args != step.args:
+            if tape.values[other.outs[0]].shape == shape:
+                yield Change(number, "sibling", other=other, also=(at,))
+
+
+class Loops:
+    """Finds the steps that a loop of the reference makes again and again."""
+
+    def __init__(self, tape: Tape, names: Names) -> None:
+        groups: dict[Any, list[int]] = {}
+        self.group: dict[int, list[int]] = {}
+        for number, step in enumerate(tape.steps[: tape.boundary]):
+            known = tuple(
+                names.noun(ref.number) for ref in step.refs() if names.is_given(ref.number)
+            )
+            shapes = tuple(tuple(tape.values[ref.number].shape) for ref in step.refs())
+            group = groups.setdefault((step.func, step.line, known, shapes), [])
+            group.append(number)
+            self.group[number] = group
+
+    def of(self, change: Change) -> Iterator[Change]:
+        """Yield a change made at every step of its loop, or at all but the first or the last."""
+        group = self.group[change.at]
+        if len(group) < 2 or change.at != group[0] or change.kind == "sibling":
+            return
+        for said, taken in (
+            ("", group), ("but the first", group[1:]), ("but the last", group[:-1]),
+        ):  # fmt: skip
+            if len(taken) > 1:
+                where = f", at every step {said}".rstrip()
+                yield replace(change, at=taken[0], also=tuple(taken[1:]), steps=where)
+
+
+def special(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Change]:
+    """Yield turned and flipped operands, other slopes, other axes."""
+    yield from over_other_axes(tape, number, step)
+    if step.name in ("mul", "div") and len(step.refs()) == 1:
+        for n in sorted(names.sizes):
+            for said, factor in ((f"√{n}", math.sqrt(n)), (f"{n}", float(n))):
+                yield Change(number, "scaled", other=f"multiplied by {said}", factor=factor)
+                yield Change(number, "scaled", other=f"divided by {said}", factor=1 / factor)
+    for place in direct(tape, step):
+        value = value_of(tape, step, place)
+        if step.name in ("mm", "bmm") and value.shape[-1] == value.shape[-2]:
+            yield Change(number, "elsewhere", place, "transposed")
+        if step.func.overloadpacket is aten.convolution and place == 1:
+            yield Change(number, "elsewhere", place, "flipped")
+            if value.dim() > 3 and value.shape[-1] == value.shape[-2]:
+                yield Change(number, "elsewhere", place, "transposed")
+    out = tape.values[step.outs[0]]
+    if step.several or step.func.is_view or not out.is_floating_point():
+        return
+    places = direct(tape, step)
+    if names.is_softmax(step):
+        for kind in ("softmax", "row sum", "diagonal"):
+            yield Change(number, kind)
+    for function in FUNCTIONS if step.name == "erf" else ():
+        yield Change(number, "function", other=function)
+    if step.name == "mul" and len(places) == 2 and step.args[0] != step.args[1]:
+        if value_of(tape, step, 0).shape == value_of(tape, step, 1).shape:
+            yield Change(number, "swapped")
+    for slope in SLOPES:
+        if bool((SLOPES[slope](out) == 1).all()):
+            continue  # that is the slope left out
+        yield Change(number, "times", first_ref(step), slope)
+        shape = tape.values[step.outs[0]].shape
+        if len(places) == 1 and value_of(tape, step, places[0]).shape == shape:
+            yield Change(number, "slope", places[0], slope)
+            yield Change(number, "slope at", places[0], slope)
+
+
+def over_other_axes(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield means, variances and sums that keep their axes, over every other choice of axes."""
+    if step.name not in ("mean", "var_mean", "sum", "var") or not isinstance(step.args[0], Ref):
+        return
+    x, out = value_of(tape, step, 0), tape.values[step.outs[0]]
+    if len(step.args) < 2 or not isinstance(step.args[1], list) or out.dim() != x.dim():
+        return
+    due = sorted(axis % x.dim() for axis in step.args[1])
+    for count in range(1, x.dim() + 1):
+        for axes in itertools.combinations(range(x.dim()), count):
+            if list(axes) != due:
+                yield Change(number, "axes", axes=axes)
+
+
+def exchanged(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield other values of the same shape in the place of an operand, in the backward pass."""
+    places = direct(tape, step)
+    if step.several or step.func.is_view or step.name in ("add", "sub"):
+        return
+    for place in places:
+        own = step.args[place].number
+        others = same_shapes(tape, value_of(tape, step, place).shape, number + (len(places) == 1))
+        for other in [o for o in others if o != own][:MOST_OTHERS]:
+            yield Change(number, "elsewhere", place, other)
+
+
+def direct(tape: Tape, step: Step) -> list[int]:
+    """Return the places of floating tensors among a step's arguments."""
+    return [
+        place
+        for place, argument in enumerate(step.args)
+        if isinstance(argument, Ref) and tape.values[argument.number].is_floating_point()
+    ]
+
+
+def first_ref(step: Step) -> int:
+    """Return the place of the first tensor among the arguments."""
+    return next((n for n, a in enumerate(step.args) if isinstance(a, Ref)), 0)
+
+
+def value_of(tape: Tape, step: Step, place: int) -> Tensor:
+    """Return the value of an argument."""
+    value: Tensor = tape.values[step.args[place].number]
+    return value

@@ -1,0 +1,195 @@
+"""A number that the reference has, taken to be another one: 0.797 for √(2/π), 1e-3 for 1e-5.
+
+Forward, the number is fitted by a few changed runs, each a secant; backward, where what a factor
+multiplies is linear in it, one run gives it. The roundest number that reproduces is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from compare.layers.names.backward import Slip
+from compare.layers.names.explore import Case, backward_only, slipped
+from compare.layers.names.forward import Change
+from compare.layers.names.tape import Ref, Step
+from compare.layers.names.trial import IN_BACKWARD, Found, between, share, tried
+from compare.layers.program import Tensors, as_written
+
+WORDS = {
+    "mul": "factor", "div": "divisor", "add": "summand", "sub": "summand", "rsub": "summand",
+    "pow": "exponent", "leaky_relu": "slope", "clamp": "bound", "clamp_min": "bound",
+    "clamp_max": "bound", "elu": "factor", "softplus": "factor", "hardtanh": "bound",
+    "threshold": "bound", "scalar_tensor": "number", "full": "number", "full_like": "number",
+}  # fmt: skip
+COMPARISONS = ("le", "lt", "ge", "gt", "eq", "ne")
+USUAL = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 6.0, 10.0)
+STEP = 1e-4
+ROUNDS = 5
+CLOSE = 1e-5
+"""A rounder number is tried where it is so close to the fitted one."""
+DIGITS = 7
+
+
+def in_scalars(case: Case) -> Iterator[Found]:
+    """Yield the numbers that give the manual numbers when they are another."""
+    budget = case.budget()
+    tape = case.tape
+    yield from repeated_numbers(case)
+    for at, step in enumerate(tape.steps[: tape.boundary]):
+        for place in numbers(step):
+            found = forward_number(case, at, step, place) if budget.spend() else None
+            if found is not None:
+                yield found
+    with torch.no_grad(), as_written():
+        for at in range(tape.boundary, len(tape.steps)):
+            step = tape.steps[at]
+            if len(step.outs) == 1 and step.outs[0] >= 0 and not step.several and budget.spend():
+                found = backward_number(case, at, step)
+                if found is not None:
+                    yield found
+
+
+def repeated_numbers(case: Case) -> Iterator[Found]:
+    """Yield a number that several forward steps have, and that is another usual one in all."""
+    tape, places = case.tape, dict[float, list[tuple[int, int]]]()
+    for at, step in enumerate(tape.steps[: tape.boundary]):
+        for place in numbers(step, also=COMPARISONS):
+            value = abs(float(step.args[place]))
+            if value not in (0.0, 1.0):
+                places.setdefault(value, []).append((at, place))
+    for due, found in places.items():
+        for value in (v for v in USUAL if v != due and len(found) > 1):
+            results = case.replaced({at: (place, value) for at, place in found})
+            said = f"the number {due:.7g} is taken to be {value:g}"
+            one = None if results is None else tried(case.match, "value", said, results)
+            if one is not None:
+                yield one
+
+
+def numbers(step: Step, also: tuple[str, ...] = ()) -> list[int]:
+    """Return the places of numbers among a step's arguments."""
+    if step.name not in WORDS and step.name not in also:
+        return []
+    first = 0 if step.name in ("scalar_tensor", "full", "full_like") else 1
+    return [n for n, a in enumerate(step.args) if n >= first and is_number(a)]
+
+
+def is_number(argument: object) -> bool:
+    """Return whether an argument is a number that is computed with."""
+    return isinstance(argument, float | int) and not isinstance(argument, bool)
+
+
+def forward_number(case: Case, at: int, step: Step, place: int) -> Found | None:
+    """Return what a number of the forward pass is taken to be, in both passes or the second."""
+    due = float(step.args[place])
+    change = Change(at, "scalar", place, factor=due)
+    only_backward = not any(name in case.match.outputs for name in case.match.wrong)
+
+    def run(value: float) -> Tensors | None:
+        results = case.changed(replace(change, factor=value))
+        if results is None or not case.match.fits(results):
+            return None
+        return backward_only(case.tape, case.match, results) if only_backward else results
+
+    fitted = fit(case, run, due)
+    if fitted is None:
+        return None
+    where = IN_BACKWARD if only_backward else ""
+    for value in rounder(fitted):
+        results = run(value)
+        said = (f"{where}the {WORDS[step.name]} {case.names.part(step.args[place], 0)} in "
+                f"{case.names.noun(step.outs[0])} is taken to be {value:.7g}")  # fmt: skip
+        found = None if results is None else tried(
+            case.match, "value", said + case.names.place(step), results)  # fmt: skip
+        if found is not None:
+            return found
+    return None
+
+
+def fit(case: Case, run: object, due: float) -> float | None:
+    """Return the number that comes closest to the manual numbers, by secants."""
+    assert callable(run)
+    value, here = due, dict(case.match.right)
+    before = distance(case, here)
+    for _ in range(ROUNDS):
+        step = STEP * abs(value) if value else STEP
+        there = run(value + step)
+        c = None if there is None else share(case.match, here, there)
+        if c is None or not abs(c) < 1e8:
+            return None
+        value += c * step
+        new = run(value)
+        if new is None:
+            return None
+        after = distance(case, new)
+        if not after < 0.5 * before:
+            return value if after <= before and before < 1 else None
+        here, before = new, after
+    return value
+
+
+def distance(case: Case, results: Tensors) -> float:
+    """Return how far numbers are from the manual ones, in the wrong tensors, in allowances."""
+    worst = 0.0
+    for name in case.match.wrong:
+        off = (case.match.manual[name] - results[name]).abs() / (
+            case.match.allowances[name] + 1e-300
+        )
+        worst = max(worst, float(off.max()))
+    return worst if worst == worst else float("inf")
+
+
+def rounder(value: float) -> Iterator[float]:
+    """Yield numbers of few digits close to a number, the roundest first, and the number."""
+    seen = set()
+    for digits in range(1, DIGITS + 1):
+        short = float(f"{value:.{digits}g}")
+        if short not in seen and abs(short - value) <= CLOSE * abs(value):
+            seen.add(short)
+            yield short
+    if abs(value) < CLOSE:
+        yield 0.0
+
+
+def backward_number(case: Case, at: int, step: Step) -> Found | None:
+    """Return the factor of what one step of the backward pass makes."""
+    out = case.tape.values[step.outs[0]]
+    if not out.is_floating_point():
+        return None
+    zero = slipped(case, Slip(at, (torch.zeros_like(out),), ""))
+    c = None if zero is None else share(case.match, zero, case.match.right)
+    if zero is None or c is None or abs(c - 1) < 1e-9:
+        return None
+    found = tried(case.match, "factor", "", between(zero, case.match.right, c))
+    text = None if found is None else factor_text(case, at, step, c)
+    if found is None or text is None:
+        return None
+    lead = "" if found.rank else IN_BACKWARD
+    return replace(found, sentence=f"{found.sentence}{lead}{text}{case.names.place(step)}")
+
+
+def share_there(other: Case, at: int) -> float | None:
+    """Return the same factor at other shapes."""
+    out = other.tape.values[other.tape.steps[at].outs[0]]
+    zero = slipped(other, Slip(at, (torch.zeros_like(out),), ""))
+    return None if zero is None else share(other.match, zero, other.match.right)
+
+
+def factor_text(case: Case, at: int, step: Step, c: float) -> str | None:
+    """Say what the factor of a step is, or what was made of it."""
+    made = case.names.noun(step.outs[0], 1)
+    number = step.args[1] if step.name in ("mul", "div") and len(step.args) > 1 else None
+    if number is not None and not isinstance(number, Ref):
+        if abs(c) < 1e-9:
+            return f"{made} is left out"
+        taken = next(iter(rounder(c * number if step.name == "mul" else number / c)), None)
+        said = f"the {WORDS[step.name]} {case.names.part(number, 0)} of {made}"
+        if taken is not None:
+            return f"{said} is missing" if taken == 1 else f"{said} is taken to be {taken:.7g}"
+    if abs(c) < 1e-9:
+        return f"the gradient does not flow through {made}"
+    form = case.form(c, lambda other: share_there(other, at))
+    return None if form is None else f"{made} is {form}"

@@ -1,0 +1,169 @@
+"""What a change of the forward pass is, in the words of the field: one sentence for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from compare.layers.names.forward import Change
+from compare.layers.names.friendly import MASKS, Names
+from compare.layers.names.tape import Ref, Step, Tape
+
+
+def sentence(tape: Tape, names: Names, change: Change) -> str:
+    """Say what a change is, at which steps of a loop, and from which line of the reference."""
+    step = tape.steps[change.at]
+    said = KINDS[change.kind](names, step, change)
+    return f"{said}{change.steps}{names.place(step)}"
+
+
+def result(names: Names, step: Step) -> str:
+    """Return what a step makes."""
+    return names.noun(step.outs[0])
+
+
+def given(names: Names, step: Step, change: Change) -> str:
+    """Return the argument that a change is about."""
+    argument = step.args[change.argument] if change.argument < len(step.args) else None
+    return names.noun(argument.number) if isinstance(argument, Ref) else str(argument)
+
+
+def cut(names: Names, step: Step, change: Change) -> str:
+    """A path that is cut behind a step."""
+    nouns = " and ".join(dict.fromkeys(names.noun(out) for out in step.outs[::-1]))
+    return f"the gradient does not flow through {nouns}"
+
+
+def part(names: Names, step: Step, change: Change) -> str:
+    """A path that is cut behind one of several results."""
+    assert isinstance(change.other, int)
+    return f"the gradient does not flow through {names.noun(step.outs[change.other])}"
+
+
+def edge(names: Names, step: Step, change: Change) -> str:
+    """A path that is cut at one argument."""
+    argument = step.args[change.argument]
+    noun = names.detail(argument.number) if isinstance(argument, Ref) else str(argument)
+    return f"the gradient does not flow through {noun} in {result(names, step)}"
+
+
+def scaled(names: Names, step: Step, change: Change) -> str:
+    """A result times a size."""
+    return f"{result(names, step)} is {change.other} once too often"
+
+
+def swapped(names: Names, step: Step, change: Change) -> str:
+    """A product whose factors were exchanged."""
+    return f"the backward pass of {result(names, step)} exchanges its two factors"
+
+
+def exchanged(names: Names, step: Step, change: Change) -> str:
+    """Two parts of a value with each other's gradient."""
+    one, other = (axis + 1 for axis in change.axes)
+    of = names.noun(step.refs()[0].number)
+    return f"in the backward pass parts {one} and {other} of {of} are exchanged"
+
+
+def sibling(names: Names, step: Step, change: Change) -> str:
+    """Two slices of a value with each other's gradient."""
+    assert isinstance(change.other, Step)
+    one, other = (", ".join(map(str, s.args[1:])) for s in (step, change.other))
+    of = names.noun(step.refs()[0].number)
+    return (
+        f"in the backward pass two parts of {of} are exchanged (axis, from, to: {one} and {other})"
+    )
+
+
+def axes(names: Names, step: Step, change: Change) -> str:
+    """A mean or sum over other axes."""
+    due, taken = (", ".join(map(str, each)) for each in (step.args[1], change.axes))
+    return f"{result(names, step)} is taken over axis {taken} in place of {due}"
+
+
+def through(names: Names, step: Step, change: Change) -> str:
+    """A derivative that is left out."""
+    scalar = names.scalar(step)
+    if scalar is not None:
+        return f"{scalar} is left out of the backward pass"
+    if is_mask(names, step):
+        return "the mask is left out of the backward pass"
+    return f"the derivative of {result(names, step)} is left out of the backward pass"
+
+
+def omitted(names: Names, step: Step, change: Change) -> str:
+    """A step that is left out of both passes."""
+    scalar = names.scalar(step)
+    if scalar is not None:
+        return f"{scalar} is left out"
+    if is_mask(names, step):
+        return "the mask is left out"
+    kept = given(names, step, change)
+    return f"{result(names, step)} is left out: {kept} stands in its place"
+
+
+def times(names: Names, step: Step, change: Change) -> str:
+    """A slope once too often."""
+    made = result(names, step)
+    return f"the gradient of y = {made} is multiplied by {change.other} once too often"
+
+
+def slope(names: Names, step: Step, change: Change) -> str:
+    """Another slope, as a function of the result."""
+    made = result(names, step)
+    if made == "the softmax" and change.other == "y":
+        return row_sum(names, step, change)
+    if made == "the softmax" and change.other == "y (1 - y)":
+        return diagonal(names, step, change)
+    return f"the derivative of y = {made} is taken to be {change.other}"
+
+
+def slope_at(names: Names, step: Step, change: Change) -> str:
+    """Another slope, as a function of the argument."""
+    other = str(change.other).replace("y", "x")
+    at = given(names, step, change)
+    return f"the derivative of {result(names, step)} at x = {at} is taken to be {other}"
+
+
+def diagonal(names: Names, step: Step, change: Change) -> str:
+    """The softmax's Jacobian without its other entries."""
+    return "of the softmax's derivative only the diagonal p (1 - p) is taken"
+
+
+def softmax(names: Names, step: Step, change: Change) -> str:
+    """The softmax passed its gradient on unchanged."""
+    return "the derivative of the softmax is left out of the backward pass"
+
+
+def row_sum(names: Names, step: Step, change: Change) -> str:
+    """The softmax's Jacobian without the term of its row."""
+    return "the row sum is missing in the derivative of the softmax"
+
+
+def function(names: Names, step: Step, change: Change) -> str:
+    """Another function in the place of one."""
+    return f"{change.other} is taken for {result(names, step)} of x/√2"
+
+
+def elsewhere(names: Names, step: Step, change: Change) -> str:
+    """An operand that is turned, or another value in its place."""
+    made = result(names, step)
+    if isinstance(change.other, str):
+        return f"the backward pass of {made} uses {given(names, step, change)} {change.other}"
+    argument = step.args[change.argument]
+    assert isinstance(change.other, int)
+    assert isinstance(argument, Ref)
+    other, due = names.apart(change.other, argument.number)
+    return f"the backward pass of {made} uses {other} in place of {due}"
+
+
+def is_mask(names: Names, step: Step) -> bool:
+    """Return whether a step replaces entries by a constant."""
+    return step.name in MASKS and names.masked(step, 1) is not None
+
+
+KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
+    "cut": cut, "part": part, "edge": edge, "correction": lambda n, s, change: str(change.other),
+    "scaled": scaled, "swapped": swapped, "exchanged": exchanged, "sibling": sibling,
+    "axes": axes, "through": through, "omitted": omitted, "times": times, "slope": slope,
+    "slope at": slope_at, "diagonal": diagonal, "elsewhere": elsewhere,
+    "softmax": softmax, "row sum": row_sum, "function": function,
+}  # fmt: skip

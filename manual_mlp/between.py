@@ -32,7 +32,8 @@ Context = Mapping[str, Any]
 class Between:
     """What stands between z and h besides the activation.
 
-    With normalisation every hidden layer has the parameters gamma_l and beta_l, (H,). Batch
+    With normalisation every hidden layer has the parameters gamma_l and beta_l, (H,); where they
+    are not among the parameters n is s. Batch
     normalisation takes the statistics of the batch in training and the running ones in evaluation;
     dropout leaves out nothing in evaluation.
 
@@ -79,7 +80,9 @@ class Between:
         n = z
         if self.normalisation != "none":
             s = self._standardised(layer, z, context).s  # (N, H)
-            n = scaled(s, parameters[f"gamma{layer}"], parameters[f"beta{layer}"])
+            n = s
+            if f"gamma{layer}" in parameters:
+                n = scaled(s, parameters[f"gamma{layer}"], parameters[f"beta{layer}"])
             values |= {f"s{layer}": s, f"n{layer}": n}
         if self.whole_batch and training and f"running_mean{layer}" in context:
             before = context[f"running_mean{layer}"], context[f"running_var{layer}"]
@@ -106,6 +109,8 @@ class Between:
         if self.normalisation == "none":
             return {}, shown | {f"dz{layer}": dn}
         found = self._standardised(layer, values[f"z{layer}"], context)
+        if f"gamma{layer}" not in parameters:
+            return {}, shown | {f"dn{layer}": dn, f"dz{layer}": standardise_backward(dn, found)}
         dgamma, dbeta = scale_gradients(dn, found.s)
         dz = standardise_backward(dn * parameters[f"gamma{layer}"], found)
         gradients = {f"gamma{layer}": dgamma, f"beta{layer}": dbeta}

@@ -29,6 +29,7 @@ NORMALISATIONS: dict[str, type[nn.BatchNorm1d] | type[nn.LayerNorm]] = {
     "batch": nn.BatchNorm1d,
     "layer": nn.LayerNorm,
 }
+AFFINE = {"batch": "affine", "layer": "elementwise_affine"}
 STATISTICS = ("running_mean", "running_var")
 
 
@@ -36,8 +37,8 @@ class Network(nn.Module):
     """An MLP `x -> logits` whose parameters are called `w1, b1, ..., wL, bL` at the edge.
 
     Without `bias` there are only `w1, ..., wL`. With `normalisation` every hidden layer also has
-    `gamma1, beta1, ...`, torch's weight and bias of its module. `dropout` multiplies by a mask that
-    is handed in: `nn.Dropout` would draw its own.
+    `gamma1, beta1, ...`, torch's weight and bias of its module, unless it is not `affine`.
+    `dropout` multiplies by a mask that is handed in: `nn.Dropout` would draw its own.
 
     Building it draws nothing from torch's random generator; the parameters are zero until `load`
     fills them.
@@ -53,6 +54,7 @@ class Network(nn.Module):
         bias: bool = True,
         normalisation: str = "none",
         dropout: float = 0.0,
+        affine: bool = True,
     ) -> None:
         super().__init__()
         self.dtype = numpy_dtype(dtype)
@@ -71,7 +73,8 @@ class Network(nn.Module):
         self.norms = nn.ModuleList()
         if normalisation != "none":
             module = NORMALISATIONS[normalisation]
-            self.norms.extend(module(width, dtype=dtype, device=device) for width in sizes[1:-1])
+            made: dict[str, Any] = {AFFINE[normalisation]: affine, "dtype": dtype, "device": device}
+            self.norms.extend(module(width, **made) for width in sizes[1:-1])
         self.whole_batch = normalisation == "batch"
         self.named: dict[str, nn.Parameter] = {}
         for number, layer in enumerate(self.layers, start=1):
@@ -79,7 +82,8 @@ class Network(nn.Module):
                 self.named[f"{kind[0]}{number}"] = parameter
             if number <= len(self.norms):
                 norm = dict(self.norms[number - 1].named_parameters())
-                self.named |= {f"gamma{number}": norm["weight"], f"beta{number}": norm["bias"]}
+                of = {"weight": f"gamma{number}", "bias": f"beta{number}"}
+                self.named |= {of[kind]: parameter for kind, parameter in norm.items()}
 
     @property
     def as_in_evaluation(self) -> bool:

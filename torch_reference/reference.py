@@ -72,6 +72,7 @@ class Reference:
         bias: whether the layers have biases.
         normalisation: "none", "batch" or "layer", between z and the activation.
         dropout: the share of units that masks leave out.
+        affine: whether the normalisation has gamma and beta.
 
     Raises:
         ValueError: an unknown activation, reduction, dtype or device; arrays of wrong names,
@@ -99,6 +100,7 @@ class Reference:
         bias: bool = True,
         normalisation: str = "none",
         dropout: float = 0.0,
+        affine: bool = True,
     ) -> None:
         self.sizes = tuple(sizes)
         self.activation = activation
@@ -108,7 +110,7 @@ class Reference:
         self.criterion = chosen.to(self.device, torch_dtype(dtype))
         self.penalty = penalty or Penalty()
         self.bias = bias
-        self.normalisation, self.dropout = normalisation, dropout
+        self.normalisation, self.dropout, self.affine = normalisation, dropout, affine
         self._network = self.new_network()
         self._sent: dict[int, tuple[NDArray[Any], Tensor]] = {}
 
@@ -117,14 +119,14 @@ class Reference:
         return Reference(
             self.sizes, activation=self.activation, dtype=dtype, device=str(self.device),
             criterion=deepcopy(self.criterion), penalty=self.penalty, bias=self.bias,
-            normalisation=self.normalisation, dropout=self.dropout,
+            normalisation=self.normalisation, dropout=self.dropout, affine=self.affine,
         )  # fmt: skip
 
     def new_network(self) -> Network:
         """Another network of this kind, for a trainer to own: ours is overwritten at every call."""
         return Network(
             self.sizes, self.activation, torch_dtype(self.dtype), self.device, bias=self.bias,
-            normalisation=self.normalisation, dropout=self.dropout,
+            normalisation=self.normalisation, dropout=self.dropout, affine=self.affine,
         )  # fmt: skip
 
     def row_blocks(self, rows: int) -> list[slice]:

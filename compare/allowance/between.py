@@ -213,7 +213,9 @@ def insides(
     found = {}
     for layer in range(1, layers):
         z = np.asarray(values[f"z{layer}"], dtype=np.float64)
-        gamma = parameters.get(f"gamma{layer}") if normalisation != "none" else None
+        gamma = None
+        if normalisation != "none":
+            gamma = parameters.get(f"gamma{layer}", np.ones(z.shape[1]))
         q = None
         if dropout and training:
             q = np.asarray(context[f"mask{layer}"], dtype=np.float64) / (1 - dropout)

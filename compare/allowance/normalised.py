@@ -195,7 +195,7 @@ class NormalisedPass(Pass[Dense]):
     ) -> None:  # fmt: skip
         """A(dgamma) = A(sum dn s) and A(dbeta) = A(sum dn)."""
         inside = self.inside[i]
-        if inside.gamma is None:
+        if f"gamma{i}" not in self.parameters:
             return
         value, often = widened(self._scaled(f"dn{i}", scale)), np.ones(len(self.batch.x))
         often = often if weights is None else weights

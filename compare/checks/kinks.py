@@ -160,8 +160,9 @@ def _everything(point: Point, near: Candidates) -> dict[str, Float]:
         moved = moved * steepest + size * jump
         size = size * steepest
         if inside is not None:
-            widened[f"gamma{layer - 1}"] = (moved * np.abs(inside.s)).sum(axis=0)
-            widened[f"beta{layer - 1}"] = moved.sum(axis=0)
+            if f"gamma{layer - 1}" in point.parameters:
+                widened[f"gamma{layer - 1}"] = (moved * np.abs(inside.s)).sum(axis=0)
+                widened[f"beta{layer - 1}"] = moved.sum(axis=0)
             size, moved = inside.most_back(size), inside.most_back(moved)
     return widened
 

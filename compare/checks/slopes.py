@@ -100,7 +100,7 @@ class Point:
     def rows_of(self, near: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows in which something moves if a slope does in `near`, sorted."""
         together = any(one.axis == 0 for one in self.inside.values())
-        return np.arange(len(self.x)) if together and len(near) else near
+        return np.arange(len(self.x)) if together else near
 
     def kept(self, layer: int, rows: NDArray[np.int64]) -> Float | float:
         """Return what dropout multiplies by in some rows of a layer."""
@@ -222,7 +222,7 @@ def effect(point: Point, slopes: Slopes) -> dict[str, Float]:
             found[f"b{layer}"] = dz.sum(axis=0)
     for layer, dn in moved.dn.items():
         inside = point.within(layer, moved.rows)
-        if inside is not None:
+        if inside is not None and f"gamma{layer}" in point.parameters:
             found[f"gamma{layer}"] = (dn * inside.s).sum(axis=0)
             found[f"beta{layer}"] = dn.sum(axis=0)
     return found

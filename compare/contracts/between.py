@@ -20,10 +20,11 @@ NOTHING: Context = {}
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Normalisation before the activation, dropout behind it."""
+    """Normalisation before the activation, dropout behind it; `affine`: with gamma and beta."""
 
     normalisation: str = "none"
     dropout: float = 0.0
+    affine: bool = True
 
     @property
     def plain(self) -> bool:
@@ -61,7 +62,7 @@ class Between:
     def scales(self, sizes: Sequence[int], dtype: Any = np.float64) -> Arrays:
         """Return gamma1, beta1, ... of a network that has not been trained: ones and zeros."""
         found: Arrays = {}
-        normalises = self.normalisation != "none"
+        normalises = self.normalisation != "none" and self.affine
         for layer, width in enumerate(sizes[1:-1] if normalises else (), start=1):
             found[f"gamma{layer}"] = np.ones(width, dtype)
             found[f"beta{layer}"] = np.zeros(width, dtype)

@@ -237,6 +237,12 @@ class Experiment:
         "over N) and running ones in evaluation (momentum 0.1, variance over N - 1)",
         used_by=(TRAIN, POINT),
     )  # fmt: skip
+    affine: bool = setting(
+        True, Flag(), NETWORK,
+        "whether a normalisation has its scale and shift gamma1, beta1, ...; without them it gives "
+        "mean 0 and variance 1",
+        used_by=(TRAIN, POINT), metavar="TRUE|FALSE",
+    )  # fmt: skip
     dropout: float = setting(
         0.0, SHARE, NETWORK,
         "the share of hidden units that is left out in training; the others are divided by 1 - X; "
@@ -331,7 +337,7 @@ class Experiment:
     @property
     def between(self) -> Between:
         """Return what stands between two layers besides the activation."""
-        return Between(self.normalisation, self.dropout)
+        return Between(self.normalisation, self.dropout, self.affine)
 
     @property
     def plain(self) -> bool:

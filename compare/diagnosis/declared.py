@@ -70,7 +70,9 @@ class Declaration:
 
 
 def literal(value: str) -> str:
-    """Return the value of an option as Python writes it: a number, or a string."""
+    """Return the value of an option as Python writes it: a number, a truth value, or a string."""
+    if value in ("true", "false"):
+        return value.capitalize()
     try:
         float(value)
     except ValueError:
@@ -134,7 +136,9 @@ def declarations(cases: Sequence[Case]) -> Iterator[Declaration]:
 def normalised(kind: str) -> Declaration:
     """Return the declaration of a normalisation without scale and shift."""
     title = f"{kind} normalisation, without gamma and beta, in front of the activation"
-    return Declaration(f"--normalisation {kind}", title, between=Between(kind))
+    return Declaration(
+        f"--normalisation {kind} --affine false", title, between=Between(kind, affine=False)
+    )
 
 
 def penalties(case: Case) -> Iterator[Declaration]:

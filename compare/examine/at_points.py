@@ -40,7 +40,7 @@ from compare.points.probe import EVALUATION, ON_KINK, SOFT, Probe
 SETTINGS = (
     "activation", "reduction", "dtype", "seed", "momentum_form", "loss", "output", "loss_factor",
     "l2", "l1", "penalise", "penalty_over", "label_smoothing", "class_weights", "ignore_index",
-    "bias", "normalisation", "dropout",
+    "bias", "normalisation", "affine", "dropout",
 )  # fmt: skip
 
 

@@ -148,10 +148,11 @@ def _experiment(declared: dict[str, Any], given: Probe | None) -> Experiment:
     found["bias"] = "b1" in given.parameters
     experiment = Experiment(**{**found, **declared})
     scales = "gamma1" in given.parameters
-    if scales != (experiment.normalisation != "none") and len(widths):
+    due = experiment.normalisation != "none" and experiment.affine
+    if scales != due and len(widths):
         raise BadInput(
             f"parameters: with normalisation={experiment.normalisation!r} gamma1, beta1, ... are "
-            + ("too many" if scales else "missing")
+            + ("too many" if scales else "missing: affine=False is a normalisation without them")
         )
     if experiment.dropout:
         raise BadInput("dropout: leave parameters, x and targets out; a given point has no masks")

@@ -125,6 +125,7 @@ def build_reference(experiment: Experiment, sizes: tuple[int, ...]) -> Reference
             bias=experiment.bias,
             normalisation=experiment.normalisation,
             dropout=experiment.dropout,
+            affine=experiment.affine,
             dtype=experiment.dtype,
             device=experiment.device,
         )  # fmt: skip

@@ -36,6 +36,7 @@ class Declared(TypedDict, total=False):
     seed: int
     bias: bool
     normalisation: str
+    affine: bool
     dropout: float
     loss: str
     output: str

@@ -137,7 +137,7 @@ def between_rows() -> Iterator[Row]:
 
     named = tuple(one.name for one in FAMILIES["normalisation"])
     said = {
-        "layer": "eps 1e-5 inside the root, variance over m",
+        "layer": "eps 1e-5 inside the root, variance over m; no gamma, beta with `--affine false`",
         "batch": "the same; running variance over m - 1, momentum 0.1",
     }
     for name in NORMALISATIONS[1:]:

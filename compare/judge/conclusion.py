@@ -113,6 +113,8 @@ def named_of(
     before = judge.ledger.tallies["same_point"].worst_ratio
     if judge.random:
         sentence = f"{judge.random[0].upper()}{judge.random[1:]}: no call tells what another does."
+        if judge.experiment.hidden and not judge.experiment.dropout:
+            sentence += f" {DROPOUT}"
         return Named((Diagnosis(RANDOM, sentence, before, 0.0, title="a function that is random"),))
     if declaration is None or set(declaration.options) <= IN_THE_CATALOGUE:
         named = name_mistake(judge, implementation)
@@ -124,6 +126,7 @@ def named_of(
 
 
 RANDOM = "random-function"
+DROPOUT = "Dropout is declared with `--dropout P`: the masks then come in the argument `context`."
 NOT_DECLARED = "not-declared"
 
 

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from compare.contracts.arrays import Arrays
 
 
+PARAMETER = r"(?:w|b|gamma|beta)[1-9]\d*"
+"""The names of parameters, as a regular expression: w1, b1, gamma1, beta1, ..."""
+
+
 def depth(parameters: Mapping[str, NDArray[Any]]) -> int:
     """Return the number of layers L: every layer has one weight matrix, and perhaps a bias."""
     return sum(name[0] == "w" for name in parameters)

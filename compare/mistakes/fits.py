@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.contracts.records import PARAMETER
 from compare.mistakes.mistake import Fit, Seen, Trial
 from compare.textbook import Pass, Point
 
@@ -166,7 +167,7 @@ class Near:
 
 def gradients(seen: Seen) -> list[NDArray[Any]]:
     """Return the finite gradients among the numbers seen."""
-    found = [array for name, array in seen.items() if re.fullmatch(r"d[wb]\d+", name)]
+    found = [array for name, array in seen.items() if re.fullmatch(f"d{PARAMETER}", name)]
     return [array for array in found if array.size and np.isfinite(array).all()]
 
 

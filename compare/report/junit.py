@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from compare.contracts.records import PARAMETER
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict
 from compare.report import words
 from compare.report.report_json import encode, plain, write_atomically
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
-STEP = re.compile(r"([vmsra]_)?[wb]\d+|t")
+STEP = re.compile(rf"([vmsra]_)?{PARAMETER}|running_(mean|var)\d+|t")
 """The tensors of the step check; every other one is compared at the same point."""
 
 

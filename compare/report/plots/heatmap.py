@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from compare.contracts.arrays import Real
 from compare.contracts.measured import Index
+from compare.contracts.records import PARAMETER
 from compare.contracts.result import Result
 from compare.report.plots import style, vector
 from compare.report.plots.series import HUGE
@@ -75,7 +76,7 @@ def as_matrix(tensor: Real) -> Real:
 
 def gradient_of(name: str) -> str:
     """Return `dw1` for `w1`: what is compared of a parameter is its gradient."""
-    return f"d{name}" if re.fullmatch(r"[wb]\d+", name) else name
+    return f"d{name}" if re.fullmatch(PARAMETER, name) else name
 
 
 def shrink(matrix: Real, cells: int = CELLS) -> Real:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
 
-
 PARAMETER = r"(?:w|b|gamma|beta)[1-9]\d*"
 """The names of parameters, as a regular expression: w1, b1, gamma1, beta1, ..."""
 

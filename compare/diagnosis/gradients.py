@@ -28,7 +28,8 @@ from compare.diagnosis.search import showing, singles
 from compare.guard.effects import alone
 from compare.guard.written import where_written
 from compare.mistakes.catalogue import IN_A_CALL
-from compare.points.diagnostic import batch_sizes, kinds_for, probe, reduced
+from compare.points.diagnostic import kinds_for, probe, reduced
+from compare.points.drawing import batch_sizes
 from compare.textbook import Point
 
 Implementation = Callable[..., tuple[Any, ...]]

@@ -13,12 +13,12 @@ from compare.points.diagnostic import (
     CONFIDENT,
     ORDINARY,
     SOFT,
-    batch_sizes,
     beyond_exp,
     probe,
     reduced,
     rows_apart,
 )
+from compare.points.drawing import batch_sizes
 from compare.textbook import Pair, Pass, Point
 
 NEVER = "they give the same numbers everywhere: look at the code"

@@ -27,7 +27,8 @@ from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, REDUCTIONS, Ob
 from compare.diagnosis.gradients import observations
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation
-from compare.points.diagnostic import CONFIDENT, ORDINARY, batch_sizes, probe, reduced
+from compare.points.diagnostic import CONFIDENT, ORDINARY, probe, reduced
+from compare.points.drawing import batch_sizes
 from compare.textbook import Pass, Point
 
 Implementation = Callable[..., tuple[Any, ...]]

@@ -22,7 +22,8 @@ from compare.diagnosis.match import Case, telling
 from compare.diagnosis.observation import Observation
 from compare.diagnosis.search import singles, whole
 from compare.guard.implementation import GuardedImplementation
-from compare.points.diagnostic import UNLIKELY, batch_sizes, probe, reduced
+from compare.points.diagnostic import UNLIKELY, probe, reduced
+from compare.points.drawing import batch_sizes
 from compare.points.probe import Probe
 
 POINTS = 3

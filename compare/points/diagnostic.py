@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import PLAIN, RUNNING, Between, ordered
 from compare.contracts.objective import Objective
+from compare.points.drawing import draw_parameters, draw_targets
 from compare.textbook import Pass, Point
 
 ATTEMPTS = 20
+BIASES = 0.5
 SMALL = 16
 """Layers wider than this are probed at another width, unless the code insists on its own."""
 
@@ -79,11 +80,6 @@ def kinds_for(dtype: DTypeLike, between: Between, *, evaluates: bool) -> Iterato
         yield EVALUATED
 
 
-def batch_sizes(sizes: Sequence[int]) -> Iterator[int]:
-    """Yield batch sizes, from 5 up, that no layer has."""
-    return (n for n in range(5, 10_000) if n not in sizes)
-
-
 def reduced(sizes: Sequence[int]) -> tuple[int, ...]:
     """Return sizes of at most a few more than `SMALL`, equal where these are equal."""
     taken = {size for size in sizes if size <= SMALL}
@@ -107,11 +103,11 @@ def probe(
 ) -> Point:
     """Return a point of this kind; drawn again while a unit of a ReLU layer is on its kink."""
     for _ in range(ATTEMPTS):
-        parameters = draw_parameters(sizes, generator)
+        parameters = draw_parameters(sizes, generator, BIASES)
         x = generator.normal(size=(rows, sizes[0]))
         if not bias:
             parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
-        targets = draw_targets(rows, sizes[-1], kind.soft, generator, objective or Objective())
+        targets = draw_targets(generator, rows, sizes[-1], kind.soft, objective or Objective())
         given = furnished(between, sizes, rows, kind, generator)
         for name in (*parameters,) if kind.quiet else ():
             parameters[name] *= 1.0 if name.endswith(str(len(sizes) - 1)) else 0.01
@@ -162,31 +158,6 @@ def move_apart(point: Point, ends: tuple[float, float], generator: np.random.Gen
     point.parameters[f"w{point.depth}"][...] += u[:, np.newaxis]
     if f"b{point.depth}" in point.parameters:
         point.parameters[f"b{point.depth}"][...] += ends[0] - float((h @ u).min())
-
-
-def draw_parameters(
-    sizes: Sequence[int], generator: np.random.Generator
-) -> dict[str, NDArray[np.float64]]:
-    """Return weights that keep z of order 1, and biases of that order too."""
-    parameters = {}
-    for layer, (fan_in, fan_out) in enumerate(pairwise(sizes), start=1):
-        weights = generator.normal(size=(fan_in, fan_out))
-        parameters[f"w{layer}"] = weights * np.sqrt(2 / fan_in)
-        parameters[f"b{layer}"] = generator.normal(size=fan_out) / 2
-    return parameters
-
-
-def draw_targets(
-    rows: int, classes: int, soft: bool, generator: np.random.Generator, objective: Objective
-) -> NDArray[np.float64]:
-    """Return soft rows, or one-hot rows with at least two classes, 0 and 1 for a single output."""
-    if classes == 1:
-        return (np.arange(rows)[:, None] % 2).astype(np.float64)
-    if soft and not objective.one_hot:
-        return generator.dirichlet(np.ones(classes), rows)
-    labels = generator.integers(classes, size=rows)
-    labels[0] = (labels[1] + 1) % classes
-    return np.eye(classes)[labels]
 
 
 def in_format(point: Point, dtype: DTypeLike) -> Point:

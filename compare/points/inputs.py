@@ -22,7 +22,7 @@ from compare.contracts.experiment import Experiment
 from compare.data import DataSet, Split, load
 from compare.data.stored import StoredRows
 from compare.points.batches import Batches, BatchOrder
-from compare.points.probe import NUMBERS
+from compare.points.drawing import NUMBERS
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 

@@ -21,14 +21,14 @@ from compare.contracts.arrays import Arrays
 from compare.contracts.between import PLAIN, Between, Context, ordered
 from compare.contracts.objective import Objective
 from compare.contracts.records import depth
+from compare.points.drawing import batch_sizes, draw_parameters, draw_targets
 
 LEAST_ROWS = 17
+BIASES = 0.3
 ON_KINK = "one unit exactly on a kink"
 SOFT = "soft targets"
 QUIET = "a variance not far from eps"
 EVALUATION = "in evaluation"
-NUMBERS = frozenset({"mse", "l1", "huber"})
-"""Losses whose targets may be any numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +118,6 @@ def furnished(probe: Probe, between: Between, sizes: Sequence[int], seed: tuple[
     return replace(probe, parameters=parameters, context=context)
 
 
-def batch_size_unlike(sizes: Sequence[int]) -> int:
-    """Return the smallest batch, at least 17, that equals none of the dimensions."""
-    rows = LEAST_ROWS
-    while rows in sizes:
-        rows += 1
-    return rows
-
-
 def _draw(
     sizes: Sequence[int],
     activation: str,
@@ -139,13 +131,10 @@ def _draw(
     soft: bool,
 ) -> Probe:
     """Draw once, then move the bias of every unit that is off for the whole batch."""
-    size, rule = batch_size_unlike(sizes), ACTIVATION_RULES[activation]
+    size, rule = next(batch_sizes(sizes, LEAST_ROWS)), ACTIVATION_RULES[activation]
     x = _inputs(generator, rows, size, sizes[0])
-    targets = _targets(generator, size, sizes[-1], soft, objective)
-    parameters = manual_mlp.initial_parameters(sizes, generator, scheme="he")
-    for name, array in parameters.items():
-        if name.startswith("b"):
-            array += generator.normal(scale=0.3, size=array.shape)
+    targets = draw_targets(generator, size, sizes[-1], soft, objective)
+    parameters = draw_parameters(sizes, generator, BIASES)
     parameters[f"w{len(sizes) - 1}"] *= gain
     if not bias:
         parameters = {name: array for name, array in parameters.items() if name[0] == "w"}
@@ -175,23 +164,3 @@ def _inputs(
         return generator.normal(size=(size, features))
     chosen = generator.choice(len(rows), size=size, replace=len(rows) < size)
     return np.asarray(rows[chosen], dtype=np.float64)
-
-
-def _targets(
-    generator: np.random.Generator, size: int, classes: int, soft: bool, objective: Objective
-) -> NDArray[np.float64]:
-    """One-hot rows of unequal frequency, or soft rows; both sum to 1.
-
-    Losses of other targets have their own soft rows: any numbers, and of a single output 0 or 1.
-    """
-    if soft and not objective.one_hot:
-        if objective.loss in NUMBERS:
-            return generator.normal(size=(size, classes))
-        if classes == 1:
-            return generator.random((size, 1))
-        return generator.dirichlet(np.ones(classes), size=size)
-    if classes == 1:
-        return (np.arange(size)[:, None] % 3 % 2).astype(np.float64)
-    labels = (generator.random(size) ** 2 * classes).astype(np.int64)
-    labels[0] = classes - 1  # at least two classes, whatever was drawn
-    return np.eye(classes)[labels]

@@ -12,8 +12,8 @@ import pytest
 from compare import run_training
 from compare.checks.comparison import Comparison, compare_entries
 from compare.checks.control import Control, negative_control
-from compare.checks.kinks import Explanation
-from compare.checks.slopes import Point
+from compare.checks.kinks import KinkExplanation
+from compare.checks.slopes import ReferencePoint
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import Disagreement, ExitCode, Verdict
 from compare.examine.sides import our_manual
@@ -104,9 +104,11 @@ def allow_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def excuse_by_kinks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def anything(point: Point, gradients: Arrays, difference: Arrays, allow: Any) -> Iterator[Any]:
+    def anything(
+        point: ReferencePoint, gradients: Arrays, difference: Arrays, allow: Any
+    ) -> Iterator[Any]:
         shown = {name: gradients[name] + difference[name] for name in gradients}
-        yield Explanation(shown, point.allowances)
+        yield KinkExplanation(shown, point.allowances)
 
     monkeypatch.setattr("compare.checks.same_point.explanations", anything)
 

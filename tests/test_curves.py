@@ -17,8 +17,8 @@ from compare.command.main import main
 from compare.contracts.measured import Band
 from compare.data.logged import meaning, read_logged
 from compare.examine.curves.check import check_curves
-from compare.examine.curves.followed import Followed
 from compare.examine.curves.held import held_against
+from compare.examine.curves.watcher import CurveWatcher
 from compare.examine.sides import manual_records, our_manual
 from compare.examine.training import run_training
 from compare.points.inputs import draw_inputs
@@ -278,7 +278,7 @@ def test_an_early_epoch_is_not_allowed_the_rounding_of_a_late_one(
         replace(row, band=Band(band, band, row.band.drift))
         for row, band in zip(run.epochs, bands, strict=True)
     ]
-    followed = Followed(DECLARED, our_manual(DECLARED), test=False, hits=False)
+    followed = CurveWatcher(DECLARED, our_manual(DECLARED), test=False, hits=False)
     held = held_against(read_logged(path), replace(run, epochs=tuple(rows)), followed)
     moved = {name: curve + 1e-6 for name, curve in held.seen.items()}
     off = replace(held, seen=moved).ratios("train_loss")

@@ -15,7 +15,7 @@ from compare import Experiment, Manual, Result
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
 from compare.checks.kink_fit import Units
 from compare.checks.same_point import Examined
-from compare.checks.slopes import Point, apart, one_sided, substituted
+from compare.checks.slopes import ReferencePoint, apart, one_sided, substituted
 from compare.checks.stages import first_wrong_stage
 from compare.contracts.arrays import Arrays
 from compare.data import DataSet
@@ -412,7 +412,7 @@ def test_zero_is_no_convention_where_a_unit_below_may_be_on_its_other_side() -> 
     x, zeros = np.array([[1.0, 1.0], [0.0, 0.0], [1.0, 0.0], [-1.0, 1.1]]), np.zeros((4, 2))
     values = {"z1": x @ parameters["w1"], "h1": zeros, "z2": zeros[:, :1], "h2": zeros[:, :1]}
     nothing: Any = None  # apart asks for no allowance
-    point = Point(parameters, x, values, nothing, "relu")
+    point = ReferencePoint(parameters, x, values, nothing, "relu")
     undecided = np.array([3]), np.array([1])
     exact, others = apart(point, {2: (np.array([1, 3]), np.array([0, 0])), 1: undecided})
     assert [place.tolist() for place in exact[2]] == [[1], [0]]
@@ -510,7 +510,7 @@ def test_an_activation_with_two_kinks_takes_its_slopes_from_the_table(
     values = {"z1": z1, "h1": h1, "logits": h1 @ w2, "dlogits": dlogits, "dz1": dz1}
     parameters = {"w1": np.eye(3), "b1": np.zeros(3), "w2": w2, "b2": np.zeros(2)}
     nothing: Any = None  # no allowance is asked for
-    point = Point(parameters, z1, values, nothing, "relu6")
+    point = ReferencePoint(parameters, z1, values, nothing, "relu6")
     at = np.array([0, 0, 1]), np.array([0, 1, 2])
     assert [side.tolist() for side in one_sided(point, 1, *at)] == [[0, 0, 0], [1, 1, 1]]
     slopes = Units.of(point, {1: at}).slopes(np.array([1.0, 0.5, 0.0]))

@@ -25,7 +25,7 @@ from compare.allowance.arithmetic import quiet
 from compare.allowance.squares import length
 from compare.checks.comparison import BLOCK
 from compare.checks.optimiser_replay import NOTHING
-from compare.checks.optimiser_step import Allowed, Followed, OptimiserStep
+from compare.checks.optimiser_step import Allowed, OptimiserStep, ReplayedState
 from compare.checks.same_point import Examined
 from compare.checks.transition import IN_STATE
 from compare.contracts.arrays import Arrays
@@ -75,7 +75,7 @@ class Drift:
     _fed_velocity: float = 0.0
     largest: float = 0.0
     steepness: dict[str, float] = field(default_factory=dict)
-    _carried: Followed = field(default=NOTHING)
+    _carried: ReplayedState = field(default=NOTHING)
 
     def after(self, examined: Examined, manual: Record, reference: Record) -> float:
         """Feed one update's rounding in and return the drift before it, `||tm - tr||`."""
@@ -101,7 +101,7 @@ class Drift:
         that may be zero its sign is all that rounding can turn.
         """
         step, values = optimiser.at(manual.learning_rate), dict(manual.state)
-        state = Followed(values | {"t": np.asarray(manual.update)}, self._carried.allowances)
+        state = ReplayedState(values | {"t": np.asarray(manual.update)}, self._carried.allowances)
         added: list[float] = []
         carried: Allowed = {}
         for name, w in manual.parameters.items():
@@ -110,7 +110,7 @@ class Drift:
             stepped, buffers = step.by_hand(name, w, dw, state)
             added.append(length(reached(stepped, w)))
             carried |= {key: reached(pair, 0.0) for key, pair in buffers.items() if key in values}
-        self._carried = Followed({}, carried)
+        self._carried = ReplayedState({}, carried)
         return together(added)
 
     @staticmethod

@@ -19,7 +19,7 @@ import numpy as np
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.checks.discrete import bounded, choose
 from compare.checks.exact import Candidates, Rows
-from compare.checks.slopes import Point, Slopes, count, effect, one_sided, slopes_of
+from compare.checks.slopes import ReferencePoint, Slopes, count, effect, one_sided, slopes_of
 from compare.contracts.arrays import Float
 
 MOST_FITTED = 4096
@@ -44,7 +44,7 @@ class Units:
     high: Float
 
     @classmethod
-    def of(cls, point: Point, near: Candidates) -> Units:
+    def of(cls, point: ReferencePoint, near: Candidates) -> Units:
         """List the candidates of a point, layer by layer."""
         own = [slopes_of(point, layer, *at) for layer, at in near.items()]
         sides = [one_sided(point, layer, *at) for layer, at in near.items()]
@@ -101,7 +101,7 @@ class Fit:
     plain fit asks for is tried.
     """
 
-    point: Point
+    point: ReferencePoint
     near: Candidates
     difference: Mapping[str, Float]
     common: float | None
@@ -195,7 +195,7 @@ class Fit:
                 yield units.slopes(found)
 
 
-def _upstream(point: Point, slopes: Slopes, rows: Rows, layer: int) -> Float:
+def _upstream(point: ReferencePoint, slopes: Slopes, rows: Rows, layer: int) -> Float:
     """dh of `layer` for `rows`, (R, H), with the slopes above it already changed."""
     rule = ACTIVATION_RULES[point.activation]
     dz = point.values["dlogits"][rows].astype(np.float64)
@@ -218,7 +218,7 @@ def _upstream(point: Point, slopes: Slopes, rows: Rows, layer: int) -> Float:
 Weigh = Mapping[str, Float]
 
 
-def weighing(point: Point, difference: Mapping[str, Float]) -> Weigh:
+def weighing(point: ReferencePoint, difference: Mapping[str, Float]) -> Weigh:
     """Return what each entry of the gradients is divided by: its allowance, and a rounding."""
     scale = {
         name: point.allowances.gradients[name]
@@ -231,7 +231,11 @@ def weighing(point: Point, difference: Mapping[str, Float]) -> Weigh:
 
 
 def linearised(
-    point: Point, units: Units, shares: Float, difference: Mapping[str, Float], weigh: Weigh
+    point: ReferencePoint,
+    units: Units,
+    shares: Float,
+    difference: Mapping[str, Float],
+    weigh: Weigh,
 ) -> tuple[Float, Float]:
     """Return columns and target of `columns @ shares = target`, right near these shares."""
 
@@ -250,7 +254,9 @@ def linearised(
     return columns, weighed(difference) - base + columns @ shares
 
 
-def common_share(point: Point, near: Candidates, difference: Mapping[str, Float]) -> float | None:
+def common_share(
+    point: ReferencePoint, near: Candidates, difference: Mapping[str, Float]
+) -> float | None:
     """Return the one share of all these units that explains most, if it lies in between."""
     units, weigh = Units.of(point, near), weighing(point, difference)
     share = 0.5

@@ -24,7 +24,7 @@ from compare.allowance.spread import distance
 from compare.checks.exact import Candidates
 from compare.checks.kink_fit import Fit, Units, common_share
 from compare.checks.slopes import (
-    Point,
+    ReferencePoint,
     Slopes,
     apart,
     candidates,
@@ -42,7 +42,7 @@ SAMPLES_PER_UNIT = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class KinkExplanation:
     """The gradients and allowances that a correct side would be held against.
 
     `slopes` are those it takes other than the reference. `widened`: there are too many units on a
@@ -56,11 +56,11 @@ class Explanation:
 
 
 def explanations(
-    point: Point,
+    point: ReferencePoint,
     gradients: Values,
     difference: Mapping[str, Float],
     allow: Callable[[Values, Values], Allowances],
-) -> Iterator[Explanation]:
+) -> Iterator[KinkExplanation]:
     """Yield what may explain `difference`, which is `manual - gradients`, at kinks: simplest first.
 
     `allow` returns the allowances of the reference's values and gradients. Units that are on a kink
@@ -77,7 +77,7 @@ def explanations(
             yield from explained(slopes)
     shares: Iterable[float | None] = conventions(point, exact, difference) if exact else (None,)
     for share in shares:
-        taken = Explanation(gradients, point.allowances)
+        taken = KinkExplanation(gradients, point.allowances)
         slopes = of_one_share(point, exact, share or 0.0)
         if len(slopes):
             *_, taken = explained(slopes, quickly=False)
@@ -90,17 +90,17 @@ def explanations(
             yield from explained(taken.slopes.with_those(slopes))
         if not fit.searched:
             allowances = widen(taken.allowances, _everything(there, near))
-            yield Explanation(taken.gradients, allowances, taken.slopes, widened=True)
+            yield KinkExplanation(taken.gradients, allowances, taken.slopes, widened=True)
 
 
 def explanation_of(
-    point: Point,
+    point: ReferencePoint,
     gradients: Values,
     allow: Callable[[Values, Values], Allowances],
     slopes: Slopes,
     *,
     quickly: bool = True,
-) -> Iterator[Explanation]:
+) -> Iterator[KinkExplanation]:
     """Yield what a side with these slopes is held against: first the quick way, if they are few."""
     moved = effect(point, slopes)
     expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
@@ -111,11 +111,11 @@ def explanation_of(
     if quickly and len(slopes) * SAMPLES_PER_UNIT <= len(point.x):
         # Intermediates of the changed units themselves move by all they are.
         there = replace(point.allowances, unordered=lambda: anew().unordered())
-        yield Explanation(expected, there, slopes)
-    yield Explanation(expected, anew(), slopes)
+        yield KinkExplanation(expected, there, slopes)
+    yield KinkExplanation(expected, anew(), slopes)
 
 
-def reachable(point: Point, difference: Mapping[str, Float]) -> bool:
+def reachable(point: ReferencePoint, difference: Mapping[str, Float]) -> bool:
     """No slope reaches the last layer's gradients: a difference there is not made of kinks."""
     names = (f"w{point.depth}", f"b{point.depth}")
     last = {name: difference[name] for name in names if name in difference}
@@ -133,7 +133,7 @@ def widen(allowances: Allowances, by: Mapping[str, Float]) -> Allowances:
     )
 
 
-def _everything(point: Point, near: Candidates) -> dict[str, Float]:
+def _everything(point: ReferencePoint, near: Candidates) -> dict[str, Float]:
     """The most that all candidates together can move each gradient, in any combination."""
     rule = ACTIVATION_RULES[point.activation]
     rows = point.rows_of(np.unique(np.concatenate([rows for rows, _ in near.values()])))
@@ -167,7 +167,7 @@ def _everything(point: Point, near: Candidates) -> dict[str, Float]:
     return widened
 
 
-def at_kink(point: Point, near: Candidates) -> Candidates:
+def at_kink(point: ReferencePoint, near: Candidates) -> Candidates:
     """Return those of the candidates that are exactly on a kink on the reference's side."""
     kinks = tuple(ACTIVATION_RULES[point.activation].kinks)
     found = {}
@@ -179,7 +179,7 @@ def at_kink(point: Point, near: Candidates) -> Candidates:
 
 
 def conventions(
-    point: Point, exact: Candidates, difference: Mapping[str, Float]
+    point: ReferencePoint, exact: Candidates, difference: Mapping[str, Float]
 ) -> Iterator[float]:
     """Yield the shares that all units exactly on a kink may have in common."""
     if exact:
@@ -189,7 +189,7 @@ def conventions(
             yield fitted
 
 
-def of_one_share(point: Point, near: Candidates, share: float) -> Slopes:
+def of_one_share(point: ReferencePoint, near: Candidates, share: float) -> Slopes:
     """Return the changes that give all these units one share of the steeper slope."""
     if not near:
         return Slopes()

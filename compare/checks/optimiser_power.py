@@ -19,7 +19,7 @@ import numpy as np
 
 from compare.allowance.arithmetic import quiet
 from compare.checks.comparison import BLOCK, HONEST, Comparison
-from compare.checks.optimiser_step import CONSTANTS, Followed, OptimiserStep, done
+from compare.checks.optimiser_step import CONSTANTS, OptimiserStep, ReplayedState, done
 from compare.checks.step_projection import Projection
 from compare.contracts.arrays import Array, Arrays, Float
 from compare.textbook.pair import arithmetic_of
@@ -70,16 +70,16 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Whole:
+class ReplayedUpdate:
     """One update, replayed: `start` is the state before it, `after` the reference's."""
 
     step: OptimiserStep
     parameters: Arrays
     gradients: Arrays
-    start: Followed
+    start: ReplayedState
     expected: Arrays
     allowed: Mapping[str, Float]
-    after: Followed
+    after: ReplayedState
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:

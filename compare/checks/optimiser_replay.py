@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.comparison import Comparison, compare_entries
-from compare.checks.optimiser_power import Whole
-from compare.checks.optimiser_step import Followed, OptimiserStep, compare_update
+from compare.checks.optimiser_power import ReplayedUpdate
+from compare.checks.optimiser_step import OptimiserStep, ReplayedState, compare_update
 from compare.checks.step_power import StepPower
 from compare.contracts.arrays import Arrays
 from compare.contracts.records import Record
 
-NOTHING = Followed({}, {})
+NOTHING = ReplayedState({}, {})
 
 
 @dataclass
@@ -29,21 +29,21 @@ class OptimiserReplay:
 
     step: OptimiserStep
     compared: bool = True
-    followed: Followed = field(default=NOTHING)
+    replayed: ReplayedState = field(default=NOTHING)
 
     @property
     def begun(self) -> bool:
         """Whether an update was replayed already."""
-        return self.followed is not NOTHING
+        return self.replayed is not NOTHING
 
     def __call__(
         self, before: Record, after: Record, power: StepPower | None = None
     ) -> dict[str, Comparison]:
         """Compare `after` with one reference step from `before`; keys `w1`, `m_w1`, ..., `t`."""
         step, start = self.step.at(before.learning_rate), self.start(before)
-        expected, allowed, self.followed = step(before.parameters, before.gradients, start)
-        whole = Whole(
-            step, before.parameters, before.gradients, start, expected, allowed, self.followed
+        expected, allowed, self.replayed = step(before.parameters, before.gradients, start)
+        whole = ReplayedUpdate(
+            step, before.parameters, before.gradients, start, expected, allowed, self.replayed
         )
         documented = self.documents(after)
         found = compared(whole, after.parameters, after.state if documented else None)
@@ -53,26 +53,28 @@ class OptimiserReplay:
                 power.enter(name, sizes, before.epoch, before.update)
         self.compared = self.compared and documented
         if documented and self.step.counts and "t" in after.state:
-            t = self.followed.values["t"]
+            t = self.replayed.values["t"]
             found["t"] = compare_entries("t", after.state["t"], t, 0.0)
         return found
 
-    def start(self, before: Record) -> Followed:
-        """Return the state to start from: the recorded one, else the one that was followed."""
+    def start(self, before: Record) -> ReplayedState:
+        """Return the state to start from: the recorded one, else what the replay before gave."""
         t = {"t": before.state.get("t", np.asarray(before.update))}
         known = before.state.keys() - {"t"} and self.documents(before)
         if before.update == 0 and not any(array.any() for array in before.state.values()):
             return replace(NOTHING, values=t)  # zeros: there was no update yet
         if known:
-            return Followed(dict(before.state) | t, {})
-        return replace(self.followed, values=self.followed.values | t)
+            return ReplayedState(dict(before.state) | t, {})
+        return replace(self.replayed, values=self.replayed.values | t)
 
     def documents(self, record: Record) -> bool:
         """Whether a record has all the buffers that the reference has."""
         return {*record.state, "t"} == {*self.step.keys(record.parameters), "t"}
 
 
-def compared(whole: Whole, parameters: Arrays, state: Arrays | None) -> dict[str, Comparison]:
+def compared(
+    whole: ReplayedUpdate, parameters: Arrays, state: Arrays | None
+) -> dict[str, Comparison]:
     """Hold an update against the reference's, entry by entry and each tensor as a whole.
 
     Without a state only the parameters.

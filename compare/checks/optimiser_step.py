@@ -31,7 +31,7 @@ Allowed = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class ReplayedState:
     """The reference's state: its numbers, and their allowances by key (none: exact)."""
 
     values: Arrays
@@ -93,8 +93,8 @@ class OptimiserStep:
 
     @quiet
     def __call__(
-        self, parameters: Arrays, gradients: Arrays, state: Followed
-    ) -> tuple[Arrays, Allowed, Followed]:
+        self, parameters: Arrays, gradients: Arrays, state: ReplayedState
+    ) -> tuple[Arrays, Allowed, ReplayedState]:
         """Return the reference's next parameters, their allowances, and its next state."""
         expected, after = self.by_torch(parameters, gradients, state.values)
         allowed: Allowed = {}
@@ -106,7 +106,7 @@ class OptimiserStep:
             for key, pair in buffers.items():
                 carried[key] = widened(pair, pair)
                 after[key] = (after[key] * self.scale).astype(w.dtype)
-        return expected, allowed, Followed(after | {"t": np.asarray(done(state) + 1)}, carried)
+        return expected, allowed, ReplayedState(after | {"t": np.asarray(done(state) + 1)}, carried)
 
     @property
     def rule(self) -> Rule:
@@ -114,7 +114,7 @@ class OptimiserStep:
         return self.written or RULES[self.name]
 
     def by_hand(
-        self, name: str, w: NDArray[Any], dw: Pair, state: Followed
+        self, name: str, w: NDArray[Any], dw: Pair, state: ReplayedState
     ) -> tuple[Pair, dict[str, Pair]]:
         """Return one parameter and its buffers after the update by the textbook, on pairs."""
         old = self.pairs_of(name, state)
@@ -138,7 +138,7 @@ class OptimiserStep:
         }
         return optimiser_step(recipe, parameters, gradients, stored)
 
-    def pairs_of(self, name: str, state: Followed) -> dict[str, Pair]:
+    def pairs_of(self, name: str, state: ReplayedState) -> dict[str, Pair]:
         """Return the buffers of one parameter, in torch's form."""
         return {
             key.removesuffix(f"_{name}"): pair_of(array, state.allowances.get(key)) / self.scale
@@ -147,7 +147,7 @@ class OptimiserStep:
         }
 
 
-def done(state: Followed) -> int:
+def done(state: ReplayedState) -> int:
     """Return how many updates came before."""
     return int(state.values.get("t", np.int64(0)))
 

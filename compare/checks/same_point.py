@@ -26,10 +26,10 @@ from compare.allowance.between import Inside, insides
 from compare.allowance.head import Top
 from compare.allowance.operands import MANY
 from compare.checks.comparison import HONEST, Comparison, compare_entries, compare_projection
-from compare.checks.kinks import Explanation, explanations
+from compare.checks.kinks import KinkExplanation, explanations
 from compare.checks.next_precision import in_next_precision
 from compare.checks.reported import Reported, compare_reported
-from compare.checks.slopes import Point, Slopes, substituted
+from compare.checks.slopes import ReferencePoint, Slopes, substituted
 from compare.checks.swept import Swept
 from compare.contracts.arrays import Arrays, Float, Values
 from compare.contracts.between import NOTHING, PLAIN, Between, Context
@@ -60,7 +60,7 @@ class Expected:
 
     loss: float
     gradients: Arrays
-    point: Point
+    point: ReferencePoint
     allow: Callable[[Values, Values], Allowances]
     in_next_precision: Callable[[], tuple[float, Arrays] | None] = lambda: None
 
@@ -157,7 +157,7 @@ class SamePoint:
             values |= {name: s.astype(x.dtype) for name, s in given}  # torch does not show it
             allow = partial(self._allow, batch, parameters, inside)
             allowances = allow(values, gradients)
-        point = Point(parameters, x, values, allowances, self.activation, inside)
+        point = ReferencePoint(parameters, x, values, allowances, self.activation, inside)
         plain = self.objective is None or (self.objective.plain and not self.objective.penalises)
         again = partial(
             in_next_precision, self.reference, parameters, x, targets, self.reduction,
@@ -218,7 +218,7 @@ class SamePoint:
     def _hold(self, expected: Expected, loss: float, gradients: Arrays) -> Examined:
         """Hold a loss and gradients against what was expected; resolve kinks before accusing."""
         allowances = expected.point.allowances
-        found = Explanation(expected.gradients, allowances)
+        found = KinkExplanation(expected.gradients, allowances)
         compared, projections = compare_gradients(gradients, found)
         if worst(compared, projections) > HONEST and finite(compared):
             difference = differences(gradients, expected.gradients)
@@ -336,7 +336,7 @@ class SamePoint:
 
 
 def compare_gradients(
-    manual: Arrays, expected: Explanation
+    manual: Arrays, expected: KinkExplanation
 ) -> tuple[dict[str, Comparison], dict[str, Comparison]]:
     """Compare every gradient entry by entry, and as a whole by its projection."""
     allowances = expected.allowances
@@ -362,7 +362,7 @@ def worst(*compared: Mapping[str, Comparison]) -> float:
     return max(ratios)
 
 
-def better(tried: float, before: float, explanation: Explanation) -> bool:
+def better(tried: float, before: float, explanation: KinkExplanation) -> bool:
     """Whether kinks explain what rounding does not, or what is too much for honest rounding.
 
     A unit that has changed sides may move a gradient by less than its allowance.

@@ -56,7 +56,7 @@ class Slopes:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ReferencePoint:
     """The reference's evaluation at which kinks are looked for."""
 
     parameters: Values
@@ -114,7 +114,7 @@ class Point:
 
 
 @quiet
-def candidates(point: Point) -> Candidates:
+def candidates(point: ReferencePoint) -> Candidates:
     """Return per hidden layer the `(rows, units)` with |z - kink| within the allowance of z."""
     kinks = ACTIVATION_RULES[point.activation].kinks
     found: dict[int, tuple[Rows, Rows]] = {}
@@ -126,7 +126,7 @@ def candidates(point: Point) -> Candidates:
     return found
 
 
-def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
+def apart(point: ReferencePoint, near: Candidates) -> tuple[Candidates, Candidates]:
     """Part the candidates: those on a kink whatever is rounded, and those rounding may move.
 
     The slope of the first is no accident but a convention, one for all of them. A unit that is off
@@ -146,14 +146,14 @@ def apart(point: Point, near: Candidates) -> tuple[Candidates, Candidates]:
     return exact, others
 
 
-def slopes_of(point: Point, layer: int, rows: Rows, units: Rows) -> Float:
+def slopes_of(point: ReferencePoint, layer: int, rows: Rows, units: Rows) -> Float:
     """Return the slopes that the reference takes at some units of a layer."""
     rule = ACTIVATION_RULES[point.activation]
     slope: Float = rule.slope(point.through(layer)[rows, units]).astype(np.float64)
     return slope
 
 
-def one_sided(point: Point, layer: int, rows: Rows, units: Rows) -> tuple[Float, Float]:
+def one_sided(point: ReferencePoint, layer: int, rows: Rows, units: Rows) -> tuple[Float, Float]:
     """Return the flatter and the steeper slope beside the nearest kink of each of some units."""
     kinks = ACTIVATION_RULES[point.activation].kinks
     sides = np.sort(np.array(list(kinks.values())), axis=1)  # (kinks, 2)
@@ -187,7 +187,7 @@ class Moved:
     dn: dict[int, Float]
 
 
-def shifts(point: Point, slopes: Slopes) -> Moved:
+def shifts(point: ReferencePoint, slopes: Slopes) -> Moved:
     """Return what moves when slopes change, in the rows where anything does."""
     near = np.unique(np.concatenate([np.empty(0, np.int64), *slopes.rows.values()]))
     rows = point.rows_of(near)
@@ -212,7 +212,7 @@ def shifts(point: Point, slopes: Slopes) -> Moved:
     return found
 
 
-def effect(point: Point, slopes: Slopes) -> dict[str, Float]:
+def effect(point: ReferencePoint, slopes: Slopes) -> dict[str, Float]:
     """Return how much each gradient moves when the slopes change: float64, exact in the changes."""
     moved = shifts(point, slopes)
     found: dict[str, Float] = {}
@@ -241,7 +241,7 @@ class Change:
     h: dict[str, tuple[Rows, Rows, NDArray[np.floating]]]
 
     @classmethod
-    def of(cls, point: Point, slopes: Slopes) -> Change:
+    def of(cls, point: ReferencePoint, slopes: Slopes) -> Change:
         """Return what these slopes change at this point."""
         moved = shifts(point, slopes)
         rule, instead = ACTIVATION_RULES[point.activation], {}
@@ -280,7 +280,7 @@ def places_of(rows: Rows, numbers: Rows) -> tuple[NDArray[np.bool_], Rows]:
     return here, places[here]
 
 
-def substituted(point: Point, slopes: Slopes) -> Values:
+def substituted(point: ReferencePoint, slopes: Slopes) -> Values:
     """Return the reference's values as they are with the slopes changed.
 
     h of a changed unit becomes the nearest number at which the activation is as steep as beside the

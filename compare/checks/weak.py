@@ -119,7 +119,7 @@ def reasons_at(
 
 
 @dataclass
-class Seen:
+class Occurrence:
     """A reason for weakness: at how many points, and where first."""
 
     points: int
@@ -135,7 +135,7 @@ class Power:
     points: int = 0
     powerful: dict[str, int] = field(default_factory=dict)
     weakest: dict[str, tuple[float, int, int]] = field(default_factory=dict)
-    reasons: dict[tuple[str, str | None], Seen] = field(default_factory=dict)
+    reasons: dict[tuple[str, str | None], Occurrence] = field(default_factory=dict)
 
     def see(self, reference: Values, allowances: Allowances, epoch: int, update: int) -> None:
         """Measure one point."""
@@ -152,7 +152,7 @@ class Power:
     def because(self, reasons: Iterator[tuple[str, str | None]], epoch: int, update: int) -> None:
         """Count reasons that do not depend on the allowance."""
         for reason in reasons:
-            self.reasons.setdefault(reason, Seen(0, epoch, update)).points += 1
+            self.reasons.setdefault(reason, Occurrence(0, epoch, update)).points += 1
 
     def powerless(self) -> list[str]:
         """Return the gradients that had no point with power at all."""

@@ -18,7 +18,7 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.keywords import settings_used_by
 from compare.contracts.result import Result
 from compare.contracts.setting import DUMP, LAYER, POINT, STARTER, STEP, TRAIN
-from compare.examine.carried import Carried, TrainedUpdate
+from compare.examine.carried import TrainedStep, TrainedUpdate
 from compare.examine.dump.recorder import Recorder
 from compare.examine.ranks import launched
 from compare.examine.telling import Hinting
@@ -219,7 +219,7 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
 
     step: Optimiser = ours.step
     if isinstance(loaded.step, GuardedOptimiser):
-        step = Carried(loaded.step, asked)
+        step = TrainedStep(loaded.step, asked)
     elif loaded.step is not None:
         step = Hinting(loaded.step, asked)
     return Manual(code, evaluate, step, name)

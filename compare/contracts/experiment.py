@@ -50,7 +50,7 @@ from compare.contracts.setting import (
     setting,
     setting_of,
 )
-from compare.contracts.spellings import Activation, Format, Numbers, Schedule, Widths
+from compare.contracts.spellings import ActivationName, FormatName, Numbers, Schedule, Widths
 
 NOT_NEGATIVE = Number("a finite number from 0", lambda x: 0 <= x < math.inf)
 DAMPING = Number("a number from 0 to 1", lambda x: 0 <= x <= 1)
@@ -107,7 +107,7 @@ class Experiment:
         used_by=(TRAIN, POINT), metavar="WIDTHS", default_said="48",
     )  # fmt: skip
     activation: str = setting(
-        "relu", Activation(ACTIVATION_NAMES), NETWORK,
+        "relu", ActivationName(ACTIVATION_NAMES), NETWORK,
         f"the function between the layers: {', '.join(ACTIVATION_NAMES)}; leaky_relu:0.2 sets its "
         "slope, elu:0.5 its alpha",
         used_by=(TRAIN, POINT, DUMP), metavar="NAME",
@@ -217,7 +217,7 @@ class Experiment:
         "of sgd: where the velocity of every weight starts, on both sides; biases start at zero",
     )  # fmt: skip
     dtype: str = setting(
-        "float64", Format(DTYPES), NETWORK, "number format both sides compute in",
+        "float64", FormatName(DTYPES), NETWORK, "number format both sides compute in",
         used_by=(TRAIN, POINT),
     )  # fmt: skip
     seed: int = setting(

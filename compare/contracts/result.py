@@ -89,7 +89,7 @@ class Weak:
 
 
 @dataclass(frozen=True, slots=True)
-class Slip:
+class MadeMistake:
     """One mistake of a diagnosis, by name, with its constant, in every layer or in one."""
 
     mistake: str
@@ -114,7 +114,7 @@ class Diagnosis:
     also: tuple[str, ...] = ()
     constant: float | None = None
     title: str = ""
-    _slips: tuple[Slip, ...] = field(default=(), repr=False, compare=False)
+    _slips: tuple[MadeMistake, ...] = field(default=(), repr=False, compare=False)
     _tensors: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
@@ -123,7 +123,7 @@ class Diagnosis:
         return self.title or self.mistake.replace("-", " ")
 
     @property
-    def slips(self) -> tuple[Slip, ...]:
+    def slips(self) -> tuple[MadeMistake, ...]:
         """Return the mistakes made in loss or gradient, with their constants and layers."""
         return self._slips
 

@@ -24,7 +24,7 @@ from compare.contracts.limits import (
 
 
 @dataclass(frozen=True, slots=True)
-class Activation:
+class ActivationName:
     """The name of an activation, with a number behind it where it takes one: `leaky_relu:0.2`.
 
     `words` are those of the package; whatever else stands in the manual side's table is taken too.
@@ -50,7 +50,7 @@ class Activation:
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class FormatName:
     """A number format, in any spelling NumPy takes: "f8", np.float64, np.dtype("float64")."""
 
     words: tuple[str, ...]
@@ -178,4 +178,4 @@ class Schedule:
 def words_of(limit: Limit) -> Sequence[str]:
     """Return the words that a limit lists, if it is a list of words."""
     inner = limit.limit if isinstance(limit, Maybe) else limit
-    return inner.words if isinstance(inner, Choice | Format | Activation) else ()
+    return inner.words if isinstance(inner, Choice | FormatName | ActivationName) else ()

@@ -16,7 +16,7 @@ from compare.data.digits import load_digits
 from compare.data.folder import read_folder
 from compare.data.idx import read_idx_pair
 from compare.data.npz import ZIP, read_npz
-from compare.data.raw import Pair, reading
+from compare.data.raw import Labelled, reading
 from compare.data.splitting import assemble
 
 __all__ = ["DataSet", "Split", "load"]
@@ -39,7 +39,7 @@ def load(path: str | None = None) -> DataSet:
     return assemble(Path(path).absolute().name, path, read_pairs(Path(path)))
 
 
-def read_pairs(path: Path) -> list[Pair]:
+def read_pairs(path: Path) -> list[Labelled]:
     """Choose the reader by what lies at the path."""
     with reading(str(path)):
         mode = path.stat().st_mode

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from compare.contracts.errors import BadInput
 from compare.data.idx import read_idx_pair
-from compare.data.raw import Pair, reading
+from compare.data.raw import Labelled, reading
 
 
-def read_folder(folder: Path) -> list[Pair]:
+def read_folder(folder: Path) -> list[Labelled]:
     """Return one pair, to be split, or two: training and test."""
     images = images_files(folder)
     if len(images) == 1:

@@ -22,7 +22,7 @@ from compare.contracts.errors import BadInput
 from compare.data.memory import fits
 from compare.data.raw import (
     DEFLATE_LIMIT,
-    Pair,
+    Labelled,
     Raw,
     check_memory,
     check_not_empty,
@@ -43,11 +43,11 @@ TYPES: dict[int, np.dtype[Any]] = {
 }
 
 
-def read_idx_pair(images: Path) -> Pair:
+def read_idx_pair(images: Path) -> Labelled:
     """Read an images file and the labels file beside it."""
     values = read_idx(images)
     labels = labels_beside(images)
-    return Pair(Raw(values, str(images)), Raw(read_idx(labels), str(labels)))
+    return Labelled(Raw(values, str(images)), Raw(read_idx(labels), str(labels)))
 
 
 def labels_beside(images: Path) -> Path:

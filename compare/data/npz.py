@@ -22,7 +22,7 @@ from compare.contracts.errors import BadInput
 from compare.data.memory import fits
 from compare.data.raw import (
     DEFLATE_LIMIT,
-    Pair,
+    Labelled,
     Raw,
     check_memory,
     check_not_empty,
@@ -48,7 +48,7 @@ HEADERS = {
 }
 
 
-def read_npz(path: Path) -> list[Pair]:
+def read_npz(path: Path) -> list[Labelled]:
     """Return one pair, to be split, or two: training and test."""
     with reading(str(path)), path.open("rb") as file:
         check_not_empty(path)
@@ -83,7 +83,7 @@ def part_and_role(info: ZipInfo) -> tuple[str, str]:
     return part, "images" if name in IMAGES else "labels" if name in LABELS else ""
 
 
-def read_pair(archive: ZipFile, members: list[ZipInfo], part: str, path: Path) -> Pair:
+def read_pair(archive: ZipFile, members: list[ZipInfo], part: str, path: Path) -> Labelled:
     """Read the images and labels of one part."""
 
     def find(role: str, names: tuple[str, ...]) -> Raw:
@@ -97,7 +97,7 @@ def read_pair(archive: ZipFile, members: list[ZipInfo], part: str, path: Path) -
             f" save exactly one under the key {wanted}"
         )
 
-    return Pair(find("images", IMAGES), find("labels", LABELS))
+    return Labelled(find("images", IMAGES), find("labels", LABELS))
 
 
 def read_member(archive: ZipFile, info: ZipInfo, path: Path) -> Raw:

@@ -1,6 +1,6 @@
 """Arrays as they lay on disk, and the sentences for files that cannot be trusted.
 
-The readers (npz, idx) hand over `Pair`s of `Raw` arrays, which still carry where they came
+The readers (npz, idx) hand over `Labelled`s of `Raw` arrays, which still carry where they came
 from, so that whatever is found wrong with them later can say so.
 """
 
@@ -39,7 +39,7 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pair:
+class Labelled:
     """Images of any shape (n, ...) and the labels that go with them."""
 
     images: Raw

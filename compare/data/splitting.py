@@ -17,14 +17,14 @@ from compare.contracts.errors import BadInput
 from compare.data.dataset import DataSet, Split
 from compare.data.features import as_rows
 from compare.data.labels import as_numbers, count_classes
-from compare.data.raw import Pair
+from compare.data.raw import Labelled
 from compare.data.stored import StoredRows
 
 SEED = 521
 LARGE = 16_000
 
 
-def assemble(name: str, source: str, pairs: list[Pair]) -> DataSet:
+def assemble(name: str, source: str, pairs: list[Labelled]) -> DataSet:
     """Convert, check and split one pair, or a training and a test pair."""
     whole = convert(pairs[0])
     where = pairs[0].labels.where
@@ -43,7 +43,7 @@ def assemble(name: str, source: str, pairs: list[Pair]) -> DataSet:
     return DataSet(name, source, classes, train, validation, test)
 
 
-def convert(pair: Pair) -> Split:
+def convert(pair: Labelled) -> Split:
     """Turn a pair into rows and class numbers of equal length."""
     labels, rows = as_numbers(pair.labels), as_rows(pair.images)
     if len(rows) != len(labels):
@@ -54,7 +54,7 @@ def convert(pair: Pair) -> Split:
     return Split(rows, labels)
 
 
-def check_test(test: Split, features: int, classes: int, pair: Pair) -> None:
+def check_test(test: Split, features: int, classes: int, pair: Labelled) -> None:
     """Hold a given test set against the width and the classes of its training set."""
     if test.x.shape[1] != features:
         raise BadInput(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compare.contracts.result import Diagnosis, Slip
+from compare.contracts.result import Diagnosis, MadeMistake
 from compare.diagnosis.accept import adapted
 from compare.diagnosis.domains import Explained, Habit
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
@@ -126,7 +126,9 @@ def diagnosis(finding: Finding, kept: Kept = every) -> Diagnosis:
         also=tuple(dict.fromkeys(only(other, kept).name for other in others)),
         constant=next((part.constant for part in best.parts if part.fitted), None),
         title=title_of(whole, kept, told) + short_where(finding.tensors),
-        _slips=tuple(Slip(part.mistake.name, part.constant, part.layer) for part in best.parts),
+        _slips=tuple(
+            MadeMistake(part.mistake.name, part.constant, part.layer) for part in best.parts
+        ),
         _tensors=finding.tensors,
     )
 

@@ -57,7 +57,7 @@ def examine_points(
     lacks = lacking_context(experiment, guarded.function)
     if lacks:
         probes = [probe for probe in probes if probe.note != EVALUATION]
-    seen = Seen()
+    seen = CheckedPoints()
     seen.everything(judge, guarded, step, probes, drawn=drawn)
     settings = settings_shown(judge, step, probes[0])
     result = conclude(judge, settings, environment(), guarded, named=seen.named)
@@ -88,7 +88,7 @@ def settings_shown(
 
 
 @dataclass
-class Seen:
+class CheckedPoints:
     """What the points and the updates of a check showed, as far as the code under test took us."""
 
     structure: Structure = field(default_factory=Structure)

@@ -22,7 +22,7 @@ from compare.guard.implementation import GuardedUpdate
 from compare.guard.optimiser import GuardedOptimiser
 
 
-class Carried:
+class TrainedStep:
     """Contract 2, made of a step of contract 10."""
 
     def __init__(self, step: GuardedOptimiser, experiment: Experiment) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 
 import manual_mlp
 from compare.checks.comparison import compare_entries
-from compare.checks.optimiser_power import Whole
+from compare.checks.optimiser_power import ReplayedUpdate
 from compare.checks.optimiser_replay import compared
-from compare.checks.optimiser_step import Followed, OptimiserStep
+from compare.checks.optimiser_step import OptimiserStep, ReplayedState
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import CheckSummary
 from compare.examine.carried import first_state
@@ -35,9 +35,9 @@ def examine_optimiser(
     """Check updates from the start, and from a later state where the keys are documented."""
     replay = OptimiserStep.of(judge.experiment)
     generator = np.random.default_rng(judge.experiment.seed)
-    own = Walk(judge, step, replay, probe, generator)
+    own = Updates(judge, step, replay, probe, generator)
     counted = own.walk(
-        first_state(step, replay, probe.parameters, own.drawn(), {}), Followed({}, {}), UPDATES
+        first_state(step, replay, probe.parameters, own.drawn(), {}), ReplayedState({}, {}), UPDATES
     )
     judge.walked = list(own.seen)
     own.made = UPDATES
@@ -57,7 +57,7 @@ def examine_optimiser(
     return summary, note
 
 
-class Walk:
+class Updates:
     """Consecutive updates of one `step`; `compared` tells that its buffers were."""
 
     def __init__(
@@ -82,15 +82,15 @@ class Walk:
             for name, w in self.probe.parameters.items()
         }
 
-    def walk(self, state: Any, followed: Followed, updates: int) -> bool:
+    def walk(self, state: Any, replayed: ReplayedState, updates: int) -> bool:
         """Check consecutive updates; return whether the state has all documented keys, t too."""
         now = self.probe.parameters
         for _ in range(updates):
             gradients = self.drawn()
             after, state = self.step(now, gradients, state)
-            start = followed
-            expected, allowed, followed = self.replay(now, gradients, start)
-            whole = Whole(self.replay, now, gradients, start, expected, allowed, followed)
+            start = replayed
+            expected, allowed, replayed = self.replay(now, gradients, start)
+            whole = ReplayedUpdate(self.replay, now, gradients, start, expected, allowed, replayed)
             documented = self.step.documented(state, self.keys, now)
             found = compared(whole, after, documented)
             for name in now:
@@ -100,8 +100,8 @@ class Walk:
                 self.compared = False
             else:
                 if "t" in state:
-                    found["t"] = compare_entries("t", state["t"], followed.values["t"], 0.0)
-                followed = Followed(documented | {"t": followed.values["t"]}, {})
+                    found["t"] = compare_entries("t", state["t"], replayed.values["t"], 0.0)
+                replayed = ReplayedState(documented | {"t": replayed.values["t"]}, {})
             before = self.record(now, gradients)
             self.judge.updated("manual", before, found)
             self.seen.append(before)
@@ -116,7 +116,7 @@ class Walk:
         return record_at(probe, self.made - 1, gradients)
 
 
-def drawn_state(own: Walk) -> tuple[Arrays, Followed]:
+def drawn_state(own: Updates) -> tuple[Arrays, ReplayedState]:
     """Return a state as after some updates: means drawn, squares above them."""
     state: Arrays = {}
     for key in own.keys:
@@ -129,4 +129,4 @@ def drawn_state(own: Walk) -> tuple[Arrays, Followed]:
             noise = noise**2 + (1.0 if prefix == "s" else 2.0)
         state[key] = noise.astype(w.dtype)
     count = {"t": np.asarray(LATER)}
-    return state | count if own.replay.counts else state, Followed(state | count, {})
+    return state | count if own.replay.counts else state, ReplayedState(state | count, {})

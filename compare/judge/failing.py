@@ -41,7 +41,7 @@ def name_despite(judge: PointJudge, implementation: object, sizes: Sequence[int]
     """
     if judge.suspect is not None or not isinstance(implementation, GuardedImplementation):
         return None
-    asked = Asked(implementation.leniently())
+    asked = WatchedCalls(implementation.leniently())
     found = named_anywhere(judge.experiment, asked, sizes)
     if found.diagnosis:
         return found
@@ -52,7 +52,7 @@ def name_despite(judge: PointJudge, implementation: object, sizes: Sequence[int]
     return Named(facts=(ELSEWHERE if asked.raised else MENDED,))
 
 
-class Asked:
+class WatchedCalls:
     """A function under test, and whether it ever returned and ever raised."""
 
     def __init__(self, implementation: GuardedImplementation) -> None:

@@ -70,7 +70,7 @@ class Picture(NamedTuple):
     caption: str
 
 
-class Point(NamedTuple):
+class CurvePoint(NamedTuple):
     """One curve at one epoch."""
 
     curve: str
@@ -174,16 +174,16 @@ def inline(pixels: Image.Image) -> str:
     return f"data:image/png;base64,{b64encode(small.getvalue()).decode()}"
 
 
-def points(result: Result) -> list[Point]:
+def points(result: Result) -> list[CurvePoint]:
     """Return every curve at the first and at the last epoch there is."""
     ends = result.epochs[:1] + result.epochs[1:][-1:]
     return [point(row, name) for name in CURVES for row in ends]
 
 
-def point(row: EpochRow, name: str) -> Point:
+def point(row: EpochRow, name: str) -> CurvePoint:
     """Return one curve at one epoch, with the band of its difference if it has one."""
     manual, reference = getattr(row.manual, name), getattr(row.reference, name)
-    return Point(CURVES[name], row.epoch, manual, reference, getattr(row.band, name, None))
+    return CurvePoint(CURVES[name], row.epoch, manual, reference, getattr(row.band, name, None))
 
 
 def machine(result: Result) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from compare.contracts.result import Diagnosis
-from compare.examine.curves.held import Held
+from compare.examine.curves.held import LoggedCurves
 from compare.mistakes.catalogue import named
 
 SAME_COLUMN = {
@@ -20,7 +20,7 @@ SURE = 0.25
 """A count of rows known to this much of a row says whether it is whole."""
 
 
-def doubled(held: Held, name: str) -> list[Diagnosis]:
+def doubled(held: LoggedCurves, name: str) -> list[Diagnosis]:
     """Name a curve that is another column of the file over again."""
     which, _, quantity = name.partition("_")
     other, mistake = SAME_COLUMN.get(which, ("", ""))
@@ -32,14 +32,14 @@ def doubled(held: Held, name: str) -> list[Diagnosis]:
     return [Diagnosis(known.name, known.sentence, away, 0.0, title=known.title)]
 
 
-def same_column(held: Held, one: str, other: str) -> bool:
+def same_column(held: LoggedCurves, one: str, other: str) -> bool:
     """Whether two columns hold the same numbers, and not only one number over and over."""
     both = held.there[one] & held.there[other]
     left, right = held.seen[one][both], held.seen[other][both]
     return len(np.unique(left)) >= ENOUGH and bool(np.array_equal(left, right))
 
 
-def no_whole_rows(held: Held, name: str) -> str:
+def no_whole_rows(held: LoggedCurves, name: str) -> str:
     """Say at which epoch an accuracy first is no number of whole rows; empty if all could be."""
     which, _, quantity = name.partition("_")
     if quantity != "accuracy":

@@ -17,9 +17,9 @@ from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.result import Result, Verdict
 from compare.data.logged import Logged, read_logged
-from compare.examine.curves.followed import Followed
 from compare.examine.curves.held import held_against, overlaid
 from compare.examine.curves.verdict import judged
+from compare.examine.curves.watcher import CurveWatcher
 from compare.examine.sides import our_manual
 from compare.examine.training import Progress, run_training
 
@@ -57,7 +57,7 @@ def check_curves(
         raise BadInput(f"{path}: epoch {last} is too far to be trained for a comparison")
     declared = experiment if trains else replace(experiment, epochs=last)
     manual = our_manual(declared)
-    followed = Followed(
+    watcher = CurveWatcher(
         declared,
         manual,
         test=any(name.startswith("test") for name in logged.curves),
@@ -67,8 +67,8 @@ def check_curves(
         declared,
         manual=manual,
         on_update=on_update,
-        tap=followed.see_manual,
-        reference_tap=followed.see_reference,
+        tap=watcher.see_manual,
+        reference_tap=watcher.see_reference,
     )
     settings = {**run.settings, "mode": "curves", "manual": Path(path).name}
     if run.verdict is not Verdict.AGREES or run.interrupted:
@@ -78,7 +78,7 @@ def check_curves(
             f"the logged curves: the declared training ended at epoch {len(run.epochs) - 1}, and "
             f"{Path(path).name} goes to epoch {last}"
         )
-    held = held_against(logged, run, followed)
+    held = held_against(logged, run, watcher)
     return replace(
         judged(held, replace(run, settings=settings | described(logged))),
         epochs=tuple(overlaid(held, run)),

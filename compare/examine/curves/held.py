@@ -11,7 +11,7 @@ from compare.contracts.arrays import Float, Mask
 from compare.contracts.measured import Band, Curves, EpochRow, Worst
 from compare.contracts.result import Result
 from compare.data.logged import Logged
-from compare.examine.curves.followed import Followed
+from compare.examine.curves.watcher import CurveWatcher
 from compare.mistakes.reporting import CURVES
 
 SAMPLES = {
@@ -22,7 +22,7 @@ SAMPLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LoggedCurves:
     """Logged curves beside the right ones, over the epochs 0 to E.
 
     `right` holds the stand-ins of the run as well; `allowance` and `there` are of the logged ones:
@@ -59,19 +59,19 @@ class Held:
         return Worst(abs(seen - right), allowed, float(self.ratios(name)[at]), (at,), seen, right)
 
 
-def held_against(logged: Logged, run: Result, followed: Followed) -> Held:
+def held_against(logged: Logged, run: Result, watcher: CurveWatcher) -> LoggedCurves:
     """Put the logged curves beside those of the run; each epoch has bands of its own."""
     samples = {name: int(run.settings[key]) for name, key in SAMPLES.items()}
     right = {
         name: np.array([getattr(row.reference, name) for row in run.epochs]) for name in CURVES
-    } | followed.curves
-    if followed.means:
+    } | watcher.curves
+    if watcher.means:
         for name in ("train", "validation"):
             right[f"summed_{name}_loss"] = samples[name] * right[f"{name}_loss"]
     bands = {
         "train": np.array([row.band.train_loss for row in run.epochs]),
         "validation": np.array([row.band.validation_loss for row in run.epochs]),
-        "test": followed.test_band,
+        "test": watcher.test_band,
     }
     known = [name for name in logged.curves if name in right and not np.isnan(right[name]).all()]
     rows = list(logged.epochs)
@@ -85,10 +85,10 @@ def held_against(logged: Logged, run: Result, followed: Followed) -> Held:
         unit = spread_out(logged.units[name], rows, len(run.epochs))
         there[name] = ~np.isnan(unit)
         loss = quantity == "loss"
-        moved = bands[which] if loss else followed.flips[which] / samples[which]
+        moved = bands[which] if loss else watcher.flips[which] / samples[which]
         allowance[name] = np.nan_to_num(unit) + moved
         widest[name] = np.nan_to_num(unit) + moved.max() if loss else allowance[name]
-    return Held(logged, seen, right, allowance, widest, there, samples)
+    return LoggedCurves(logged, seen, right, allowance, widest, there, samples)
 
 
 def spread_out(values: Float, epochs: list[int], points: int) -> Float:
@@ -98,7 +98,7 @@ def spread_out(values: Float, epochs: list[int], points: int) -> Float:
     return curve
 
 
-def overlaid(held: Held, run: Result) -> list[EpochRow]:
+def overlaid(held: LoggedCurves, run: Result) -> list[EpochRow]:
     """Return the epochs with the logged curves as the manual side, for the pictures."""
     rows, unknown = list[EpochRow](), np.full(len(run.epochs), np.nan)
     for at in held.logged.epochs:

@@ -23,7 +23,7 @@ from compare.contracts.result import (
 from compare.data.logged import names_a_set
 from compare.diagnosis import diagnose_curves
 from compare.examine.curves.alone import doubled, no_whole_rows
-from compare.examine.curves.held import Held
+from compare.examine.curves.held import LoggedCurves
 from compare.judge.conclusion import leading
 from compare.mistakes.catalogue import named
 
@@ -39,7 +39,7 @@ HOW_TO_START = (
 )
 
 
-def judged(held: Held, run: Result) -> Result:
+def judged(held: LoggedCurves, run: Result) -> Result:
     """Return the result about the logged curves; `run` is that of the declared training."""
     worst = {name: held.worst(name) for name in held.seen}
     wrong = [name for name, entry in worst.items() if not entry.ratio <= 1]
@@ -68,7 +68,7 @@ def judged(held: Held, run: Result) -> Result:
     return leading(result).lacking(*missing(held, verdict, blind))
 
 
-def missing(held: Held, verdict: Verdict, blind: list[str]) -> Iterator[str]:
+def missing(held: LoggedCurves, verdict: Verdict, blind: list[str]) -> Iterator[str]:
     """Say which columns were handed in and not compared, each in a clause."""
     titles = held.logged.columns
     for name in held.logged.curves:
@@ -82,13 +82,13 @@ def missing(held: Held, verdict: Verdict, blind: list[str]) -> Iterator[str]:
         yield f"{shown(title)} (no curve that is known here: name it as a loss or accuracy)"
 
 
-def diagnosed(held: Held, wrong: list[str]) -> tuple[Diagnosis, ...]:
+def diagnosed(held: LoggedCurves, wrong: list[str]) -> tuple[Diagnosis, ...]:
     """Name the mistake that turns the right curves into these; or what the file shows alone."""
     found = diagnose_curves(held.seen, held.right, held.widest, held.there)
     return found or tuple(one for name in wrong for one in doubled(held, name))
 
 
-def finding_of(held: Held, name: str) -> Finding:
+def finding_of(held: LoggedCurves, name: str) -> Finding:
     """Return where a curve first is another one."""
     at = int(np.argmax(held.ratios(name) > 1))
     seen, right = float(held.seen[name][at]), float(held.right[name][at])
@@ -99,14 +99,14 @@ def finding_of(held: Held, name: str) -> Finding:
     )  # fmt: skip
 
 
-def tells_epochs(held: Held, name: str) -> bool:
+def tells_epochs(held: LoggedCurves, name: str) -> bool:
     """Whether a curve one epoch early or late would be seen somewhere."""
     right, allowed, there = held.right[name], held.allowance[name], held.there[name]
     moved = np.abs(np.diff(right)) > allowed[1:] + allowed[:-1]
     return bool((moved & (there[1:] | there[:-1])).any())
 
 
-def known_still(held: Held, name: str) -> bool:
+def known_still(held: LoggedCurves, name: str) -> bool:
     """Whether the right curve stands still and the digits can tell its value from 0.
 
     Such a column was compared, though it looks the same one epoch early or late.
@@ -116,7 +116,7 @@ def known_still(held: Held, name: str) -> bool:
     return bool(np.ptp(held.right[name]) == 0 and (allowed < np.abs(right)).all())
 
 
-def kind_of(held: Held, wrong: list[str], found: tuple[Diagnosis, ...]) -> str | None:
+def kind_of(held: LoggedCurves, wrong: list[str], found: tuple[Diagnosis, ...]) -> str | None:
     """Return what sort of disagreement it is, None where there is none that could be called so."""
     if not wrong:
         return None
@@ -132,7 +132,7 @@ def kind_of(held: Held, wrong: list[str], found: tuple[Diagnosis, ...]) -> str |
 
 
 def concluded(
-    held: Held,
+    held: LoggedCurves,
     wrong: list[str],
     kind: str | None,
     found: tuple[Diagnosis, ...],
@@ -156,7 +156,7 @@ def concluded(
     )
 
 
-def notes(held: Held, verdict: Verdict, run: Result) -> Iterator[str]:
+def notes(held: LoggedCurves, verdict: Verdict, run: Result) -> Iterator[str]:
     """Say what else is to be known of the file."""
     if verdict is Verdict.UNDECIDABLE and held.seen and len(held.logged.epochs) > 1:
         yield HOW_TO_START

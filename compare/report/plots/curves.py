@@ -26,7 +26,7 @@ MARKERS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitStyle:
     """How one of the two data sets is drawn; `colours` are those of manual and reference."""
 
     name: str
@@ -41,8 +41,8 @@ class Split:
 
 
 SPLITS = {
-    "train": Split("training", style.TRAINING, "-", "o"),
-    "validation": Split("validation", style.VALIDATION, (0, (5, 1.5)), "s"),
+    "train": SplitStyle("training", style.TRAINING, "-", "o"),
+    "validation": SplitStyle("validation", style.VALIDATION, (0, (5, 1.5)), "s"),
 }
 
 

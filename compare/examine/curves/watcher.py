@@ -27,7 +27,7 @@ Measured = tuple[float, float]
 SETS = ("train", "validation", "test")
 
 
-class Followed:
+class CurveWatcher:
     """Watches both sides of a run and keeps a few numbers an epoch."""
 
     def __init__(self, experiment: Experiment, manual: Manual, *, test: bool, hits: bool) -> None:

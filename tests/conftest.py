@@ -33,3 +33,11 @@ def reseed() -> None:
     """Reset the two global generators, for code that reaches for them unasked."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  the legacy generator is the one to be reset
+
+
+@pytest.fixture
+def shared_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let diagnoses of one process share their probes and the mistakes computed at them."""
+    from tests.shared import share
+
+    share(monkeypatch)

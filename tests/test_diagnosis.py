@@ -38,6 +38,7 @@ from compare.points.diagnostic import ORDINARY, on_a_kink, probe, reduced
 from compare.report.report_json import to_json
 from compare.textbook import Pair, Pass, plain
 
+pytestmark = pytest.mark.usefixtures("shared_passes")
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 SIZES = (12, 9, 5)
@@ -164,7 +165,7 @@ def test_a_guard_of_any_usual_size_in_a_quotient_is_named_with_its_size(guard: f
 
 def test_the_constant_of_a_second_mistake_is_fitted_where_the_loss_is_wrong() -> None:
     names = "clip-in-log", "weight-gradient-divided-by-n-twice"
-    for seed in (0, 5):  # in some ordinary batches, or in all, no probability is clipped
+    for seed in (3, 9):  # in all ordinary batches, or in some, no probability is clipped
         found = diagnose(faulty(*names), sizes=(14, 9, 13, 15, 5), seed=seed)
         assert sorted(one.mistake for one in found) == sorted(names), seed
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from benchmarks.outside.handins import MISTAKES, drawn_style, loaded, source
 from compare import check
 
+pytestmark = pytest.mark.usefixtures("shared_passes")
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 Made = tuple[float, Array]

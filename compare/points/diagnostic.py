@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from compare.allowance.rules import ACTIVATION_RULES
-from compare.contracts.arrays import Arrays
 from compare.contracts.between import PLAIN, RUNNING, Between, ordered
 from compare.contracts.objective import Objective
-from compare.points.drawing import draw_parameters, draw_targets
+from compare.points.drawing import draw_between, draw_parameters, draw_targets
 from compare.textbook import Pass, Point
 
 ATTEMPTS = 20
@@ -108,12 +107,14 @@ def probe(
         if not bias:
             parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
         targets = draw_targets(generator, rows, sizes[-1], kind.soft, objective or Objective())
-        given = furnished(between, sizes, rows, kind, generator)
+        scales, context = draw_between(between, sizes, rows, generator)
+        if not between.plain:
+            context["training"] = np.array(not kind.evaluated)
         for name in (*parameters,) if kind.quiet else ():
             parameters[name] *= 1.0 if name.endswith(str(len(sizes) - 1)) else 0.01
         point = Point(
-            ordered(parameters | given[0]), x, targets, activation, reduction,
-            objective=objective, between=between, context=given[1],
+            ordered(parameters | scales), x, targets, activation, reduction,
+            objective=objective, between=between, context=context,
         )  # fmt: skip
         scale = kind.spread / float(Pass(point).logits.value.std() or 1.0)
         last = (f"w{point.depth}", f"b{point.depth}")
@@ -129,22 +130,6 @@ def probe(
         if not on_a_kink(point):
             break
     return point
-
-
-def furnished(
-    between: Between, sizes: Sequence[int], rows: int, kind: Kind, generator: np.random.Generator
-) -> tuple[Arrays, Arrays]:
-    """Return scales and shifts, and a context, none as a training starts; none if plain."""
-    if between.plain:
-        return {}, {}
-    scales = between.scales(sizes)
-    for array in scales.values():
-        array += generator.normal(scale=0.3, size=array.shape)
-    context: Arrays = between.statistics(sizes, np.float64)
-    for array in context.values():
-        array += generator.random(array.shape)
-    context |= between.masks(sizes, rows, (int(generator.integers(1 << 32)),))
-    return scales, context | {"training": np.array(not kind.evaluated)}
 
 
 def move_apart(point: Point, ends: tuple[float, float], generator: np.random.Generator) -> None:

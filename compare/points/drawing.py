@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 import manual_mlp
 from compare.contracts.arrays import Arrays, Float
+from compare.contracts.between import Between
 from compare.contracts.objective import Objective
 
 NUMBERS = frozenset({"mse", "l1", "huber"})
@@ -53,3 +55,23 @@ def draw_targets(
     labels = (generator.random(rows) ** 2 * classes).astype(np.int64)
     labels[0] = classes - 1  # at least two classes, whatever was drawn
     return np.eye(classes)[labels]
+
+
+def draw_between(
+    between: Between,
+    sizes: Sequence[int],
+    rows: int,
+    generator: np.random.Generator,
+    dtype: DTypeLike = np.float64,
+    mask_seed: tuple[int, ...] | None = None,
+) -> tuple[Arrays, Arrays]:
+    """Return scales and shifts, and a context, none as a training starts; nothing if plain."""
+    if between.plain:
+        return {}, {}
+    scales, statistics = between.scales(sizes, dtype), between.statistics(sizes, dtype)
+    for array in scales.values():
+        array += generator.normal(scale=0.3, size=array.shape).astype(dtype)
+    for array in statistics.values():
+        array += generator.random(array.shape).astype(dtype)
+    seed = mask_seed or (int(generator.integers(1 << 32)),)
+    return scales, between.masks(sizes, rows, seed) | statistics

@@ -21,7 +21,7 @@ from compare.contracts.arrays import Arrays
 from compare.contracts.between import PLAIN, Between, Context, ordered
 from compare.contracts.objective import Objective
 from compare.contracts.records import depth
-from compare.points.drawing import batch_sizes, draw_parameters, draw_targets
+from compare.points.drawing import batch_sizes, draw_between, draw_parameters, draw_targets
 
 LEAST_ROWS = 17
 BIASES = 0.3
@@ -103,14 +103,8 @@ def quiet(probe: Probe) -> Probe:
 
 def furnished(probe: Probe, between: Between, sizes: Sequence[int], seed: tuple[int, int]) -> Probe:
     """Return a probe with scales, masks and running statistics, none as a training starts."""
-    drawn, dtype = np.random.default_rng((*seed, 1)), probe.x.dtype
-    scales = between.scales(sizes, dtype)
-    for array in scales.values():
-        array += drawn.normal(scale=0.3, size=array.shape).astype(dtype)
-    statistics = between.statistics(sizes, dtype)
-    for array in statistics.values():
-        array += drawn.random(array.shape).astype(dtype)
-    context: Arrays = between.masks(sizes, len(probe.x), seed) | statistics
+    generator, dtype = np.random.default_rng((*seed, 1)), probe.x.dtype
+    scales, context = draw_between(between, sizes, len(probe.x), generator, dtype, seed)
     if probe.note == ON_KINK and "mask1" in context:
         context["mask1"][0, 0] = True
     context["training"] = np.array(probe.note != EVALUATION)

@@ -10,6 +10,7 @@ and computing rightly does not. `facts` says what can be said when none does.
     diagnose_updates    wrong updates, right ones between    the update
     diagnose_records    records and the training set             batches and order
     diagnose_start      the first record                         initial weights
+    diagnose_ranks      what a rank reports, parts of all        sums over ranks
     diagnose_curves     curves                                   what was reported
     prediction          a diagnosis and a point                  a tensor as the mistake computes it
 """
@@ -20,6 +21,7 @@ from compare.diagnosis.facts import facts
 from compare.diagnosis.gradients import diagnose, diagnose_gradients, diagnosed, explain
 from compare.diagnosis.observation import Observation, observe
 from compare.diagnosis.prediction import prediction
+from compare.diagnosis.ranks import diagnose_ranks
 from compare.diagnosis.records import diagnose_records
 from compare.diagnosis.start import diagnose_start
 from compare.diagnosis.step import diagnose_step
@@ -31,6 +33,7 @@ __all__ = [
     "diagnose_calls",
     "diagnose_curves",
     "diagnose_gradients",
+    "diagnose_ranks",
     "diagnose_records",
     "diagnose_start",
     "diagnose_step",

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+import manual_mlp
 from compare.checks.optimiser_step import OptimiserStep
+from compare.checks.same_point import SamePoint
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import PLAIN, Between
 from compare.contracts.experiment import Experiment
@@ -19,6 +21,7 @@ from compare.contracts.result import Diagnosis
 from compare.diagnosis import (
     diagnose,
     diagnose_curves,
+    diagnose_ranks,
     diagnose_records,
     diagnose_start,
     diagnose_step,
@@ -26,6 +29,7 @@ from compare.diagnosis import (
 from compare.diagnosis.gradients import observations, probes
 from compare.diagnosis.match import Case
 from compare.diagnosis.optimiser import identify
+from compare.diagnosis.ranks import Reported, certain, parts_of, shared_rows, starts_apart
 from compare.handbook.plain_run import run as trained
 from compare.handbook.planting import bare, plant, planted_step
 from compare.mistakes.calls import CallMistake
@@ -33,6 +37,7 @@ from compare.mistakes.inside import InsideMistake
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.optimiser_mistake import OptimiserMistake
 from compare.mistakes.order import RecordMistake
+from compare.mistakes.ranks import START_DIFFERENT, RankMistake, Shares
 from compare.mistakes.reporting import CURVES, STAND_INS, CurveMistake
 from compare.mistakes.start import DECLARED, StartMistake
 from compare.mistakes.step_mistake import StepMistake
@@ -185,6 +190,32 @@ def run_start(mistake: StartMistake) -> Iterator[str]:
     scheme = mistake.scheme
     yield f"w1 (64, 48): standard deviation {w.std():.4f}, declared ({scheme}) {declared:.4f}."
     yield from answer(diagnose_start({"w1": w}, scheme=scheme))
+
+
+@run.register
+def run_ranks(mistake: RankMistake) -> Iterator[str]:
+    """Put the parts of three ranks together wrongly."""
+    from compare.allowance import Arithmetic
+    from torch_reference import Reference
+
+    generator = np.random.default_rng(0)
+    w = manual_mlp.initial_parameters((8, 6, 4), generator)
+    rows = (5, 4, 3)
+    batches = [
+        (generator.normal(size=(n, 8)), np.eye(4)[generator.integers(4, size=n)]) for n in rows
+    ]
+    yield "One update of an 8-6-4 network on 3 ranks that have 5, 4 and 3 rows; what rank 0 says."
+    if mistake.parts is None:
+        both = [w, {name: array + 0.1 for name, array in w.items()}]
+        seen = starts_apart(both) if mistake is START_DIFFERENT else shared_rows([batches[0]] * 3)
+        yield from answer([certain(mistake)] if seen else [])
+        return
+    check = SamePoint(Reference((8, 6, 4)), Arithmetic.of(np.float64), "relu", "mean")
+    parts, shares = parts_of(check, [w] * 3, batches), Shares(np.array(rows, float), 0, mean=True)
+    by = shares.right if mistake.loss else mistake.parts(shares)
+    gradients = {k: sum(c * p.gradients[k] for c, p in zip(by, parts, strict=True)) for k in w}
+    loss = sum(c * p.loss for c, p in zip(mistake.parts(shares), parts, strict=True))
+    yield from answer(diagnose_ranks(parts, Reported(0, float(loss), gradients), mean=True))
 
 
 @run.register

@@ -20,6 +20,7 @@ from compare.mistakes.optimiser_mistake import OptimiserMistake
 from compare.mistakes.optimisers import OPTIMISERS
 from compare.mistakes.order import RECORDS
 from compare.mistakes.precision import PRECISION
+from compare.mistakes.ranks import RANKS
 from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.regularisation import REGULARISATION
 from compare.mistakes.reporting import REPORTING
@@ -46,6 +47,7 @@ FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "other optimisers": OPTIMISERS,
     "batches and order": RECORDS,
     "initial weights": START,
+    "several ranks": RANKS,
     "reporting": REPORTING,
 }
 CATALOGUE: tuple[Mistake, ...] = tuple(chain.from_iterable(FAMILIES.values()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from compare.examine.dump.dump_format import (
     without_run,
 )
 from compare.examine.dump.dump_step import Step, step_of
+from compare.examine.dump.ranks import OfRanks, in_step, merged, rank_folders
 from compare.examine.dump.triage import KEPT, Wrong, triage, velocity_after
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference, differentiating
@@ -58,26 +60,34 @@ def check_dump(folder: str | Path, **declared: Any) -> Result:
 def _checked(folder: Path, declared: Mapping[str, Any]) -> Result:
     """Look at every step, and conclude."""
     spelt = [f"{shown(name)} is not spelt as a part of a dump" for name in passed_over(folder)]
-    run = read_run(folder)
+    folders = rank_folders(folder) or [folder]
+    run = read_run(folder) or read_run(folders[0])
     whole = completed(run or RunFile(), declared)
-    steps = read_steps(folder, whole)
-    first = next(steps)
+    steps = in_step(folders, [read_steps(one, whole) for one in folders])
+    together = next(steps)
+    first = merged(together)
     sizes = sizes_of(first)
     experiment = experiment_of(whole, first, sizes)
     reference = build_reference(experiment, sizes)
-    judge = PointJudge(experiment=experiment, reference=reference, mode="dump")
+    judge = PointJudge(experiment=experiment, reference=reference, mode="dump", parts=len(folders))
     why = why_not(run, first, experiment)
     dump = Dump(judge, sizes, None if why else replay_of(first, judge), why)
-    for step in (first, *steps):
-        dump.see(step)
+    ranks = OfRanks(judge)
+    for each in chain((together,), steps):
+        if len(folders) > 1:
+            ranks.see(each, dump.see)
+        else:
+            dump.see(*each)
     settings = {
         "mode": judge.mode, "data": folder.resolve().name, "sizes": list(sizes),
         "batch_size": len(first.x), "steps": dump.seen, "activation": experiment.activation,
         "reduction": experiment.reduction, "dtype": experiment.dtype,
     }  # fmt: skip
     settings |= {name: getattr(experiment, name) for name in whole.declared}
+    if len(folders) > 1:
+        settings["ranks"] = len(folders)
     dump.leave()
-    slips = dump.slips()
+    slips = ranks.found or dump.slips()
     result = conclude(
         judge, settings, environment(), dump.recorded, referee=False,
         named=Named(slips) if slips else None,
@@ -85,7 +95,7 @@ def _checked(folder: Path, declared: Mapping[str, Any]) -> Result:
     result = replace(
         result,
         checks=(*result.checks, dump.summary()),
-        notes=(*result.notes, *dump.notes(run, experiment)),
+        notes=(*result.notes, *ranks.notes, *dump.notes(run, experiment)),
     )
     no_run = without_run(folder)
     return result.lacking(*([no_run] if no_run else []), *spelt, *dump.not_compared())

@@ -30,18 +30,20 @@ def conclude(
     *,
     referee: bool = True,
     named: Named | None = None,
+    updates: bool = True,
 ) -> Result:
     """Return the result of examining points: the part that a run and a single check share.
 
     `referee=False` for recorded numbers, which nobody can ask for the loss at another point.
-    `named`: what is known already to explain them, so that nothing is looked for.
+    `named`: what is known already to explain them, so that nothing is looked for. `updates=False`:
+    nothing is to be named in the updates, which are wrong because the gradients are.
     """
     evidence = evidence_of(judge, implementation, referee=referee)
     findings, taylor = evidence.findings, evidence.taylor
     against_torch = contradicted(judge, findings, taylor)
     verdict = Verdict.UNDECIDABLE if against_torch else verdict_of(judge)
     kind = None if against_torch else kind_of_findings(judge, findings, taylor)
-    stepped = name_update(judge) if judge.mode and named is None else Named()
+    stepped = name_update(judge) if judge.mode and named is None and updates else Named()
     declaration = declaring(judge, kind, implementation) if referee and named is None else None
     if declaration is not None or (kind == "update" and stepped.convention):
         kind = "convention"

@@ -17,6 +17,7 @@ import numpy as np
 import manual_mlp
 from compare.checks.optimiser_replay import OptimiserReplay
 from compare.checks.optimiser_step import OptimiserStep
+from compare.checks.same_point import Examined
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput
@@ -33,6 +34,15 @@ from compare.examine.dump.dump_format import (
     without_run,
 )
 from compare.examine.dump.dump_step import Step, step_of
+from compare.examine.dump.logged import (
+    Loss,
+    gradients_recorded,
+    gradients_zeroed,
+    loss_of,
+    loss_of_all_rows,
+    losses_recorded,
+    weights_in_float32,
+)
 from compare.examine.dump.ranks import OfRanks, in_step, merged, rank_folders
 from compare.examine.dump.triage import KEPT, Wrong, triage, velocity_after
 from compare.examine.environment import environment
@@ -90,7 +100,7 @@ def _checked(folder: Path, declared: Mapping[str, Any]) -> Result:
     slips = ranks.found or dump.slips()
     result = conclude(
         judge, settings, environment(), dump.recorded, referee=False,
-        named=Named(slips) if slips else None,
+        named=Named(slips) if slips else None, updates=not dump.moved_rightly,
     )  # fmt: skip
     result = replace(
         result,
@@ -163,6 +173,16 @@ def replay_of(first: Step, judge: PointJudge) -> StepCheck | OptimiserReplay:
     return StepCheck(judge.arithmetic, wanted.learning_rate, wanted.momentum, wanted.momentum_form)
 
 
+KEPT_BATCHES = 256
+"""So many batches are kept, to ask whether a loss is one over all of them."""
+DIGEST = 1 << 12
+"""Bytes of the rows by which batches are told apart."""
+ROUNDED = {"float64": 1e-9, "float32": 1e-4}
+"""Share of the movement that the rounding of gradients may be."""
+BY_TORCH = (
+    "the updates are right with torch's gradients, not with those recorded: the training had the "
+    "right ones"
+)
 NO_RUN = "there is no run.json"
 NO_TWO = "no two steps have consecutive numbers"
 
@@ -183,6 +203,11 @@ class Dump:
     velocities: int = 0
     nothing_yet: int = 0
     wrong: list[Wrong] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    batches: dict[bytes, tuple[Array, Array]] = field(default_factory=dict)
+    gradients_wrong: bool = False
+    torch_gradients: Arrays | None = None
+    moved_by_torch: list[bool] = field(default_factory=list)
     _pending: Wrong | None = None
 
     def see(self, step: Step) -> None:
@@ -201,11 +226,14 @@ class Dump:
         for key in step.misspelt:
             self.lacking.setdefault(key, f"the array {shown(key)} has no such name here")
         self.leave(step)
+        self.log(step, examined)
         if not examined.agrees and len(self.wrong) < KEPT:
             ratio = max(one.worst.ratio for one in examined.comparisons.values())
             near = self.previous if follows(self.previous, step) else None
             self._pending = Wrong(near, step, None, ratio)
         self.check_update(step)
+        wrong = not all(one.agrees for one in examined.gradients.values())
+        self.torch_gradients = examined.reference_gradients if wrong else None
         self.seen += 1
         kept = bool(record.state.keys() - {"t"})
         self.velocities += kept
@@ -222,14 +250,53 @@ class Dump:
             self.wrong.append(replace(self._pending, after=near))
             self._pending = None
 
+    def log(self, step: Step, examined: Examined) -> None:
+        """Keep the loss of a step and its batch, for what may have been recorded in their place."""
+        self.gradients_wrong |= not all(one.agrees for one in examined.gradients.values())
+        self.losses.append(loss_of(step, examined))
+        if len(self.batches) < KEPT_BATCHES:
+            self.batches.setdefault(step.x.tobytes()[:DIGEST], (step.x, step.targets))
+
     def slips(self) -> tuple[Diagnosis, ...]:
         """Return the slip of recording that the neighbours of the wrong steps prove."""
         if self.wrong:
-            return triage(self.wrong, self.judge.same_point)
+            same_point = self.judge.same_point
+            return triage(self.wrong, same_point) or (
+                self.gradient_slips() if self.gradients_wrong else self.loss_slips()
+            )
         if not isinstance(self.replay, StepCheck):
             return ()
         rate, momentum = self.replay.learning_rate, self.replay.momentum
         return velocity_after(self.judge.updates.wrong, rate, momentum, self.replay.form)
+
+    def loss_slips(self) -> tuple[Diagnosis, ...]:
+        """Return what was recorded in place of the losses, where no gradient is wrong."""
+        batches = list(self.batches.values())
+        return losses_recorded(self.losses) or loss_of_all_rows(
+            self.wrong, batches, self.judge.same_point
+        )
+
+    def gradient_slips(self) -> tuple[Diagnosis, ...]:
+        """Return what was recorded in place of the gradients, where they are wrong."""
+        same_point = self.judge.same_point
+        if any(one.wrong for one in self.losses):
+            return weights_in_float32(self.wrong, same_point)
+        rate = None if self.why_not else self.judge.experiment.learning_rate
+        return gradients_zeroed(self.wrong) or gradients_recorded(self.wrong, rate, same_point)
+
+    @property
+    def moved_rightly(self) -> bool:
+        """Return whether every wrong update is right with torch's gradients."""
+        return bool(self.moved_by_torch) and all(self.moved_by_torch)
+
+    def replayed(self, old: manual_mlp.Record, new: manual_mlp.Record, replay: StepCheck) -> None:
+        """Replay an update; if it is wrong, ask whether torch's gradients make it right."""
+        tally = self.judge.ledger.tallies["step"]
+        failed = tally.failed
+        self.judge.replay("manual", old, new, replay)
+        if tally.failed > failed:
+            right = self.torch_gradients
+            self.moved_by_torch.append(right is not None and moved_by(right, old, new, replay))
 
     def check_update(self, step: Step) -> None:
         """Replay the update from the last step, if that is the one before."""
@@ -245,7 +312,7 @@ class Dump:
                 self.why_not = "no velocity is recorded (v_w1, v_b1, ...)"
                 return
             old, new = stateless(old, new, self.replay)
-        self.judge.replay("manual", old, new, self.replay)
+        self.replayed(old, new, self.replay)
 
     def replay_any(
         self, replay: OptimiserReplay, old: manual_mlp.Record, new: manual_mlp.Record
@@ -298,8 +365,20 @@ class Dump:
                 "no buffer of the optimiser is recorded: compared is what the updates do to the "
                 "parameters"
             )
+        if self.moved_rightly:
+            yield BY_TORCH
         if self.ignored:
             yield f"keys without a meaning here were passed over: {', '.join(sorted(self.ignored))}"
+
+
+def moved_by(
+    gradients: Arrays, old: manual_mlp.Record, new: manual_mlp.Record, replay: StepCheck
+) -> bool:
+    """Return whether other gradients than the recorded ones make an update, but for rounding."""
+    compared = replay(replace(old, gradients=gradients), new)
+    moved = max(float(np.abs(new.parameters[n] - w).max()) for n, w in old.parameters.items())
+    close = ROUNDED[str(next(iter(old.parameters.values())).dtype)] * moved
+    return all(compared[name].worst.error <= close for name in old.parameters)
 
 
 def follows(step: Step | None, later: Step) -> bool:

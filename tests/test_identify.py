@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,48 @@ def test_a_form_that_could_be_declared_is_a_convention() -> None:
     assert result.diagnosis[0].mistake == "nesterov"
     assert "`--nesterov true` declares it" in result.diagnosis[0].sentence
     assert check(loss_and_gradients, step=nesterov, hidden=(7,), nesterov=True)
+
+
+def clipped(each: bool, norm: float) -> list[Record]:
+    """Records of plain momentum with gradients clipped together or each by itself."""
+    generator = np.random.default_rng(3)
+    now = {"w1": generator.normal(size=(7, 5)), "b1": generator.normal(size=5)}
+    state: dict[str, Any] = {}
+    found = []
+    for number in range(5):
+        g = {name: generator.normal(size=w.shape) for name, w in now.items()}
+        found.append(Record(number, 0, np.arange(1), 0.0, g, now, {}, None))
+        together = np.sqrt(sum((a * a).sum() for a in g.values()))
+        taken = {
+            n: a * min(1.0, norm / ((np.linalg.norm(a) if each else together) + 1e-6))
+            for n, a in g.items()
+        }
+        now, state = update(SGD(RATE, 0.9), now, taken, state)
+    return found
+
+
+def test_gradients_clipped_one_by_one_are_told_from_gradients_clipped_together() -> None:
+    asked = Experiment(learning_rate=RATE, momentum_form="buffer", clip_norm=0.5)
+    assert identify(clipped(False, 0.5), asked) is None
+    found = identify(clipped(True, 0.5), asked)
+    assert found is not None and found.mistake is not None
+    assert found.mistake.name == "clip-norm-of-each"
+
+
+def test_a_declared_clipping_that_is_left_out_is_named() -> None:
+    found = identify(
+        walked(SGD(RATE, 0.9), "float64", 5),
+        Experiment(learning_rate=RATE, momentum_form="buffer", clip_norm=0.1),
+    )
+    assert found is not None and found.mistake is not None
+    assert found.mistake.name == "clipping-left-out"
+
+
+def test_parameters_that_never_change_are_named_where_the_others_are_right() -> None:
+    records = walked(RMSprop(RATE), "float64", 5)
+    first = records[0].parameters["b1"]
+    still = [replace(one, parameters=one.parameters | {"b1": first}) for one in records]
+    asked = Experiment(learning_rate=RATE, optimiser="rmsprop", momentum=0.0)
+    found = identify(still, asked)
+    assert found is not None
+    assert found.sentence.startswith("Never updated: b1.")

@@ -7,13 +7,15 @@ not matter. The declared optimiser comes first, then what is wrong in it, then t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise, product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from compare.checks.clipping import Clipping
 from compare.checks.optimiser_step import OptimiserStep, widened
 from compare.checks.ratio import ratio
 from compare.contracts.errors import BadInput
@@ -22,6 +24,7 @@ from compare.diagnosis.track import Recorded
 from compare.diagnosis.undeclared import Declaration
 from compare.mistakes.catalogue import OTHER_STEP
 from compare.mistakes.fits import rounded
+from compare.mistakes.mistake import Mistake
 from compare.mistakes.optimiser_mistake import OptimiserMistake
 from compare.textbook.pair import Pair, exact
 
@@ -44,7 +47,7 @@ class Identity:
 
     optimiser: str
     options: Options
-    mistake: OptimiserMistake | None
+    mistake: Mistake | None
     before: float
     after: float
 
@@ -89,7 +92,77 @@ def identify(walked: Walked, declared: Experiment) -> Identity | None:
             if after <= 1:
                 name = options.get("optimiser", declared.optimiser)
                 return Identity(name, differing(options, declared), mistake, before, after)
+        return otherwise_clipped(declared, walked, before) or standing_still(
+            declared, walked, before
+        )
+
+
+EACH = Mistake(
+    "clip-norm-of-each", "each gradient clipped by itself",
+    "Every gradient is scaled down by its own norm; the declared norm is that of all of them "
+    "together.",
+    "g = g * min(1, c / np.linalg.norm(g))",
+)  # fmt: skip
+UNCLIPPED = Mistake(
+    "clipping-left-out", "a declared clipping that is left out",
+    "The gradients are not clipped, as was declared.", "g = g",
+)  # fmt: skip
+BY_VALUE = Mistake(
+    "clip-value-for-norm", "entries clipped where the norm is to be",
+    "Every entry of the gradients is clipped by itself at the declared norm.",
+    "g = np.clip(g, -c, c)",
+)  # fmt: skip
+STILL = Mistake(
+    "parameter-never-updated", "a parameter that is never updated",
+    "Never updated: {names}. All others are updated rightly.", "w = w",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EachClipped(Clipping):
+    """Clipping of every gradient by its own norm."""
+
+    def pairs(self, gradients: Mapping[str, NDArray[Any]]) -> dict[str, Pair]:
+        """Return the gradients that the step uses."""
+        alone = ({name: g} for name, g in gradients.items())
+        return {name: pair for one in alone for name, pair in Clipping.pairs(self, one).items()}
+
+
+def otherwise_clipped(declared: Experiment, walked: Walked, before: float) -> Identity | None:
+    """Return how else the gradients were clipped than was declared, if that is what is wrong."""
+    norm, value = declared.clip_norm, declared.clip_value
+    if norm is None and value is None:
+        return None
+    right, every = OptimiserStep.of(declared), tuple(walked[0].parameters)
+    for mistake, clipping in (
+        (UNCLIPPED, Clipping()),
+        (EACH, EachClipped(norm, value)),
+        (BY_VALUE, Clipping(None, norm if value is None else value)),
+    ):
+        after = worst(replace(right, clipping=clipping), walked, every)
+        if after <= 1:
+            return Identity(declared.optimiser, {}, mistake, before, after)
     return None
+
+
+def standing_still(declared: Experiment, walked: Walked, before: float) -> Identity | None:
+    """Return which parameters never change where the update is right for all others."""
+    names = tuple(walked[0].parameters)
+    still = [n for n in names if all(unmoved(n, *pair) for pair in pairwise(walked))]
+    moving = [name for name in names if name not in still]
+    if not still or not moving:
+        return None
+    after = worst(OptimiserStep.of(declared), walked, moving)
+    if after > 1:
+        return None
+    told = replace(STILL, sentence=STILL.sentence.format(names=" and ".join(still)))
+    return Identity(declared.optimiser, {}, told, before, after)
+
+
+def unmoved(name: str, before: Recorded, after: Recorded) -> bool:
+    """Return whether a parameter is the same after an update that should have moved it."""
+    moving = bool(before.gradients[name].any())
+    return moving and np.array_equal(before.parameters[name], after.parameters[name])
 
 
 def differing(options: Options, declared: Experiment) -> Options:
@@ -134,6 +207,8 @@ def candidates(
     for name in (declared.optimiser, *others):
         yield from ((options, None) for options in settings_of(name))
         yield from mistakes_of(name, declared, others, EPSILONS[:1])
+        if name == "rmsprop":
+            yield from mistakes_of(name, declared, others, EPSILONS, without=True)
         more = chain(epsilons_of(name), decays_of(name, declared, walked))
         yield from ((options, None) for options in more)
         yield from mistakes_of(name, declared, others, EPSILONS[1:])
@@ -144,14 +219,20 @@ STRENGTHS = ("weight_decay", "dampening")
 
 
 def mistakes_of(
-    name: str, declared: Experiment, others: Sequence[str], epsilons: Sequence[float | None]
-) -> Iterator[tuple[Options, OptimiserMistake | None]]:
-    """Yield the mistakes of an optimiser, each with these epsilons; None is the declared one."""
+    name: str, declared: Experiment, others: Sequence[str], epsilons: Sequence[float | None],
+    without: bool = False,
+) -> Iterator[tuple[Options, OptimiserMistake | None]]:  # fmt: skip
+    """Yield the mistakes of an optimiser, each with these epsilons; None is the declared one.
+
+    `without`: RMSprop without the declared momentum, which most code has not.
+    """
     for mistake in OTHER_STEP:
         strengths = [getattr(declared, key) for key, _ in mistake.needs if key in STRENGTHS]
         if name not in mistake.of or (name in others and name == "sgd") or not all(strengths):
             continue
         needed = {key: value for key, value in mistake.needs if key not in STRENGTHS}
+        if name == "rmsprop" and declared.momentum and without:
+            needed["momentum"] = 0.0
         for eps in epsilons:
             if eps is None:
                 yield {"optimiser": name, **needed}, mistake

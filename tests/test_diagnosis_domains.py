@@ -140,7 +140,7 @@ def test_a_factor_of_one_tensor_is_said_of_that_tensor() -> None:
         return loss, g | {"w2": 2 * g["w2"], "b1": 4 * g["b1"]}
 
     sentences = [one.sentence for one in check(factors).diagnosis]
-    assert sentences[0].startswith("dw2 is twice as large as it should be")
+    assert sentences[0].startswith("dw2 is 2 times as large as it should be")
     assert sentences[1].startswith("db1 is 4 times as large as it should be")
 
 

@@ -6,6 +6,7 @@ it is large enough to be one itself; it is no half of the mistake.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -46,7 +47,8 @@ def answer(found: Explained) -> Answer:
     with np.errstate(all="ignore"):
         made = [diagnosis(finding, kept) for finding, kept in mistakes(found.findings)]
         guards = [diagnosis(finding, kept) for finding, kept in guards_of(found.findings)]
-        small = [one for one in guards if made and (one.constant or 0.0) <= HABITUAL]
+        beside = bool(made) or unexplained(found)
+        small = [one for one in guards if beside and (one.constant or 0.0) <= HABITUAL]
         return Answer(
             (*made, *(one for one in guards if one not in small)),
             (
@@ -55,6 +57,14 @@ def answer(found: Explained) -> Answer:
             ),
             tuple(f"At {habit.domain} {UNLIKE}" for habit in found.habits if not known(habit)),
         )
+
+
+def unexplained(found: Explained) -> bool:
+    """Return whether something of the base is wrong that no finding is about."""
+    told = {name for one in found.findings for name in one.tensors}
+    whole = any(not one.tensors for one in found.findings)
+    wrong = {name for case in found.base for name, is_wrong in case.wrong.items() if is_wrong}
+    return not whole and bool(wrong - told)
 
 
 Kept = Callable[[Part], bool]
@@ -167,14 +177,14 @@ def remaining(explanation: Explanation, case: Case) -> float:
     return case.worst((adapted(explanation, case) or explanation).overrides)
 
 
-EVERY = "Every gradient is "
+EVERY = re.compile(r"Every (weight |bias )?gradient is ")
 
 
 def placed(said: str, tensors: Sequence[str]) -> str:
     """Return a sentence with where the slip shows, as its subject where that is every gradient."""
-    if said.startswith(EVERY) and 0 < len(tensors) <= LISTED:
+    if EVERY.match(said) and 0 < len(tensors) <= LISTED:
         verb = "is" if len(tensors) == 1 else "are"
-        return f"{' and '.join(tensors)} {verb} {said.removeprefix(EVERY)}"
+        return EVERY.sub(f"{' and '.join(tensors)} {verb} ", said, count=1)
     return said + where(tensors)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,9 +42,12 @@ def possible(mistake: NetworkMistake, point: Point) -> bool:
     """Return whether the mistake can be made at this point.
 
     What stands above the logits is softmax cross-entropy in the catalogue; where another loss is
-    declared, only mistakes below it can be made.
+    declared, only mistakes below it can be made. A penalty is added to whatever stands there.
     """
-    return mistake.applies(point) and (point.minimised.plain or set(mistake.stages) <= BELOW)
+    if not mistake.applies(point):
+        return False
+    objective = replace(point.minimised, l2=0.0, l1=0.0, penalise="weights", penalty_over="1")
+    return mistake.declared or objective.plain or set(mistake.stages) <= BELOW
 
 
 def tellable(mistake: NetworkMistake, case: Case) -> bool:

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 
 from compare.contracts.arrays import Mask
-from compare.diagnosis.candidates import fitted, parts, rest_is_reproduced
+from compare.diagnosis.candidates import fitted, parts, possible, rest_is_reproduced
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, Overrides
 from compare.mistakes.catalogue import network_mistakes
@@ -93,7 +93,7 @@ def guarded(case: Case) -> Iterator[Explanation]:
     if not case.wrong.get("loss"):
         return
     for mistake in network_mistakes(case.point):
-        if mistake.guard and mistake.paired and mistake.applies(case.point):
+        if mistake.guard and mistake.paired and possible(mistake, case.point):
             guards = (Part(mistake, c) for c in USUAL_GUARDS)
             for guard in (one for one in guards if needed(case, one, NOTHING)):
                 yield from refitted(case, guard)
@@ -129,7 +129,7 @@ def refitted(case: Case, given: Part) -> Iterator[Explanation]:
     for mistake in network_mistakes(case.point):
         if mistake.fit is None or isinstance(mistake.fit, Among) or not mistake.paired:
             continue
-        for layer in mistake.choices(case.point) if mistake.applies(case.point) else ():
+        for layer in mistake.choices(case.point) if possible(mistake, case.point) else ():
             part = Part(mistake, 1.0, layer)
             if (
                 different(given, part)

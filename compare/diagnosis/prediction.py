@@ -11,8 +11,9 @@ from compare.diagnosis.explanation import Explanation, Part
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation
 from compare.mistakes.catalogue import IN_A_CALL, network_mistakes
+from compare.mistakes.declared import DECLARED
 
-BY_NAME = {mistake.name: mistake for mistake in IN_A_CALL}
+BY_NAME = {mistake.name: mistake for mistake in (*IN_A_CALL, *DECLARED)}
 
 
 def prediction(diagnosis: Diagnosis, observation: Observation, tensor: str) -> Float | None:

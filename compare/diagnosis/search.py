@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from compare.diagnosis.accept import accepted
-from compare.diagnosis.candidates import fitted, parts
+from compare.diagnosis.candidates import fitted, parts, possible
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.pairing import different, guarded, in_loss, needed, pairs, scaled
@@ -86,7 +86,7 @@ def with_loss(gradient: Finding, cases: Cases) -> list[Finding]:
 def beside_in_loss(case: Case, given: Explanation) -> Iterator[Part]:
     """Yield every mistake that only the loss shows, its constant fitted beside the given ones."""
     for mistake in network_mistakes(case.point):
-        if "gradient" not in mistake.observable and mistake.applies(case.point):
+        if "gradient" not in mistake.observable and possible(mistake, case.point):
             if mistake.proof is None and apart_from(given, mistake):
                 yield from fitted(case, mistake, None, given.overrides)
 

@@ -85,7 +85,8 @@ def named_anywhere(
         between=experiment.between,
         evaluates=takes_context(getattr(implementation, "function", implementation)),
     )
-    return Named(found.diagnosis, found.facts if found.diagnosis else found.notes)
+    besides = tuple(one.sentence for one in found.habits) if found.notes else ()
+    return Named(found.diagnosis, found.facts if found.diagnosis else (*found.notes, *besides))
 
 
 def showing(findings: tuple[Finding, ...], named: tuple[Diagnosis, ...]) -> tuple[Finding, ...]:

@@ -9,8 +9,10 @@ from compare.mistakes.activation import ACTIVATION
 from compare.mistakes.aliasing import IN_PLACE
 from compare.mistakes.calls import CALLS
 from compare.mistakes.cross_entropy import CROSS_ENTROPY
+from compare.mistakes.declared import DECLARED
 from compare.mistakes.derivative import DERIVATIVE
 from compare.mistakes.dropout import DROPOUT
+from compare.mistakes.factors import FACTORS
 from compare.mistakes.inside import InsideMistake, inside_of
 from compare.mistakes.linear_algebra import LINEAR_ALGEBRA
 from compare.mistakes.mistake import Mistake, NetworkMistake
@@ -30,6 +32,7 @@ from compare.mistakes.start import START
 from compare.mistakes.step_mistake import StepMistake
 from compare.mistakes.update import UPDATE
 from compare.textbook import Point
+from compare.textbook.plain import SLOPES
 
 FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "reduction": REDUCTION,
@@ -37,6 +40,7 @@ FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "cross-entropy": CROSS_ENTROPY,
     "activation": (*DERIVATIVE, *ACTIVATION),
     "linear algebra": LINEAR_ALGEBRA,
+    "factors on the way": FACTORS,
     "rows and classes": ROWS,
     "aliasing": (*IN_PLACE, *CALLS),
     "dtype": PRECISION,
@@ -64,8 +68,12 @@ STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, StepMistake
 
 
 def network_mistakes(point: Point) -> tuple[NetworkMistake, ...]:
-    """Return those that can be made in such a network as the point's."""
-    return NETWORK if point.between.plain else INSIDE
+    """Return those that can be made in such a network as the point's, with those of a loss,
+    penalty or activation only where one is declared."""
+    if not point.between.plain:
+        return INSIDE
+    plain = point.minimised.plain and point.activation in SLOPES
+    return NETWORK if plain else (*NETWORK, *DECLARED)
 
 
 def named(name: str) -> Mistake:

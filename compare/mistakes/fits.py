@@ -19,6 +19,10 @@ LARGEST = 1e9
 """No data set has more rows than this."""
 NEARBY = 3.0
 """How far a fit may be off where the numbers seen are not linear in the constant."""
+NOISE = 0.01
+"""A constant that changes nothing by this share of its allowance was fitted to rounding."""
+WHOLE = 1e-6
+"""Relative distance within which a fitted divisor is a whole number."""
 NARROW = 1e-15
 """Decades: a bracket this narrow is a number."""
 
@@ -50,7 +54,8 @@ def linear(trial: Trial, seen: Seen, one: float = 1.0) -> Iterator[float]:
         if not np.isfinite(scale) or (np.abs(effect) <= after.allowance + before.allowance).all():
             continue
         constant = one * float(((seen[name] - before.value) * effect).sum() / scale)
-        if np.isfinite(constant) and constant != 0.0:
+        shown = np.abs(constant / one * effect) > NOISE * before.allowance
+        if np.isfinite(constant) and shown.any():
             yield from rounded(constant)
         return
 
@@ -149,6 +154,17 @@ def typed(fit: Fit) -> Fit:
         yield from (c for c in fit(trial, seen) if c == float(f"{c:.1e}"))
 
     return found
+
+
+def number(trial: Trial, seen: Seen) -> Iterator[float]:
+    """Yield a factor of three digits or fewer, or one over such a number; not 1."""
+    for c in list(linear(trial, seen))[-1:]:
+        for text in (*(f"{c:.{n}e}" for n in range(3)), *(f"{1 / c:.{n}e}" for n in range(5))):
+            share = float(text) * c
+            near = float(text) if abs(float(text) / c - 1) < WHOLE else 1 / float(text)
+            if near != 1.0 and (abs(near / c - 1) < WHOLE or abs(share - 1) < WHOLE):
+                yield near
+                return
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,8 @@ class NetworkMistake(Mistake):
     A `guard` keeps a logarithm or quotient finite: a habit of the code, which is no half of a
     mistake. Unless `paired` it is not looked for as one of two in the same numbers: that is for
     what is rare beside another, as it costs the time of one search for every other mistake.
+    `declared`: it belongs to a loss, penalty or activation that is declared, which the plain
+    program does not have: `slip` is for the reader, `functions` run.
     `numbering` says in words which row or class the constant is. `functions` are the stages of
     what no line of code says: `(pass, layer) -> Pair`; what `reads` is for others, `functions_read`
     is for them.
@@ -92,6 +94,7 @@ class NetworkMistake(Mistake):
     layers: bool = True
     paired: bool = True
     guard: bool = False
+    declared: bool = False
     numbering: Numbering | None = None
     functions: Mapping[str, Callable[..., Pair]] | None = None
     functions_read: tuple[str, ...] = ()

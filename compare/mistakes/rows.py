@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from compare.mistakes.conditions import averaged
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import NetworkMistake
 from compare.mistakes.places import Numbering, arriving_from, left_from, shift, single
@@ -153,7 +154,34 @@ TARGETS_LEFT = (
     ),
 )
 
+PARTS = (2, 3, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 256)
+"""Chunks that a batch is cut into; a probe has few rows."""
+
+CHUNKED = (
+    NetworkMistake(
+        "mean-of-chunk-means",
+        "a mean of the means of chunks of {constant:.0f} samples",
+        "Loss and gradient are the mean of the means over chunks of {constant:.0f} samples: where "
+        "the last chunk is shorter, its samples count for more than the others.",
+        "of = np.arange(N) // c\n"
+        "many = np.bincount(of)\n"
+        "share = (N / (len(many) * many[of]))[:, None]\n"
+        "terms = -y * log_p * share\n"
+        "of = np.arange(N) // c\n"
+        "many = np.bincount(of)\n"
+        "share = (N / (len(many) * many[of]))[:, None]\n"
+        "error = (p - y) * share",
+        applies=averaged,
+        fit=Among(lambda point: (c for c in PARTS if c < len(point.targets))),
+        example=4,
+        trigger="a batch that the chunks do not divide",
+        convention=True,
+        paired=False,
+    ),
+)
+
 ROWS = (
+    *CHUNKED,
     *left_out(
         "sample-left-out",
         "a sample",

@@ -2,8 +2,75 @@
 
 from __future__ import annotations
 
-from compare.mistakes.fits import in_loss_or_gradient
+from compare.mistakes.fits import Among, in_loss_or_gradient
 from compare.mistakes.mistake import NetworkMistake
+
+TEMPERATURES = (2, 0.5, 3, 4, 5, 10, 20, 0.1, 0.2, 1.5, 100)
+"""Temperatures that people divide logits by."""
+
+JACOBIAN = (
+    NetworkMistake(
+        "softmax-jacobian-sign",
+        "a Jacobian of the softmax with + for -",
+        "The Jacobian of the softmax is diag(p) - p p'; with + in place of - it makes -(p + y) of "
+        "p - y.",
+        "error = -y - p",
+        paired=False,
+    ),
+    NetworkMistake(
+        "softmax-jacobian-transposed",
+        "a Jacobian of the log-softmax that is not transposed",
+        "The Jacobian of the log-softmax, I - 1 p', is not symmetric and stands there as its "
+        "transpose: sum(p y) - y for p - y.",
+        "error = (p * y).sum(axis=1, keepdims=True) - y",
+        paired=False,
+    ),
+    NetworkMistake(
+        "softmax-jacobian-without-diagonal",
+        "a Jacobian of the softmax without its diagonal",
+        "Of the Jacobian diag(p) - p p' only -p p' is used: p is left of p - y, less p y.",
+        "error = p - p * y",
+        paired=False,
+    ),
+    NetworkMistake(
+        "shift-taken-off-twice",
+        "a log-sum-exp of logits that were not shifted, with the shift taken off",
+        "The maximum is taken off the logits and not off those in the log-sum-exp: log p = z - "
+        "max z - log sum exp(z).",
+        "total = np.exp(logits).sum(axis=1, keepdims=True)\n"
+        "log_p = logits - logits.max(axis=1, keepdims=True) - np.log(total)",
+        paired=False,
+    ),
+    NetworkMistake(
+        "temperature-without-chain",
+        "a temperature {constant:g} whose 1/{constant:g} is missing in the gradient",
+        "The logits are divided by {constant:g} before the softmax; the gradient p - y lacks the "
+        "factor 1/{constant:g} of it.",
+        "p = softmax(logits / c)",
+        fit=Among(lambda point: TEMPERATURES),
+        example=2,
+        paired=False,
+    ),
+    NetworkMistake(
+        "temperature",
+        "a temperature {constant:g} that was not declared",
+        "The logits are divided by {constant:g} before the softmax, and the gradient with them.",
+        "p = softmax(logits / c)\nerror = (p - y) / c",
+        fit=Among(lambda point: TEMPERATURES),
+        example=2,
+        convention=True,
+        paired=False,
+    ),
+    NetworkMistake(
+        "temperature-in-gradient-only",
+        "a softmax at temperature {constant:g} in the gradient only",
+        "The gradient takes the softmax of logits divided by {constant:g}, the loss does not.",
+        "error = softmax(logits / c) - y",
+        fit=Among(lambda point: TEMPERATURES, beyond_loss=True),
+        example=2,
+        paired=False,
+    ),
+)
 
 SOFTMAX = (
     NetworkMistake(
@@ -118,4 +185,5 @@ SOFTMAX = (
         "log_p = np.log(p)",
         trigger="logits of one row more than 103 (float32) or 745 (float64) apart",
     ),
+    *JACOBIAN,
 )

@@ -1,0 +1,116 @@
+"""Mistakes in the derivative of a declared loss: binary cross-entropy, distances, the hinge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compare.mistakes.declared_parts import (
+    clip_guard,
+    minimising,
+    one,
+    p_of,
+    pulled,
+    shifted_guard,
+    straight,
+    true_class,
+    true_class_left_out,
+    without_margin,
+)
+from compare.mistakes.fits import in_the_loss
+from compare.mistakes.mistake import NetworkMistake
+from compare.textbook.functions import log
+
+BINARY = (
+    one("sigmoid-derivative-on-top", "a factor p (1 - p) too many",
+        "The error p - y is multiplied with p (1 - p) once more, but it already contains the "
+        "derivative of the sigmoid.",
+        "dz = (p - y) * p * (1 - p)", minimising("bce"),
+        {"error": lambda net, layer: net.right("error", layer) * p_of(net) * (1.0 - p_of(net))}),
+    one("binary-gradient-at-probabilities", "dL/dp where dL/dlogits belongs",
+        "The gradient stops at the probabilities: dL/dp = (p - y) / (p (1 - p)) is used as if it "
+        "were dL/dlogits.",
+        "dz = (p - y) / (p * (1 - p))", minimising("bce"),
+        {"error": lambda net, layer: net.right("error", layer) / (p_of(net) * (1.0 - p_of(net)))}),
+    one("binary-second-term-sign", "a second term of the wrong sign in dL/dp",
+        "The derivative of the binary cross-entropy is -(y / p) + (1 - y) / (1 - p); the sign of "
+        "the second term is wrong, which leaves -y (1 - p) - (1 - y) p.",
+        "dp = -(y / p + (1 - y) / (1 - p))", minimising("bce"),
+        {"error": straight(lambda net, o, t: -(t * (1.0 - p_of(net)) + (1.0 - t) * p_of(net)))}),
+    one("binary-second-term-missing-in-gradient", "dL/dp without its second term",
+        "Of the derivative -(y / p) + (1 - y) / (1 - p) only the first term is there: -y (1 - p) "
+        "is left of p - y.",
+        "dp = -y / p", minimising("bce"),
+        {"error": straight(lambda net, o, t: -(t * (1.0 - p_of(net))))}),
+    one("binary-second-term-missing", "a binary cross-entropy without its second term",
+        "The loss adds up y log p only: (1 - y) log(1 - p) is missing.",
+        "terms = -y * log(p)", minimising("bce"),
+        {"terms": straight(lambda net, o, t: -(t * log(p_of(net))))}),
+    one("binary-squared-error-gradient", "the gradient of a squared error with a binary "
+        "cross-entropy as loss",
+        "The error is 2 (p - y) p (1 - p), the derivative of a squared error of a sigmoid; the "
+        "loss is the binary cross-entropy.",
+        "dz = 2 * (p - y) * p * (1 - p)", minimising("bce"),
+        {"error": lambda net, layer: net.right("error", layer) * p_of(net) * (1.0 - p_of(net))
+         * 2.0}),
+    one("binary-gradient-of-logits", "z - y where p - y belongs",
+        "The gradient uses the logits where it needs their sigmoid: z - y.",
+        "dz = z - y", minimising("bce"), {"error": straight(lambda net, o, t: o - t)}),
+    NetworkMistake(
+        "epsilon-in-binary-log", "a constant {constant:.3g} inside the logarithms",
+        "A constant {constant:.3g} is added inside both logarithms: the loss is that of another "
+        "function and the gradient does not belong to it.",
+        "terms = -(y * np.log(p + c) + (1 - y) * np.log(1 - p + c))", applies=minimising("bce"),
+        functions={"terms": shifted_guard}, fit=in_the_loss(1e-30, 10.0), guard=True,
+        declared=True, example=1e-5,
+    ),
+    NetworkMistake(
+        "clip-in-binary-log", "a loss whose probabilities are clipped at {constant:.3g}",
+        "Probabilities are clipped to [{constant:.3g}, 1 - {constant:.3g}] before the logarithms; "
+        "the gradient is not.",
+        "p = np.clip(p, c, 1 - c)", applies=minimising("bce"),
+        functions={"terms": clip_guard}, fit=in_the_loss(1e-30, 0.5), guard=True, declared=True,
+        example=0.2,
+    ),
+)  # fmt: skip
+
+DISTANCES = (
+    one("huber-not-limited", "a Huber gradient that is not limited",
+        "The gradient is o - t everywhere; beyond 1 it is sign(o - t).",
+        "do = o - t", minimising("huber"), {"error": pulled(lambda net, o, t: o - t)}),
+    one("huber-as-sign", "the sign in place of the Huber gradient",
+        "The gradient is sign(o - t) everywhere; within 1 it is o - t.",
+        "do = np.sign(o - t)", minimising("huber"),
+        {"error": pulled(lambda net, o, t: (o - t).jumped(np.sign))}),
+    one("huber-swapped", "a Huber gradient with its two pieces swapped",
+        "The gradient is o - t beyond 1 and sign(o - t) within: the two pieces are swapped.",
+        "do = np.where(abs(o - t) > 1, o - t, np.sign(o - t))", minimising("huber"),
+        {"error": pulled(lambda net, o, t: (o - t).jumped(
+            lambda d: np.where(np.abs(d) > 1, d, np.sign(d))))}),
+    one("huber-zero-beyond", "a Huber gradient that is zero beyond 1",
+        "Beyond 1 the gradient is 0 where it is sign(o - t).",
+        "do = (o - t) * (abs(o - t) <= 1)", minimising("huber"),
+        {"error": pulled(lambda net, o, t: (o - t).jumped(
+            lambda d: np.where(np.abs(d) > 1, 0.0, d)))}),
+    one("absolute-as-square", "o - t in place of its sign",
+        "The derivative of |o - t| is its sign; the gradient has o - t.",
+        "do = o - t", minimising("l1"), {"error": pulled(lambda net, o, t: o - t)}),
+    one("square-as-sign", "the sign in place of 2 (o - t)",
+        "The derivative of (o - t)^2 is 2 (o - t); the gradient has the sign.",
+        "do = np.sign(o - t)", minimising("mse"),
+        {"error": pulled(lambda net, o, t: (o - t).jumped(np.sign))}),
+    one("hinge-true-class-once", "a hinge gradient of -1 at the true class",
+        "At the true class the gradient is minus the number of classes within the margin; it has "
+        "-1 there.",
+        "do[rows, y] = -1", minimising("hinge"), {"error": pulled(true_class)}),
+    one("hinge-true-class-left-out", "a hinge gradient that leaves the true class out",
+        "At the true class the gradient is minus the number of classes within the margin; it has "
+        "0 there.",
+        "do[rows, y] = 0", minimising("hinge"), {"error": pulled(true_class_left_out)}),
+    one("hinge-margin-missing", "a hinge gradient without the margin",
+        "The gradient counts classes whose score is above that of the true one; the loss those "
+        "within the margin of 1.",
+        "within = o - o_true > 0", minimising("hinge"),
+        {"error": pulled(lambda net, o, t: without_margin(o, t))}),
+)  # fmt: skip
+
+LOSSES = BINARY + DISTANCES

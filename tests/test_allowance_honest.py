@@ -295,6 +295,18 @@ def test_a_shared_error_of_the_logits_goes_back_with_the_signs_that_softmax_give
     assert worst(drawn, ours, "identity") <= 0.5
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_p_itself_is_rounded_by_does_not_sum_to_zero_on_its_way_back(dtype: str) -> None:
+    """Two classes of nearly the same weights: only what both p err by alike is not cancelled."""
+    for seed in range(3):
+        parameters, x, targets = of_rank_one((24, 34, 25, 60, 27, 41, 2), 1.5, seed, rows=14)
+        parameters["w6"][:, 1] = 1.01 * parameters["w6"][:, 0]
+        drawn = in_format((parameters, x, targets), dtype)
+        ours = manual_mlp.loss_and_gradients(*drawn, activation="sigmoid")
+        assert worst(drawn, in_next_precision(drawn, "sigmoid"), "sigmoid") <= 0.5
+        assert worst(drawn, ours, "sigmoid") <= 0.5
+
+
 def test_errors_of_one_sign_add_up_with_weights_of_one_sign() -> None:
     # Inputs too small to count: a layer's units all round what stands in their biases alike.
     generator = np.random.default_rng(4)

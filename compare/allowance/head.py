@@ -11,9 +11,11 @@ from compare.allowance.alike import row_weights
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
 from compare.allowance.log_sum_exp import Rounded
+from compare.allowance.operands import Where
 from compare.allowance.softmax import (
     moved_logits,
     probability_allowance,
+    rounding_of_quotient,
     sample_loss_allowance,
     softmax_columns,
     target_slack,
@@ -27,7 +29,7 @@ class Head(NamedTuple):
 
     `probabilities`: softmax of the reference's logits; `dlogits`: before the division by N;
     `weights`: how often each sample occurs, (N,), None if once. `softmax`: whether the derivative
-    at the logits is that of softmax.
+    at the logits is that of softmax; `rounded` is then what its lse may be rounded by, (N,).
     """
 
     probabilities: Float
@@ -37,6 +39,22 @@ class Head(NamedTuple):
     loss: float
     weights: Float | None
     softmax: bool = False
+    rounded: Float | None = None
+
+    def own(self, rows: Where | slice, y: Float, unit: float) -> tuple[Float, Float]:
+        """Return which parts of A(dlogits)**2 in some rows are no error of the logits, (S, K).
+
+        What each p rounds by itself, `y` (K, N), and what all p of a sample share, from lse.
+        """
+        p, allowed = self.probabilities[:, rows], self.dlogits[:, rows]
+        own = p * rounding_of_quotient(p, np.maximum.reduce(p), unit)
+        own += 2 * unit * np.abs(p - y[:, rows])
+        shared = p * (0.0 if self.rounded is None else self.rounded[rows])
+        parts = np.zeros((2, *p.shape))
+        np.divide((own, shared), allowed, out=parts, where=allowed > 0)
+        parts *= parts
+        parts /= np.maximum(np.add.reduce(parts), 1.0)
+        return parts[0].T, parts[1].T
 
 
 class Top(NamedTuple):
@@ -65,7 +83,8 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     moved = moved_logits(shifted, z_allowance, unit)
     largest = np.maximum.reduce(moved)  # (N,)
     lse = Rounded(np.maximum.reduce(logits), most, largest, arithmetic.roundoff)
-    p_allowance = probability_allowance(p, most, moved, largest, lse.allowed(p), unit)
+    rounded = lse.allowed(p)
+    p_allowance = probability_allowance(p, most, moved, largest, rounded, unit)
     sizes = np.maximum.reduce(np.abs(logits))  # (N,)
     weights = row_weights(batch.often, logits, float(sizes.max()), arithmetic.roundoff)
     error = p - batch.y
@@ -84,4 +103,4 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     terms *= terms
     carried = float(np.add.reduce(terms) if weights is None else terms @ weights) ** 0.5
     loss = carried + rounding_of_losses(losses, arithmetic) + count * arithmetic.floor()
-    return Head(p, z_allowance, p_allowance, dlogits, loss, weights, softmax=True)
+    return Head(p, z_allowance, p_allowance, dlogits, loss, weights, True, rounded)

@@ -243,7 +243,9 @@ def not_kept() -> ForwardAllowances:
 def of_rows(head: Head, rows: slice) -> Head:
     """Return some rows of what all rows tell."""
     weights = None if head.weights is None else head.weights[rows]
+    rounded = None if head.rounded is None else head.rounded[rows]
     return head._replace(
         probabilities=head.probabilities[:, rows], logits=head.logits[:, rows],
         p=head.p[:, rows], dlogits=head.dlogits[:, rows], weights=weights,
+        rounded=rounded,
     )  # fmt: skip

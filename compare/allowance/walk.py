@@ -184,7 +184,9 @@ class Pass(Generic[S]):
     def _from_the_top(self, errors: Propagated, head: Head, square: Float) -> None:
         """Go on from errors of the logits to those of dlogits, whose squared allowance is given.
 
-        Those of a softmax have the signs that its derivative gives them.
+        Those of a softmax have the signs that its derivative gives them, and sum to 0 in each
+        sample. What p itself is rounded by does not: each has an error of its own, and one that all
+        p of a sample share.
         """
         rows, logits = errors.rows, errors.entries
         errors.start(square)
@@ -193,6 +195,10 @@ class Pass(Generic[S]):
             moved = p * (logits - (p * logits).sum(axis=2, keepdims=True))  # (R, S, K)
             size = np.sqrt(np.square(moved).mean(axis=0))
             moved *= np.divide(np.sqrt(square), size, out=np.zeros(size.shape), where=size > 0)
+            own, shared = head.own(rows, self.batch.y, self.arithmetic.unit)  # (S, K)
+            moved *= np.sqrt(np.maximum(1 - own - shared, 0.0))
+            moved += np.sqrt(own) * errors.entries
+            moved += np.sqrt(shared * square) * errors.random.standard_normal((*moved.shape[:2], 1))
             errors.entries = np.where(size > 0, moved, errors.entries)
 
     def layers(self) -> tuple[list[Layer[S]], Propagated | None]:

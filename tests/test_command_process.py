@@ -83,6 +83,7 @@ def test_a_run_from_another_folder_leaves_a_complete_report() -> None:
     assert {"loss.svg", "report.html"} <= set(document["files"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals here")
 def test_ctrl_c_in_the_middle_of_a_run_leaves_the_report_of_the_updates_done() -> None:
     assert interrupted("--epochs", "100000", "--no-plots", when=b"epoch") == 130

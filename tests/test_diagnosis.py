@@ -379,6 +379,7 @@ def test_a_constant_fitted_to_one_number_needs_to_be_one_that_people_type() -> N
     assert diagnose_gradients(odd) == ()
 
 
+@pytest.mark.slow
 def test_a_typed_constant_that_fits_a_loss_by_chance_is_not_believed() -> None:
     # In float32 some constant of two digits reproduces any loss that is off by so little.
     points = probes((6, 5, 3), activation="relu", reduction="mean", dtype=np.float32, seed=0)

@@ -28,6 +28,17 @@ REFUSED_BY_GITHUB = ("operatorname", "mbox", "phantom", "newcommand", "def", "re
 every_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
 )
+LONGEST = ROOT / "docs" / "verdict.md"
+"""Its program trains, and looks for what nobody can name."""
+every_program = pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(
+            path, id=str(path.relative_to(ROOT)), marks=[pytest.mark.slow] * (path == LONGEST)
+        )
+        for path in DOCUMENTS
+    ],
+)
 
 
 def wrong_output(document: Path) -> Iterator[str]:
@@ -97,7 +108,7 @@ def note(tmp_path: Path) -> Path:
     return tmp_path / "note.md"
 
 
-@every_document
+@every_program
 def test_python_blocks_run_and_print_what_is_shown(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from compare.data import DataSet, Split
 from compare.examine.dump.dump import check_dump
 from compare.examine.dump.recorder import Recorder
 from compare.examine.training import run_training
+from compare.judge.naming import Named
 from tests.test_bring_dump import array_of, describe, rewrite, step_line
 
 pytestmark = pytest.mark.rounding
@@ -84,7 +85,10 @@ def test_a_buffer_that_was_changed_is_found(tmp_path: Path, name: str) -> None:
     assert (result.kind, result.findings[0].update) == ("update", 1)
 
 
-def test_a_loss_that_run_json_does_not_say_may_be_declared(tmp_path: Path) -> None:
+def test_a_loss_that_run_json_does_not_say_may_be_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
     dump = recorded(tmp_path / "dump", "squared error")
     declared = {key: json.loads((dump / "run.json").read_text())[key] for key in ("loss", "output")}
     describe(dump, loss=None, output=None)

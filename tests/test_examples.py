@@ -143,6 +143,7 @@ def test_the_c_example_compiles_without_a_warning(checkout: Path) -> None:
     subprocess.run([COMPILER, *flags, "examples/dump_writer.c", "-lm"], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("interpreter", "writer"),
     [

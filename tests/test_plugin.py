@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -31,8 +33,21 @@ def run(
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
 
 
-def test_right_functions_pass_with_their_options(pytester: pytest.Pytester) -> None:
-    tests = """
+Together = tuple[Path, pytest.LineMatcher]
+TOGETHER = (
+    HEAD
+    + """
+import pytest
+from manual_mlp import Criterion, Penalty
+from manual_mlp.optimisers import Adam, stepping
+
+squared = partial(
+    loss_and_gradients, activation="gelu", criterion=Criterion("mse", "sigmoid"),
+    penalty=Penalty(1e-2),
+)
+DECLARED = {"loss": "mse", "output": "sigmoid", "activation": "gelu", "l2": 1e-2}
+adam = stepping(Adam(0.01))
+
 def test_defaults(crosscheck):
     assert crosscheck(loss_and_gradients).verdict == "agrees"
 
@@ -41,8 +56,75 @@ def test_options(crosscheck):
     result = crosscheck(
         tanh, hidden=(7, 3), activation="tanh", dtype="float32", seed=5, reduction="sum")
     assert result.settings["sizes"] == [13, 7, 3, 5] and result.settings["seed"] == 5
+
+def test_declared(crosscheck):
+    result = crosscheck(squared, step=adam, optimiser="adam", learning_rate=0.01, **DECLARED)
+    assert "m_w1" in result.worst
+
+def test_undeclared(crosscheck):
+    with pytest.raises(AssertionError, match="--loss mse"):
+        crosscheck(squared, activation="gelu")
+
+def test_another_optimiser(crosscheck):
+    with pytest.raises(AssertionError, match="--optimiser adam"):
+        crosscheck(
+            squared, step=adam, optimiser="rmsprop", momentum=0, learning_rate=0.01, **DECLARED)
+
+def test_raising(crosscheck):
+    crosscheck(raising)
+
+def test_near_keyword(crosscheck):
+    crosscheck(wrong, activations="tanh")
+
+def test_wrong_is_kept(crosscheck):
+    crosscheck(wrong, baseline="wrong")
+
+def test_path(crosscheck):
+    crosscheck(loss_and_gradients, baseline="../mine")
 """
-    run(pytester, tests).assert_outcomes(passed=2)
+)
+PASSING = ("defaults", "options", "declared", "undeclared", "another_optimiser")
+FAILING = ("raising", "near_keyword", "wrong_is_kept", "path")
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Together:
+    """Run many tests in one fresh interpreter; return its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("together")
+    (folder / "test_mine.py").write_text(TOGETHER.lstrip())
+    line = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--crosscheck-update"]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+    return folder, pytest.LineMatcher(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_right_functions_pass_with_their_options(together: Together, name: str) -> None:
+    together[1].fnmatch_lines([f"PASSED test_mine.py::test_{name}"])
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_what_is_wrong_fails_and_shows_none_of_our_frames(together: Together, name: str) -> None:
+    together[1].fnmatch_lines([f"FAILED test_mine.py::test_{name} - *"])
+    together[1].no_fnmatch_line("*manual_mlp_pytest.py*")
+    together[1].no_fnmatch_line("*guard.py*")
+
+
+def test_code_that_raises_is_told_its_line(together: Together) -> None:
+    together[1].fnmatch_lines(
+        ["E *Disagreement: disagrees (structure): test_mine.py, line 9 *: raising raised*"]
+    )
+
+
+def test_a_near_keyword_is_named(together: Together) -> None:
+    together[1].fnmatch_lines(["E *check() has no keyword activations; did you mean activation?*"])
+
+
+def test_a_wrong_gradient_is_never_kept(together: Together) -> None:
+    assert not (together[0] / "crosscheck_baselines").exists()
+
+
+def test_a_baseline_is_a_name_and_no_path(together: Together) -> None:
+    together[1].fnmatch_lines(["E *baseline='../mine': must be a name of letters*"])
 
 
 @pytest.mark.slow
@@ -86,18 +168,6 @@ def test_twice(crosscheck):
     assert report["verdict"] == "disagrees" and "report.html" in report["files"]
 
 
-def test_code_that_raises_is_told_its_line_and_nothing_of_ours(
-    pytester: pytest.Pytester,
-) -> None:
-    done = run(pytester, "def test_raising(crosscheck):\n    crosscheck(raising)\n")
-    done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(
-        ["E *Disagreement: disagrees (structure): test_mine.py, line 9 *: raising raised*"]
-    )
-    done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
-    done.stdout.no_fnmatch_line("*guard.py*")
-
-
 def test_loading_the_plugin_loads_nothing_heavy(pytester: pytest.Pytester) -> None:
     tests = """
 import sys
@@ -132,15 +202,6 @@ def test_a_fixture_that_cannot_reach_the_package_says_whose_module_is_in_the_way
     done = pytester.runpytest_subprocess()
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*crosscheck needs the package `compare`*compare.py is imported*"])
-
-
-def test_a_near_keyword_is_named_and_none_of_our_frames_is_shown(
-    pytester: pytest.Pytester,
-) -> None:
-    done = run(pytester, "def test_it(crosscheck):\n    crosscheck(wrong, activations='tanh')\n")
-    done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["E *check() has no keyword activations; did you mean activation?*"])
-    done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
 
 
 BASELINE = """
@@ -187,19 +248,7 @@ def test_what_moved_against_the_baseline_fails_the_test(
     done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
 
 
-def test_a_wrong_gradient_is_never_kept(pytester: pytest.Pytester) -> None:
-    tests = "def test_it(crosscheck):\n    crosscheck(wrong, baseline='wrong')\n"
-    run(pytester, tests, "--crosscheck-update").assert_outcomes(failed=1)
-    assert not (pytester.path / "crosscheck_baselines").exists()
-
-
-def test_a_baseline_is_a_name_and_no_path(pytester: pytest.Pytester) -> None:
-    tests = "def test_it(crosscheck):\n    crosscheck(loss_and_gradients, baseline='../mine')\n"
-    done = run(pytester, tests, "--crosscheck-update")
-    done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["E *baseline='../mine': must be a name of letters*"])
-
-
+@pytest.mark.slow
 def test_another_order_of_summation_moves_nothing(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,36 +265,3 @@ def test_kept(crosscheck):
     run(pytester, tests, "--crosscheck-update").assert_outcomes(passed=1)
     monkeypatch.setenv("STEP", "-1")
     run(pytester, tests).assert_outcomes(passed=1)
-
-
-DECLARED_HEAD = """
-from functools import partial
-import pytest
-from manual_mlp import Criterion, Penalty, loss_and_gradients
-from manual_mlp.optimisers import Adam, stepping
-
-squared = partial(
-    loss_and_gradients, activation="gelu", criterion=Criterion("mse", "sigmoid"),
-    penalty=Penalty(1e-2),
-)
-DECLARED = {"loss": "mse", "output": "sigmoid", "activation": "gelu", "l2": 1e-2}
-adam = stepping(Adam(0.01))
-"""
-
-
-def test_declared_losses_and_optimisers_are_crosschecked(pytester: pytest.Pytester) -> None:
-    tests = """
-def test_right(crosscheck):
-    result = crosscheck(squared, step=adam, optimiser="adam", learning_rate=0.01, **DECLARED)
-    assert "m_w1" in result.worst
-
-def test_undeclared(crosscheck):
-    with pytest.raises(AssertionError, match="--loss mse"):
-        crosscheck(squared, activation="gelu")
-
-def test_another_optimiser(crosscheck):
-    with pytest.raises(AssertionError, match="--optimiser adam"):
-        crosscheck(
-            squared, step=adam, optimiser="rmsprop", momentum=0, learning_rate=0.01, **DECLARED)
-"""
-    run(pytester, tests, head=DECLARED_HEAD).assert_outcomes(passed=3)

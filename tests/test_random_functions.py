@@ -45,6 +45,7 @@ def test_a_mask_that_keeps_everything_is_not_held_against_anybody() -> None:
     assert check(unused).exit_code == 0
 
 
+@pytest.mark.slow
 def test_what_is_kept_between_calls_is_not_called_random() -> None:
     def kept(theta: Arrays, x: Array, t: Array) -> Any:
         SEEN.append(x)

@@ -257,7 +257,7 @@ def test_a_loss_beside_the_gradients_is_compared_as_well(tmp_path: Path) -> None
         )
     )
     (found,) = [one for one in report_on(tmp_path, text).functions if one.role == "gradient"]
-    assert found.verdict is Verdict.DISAGREES and found.sentence.startswith("loss is")
+    assert found.verdict is Verdict.DISAGREES and ": loss = " in found.sentence
     assert found.diagnosis[0].mistake == "loss-averaged-over-classes"
 
 

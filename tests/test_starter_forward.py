@@ -54,7 +54,8 @@ def test_a_forward_pass_is_held_against_the_networks_values(
 
 
 def test_a_forward_pass_nobody_can_call_keeps_the_file_from_agreeing(tmp_path: Path) -> None:
-    text = COLUMNS.replace("AXIS", "0").replace("(X, params)", "(X, params, q, *, mode)")
+    text = COLUMNS.replace("AXIS", "0").replace("(X, params)", "(X, params, q)")
+    text = text.replace("Z1 = params", "Z1 = q.scale() * params")
     said, sentence = verdict_on(tmp_path, text)
     assert said is Verdict.UNDECIDABLE and "forward_propagation" in sentence
 

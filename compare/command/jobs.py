@@ -80,9 +80,11 @@ def starter(options: argparse.Namespace) -> Result:
     from compare.examine.starter.starter_result import starter_result
 
     asked: Experiment = options.experiment
+    given = [name for name in settings_used_by(STARTER) if name in options.given]
     report = check_starter(
-        options.starter, reduction=asked.reduction, seed=asked.seed, timeout=options.timeout
-    )
+        options.starter, reduction=asked.reduction, seed=asked.seed, timeout=options.timeout,
+        declared={name: getattr(asked, name) for name in given if name != "seed"},
+    )  # fmt: skip
     result = starter_result(report)
     if options.write_adapter is None:
         return result

@@ -110,7 +110,7 @@ class Experiment:
         "relu", ActivationName(ACTIVATION_NAMES), NETWORK,
         f"the function between the layers: {', '.join(ACTIVATION_NAMES)}; leaky_relu:0.2 sets its "
         "slope, elu:0.5 its alpha",
-        used_by=(TRAIN, POINT, DUMP), metavar="NAME",
+        used_by=(TRAIN, POINT, DUMP, STARTER), metavar="NAME",
     )  # fmt: skip
     epochs: int = setting(
         200, Whole(0), TRAINING, "passes over the training data; 0 compares the start only"
@@ -254,13 +254,13 @@ class Experiment:
         "what loss and gradients are of, on both sides: softmax cross-entropy of the logits, "
         "binary cross-entropy of the logits (bce), squared, absolute or Huber error, multi-class "
         "hinge with margin 1",
-        used_by=(TRAIN, POINT, DUMP),
+        used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     output: str = setting(
         "identity", Choice(OUTPUT_NAMES), LOSS,
         "the function between the last layer and the loss; cross_entropy and bce have theirs "
         "inside",
-        used_by=(TRAIN, POINT, DUMP),
+        used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     reduction: str = setting(
         "mean", Choice(REDUCTIONS), LOSS,
@@ -270,23 +270,23 @@ class Experiment:
     )  # fmt: skip
     loss_factor: float = setting(
         1.0, POSITIVE, LOSS, "the loss is multiplied by it: 0.5 for the half squared error",
-        used_by=(TRAIN, POINT, DUMP),
+        used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     l2: float = setting(
         0.0, NOT_NEGATIVE, LOSS, "adds X/2 times the sum of w² to the loss",
-        used_by=(TRAIN, POINT, DUMP),
+        used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     l1: float = setting(
         0.0, NOT_NEGATIVE, LOSS, "adds X times the sum of |w| to the loss",
-        used_by=(TRAIN, POINT, DUMP),
+        used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     penalise: str = setting(
         "weights", Choice(PENALISED), LOSS, "what l1 and l2 are of: with `all` of biases too",
-        used_by=(TRAIN, POINT, DUMP),
+        used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     penalty_over: str = setting(
         "1", Choice(PENALTY_OVER), LOSS, "`rows` divides l1 and l2 by the rows of the batch",
-        used_by=(TRAIN, POINT, DUMP),
+        used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     label_smoothing: float = setting(
         0.0, SHARE, LOSS, "of cross_entropy: targets are (1 - X) y + X/K",

@@ -5,6 +5,8 @@
     source.py, absent_data.py             the functions, and what they need
     roles.py, readings.py, ..._readings.py, function_check.py    the functions of the assignment
     binding.py, meanings.py               what the arguments of a gradient function may mean
+    flow.py, subject.py, chain.py, arrays_in.py    what a file's functions hand to each other
+    networks.py, whole.py, whole_check.py    all of them as one gradient of the network they compute
     gradient_functions.py, gradient_check.py, expected.py, returned.py    gradients, by calling them
     construct.py, slots.py, recipe.py, network_class.py    classes, wrapped by trial
     missed.py                             what looks like a gradient and was not compared

@@ -109,8 +109,9 @@ def source_tree(source: Source) -> ast.Module:
 
 
 def keys_of(tree: ast.AST, name: str | None) -> Iterator[str]:
-    """The string keys by which a name is subscripted; without a name, all in use anywhere."""
-    for node in ast.walk(tree):
+    """The string keys by which a name is subscripted, in the order of the lines; without a name,
+    all in use anywhere."""
+    for node in sorted(ast.walk(tree), key=where):
         if isinstance(node, ast.Dict) and name is None:
             keys = (one.value for one in node.keys if isinstance(one, ast.Constant))
             yield from (key for key in keys if isinstance(key, str))
@@ -118,6 +119,11 @@ def keys_of(tree: ast.AST, name: str | None) -> Iterator[str]:
             key, holder = node.slice.value, node.value
             if isinstance(key, str) and (name is None or is_name(holder, name)):
                 yield key
+
+
+def where(node: ast.AST) -> tuple[int, int]:
+    """Where a node stands; what has no place comes first."""
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
 def unpacked(function: ast.AST, parameter: str) -> tuple[str, ...]:

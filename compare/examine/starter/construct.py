@@ -19,7 +19,7 @@ ALL = re.compile(r".*(layer|sizes|dims|shape|architecture|structure|topology|wid
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
 
 
-def builders(cls: type) -> Iterator[Callable[[Sizes, Mapping[str, Any]], Any]]:
+def builders(cls: Callable[..., Any]) -> Iterator[Callable[[Sizes, Mapping[str, Any]], Any]]:
     """The ways to build an object, the likeliest first: by the names of the parameters, then by
     their order.
     """
@@ -29,7 +29,7 @@ def builders(cls: type) -> Iterator[Callable[[Sizes, Mapping[str, Any]], Any]]:
     yield lambda sizes, values: cls()
 
 
-def by_name(cls: type, sizes: Sizes, values: Mapping[str, Any]) -> dict[str, Any]:
+def by_name(cls: Callable[..., Any], sizes: Sizes, values: Mapping[str, Any]) -> dict[str, Any]:
     """An argument for every parameter whose name says what it is or that has no default."""
     given: dict[str, Any] = {}
     left = list(sizes)

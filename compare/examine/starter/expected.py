@@ -38,14 +38,14 @@ class Expected:
         return compare_entries(name, array, self.gradients[name], self.allowances[name])
 
 
-def expected(sizes: Sizes, reduction: str, seed: int) -> Expected:
+def expected(sizes: Sizes, reduction: str, seed: int, activation: str = "relu") -> Expected:
     """Everything at a point with non-zero biases and, with `UNEQUAL` sizes, no two alike."""
     from torch_reference import Reference
 
     widths = (sizes.F, sizes.H, sizes.K)
-    probe = draw_probes(widths, activation="relu", dtype="float64", seed=seed)[0]
-    point = Point(probe.parameters, probe.x, probe.targets, reduction=reduction)
-    reference = Reference(widths, reduction=reduction)
+    probe = draw_probes(widths, activation=activation, dtype="float64", seed=seed)[0]
+    point = Point(probe.parameters, probe.x, probe.targets, activation, reduction)
+    reference = Reference(widths, activation=activation, reduction=reduction)
     loss, gradients, stages = reference.loss_and_gradients(
         point.parameters, point.x, point.targets, intermediates=True
     )
@@ -59,8 +59,8 @@ def expected(sizes: Sizes, reduction: str, seed: int) -> Expected:
 def known_quantities(point: Point) -> dict[str, Array]:
     """Everything a gradient function may ask for, by its name; biases are (1, H)."""
     shown = manual_mlp.loss_and_gradients(
-        dict(point.parameters), point.x, point.targets, reduction=point.reduction,
-        intermediates=True,
+        dict(point.parameters), point.x, point.targets, activation=point.activation,
+        reduction=point.reduction, intermediates=True,
     )[2]  # fmt: skip
     biases = {name: point.parameters[name][None, :] for name in ("b1", "b2")}
     labels = np.argmax(point.targets, axis=1)

@@ -6,9 +6,9 @@ assignment has it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from compare.examine.starter.layer_readings import (
     relu_readings,
     softmax_readings,
 )
+from compare.examine.starter.loss_check import loss_named
 from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Reading, Sizes, Weight
 from compare.guard.blame import Place
 from compare.guard.copies import OnCopies
@@ -67,6 +68,15 @@ class FunctionCheck:
         """Return the verdict on one function; `one_sample` if its file hands it single samples."""
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
         trials = self.meant(quiet, role, parameters, one_sample)
+        if role in ELEMENTWISE and all(trial.error is not None for trial in trials):
+            for words, pieces in PIECES.items():  # made for numbers, or for one row
+                piecewise = OnCopies(pieces(function), Guard(timeout=self.guard.timeout))
+                again = self.meant(piecewise, role, parameters, one_sample)
+                if again[-1].compared is not None:
+                    said = again[-1].reading.differing(Weight.INTERFACE, words)
+                    trials = [*again[:-1], replace(again[-1], reading=said)]
+                    quiet, function = piecewise, pieces(function)
+                    break
         trial, named = self.named(quiet, role, parameters, trials)
         call = OnCopies(function, self.guard)
         if not trial.timed_out:  # once more, for what it does besides returning
@@ -88,9 +98,10 @@ class FunctionCheck:
         may be written into the code: they are tried then.
         """
         drawn = READINGS[role](parameters, self.reduction, UNEQUAL)
-        if one_sample and role == "softmax":
-            drawn = chain(drawn, one_sample_readings(parameters, self.reduction, UNEQUAL))
         trials = tried(call, drawn)
+        fails = all(trial.error is not None for trial in trials)
+        if role == "softmax" and (one_sample or fails) and not trials[-1].agrees:
+            trials += tried(call, one_sample_readings(parameters, self.reduction, UNEQUAL))
         if any(trial.compared is not None or trial.timed_out for trial in trials):
             return trials
         again = tried(call, READINGS[role](parameters, self.reduction, ASSIGNMENT))[-1]
@@ -113,7 +124,19 @@ class FunctionCheck:
         for trial, calls in self.again(call, role, parameters, trials, order[:EXPLAINED]):
             if one_mistake_gives(role, *calls):
                 return trial, explained(role, *calls)
-        return trials[order[0]], ()
+        first = trials[order[0]]
+        if role == "average_ce" and finite(first) and first.reading.layout == "rows":
+            return first, self.loss_named(call.function, first.reading)
+        return first, ()
+
+    def loss_named(self, function: Callable[..., Any], reading: Reading) -> tuple[Diagnosis, ...]:
+        """The mistake in a loss, called as it was read."""
+        labels = reading.arguments["target"].ndim == 1
+        meant = {"target": "labels" if labels else "y", "scores": reading.scores}
+        return loss_named(
+            function, lambda known: {name: known[meant[name]] for name in reading.arguments},
+            reduction=reading.reduction, timeout=self.guard.timeout,
+        )  # fmt: skip
 
     def again(
         self,
@@ -131,6 +154,31 @@ class FunctionCheck:
                 calls = [(one.reading, one.observed) for one in both if one.observed is not None]
                 if len(calls) == 2:
                     yield trials[place], calls
+
+
+def over_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of numbers as one of arrays."""
+
+    @functools.wraps(function)
+    def called(*arrays: Array) -> Any:
+        return np.vectorize(function, otypes=[float])(*arrays)
+
+    return called
+
+
+def over_rows(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of one row as one of matrices."""
+
+    @functools.wraps(function)
+    def called(*arrays: Array) -> Any:
+        return np.array([function(*rows) for rows in zip(*arrays, strict=True)])
+
+    return called
+
+
+ELEMENTWISE = ("relu", "relu_derivative")
+PIECES = {"it takes one sample at a time": over_rows, "it takes one number at a time": over_numbers}
+"""What a function may be made for, in place of a matrix."""
 
 
 def tried(call: OnCopies, readings: Iterable[Reading]) -> list[Trial]:

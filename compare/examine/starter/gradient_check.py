@@ -25,6 +25,7 @@ from compare.examine.starter.expected import DELTAS, LOSS, Expected, expected
 from compare.examine.starter.function_check import SIZES_WRITTEN_IN
 from compare.examine.starter.function_verdict import FunctionVerdict, apart
 from compare.examine.starter.gradient_functions import GradientFunction
+from compare.examine.starter.loss_check import loss_named
 from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning, in_doubt, meanings
 from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Sizes
 from compare.examine.starter.returned import Part, named_parts
@@ -63,11 +64,37 @@ class GradientCheck:
     reduction: str = "mean"
     seed: int = 0
     layouts: Sequence[Layout] = LAYOUTS
+    activations: Sequence[str] = ("relu",)
+    """Those of the hidden units that the file may mean, the declared one first."""
     prepare: Callable[[Expected], object] = field(default=lambda due: None)
     """Called before a function is called at another point: puts arrays into the file's module."""
 
     def __call__(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
-        """Return the verdict on one function."""
+        """Return the verdict on one function: of hidden units as declared, or of those with
+        which it is right."""
+        found = self.of_declared(function, how)
+        if found.verdict is Verdict.AGREES or found.role == LOSS:
+            return found
+        for activation in self.activations[1:]:
+            other = replace(self, activations=(activation,)).meaning(function, how)
+            if other is not None and other.verdict is Verdict.AGREES:
+                words = f"your hidden units are {activation}"
+                return replace(other, conventions=(words, *other.conventions))
+        return found
+
+    def meaning(
+        self, function: Callable[..., Any], how: GradientFunction
+    ) -> FunctionVerdict | None:
+        """The verdict if some meaning of the arguments agrees."""
+        quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
+        for meaning in islice(meanings(how.parameters, self.layouts, how.bundles), CALLS // 10):
+            call = self.attempt(quiet, how, meaning, UNEQUAL)
+            if call.hung or (call.parts and self.agrees(call)):
+                return self.verdict(function, how, call)
+        return None
+
+    def of_declared(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
+        """The verdict on one function, of hidden units as declared."""
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
         calls: list[Call] = []
         for sizes, most in ((UNEQUAL, CALLS), (ASSIGNMENT, CALLS // 20)):
@@ -97,7 +124,7 @@ class GradientCheck:
 
     def due(self, sizes: Sizes, reduction: str) -> Expected:
         """What is handed over and due, worked out once."""
-        return remembered(sizes, reduction, self.seed)
+        return remembered(sizes, reduction, self.seed, self.activations[0])
 
     def compared(self, call: Call, reduction: str) -> list[Comparison]:
         """Hold every part against torch's gradient; a row for each sample may be unaveraged."""
@@ -124,7 +151,12 @@ class GradientCheck:
         fitting = list(islice(distinct(self.most_right(calls)), EXPLAINED))
         doubtful = [one for one in how.parameters if in_doubt(one) and not how.bundles.get(one)]
         # The search for two mistakes at once takes seconds: only where the meaning is clear.
-        one = [call for call in fitting if one_mistake_explains(self.observation(how, call))]
+        weights = [call for call in fitting if not of_loss(call)]
+        one = [call for call in weights if one_mistake_explains(self.observation(how, call))]
+        if fitting and of_loss(fitting[0]):
+            named = self.loss_named(function, fitting[0])
+            if named or not doubtful:
+                return self.verdict(function, how, fitting[0], named)
         for call in one or ([] if doubtful else fitting[:1]):
             if named := diagnose_gradients(self.observation(how, call)):
                 return self.verdict(function, how, call, named)
@@ -135,6 +167,13 @@ class GradientCheck:
         if not fitting and wrong and not doubtful:
             return self.verdict(function, how, wrong)
         return not_compared(how, calls, doubtful)
+
+    def loss_named(self, function: Callable[..., Any], call: Call) -> tuple[Diagnosis, ...]:
+        """The mistake in a loss, with the meaning of its arguments."""
+        return loss_named(
+            function, call.meaning.arguments, activation=self.activations[0],
+            reduction=self.reduction, seed=self.seed, timeout=self.guard.timeout,
+        )  # fmt: skip
 
     def most_right(self, calls: Sequence[Call]) -> list[Call]:
         """The calls that returned gradients: most right ones first, else the likeliest.
@@ -203,9 +242,9 @@ class GradientCheck:
 
 
 @cache
-def remembered(sizes: Sizes, reduction: str, seed: int) -> Expected:
+def remembered(sizes: Sizes, reduction: str, seed: int, activation: str) -> Expected:
     """`expected`, worked out once for all functions of a file."""
-    return expected(sizes, reduction, seed)
+    return expected(sizes, reduction, seed, activation)
 
 
 def said(how: GradientFunction, call: Call) -> Iterator[str]:

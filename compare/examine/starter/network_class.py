@@ -28,6 +28,7 @@ from compare.examine.starter.gradient_functions import GRADIENT
 from compare.examine.starter.readings import UNEQUAL
 from compare.examine.starter.recipe import LOSS, TRAIN, DoesNotFit, Recipe, recipes
 from compare.examine.starter.source import Opened, Source
+from compare.examine.starter.whole_check import Declared
 from compare.guard.guard import Guard
 
 TRIALS = 400
@@ -69,10 +70,9 @@ def computes_gradients(node: ast.stmt) -> bool:
     return bool(GRADIENT.search(named) or TRAIN.fullmatch(named) or LOSS.fullmatch(named))
 
 
-def class_checked(
-    source: Source, opened: Opened, name: str, reduction: str, seed: int, timeout: float | None
-) -> FunctionVerdict:
+def class_checked(source: Source, opened: Opened, name: str, declared: Declared) -> FunctionVerdict:
     """Check one class."""
+    reduction, seed = declared.network.reduction, declared.seed
     place = source.where(name)
     about = FunctionVerdict(name, "gradient", place, Verdict.UNDECIDABLE, "")
     try:
@@ -88,8 +88,8 @@ def class_checked(
         return about.undecided(f"was not compared: {best}; {ADVICE}")
     try:
         result = check(
-            contract_1(cls, best.recipe), inputs=UNEQUAL.F, hidden=(UNEQUAL.H,), classes=UNEQUAL.K,
-            reduction=reduction, seed=seed, timeout=timeout,
+            contract_1(cls, best.recipe), inputs=UNEQUAL.F, classes=UNEQUAL.K,
+            timeout=declared.timeout, seed=seed, hidden=(UNEQUAL.H,), **declared.settings,
         )  # fmt: skip
     except BadInput as problem:
         return about.undecided(f"was not compared: {problem}; {ADVICE}")

@@ -42,7 +42,9 @@ LOSSES = 12
 MEANINGS = 60
 """How many meanings of a method's parameters are tried."""
 
-FORWARD = re.compile(r"forward\w*|feed\w*|fprop|propagate|predict\w*|call|scores|forwardprop\w*|fp")
+FORWARD = re.compile(
+    r"forward\w*|fwd\w*|feed\w*|fprop|propagate|predict\w*|call|scores|forwardprop\w*|fp"
+)
 BACKWARD = re.compile(r".*back.*|.*grad.*|bprop|bp|lossand\w*")
 LOSS = re.compile(r".*(loss|cost|entropy|objective).*|ce|averagece|nll")
 TRAIN = re.compile(r"(fit|train|learn)\w*|(train|sgd|gradientdescent)?step|update\w*|optimi\w*")

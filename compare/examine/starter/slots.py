@@ -17,7 +17,7 @@ import numpy as np
 from compare.contracts.arrays import Array
 from compare.examine.starter.binding import plain
 
-DEEPEST = 3
+DEEPEST = 4
 GRADIENT_NAME = re.compile(r"d[lwb]?[a-z]*\d*|.*(grad|delta|nabla).*")
 """The last name on the way to a gradient, without underscores."""
 OTHER_NAME = re.compile(r"[vms][wb]?\d*|.*(veloc|moment|cache|prev|sum|avg|best|old|mask).*")

@@ -88,6 +88,11 @@ class Source:
         return {name: one for one in self.statements if is_definition(one) for name in one.binds}
 
     @property
+    def text(self) -> str:
+        """Everything that Python can read, without its comments."""
+        return "\n".join(ast.unparse(one.node) for one in self.statements)
+
+    @property
     def left_out(self) -> tuple[Statement, ...]:
         """What never runs: training, plotting, loading, everything that is not a definition."""
         return tuple(one for one in self.statements if one.kind is Kind.LEFT_OUT)

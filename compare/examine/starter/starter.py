@@ -14,6 +14,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,13 +35,21 @@ from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
 from compare.examine.starter.network_class import class_checked, network_classes
+from compare.examine.starter.networks import candidates
 from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.statements import last_name
+from compare.examine.starter.whole_check import (
+    Declared,
+    class_together,
+    functions_together,
+    settled,
+)
 from compare.guard.blame import Place
 from compare.guard.guard import TIMEOUT, Guard
 
+NOTHING: Mapping[str, Any] = {}
 WANTED = "relu, softmax, compute_layer, average_ce or grad_ce"
 
 
@@ -70,8 +79,11 @@ def check_starter(
     reduction: str = "mean",
     seed: int = 0,
     timeout: float | None = TIMEOUT,
+    declared: Mapping[str, Any] = NOTHING,
 ) -> StarterReport:
     """Check every function of the assignment that a .py or .ipynb file defines, and its classes.
+
+    `declared`: settings of the network by name, such as `activation`.
 
     Raises `BadInput` if the file cannot be read or holds nothing that could be checked.
     """
@@ -83,8 +95,11 @@ def check_starter(
     }
     gradients = gradient_functions(source, set(roles))
     classes = network_classes(source)
+    asked = Declared({"reduction": reduction, **declared} if declared else declared, seed, timeout)
+    whole = functions_together(source, asked)
     if (
-        not roles
+        whole is None
+        and not roles
         and not gradients
         and not classes
         and (not source.broken or not source.definitions)
@@ -97,22 +112,52 @@ def check_starter(
     note_stand_ins(replaced, source.guard.notes)
     put_in(opened.module, replaced, {"x": np.ones((N, F)), "y": np.eye(N, K)})
     check = FunctionCheck(source.guard, reduction)
-    found = [checked(check, source, opened, name, role) for name, role in roles.items()]
+    found = [
+        checked(check, source, opened, name, role, {} if whole is None else whole.axes)
+        for name, role in roles.items()
+    ]
     slope = GradientCheck(
-        source.guard, reduction, seed, likeliest_layouts(found),
+        source.guard, reduction, seed, likeliest_layouts(found), hidden_units(source, asked),
         lambda due: put_in(opened.module, replaced, due.quantities),
     )  # fmt: skip
-    found += [gradient_checked(slope, source, opened, one) for one in gradients]
-    found += [class_checked(source, opened, name, reduction, seed, timeout) for name in classes]
-    found += [forward_checked(slope, source, opened, one) for one in forward]
+    part_of = whole.called if whole is not None and whole.settled else frozenset()
+    found += [
+        gradient_checked(slope, source, opened, one) for one in gradients if one.name not in part_of
+    ]
+    found += [in_class(source, opened, name, asked) for name in classes]
+    found += [forward_checked(slope, source, opened, one) for one in forward if one not in part_of]
+    if whole is not None:
+        found = settled(found, whole)
     found += inside(source, {one.name for one in found})
-    found += missed(source, {one.name for one in found})
+    done = {one.name for one in found} | (set() if whole is None else whole.called)
+    found += missed(source, done)
     updates = loop_steps(source, {one.name for one in found})
     found += updates.found
     for sentence in updates.notes:
         source.guard.notes.add(sentence)
     found = [with_reason(one, source, opened, replaced) for one in found]
     return StarterReport(source, tuple(together(found)), tuple(gradients), reduction, updates)
+
+
+def in_class(source: Source, opened: Opened, name: str, declared: Declared) -> FunctionVerdict:
+    """Check one class; what it does not keep in attributes is handed from method to method."""
+    found = class_checked(source, opened, name, declared)
+    if found.verdict is Verdict.AGREES:
+        return found
+    try:
+        whole = class_together(source, opened, name, declared)
+    except UserCodeError:
+        return found
+    clearer = whole is not None and (
+        whole.right or found.verdict is Verdict.UNDECIDABLE or bool(whole.verdict.diagnosis)
+    )
+    return whole.verdict if whole is not None and clearer else found
+
+
+def hidden_units(source: Source, declared: Declared) -> tuple[str, ...]:
+    """The activations a file may mean, the declared one first; a declared one alone."""
+    every = candidates(source.text, declared.network, list(declared.settings))
+    return tuple(dict.fromkeys(one.activation for one in every))
 
 
 def nothing_known(source: Source) -> str:
@@ -144,7 +189,12 @@ def likeliest_layouts(found: Iterable[FunctionVerdict]) -> tuple[Layout, ...]:
 
 
 def checked(
-    check: FunctionCheck, source: Source, opened: Opened, name: str, role: str
+    check: FunctionCheck,
+    source: Source,
+    opened: Opened,
+    name: str,
+    role: str,
+    axes: Mapping[str, int],
 ) -> FunctionVerdict:
     """Check one of the functions of the assignment; say why where it could not be called."""
     place = source.where(name)
@@ -152,7 +202,7 @@ def checked(
         function = opened.get(name)
     except UserCodeError as error:
         return FunctionVerdict(name, role, place, Verdict.UNDECIDABLE, f"not defined: {error}")
-    by_sample = called_by_sample(source, name)
+    by_sample = axes.get(name) == 1 or called_by_sample(source, name)
     return check(name, role, function, source.signature(name), place, by_sample)
 
 

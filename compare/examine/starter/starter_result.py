@@ -114,16 +114,18 @@ def counted(count: int, noun: str) -> str:
 def reason_of(wrong: Sequence[FunctionVerdict]) -> str:
     """Return what is wrong in the first of several functions: the mistake's title, or the facts.
 
-    A guard in a loss comes last: it is a habit of many, and hides the mistake that matters.
+    A guard in a loss and a softmax that overflows come last: they are habits of many, and hide the
+    mistake that matters.
     """
-    first = min(wrong, key=only_guarded)
+    first = min(wrong, key=only_a_habit)
     said = first.diagnosis[0].headline if first.diagnosis else first.sentence
     return f"{first.name}: {said}" if len(wrong) > 1 else said
 
 
-def only_guarded(one: FunctionVerdict) -> bool:
-    """Whether nothing but a guard in the logarithm is wrong with a function."""
-    return bool(one.diagnosis) and all(found.mistake in GUARDS for found in one.diagnosis)
+def only_a_habit(one: FunctionVerdict) -> bool:
+    """Whether nothing but a guard in the logarithm, or its overflow, is wrong with a function."""
+    guarded = bool(one.diagnosis) and all(found.mistake in GUARDS for found in one.diagnosis)
+    return guarded or one.kind == "overflow"
 
 
 def summary_of(one: FunctionVerdict) -> CheckSummary:

@@ -1,0 +1,215 @@
+"""The functions of a file called one after another, each handed what its author hands it.
+
+`forward` gets inputs and weights, `loss` and `backward` what `forward` returned, in the author's
+own containers, layout and order. All rows together, or one sample after another where the code is
+made for one. Which call gets what is found by trial (`whole`); `Chain.run` does it at any point.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.arrays import Array, Arrays
+from compare.examine.starter.arrays_in import Leaf, fits, inside, leaves, weight_named
+from compare.examine.starter.slots import OTHER_NAME, Slot, slots_in
+
+Start = Callable[[tuple[int, int, int], Mapping[str, Any]], "Started"]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the code keeps its numbers: samples in rows, in columns, or one after another as a vector
+    (`one`) or as a column (`one column`); weights (fan_in, fan_out) or transposed; biases of one
+    axis, a row or a column."""
+
+    samples: str = "rows"
+    transposed: bool = False
+    biases: str = "vector"
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the code takes one sample at a time."""
+        return self.samples.startswith("one")
+
+    def weight(self, array: Array) -> Array:
+        """A weight or bias as the code keeps it."""
+        if array.ndim == 2:
+            return np.array(array.T if self.transposed else array, order="C")
+        shape = {"vector": (-1,), "row": (1, -1), "column": (-1, 1)}[self.biases]
+        return array.reshape(shape).copy()
+
+    def rows(self, x: Array, targets: Array) -> list[dict[str, Any]]:
+        """Inputs, targets and class numbers, all rows together or row by row."""
+        if not self.one_by_one:
+            turned = self.samples == "columns"
+            laid = [np.array(one.T if turned else one, order="C") for one in (x, targets)]
+            return [{"x": laid[0], "y": laid[1], "labels": targets.argmax(axis=1), "N": len(x)}]
+        shape = (-1, 1) if self.samples == "one column" else (-1,)
+        return [
+            {"x": row.reshape(shape).copy(), "y": target.reshape(shape).copy(),
+             "labels": int(target.argmax()), "N": 1}
+            for row, target in zip(x, targets, strict=True)
+        ]  # fmt: skip
+
+    def words(self) -> Iterator[str]:
+        """The layout, where it is not that of the assignment."""
+        if self.one_by_one:
+            yield "it takes one sample at a time"
+        elif self.samples == "columns":
+            yield "samples are columns"
+        if self.transposed:
+            yield "weights are (fan_out, fan_in)"
+
+
+MODES = (
+    Mode(), Mode(biases="row"), Mode("columns", True, "column"), Mode("one"),
+    Mode("one", True), Mode("one column", True, "column"), Mode("columns", False, "column"),
+    Mode("rows", True), Mode("one", False, "row"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Call:
+    """One function and what is passed for each of its parameters: the name of a value."""
+
+    name: str
+    passed: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(value for _, value in self.passed)})"
+
+
+@dataclass(frozen=True)
+class Started:
+    """What there is before the first call: the functions, and values built by the file itself."""
+
+    functions: Mapping[str, Callable[..., Any]]
+    made: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What every call returned, for all rows or for each."""
+
+    answers: tuple[Mapping[str, Any], ...]
+    started: Started
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Calls in order, from one start."""
+
+    start: Start
+    structures: Mapping[str, Callable[[Callable[[str], Array]], Any]]
+    calls: tuple[Call, ...] = ()
+    mode: Mode = MODES[0]
+
+    def run(self, parameters: Arrays, x: Array, targets: Array) -> Ran:
+        """Call everything, on weights and rows of this point."""
+        sizes = (x.shape[1], parameters["w1"].shape[1], targets.shape[1])
+        laid = {name: self.mode.weight(array) for name, array in parameters.items()}
+        started = self.start(sizes, {**parameters, "x": x, "y": targets})
+        made = dict(started.made)
+        for value in (*made.values(), *started_objects(started)):
+            put_weights(value, parameters)
+        answers = []
+        for rows in self.mode.rows(x, targets):
+            held: dict[str, Any] = {**laid, **rows, **SETTINGS}
+            held |= {name: build(lambda one: laid[one].copy())
+                     for name, build in self.structures.items()}  # fmt: skip
+            returned: dict[str, Any] = {}
+            for call in self.calls:
+                given = {
+                    name: value_of(value, held, made | returned) for name, value in call.passed
+                }
+                returned[call.name] = started.functions[call.name](**given)
+            answers.append(returned)
+        return Ran(tuple(answers), started)
+
+
+SETTINGS: dict[str, Any] = {"0": 0.0, "1": 1, "none": None, "true": True, "false": False}
+"""What is passed for a parameter that is no array."""
+
+
+def started_objects(started: Started) -> list[Any]:
+    """The objects whose methods are called."""
+    owners = [getattr(one, "__self__", None) for one in started.functions.values()]
+    return [one for one in owners[:1] if one is not None]
+
+
+def value_of(name: str, held: Mapping[str, Any], returned: Mapping[str, Any]) -> Any:
+    """A value by its name: handed over as a copy, as every step of a training computes it anew."""
+    if name in held:
+        value = held[name]
+        return value.copy() if isinstance(value, np.ndarray) else value
+    whole, *places = name.split(".")
+    value = returned[whole]
+    for place in places:
+        value = dict(inside(value))[place] if isinstance(value, Mapping) else value[int(place)]
+    return duplicate(value)
+
+
+def duplicate(value: Any) -> Any:
+    """A copy of arrays in containers; an object is handed over itself."""
+    if isinstance(value, np.ndarray | list | tuple | dict):
+        return copy.deepcopy(value)
+    return value
+
+
+def put_weights(thing: Any, parameters: Arrays) -> dict[str, Slot]:
+    """Give what the file built our weights, in its own layout; returns where they are."""
+    found = places_of_weights(thing, parameters)
+    for name, slot in found.items():
+        shape = slot.array.shape
+        array = parameters[name]
+        long = [tuple(size for size in one if size != 1) for one in (shape, array.shape)]
+        slot.put((array if long[0] == long[1] else array.T).reshape(shape).copy())
+    return found
+
+
+def places_of_weights(thing: Any, parameters: Arrays) -> dict[str, Slot]:
+    """Where w1, b1, ... are in an object or container, by name, and else by shape."""
+    slots = [
+        slot
+        for slot in slots_in(thing)
+        if not slot.of_gradients and not OTHER_NAME.fullmatch(slot.name)
+    ]
+    found: dict[str, Slot] = {}
+    for slot in slots:
+        if name := weight_named(Leaf(slot.way, slot.array), parameters):
+            found.setdefault(name, slot)
+    for slot in slots:
+        for name, array in parameters.items():
+            used = any(slot is one for one in found.values())
+            if name not in found and not used and fits(slot.array, array.shape):
+                found[name] = slot
+    return found
+
+
+def shown_arrays(ran: Ran) -> list[Array]:
+    """The matrices that the calls returned; of single samples one row for each."""
+    if len(ran.answers) == 1:
+        return [leaf.array for one in ran.answers[0].values() for leaf in leaves(one)]
+    rows = [[leaf.array.ravel() for one in answer.values() for leaf in leaves(one)]
+            for answer in ran.answers]  # fmt: skip
+    return [
+        np.stack(column)
+        for column in zip(*rows, strict=False)
+        if len({len(one) for one in column}) == 1
+    ]
+
+
+def number_in(answer: Any) -> float | None:
+    """The loss in what a function returned: a number, alone or among several values."""
+    parts: Sequence[Any] = answer if isinstance(answer, tuple | list) else [answer]
+    for part in parts:
+        if isinstance(part, float | int | np.number) and not isinstance(part, bool):
+            return float(part)
+        if isinstance(part, np.ndarray) and part.ndim == 0 and part.dtype.kind == "f":
+            return float(part)
+    return None

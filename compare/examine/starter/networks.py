@@ -1,0 +1,208 @@
+"""Which network a file computes: its hidden units, its output and its loss, told by its numbers.
+
+What a file's own forward pass returned is held against every network of the table that its text
+may mean. Nothing is accused here: this only tells what the code has to be held against.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.arrays import Array, Arrays
+from compare.contracts.experiment import ACTIVATION_NAMES
+from compare.examine.starter.readings import Sizes
+from compare.points.probe import draw_probes
+
+NEAR = 1e-6
+"""How far, relative to the largest entry, a number may be off and still tell a network: more than
+any guard in a logarithm, less than any mistake."""
+SQUARES = re.compile(r"mse|squared|quadratic|\*\*\s*2|power|square", re.IGNORECASE)
+EXPONENTIAL = re.compile(r"exp\(\s*-|sigmoid|logistic|expit", re.IGNORECASE)
+WRITTEN = {
+    "tanh": re.compile(r"tanh", re.IGNORECASE),
+    "sigmoid": EXPONENTIAL,
+    "leaky_relu": re.compile(r"leak|0\.\d*1\b|alpha", re.IGNORECASE),
+    "elu": re.compile(r"elu", re.IGNORECASE),
+    "softplus": re.compile(r"softplus|log1p|logaddexp|log\(1", re.IGNORECASE),
+    "silu": re.compile(r"silu|swish", re.IGNORECASE),
+    "gelu": re.compile(r"gelu", re.IGNORECASE),
+    "gelu_tanh": re.compile(r"gelu", re.IGNORECASE),
+    "relu": re.compile(r""),
+}
+"""What the text of a file shows of an activation; of relu it may be a mask alone. The identity is
+tried only where it is declared: without it a missing mask would pass."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is declared of both sides: see `compare.contracts.experiment`."""
+
+    activation: str = "relu"
+    output: str = "identity"
+    loss: str = "cross_entropy"
+    reduction: str = "mean"
+    loss_factor: float = 1.0
+
+    def declared(self) -> dict[str, Any]:
+        """The keywords of `check`."""
+        return asdict(self)
+
+    def words(self, asked: Network) -> Iterator[str]:
+        """What of it was not declared, in words."""
+        if self.activation != asked.activation:
+            yield f"your hidden units are {self.activation}"
+        ends = (self.output, self.loss, self.reduction, self.loss_factor)
+        if ends != (asked.output, asked.loss, asked.reduction, asked.loss_factor):
+            after = "" if self.output == "identity" else f" of the {self.output} of the last layer"
+            factor = "" if self.loss_factor == 1 else f", times {self.loss_factor:g}"
+            yield f"your loss is {self.loss}{after}, {self.reduction}{factor}"
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a network gives at one point."""
+
+    h1: Array
+    p: Array
+    loss: float
+    gradients: Arrays
+
+
+def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Network]:
+    """The networks a text may mean, the declared one first; what was `given` is not changed."""
+    hidden = [asked.activation]
+    if "activation" not in given:
+        shown = [one for one in ACTIVATION_NAMES if one in WRITTEN and WRITTEN[one].search(text)]
+        hidden = list(dict.fromkeys([asked.activation, *shown]))
+    ends = [(asked.output, asked.loss, asked.reduction, asked.loss_factor)]
+    if not {"output", "loss"} & set(given):
+        kept = asked.reduction
+        if EXPONENTIAL.search(text):
+            ends += [("identity", "bce", one, 1.0) for one in ("batch_mean", "mean", "sum")]
+        if SQUARES.search(text) or "log" not in text:
+            outputs = [one for one in ("sigmoid", "tanh") if WRITTEN[one].search(text)]
+            ends += [
+                (output, "mse", reduction, factor)
+                for output in (*outputs, "softmax", "identity")
+                for reduction, factor in product(("batch_mean", "mean", "sum"), (0.5, 1.0))
+            ]
+        if "reduction" in given:
+            ends = [one for one in ends if one[2] == kept]
+    for end, activation in product(ends, hidden):
+        yield Network(activation, *end)
+
+
+@cache
+def point(sizes: Sizes, seed: int) -> tuple[Arrays, Array, Array]:
+    """Parameters, inputs and targets at which networks are told apart."""
+    if sizes.K == 1:
+        (drawn,) = draw_probes((sizes.F, sizes.H, 2), activation="tanh", dtype="float64",
+                               seed=seed)[:1]  # fmt: skip
+        last = {"w2": drawn.parameters["w2"][:, :1], "b2": drawn.parameters["b2"][:1]}
+        return {**drawn.parameters, **last}, drawn.x, drawn.targets[:, :1]
+    probe = draw_probes((sizes.F, sizes.H, sizes.K), activation="relu", dtype="float64", seed=seed)
+    return dict(probe[0].parameters), probe[0].x, probe[0].targets
+
+
+@cache
+def values_of(network: Network, sizes: Sizes, seed: int) -> Values:
+    """What torch gives for a network at `point`."""
+    from torch_reference import Criterion, Reference
+
+    parameters, x, targets = point(sizes, seed)
+    reference = Reference(
+        (sizes.F, sizes.H, sizes.K),
+        activation=network.activation,
+        criterion=Criterion(network.loss, network.output, network.reduction, network.loss_factor),
+    )
+    loss, gradients, stages = reference.loss_and_gradients(
+        parameters, x, targets, intermediates=True
+    )
+    shown = probabilities(stages["logits"], network)
+    return Values(stages["h1"], shown, float(loss), gradients)
+
+
+def probabilities(logits: Array, network: Network) -> Array:
+    """What stands behind the last layer."""
+    if network.loss == "cross_entropy" or network.output == "softmax":
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        soft: Array = powers / powers.sum(axis=1, keepdims=True)
+        return soft
+    if network.loss == "bce" or network.output == "sigmoid":
+        logistic: Array = 1 / (1 + np.exp(-logits))
+        return logistic
+    return np.tanh(logits) if network.output == "tanh" else logits
+
+
+@dataclass(frozen=True, order=True)
+class Fit:
+    """How much of what was shown is a network's: gradients, the loss, values on the way."""
+
+    right: int = 0
+    loss: bool = False
+    h: bool = False
+    p: bool = False
+
+    @property
+    def score(self) -> int:
+        """All of it."""
+        return self.right + self.loss + 2 * (self.h + self.p)
+
+    @property
+    def place(self) -> tuple[bool, int]:
+        """Its rank: a loss says what a network is for, and decides before the gradients."""
+        return self.loss, self.score
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a file's functions gave at `point`: the loss if any, gradients, and matrices on the way,
+    samples in rows."""
+
+    loss: float | None
+    gradients: Arrays
+    arrays: tuple[Array, ...] = ()
+
+    def fits(self, values: Values) -> Fit:
+        """How well this fits a network."""
+        right = sum(close(array, values.gradients[name]) for name, array in self.gradients.items())
+        ahead = [any(close(array, one) for array in self.arrays) for one in (values.h1, values.p)]
+        said = self.loss is not None and close(np.array(self.loss), np.array(values.loss))
+        return Fit(right, said, *ahead)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A network, how well it fits, and how many gradients are right of whatever network."""
+
+    network: Network
+    fit: Fit
+    right: int
+
+
+def told(shown: Shown, networks: Iterable[Network], sizes: Sizes, seed: int) -> Told:
+    """The network that what was shown belongs to, the first of several."""
+    fits = [(shown.fits(values_of(one, sizes, seed)), one) for one in networks]
+    fit, network = max(fits, key=lambda one: one[0].place)
+    return Told(network, fit, max(one.right for one, _ in fits))
+
+
+def close(array: Array, wanted: Array) -> bool:
+    """Whether two arrays are the same but for rounding and guards."""
+    if array.shape != wanted.shape or not np.isfinite(array).all():
+        return False
+    return bool(np.abs(array - wanted).max() <= NEAR * np.abs(wanted).max())
+
+
+def matrices_in_rows(arrays: Iterable[Array], rows: int) -> Iterator[Array]:
+    """The matrices with a row for each sample, turned round where it is a column."""
+    for array in arrays:
+        if array.ndim == 2 and rows in array.shape and array.dtype.kind == "f":
+            yield array if array.shape[0] == rows else array.T

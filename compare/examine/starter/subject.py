@@ -1,0 +1,226 @@
+"""What can be started: the functions of a file, or an object of one of its classes.
+
+Weights are put where the file itself keeps them: what its own initialiser returns shows their
+containers, shapes and layout. Where it has none, what a function does with a parameter tells its
+form.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice, permutations
+from typing import Any
+
+from compare.contracts.arrays import Array
+from compare.contracts.errors import UserCodeError
+from compare.examine.starter.binding import bind, plain
+from compare.examine.starter.bundles import (
+    DEPTH,
+    bundles_of,
+    is_name,
+    keys_of,
+    receivers,
+    source_tree,
+)
+from compare.examine.starter.chain import Start, Started, places_of_weights
+from compare.examine.starter.construct import builders
+from compare.examine.starter.flow import Code, Flow, flow_of
+from compare.examine.starter.networks import point
+from compare.examine.starter.readings import Sizes
+from compare.examine.starter.slots import set_rate
+from compare.examine.starter.source import Opened, Source
+from compare.guard.guard import Guard
+
+INITIALISER = re.compile(
+    r".*(init|param|weight|xavier|glorot).*|(build|create|make|setup|new|get)\w*|net\w*|model"
+)
+QUANTITIES = ("w1", "b1", "w2", "b2")
+Laid = Callable[[str], Array]
+Structure = Callable[[Laid], Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The functions that can be called, where to start, and by (function, parameter) the containers
+    that may be handed over, and the keys that are asked for."""
+
+    flow: Flow
+    starts: Sequence[tuple[str, Start]]
+    containers: Mapping[tuple[str, str], Mapping[str, Structure]] = field(default_factory=dict)
+    asked: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def structures(self) -> dict[str, Structure]:
+        """All containers by name."""
+        return {name: one for part in self.containers.values() for name, one in part.items()}
+
+
+def of_functions(source: Source, opened: Opened, guard: Guard, sizes: Sizes) -> Subject:
+    """The functions of a file, as far as they were defined."""
+    functions = {
+        name: one.node
+        for name, one in source.definitions.items()
+        if isinstance(one.node, Code) and callable(vars(opened.module).get(name))
+    }
+    flow = flow_of(functions, [one.node for one in source.statements])
+    called = {name: opened.get(name) for name in functions}
+    starts: list[tuple[str, Start]] = []
+    for name in functions:
+        if INITIALISER.fullmatch(plain(name)):
+            builds = (partial(initialised, called, name, build) for build in builders(called[name]))
+            good = (start for start in builds if starts_well(start, guard, sizes))
+            starts += [(name, start) for start in islice(good, 1)]
+    starts.append(("", lambda sizes, values: Started(called, {})))
+    containers = {
+        (name, one.arg): found
+        for name, node in functions.items()
+        for one in flow.parameters(name)
+        if (found := dict(guessed(source, node, name, one.arg)))
+    }
+    return Subject(flow, starts, containers, keys_asked(flow))
+
+
+def of_class(source: Source, cls: type, node: ast.ClassDef, guard: Guard, sizes: Sizes) -> Subject:
+    """The methods of an object of a class, also those it has from a class above it."""
+    above = [
+        source.definitions[one.id].node
+        for one in node.bases
+        if isinstance(one, ast.Name) and one.id in source.definitions
+    ]
+    methods = {
+        one.name: one
+        for owner in (*above, node)
+        if isinstance(owner, ast.ClassDef)
+        for one in owner.body
+        if isinstance(one, Code)
+    }
+    flow = flow_of(methods, [one.node for one in source.statements])
+    starts = [("", start) for build in builders(cls)
+              if starts_well(start := partial(built, build, methods), guard, sizes)]  # fmt: skip
+    return Subject(flow, starts[:2], {}, keys_asked(flow))
+
+
+def keys_asked(flow: Flow) -> dict[tuple[str, str], frozenset[str]]:
+    """The keys that functions ask their parameters for."""
+    return {
+        (name, one.arg): frozenset(keys)
+        for name, node in flow.functions.items()
+        for one in flow.parameters(name)
+        if (keys := list(keys_of(node, one.arg)))
+    }
+
+
+def initialised(
+    functions: Mapping[str, Callable[..., Any]],
+    name: str,
+    build: Callable[..., Any],
+    sizes: tuple[int, int, int],
+    values: Mapping[str, Any],
+) -> Started:
+    """Start from what an initialiser of the file returns."""
+    return Started(functions, {name: as_lists(build(sizes, values))})
+
+
+def built(
+    build: Callable[..., Any],
+    methods: Mapping[str, Code],
+    sizes: tuple[int, int, int],
+    values: Mapping[str, Any],
+) -> Started:
+    """Start from an object of a class."""
+    thing = build(sizes, values)
+    set_rate(thing, 1.0)
+    return Started({name: getattr(thing, name) for name in methods if name != "__init__"},
+                   {"self": thing})  # fmt: skip
+
+
+def starts_well(start: Start, guard: Guard, sizes: Sizes) -> bool:
+    """Whether a start gives a place to every weight."""
+    parameters, x, targets = point(sizes, 0)
+    values = {**parameters, "x": x, "y": targets}
+    try:
+        started = guard.run(lambda: start((sizes.F, sizes.H, sizes.K), values), "start", None)
+    except UserCodeError:
+        return False
+    return any(
+        set(places_of_weights(one, parameters)) == set(parameters) for one in started.made.values()
+    )
+
+
+def as_lists(value: Any) -> Any:
+    """Tuples as lists, so that our weights can be put into them."""
+    if isinstance(value, tuple | list):
+        return [as_lists(one) for one in value]
+    if isinstance(value, dict):
+        return {key: as_lists(one) for key, one in value.items()}
+    return value
+
+
+def guessed(
+    source: Source, function: Code, name: str, parameter: str
+) -> Iterator[tuple[str, Structure]]:
+    """The containers one parameter may be, by what the function does with it."""
+    for place, one in enumerate(islice(followed(source, function, parameter), 30)):
+        yield f"{name}({parameter}){place}", one
+
+
+def followed(
+    source: Source, function: ast.AST, parameter: str, depth: int = DEPTH
+) -> Iterator[Structure]:
+    """The containers of a parameter, or of what gets it handed on."""
+    found = list(structures(source, function, parameter))
+    yield from found
+    if not found and depth:
+        for callee, name in receivers(source, function, parameter):
+            yield from followed(source, callee, name, depth - 1)
+
+
+def structures(source: Source, function: ast.AST, parameter: str) -> Iterator[Structure]:
+    """Containers of weights: by keys with known names, by keys in their order, by position."""
+    for bundle in bundles_of(source, function, parameter):
+        if set(bundle.quantities) <= set(QUANTITIES):
+            yield bundle.built
+    asked = list(dict.fromkeys(keys_of(function, parameter)))
+    everywhere = list(dict.fromkeys(keys_of(source_tree(source), None)))
+    if asked and bind(asked)[1]:
+        if len(asked) < 4:
+            asked = [*asked, *(one for one in everywhere if one not in asked)][:4]
+        for order in permutations(QUANTITIES[: len(asked)] if len(asked) == 4 else ()):
+            yield partial(dictionary, tuple(asked), order)
+    if not positional(function, parameter):
+        return
+    yield lambda laid: [[laid("w1"), laid("b1")], [laid("w2"), laid("b2")]]
+    yield lambda laid: [laid(one) for one in QUANTITIES]
+    keys = [one for one in everywhere if len(one) < 12]
+    for weight, bias in permutations(keys[:6], 2):
+        yield partial(list_of_dictionaries, weight, bias)
+
+
+def dictionary(keys: Sequence[str], order: Sequence[str], laid: Laid) -> dict[str, Array]:
+    """Weights by keys."""
+    return {key: laid(name) for key, name in zip(keys, order, strict=True)}
+
+
+def list_of_dictionaries(weight: str, bias: str, laid: Laid) -> list[dict[str, Array]]:
+    """One dictionary for each layer."""
+    return [{weight: laid(f"w{layer}"), bias: laid(f"b{layer}")} for layer in (1, 2)]
+
+
+def positional(function: ast.AST, parameter: str) -> bool:
+    """Whether a parameter is unpacked, walked through or asked for by number."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and is_name(node.value, parameter):
+            if isinstance(node.targets[0], ast.Tuple | ast.List):
+                return True
+        elif isinstance(node, ast.For | ast.comprehension):
+            if any(is_name(one, parameter) for one in ast.walk(node.iter)):
+                return True
+        elif isinstance(node, ast.Subscript) and is_name(node.value, parameter):
+            number = node.slice.operand if isinstance(node.slice, ast.UnaryOp) else node.slice
+            if isinstance(number, ast.Constant) and isinstance(number.value, int):
+                return True
+    return False

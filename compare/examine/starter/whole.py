@@ -1,0 +1,361 @@
+"""A file's functions together: its own forward pass, loss and backward pass as one gradient.
+
+What each argument means is found by calling, the author's own calls first (`flow`). The network is
+the one that the forward pass computes (`networks`). Then the whole is checked like any gradient of
+`--manual`, guards, habits and mistakes included.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from compare.contracts.arrays import Array, Arrays
+from compare.contracts.errors import UserCodeError
+from compare.examine.starter.arrays_in import gradients_in, leaves, named
+from compare.examine.starter.binding import CERTAIN, POSSIBLE, gradient_named, plain
+from compare.examine.starter.chain import (
+    MODES,
+    Call,
+    Chain,
+    Ran,
+    number_in,
+    shown_arrays,
+    value_of,
+)
+from compare.examine.starter.flow import Code, Flow, same_name
+from compare.examine.starter.gradient_functions import TRAINING, returned_names
+from compare.examine.starter.meanings import by_cost
+from compare.examine.starter.missed import multiplies_by_transpose
+from compare.examine.starter.networks import (
+    Network,
+    Shown,
+    Told,
+    matrices_in_rows,
+    point,
+    told,
+)
+from compare.examine.starter.readings import Sizes
+from compare.examine.starter.recipe import FORWARD, LOSS
+from compare.examine.starter.subject import Subject
+from compare.guard.guard import Guard
+
+NONE: Mapping[str, Array] = {}
+RUNS = 1000
+"""How often the functions are called in search of what their arguments mean."""
+EACH = 60
+"""How many meanings of one function are tried from one start."""
+BACKWARD = re.compile(r".*(back|grad|deriv|delta).*|bprop|bp|bwd")
+WEIGHTS = ("w1", "b1", "w2", "b2")
+GIVEN = frozenset({"x", "y", *WEIGHTS})
+PENALTY = re.compile(r"reg\w*|lam\w*|l2\w*|weightdecay|decay|wd|lambd")
+COUNT = re.compile(r"n|m|num\w*(samples|examples)|batch\w*|nsamples|samples")
+RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
+SETTINGS = (
+    (PENALTY, "0"), (COUNT, "N"), (RATE, "1"),
+    (re.compile(r"k|c|num\w*class\w*|nclass\w*|classes"), "K"),
+    (re.compile(r"keep\w*"), "1"), (re.compile(r"drop\w*"), "0"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The calls that give gradients of all weights, the network they fit best, and the function
+    that gives the loss, if one does."""
+
+    chain: Chain
+    final: str
+    told: Told
+    loss: str
+    sure: bool
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this is what was meant: names or the file's own calls say so, or half of the
+        gradients are a network's. Nobody is accused of a call that was guessed."""
+        return self.sure or self.told.right > 1
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Its place among others."""
+        return self.told.right, self.told.fit.score
+
+
+@dataclass
+class Search:
+    """The search for a chain of calls; `networks` in the order in which they are tried."""
+
+    subject: Subject
+    guard: Guard
+    networks: Sequence[Network]
+    sizes: Sizes
+    seed: int = 0
+    left: int = RUNS
+    best: Whole | None = None
+    stages: dict[str, list[str]] = field(default_factory=dict)
+    """The values that are h1, or p, of a network."""
+    keys: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The keys of dictionaries that functions returned."""
+    built: frozenset[str] = frozenset()
+    """The initialisers of the file: what they return are its weights in its own containers."""
+    parts: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """Arrays that functions returned, also in caches, and their names there."""
+
+    def __call__(self) -> Whole | None:
+        """The chain that gives torch's gradients, or else the one that comes nearest."""
+        finals = finals_of(self.subject.flow)
+        self.built = frozenset(init for init, _ in self.subject.starts)
+        for init, start in self.subject.starts if finals else ():
+            for mode in MODES:
+                chain = Chain(start, self.subject.structures, (), mode)
+                known = [init] if init else []
+                chain, known = self.producers(chain, known, finals)
+                for final in finals:
+                    self.bind(chain, known, final)
+                    if self.done():
+                        return self.best
+                if self.best and self.best.told.fit.p:
+                    return self.best  # its forward pass is a network's: nothing else is meant
+        return self.best
+
+    def done(self) -> bool:
+        """Whether everything is right, or nothing may be tried any more."""
+        return self.left <= 0 or (self.best is not None and self.best.told.right == 4)
+
+    def producers(
+        self, chain: Chain, known: list[str], finals: Sequence[str]
+    ) -> tuple[Chain, list[str]]:
+        """Add the calls whose values the gradients are handed, and the loss."""
+        for kept in (self.parts, self.stages, self.keys):
+            kept.clear()
+        for name in makers(self.subject.flow, finals):
+            ranked: list[tuple[tuple[bool, bool], Chain, Ran]] = []
+            for longer in self.extended(chain, known, name):
+                if (ran := self.ran(longer)) is None:
+                    continue
+                ranked.append((self.likely(ran, longer.calls[-1]), longer, ran))
+                if self.recognised(ran, name):
+                    ranked[-1] = ((True, True), longer, ran)
+                    break
+            if ranked:  # of equals the first, which the names say
+                rank, found, ran = max(ranked, key=lambda one: one[0])
+                if all(rank) or not LOSS.fullmatch(plain(name)) or self.sure(chain, known, name):
+                    chain, known = found, [*known, name]
+                    self.learn(ran, name)
+        return chain, known
+
+    def learn(self, ran: Ran, name: str) -> None:
+        """Keep what a function returned: its arrays, their stages, the keys of its caches."""
+        self.parts[name] = []
+        for leaf in leaves(ran.answers[0][name]):
+            value = ".".join((name, *leaf.way))
+            self.parts[name].append((value, leaf.name))
+            alone = tuple({value: value_of(value, {}, one)} for one in ran.answers)
+            fit = self.told(replace(ran, answers=alone)).fit
+            for stage, found in (("h1", fit.h), ("p", fit.p)):
+                self.stages[stage] = [*self.stages.get(stage, ()), *([value] if found else [])]
+        for value, _ in [(name, ""), *self.subject.flow.values(name)]:
+            whole = value_of(value, {}, ran.answers[0])
+            if isinstance(whole, Mapping):
+                self.keys[value] = frozenset(map(str, whole))
+
+    def likely(self, ran: Ran, call: Call) -> tuple[bool, bool]:
+        """Whether a loss is a number, and whether it was handed what the network ends in."""
+        said = mean_loss(ran, call.name)
+        finite = said is None or bool(np.isfinite(said))
+        values = [value for _, value in call.passed if value.split(".")[0] in ran.answers[0]]
+        handed = tuple(
+            {value: value_of(value, {}, answer) for value in values} for answer in ran.answers
+        )
+        return finite, bool(values) and self.told(replace(ran, answers=handed)).fit.p
+
+    def recognised(self, ran: Ran, name: str) -> bool:
+        """Whether what a function returned is a stage or the loss of one of the networks."""
+        alone = replace(ran, answers=tuple({name: one[name]} for one in ran.answers))
+        return self.told(alone).fit.score > 0
+
+    def told(self, ran: Ran, gradients: Mapping[str, Array] = NONE) -> Told:
+        """The network that what the calls gave belongs to."""
+        rows = len(point(self.sizes, self.seed)[1])
+        arrays = tuple(matrices_in_rows(shown_arrays(ran), rows))
+        shown = Shown(mean_loss(ran), dict(gradients), arrays)
+        return told(shown, self.networks, self.sizes, self.seed)
+
+    def bind(self, chain: Chain, known: list[str], final: str) -> None:
+        """Try the meanings of the arguments of a function that returns gradients."""
+        parameters = point(self.sizes, self.seed)[0]
+        for longer in self.extended(chain, known, final):
+            ran = self.ran(longer)
+            if ran is None:
+                continue
+            gradients = mean_gradients(ran, final, names_of(self.subject.flow, final), parameters)
+            if set(gradients) != set(parameters):
+                continue
+            fits = self.told(ran, gradients)
+            sure = self.sure(chain, known, final) and (fits.fit.p or not longer.calls[:-1])
+            found = Whole(longer, final, fits, loss_from(ran), sure)
+            if self.best is None or found.rank > self.best.rank:
+                self.best = found
+            if self.done():
+                return
+
+    def ran(self, chain: Chain) -> Ran | None:
+        """Run a chain; None if it raises."""
+        self.left -= 1
+        parameters, x, targets = point(self.sizes, self.seed)
+        try:
+            ran: Ran = self.guard.run(
+                lambda: chain.run(dict(parameters), x, targets), chain.calls[-1].name, None
+            )
+        except UserCodeError:
+            return None
+        return ran
+
+    def extended(self, chain: Chain, known: list[str], name: str) -> Iterator[Chain]:
+        """The chain with one more call, with every meaning its arguments may have."""
+        flow = self.subject.flow
+        asked = [
+            (one.arg, found)
+            for one in flow.parameters(name)
+            if (found := self.choices(name, one.arg, known, chain))
+            or one.arg not in flow.defaults(name)
+        ]
+        if not all(found for _, found in asked):
+            return
+        names = [one for one, _ in asked]
+        tried = 0
+        for picked in by_cost([tuple(found) for _, found in asked]):
+            if self.left <= 0 or tried >= EACH:
+                return
+            arrays = [one for one in picked if one not in ("0", "1", "N", "K")]
+            if len(set(arrays)) == len(arrays):
+                tried += 1
+                call = Call(name, tuple(zip(names, (str(one) for one in picked), strict=True)))
+                yield replace(chain, calls=(*chain.calls, call))
+
+    def sure(self, chain: Chain, known: list[str], name: str) -> bool:
+        """Whether the file says of every argument what it is."""
+        flow = self.subject.flow
+        return all(
+            self.evidence(name, one.arg, known, chain)
+            for one in flow.parameters(name)
+            if one.arg not in flow.defaults(name)
+        )
+
+    def choices(self, name: str, parameter: str, known: list[str], chain: Chain) -> list[str]:
+        """What one parameter may mean, the likeliest first; nothing where it may be left out."""
+        found = self.evidence(name, parameter, known, chain)
+        if found or parameter in self.subject.flow.defaults(name):
+            return found
+        made = [value for other in known for value, _ in self.subject.flow.values(other)]
+        made += [value for other in known for value, _ in self.parts.get(other, ())]
+        return list(dict.fromkeys(["x", "y", "labels", *made, *WEIGHTS]))
+
+    def evidence(self, name: str, parameter: str, known: list[str], chain: Chain) -> list[str]:
+        """What the file says that a parameter means: by its own calls, by the names of what its
+        functions return, by what an earlier call was handed under that name, or by its own name.
+        """
+        flow, key = self.subject.flow, plain(parameter)
+        found = [
+            one for one in flow.handed.get((name, parameter), ()) if one.split(".")[0] in known
+        ]
+        for other in known:
+            found += same_name(flow, other, parameter)
+            found += [value for value, called in self.parts.get(other, ()) if plain(called) == key]
+        found += [value for call in chain.calls for one, value in call.passed if plain(one) == key]
+        asked = self.subject.asked.get((name, parameter), frozenset())
+        found += [value for value, keys in self.keys.items() if asked and asked <= keys]
+        if containers := self.subject.containers.get((name, parameter), {}):
+            found += [one for one in known[:1] if one in self.built]
+            found += containers
+        quantity = CERTAIN.get(key, "")
+        if not found and quantity not in GIVEN:
+            setting = next((value for form, value in SETTINGS if form.fullmatch(key)), "")
+            if setting and not (parameter in flow.defaults(name) and setting == "1"):
+                return [setting]
+        if quantity in GIVEN:
+            found += ["y", "labels"] if quantity == "y" else [quantity]
+        if not found:
+            possible = [quantity] if quantity else POSSIBLE.get(key, ())
+            for one in possible:
+                found += [one] if one in GIVEN else self.stages.get(one, ())
+        return list(dict.fromkeys(found))
+
+
+def finals_of(flow: Flow) -> list[str]:
+    """The functions that look like they return gradients, those that no other calls first."""
+    found = [
+        name
+        for name, node in flow.functions.items()
+        if returns_gradients(name, node) and flow.parameters(name)
+    ]
+    inner = {one for name in found for one in flow.calls(name)}
+    return sorted(found, key=lambda name: name in inner)[:4]
+
+
+def returns_gradients(name: str, node: Code) -> bool:
+    """Whether a function is named like a gradient, or returns or computes what looks like one."""
+    returns = any(isinstance(one, ast.Return) and one.value is not None for one in ast.walk(node))
+    if not returns or TRAINING.search(plain(name)):
+        return False
+    gradients = any(gradient_named(one) for one in returned_names(node))
+    computed = any(map(multiplies_by_transpose, ast.walk(node))) and not FORWARD.fullmatch(
+        plain(name)
+    )
+    return bool(BACKWARD.fullmatch(plain(name))) or gradients or computed
+
+
+def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
+    """The functions whose values the gradients may be handed, in the order of their need: forward
+    passes, then losses."""
+    wanted: list[str] = []
+    queue = list(finals)
+    while queue:
+        name = queue.pop()
+        for parameter in flow.parameters(name):
+            for value in flow.handed.get((name, parameter.arg), ()):
+                base = value.split(".")[0]
+                if base not in wanted and base not in finals:
+                    wanted.append(base)
+                    queue.append(base)
+    named_so = [
+        one for one in flow.functions if FORWARD.fullmatch(plain(one)) and "predict" not in one
+    ]
+    losses = [one for one in flow.functions if LOSS.fullmatch(plain(one))]
+    ordered = [*reversed(wanted), *named_so, *losses]
+    kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
+    return [one for one in kept if not TRAINING.search(plain(one)) and flow.parameters(one)]
+
+
+def mean_gradients(
+    ran: Ran, final: str, names: Sequence[str], parameters: Mapping[str, Array]
+) -> Arrays:
+    """The gradients that a call returned, averaged over the samples if it got one at a time."""
+    found = [gradients_in(named(answer[final], names), parameters) for answer in ran.answers]
+    whole = [name for name in parameters if all(name in one for one in found)]
+    return {name: np.asarray(np.mean([one[name] for one in found], axis=0)) for name in whole}
+
+
+def mean_loss(ran: Ran, only: str = "") -> float | None:
+    """The loss that a call returned, averaged over the samples if it got one at a time."""
+    name = only or loss_from(ran)
+    said = [number_in(answer[name]) for answer in ran.answers] if name else []
+    kept = [one for one in said if one is not None]
+    return float(np.mean(kept)) if kept else None
+
+
+def loss_from(ran: Ran) -> str:
+    """The function that returned a number; empty where none did. One that is named like a loss
+    counts before the others."""
+    names = [name for name, answer in ran.answers[0].items() if number_in(answer) is not None]
+    named_so = [name for name in names if LOSS.fullmatch(plain(name))]
+    return next(reversed(named_so or names), "")
+
+
+def names_of(flow: Flow, final: str) -> list[str]:
+    """What a function calls the values it returns."""
+    return [called for _, called in flow.values(final)[1:]]

@@ -1,0 +1,287 @@
+"""The verdict on a file's functions together, and what it says of each of them.
+
+Where forward pass, loss and gradient together are right, each of them is right as the file uses
+it: a softmax made for one vector, hidden units that are tanh. Where they are not, the mistake is
+that of the whole, and no single function is accused of what it was never meant for.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.arrays import Array, Arrays
+from compare.contracts.errors import BadInput, UserCodeError
+from compare.contracts.experiment import Experiment
+from compare.contracts.result import Result, Verdict
+from compare.examine.point import check
+from compare.examine.sides import our_manual
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.networks import EXPONENTIAL, Network, candidates, point
+from compare.examine.starter.readings import UNEQUAL, Sizes
+from compare.examine.starter.source import Opened, Source
+from compare.examine.starter.subject import Subject, of_class, of_functions
+from compare.examine.starter.whole import Search, Whole, mean_gradients, mean_loss, names_of
+from compare.guard.blame import Place
+from compare.guard.guard import Guard
+
+ONE_OUTPUT = Sizes(K=1)
+ONE_OUTPUT_SAID = "compared with one output unit"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the user declared: settings of the network by name, the seed and the timeout."""
+
+    settings: Mapping[str, Any]
+    seed: int = 0
+    timeout: float | None = None
+
+    @property
+    def network(self) -> Network:
+        """The network that was declared."""
+        known = {one.name for one in fields(Network)}
+        return Network(**{name: one for name, one in self.settings.items() if name in known})
+
+
+@dataclass(frozen=True)
+class Together:
+    """The verdict on the whole, its result, the function that gave the gradients and where it is,
+    the functions that were called for it, and with how many axes each of them was called."""
+
+    verdict: FunctionVerdict
+    result: Result
+    final: str
+    place: Place | None
+    called: frozenset[str]
+    axes: Mapping[str, int]
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to find out about the functions that were called."""
+        return self.right or (bool(self.verdict.diagnosis) and self.result.kind != "structure")
+
+    @property
+    def right(self) -> bool:
+        """Whether the whole agrees."""
+        return self.verdict.verdict is Verdict.AGREES
+
+
+def functions_together(source: Source, declared: Declared) -> Together | None:
+    """The functions of a file as one gradient; None where nothing gives gradients of all weights.
+
+    They are executed in a module of their own: what they leave behind is nobody else's.
+    """
+    names = [name for name, one in source.definitions.items()
+             if isinstance(one.node, ast.FunctionDef)]  # fmt: skip
+    opened = source.load(names)
+    guard = Guard(timeout=declared.timeout)
+    return together(source, opened, lambda sizes: of_functions(source, opened, guard, sizes),
+                    declared, "")  # fmt: skip
+
+
+def class_together(
+    source: Source, opened: Opened, name: str, declared: Declared
+) -> Together | None:
+    """The methods of a class as one gradient, each handed what another returned."""
+    node, cls = source.definitions[name].node, opened.get(name)
+    if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
+        return None
+    guard = Guard(timeout=declared.timeout)
+    return together(source, opened, lambda sizes: of_class(source, cls, node, guard, sizes),
+                    declared, name)  # fmt: skip
+
+
+def together(
+    source: Source,
+    opened: Opened,
+    subject_at: Callable[[Sizes], Subject],
+    declared: Declared,
+    name: str,
+) -> Together | None:
+    """Search at five outputs and, for what may be made for one, at one; then check."""
+    text = source.text
+    networks = list(candidates(text, declared.network, list(declared.settings)))
+    guard = Guard(timeout=declared.timeout)
+    best: tuple[Whole, Subject, Sizes] | None = None
+    for sizes in (UNEQUAL, ONE_OUTPUT) if EXPONENTIAL.search(text) else (UNEQUAL,):
+        subject = subject_at(sizes)
+        meant = [one for one in networks if sizes.K > 1 or one.loss != "cross_entropy"]
+        found = Search(subject, guard, meant, sizes, declared.seed)() if meant else None
+        if found and (best is None or consistent(found)):
+            best = (found, subject, sizes)
+        if best and consistent(best[0]):
+            break
+    if best is None or not best[0].trusted:
+        return None
+    whole, subject, sizes = best
+    axes = axes_of(whole, opened, guard, sizes)
+    try:
+        result = checked(whole, subject, declared, sizes)
+    except (BadInput, UserCodeError):
+        return None
+    blamed = name or (loss_of(whole) if result.kind == "loss" else whole.final)
+    place = source.where(blamed)
+    words = (*said(whole, subject, declared.network), *result.notes)
+    if sizes is ONE_OUTPUT:
+        words = (ONE_OUTPUT_SAID, *words)
+    role = "gradient" if blamed in (name, whole.final) else "loss"
+    verdict = in_words(blamed, role, result, words)
+    called = {one.name for one in whole.chain.calls}
+    inner = {one for called_one in called for one in subject.flow.calls(called_one)}
+    return Together(
+        replace(verdict, place=place), result, whole.final, source.where(whole.final),
+        frozenset(called | inner), axes,
+    )  # fmt: skip
+
+
+def consistent(whole: Whole) -> bool:
+    """Whether all gradients are those of the network that the rest belongs to."""
+    return whole.told.fit.right == 4
+
+
+def checked(whole: Whole, subject: Subject, declared: Declared, sizes: Sizes) -> Result:
+    """Check the chain like any gradient, against the network that it fits."""
+    asked: dict[str, Any] = {**declared.settings, **whole.told.network.declared()}
+    asked |= {"hidden": (sizes.H,), "seed": declared.seed}
+    ours = our_manual(Experiment(**asked)).loss_and_gradients
+    names = names_of(subject.flow, whole.final)
+
+    def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        ran = whole.chain.run(parameters, x, targets)
+        gradients = mean_gradients(ran, whole.final, names, parameters)
+        loss = mean_loss(ran) if whole.loss else ours(parameters, x, targets)[0]
+        return np.nan if loss is None else loss, gradients
+
+    parameters, x, targets = point(sizes, declared.seed)
+    start = whole.chain.start((sizes.F, sizes.H, sizes.K), {**parameters, "x": x, "y": targets})
+    final = start.functions[whole.final]
+    called_as = inspect.signature(loss_and_gradients)
+    functools.update_wrapper(loss_and_gradients, final)
+    loss_and_gradients.__signature__ = called_as  # type: ignore[attr-defined]  # not its function's
+    return check(
+        loss_and_gradients, inputs=sizes.F, classes=sizes.K, timeout=declared.timeout, **asked
+    )
+
+
+def axes_of(whole: Whole, opened: Opened, guard: Guard, sizes: Sizes) -> dict[str, int]:
+    """With how many axes the file calls its functions of one argument: a softmax of vectors."""
+    module, seen = opened.module, dict[str, int]()
+    functions = {name: one for name, one in vars(module).items() if inspect.isfunction(one)}
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def called(*given: Any, **named: Any) -> Any:
+            if len(given) == 1 and not named:
+                seen[name] = max(seen.get(name, 0), np.ndim(given[0]))
+            return function(*given, **named)
+
+        return called
+
+    for name, function in functions.items():
+        setattr(module, name, watched(name, function))
+    try:
+        guard.run(lambda: whole.chain.run(*point(sizes, 0)), whole.final, None)
+    except UserCodeError:
+        return {}
+    finally:
+        for name, function in functions.items():
+            setattr(module, name, function)
+    return seen
+
+
+def loss_of(whole: Whole) -> str:
+    """The function whose value was taken for the loss."""
+    return whole.loss or whole.final
+
+
+def in_words(name: str, role: str, result: Result, words: Iterable[str]) -> FunctionVerdict:
+    """The verdict of the check, as that of one function of the file."""
+    worst = max(result.worst.values(), key=lambda one: one.ratio, default=None)
+    agrees = result.verdict is Verdict.AGREES
+    sentence = "agrees" if agrees else result.sentence.partition(": ")[2] or result.sentence
+    kind = None if agrees else "convention" if result.kind == "convention" else "value"
+    return FunctionVerdict(
+        name, role, None, result.verdict, sentence, kind, tuple(words), worst=worst,
+        diagnosis=result.diagnosis,
+    )  # fmt: skip
+
+
+def said(whole: Whole, subject: Subject, asked: Network) -> Iterator[str]:
+    """How the functions were called, and what of the network was not declared."""
+    calls = [
+        f"{call.name}({', '.join(value_in_words(subject, value) for _, value in call.passed)})"
+        for call in whole.chain.calls
+    ]
+    yield "read as " + ", then ".join(calls)
+    yield from whole.chain.mode.words()
+    yield from whole.told.network.words(asked)
+    if not whole.loss:
+        yield "it shows no loss: only its gradients were compared"
+
+
+def value_in_words(subject: Subject, value: str) -> str:
+    """A value by the name that its function gives it."""
+    if value in subject.structures:
+        return "weights"
+    base = value.split(".")[0]
+    if base not in subject.flow.functions:
+        return value
+    called = dict(subject.flow.values(base)).get(value, "")
+    return called or f"what {base} returns"
+
+
+def settled(found: Sequence[FunctionVerdict], whole: Together) -> list[FunctionVerdict]:
+    """The verdicts on single functions, in the light of what they do together."""
+    kept = [one for one in found if one.name != whole.verdict.name]
+    own = {one.name: one for one in found if one.name in whole.called}
+    if whole.right:
+        return [*(as_used(one, whole) for one in kept), whole.verdict]
+    if whole.final in own and own[whole.final].verdict is Verdict.AGREES and not whole.settled:
+        if any(one.verdict is Verdict.DISAGREES for one in own.values()):
+            return list(found)  # the gradient is right, and what is wrong is known
+    of_whole = clearer(own.get(whole.verdict.name), whole)
+    # what could not be called alone was called here
+    rest = [one for one in kept if one.name not in whole.called or not told_by(whole, one)]
+    if whole.result.kind == "loss" and whole.final != of_whole.name:
+        rest.append(FunctionVerdict(whole.final, "gradient", whole.place, Verdict.AGREES, "agrees"))
+    return [*rest, of_whole]
+
+
+def clearer(own: FunctionVerdict | None, whole: Together) -> FunctionVerdict:
+    """Of a function's own verdict and that of the whole the one that says more."""
+    if own is None or own.verdict is not Verdict.DISAGREES:
+        return whole.verdict
+    says_more = own.kind == "shape" or (bool(own.diagnosis) and not whole.verdict.diagnosis)
+    return own if says_more else whole.verdict
+
+
+def told_by(whole: Together, one: FunctionVerdict) -> bool:
+    """Whether the whole says more of a function than its own call did."""
+    return undecided(one) or one.role in PARTS
+
+
+PARTS = ("gradient", "loss", "forward")
+"""Of which the whole says more than their own call."""
+
+
+def undecided(one: FunctionVerdict) -> bool:
+    """Whether nothing is known of a function."""
+    return one.verdict is Verdict.UNDECIDABLE
+
+
+def as_used(one: FunctionVerdict, whole: Together) -> FunctionVerdict:
+    """A function that is part of a right whole: right as the file uses it."""
+    wrong = one.verdict is not Verdict.AGREES
+    if not wrong or one.name not in whole.called or one.kind not in (None, "value", "shape"):
+        return one
+    return replace(
+        one, verdict=Verdict.AGREES, sentence="agrees", kind=None, diagnosis=(),
+        conventions=(f"as {whole.verdict.name} uses it",),
+    )  # fmt: skip

@@ -1,0 +1,177 @@
+"""A file's functions are checked together, handed to each other as the file does it.
+
+Right files in the styles of courses and posts agree, whatever their containers, layout and
+activation; of their wrong twins the mistake is named.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Result, Verdict
+from compare.examine.starter.starter import check_starter
+from compare.examine.starter.starter_result import starter_result
+
+COLUMNS_IN_DICTIONARIES = """
+import numpy as np
+def initialize_parameters(n_x, n_h, n_y):
+    return {"W1": np.random.randn(n_h, n_x), "b1": np.zeros((n_h, 1)),
+            "W2": np.random.randn(n_y, n_h), "b2": np.zeros((n_y, 1))}
+def forward_propagation(X, parameters):
+    Z1 = parameters["W1"] @ X + parameters["b1"]
+    A1 = np.tanh(Z1)
+    E = np.exp(parameters["W2"] @ A1 + parameters["b2"])
+    A2 = E / E.sum(axis=0)
+    return A2, {"A1": A1, "A2": A2}
+def compute_cost(A2, Y):
+    return -np.sum(Y * np.log(A2)) / Y.shape[1]
+def backward_propagation(parameters, cache, X, Y):
+    m = X.shape[1]
+    A1, dZ2 = cache["A1"], cache["A2"] - Y
+    dZ1 = parameters["W2"].T @ dZ2 * (1 - A1 ** 2)
+    return {"dW1": dZ1 @ X.T / m, "db1": dZ1.sum(1, keepdims=True) / m,
+            "dW2": dZ2 @ A1.T / m, "db2": dZ2.sum(1, keepdims=True) / m}
+"""
+ONE_SAMPLE = """
+import numpy as np
+def softmax(o):
+    e = np.exp(o - o.max())
+    return e / e.sum()
+def forward(x, W1, b1, W2, b2):
+    z = np.dot(W1, x) + b1
+    h = np.maximum(z, 0)
+    return z, h, softmax(np.dot(W2, h) + b2)
+def backprop(x, y, W1, b1, W2, b2):
+    z, h, p = forward(x, W1, b1, W2, b2)
+    delta = p.copy()
+    delta[y] -= 1
+    dh = np.dot(W2.T, delta)
+    dh[z <= 0] = 0
+    return np.outer(dh, x), dh, np.outer(delta, h), delta
+"""
+QUADRATIC = """
+import numpy as np
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+class Network:
+    def __init__(self, sizes):
+        self.biases = [np.random.randn(y, 1) for y in sizes[1:]]
+        self.weights = [np.random.randn(y, x) for x, y in zip(sizes[:-1], sizes[1:])]
+    def backprop(self, x, y):
+        activations = [x]
+        for b, w in zip(self.biases, self.weights):
+            activations.append(sigmoid(w @ activations[-1] + b))
+        x, h, a = activations
+        delta = (a - y) * a * (1 - a)
+        back = self.weights[1].T @ delta * h * (1 - h)
+        return [back, delta], [back @ x.T, delta @ h.T]
+"""
+OWN_KEYS = """
+import numpy as np
+def fwd(theta, inp):
+    act = np.maximum(inp @ theta['W'] + theta['b'], 0)
+    out = np.exp(act @ theta['V'] + theta['c'])
+    return act, out / out.sum(axis=1, keepdims=True)
+def bwd(theta, inp, lab):
+    act, prob = fwd(theta, inp)
+    err = (prob - lab) / len(inp)
+    back = err @ theta['V'].T * (act > 0)
+    return {'W': inp.T @ back, 'b': back.sum(0), 'V': act.T @ err, 'c': err.sum(0)}
+"""
+PAIRS = """
+import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def run(params, X):
+    (W1, b1), (W2, b2) = params
+    h = np.maximum(X @ W1 + b1, 0)
+    return h, softmax(h @ W2 + b2)
+def gradient(params, X, y):
+    (W1, b1), (W2, b2) = params
+    h, d = run(params, X)
+    d[np.arange(len(y)), y] -= 1
+    d /= len(y)
+    dh = d @ W2.T * (h > 0)
+    return [(X.T @ dh, dh.sum(0)), (h.T @ d, d.sum(0))]
+"""
+ONE_OUTPUT = """
+import numpy as np
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+def forward(X, W1, b1, W2, b2):
+    A1 = np.tanh(X @ W1 + b1)
+    return A1, sigmoid(A1 @ W2 + b2)
+def loss(A2, Y):
+    return -np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))
+def backward(X, Y, A1, A2, W2):
+    m = X.shape[0]
+    dZ2 = (A2 - Y) / m
+    dZ1 = dZ2 @ W2.T * (1 - A1 ** 2)
+    return X.T @ dZ1, dZ1.sum(0), A1.T @ dZ2, dZ2.sum(0)
+"""
+RIGHT = {
+    "columns in dictionaries, tanh": COLUMNS_IN_DICTIONARIES,
+    "one sample at a time": ONE_SAMPLE,
+    "a class with a quadratic cost": QUADRATIC,
+    "a dictionary with keys of its own": OWN_KEYS,
+    "a list of pairs": PAIRS,
+    "one sigmoid output": ONE_OUTPUT,
+}
+
+
+def checked(folder: Path, text: str, **declared: object) -> Result:
+    path = folder / "mine.py"
+    path.write_text(text)
+    return starter_result(check_starter(path, timeout=20.0, declared=declared))
+
+
+@pytest.mark.parametrize("style", RIGHT)
+def test_a_right_file_agrees_in_any_style(style: str, tmp_path: Path) -> None:
+    text = RIGHT[style].replace("np.exp(act @", "np.exp(-5 + act @")
+    found = checked(tmp_path, text)
+    assert found.verdict is Verdict.AGREES, found.sentence
+
+
+@pytest.mark.parametrize(
+    ("style", "old", "new", "mistake"),
+    [
+        ("columns in dictionaries, tanh", "1 - A1 ** 2", "1 - A1", "square-left-out"),
+        ("one sample at a time", "dh[z <= 0] = 0", "pass", "mask-missing"),
+        ("a dictionary with keys of its own", "(act > 0)", "(act <= 0)", "mask-inverted"),
+        ("a list of pairs", "d /= len(y)", "pass", "gradient-summed"),
+    ],
+)
+def test_the_mistake_of_a_wrong_twin_is_named(
+    style: str, old: str, new: str, mistake: str, tmp_path: Path
+) -> None:
+    found = checked(tmp_path, RIGHT[style].replace(old, new))
+    assert found.verdict is Verdict.DISAGREES
+    assert mistake in [one.mistake for one in found.diagnosis]
+
+
+def test_hidden_units_that_are_not_relu_are_said(tmp_path: Path) -> None:
+    found = checked(tmp_path, COLUMNS_IN_DICTIONARIES)
+    assert "your hidden units are tanh" in " ".join(one.sentence for one in found.checks)
+
+
+def test_a_declared_activation_is_what_the_file_is_held_against(tmp_path: Path) -> None:
+    assert checked(tmp_path, COLUMNS_IN_DICTIONARIES, activation="tanh").verdict is Verdict.AGREES
+    found = checked(tmp_path, COLUMNS_IN_DICTIONARIES, activation="relu")
+    assert found.verdict is Verdict.DISAGREES
+
+
+def test_a_missing_mask_is_no_identity_network(tmp_path: Path) -> None:
+    found = checked(tmp_path, PAIRS.replace(" * (h > 0)", ""))
+    assert found.verdict is Verdict.DISAGREES
+    assert found.diagnosis[0].mistake == "mask-missing"
+
+
+def test_a_constant_in_the_logarithm_is_named_with_its_size(tmp_path: Path) -> None:
+    loss = "\ndef loss(p, y):\n    return -np.log(p[np.arange(len(y)), y] + EPS).mean()\n"
+    text = PAIRS.replace("import numpy as np", "import numpy as np\nEPS = 1e-12") + loss
+    found = checked(tmp_path, text)
+    assert found.verdict is Verdict.DISAGREES
+    assert "a constant 1e-12 inside the logarithm" in found.sentence

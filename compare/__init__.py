@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from compare.contracts.experiment import Experiment
     from compare.contracts.records import Manual
     from compare.contracts.result import Disagreement, Result, Verdict
+    from compare.examine.derivatives import (
+        check_hessian_vector_product,
+        check_per_sample_gradients,
+    )
     from compare.examine.point import assert_gradients_match, check
     from compare.examine.training import Progress, run_training
     from compare.layers.check import assert_layer_matches, check_layer
@@ -37,7 +41,9 @@ HOME = {
     "assert_gradients_match": "examine.point",
     "assert_layer_matches": "layers.check",
     "check": "examine.point",
+    "check_hessian_vector_product": "examine.derivatives",
     "check_layer": "layers.check",
+    "check_per_sample_gradients": "examine.derivatives",
     "run_training": "examine.training",
     "same": "layers.watching",
     "watch": "layers.watching",
@@ -53,7 +59,9 @@ __all__ = [
     "assert_gradients_match",
     "assert_layer_matches",
     "check",
+    "check_hessian_vector_product",
     "check_layer",
+    "check_per_sample_gradients",
     "run_training",
     "same",
     "watch",

@@ -71,13 +71,13 @@ SLOPES: dict[str, Callable[[Array], Array]] = {
 
 def hessian_vector_product(
     parameters: Mapping[str, Array],
-    vector: Mapping[str, Array],
     x: Array,
     targets: Array,
+    direction: Mapping[str, Array],
     *,
     activation: str = "relu",
 ) -> Arrays:
-    """H v for the mean cross-entropy, H its Hessian, v with the names and shapes of the parameters.
+    """H v for the mean cross-entropy, H its Hessian, v the direction, named as the parameters are.
 
     R{a} = d a(w + r v) / dr at r = 0 is a derivative along v, applied to every line of the forward
     and of the backward pass (the product rule, line by line):
@@ -90,14 +90,15 @@ def hessian_vector_product(
 
     Source: Pearlmutter 1994, Fast Exact Multiplication by the Hessian, Neural Computation 6.
     """
+    v = direction
     bend, slope = entry(BENDS, activation, "activation"), SLOPES[activation]
     values = forward(parameters, x, activation=activation)
     last, rows = depth(parameters), len(x)
     h = {0: x} | {layer: values[f"h{layer}"] for layer in range(1, last)}
     r_h, r_z = {0: np.zeros_like(x)}, {}
     for layer in range(1, last + 1):
-        r_z[layer] = r_h[layer - 1] @ parameters[f"w{layer}"] + h[layer - 1] @ vector[f"w{layer}"]
-        r_z[layer] = r_z[layer] + vector[f"b{layer}"]
+        r_z[layer] = r_h[layer - 1] @ parameters[f"w{layer}"] + h[layer - 1] @ v[f"w{layer}"]
+        r_z[layer] = r_z[layer] + v[f"b{layer}"]
         if layer < last:
             r_h[layer] = slope(h[layer]) * r_z[layer]
     p = softmax(values["logits"])  # (N, K)
@@ -110,7 +111,7 @@ def hessian_vector_product(
         if layer > 1:
             below = layer - 1
             dh = dz @ parameters[f"w{layer}"].T
-            r_dh = r_dz @ parameters[f"w{layer}"].T + dz @ vector[f"w{layer}"].T
+            r_dh = r_dz @ parameters[f"w{layer}"].T + dz @ v[f"w{layer}"].T
             r_dz = r_dh * slope(h[below]) + dh * bend(h[below]) * r_z[below]
             dz = dh * slope(h[below])
     return {name: found[name] for name in parameters}

@@ -211,7 +211,7 @@ def test_the_hessian_times_a_vector_is_that_of_torch_func(activation: str) -> No
 
     _, pull, *_ = torch.func.vjp(torch.func.grad(loss), tensors)
     (expected,) = pull(tangents)  # the Hessian is symmetric
-    found = hessian_vector_product(parameters, vector, x, y, activation=activation)
+    found = hessian_vector_product(parameters, x, y, vector, activation=activation)
     for name, array in found.items():
         np.testing.assert_allclose(array, expected[name].numpy(), rtol=1e-9, atol=1e-13)
 
@@ -224,7 +224,7 @@ def test_the_hessian_times_a_vector_is_the_limit_of_differences_of_gradients() -
         loss_and_gradients({k: w + s * h for k, w in parameters.items()}, x, y, activation="tanh")
         for s in (1, -1)
     ]
-    found = hessian_vector_product(parameters, vector, x, y, activation="tanh")
+    found = hessian_vector_product(parameters, x, y, vector, activation="tanh")
     for name, array in found.items():
         difference = (ends[0][1][name] - ends[1][1][name]) / (2 * h)
         np.testing.assert_allclose(array, difference, rtol=1e-6, atol=1e-8)

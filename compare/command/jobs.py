@@ -22,8 +22,9 @@ from compare.examine.carried import TrainedStep, TrainedUpdate
 from compare.examine.dump.recorder import Recorder
 from compare.examine.ranks import launched
 from compare.examine.telling import Hinting
+from compare.guard.derivatives import GuardedProduct, GuardedSamples
 from compare.guard.implementation import GuardedUpdate
-from compare.guard.manual_file import Loaded, load
+from compare.guard.manual_file import Loaded, as_loaded, find
 from compare.guard.optimiser import GuardedOptimiser
 from manual_mlp.loss import accuracy
 
@@ -49,9 +50,10 @@ def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None])
     if options.curves is not None:
         return curves(options, on_update).lacking(*unused(options, "--curves", TRAIN))
     asked: Experiment = options.experiment
-    loaded = (
-        load(options.manual, timeout=options.timeout, experiment=asked) if options.manual else None
-    )
+    found = find(options.manual, options.timeout) if options.manual else None
+    if found is not None and (code := found.derivative) is not None:
+        return derivative(code, options).lacking(*unused(options, found.name, POINT))
+    loaded = None if found is None else as_loaded(found, asked)
     overlooked = () if loaded is None else loaded.overlooked
     if loaded is not None and not options.trains:
         uses = (POINT,) if loaded.step is None else (POINT, STEP)
@@ -121,6 +123,32 @@ def curves(options: argparse.Namespace, on_update: Callable[[Progress], None]) -
 
     asked: Experiment = options.experiment
     return check_curves(options.curves, asked, trains=options.trains, on_update=on_update)
+
+
+def derivative(code: GuardedProduct | GuardedSamples, options: argparse.Namespace) -> Result:
+    """Check a Hessian-vector product or per-sample gradients at drawn points."""
+    from compare.data import load as load_data
+    from compare.examine.derivatives import (
+        check_hessian_vector_product,
+        check_per_sample_gradients,
+    )
+
+    if options.trains or options.record is not None:
+        raise BadInput(
+            "a Hessian-vector product and per-sample gradients are checked at drawn points: leave "
+            "--epochs and --record out"
+        )
+    asked: Experiment = options.experiment
+    data = load_data(asked.data) if None in (options.inputs, options.classes) else None
+    ends: Any = {
+        "inputs": options.inputs or (data.train.x.shape[1] if data else 1),
+        "classes": options.classes or (data.classes if data else 1),
+    }
+    declared: Any = {n: getattr(asked, n) for n in settings_used_by(POINT) if n != "data"}
+    product = isinstance(code, GuardedProduct)
+    check = check_hessian_vector_product if product else check_per_sample_gradients
+    result = check(code.function, timeout=options.timeout, **ends, **declared)
+    return replace(result, settings={**result.settings, "manual": Path(options.manual).name})
 
 
 def single_point(loaded: Loaded, options: argparse.Namespace, uses: tuple[str, ...]) -> Result:

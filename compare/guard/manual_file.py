@@ -23,6 +23,7 @@ from typing import Any
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.guard.blame import Place, first_line
+from compare.guard.derivatives import PER_SAMPLE, GuardedProduct, GuardedSamples, is_product
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT, Guard
 from compare.guard.implementation import (
@@ -59,6 +60,31 @@ class Loaded:
         return self.record.sentences()
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A function in its module, read under guard; `chosen`: its name was given."""
+
+    module: ModuleType
+    name: str
+    function: Callable[..., Any]
+    guard: Guard
+    chosen: bool
+
+    @property
+    def derivative(self) -> GuardedProduct | GuardedSamples | None:
+        """The function under guard if it returns derivatives and no loss.
+
+        An argument `direction` makes it a Hessian-vector product, the name `per_sample_gradients`
+        what it says.
+        """
+        timeout, notes = self.guard.timeout, self.guard.notes
+        if is_product(self.function):
+            return GuardedProduct(self.function, timeout=timeout, notes=notes)
+        if self.name == PER_SAMPLE:
+            return GuardedSamples(self.function, timeout=timeout, notes=notes)
+        return None
+
+
 def as_implementation(
     function: Callable[..., Any], timeout: float | None, notes: Notes
 ) -> GuardedImplementation | GuardedUpdate:
@@ -77,8 +103,12 @@ def load(
     Raises `BadInput` if there is no such file or name, `UserCodeError` if the module cannot be
     executed or what it holds cannot be called as contract 1 says.
     """
-    notes = Notes()
-    guard = Guard(timeout=timeout, notes=notes)
+    return as_loaded(find(spec, timeout), experiment)
+
+
+def find(spec: str, timeout: float | None) -> Found:
+    """Execute the module and return the function that was named."""
+    guard = Guard(timeout=timeout, notes=Notes())
     if match := FILE.fullmatch(spec):
         module = module_from_file(Path(match["path"]), guard)
     elif match := MODULE.fullmatch(spec):
@@ -87,13 +117,20 @@ def load(
         raise BadInput(f"--manual {spec}: give FILE.py, FILE.py:NAME or package.module:NAME")
     name = match["name"] or DEFAULT_NAME
     function = guard.run(lambda: attribute(module, name, spec), f"reading {name}", None)
-    step = guard.run(lambda: getattr(module, "step", None), "reading step", None)
+    return Found(module, name, function, guard, bool(match["name"]))
+
+
+def as_loaded(found: Found, experiment: Experiment | None) -> Loaded:
+    """Return what was found as contract 1, with its step as contract 2."""
+    guard, timeout, notes = found.guard, found.guard.timeout, found.guard.notes
+    name, function = found.name, found.function
+    step = guard.run(lambda: getattr(found.module, "step", None), "reading step", None)
     return Loaded(
         name,
         as_implementation(function, timeout, notes),
         None if step is None else guarded_step(step, experiment, timeout, notes),
         notes,
-        overlooked(module, function, None if match["name"] else DEFAULT_NAME),
+        overlooked(found.module, function, None if found.chosen else DEFAULT_NAME),
     )
 
 

@@ -22,6 +22,7 @@ from benchmarks.power.timing import network
 from benchmarks.power.training import CONVERGED, along_a_run
 from benchmarks.power.variants import VARIANTS
 from benchmarks.power.ways import SORTED, WAYS
+from compare.checks.swept import Swept
 from compare.checks.weak import PROMISED
 
 QUIET_SEED = "1"
@@ -359,3 +360,13 @@ def test_planted_errors_are_rounded_to_the_format() -> None:
     planting = planted_in(small("float32"))[0]
     assert planting.planted(1e-3)[planting.tensor].dtype == np.float32
     assert planted.SIZES[0] == 1.0
+
+
+def test_a_batch_of_many_blocks_is_measured_with_its_intermediates() -> None:
+    case = draw(0, 118)
+    judge = Judge.at(case)
+    assert isinstance(judge.expected.point.values, Swept), "else this test shows nothing"
+    loss, gradients, shown = VARIANTS["as shipped"](case)
+    assert judge.worst(judge.hold(gradients, loss), shown)[0] <= 0.5
+    wrong = shown | {"z2": shown["z2"] + 1e-3}
+    assert judge.worst(judge.hold(gradients, loss), wrong) > (1, "")

@@ -82,17 +82,15 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     most = np.maximum.reduce(p)  # (N,)
     moved = moved_logits(shifted, z_allowance, unit)
     largest = np.maximum.reduce(moved)  # (N,)
-    lse = Rounded(np.maximum.reduce(logits), most, largest, arithmetic.roundoff)
-    rounded = lse.allowed(p)
-    p_allowance = probability_allowance(p, most, moved, largest, rounded, unit)
+    lse = Rounded.of(p, np.maximum.reduce(logits), most, largest, arithmetic.roundoff)
+    p_allowance = probability_allowance(p, most, moved, largest, lse.p, unit)
     sizes = np.maximum.reduce(np.abs(logits))  # (N,)
     weights = row_weights(batch.often, logits, float(sizes.max()), arithmetic.roundoff)
     error = p - batch.y
     np.abs(error, out=error)
     slack = target_slack(batch, unit)
-    together = lse.allowed(np.ones((1, len(sizes))))
     terms = sample_loss_allowance(
-        error, moved, largest, sizes, unit, slack is not None, together
+        error, moved, largest, sizes, unit, slack is not None, lse.losses
     )  # (N,)
     error *= 2 * unit
     dlogits = np.add(p_allowance, error, out=error)
@@ -103,4 +101,4 @@ def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_squ
     terms *= terms
     carried = float(np.add.reduce(terms) if weights is None else terms @ weights) ** 0.5
     loss = carried + rounding_of_losses(losses, arithmetic) + count * arithmetic.floor()
-    return Head(p, z_allowance, p_allowance, dlogits, loss, weights, True, rounded)
+    return Head(p, z_allowance, p_allowance, dlogits, loss, weights, True, lse.p)

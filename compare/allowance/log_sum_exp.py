@@ -21,6 +21,8 @@ hidden unit that is active in some of the samples may pick those that are rounde
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import numpy as np
 
 from compare.contracts.arrays import Float
@@ -32,51 +34,72 @@ ALONE = 3.0
 one, since honest rounding takes half of an allowance, and half more since some samples add up."""
 TOGETHER = 2.0
 """The same where all go one way, beside it."""
-HARMONICS = np.arange(1.0, 5.0)
-SHARES = HARMONICS**-2 / np.sum(HARMONICS**-2)
+HARMONICS = 4
 """These make up 7/8 of V."""
+SHARES = np.repeat(np.arange(1.0, HARMONICS + 1) ** -2, 2)
+SHARES *= 2 / np.add.reduce(SHARES)  # of cosine and sine alike
 CLOSE = 1 / 4
 
 
-class Rounded:
-    """The rounding of lse in every sample, from the largest logit, p and B of each, all (N,).
+class Rounded(NamedTuple):
+    """What lse may be rounded by in every sample, relative to p, (N,): in p, and in the losses."""
 
-    `half`: half of its last digit; `most`: what can be cut off. Where p is nearly 1 that may be
-    less: what the reference's own lse loses, and what can move it, `(1 - max p) B`. `signed`: the
-    first of the two, where the second is small beside half a digit.
-    """
+    p: Float
+    losses: Float
 
-    def __init__(self, largest_logit: Float, most: Float, moved: Float, roundoff: float) -> None:
-        beyond = -np.log(most)
-        self.half = half_digit(largest_logit + beyond, roundoff)
-        digit = 2 * np.where(self.half > 0, self.half, 1.0)
-        place = np.remainder(largest_logit / digit, 1.0) + beyond / digit  # phi
-        place -= np.rint(place)
-        shift = (1 - most) * moved
-        self.most = np.minimum(self.half, np.abs(place) * digit + shift)
-        kept = np.maximum(1 - 2 * shift / digit, 0.0)
-        self.signed = np.copysign(self.most, place) * kept
-        self.waves = np.exp(2j * np.pi * np.multiply.outer(place, HARMONICS))  # (N, M)
+    @classmethod
+    def of(cls, p: Float, largest_logit: Float, most: Float, moved: Float, roundoff: float) -> Self:
+        """Return it from p, (K, N), and from the largest logit, p and B of each sample, (N,).
 
-    def allowed(self, p: Float) -> Float:
-        """Return what a sample is allowed, (N,), relative to its p, (K, N), one row per sum.
-
-        Independent errors, and its share of those that samples have in common: what is beyond
-        sum q**2 in V, or in (sum p_n r_n)**2 where r_n is known, with `q_n = p_n most_n`. Where the
-        places are close, `(sum p)**2 / sum p**2` times sum q**2, by Cauchy and Schwarz.
+        Independent errors, and a sample's share of those that samples have in common: what is
+        beyond sum q**2 in V, or in (sum p_n r_n)**2 where r_n is known, with `q_n = p_n size_n`.
+        Where the places are close, `(sum p)**2 / sum p**2` times sum q**2, by Cauchy and Schwarz.
         """
-        q = p * self.most
-        alone, total = np.vecdot(q, q), np.add.reduce(q, axis=1)
-        waves = np.square(np.abs(q @ self.waves))  # (K, M)
-        together = np.maximum(waves @ SHARES, np.square(p @ self.signed))
+        half, size, waves = places(largest_logit, most, moved, roundoff)
+        q = np.empty((len(p) + 1, len(size)))
+        np.multiply(p, size, out=q[:-1])
+        q[-1] = size  # the losses weigh every sample by 1
+        alone, sums = np.vecdot(q, q), q @ waves  # (K + 1,), (K + 1, 2 M + 2)
+        sums *= sums
+        first = sums[:, 0] + sums[:, 1]
+        together = np.maximum(sums[:, :-2] @ SHARES, sums[:, -1])
         times = np.divide(together, alone, out=np.zeros(len(q)), where=alone > 0)
-        close = waves[:, 0] > CLOSE * total * total
-        if close.any():
-            some = p[close]
+        close = np.flatnonzero(first > CLOSE * sums[:, -2])
+        if len(close):
+            some = np.concatenate((p, np.ones((1, len(size)))))[close]
             samples = np.square(np.add.reduce(some, axis=1)) / np.vecdot(some, some)
             times[close] = np.maximum(times[close], samples)
-        common = TOGETHER * np.sqrt(max(times.max(initial=1.0) - 1, 0.0))
-        return np.asarray(np.hypot(ALONE * self.half, common * self.most))
+        beyond = np.sqrt(np.maximum(times - 1, 0.0)) * TOGETHER
+        alone = ALONE * half
+        of_p, of_losses = float(beyond[:-1].max()), float(beyond[-1])
+        return cls(np.hypot(alone, of_p * size), np.hypot(alone, of_losses * size))
+
+
+def places(
+    largest_logit: Float, most: Float, moved: Float, roundoff: float
+) -> tuple[Float, Float, Float]:
+    """Return half a digit of lse, what can be cut off of it, (N,), and the waves, (N, 2 M + 2).
+
+    Where p is nearly 1, less than half a digit can be cut off: what the reference's own lse loses,
+    and what can move it, `(1 - max p) B`. The waves are exp(2 pi i m phi), cosine and sine, then 1,
+    and then the sign of what is cut off, as far as nothing moves it.
+    """
+    beyond = -np.log(most)
+    half = half_digit(largest_logit + beyond, roundoff)
+    digit = 2 * np.where(half > 0, half, 1.0)
+    place = np.remainder(largest_logit / digit, 1.0) + beyond / digit  # phi
+    place -= np.rint(place)
+    shift = (1 - most) * moved / digit
+    size = np.minimum(half, (np.abs(place) + shift) * digit)
+    wave = np.exp((2j * np.pi) * place)
+    found = np.empty((len(place), 2 * HARMONICS + 2))
+    power = wave
+    for m in range(HARMONICS):
+        found[:, 2 * m], found[:, 2 * m + 1] = power.real, power.imag
+        power = power * wave
+    found[:, -2] = 1.0
+    np.copysign(np.maximum(1 - 2 * shift, 0.0), place, out=found[:, -1])
+    return half, size, found
 
 
 def half_digit(size: Float, roundoff: float) -> Float:

@@ -40,7 +40,7 @@ def softmax_allowance(p: Float, logits: Float, z_allowance: Float, unit: float) 
     most, largest_logit = np.maximum.reduce(p.T), np.maximum.reduce(logits.T)
     moved = moved_logits(logits.T - largest_logit, z_allowance.T, unit)
     largest = np.maximum.reduce(moved)
-    rounded = Rounded(largest_logit, most, largest, unit / LAMBDA).allowed(p.T)
+    rounded = Rounded.of(p.T, largest_logit, most, largest, unit / LAMBDA).p
     return probability_allowance(p.T, most, moved, largest, rounded, unit).T
 
 

@@ -56,50 +56,67 @@ def root(v: Array, name: str) -> Array:
 
 def network(kind: str, rate: float, mistake: str) -> Callable[..., tuple[float, Any]]:
     """Return a network of tanh units with this mistake in it."""
-    name = mistake.removeprefix("normalisation-")
-    axis = {"layer": 1, "batch": 0, "none": 1}[kind] ^ (name == "wrong-axis")
-    normalises = kind != "none" and name != "ignored"
+    return Network(kind, rate, mistake.removeprefix("normalisation-")).loss_and_gradients
 
-    def statistics(z: Array, i: int, training: bool, context: Any) -> tuple[Array, Array, bool]:
-        past = not training and name != "batch-in-evaluation"
-        if kind == "batch" and (past or name == "running-in-training"):
-            return context[f"running_mean{i}"], context[f"running_var{i}"], True
-        v = z.var(axis, keepdims=True, ddof=int("unbiased" in name))
-        return z.mean(axis, keepdims=True), v, False
+
+class Network:
+    """A network of tanh units with batch or layer normalisation, dropout and one mistake."""
+
+    def __init__(self, kind: str, rate: float, name: str) -> None:
+        self.kind, self.rate, self.name = kind, rate, name
+        self.axis = {"layer": 1, "batch": 0, "none": 1}[kind] ^ (name == "wrong-axis")
+        self.normalises = kind != "none" and name != "ignored"
 
     def loss_and_gradients(
-        parameters: Any, x: Array, targets: Array, context: Any
+        self, parameters: Any, x: Array, targets: Array, context: Any
     ) -> tuple[float, Any]:
-        p, training = parameters, bool(context.get("training", True))
-        drops = rate > 0 and (training or name == "dropout-in-evaluation")
-        depth = sum(key[0] == "w" for key in p)
+        """Contract 1."""
+        p, depth = parameters, sum(key[0] == "w" for key in parameters)
+        training = bool(context.get("training", True))
+        drops = self.rate > 0 and (training or self.name == "dropout-in-evaluation")
         h, cached = x, []
         for i in range(1, depth):
-            z = h @ p[f"w{i}"] + p[f"b{i}"]
-            n, kept = z, None
-            if normalises:
-                mu, v, constant = statistics(z, i, training, context)
-                r = root(v, name)
-                s = (z - mu) * r
-                n, kept = p[f"gamma{i}"] * s + p[f"beta{i}"], (z, s, r, v, constant)
+            n, kept = self.normalised(h @ p[f"w{i}"] + p[f"b{i}"], i, p, training, context)
             a = np.tanh(n)
             cached.append((h, kept, n, a))
-            h = FORWARD.get(name, right)(a, context[f"mask{i}"], rate) if drops else a
+            h = FORWARD.get(self.name, right)(a, context[f"mask{i}"], self.rate) if drops else a
         loss, d = top(h @ p[f"w{depth}"] + p[f"b{depth}"], targets)
         g = {key: np.zeros_like(array) for key, array in p.items()}
         g[f"w{depth}"], g[f"b{depth}"] = h.T @ d, d.sum(0)
         for i in range(depth - 1, 0, -1):
             below, kept, n, a = cached[i - 1]
             d = d @ p[f"w{i + 1}"].T
-            d = BACKWARD.get(name, right)(d, context[f"mask{i}"], rate) if drops else d
+            d = BACKWARD.get(self.name, right)(d, context[f"mask{i}"], self.rate) if drops else d
             d = d * (1 - a * a)
             if kept is not None:
-                d, g[f"gamma{i}"], g[f"beta{i}"] = back(d, n, p[f"gamma{i}"], kept)
+                d, g[f"gamma{i}"], g[f"beta{i}"] = self.back(d, n, p[f"gamma{i}"], kept)
             g[f"w{i}"], g[f"b{i}"] = below.T @ d, d.sum(0)
         return loss, {key: array.astype(x.dtype) for key, array in g.items()}
 
-    def back(dn: Array, n: Array, gamma: Array, kept: Any) -> tuple[Array, Array, Array]:
-        z, s, r, v, constant = kept
+    def normalised(
+        self, z: Array, i: int, p: Any, training: bool, context: Any
+    ) -> tuple[Array, Any]:
+        """Return gamma s + beta and what the way back needs; z itself where nothing normalises."""
+        if not self.normalises:
+            return z, None
+        mu, v, constant = self.statistics(z, i, training, context)
+        r = root(v, self.name)
+        s = (z - mu) * r
+        return p[f"gamma{i}"] * s + p[f"beta{i}"], (z, s, r, v, constant)
+
+    def statistics(
+        self, z: Array, i: int, training: bool, context: Any
+    ) -> tuple[Array, Array, bool]:
+        """Return mean and variance, and whether they are the running ones."""
+        past = not training and self.name != "batch-in-evaluation"
+        if self.kind == "batch" and (past or self.name == "running-in-training"):
+            return context[f"running_mean{i}"], context[f"running_var{i}"], True
+        v = z.var(self.axis, keepdims=True, ddof=int("unbiased" in self.name))
+        return z.mean(self.axis, keepdims=True), v, False
+
+    def back(self, dn: Array, n: Array, gamma: Array, kept: Any) -> tuple[Array, Array, Array]:
+        """Return dz, dgamma, dbeta."""
+        (z, s, r, v, constant), name, axis = kept, self.name, self.axis
         taken = {"dgamma-of-z": z, "dgamma-of-n": n}.get(name, s)
         scale = dn * gamma if name == "dgamma-after-gamma" else dn
         dgamma, dbeta = (scale * taken).sum(0), scale.sum(0)
@@ -116,5 +133,3 @@ def network(kind: str, rate: float, mistake: str) -> Callable[..., tuple[float, 
         plain = r * (ds - mean - s * along)
         found = BACK[name](ds, s, r, mean, along, dn.shape[axis]) if name in BACK else plain
         return found, dgamma, dbeta
-
-    return loss_and_gradients

@@ -34,20 +34,35 @@ def r(*shape: int, scale: float = 1.0) -> Tensor:
     return torch.randn(*shape, generator=generator()) * scale
 
 
-def modules() -> dict[str, Case]:
-    """Return the modules, each with its inputs."""
-    torch.manual_seed(SEED)
-    one: dict[str, tuple[Any, Tensor]] = {
+Alone = dict[str, tuple[Any, Tensor]]
+"""Modules of one input."""
+
+
+def linear() -> Alone:
+    """Return affine maps and normalisations."""
+    return {
         "Linear": (nn.Linear(20, 7), r(30, 20)),
         "LayerNorm": (nn.LayerNorm(64), r(8, 64)),
         "BatchNorm2d": (nn.BatchNorm2d(5), r(8, 5, 6, 6)),
         "GroupNorm": (nn.GroupNorm(2, 6), r(4, 6, 5, 5)),
         "InstanceNorm2d": (nn.InstanceNorm2d(5, affine=True), r(4, 5, 6, 6)),
         "RMSNorm": (nn.RMSNorm(32), r(8, 32)),
+    }  # fmt: skip
+
+
+def convolutions() -> Alone:
+    """Return convolutions."""
+    return {
         "Conv1d": (nn.Conv1d(3, 4, 5, padding=2), r(6, 3, 20)),
         "Conv2d": (nn.Conv2d(3, 8, 3, stride=2), r(4, 3, 15, 15)),
         "ConvTranspose2d": (nn.ConvTranspose2d(4, 3, 3, stride=2), r(4, 4, 6, 6)),
         "Conv3d": (nn.Conv3d(2, 3, 3), r(2, 2, 6, 6, 6)),
+    }  # fmt: skip
+
+
+def activations() -> Alone:
+    """Return functions of single numbers, and softmax."""
+    return {
         "GELU": (nn.GELU(), r(100, 10, scale=3)),
         "SiLU": (nn.SiLU(), r(100, 10, scale=3)),
         "Mish": (nn.Mish(), r(100, 10, scale=3)),
@@ -61,11 +76,23 @@ def modules() -> dict[str, Case]:
         "Tanhshrink": (nn.Tanhshrink(), r(40, 10)),
         "Softmax": (nn.Softmax(-1), r(40, 10, scale=5)),
         "LogSoftmax": (nn.LogSoftmax(-1), r(40, 10, scale=5)),
+    }  # fmt: skip
+
+
+def pools() -> Alone:
+    """Return pooling, and what moves pixels."""
+    return {
         "MaxPool2d": (nn.MaxPool2d(3, 2), r(4, 3, 13, 13)),
         "AvgPool2d": (nn.AvgPool2d(3, 2), r(4, 3, 13, 13)),
         "AdaptiveAvgPool2d": (nn.AdaptiveAvgPool2d(2), r(4, 3, 7, 7)),
         "Upsample bilinear": (nn.Upsample(scale_factor=2, mode="bilinear"), r(2, 3, 5, 5)),
         "PixelShuffle": (nn.PixelShuffle(2), r(2, 8, 3, 3)),
+    }  # fmt: skip
+
+
+def recurrent() -> Alone:
+    """Return networks of whole sequences."""
+    return {
         "RNN": (nn.RNN(6, 8), r(7, 4, 6)),
         "LSTM": (nn.LSTM(6, 8, num_layers=2), r(7, 4, 6)),
         "GRU": (nn.GRU(6, 8), r(7, 4, 6)),
@@ -74,6 +101,12 @@ def modules() -> dict[str, Case]:
         "TransformerEncoderLayer": (
             nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True), r(3, 7, 16),
         ),
+    }  # fmt: skip
+
+
+def composed() -> Alone:
+    """Return modules of several, and those that fit nowhere else."""
+    return {
         "residual block": (
             nn.Sequential(
                 nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(),
@@ -89,7 +122,15 @@ def modules() -> dict[str, Case]:
         "Fold": (nn.Fold((5, 5), 2), r(2, 12, 16)),
         "Unfold": (nn.Unfold(2), r(2, 3, 5, 5)),
     }  # fmt: skip
-    cases: dict[str, Case] = {name: (module, (x,)) for name, (module, x) in one.items()}
+
+
+def modules() -> dict[str, Case]:
+    """Return the modules, each with its inputs; their weights depend on the order."""
+    torch.manual_seed(SEED)
+    families = (linear, convolutions, activations, pools, recurrent, composed)
+    cases: dict[str, Case] = {
+        name: (module, (x,)) for family in families for name, (module, x) in family().items()
+    }
     x = r(3, 7, 16)
     cases["Bilinear"] = nn.Bilinear(5, 5, 3), (r(9, 5), r(9, 5).flip(0))
     cases["CosineSimilarity"] = nn.CosineSimilarity(), (r(20, 8), r(20, 8).roll(1, 0))

@@ -14,6 +14,7 @@ from compare.checks.comparison import Comparison, compare_entries
 from compare.checks.step_power import StepPower
 from compare.checks.step_projection import SHARED, Projections
 from compare.checks.transition import Transition
+from compare.contracts.arrays import Array
 from compare.contracts.records import Record
 
 
@@ -48,32 +49,46 @@ class StepCheck:
         )
         found: dict[str, Comparison] = {}
         for name, expected in parameters.items():
-            v, entries = f"v_{name}", expected.size  # each is rounded on its own
-            now = Transition(
-                self.arithmetic,
-                self.learning_rate,
-                self.momentum,
-                self.form,
-                before.gradients[name].reshape(-1),
-                before.state[v].reshape(-1),
-                before.parameters[name].reshape(-1),
-                state[v].reshape(-1),
-                expected.reshape(-1),
-            )
-            found[name] = compare_entries(
-                name, after.parameters[name], expected, now.parameter_allowance, entries
-            )
-            found[v] = compare_entries(v, after.state[v], state[v], now.state_allowance, entries)
+            now = self.transition(before, name, state[f"v_{name}"], expected)
             projections = Projections(now)
-            if found[name].ratio:
-                taken = after.parameters[name].reshape(-1)
-                enter(found, projections.w.compare(f"{name} projection", taken, now.parts))
-            if found[v].ratio > SHARED:  # else it is within what its projection shares
-                taken = after.state[v].reshape(-1)
-                enter(found, projections.v.compare(f"{v} projection", taken, now.parts))
+            found |= compared(name, after, expected, state[f"v_{name}"], now, projections)
             if power is not None:
                 power.see(name, now, projections, before.epoch, before.update)
         return found
+
+    def transition(self, before: Record, name: str, v: Array, w: Array) -> Transition:
+        """Return the update of one parameter: what is recorded before it, the reference's after."""
+        return Transition(
+            self.arithmetic,
+            self.learning_rate,
+            self.momentum,
+            self.form,
+            before.gradients[name].reshape(-1),
+            before.state[f"v_{name}"].reshape(-1),
+            before.parameters[name].reshape(-1),
+            v.reshape(-1),
+            w.reshape(-1),
+        )
+
+
+def compared(
+    name: str, after: Record, w: Array, v: Array, now: Transition, projections: Projections
+) -> dict[str, Comparison]:
+    """Compare a parameter and its velocity with the reference's `w` and `v`, and their changes."""
+    entries = w.size  # each is rounded on its own
+    found = {
+        name: compare_entries(name, after.parameters[name], w, now.parameter_allowance, entries),
+        f"v_{name}": compare_entries(
+            f"v_{name}", after.state[f"v_{name}"], v, now.state_allowance, entries
+        ),
+    }
+    if found[name].ratio:
+        taken = after.parameters[name].reshape(-1)
+        enter(found, projections.w.compare(f"{name} projection", taken, now.parts))
+    if found[f"v_{name}"].ratio > SHARED:  # else it is within what its projection shares
+        taken = after.state[f"v_{name}"].reshape(-1)
+        enter(found, projections.v.compare(f"v_{name} projection", taken, now.parts))
+    return found
 
 
 def enter(found: dict[str, Comparison], compared: Comparison | None) -> None:

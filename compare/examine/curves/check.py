@@ -56,6 +56,26 @@ def check_curves(
     if last > MOST_EPOCHS:
         raise BadInput(f"{path}: epoch {last} is too far to be trained for a comparison")
     declared = experiment if trains else replace(experiment, epochs=last)
+    run, watcher = trained(declared, logged, on_update)
+    settings = {**run.settings, "mode": "curves", "manual": Path(path).name}
+    if run.verdict is not Verdict.AGREES or run.interrupted:
+        return replace(run, settings=settings)  # there is nothing to hold the curves against
+    if len(run.epochs) <= declared.epochs:
+        return replace(run, settings=settings).lacking(
+            f"the logged curves: the declared training ended at epoch {len(run.epochs) - 1}, and "
+            f"{Path(path).name} goes to epoch {last}"
+        )
+    held = held_against(logged, run, watcher)
+    return replace(
+        judged(held, replace(run, settings=settings | described(logged))),
+        epochs=tuple(overlaid(held, run)),
+    )
+
+
+def trained(
+    declared: Experiment, logged: Logged, on_update: Callable[[Progress], None] | None
+) -> tuple[Result, CurveWatcher]:
+    """Train both sides, and watch what the file may show in place of the right curves."""
     manual = our_manual(declared)
     watcher = CurveWatcher(
         declared,
@@ -70,19 +90,7 @@ def check_curves(
         tap=watcher.see_manual,
         reference_tap=watcher.see_reference,
     )
-    settings = {**run.settings, "mode": "curves", "manual": Path(path).name}
-    if run.verdict is not Verdict.AGREES or run.interrupted:
-        return replace(run, settings=settings)  # there is nothing to hold the curves against
-    if len(run.epochs) <= declared.epochs:
-        return replace(run, settings=settings).lacking(
-            f"the logged curves: the declared training ended at epoch {len(run.epochs) - 1}, and "
-            f"{Path(path).name} goes to epoch {last}"
-        )
-    held = held_against(logged, run, watcher)
-    return replace(
-        judged(held, replace(run, settings=settings | described(logged))),
-        epochs=tuple(overlaid(held, run)),
-    )
+    return run, watcher
 
 
 def described(logged: Logged) -> dict[str, Any]:

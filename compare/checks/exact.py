@@ -9,7 +9,7 @@ slope but a convention, the same for all of them; away from the kink it has one 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,13 +56,16 @@ def never_rounded(
     return fits
 
 
-def the_same_everywhere(
-    parameters: Mapping[str, NDArray[Any]],
-    x: NDArray[Any],
-    values: Mapping[str, NDArray[Any]],
-    activation: str,
-    near: Candidates,
-) -> dict[int, Mask]:
+class Forward(NamedTuple):
+    """A forward pass of the reference: what went in, and its values by their names."""
+
+    parameters: Mapping[str, NDArray[Any]]
+    x: NDArray[Any]
+    values: Mapping[str, NDArray[Any]]
+    activation: str
+
+
+def the_same_everywhere(forward: Forward, near: Candidates) -> dict[int, Mask]:
     """Return per layer of `near` whether z of each of its units is the same number on every side.
 
     A sum of inputs that are themselves rounded is not; an input is, where its own z is and f is
@@ -74,19 +77,14 @@ def the_same_everywhere(
         first, last = every[start], every[start : start + TOGETHER][-1]
         here = {k: (rows >= first) & (rows <= last) for k, (rows, _) in near.items()}
         some = {k: (near[k][0][mask], near[k][1][mask]) for k, mask in here.items()}
-        for layer, same in in_some_rows(parameters, x, values, activation, some).items():
+        for layer, same in in_some_rows(forward, some).items():
             found[layer][here[layer]] = same
     return found
 
 
-def in_some_rows(
-    parameters: Mapping[str, NDArray[Any]],
-    x: NDArray[Any],
-    values: Mapping[str, NDArray[Any]],
-    activation: str,
-    near: Candidates,
-) -> dict[int, Mask]:
+def in_some_rows(forward: Forward, near: Candidates) -> dict[int, Mask]:
     """Return the same for candidates that lie in a few rows."""
+    parameters, x, values, activation = forward
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *(at for at, _ in near.values())]))
     exact = ACTIVATION_RULES[activation].value == 0
     h, same = x[rows], np.ones((len(rows), x.shape[1]), dtype=bool)

@@ -18,7 +18,7 @@ from compare.allowance.arithmetic import quiet
 from compare.allowance.between import Inside
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.allowance.spread import distance
-from compare.checks.exact import Candidates, Rows, the_same_everywhere
+from compare.checks.exact import Candidates, Forward, Rows, the_same_everywhere
 from compare.contracts.arrays import Float, Real, Values
 
 MOVED = 1e-6
@@ -134,7 +134,8 @@ def apart(point: ReferencePoint, near: Candidates) -> tuple[Candidates, Candidat
     """
     if any(one.gamma is not None for one in point.inside.values()):
         return {}, near  # a mean is a quotient: nothing is the same on every side
-    fixed = the_same_everywhere(point.parameters, point.x, point.values, point.activation, near)
+    forward = Forward(point.parameters, point.x, point.values, point.activation)
+    fixed = the_same_everywhere(forward, near)
     kinks = tuple(ACTIVATION_RULES[point.activation].kinks)
     exact: dict[int, tuple[Rows, Rows]] = {}
     others: dict[int, tuple[Rows, Rows]] = {}

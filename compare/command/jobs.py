@@ -20,8 +20,8 @@ from compare.contracts.result import Result
 from compare.contracts.setting import DUMP, LAYER, POINT, STARTER, STEP, TRAIN
 from compare.examine.carried import TrainedStep, TrainedUpdate
 from compare.examine.dump.recorder import Recorder
+from compare.examine.identifying import Hinting
 from compare.examine.ranks import launched
-from compare.examine.telling import Hinting
 from compare.guard.derivatives import GuardedProduct, GuardedSamples
 from compare.guard.implementation import GuardedUpdate
 from compare.guard.manual_file import Loaded, as_loaded, find

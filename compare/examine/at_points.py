@@ -17,10 +17,10 @@ from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.examine.arguments import network_sizes
 from compare.examine.environment import environment
 from compare.examine.guards import guard_notes, overflowing
+from compare.examine.identifying import first_updates, hint
 from compare.examine.optimiser import examine_optimiser
 from compare.examine.rows import point_row
 from compare.examine.step import examine_step, record_at
-from compare.examine.telling import hint, told_apart
 from compare.guard.implementation import (
     GuardedImplementation,
     GuardedStep,
@@ -154,7 +154,7 @@ class CheckedPoints:
                 more = hint(step.function, judge.experiment, probe.parameters)
                 raise type(error)(f"{error}{more}") from error
             if judge.ledger.tallies["step"].failed:
-                judge.walked = told_apart(step.function, judge.experiment, probe.parameters)
+                judge.walked = first_updates(step.function, judge.experiment, probe.parameters)
 
 
 def lacking_context(experiment: Experiment, function: Callable[..., Any]) -> tuple[str, ...]:

@@ -182,7 +182,7 @@ def walk(sides: Sides, run: Run | None, on_update: Watcher | None, tap: Tap | No
                 ranks.require_same(f"weights at update {ours.update}", ours.parameters)
                 if run is not None:
                     run.see(ours, theirs)
-                interrupted = told(on_update, run, ours, theirs)
+                interrupted = report_progress(on_update, run, ours, theirs)
                 over = run is not None and run.judge.over
                 stop, ended = ranks.totals(over, interrupted or ranks.asked_to_end)
                 interrupted = bool(ended)
@@ -197,8 +197,10 @@ def walk(sides: Sides, run: Run | None, on_update: Watcher | None, tap: Tap | No
     return replace(run.conclude(interrupted, ranks=ranks.size), failure=failure)
 
 
-def told(on_update: Watcher | None, run: Run | None, ours: Record, theirs: Record) -> bool:
-    """Tell how far the run is; return whether Ctrl-C was pressed."""
+def report_progress(
+    on_update: Watcher | None, run: Run | None, ours: Record, theirs: Record
+) -> bool:
+    """Report how far the run is; return whether Ctrl-C was pressed."""
     if on_update is None or run is None:
         return False
     try:

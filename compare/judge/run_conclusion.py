@@ -137,7 +137,7 @@ def summaries(judge: Judge) -> tuple[CheckSummary, ...]:
 
 
 def free_verdict(judge: Judge) -> Verdict:
-    """The free run is explained by rounding if the induction holds: every premise, every check."""
+    """The free run is explained by rounding if every start and every check holds, by induction."""
     tallies = judge.ledger.tallies
     if any(tallies[name].failed for name in ("same_point", "step", "free_run")):
         return Verdict.DISAGREES

@@ -140,7 +140,7 @@ class NetworkMistake(Mistake):
 
     def changes(self, constant: float | None) -> tuple[tuple[str, str], ...]:
         """Return what stands in place of which line, with the constant filled in."""
-        return tuple((one.line.text, filled(one.text, constant)) for one in self.parsed.changes)
+        return self.parsed.planted(constant)
 
     def overrides(
         self, constant: float | None = None, layer: int | None = None

@@ -10,7 +10,7 @@ from compare.mistakes.mistake import Mistake
 from compare.mistakes.step_mistake import run
 from compare.textbook import plain_optimisers
 from compare.textbook.plain_optimisers import Rule
-from compare.textbook.program import OPTIMISERS, Slip, filled
+from compare.textbook.program import OPTIMISERS, Slip
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class OptimiserMistake(Mistake):
 
     def changes(self, constant: float | None) -> tuple[tuple[str, str], ...]:
         """Return what stands in place of which line, with the constant filled in."""
-        return tuple((one.line.text, filled(one.text, constant)) for one in self.parsed.changes)
+        return self.parsed.planted(constant)
 
     def rule(self, optimiser: str, constant: float | None = None) -> Rule:
         """Return the update of one parameter with the mistake in it."""

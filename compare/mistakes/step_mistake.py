@@ -11,7 +11,7 @@ from typing import Any
 from compare.mistakes.mistake import Mistake
 from compare.textbook import plain_step
 from compare.textbook.pair import Pair
-from compare.textbook.program import STEP, Slip, filled, planted
+from compare.textbook.program import STEP, Slip, planted
 from compare.textbook.step import Moment, Stepped
 
 
@@ -36,7 +36,7 @@ class StepMistake(Mistake):
 
     def changes(self, constant: float | None) -> tuple[tuple[str, str], ...]:
         """Return what stands in place of which line, with the constant filled in."""
-        return tuple((one.line.text, filled(one.text, constant)) for one in self.parsed.changes)
+        return self.parsed.planted(constant)
 
     def step(self, now: Moment, constant: float | None = None) -> Stepped:
         """Return parameter and velocity after an update with the mistake in it."""

@@ -89,7 +89,7 @@ class Terminal(Console):
 
 def show(result: Result, console: Console, *, verbose: bool = False) -> None:
     """Print settings, table, facts and verdict of `result`."""
-    console.print(told(words.settings_line(result.settings), "dim"))
+    console.print(shown_text(words.settings_line(result.settings), "dim"))
     shown = dict(result.worst) if verbose else tensors(result.worst)
     if shown:
         console.print()
@@ -114,10 +114,10 @@ def show_verdict(result: Result, console: Console) -> None:
 def verdict(result: Result) -> Text:
     """Return the verdict in its colour; a judge that does not work is an error."""
     judged = Verdict.DISAGREES if result.control_failed else result.verdict
-    return told(words.verdict_line(result), STYLES[judged])
+    return shown_text(words.verdict_line(result), STYLES[judged])
 
 
-def told(line: str, style: str = "") -> Text:
+def shown_text(line: str, style: str = "") -> Text:
     """Return a line as text that a terminal only shows, never obeys."""
     return Text(visible(line, ENDLESS), style=style)
 
@@ -126,14 +126,14 @@ def show_baseline(found: BaselineReport, console: Console, *, quiet: bool = Fals
     """Print what moved against the baseline, `quiet` only the line that sums it up."""
     *lines, last = found.lines()
     for line in () if quiet else lines:
-        console.print(told(line), soft_wrap=True)
-    console.print(told(last, STYLES[found.verdict]), soft_wrap=True)
+        console.print(shown_text(line), soft_wrap=True)
+    console.print(shown_text(last, STYLES[found.verdict]), soft_wrap=True)
 
 
 def show_files(files: Sequence[Path], folder: Path, console: Console) -> None:
     """Print which files were written, and where in the user's words."""
     names = ", ".join(path.name for path in files)
-    console.print(told(f"written to {folder}: {names}", "dim"))
+    console.print(shown_text(f"written to {folder}: {names}", "dim"))
 
 
 def tensors(worst: Mapping[str, Worst]) -> dict[str, Worst]:

@@ -142,6 +142,10 @@ class Slip:
         assert found and not waiting, f"{text!r} assigns nothing that the program assigns"
         return tuple(found)
 
+    def planted(self, constant: float | None) -> tuple[tuple[str, str], ...]:
+        """Return what stands in place of which line, with the constant filled in."""
+        return tuple((one.line.text, filled(one.text, constant)) for one in self.changes)
+
     @property
     def _forms_p(self) -> bool:
         return re.search(r"^p = ", self.text, re.M) is not None and "log_p =" not in self.text

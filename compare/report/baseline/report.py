@@ -101,8 +101,8 @@ class BaselineReport:
 
     def lines(self) -> Iterator[str]:
         """Yield everything to be told, changed settings before any number."""
-        yield from (told("setting", change) for change in self.settings)
-        yield from (told("machine", change) for change in self.environment)
+        yield from (change_line("setting", change) for change in self.settings)
+        yield from (change_line("machine", change) for change in self.environment)
         for movement in self.moved:
             yield from self._moved(movement)
         yield from (f"weak: {weak.reason}" for weak in self.weak)
@@ -121,7 +121,7 @@ class BaselineReport:
         return "\n".join(self.lines())
 
 
-def told(label: str, change: Change) -> str:
+def change_line(label: str, change: Change) -> str:
     """Return a change in one line."""
     before, now = (
         "none" if value is None else encode(plain(value)) for value in (change.before, change.now)

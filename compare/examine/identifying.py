@@ -1,4 +1,4 @@
-"""Which optimiser somebody's step is, told by calling it from the first update on."""
+"""Which optimiser somebody's step is, found by calling it from the first update on."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from compare.examine.carried import first_state
 from compare.guard.implementation import GuardedStep
 from compare.guard.optimiser import GuardedOptimiser
 
-UNKNOWN = "an optimiser that is to be told"
-TELLING = 6
+UNKNOWN = "an optimiser that is to be identified"
+UPDATES = 6
 """Updates from the start: some optimisers differ only where a mean square falls."""
 
 
@@ -39,8 +39,10 @@ class Hinting:
             raise type(error)(f"{error}{more}") from error
 
 
-def told_apart(function: Callable[..., Any], experiment: Experiment, like: Arrays) -> list[Record]:
-    """Return updates of a step from the first one on, to tell by which optimiser it is.
+def first_updates(
+    function: Callable[..., Any], experiment: Experiment, like: Arrays
+) -> list[Record]:
+    """Return updates of a step from the first one on, which show what optimiser it is.
 
     Nothing where it cannot be called so. Six of them: a mean that is not corrected and a largest
     square take a few to show.
@@ -51,7 +53,7 @@ def told_apart(function: Callable[..., Any], experiment: Experiment, like: Array
         settings = experiment.optimiser_settings
         step = GuardedOptimiser(function, UNKNOWN, settings)
         replay, state, now = OptimiserStep.of(experiment), None, like
-        for update in range(TELLING + 1):
+        for update in range(UPDATES + 1):
             gradients = {
                 name: generator.normal(scale=0.1, size=w.shape).astype(w.dtype)
                 for name, w in now.items()
@@ -67,7 +69,7 @@ def told_apart(function: Callable[..., Any], experiment: Experiment, like: Array
 
 def hint(function: Callable[..., Any], experiment: Experiment, like: Arrays) -> str:
     """Return which option declares a step whose state is not the declared optimiser's."""
-    identity = identify(told_apart(function, experiment, like), experiment)
+    identity = identify(first_updates(function, experiment, like), experiment)
     if identity is None or not identity.options:
         return ""
     return f"; {identity.sentence[0].lower()}{identity.sentence[1:]}"

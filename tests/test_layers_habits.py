@@ -152,6 +152,35 @@ def rotary() -> Layer:
     return elementwise(reference, lambda x: turned(x, 1), lambda x, dy: turned(dy, 1), (2, 5, 6))
 
 
+def adam(beta: float) -> Layer:
+    """The first moment of an optimiser's step: two numbers that belong together."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        g, m = inputs["g"], inputs["m"]
+        b, rest = m.dtype.type(beta), m.dtype.type(1 - beta)
+        return b * m + rest * g, {"g": rest * dy, "m": b * dy}
+
+    return manual, lambda g, m: 0.9 * m + 0.1 * g, {"g": (3, 4), "m": (3, 4)}, {}
+
+
+def exchanged(reads: bool) -> Layer:
+    """Two weights of one shape, exchanged in the gradient of x; the reference reads a number."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, u, v = inputs["x"], inputs["u"], inputs["v"]
+        t = np.tanh(x @ u)
+        du = dy * (x @ v) * (1 - t * t)
+        dv = dy * t
+        return t * (x @ v), {"x": du @ v.T + dv @ u.T, "u": x.T @ du, "v": x.T @ dv}
+
+    def reference(x: Any, u: Any, v: Any) -> Any:
+        if reads and bool((x > 1e9).any()):
+            return x
+        return torch.tanh(x @ u) * (x @ v)
+
+    return manual, reference, {"x": (4, 3), "u": (3, 3), "v": (3, 3)}, {}
+
+
 def gelu(x: Any) -> Any:
     k = x.dtype.type(0.797)
     return x / 2 * (1 + np.tanh(k * (x + x.dtype.type(0.044715) * x**3)))
@@ -173,6 +202,11 @@ def halves_slope(x: Any, dy: Any) -> Any:
 
 
 CASES: dict[str, tuple[Callable[[], Layer], str]] = {
+    "two numbers that belong together": (
+        lambda: adam(0.8), "the number 0.1 is taken to be 0.2, and 0.9 to be 0.8"
+    ),
+    "two weights exchanged": (lambda: exchanged(False), "`u` and `v` are exchanged"),
+    "a reference that reads a number": (lambda: exchanged(True), "`u` and `v` are exchanged"),
     "mean over a batch of two": (lambda: affine(True), "divided by 2, the length of axis 0 of x"),
     "stride ignored": (lambda: conv("stride"), "the stride is ignored"),
     "padding not cut off": (lambda: conv("padding"), "the padding is not cut off dx"),

@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compare.layers.names.friendly import MASKS, Names
+from compare.layers.names.friendly import COPIES, MASKS, Names
 from compare.layers.names.part_sums import partial_products, partial_sums
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved, same_shapes
 from compare.layers.names.windows import of_convolution, of_mean_pooling, of_pooling
 from compare.layers.program import Tensors
 
 MOST_OTHERS = 40
+COMPARISONS = ("le", "lt", "ge", "gt")
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,21 @@ def slips(tape: Tape, names: Names) -> Iterator[Slip]:
             args = resolved(step.args, tape.values.__getitem__)
             for outs, said in of_convolution(step, args):
                 yield Slip(number, outs, f"{said}{names.place(step)}")
-        if len(step.outs) != 1 or step.outs[0] < 0 or step.several:
-            continue
-        values = [tape.values[ref.number] for ref in step.refs()]
-        if not any(value.is_floating_point() for value in values):
-            continue
-        for out, said in of_step(tape, names, number, step):
-            if isinstance(out, Tensor):
-                removed = said if said.startswith("the factor ") else None
-                sentence = f"in the backward pass {said}{names.place(step)}"
-                yield Slip(number, (out,), sentence, removed)
+        yield from single_result(tape, names, number)
+
+
+def single_result(tape: Tape, names: Names, number: int) -> Iterator[Slip]:
+    """Yield the slips of a step that has one result."""
+    step = tape.steps[number]
+    if len(step.outs) != 1 or step.outs[0] < 0 or step.several:
+        return
+    if not any(tape.values[ref.number].is_floating_point() for ref in step.refs()):
+        return
+    for out, said in of_step(tape, names, number, step):
+        if isinstance(out, Tensor):
+            removed = said if said.startswith("the factor ") else None
+            sentence = f"in the backward pass {said}{names.place(step)}"
+            yield Slip(number, (out,), sentence, removed)
 
 
 def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple[Any, str]]:
@@ -85,7 +91,7 @@ def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple
         yield from overwritten(step, args, kwargs)
     if step.name in ("mm", "bmm"):
         yield from partial_products(names, step, args)
-    if step.name in ("mm", "bmm", "mul", "dot", "mv", "le", "lt", "ge", "gt"):
+    if step.name in ("mm", "bmm", "mul", "dot", "mv", *COMPARISONS):
         yield from operands(tape, names, number, step, args, kwargs)
 
 
@@ -155,28 +161,42 @@ def operands(
 
         if step.name != "mul" and value.dim() > 1 and value.shape[-1] == value.shape[-2]:
             yield product(value.transpose(-1, -2)), f"{said} is not transposed as it must be"
-        others = same_shapes(tape, value.shape, number)
-        for other in [o for o in others if o != argument.number][:MOST_OTHERS]:
+        for other, value_there in stand_ins(tape, names, number, argument.number):
+            if step.name in COMPARISONS and is_one_number(value_there):
+                continue
             taken, due = names.apart(other, argument.number)
             made = names.step_of(argument.number)
             clause = f"{taken} stands in place of {due} in {result}"
             if made is not None and made.name in MASKS and Ref(other) in made.refs():
                 clause = f"the mask is missing in {result} of {taken}"
-            if not torch.equal(tape.values[other], value):
-                yield product(tape.values[other]), clause
-        if step.name in ("mm", "bmm") and made_by_turning(names, argument.number):
-            turned = (*value.shape[:-2], value.shape[-1], value.shape[-2])
-            for other in same_shapes(tape, turned, number)[:MOST_OTHERS]:
-                if not torch.equal(tape.values[other].transpose(-1, -2), value):
-                    taken, due = names.apart(other, argument.number)
-                    clause = f"{taken} stands in place of {due} in {result}"
-                    yield product(tape.values[other].transpose(-1, -2)), clause
+            yield product(value_there), clause
 
 
-def made_by_turning(names: Names, number: int) -> bool:
-    """Return whether a value is a transposed view."""
+def is_one_number(value: Tensor) -> bool:
+    """Return whether all entries are equal."""
+    return bool((value == value.flatten()[0]).all())
+
+
+def stand_ins(
+    tape: Tape, names: Names, before: int, number: int, depth: int = 3
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield values that have the shape of one, or get it by the same views."""
+    value = tape.values[number]
+    for other in same_shapes(tape, value.shape, before)[:MOST_OTHERS]:
+        if other != number and not torch.equal(tape.values[other], value):
+            yield other, tape.values[other]
     made = names.step_of(number)
-    return made is not None and made.name in ("t", "transpose", "permute", "numpy_T")
+    if not depth or made is None or made.several or not made.refs():
+        return
+    if not made.func.is_view and made.name not in COPIES:
+        return
+    source = made.refs()[0].number
+    if tape.values[source].shape == value.shape:
+        return
+    for other, taken in stand_ins(tape, names, before, source, depth - 1):
+        turned = made.func(taken, *made.args[1:], **made.kwargs)
+        if not torch.equal(turned, value):
+            yield other, turned
 
 
 def sums_over_others(

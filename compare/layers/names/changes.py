@@ -33,23 +33,21 @@ def changes(tape: Tape, names: Names) -> Iterator[Change]:
         and all(out >= 0 for out in step.outs)
     ]
     loops = Loops(tape, names)
-    for number, step in steps:
-        for change in paths(tape, number, step):
-            yield change
-            yield from loops.of(change)
-    for number, step in steps:
-        for change in omissions(tape, number, step):
-            yield change
-            yield from loops.of(change)
-    for number, step in steps:
-        for change in exchanges(tape, number, step):
-            yield change
-            yield from loops.of(change)
+    late: list[Change] = []
+    for kind in (paths, omissions, exchanges, bare):
+        for number, step in steps:
+            for change in kind(tape, number, step):
+                if not loops.repeats(change):
+                    yield change
+                else:
+                    yield from loops.of(change)
+                    late.append(change)
     for number, step in steps:
         corrected = other_correction(tape, names, step)
         if corrected is not None:
             yield Change(number, "correction", other=corrected[1], factor=corrected[0])
         yield from special(tape, names, number, step)
+    yield from late
     for number, step in steps:
         yield from exchanged(tape, number, step)
 
@@ -75,6 +73,14 @@ def omissions(tape: Tape, number: int, step: Step) -> Iterator[Change]:
             yield Change(number, "omitted", place)
 
 
+def bare(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield a product one of whose factors is missing in the gradient of the other."""
+    if step.name == "mul" and len(step.refs()) == 2 and step.args[0] != step.args[1]:
+        for place in (0, 1):
+            if value_of(tape, step, place).shape == tape.values[step.outs[0]].shape:
+                yield Change(number, "bare", place)
+
+
 def exchanges(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     """Yield two parts of a value that get each other's gradient: the gates of a cell."""
     if step.several:
@@ -97,24 +103,39 @@ def siblings(tape: Tape, number: int, step: Step) -> Iterator[Change]:
 
 
 class Loops:
-    """Finds the steps that a loop of the reference makes again and again."""
+    """Finds the steps that a loop of the reference makes again and again.
+
+    A line that a loop runs n times makes most of its steps n times; one that it makes 2 n times
+    stands there twice.
+    """
 
     def __init__(self, tape: Tape, names: Names) -> None:
         groups: dict[Any, list[int]] = {}
-        self.group: dict[int, list[int]] = {}
         for number, step in enumerate(tape.steps[: tape.boundary]):
-            known = tuple(
-                names.noun(ref.number) for ref in step.refs() if names.is_given(ref.number)
-            )
+            given = [ref.number for ref in step.refs() if names.is_given(ref.number)]
+            known = tuple(names.noun(value) for value in given)
             shapes = tuple(tuple(tape.values[ref.number].shape) for ref in step.refs())
-            group = groups.setdefault((step.func, step.line, known, shapes), [])
-            group.append(number)
-            self.group[number] = group
+            key = (step.line, step.func, known, shapes)
+            groups.setdefault(key, []).append(number)
+        counts: dict[Any, list[int]] = {}
+        for (line, *_), group in groups.items():
+            counts.setdefault(line, []).append(len(group))
+        self.group: dict[int, list[int]] = {}
+        for (line, *_), group in groups.items():
+            often = [n for n in counts[line] if n > 1]
+            rounds = max(sorted(set(often)), key=often.count) if often else 1
+            times = len(group) // rounds if len(group) % rounds == 0 else 1
+            for at, number in enumerate(group):
+                self.group[number] = group[at % times :: times]
+
+    def repeats(self, change: Change) -> bool:
+        """Return whether the step of a change is one of several."""
+        return len(self.group[change.at]) > 1 and change.kind != "sibling"
 
     def of(self, change: Change) -> Iterator[Change]:
         """Yield a change made at every step of its loop, or at all but the first or the last."""
         group = self.group[change.at]
-        if len(group) < 2 or change.at != group[0] or change.kind == "sibling":
+        if change.at != group[0]:
             return
         for said, taken in (
             ("", group), ("but the first", group[1:]), ("but the last", group[:-1]),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from compare.layers.analysed import as_tensors
 from compare.layers.judged import Judged
-from compare.layers.names.backward import Slip, results_of, slips
+from compare.layers.names.backward import COMPARISONS, Slip, results_of, single_result, slips
 from compare.layers.names.changes import changes
 from compare.layers.names.forms import factor_named
 from compare.layers.names.forward import Change, changed_program, rerun_program
@@ -24,7 +24,7 @@ from compare.layers.names.friendly import Names
 from compare.layers.names.match import Match
 from compare.layers.names.tape import Step, Tape, record
 from compare.layers.names.trial import Budget, Found, between, share, tried
-from compare.layers.names.values import made_forward, others, readings, turned
+from compare.layers.names.values import made_forward, others, pairs_exchanged, readings, turned
 from compare.layers.names.words import sentence
 from compare.layers.program import Program, Tensors, as_written
 
@@ -253,7 +253,9 @@ def in_values(case: Case) -> Iterator[Found]:
                         break
             except IMPOSSIBLE:
                 continue
-        for results, said in turned(case.tape, case.names):
+        for results, said in itertools.chain(
+            pairs_exchanged(case.tape, case.names), turned(case.tape, case.names)
+        ):
             found = tried(case.match, "value", said, results) if budget.spend() else None
             if found is not None:
                 yield found
@@ -269,7 +271,9 @@ def in_backward(case: Case) -> Iterator[Found]:
             results = slipped(case, slip)
             if results is None or not match.fits(results):
                 continue
-            found = tried(match, "backward", slip.sentence, results)
+            compares = case.tape.steps[slip.at].name in COMPARISONS
+            kind = "comparison" if compares else "backward"
+            found = tried(match, kind, slip.sentence, results)
             if found is None and slip.removed is not None:
                 found = in_place(case, slip, results)
             if found is not None:
@@ -303,8 +307,10 @@ def in_place(case: Case, slip: Slip, results: Mapping[str, Tensor]) -> Found | N
 
 def in_place_there(other: Case, case: Case, slip: Slip) -> float | None:
     """Return the constant at other shapes, where the same slip is made."""
-    index = [one.sentence for one in slips(case.tape, case.names)].index(slip.sentence)
-    its = next(itertools.islice(slips(other.tape, other.names), index, None), None)
+    index = [one.sentence for one in single_result(case.tape, case.names, slip.at)].index(
+        slip.sentence
+    )
+    its = next(itertools.islice(single_result(other.tape, other.names, slip.at), index, None), None)
     results = None if its is None else slipped(other, its)
     if its is None or results is None:
         return None

@@ -43,23 +43,29 @@ def factor_named(c: float, shapes: Shapes, doubt: float, others: Others = ()) ->
     several forms are left, all are said.
     """
     found = forms_of(c, shapes, doubt)
+    tested = False
     for measured, elsewhere in others if len(found) > 1 else ():
         if measured is None:
             continue
+        tested = True
         keys = {form.key for form in forms_of(measured, elsewhere, doubt)}
         found = [form for form in found if form.key in keys]
-    return said_of(found)
+    return said_of(found, tested)
 
 
-def said_of(found: Sequence[Form]) -> str | None:
-    """Return the simplest forms in words; lengths that are one size, as it seems, count once."""
+def said_of(found: Sequence[Form], tested: bool) -> str | None:
+    """Return the simplest forms in words; lengths that are one size, as it seems, count once.
+
+    Where other shapes were tested, those that are left go together.
+    """
     if not found:
         return None
     least = max(2, min(form.level for form in found))  # a square is no less likely than a length
     texts: dict[str, str] = {}
     for form in found:
         if form.level <= least:
-            texts.setdefault(form.size or form.key, form.said)
+            together = f"{form.key.partition(' ')[0]} {form.value}" if tested else form.size
+            texts.setdefault(together or form.key, form.said)
     first, *more = list(texts.values())[:MOST_SAID]
     return " or ".join([first, *more])
 

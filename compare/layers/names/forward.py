@@ -97,6 +97,9 @@ class Change:
         if self.kind == "swapped":
             a, b = (argument.detach() for argument in args[:2])
             return (a * b) + a * (args[0] - a) + b * (args[1] - b)
+        if self.kind == "bare":
+            whole = run(*replaced(args, self.argument, given.detach()), **kwargs)
+            return whole + (given - given.detach())
         if self.kind == "through":
             return run(*args, **kwargs).detach() + (given - given.detach())
         if self.kind == "slope":

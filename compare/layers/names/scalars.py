@@ -25,7 +25,7 @@ WORDS = {
     "threshold": "bound", "scalar_tensor": "number", "full": "number", "full_like": "number",
 }  # fmt: skip
 COMPARISONS = ("le", "lt", "ge", "gt", "eq", "ne")
-USUAL = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 6.0, 10.0)
+USUAL = (0.0, 0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 6.0, 10.0)
 STEP = 1e-4
 ROUNDS = 5
 CLOSE = 1e-5
@@ -60,11 +60,22 @@ def repeated_numbers(case: Case) -> Iterator[Found]:
             value = abs(float(step.args[place]))
             if value not in (0.0, 1.0):
                 places.setdefault(value, []).append((at, place))
+    only_backward = not any(name in case.match.outputs for name in case.match.wrong)
     for due, found in places.items():
-        for value in (v for v in USUAL if v != due and len(found) > 1):
-            results = case.replaced({at: (place, value) for at, place in found})
-            said = f"the number {due:.7g} is taken to be {value:g}"
-            one = None if results is None else tried(case.match, "value", said, results)
+        rest = next((v for v in places if abs(v + due - 1) < 1e-12), None)
+        others = places[rest] if rest is not None and due < 0.5 else []
+        for value in (v for v in USUAL if v != due and len(found) + len(others) > 1):
+            new = {at: (place, value) for at, place in found}
+            new |= {at: (place, 1 - value) for at, place in others}
+            results = case.replaced(new)
+            if results is None or not case.match.fits(results):
+                continue
+            if only_backward:
+                results = backward_only(case.tape, case.match, results)
+            beside = f", and {rest:.7g} to be {1 - value:g}" if others else ""
+            said = f"the number {due:.7g} is taken to be {value:g}{beside}"
+            said = IN_BACKWARD + said if only_backward else said
+            one = tried(case.match, "value", said, results)
             if one is not None:
                 yield one
 
@@ -73,7 +84,7 @@ def numbers(step: Step, also: tuple[str, ...] = ()) -> list[int]:
     """Return the places of numbers among a step's arguments."""
     if step.name not in WORDS and step.name not in also:
         return []
-    first = 0 if step.name in ("scalar_tensor", "full", "full_like") else 1
+    first = 0 if step.name in ("scalar_tensor", "full", "full_like", "pow") else 1
     return [n for n, a in enumerate(step.args) if n >= first and is_number(a)]
 
 
@@ -100,7 +111,8 @@ def forward_number(case: Case, at: int, step: Step, place: int) -> Found | None:
     where = IN_BACKWARD if only_backward else ""
     for value in rounder(fitted):
         results = run(value)
-        said = (f"{where}the {WORDS[step.name]} {case.names.part(step.args[place], 0)} in "
+        word = "base" if step.name == "pow" and place == 0 else WORDS[step.name]
+        said = (f"{where}the {word} {case.names.part(step.args[place], 0)} in "
                 f"{case.names.noun(step.outs[0])} is taken to be {value:.7g}")  # fmt: skip
         found = None if results is None else tried(
             case.match, "value", said + case.names.place(step), results)  # fmt: skip
@@ -152,6 +164,7 @@ def rounder(value: float) -> Iterator[float]:
             yield short
     if abs(value) < CLOSE:
         yield 0.0
+    yield value
 
 
 def backward_number(case: Case, at: int, step: Step) -> Found | None:
@@ -185,10 +198,9 @@ def factor_text(case: Case, at: int, step: Step, c: float) -> str | None:
     if number is not None and not isinstance(number, Ref):
         if abs(c) < 1e-9:
             return f"{made} is left out"
-        taken = next(iter(rounder(c * number if step.name == "mul" else number / c)), None)
+        taken = next(rounder(c * number if step.name == "mul" else number / c))
         said = f"the {WORDS[step.name]} {case.names.part(number, 0)} of {made}"
-        if taken is not None:
-            return f"{said} is missing" if taken == 1 else f"{said} is taken to be {taken:.7g}"
+        return f"{said} is missing" if taken == 1 else f"{said} is taken to be {taken:.7g}"
     if abs(c) < 1e-9:
         return f"the gradient does not flow through {made}"
     form = case.form(c, lambda other: share_there(other, at))

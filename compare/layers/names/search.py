@@ -28,6 +28,7 @@ from compare.layers.names.trial import Found
 from compare.layers.program import Program
 
 MOST_NAMES = 3
+LATE = ("factor", "comparison")
 OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum")
 SEARCHES: Sequence[Callable[[Case], Iterator[Found]]] = (
     in_forward, in_values, in_backward, in_scalars, in_tensors,
@@ -146,6 +147,7 @@ def searched(
         return []
 
 
-def plainness(one: Found) -> tuple[bool, bool, int]:
+def plainness(one: Found) -> tuple[bool, int, int]:
     """Order explanations: what has a name of its own, what is left out, then a mere factor."""
-    return one.kind not in OF_THE_SOFTMAX, one.kind == "factor", len(one.sentence)
+    late = LATE.index(one.kind) if one.kind in LATE else -1
+    return one.kind not in OF_THE_SOFTMAX, late, len(one.sentence)

@@ -193,6 +193,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's _
             [out] if isinstance(out, Tensor) else list(out) if isinstance(out, tuple | list) else []
         )
         numbers = tuple(self.enter(o) if isinstance(o, Tensor) else -1 for o in outs)
+        if not numbers:
+            return out  # a number that the reference read off decides nothing on the tape
         step = Step(func, *given, numbers, not isinstance(out, Tensor), line_of_reference())
         self.tape.steps.append(step)
         return out

@@ -129,11 +129,21 @@ def turned(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
         for other, said in turns(value, names.noun(number)):
             if torch.equal(other, value):
                 continue
-            yield backward_with(tape, number, other), f"in the backward pass {said}"
+            yield backward_with(tape, {number: other}), f"in the backward pass {said}"
             if number in read or number in tape.inputs.values():
                 first = names.maker.get(number, -1)
                 changed = rerun(tape, first + 1, {number: other}, first)
                 yield with_gradients(tape, changed), f"in the backward pass {said}"
+
+
+def pairs_exchanged(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
+    """Yield the gradients where the backward pass has two inputs exchanged."""
+    given = [n for n in tape.inputs.values() if tape.values[n].is_floating_point()]
+    for one, other in itertools.combinations(given, 2):
+        a, b = tape.values[one], tape.values[other]
+        if a.shape == b.shape and not torch.equal(a, b):
+            said = f"in the backward pass {names.noun(one)} and {names.noun(other)} are exchanged"
+            yield backward_with(tape, {one: b, other: a}), said
 
 
 def turns(value: Tensor, noun: str) -> Iterator[tuple[Tensor, str]]:
@@ -148,9 +158,9 @@ def turns(value: Tensor, noun: str) -> Iterator[tuple[Tensor, str]]:
         yield value.flip(axis), f"{noun} is reversed along axis {axis}"
 
 
-def backward_with(tape: Tape, number: int, value: Tensor) -> Tensors:
-    """Return the right outputs, and the gradients where the backward pass has another value."""
-    changed: dict[int, Tensor] = {number: value}
+def backward_with(tape: Tape, new: dict[int, Tensor]) -> Tensors:
+    """Return the right outputs, and the gradients where the backward pass has other values."""
+    changed = dict(new)
     for step in tape.steps[: tape.boundary]:
         copies = step.func.is_view or step.name in COPIES
         if copies and not step.several and step.refs() and step.refs()[0].number in changed:

@@ -11,7 +11,7 @@ from compare.layers.names.tape import Ref, Step, Tape
 
 def sentence(tape: Tape, names: Names, change: Change) -> str:
     """Say what a change is, at which steps of a loop, and from which line of the reference."""
-    step = tape.steps[change.at]
+    step = tape.steps[change.also[-1] if change.steps else change.at]
     said = KINDS[change.kind](names, step, change)
     return f"{said}{change.steps}{names.place(step)}"
 
@@ -128,6 +128,13 @@ def diagonal(names: Names, step: Step, change: Change) -> str:
     return "of the softmax's derivative only the diagonal p (1 - p) is taken"
 
 
+def bare(names: Names, step: Step, change: Change) -> str:
+    """A product one of whose factors is missing in the gradient of the other."""
+    other = names.part(step.args[1 - change.argument], 1)
+    due = given(names, step, change)
+    return f"in the backward pass the factor {other} is missing in the gradient of {due}"
+
+
 def softmax(names: Names, step: Step, change: Change) -> str:
     """The softmax passed its gradient on unchanged."""
     return "the derivative of the softmax is left out of the backward pass"
@@ -165,5 +172,5 @@ KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
     "scaled": scaled, "swapped": swapped, "exchanged": exchanged, "sibling": sibling,
     "axes": axes, "through": through, "omitted": omitted, "times": times, "slope": slope,
     "slope at": slope_at, "diagonal": diagonal, "elsewhere": elsewhere,
-    "softmax": softmax, "row sum": row_sum, "function": function,
+    "softmax": softmax, "bare": bare, "row sum": row_sum, "function": function,
 }  # fmt: skip

@@ -97,6 +97,25 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return product / below
 
 
+def cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """`-(1 - e) log p_y - e mean(log p)`, for rows and labels; anything else is torch's."""
+    plain = weight is None and reduction == "mean" and input.dim() == 2
+    if not plain or not label_smoothing or target.is_floating_point() or (target < 0).any():
+        with torch._C.DisableTorchFunction():
+            return F.cross_entropy(
+                input, target, weight, size_average, ignore_index, reduce, reduction,
+                label_smoothing,
+            )  # fmt: skip
+    logs = torch.log_softmax(input, 1)
+    own = torch.gather(logs, 1, target.unsqueeze(1)).squeeze(1)
+    e = label_smoothing
+    return -(own * (1 - e) + torch.mean(logs, 1) * e).mean()
+
+
 WRITTEN_OUT: dict[Any, Callable[..., Any]] = {
     F.scaled_dot_product_attention: attention,
     torch.gru_cell: gru_cell,
@@ -104,6 +123,7 @@ WRITTEN_OUT: dict[Any, Callable[..., Any]] = {
     torch.rnn_tanh_cell: rnn_cell(torch.tanh),
     torch.rnn_relu_cell: rnn_cell(torch.relu),
     F.instance_norm: instance_norm,
+    F.cross_entropy: cross_entropy,
     torch.cosine_similarity: cosine_similarity,
     F.cosine_similarity: cosine_similarity,
 }

@@ -2,7 +2,8 @@
 
 One mistake; one for the loss and one for the gradient; two together; then more where every tensor
 needs at most two. The last is for derivations in which every gradient was worked out on its own: a
-slip in one of them shows in that tensor alone.
+slip in one of them shows in that tensor alone. Where mistakes are neither combined nor fitted to
+tensors, `alternatives.reproducing` is the whole search.
 """
 
 from __future__ import annotations

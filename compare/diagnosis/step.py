@@ -1,7 +1,8 @@
 """Diagnosis of the update: consecutive records held against every mistake of the optimiser.
 
 Parameters do not meet in an update, so each is replayed alone: a mistake explains the records if
-it reproduces every parameter that the right step does not.
+it reproduces every parameter that the right step does not. The search is one of its own, because
+two mistakes may share the parameters; `alternatives.reproducing` names single ones by one ratio.
 """
 
 from __future__ import annotations

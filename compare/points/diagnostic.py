@@ -116,20 +116,25 @@ def probe(
             ordered(parameters | scales), x, targets, activation, reduction,
             objective=objective, between=between, context=context,
         )  # fmt: skip
-        scale = kind.spread / float(Pass(point).logits.value.std() or 1.0)
-        last = (f"w{point.depth}", f"b{point.depth}")
-        for name in last:
-            if name in parameters:
-                parameters[name] *= scale
-        if kind.uneven and bias:
-            x[0] *= 1e-3
-            parameters[f"b{point.depth}"] /= scale
-        if kind.apart is not None:
-            move_apart(point, kind.apart, generator)
+        shape(point, kind, generator)
         point = in_format(point, dtype)
         if not on_a_kink(point):
             break
     return point
+
+
+def shape(point: Point, kind: Kind, generator: np.random.Generator) -> None:
+    """Give the logits the spread of this kind, by the weights and biases of the last layer."""
+    scale = kind.spread / float(Pass(point).logits.value.std() or 1.0)
+    last = (f"w{point.depth}", f"b{point.depth}")
+    for name in last:
+        if name in point.parameters:
+            point.parameters[name] *= scale
+    if kind.uneven and last[1] in point.parameters:
+        point.x[0] *= 1e-3
+        point.parameters[f"b{point.depth}"] /= scale
+    if kind.apart is not None:
+        move_apart(point, kind.apart, generator)
 
 
 def move_apart(point: Point, ends: tuple[float, float], generator: np.random.Generator) -> None:

@@ -147,7 +147,11 @@ class Pair:
         return self.like(other) @ self
 
     def __matmul__(self, other: Operand) -> Pair:
-        """A(a @ b)**2 = own**2 + A(a)**2 @ b**2 + a**2 @ A(b)**2, with T = ||a_i|| ||b_j||."""
+        """A(a @ b)**2 = own**2 + A(a)**2 @ b**2 + a**2 @ A(b)**2, with T = ||a_i|| ||b_j||.
+
+        `own` is the rule of `allowance.sums`, which `Dense` and `LowRank` use too. Those look like
+        this line again, but carry squares only, with exact weights and sizes measured beforehand.
+        """
         other = self.like(other)
         a, b = np.square(self.value), np.square(other.value)
         terms, value = len(b), self.value @ other.value

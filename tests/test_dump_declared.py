@@ -36,6 +36,10 @@ DECLARED: dict[str, dict[str, Any]] = {
     "dampened": {"dampening": 0.5, "momentum_form": "buffer"},
     "adagrad": {"optimiser": "adagrad", "decay_of": "weights", "weight_decay": 0.1},
     "decoupled, no momentum": {"weight_decay": 0.1, "decoupled": True, "momentum": 0.0},
+    "layer normalisation": {"normalisation": "layer", "activation": "tanh"},
+    "batch normalisation": {"normalisation": "batch", "activation": "tanh", "batch_size": 9},
+    "without scales": {"normalisation": "batch", "affine": False, "optimiser": "adam"},
+    "dropout": {"dropout": 0.3, "normalisation": "layer", "dtype": "float32"},
     "scheduled and clipped": {"schedule": "cosine", "clip_norm": 0.1, "momentum_form": "buffer"},
 }
 BUFFER = {
@@ -83,6 +87,40 @@ def test_a_buffer_that_was_changed_is_found(tmp_path: Path, name: str) -> None:
     result = check_dump(dump)
     assert result.exit_code is ExitCode.DISAGREES
     assert (result.kind, result.findings[0].update) == ("update", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "kind"),
+    [("batch normalisation", "running_var1", "update"), ("layer normalisation", "dgamma1", None)],
+)
+def test_what_a_normalisation_records_is_compared(
+    tmp_path: Path, name: str, key: str, kind: str | None
+) -> None:
+    dump = recorded(tmp_path / "dump", name)
+    rewrite(dump, 2, **{key: array_of(dump, 2, key) * (1 + 1e-9)})
+    result = check_dump(dump)
+    assert result.exit_code is ExitCode.DISAGREES and key.removeprefix("d") in str(result)
+    assert kind is None or (result.kind, result.findings[0].update) == (kind, 1)
+
+
+def test_masks_belong_to_their_step(tmp_path: Path) -> None:
+    dump = recorded(tmp_path / "dump", "dropout")
+    rewrite(dump, 1, mask1=array_of(dump, 2, "mask1"))
+    assert check_dump(dump).exit_code is ExitCode.DISAGREES
+    rewrite(dump, 1, mask1=0.5 * array_of(dump, 2, "mask1"))
+    with pytest.raises(BadInput, match="mask1 must hold 0 and 1"):
+        check_dump(dump)
+    rewrite(dump, 1, mask1=None)
+    with pytest.raises(BadInput, match="holds no mask1"):
+        check_dump(dump)
+
+
+def test_scales_without_a_normalisation_are_asked_about(tmp_path: Path) -> None:
+    dump = recorded(tmp_path / "dump", "layer normalisation")
+    describe(dump, normalisation=None)
+    with pytest.raises(BadInput, match="which normalisation it belongs to"):
+        check_dump(dump)
+    assert check_dump(dump, normalisation="layer").exit_code is ExitCode.AGREES
 
 
 def test_a_loss_that_run_json_does_not_say_may_be_declared(

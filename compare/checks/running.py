@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from compare.contracts.arrays import Array, Float
 from compare.contracts.between import running
 from compare.contracts.records import Record
 
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 MOMENTUM = 0.1
 """torch's: the share of the new batch."""
 
@@ -51,7 +53,7 @@ def allowed(expected: Expected, name: str, after: Array, arithmetic: Arithmetic)
     return np.ravel(found)
 
 
-def without_running(record: Record) -> Record:
+def without_running(record: AnyRecord) -> AnyRecord:
     """Return a record whose state is the optimiser's alone."""
     state = {k: v for k, v in record.state.items() if k not in running(record.state)}
     return replace(record, state=state)  # type: ignore[type-var]  # both record classes are dataclasses

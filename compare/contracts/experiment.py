@@ -235,19 +235,19 @@ class Experiment:
         "between z and the activation of every hidden layer, with the parameters gamma1, beta1, "
         "...; batch takes the statistics of the batch in training (eps 1e-5 in the root, variance "
         "over N) and running ones in evaluation (momentum 0.1, variance over N - 1)",
-        used_by=(TRAIN, POINT),
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     affine: bool = setting(
         True, Flag(), NETWORK,
         "whether a normalisation has its scale and shift gamma1, beta1, ...; without them it gives "
         "mean 0 and variance 1",
-        used_by=(TRAIN, POINT), metavar="TRUE|FALSE",
+        used_by=(TRAIN, POINT, DUMP), metavar="TRUE|FALSE",
     )  # fmt: skip
     dropout: float = setting(
         0.0, SHARE, NETWORK,
         "the share of hidden units that is left out in training; the others are divided by 1 - X; "
         "the masks are drawn once and handed to both sides in the argument `context`",
-        used_by=(TRAIN, POINT),
+        used_by=(TRAIN, POINT, DUMP),
     )  # fmt: skip
     loss: str = setting(
         "cross_entropy", Choice(LOSS_NAMES), LOSS,

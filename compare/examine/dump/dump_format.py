@@ -28,6 +28,7 @@ from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.keywords import settings_used_by
 from compare.contracts.limits import did_you_mean, fitted, shown
+from compare.contracts.records import PARAMETER
 from compare.contracts.setting import DUMP, setting_of
 from compare.data.json_file import read_json
 from compare.data.raw import reading
@@ -37,8 +38,10 @@ FORMAT = 1
 RUN = "run.json"
 STEP = re.compile(r"step_(\d+)(\.npz)?", re.ASCII)
 STEPLIKE = re.compile(r"step[ _.-]*\d")
-KNOWN_KEYS = r"loss|x|targets|logits|p|dlogits|(d|[vmsra]_)?[wb][1-9]\d*"
-KNOWN = re.compile(KNOWN_KEYS + r"|d?[zh][1-9]\d*|t|learning_rate", re.ASCII)
+KNOWN_KEYS = rf"loss|x|targets|logits|p|dlogits|(d|[vmsra]_)?{PARAMETER}"
+CONTEXT = r"(?:mask|running_mean|running_var)[1-9]\d*"
+"""What normalisation and dropout take besides."""
+KNOWN = re.compile(rf"{KNOWN_KEYS}|{CONTEXT}|d?[zhna][1-9]\d*|s[1-9]\d*|t|learning_rate", re.ASCII)
 NEARLY = re.compile(KNOWN.pattern.replace("]_", "]").replace("g_r", "gr"), re.ASCII)
 TOP = (RUN, "x.npy", "targets.npy")
 

@@ -14,23 +14,26 @@ import numpy as np
 
 import manual_mlp
 from compare.contracts.arrays import Array, Arrays
+from compare.contracts.between import ordered, running
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import DTYPES
+from compare.contracts.records import PARAMETER
 from compare.contracts.targets import require_classes, require_probabilities
 from compare.examine.dump.dump_format import RawStep, RunFile, is_nearly_known
 
-STAGE = re.compile(r"(z|h|dz|dh)[1-9]\d*|logits|p|dlogits")
+STAGE = re.compile(r"(d?[zhna]|s)[1-9]\d*|logits|p|dlogits")
 BUFFERS = ("v_", "m_", "s_", "r_", "a_")
 SUMMING = ("cross_entropy", "hinge")
 """Losses whose targets are rows that sum to 1."""
-PARAMETER = re.compile(r"[wb][1-9]\d*")
+NAME = re.compile(PARAMETER)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One recorded step in the project's own form. `record.state` is empty if none was recorded;
-    `shown` are intermediates, `ignored` the keys that mean nothing here, `misspelt` those that
-    nearly mean something.
+    `shown` are intermediates, `context` the masks and the running statistics before the batch,
+    which the state holds as well. `ignored` are the keys that mean nothing here, `misspelt` those
+    that nearly mean something.
     """
 
     number: int
@@ -38,6 +41,7 @@ class Step:
     x: Array
     targets: Array
     shown: Arrays
+    context: Arrays
     ignored: tuple[str, ...]
     misspelt: tuple[str, ...]
 
@@ -47,6 +51,7 @@ def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
     reader = Reader(raw.where, {**top, **raw.arrays}, run)
     parameters = reader.parameters()
     x, targets = reader.batch(parameters)
+    context = reader.context(parameters, len(x))
     record = manual_mlp.Record(
         update=raw.number,
         epoch=0,
@@ -54,7 +59,7 @@ def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
         loss=reader.loss(),
         gradients=reader.like(parameters, "d"),
         parameters=parameters,
-        state=reader.state(parameters),
+        state=reader.state(parameters) | running(context),
         evaluation=None,
         learning_rate=reader.number("learning_rate") if "learning_rate" in reader.arrays else None,
     )
@@ -62,7 +67,7 @@ def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
     foreign = (*reader.ignored(parameters), *raw.unread)
     misspelt = tuple(key for key in foreign if is_nearly_known(key))
     ignored = tuple(key for key in foreign if key not in misspelt)
-    return Step(raw.number, record, x, targets, shown, ignored, misspelt)
+    return Step(raw.number, record, x, targets, shown, context, ignored, misspelt)
 
 
 class Reader:
@@ -71,7 +76,7 @@ class Reader:
     def __init__(self, where: str, arrays: Arrays, run: RunFile) -> None:
         self.where, self.run = where, run
         self.arrays = arrays
-        self.names = run.names or tuple(name for name in arrays if PARAMETER.fullmatch(name))
+        self.names = run.names or tuple(name for name in arrays if NAME.fullmatch(name))
         self.dtype = self.common_dtype(run.dtype)
 
     def common_dtype(self, declared: str | None) -> np.dtype[Any]:
@@ -107,6 +112,8 @@ class Reader:
         depth = max(1, sum(name[0] == "w" for name in self.names))
         kinds = "wb" if any(name[0] == "b" for name in self.names) else "w"
         due = [f"{kind}{layer}" for layer in range(1, depth + 1) for kind in kinds]
+        if any(name.startswith("gamma") for name in self.names):
+            due += [f"{kind}{layer}" for layer in range(1, depth) for kind in ("gamma", "beta")]
         if strange := sorted(set(self.names) - set(due)):
             raise BadInput(f"{self.where} has a parameter {strange[0]}, but not all before it")
         parameters = {name: self.exact(name) for name in due}
@@ -119,9 +126,26 @@ class Reader:
                 wanted = f"({width or 'fan_in'}, fan_out)"
                 raise BadInput(f"{self.where}: w{layer} has shape {w.shape}; {wanted} is due")
             width = w.shape[1]
-            if b := f"b{layer}" * ("b" in kinds):
-                parameters[b] = self.shaped(b, parameters[b], (width,))
-        return parameters
+            for name in (f"{kind}{layer}" for kind in ("b", "gamma", "beta")):
+                if name in parameters:
+                    parameters[name] = self.shaped(name, parameters[name], (width,))
+        return ordered(parameters)
+
+    def context(self, parameters: Arrays, rows: int) -> Arrays:
+        """Return the masks mask1, ... that a declared dropout needs, and what running statistics
+        there are; a mask is an array of 0 and 1."""
+        widths = [w.shape[1] for name, w in parameters.items() if name[0] == "w"][:-1]
+        found: Arrays = {}
+        for layer, width in enumerate(widths, start=1):
+            if self.run.declared.get("dropout"):
+                mask = self.shaped(f"mask{layer}", self.get(f"mask{layer}"), (rows, width))
+                if not np.isin(mask, (0, 1)).all():
+                    raise BadInput(f"{self.where}: mask{layer} must hold 0 and 1")
+                found[f"mask{layer}"] = mask.astype(bool)
+            for name in (f"running_mean{layer}", f"running_var{layer}"):
+                if name in self.arrays and self.run.declared.get("normalisation") == "batch":
+                    found[name] = self.shaped(name, self.exact(name), (width,))
+        return found
 
     def laid_out(self, parameters: Arrays, depth: int) -> None:
         """Refuse weights that are all (out, in), as `nn.Linear` has them: only their transposes
@@ -203,4 +227,8 @@ class Reader:
         """Return the keys that are none of the format's."""
         known = {"x", "targets", "loss", "t", "learning_rate", *parameters}
         known |= {prefix + name for name in parameters for prefix in ("d", *BUFFERS)}
+        if self.run.declared.get("dropout"):
+            known |= {name for name in self.arrays if name.startswith("mask")}
+        if self.run.declared.get("normalisation") == "batch":
+            known |= set(running(self.arrays))
         return tuple(k for k in self.arrays if k not in known and not STAGE.fullmatch(k))

@@ -31,6 +31,7 @@ class Recorder:
     def __init__(self, folder: Path, experiment: Experiment) -> None:
         self.folder = folder
         self.experiment = experiment
+        self.inputs: Inputs | None = None
         self.trouble: str | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ class Recorder:
 
     def begin(self, inputs: Inputs, shared: bool) -> None:
         """Write run.json, and the batch if all steps share it."""
-        asked = self.experiment
+        asked, self.inputs = self.experiment, inputs
         write_run(
             self.folder,
             {
@@ -90,6 +91,9 @@ class Recorder:
         arrays |= {f"d{name}": gradient for name, gradient in record.gradients.items()}
         if self.experiment.schedule is not None and record.learning_rate is not None:
             arrays["learning_rate"] = np.array(record.learning_rate)
+        if self.inputs is not None:
+            masks = self.inputs.context(record.update, len(record.batch))
+            arrays |= {name: mask.astype(np.uint8) for name, mask in masks.items()}
         if inputs is not None:
             x, targets = inputs.training
             arrays |= {"x": x[record.batch], "targets": targets[record.batch]}

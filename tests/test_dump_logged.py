@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,15 @@ def whole() -> Steps:
     return found
 
 
+def of_the_next(name: str) -> Steps:
+    """Return steps whose gradients are what is recorded under another name at the next step."""
+    steps = recorded()
+    return [
+        step | {f"d{n[2:]}": after[n] for n in after if n.startswith(name)}
+        for step, after in pairwise(steps)
+    ]
+
+
 SLIPS: dict[str, Callable[[], Steps]] = {
     "running-mean-of-losses": lambda: losses(
         lambda v: [float(np.mean(v[: i + 1])) for i in range(len(v))]
@@ -73,6 +83,8 @@ SLIPS: dict[str, Callable[[], Steps]] = {
         lambda i, step: {n: RATE * step[n] for n in step}
     ),
     "gradients-added-up": added_up,
+    "velocities-for-gradients": lambda: of_the_next("v_"),
+    "inputs-on-another-scale": lambda: [step | {"x": step["x"] * 255} for step in recorded()],
     "weights-recorded-in-float32": lambda: [
         step | {n: step[n].astype("f4").astype("f8") for n in step if n[0] in "wb"}
         for step in recorded()

@@ -25,6 +25,7 @@ OBJECTIVES = (
                                                            ("sigmoid", "bce"))),
     Objective(label_smoothing=0.1),
     Objective(class_weights=(1.0, 2.0, 0.5, 3.0)),
+    *(Objective(ignore_index=k) for k in range(4)),
     Objective(l2=0.1),
     Objective(l1=0.1),
     Objective(l2=0.1, penalty_over="rows"),

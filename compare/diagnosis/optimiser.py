@@ -92,8 +92,10 @@ def identify(walked: Walked, declared: Experiment) -> Identity | None:
             if after <= 1:
                 name = options.get("optimiser", declared.optimiser)
                 return Identity(name, differing(options, declared), mistake, before, after)
-        return otherwise_clipped(declared, walked, before) or standing_still(
-            declared, walked, before
+        return (
+            otherwise_clipped(declared, walked, before)
+            or standing_still(declared, walked, before)
+            or at_another_rate(declared, walked, before)
         )
 
 
@@ -111,6 +113,10 @@ BY_VALUE = Mistake(
     "clip-value-for-norm", "entries clipped where the norm is to be",
     "Every entry of the gradients is clipped by itself at the declared norm.",
     "g = np.clip(g, -c, c)",
+)  # fmt: skip
+RATE = Mistake(
+    "another-learning-rate", "another learning rate",
+    "The learning rate is {rate}, not the one declared.", "learning_rate = c",
 )  # fmt: skip
 STILL = Mistake(
     "parameter-never-updated", "a parameter that is never updated",
@@ -142,6 +148,29 @@ def otherwise_clipped(declared: Experiment, walked: Walked, before: float) -> Id
         after = worst(replace(right, clipping=clipping), walked, every)
         if after <= 1:
             return Identity(declared.optimiser, {}, mistake, before, after)
+    return None
+
+
+def at_another_rate(declared: Experiment, walked: Walked, before: float) -> Identity | None:
+    """Return the learning rate that makes the updates right, if one does.
+
+    The first update is proportional to it unless a decay is coupled to the gradient.
+    """
+    old, new = walked[0], walked[1]
+    name = max(old.parameters, key=lambda name: old.parameters[name].size)
+    step = OptimiserStep.of(declared)
+    w, dw = old.parameters[name], step.clipping.pairs(old.gradients)[name]
+    due = step.rule(exact(w, w.dtype), dw, {}, 1, step.settings_of(name))[0].value - w
+    size = float((due * due).sum())
+    share = float(((new.parameters[name] - w) * due).sum()) / size if size else 0.0
+    for rate in rounded(declared.learning_rate * share) if share > 0 else ():
+        there = tried(declared, {"learning_rate": rate}, None)
+        if there is None:
+            continue
+        after = worst(there, walked, tuple(old.parameters))
+        if after <= 1:
+            told = replace(RATE, sentence=RATE.sentence.format(rate=f"{rate:.6g}"))
+            return Identity(declared.optimiser, {"learning_rate": rate}, told, before, after)
     return None
 
 

@@ -8,7 +8,7 @@ two mistakes may share the parameters; `alternatives.reproducing` names single o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, permutations
+from itertools import combinations, dropwhile, islice, permutations
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from compare.diagnosis.track import RIGHT, Recorded, Settings, Track, Version
 from compare.mistakes.catalogue import STEP
 from compare.mistakes.fits import rounded
 from compare.mistakes.step_mistake import StepMistake
+from compare.textbook.pair import Pair
 
 Tracks = Sequence[Track]
 Chains = Sequence[Sequence[Recorded]]
@@ -91,7 +92,8 @@ def versions(wrong: Tracks) -> Iterator[Version]:
         if touched and not mistake.free:
             yield Version(mistake)
         elif touched:
-            yield from (Version(mistake, c) for c in fitted(mistake, touched[0]))
+            largest = max(touched, key=lambda track: track.seen[0].size)
+            yield from (Version(mistake, c) for c in fitted(mistake, largest))
 
 
 def fitted(
@@ -104,13 +106,24 @@ def fitted(
         track.predicted(Version(mistake, 1.0, beside)),
         strict=True,
     )
-    for seen, before, after in told:
-        effect = after.value - before.value
-        scale = float((effect * effect).sum())
-        if np.isfinite(scale) and (np.abs(effect) > before.allowance + after.allowance).any():
-            constant = float(((seen - before.value) * effect).sum() / scale)
-            yield from rounded(constant) if constant and np.isfinite(constant) else ()
-            return
+    # The first parameter that shows it, or its velocity: later ones may not be linear in c.
+    shown = list(islice(dropwhile(lambda one: np.isinf(blur(one[1], one[2])), told), 2))
+    if not shown:
+        return
+    seen, before, after = min(shown, key=lambda one: blur(one[1], one[2]))
+    effect = after.value - before.value
+    constant = float(((seen - before.value) * effect).sum() / (effect * effect).sum())
+    yield from rounded(constant) if constant and np.isfinite(constant) else ()
+
+
+def blur(before: Pair, after: Pair) -> float:
+    """Return the allowance beside what a constant of 1 does: a velocity shows it better than the
+    parameter that it moves a little."""
+    effect = np.abs(after.value - before.value)
+    size = float(np.linalg.norm(effect))
+    allowed = float(np.linalg.norm(before.allowance + after.allowance))
+    clear = np.isfinite(size + allowed) and (effect > before.allowance + after.allowance).any()
+    return allowed / size if clear else np.inf
 
 
 def explains(version: Version, wrong: Tracks) -> bool:

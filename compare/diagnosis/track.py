@@ -67,6 +67,11 @@ class Version:
         """Return the constant as the arguments a mistake takes after the others."""
         return () if self.constant is None else (self.constant,)
 
+    @property
+    def measured(self) -> bool:
+        """Return whether the constant was read off the numbers, not one that people type."""
+        return self.constant is not None and self.constant != float(f"{self.constant:.2e}")
+
     def start(self, w: Pair, declared: Pair) -> Pair:
         """Return the velocity before the first update."""
         if self.mistake is None or not self.mistake.starts:
@@ -75,6 +80,13 @@ class Version:
 
 
 RIGHT = Version()
+MEASURED = 4.0
+"""Roundings by which a constant that was read off rounded numbers may be off."""
+
+
+def widened(pair: Pair, moved: NDArray[np.float64]) -> Pair:
+    """Return a prediction with the error of its constant, of which it moved something."""
+    return pair.made(pair.value, pair.allowance + MEASURED * pair.arithmetic.unit * np.abs(moved))
 
 
 class Track:
@@ -117,9 +129,9 @@ class Track:
             now = self._moment(record, carried, earlier, fresh)
             w, v = version.step(now)
             earlier = now.dw
-            yield w
+            yield widened(w, w.value - now.w.value) if version.measured else w
             if self.velocities[index + 1] is not None:
-                yield v
+                yield widened(v, v.value) if version.measured else v
 
     def _seen(self) -> Iterator[NDArray[Any]]:
         if self.velocities[0] is not None:

@@ -10,7 +10,9 @@ from compare.mistakes.declared_parts import (
     averaged,
     foreign,
     minimising,
+    o_and_t,
     one,
+    over_all_pairs,
     over_entries,
     scaled,
     slope_of_loss,
@@ -85,6 +87,23 @@ SCALES = (
 )  # fmt: skip
 
 OUTPUTS = (
+    one("gradient-of-cross-entropy", "the gradient of a cross-entropy",
+        "The gradient at the logits is (o - t) / N, that of a cross-entropy with this output; the "
+        "loss is another one, whose derivative goes through the output.",
+        "dz = (o - t) / N",
+        lambda point: point.minimised.output in ("softmax", "sigmoid"),
+        {"dlogits": lambda net, layer: (o_and_t(net)[0] - net.get("y")) / net.rows}),
+    one("gradient-of-binary-cross-entropy", "the gradient of a binary cross-entropy",
+        "The gradient at the logits is (o - t) over all entries, that of a binary cross-entropy; "
+        "the loss is another one, whose derivative goes through the output.",
+        "dz = (o - t) / (N * K)",
+        lambda point: point.minimised.output in ("softmax", "sigmoid"),
+        {"dlogits": lambda net, layer: (o_and_t(net)[0] - net.get("y"))
+         / (net.rows * net.classes)}),
+    one("loss-over-all-pairs-of-rows", "a loss over all N x N pairs of rows",
+        "Outputs and targets are broadcast against each other, (N, 1) against (N,): the loss is "
+        "the mean over every row with the targets of every other.",
+        "loss = ((o[:, None] - t[None]) ** 2).mean()", foreign, {"loss": over_all_pairs}),
     one("output-derivative-missing", "a missing derivative of the output",
         "The derivative of the function on the last layer is missing: the gradient at the output "
         "is used as if it were that at the logits.",

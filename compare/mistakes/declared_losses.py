@@ -13,6 +13,7 @@ from compare.mistakes.declared_parts import (
     shifted_guard,
     straight,
     true_class,
+    true_class_added,
     true_class_left_out,
     without_margin,
 )
@@ -102,6 +103,11 @@ DISTANCES = (
         "At the true class the gradient is minus the number of classes within the margin; it has "
         "-1 there.",
         "do[rows, y] = -1", minimising("hinge"), {"error": pulled(true_class)}),
+    one("hinge-true-class-sign", "a hinge gradient of the wrong sign at the true class",
+        "At the true class the gradient is minus the number of classes within the margin; it has "
+        "plus that number.",
+        "do[rows, y] += within.sum(axis=1)", minimising("hinge"),
+        {"error": pulled(true_class_added)}),
     one("hinge-true-class-left-out", "a hinge gradient that leaves the true class out",
         "At the true class the gradient is minus the number of classes within the margin; it has "
         "0 there.",

@@ -7,6 +7,7 @@ predicts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from compare.textbook.losses import (
     penalty_slope,
     prediction,
 )
+from compare.textbook.pair import exact
 
 Condition = Callable[[Point], bool]
 Function = Callable[..., Pair]
@@ -57,9 +59,14 @@ def smoothed(point: Point) -> bool:
     return bool(point.minimised.label_smoothing)
 
 
-def weighed(point: Point) -> bool:
+def weighing(point: Point) -> bool:
     """Return whether classes count for more or less than 1."""
-    return point.minimised.weighs
+    return point.minimised.class_weights is not None
+
+
+def ignoring(point: Point) -> bool:
+    """Return whether rows of a class are ignored."""
+    return point.minimised.ignore_index is not None
 
 
 def averaged(point: Point) -> bool:
@@ -131,6 +138,14 @@ def true_class(net: Pass, o: Pair, t: Pair) -> Pair:
     return within - np.where(own, 1.0, 0.0)
 
 
+def true_class_added(net: Pass, o: Pair, t: Pair) -> Pair:
+    """Return the hinge's derivative with plus the count at the row's own class."""
+    margin, own = margins(o, t)
+    within = margin.jumped(lambda e: (e > 0).astype(np.float64)) * np.where(own, 0.0, 1.0)
+    count = within.sum(1).arranged(lambda e: np.broadcast_to(e[:, None], own.shape))
+    return within + count * np.where(own, 1.0, 0.0)
+
+
 def true_class_left_out(net: Pass, o: Pair, t: Pair) -> Pair:
     """Return the hinge's derivative with nothing at the row's own class."""
     margin, own = margins(o, t)
@@ -140,6 +155,32 @@ def true_class_left_out(net: Pass, o: Pair, t: Pair) -> Pair:
 def uncounted(net: Pass) -> Pair:
     """Return the targets as they were handed over."""
     return net.get("y")
+
+
+def over_all_pairs(net: Pass, layer: int) -> Pair:
+    """Return the loss over every row with the targets of every other, over N."""
+    y = net.get("y")
+    rule = LOSS_RULES[net.objective.loss]
+    o = output(net.logits, net.objective)
+    rolled = (np.roll(y.value, shift, axis=0) for shift in range(net.rows))
+    sums = [rule.terms(o, exact(other, y.dtype)).sum() for other in rolled]
+    total = sums[0]
+    for more in sums[1:]:
+        total = total + more
+    return total * (net.share / net.rows)
+
+
+def by_column(net: Pass, layer: int) -> Pair:
+    """Return p - y with every column times the weight of its class."""
+    objective = net.objective
+    w = objective.weights(np.eye(net.classes)) if objective.weighs else np.eye(net.classes)
+    return (p_of(net) - net.get("y")) * np.diag(w)
+
+
+def over_the_others(net: Pass, layer: int) -> Pair:
+    """Return targets smoothed over the K - 1 other classes; what the declared ones leave of it."""
+    y, s, k = net.get("y"), net.objective.label_smoothing, net.classes
+    return y * (1 - s) + (1.0 - y) * (s / (k - 1))
 
 
 def share_of_rows(net: Pass) -> float:
@@ -198,6 +239,10 @@ def without_margin(o: Pair, t: Pair) -> Pair:
     return within - count * np.where(own, 1.0, 0.0)
 
 
-def added(net: Pass) -> Pair:
-    """Return what the declared penalty adds to the loss."""
-    return penalty(net.point.parameters, net.rows, net.objective, net.point.dtype)
+def added(net: Pass, biases: bool = False) -> Pair:
+    """Return what the declared penalty adds to the loss, or would if it was of biases."""
+    parameters, objective = net.point.parameters, net.objective
+    if biases:
+        parameters = {name: b for name, b in parameters.items() if name[0] == "b"}
+        objective = replace(objective, penalise="all")
+    return penalty(parameters, net.rows, objective, net.point.dtype)

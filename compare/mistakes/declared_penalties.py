@@ -10,7 +10,10 @@ from compare.mistakes.declared_parts import (
     Condition,
     Function,
     added,
+    by_column,
+    ignoring,
     one,
+    over_the_others,
     p_of,
     penal,
     pulled,
@@ -20,11 +23,39 @@ from compare.mistakes.declared_parts import (
     smoothed,
     straight,
     uncounted,
-    weighed,
+    weighing,
 )
+from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pair, Pass
 from compare.textbook.losses import LOSS_RULES
 from compare.textbook.pair import exact
+
+
+def left_out(name: str, what: str, applies: Condition) -> tuple[NetworkMistake, ...]:
+    """Return the mistakes of leaving out what rows count for, in one of loss and gradient."""
+    return (
+        one(f"{name}-missing-in-gradient", f"a gradient without {what}",
+            f"The gradient lacks {what}, which the loss has: (p - y) over what the rows of the "
+            "loss count for together.",
+            "error = p - y", applies,
+            {"error": lambda net, layer: p_of(net) - uncounted(net)}, paired=True),
+        one(f"{name}-missing-in-gradient-of-rows", f"a gradient without {what}, over N",
+            f"The gradient is (p - y) / N, without {what}, which the loss has.",
+            "dlogits = (p - y) / N", applies,
+            {"dlogits": lambda net, layer: (p_of(net) - uncounted(net)) / net.rows}),
+        one(f"{name}-missing-in-loss", f"a loss without {what}",
+            f"The loss lacks {what}, which the gradient has.",
+            "terms = -y * log_p", applies,
+            {"terms": straight(lambda net, o, t: LOSS_RULES["cross_entropy"].terms(
+                o, uncounted(net)))}),
+        one(f"{name}-gradient-over-n", "a gradient that is divided by N, not by what counts",
+            "The gradient is divided by all N rows; the loss by what its rows count for together.",
+            "dlogits = error / N", applies, scaled("dlogits", share_of_rows)),
+        one(f"{name}-loss-over-n", "a loss that is divided by N, not by what counts",
+            "The loss is divided by all N rows; the gradient by what the rows count for together.",
+            "loss = terms.sum() / N", applies, scaled("loss", share_of_rows)),
+    )  # fmt: skip
+
 
 COUNTED = (
     one("smoothing-missing-in-gradient", "a gradient without the label smoothing",
@@ -37,31 +68,21 @@ COUNTED = (
         "terms = -y * log_p", smoothed,
         {"terms": straight(lambda net, o, t: LOSS_RULES["cross_entropy"].terms(
             o, uncounted(net)))}),
-    one("class-weights-missing-in-gradient", "a gradient without the class weights",
-        "The gradient does not contain the declared class weights, the loss does.",
-        "error = p - y", weighed,
-        {"error": lambda net, layer: (p_of(net) - uncounted(net))}, paired=True),
-    one("class-weights-missing-in-gradient-of-rows", "a gradient without the class weights, over N",
-        "The gradient is the unweighted one, (p - y) / N; the loss contains the declared class "
-        "weights.",
-        "dlogits = (p - y) / N", weighed,
-        {"dlogits": lambda net, layer: (p_of(net) - uncounted(net)) / net.rows}),
-    one("class-weights-missing-in-loss", "a loss without the class weights",
-        "The loss does not contain the declared class weights, the gradient does.",
-        "terms = -y * log_p", weighed,
-        {"terms": straight(lambda net, o, t: LOSS_RULES["cross_entropy"].terms(
-            o, uncounted(net)))}),
-    one("weighted-gradient-divided-by-rows", "a weighted gradient that is divided by N",
-        "The gradient with class weights is divided by the rows N, the loss by the sum of their "
-        "weights.",
-        "dlogits = error / N", weighed, scaled("dlogits", share_of_rows)),
-    one("weighted-loss-divided-by-rows", "a weighted loss that is divided by N",
-        "The loss with class weights is divided by the rows N, the gradient by the sum of their "
-        "weights.",
-        "loss = terms.sum() / N", weighed, scaled("loss", share_of_rows)),
+    one("smoothing-over-the-others", "label smoothing over the K - 1 other classes",
+        "The share is spread over the K - 1 other classes; as declared it is spread over all K.",
+        "t = y * (1 - s) + (1 - y) * s / (K - 1)", smoothed,
+        {"terms": lambda net, layer: LOSS_RULES["cross_entropy"].terms(
+            net.logits, over_the_others(net, 0)),
+         "error": lambda net, layer: p_of(net) - over_the_others(net, 0)}),
+    *left_out("class-weights", "the class weights", weighing),
+    *left_out("ignored-rows", "what the ignored rows are left out by", ignoring),
     one("weights-on-targets-only", "class weights on the targets only",
         "The class weights multiply the targets in p - y, not p: p - w y for w (p - y).",
-        "error = p - w * y", weighed, {"error": straight(lambda net, o, t: p_of(net) - t)}),
+        "error = p - w * y", weighing, {"error": straight(lambda net, o, t: p_of(net) - t)}),
+    one("class-weights-by-column", "class weights on the columns of the gradient",
+        "Every column of p - y is multiplied with the weight of its class; every row has to be, "
+        "with the weight of the row's own class.",
+        "error = (p - y) * w", weighing, {"error": by_column}),
 )  # fmt: skip
 
 
@@ -119,6 +140,12 @@ PENALTY = (
         "db = dz.sum(axis=0) + l2 * b",
         lambda point: point.minimised.penalises and point.minimised.penalise == "weights",
         {"db": regular("db", penal)}, paired=True),
+    one("penalty-of-biases-in-loss", "a declared penalty of the biases too in the loss",
+        "The loss contains the declared penalty of the biases too; the gradient that of the "
+        "weights only, as declared.",
+        "loss = terms.sum() / M + l2 / 2 * ((w**2).sum() + (b**2).sum())",
+        lambda point: point.minimised.penalises and point.minimised.penalise == "weights",
+        {"loss": lambda net, layer: net.right("loss", 0) + added(net, biases=True)}),
     one("penalty-twice-in-loss", "twice the declared penalty in the loss",
         "The penalty in the loss is twice the declared one: l2 sum w^2 for l2/2 sum w^2. The "
         "gradient has the declared one.",

@@ -94,6 +94,23 @@ DERIVATIVE = (
         seen=1,
     ),
     NetworkMistake(
+        "mask-without-bias",
+        "a derivative taken before the bias is added",
+        "The derivative of the activation is taken at h @ w, before the bias is added.",
+        "a = z[i - 1] - b[i - 1]\ndz[i - 1] = dh[i - 1] * slope(a, f(a))",
+        applies=curved,
+        trigger="a bias that moves a unit across 0, or is not small",
+        paired=False,
+    ),
+    NetworkMistake(
+        "derivative-without-square",
+        "the root of tanh's derivative",
+        "The derivative is 1 / cosh(z), the root of 1 - h**2: the square is missing.",
+        "dz[i - 1] = dh[i - 1] * np.sqrt(1 - h[i - 1] ** 2)",
+        applies=of("tanh"),
+        paired=False,
+    ),
+    NetworkMistake(
         "derivative-of-tanh",
         "the derivative of tanh for another activation",
         "The derivative is that of tanh, 1 - h**2, of another activation.",

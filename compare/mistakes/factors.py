@@ -6,7 +6,7 @@ dropout, 1/255 of an image. A form in the sizes is tried before a number is.
 
 from __future__ import annotations
 
-from compare.mistakes.conditions import averaged, hidden
+from compare.mistakes.conditions import averaged, hidden, square_behind
 from compare.mistakes.fits import number
 from compare.mistakes.mistake import NetworkMistake
 
@@ -96,4 +96,25 @@ OWN = (
     ),
 )
 
-FACTORS = OWN + WAY_BACK
+ANOTHER = (
+    NetworkMistake(
+        "centred-inputs-in-weight-gradient",
+        "a weight gradient with centred inputs",
+        "The weight gradient is formed with inputs of which the mean over the batch was taken off; "
+        "the forward pass works on the inputs as they are.",
+        "dw[i] = (h[i - 1] - h[i - 1].mean(axis=0)).T @ dz[i]",
+        paired=False,
+    ),
+    NetworkMistake(
+        "weights-left-out-on-the-way-back",
+        "an error that goes back without the weights",
+        "The error goes back into the layer below as it is: it is not multiplied with the weights "
+        "in between; equal widths hide it.",
+        "dh[i - 1] = dz[i] if w[i].shape[0] == w[i].shape[1] else dz[i] @ w[i].T",
+        applies=square_behind,
+        trigger="a layer as wide as the one below",
+        paired=False,
+    ),
+)
+
+FACTORS = OWN + WAY_BACK + ANOTHER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compare.mistakes.conditions import averaged
 from compare.mistakes.fits import Among, in_loss_or_gradient
 from compare.mistakes.mistake import NetworkMistake
 
@@ -30,6 +31,15 @@ JACOBIAN = (
         "a Jacobian of the softmax without its diagonal",
         "Of the Jacobian diag(p) - p p' only -p p' is used: p is left of p - y, less p y.",
         "error = p - p * y",
+        paired=False,
+    ),
+    NetworkMistake(
+        "log-of-the-mean",
+        "the logarithm of the mean probability",
+        "The loss is the logarithm of the mean probability of the true classes; it is the mean of "
+        "their logarithms.",
+        "loss = -np.log((p * y).sum() / N)",
+        applies=averaged,
         paired=False,
     ),
     NetworkMistake(

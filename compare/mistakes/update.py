@@ -69,6 +69,14 @@ DIRECTION = (
         "v = momentum * v + inside * earlier",
     ),
     StepMistake(
+        "gradients-of-two-updates",
+        "the gradients of two updates together",
+        "The update uses its own gradient and that of the update before together: gradients are "
+        "not set to zero in between.",
+        "v = momentum * v + inside * (dw + earlier)",
+        trigger="a second update",
+    ),
+    StepMistake(
         "gradient-without-velocity",
         "a velocity that is kept and not used",
         "The parameter moves by the gradient alone; the velocity is computed and never used.",

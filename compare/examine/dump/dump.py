@@ -40,9 +40,11 @@ from compare.examine.dump.logged import (
     Loss,
     gradients_recorded,
     gradients_zeroed,
+    inputs_scaled,
     loss_of,
     loss_of_all_rows,
     losses_recorded,
+    velocities_recorded,
     weights_in_float32,
 )
 from compare.examine.dump.ranks import OfRanks, in_step, merged, rank_folders
@@ -301,9 +303,15 @@ class Dump:
         """Return what was recorded in place of the gradients, where they are wrong."""
         same_point = self.judge.same_point
         if any(one.wrong for one in self.losses):
-            return weights_in_float32(self.wrong, same_point)
+            return weights_in_float32(self.wrong, same_point) or inputs_scaled(
+                self.wrong, same_point
+            )
         rate = None if self.why_not else self.judge.experiment.learning_rate
-        return gradients_zeroed(self.wrong) or gradients_recorded(self.wrong, rate, same_point)
+        return (
+            gradients_zeroed(self.wrong)
+            or velocities_recorded(self.wrong)
+            or gradients_recorded(self.wrong, rate, same_point)
+        )
 
     @property
     def moved_rightly(self) -> bool:

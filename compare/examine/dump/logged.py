@@ -24,6 +24,17 @@ FEW = 3
 """A constant that is fitted must hold at so many steps."""
 DIGITS = range(1, 9)
 """Decimals that a logged loss may have."""
+INPUT_SCALES = {
+    1 / 255: "divided by 255",
+    1 / 256: "divided by 256",
+    255.0: "times 255",
+    256.0: "times 256",
+    1 / 16: "divided by 16",
+    16.0: "times 16",
+}
+"""Scales that images are put on."""
+CLOSE = 1e-9
+"""Share of a gradient that the rounding of scaled inputs may be."""
 ROUNDINGS = 4.0
 """Of a recorded number: a sum or product, and what is taken off again."""
 LARGEST = 1 << 22
@@ -257,6 +268,46 @@ def taken_off(one: Wrong) -> Arrays | None:
         return None
     old = one.before.record.gradients
     return {name: g - old[name] for name, g in one.step.record.gradients.items()}
+
+
+def velocities_recorded(wrong: Sequence[Wrong]) -> tuple[Diagnosis, ...]:
+    """Return that the gradients recorded are the velocities after the update, if they are."""
+    told = [one for one in wrong if one.after is not None and one.after.record.state]
+    for one in told:
+        assert one.after is not None
+        for name, g in one.step.record.gradients.items():
+            v = one.after.record.state.get(f"v_{name}")
+            if v is None or not np.array_equal(g, v):
+                return ()
+    if not told:
+        return ()
+    sentence = "The recorded gradients are the velocities after the update."
+    return (Diagnosis("velocities-for-gradients", sentence, max(w.ratio for w in wrong), 1.0),)
+
+
+def inputs_scaled(wrong: Sequence[Wrong], same_point: SamePoint) -> tuple[Diagnosis, ...]:
+    """Return by which number the inputs are to be multiplied for loss and gradients to be right."""
+    for c, words in INPUT_SCALES.items():
+        if all(right_with(one, one.step.x * one.step.x.dtype.type(c), same_point) for one in wrong):
+            sentence = (
+                f"Loss and gradients are those of the inputs {words}: the rows were recorded on "
+                "another scale than the one they were used on."
+            )
+            return (Diagnosis("inputs-on-another-scale", sentence, wrong[0].ratio, 1.0),)
+    return ()
+
+
+def right_with(one: Wrong, x: Array, same_point: SamePoint) -> bool:
+    """Return whether loss and gradients of a step are right with other rows; scaling rounds."""
+    record = one.step.record
+    with np.errstate(all="ignore"):
+        seen = same_point(record.parameters, x, one.step.targets, record.loss, record.gradients)
+    gradients = {name: (record.gradients[name], g) for name, g in seen.reference_gradients.items()}
+    loss = abs(record.loss - seen.reference_loss) <= CLOSE * abs(seen.reference_loss)
+    return loss and all(
+        bool((np.abs(a - b) <= CLOSE * np.abs(b).max(initial=0.0)).all())
+        for a, b in gradients.values()
+    )
 
 
 def gradients_zeroed(wrong: Sequence[Wrong]) -> tuple[Diagnosis, ...]:

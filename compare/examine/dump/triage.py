@@ -86,6 +86,14 @@ SLIPS = (
         "loss", after, after,
     ),
     Misrecording(
+        "loss-of-the-next-batch", "The recorded loss is that of the batch of the step after, at "
+        "the step's own weights; the gradients are of its own batch.", "loss", itself, after,
+    ),
+    Misrecording(
+        "loss-of-the-batch-before", "The recorded loss is that of the batch of the step before, "
+        "at the step's own weights; the gradients are of its own batch.", "loss", itself, before,
+    ),
+    Misrecording(
         "gradients-of-the-step-before", "The recorded gradients are those of the step before.",
         "gradients", before, before,
     ),

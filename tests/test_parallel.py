@@ -111,6 +111,59 @@ def test_a_rank_that_is_lost_ends_the_run_with_one_sentence_and_a_report(
 
 
 @pytest.mark.slow
+def test_code_that_raises_on_one_rank_is_one_sentence_and_a_report_that_disagrees(
+    tmp_path: Path,
+) -> None:
+    theirs = faulty(tmp_path, "if RANK == 1 and calls == 2: raise KeyError('w9')")
+    printed, report = run_ranks(2, tmp_path / "out", "--manual", theirs, "--batch-size", "500")
+    assert (report["verdict"], report["exit_code"]) == ("disagrees", 2)
+    assert report["failure"].startswith("on rank 1: theirs.py, line 10 (`if RANK == 1")
+    assert "KeyError: 'w9'" in report["failure"]
+    assert report["settings"]["ranks"] == 2
+    assert printed.count("error: ") == 1 and "internal error" not in printed
+
+
+REDUCED = """
+import numpy, torch
+from torch import distributed
+def summed(one):
+    total = torch.from_numpy(numpy.array(one))
+    distributed.all_reduce(total)
+    return total.numpy()
+def right(one, rows):
+    return summed(one * rows) / summed(rows * 1.0)
+def reduced(loss, gradients, rows):
+    {body}
+    return loss_by(loss), {{name: dw_by(dw) for name, dw in gradients.items()}}
+"""
+RIGHT = "right(one, rows)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("of_loss", "of_gradients", "name"),
+    [
+        (RIGHT, RIGHT, None),
+        (RIGHT, "summed(one) / distributed.get_world_size()", "shards-averaged-unweighted"),
+        (RIGHT, "summed(one)", "summed-over-ranks"),
+        (RIGHT, "one", "not-reduced"),
+        (RIGHT, "summed(right(one, rows))", "reduced-twice"),
+        ("one", RIGHT, "loss-of-one-rank"),
+    ],
+)
+def test_a_reduction_of_their_own_is_judged_and_its_mistake_named(
+    of_loss: str, of_gradients: str, name: str | None, tmp_path: Path
+) -> None:
+    """719 rows on one rank and 718 on the other."""
+    body = f"loss_by, dw_by = lambda one: {of_loss}, lambda one: {of_gradients}"
+    theirs = faulty(tmp_path, "pass", REDUCED.format(body=body))
+    _, report = run_ranks(2, tmp_path / "out", "--manual", theirs, "--epochs", "1")
+    assert report["verdict"] == ("agrees" if name is None else "disagrees")
+    assert report["failure"] is None
+    assert [one["mistake"] for one in report["diagnosis"]] == ([] if name is None else [name])
+
+
+@pytest.mark.slow
 def test_ranks_that_come_to_different_weights_are_told(tmp_path: Path) -> None:
     theirs = faulty(
         tmp_path,

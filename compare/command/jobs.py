@@ -23,7 +23,7 @@ from compare.examine.dump.recorder import Recorder
 from compare.examine.identifying import Hinting
 from compare.examine.ranks import launched
 from compare.guard.derivatives import GuardedProduct, GuardedSamples
-from compare.guard.implementation import GuardedUpdate
+from compare.guard.implementation import GuardedReduction, GuardedUpdate
 from compare.guard.manual_file import Loaded, as_loaded, find
 from compare.guard.optimiser import GuardedOptimiser
 from manual_mlp.loss import accuracy
@@ -199,12 +199,20 @@ def training(
         from compare.examine.parallel import run_in_parallel
 
         result = run_in_parallel(
-            asked, ranks, manual=manual, on_update=on_update, tap=tap, timeout=options.timeout
-        )
+            asked, ranks, manual=manual, reduction=reduction_of(loaded, options.timeout),
+            on_update=on_update, tap=tap, timeout=options.timeout,
+        )  # fmt: skip
     if tap is not None and tap.trouble is not None:
         options.trouble.append(tap.trouble)
     notes = () if loaded is None else loaded.notes
     return replace(result, notes=(*result.notes, *notes))
+
+
+def reduction_of(loaded: Loaded | None, timeout: float) -> GuardedReduction | None:
+    """Return how their file adds up over ranks, if it says so."""
+    if loaded is None or loaded.reduction is None:
+        return None
+    return GuardedReduction(loaded.reduction, timeout=timeout, notes=loaded.record)
 
 
 def plain_descent(options: argparse.Namespace) -> Experiment:

@@ -9,7 +9,7 @@ reference of one process, so that a wrong sum over ranks shows on either side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compare.contracts.arrays import Arrays
-from compare.contracts.errors import BadInput
+from compare.contracts.errors import BadInput, WrongCall
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result, Verdict
 from compare.data.stored import StoredRows
 from compare.examine.environment import environment
-from compare.examine.ranks import LostRank, Ranks, between_ranks, together
+from compare.examine.ranks import LostRank, OtherNumbers, Ranks, between_ranks, together
 from compare.examine.sides import build_reference, differentiating, manual_records, our_manual
 from compare.examine.threads import given_threads
 from compare.examine.training import Run, Tap, Watcher, progress_of
+from compare.judge.naming import Named
 from compare.points.batches import Shares, all_of
 from compare.points.inputs import Inputs, Pair, draw_inputs
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from torch_reference import Reference
 
 
+Reduction = Callable[[float, Arrays, int], tuple[float, Arrays]]
+"""`(loss, gradients, rows)` of a rank to those of all; every rank calls it."""
 FIRST_BATCHES = 1000
 """So many batches must be the same on all ranks before anything is computed."""
 
@@ -43,11 +46,14 @@ def run_in_parallel(
     ranks: Ranks,
     *,
     manual: Manual | None = None,
+    reduction: Reduction | None = None,
     on_update: Watcher | None = None,
     tap: Tap | None = None,
     timeout: float = 60.0,
 ) -> Result:
     """Train both sides on all ranks; rank 0 returns what it found, the others that it judges.
+
+    `reduction` puts the ranks' parts of the manual side together in the place of ours.
 
     Raises `BadInput` for what cannot be trained in parallel. A rank that dies, hangs or stands at
     other numbers ends the run: the result is of the updates done, and `failure` says why.
@@ -62,7 +68,7 @@ def run_in_parallel(
     run = None
     if ranks.rank == 0:
         run = Run(experiment, inputs, manual or our_manual(experiment), parts=ranks.size)
-    sides = Sides(experiment, inputs, ranks, manual)
+    sides = Sides(experiment, inputs, ranks, manual, reduction)
     del inputs
     try:
         with given_threads(experiment.threads), differentiating(), together(ranks, timeout):
@@ -91,9 +97,14 @@ class Sides:
     """What one rank trains with: its rows, its batches, and how its gradients are added up."""
 
     def __init__(
-        self, experiment: Experiment, inputs: Inputs, ranks: Ranks, manual: Manual | None
+        self,
+        experiment: Experiment,
+        inputs: Inputs,
+        ranks: Ranks,
+        manual: Manual | None,
+        reduction: Reduction | None = None,
     ) -> None:
-        self.experiment, self.ranks = experiment, ranks
+        self.experiment, self.ranks, self.reduction = experiment, ranks, reduction
         self.total = len(inputs.training[0])
         self.mine = ranks.rows(self.total)
         self.order = inputs.order
@@ -111,7 +122,7 @@ class Sides:
             ours = our_manual(replace(experiment, reduction="sum"))
             self.manual = added_up(ours, ranks, weighted=False, mean=mean)
         else:
-            self.manual = added_up(manual, ranks, weighted=mean, mean=mean)
+            self.manual = added_up(manual, ranks, weighted=mean, mean=mean, reduction=reduction)
 
     def manual_side(self) -> Iterator[Record]:
         """The manual records, each with the whole batch's row numbers."""
@@ -140,7 +151,14 @@ def part(rows: Pair, held: slice) -> Pair:
     return mine, targets[held].copy()
 
 
-def added_up(manual: Manual, ranks: Ranks, *, weighted: bool, mean: bool) -> Manual:
+def added_up(
+    manual: Manual,
+    ranks: Ranks,
+    *,
+    weighted: bool,
+    mean: bool,
+    reduction: Reduction | None = None,
+) -> Manual:
     """The manual side of all ranks together, from what it is on the rows of each.
 
     A rank's part is the sum over its rows, or with `weighted` their mean, which counts as often as
@@ -148,9 +166,12 @@ def added_up(manual: Manual, ranks: Ranks, *, weighted: bool, mean: bool) -> Man
     """
 
     def loss_and_gradients(parameters: Arrays, x: Any, targets: Any) -> tuple[float, Arrays]:
-        loss, gradients = 0.0, {name: np.zeros_like(w) for name, w in parameters.items()}
-        if len(x):
-            loss, gradients, *_ = manual.loss_and_gradients(parameters, x, targets)
+        nothing = 0.0, {name: np.zeros_like(w) for name, w in parameters.items()}
+        loss, gradients, *_ = ranks.asked(
+            lambda: manual.loss_and_gradients(parameters, x, targets) if len(x) else nothing
+        )
+        if reduction is not None:
+            return ranks.asked(lambda: reduction(loss, gradients, len(x)))
         weight = len(x) if weighted else 1
         rows, loss = ranks.totals(len(x), loss * weight)
         scale = rows if mean else 1.0
@@ -158,7 +179,9 @@ def added_up(manual: Manual, ranks: Ranks, *, weighted: bool, mean: bool) -> Man
         return loss / scale, {k: g / g.dtype.type(scale) for k, g in summed.items()}
 
     def evaluate(parameters: Arrays, x: Any, targets: Any) -> tuple[float, float]:
-        loss, accuracy = manual.evaluate(parameters, x, targets) if len(x) else (0.0, 0.0)
+        loss, accuracy = ranks.asked(
+            lambda: manual.evaluate(parameters, x, targets) if len(x) else (0.0, 0.0)
+        )
         weight = len(x) if weighted else 1
         rows, loss, right = ranks.totals(len(x), loss * weight, accuracy * len(x))
         return loss / (rows if mean else 1), round(right) / rows
@@ -170,13 +193,12 @@ def walk(sides: Sides, run: Run | None, on_update: Watcher | None, tap: Tap | No
     """Train to the end, or until all ranks are told to stop; judge on rank 0."""
     ranks = sides.ranks
     ranks.require_same("weights, rows or batches to begin with", beginnings(sides))
-    if run is not None:
-        run.begin()
     manual_side = sides.manual_side()
     if tap is not None and run is not None:
         manual_side = tap(manual_side, run.inputs)
     interrupted, failure = False, None
     try:
+        ranks.asked(lambda: None if run is None else run.begin())
         with between_ranks():
             for ours, theirs in zip(manual_side, sides.reference_side(), strict=True):
                 ranks.require_same(f"weights at update {ours.update}", ours.parameters)
@@ -191,10 +213,33 @@ def walk(sides: Sides, run: Run | None, on_update: Watcher | None, tap: Tap | No
     except LostRank as lost:
         if run is None or not run.judge.ledger.worst:
             raise
-        failure = str(lost)
+        # Ranks that are wrong go ways of their own: that is no second failure.
+        if not (isinstance(lost, OtherNumbers) and run.judge.ledger.disagrees):
+            failure = str(lost)
+    except WrongCall as failed:
+        if run is not None:
+            return run.failed(failed, ranks=ranks.size)
     if run is None:
         return nothing_compared(sides.experiment, ranks)
-    return replace(run.conclude(interrupted, ranks=ranks.size), failure=failure)
+    named = named_of(run, sides)
+    return replace(run.conclude(interrupted, named, ranks=ranks.size), failure=failure)
+
+
+def named_of(run: Run, sides: Sides) -> Named | None:
+    """Name how a reduction of their own put the parts of the ranks together, if it is known."""
+    from compare.diagnosis.ranks import Reported, diagnose_ranks, parts_of
+
+    suspect, size = run.judge.suspect, sides.ranks.size
+    if suspect is None or sides.reduction is None:
+        return None
+    record = suspect.record
+    held = [Ranks(rank, size).rows(sides.total) for rank in range(size)]
+    mine = [(record.batch >= rows.start) & (record.batch < rows.stop) for rows in held]
+    batches = [(suspect.x[here], suspect.targets[here]) for here in mine]
+    parts = parts_of(run.judge.same_point, [record.parameters] * size, batches)
+    mean = sides.experiment.reduction == "mean"
+    found = diagnose_ranks(parts, Reported(0, record.loss, record.gradients), mean=mean)
+    return Named(found) if found else None
 
 
 def report_progress(

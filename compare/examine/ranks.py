@@ -9,22 +9,33 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
+from typing import TypeVar, cast
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
-from compare.contracts.errors import BadInput, UserCodeError
+from compare.contracts.errors import BadInput, Raised, UserCodeError, WrongCall
+
+Answer = TypeVar("Answer")
+
+
+LONGEST = 1000
+"""Bytes of what one rank tells all others."""
 
 
 class LostRank(UserCodeError):
     """A rank died, hung, or stands at other numbers than the others."""
+
+
+class OtherNumbers(LostRank):
+    """A rank stands at other numbers than rank 0."""
 
 
 @dataclass(slots=True)
@@ -67,7 +78,31 @@ class Ranks:
         mine[self.rank] = seen
         everybody = self.summed({"": mine})[""]
         if (others := np.flatnonzero(everybody != everybody[0])).size:
-            raise LostRank(f"rank {others[0]} has other {what} than rank 0")
+            raise OtherNumbers(f"rank {others[0]} has other {what} than rank 0")
+
+    def asked(self, question: Callable[[], Answer]) -> Answer:
+        """Ask this rank's code under test; every rank has to, and all fail where one does."""
+        problem, answer = None, None
+        try:
+            answer = question()
+        except WrongCall as failed:
+            problem = failed
+        if any(self.totals(problem is not None)):
+            raise self.failure(problem)
+        return cast("Answer", answer)
+
+    def failure(self, problem: WrongCall | None) -> WrongCall:
+        """What the first rank has to say that failed, on every rank."""
+        said = np.zeros((self.size, LONGEST))
+        if problem is not None:
+            kind = "1" if isinstance(problem, Raised) else "0"
+            told = np.frombuffer(f"{kind}{problem}".encode()[:LONGEST], np.uint8)
+            said[self.rank, : len(told)] = told
+        everybody = self.summed({"": said})[""].astype(np.uint8)
+        first = int(np.flatnonzero(everybody[:, 0])[0])
+        text = bytes(everybody[first]).rstrip(b"\0").decode(errors="ignore")
+        kind_of: type[WrongCall] = Raised if text[0] == "1" else WrongCall
+        return kind_of(f"on rank {first}: {text[1:]}")
 
 
 def launched() -> Ranks | None:

@@ -176,11 +176,11 @@ class Run:
         """What was asked for and what the data decided."""
         return numbers_of(self.experiment, self.inputs) | {"manual": self.manual.name} | more
 
-    def failed(self, failure: WrongCall) -> Result:
+    def failed(self, failure: WrongCall, **more: Any) -> Result:
         """Return what was found until the function under test raised or returned other shapes."""
         raised = enter_failure(self.judge, failure)
         named = name_despite(self.judge, self.manual.loss_and_gradients, self.inputs.sizes)
-        return replace(self.conclude(False, named), failure=raised)
+        return replace(self.conclude(False, named, **more), failure=raised)
 
     def conclude(self, interrupted: bool, named: Named | None = None, **more: Any) -> Result:
         """Return what was found, with `more` among its settings; `named` if the cause is known."""

@@ -243,3 +243,21 @@ class GuardedStep(Guarded):
         value = self.call(arguments, learning_rate=learning_rate, momentum=momentum)
         reader = Reader(self.function, parameters, -1, self.guard.notes)
         return self.read(lambda: reader.update(value, state))
+
+
+class GuardedReduction(Guarded):
+    """A sum over ranks of their own: `(loss, gradients, rows) -> (loss, gradients)`, checked.
+
+    It gets what this rank's rows come to, and how many they are; loss and rows are arrays without
+    axes. Every rank calls it, also one without rows.
+    """
+
+    positions = ("loss", "gradients", "rows")
+
+    def __call__(
+        self, loss: float, gradients: Mapping[str, Array], rows: int
+    ) -> tuple[float, Arrays]:
+        value = self.call({"loss": np.array(loss), "gradients": gradients, "rows": np.array(rows)})
+        reader = Reader(self.function, gradients, -1, self.guard.notes)
+        loss, gradients, _ = self.read(lambda: reader.evaluation(value))
+        return loss, dict(gradients)

@@ -45,7 +45,7 @@ NAMED = 8
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What the user handed over: contract 1, contract 2 if there was a `step`, and one record of
-    notes that both write into.
+    notes that both write into; `reduction`: how several ranks are to add up, if it says so.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Loaded:
     step: GuardedStep | GuardedOptimiser | None
     record: Notes
     overlooked: tuple[str, ...] = ()
+    reduction: Callable[..., Any] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -125,12 +126,14 @@ def as_loaded(found: Found, experiment: Experiment | None) -> Loaded:
     guard, timeout, notes = found.guard, found.guard.timeout, found.guard.notes
     name, function = found.name, found.function
     step = guard.run(lambda: getattr(found.module, "step", None), "reading step", None)
+    reduction = guard.run(lambda: getattr(found.module, "reduced", None), "reading reduced", None)
     return Loaded(
         name,
         as_implementation(function, timeout, notes),
         None if step is None else guarded_step(step, experiment, timeout, notes),
         notes,
         overlooked(found.module, function, None if found.chosen else DEFAULT_NAME),
+        reduction,
     )
 
 

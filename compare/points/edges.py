@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from compare.allowance.rules import ACTIVATION_RULES
+from compare.contracts.records import depth
 from compare.points.probe import Probe, draw_probes
 
 NEAR = "units just above 0"
@@ -55,7 +56,7 @@ def just_above(probe: Probe) -> Probe:
 
 def large(probe: Probe) -> Probe:
     """Return a point with units far above 1 and ordinary logits."""
-    last = f"w{len(probe.parameters) // 2}"
+    last = f"w{depth(probe.parameters)}"
     parameters = dict(probe.parameters)
     parameters["w1"] = parameters["w1"] * parameters["w1"].dtype.type(GAIN)
     parameters[last] = parameters[last] / parameters[last].dtype.type(GAIN)

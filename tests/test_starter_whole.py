@@ -112,7 +112,46 @@ def backward(X, Y, A1, A2, W2):
     dZ1 = dZ2 @ W2.T * (1 - A1 ** 2)
     return X.T @ dZ1, dZ1.sum(0), A1.T @ dZ2, dZ2.sum(0)
 """
+LAYER_OBJECTS = """
+import numpy as np
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.weights, self.bias = np.random.randn(n_in, n_out), np.zeros((1, n_out))
+    def forward(self, x):
+        self.x = x
+        return x @ self.weights + self.bias
+    def backward(self, dy):
+        self.dweights, self.dbias = self.x.T @ dy, dy.sum(axis=0, keepdims=True)
+        return dy @ self.weights.T
+class Leaky:
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, 0.2 * x)
+    def backward(self, dy):
+        return dy * np.where(self.x > 0, 1, 0.2)
+class Net:
+    def __init__(self):
+        self.layers = []
+    def add(self, layer):
+        self.layers.append(layer)
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return self.p
+    def backward(self, y):
+        d = (self.p - y) / len(y)
+        for layer in self.layers[::-1]:
+            d = layer.backward(d)
+def build(n_in, n_hidden, n_out, slope="leaky"):
+    net = Net()
+    for layer in (Dense(n_in, n_hidden), Leaky(), Dense(n_hidden, n_out)):
+        net.add(layer)
+    return net
+"""
 RIGHT = {
+    "layers added by a function": LAYER_OBJECTS,
     "columns in dictionaries, tanh": COLUMNS_IN_DICTIONARIES,
     "one sample at a time": ONE_SAMPLE,
     "a class with a quadratic cost": QUADRATIC,
@@ -141,6 +180,7 @@ def test_a_right_file_agrees_in_any_style(style: str, tmp_path: Path) -> None:
         ("columns in dictionaries, tanh", "1 - A1 ** 2", "1 - A1", "square-left-out"),
         ("one sample at a time", "dh[z <= 0] = 0", "pass", "mask-missing"),
         ("a dictionary with keys of its own", "(act > 0)", "(act <= 0)", "mask-inverted"),
+        ("layers added by a function", "1, 0.2", "1, 0", "derivative-of-relu"),
         ("a list of pairs", "d /= len(y)", "pass", "gradient-summed"),
     ],
 )

@@ -32,6 +32,12 @@ class Leaf:
         """The last name on its way."""
         return next((one for one in reversed(self.way) if not one.isdigit()), "")
 
+    @property
+    def of_gradient(self) -> bool:
+        """Whether its name, or that of what it lies in, is a gradient's."""
+        held = any("grad" in plain(word) or word in ("g", "d") for word in self.way)
+        return held or GRADIENT.fullmatch(plain(self.name)) is not None
+
 
 def leaves(value: Any, way: tuple[str, ...] = ()) -> Iterator[Leaf]:
     """Every array of numbers in a value, in its order; a list of numbers is one."""
@@ -69,7 +75,17 @@ def gradients_in(value: Any, parameters: Mapping[str, Array]) -> Arrays:
     """The gradients in what a function returned, laid like the parameters; one of another shape
     only where its name leaves no doubt."""
     found = [one for one in leaves(value) if one.array.ndim or one.name]
-    found.sort(key=lambda one: not any(GRADIENT.fullmatch(plain(word)) for word in one.way))
+    return gradients_of(found, parameters)
+
+
+def gradients_left(thing: Any, parameters: Mapping[str, Array]) -> Arrays:
+    """The gradients that an object keeps, under names of gradients."""
+    return gradients_of([leaf for leaf in leaves(thing) if leaf.of_gradient], parameters)
+
+
+def gradients_of(given: Sequence[Leaf], parameters: Mapping[str, Array]) -> Arrays:
+    """The gradients among arrays."""
+    found = sorted(given, key=lambda one: not one.of_gradient)
     said = {name: leaf for leaf in found if (name := gradient_named(leaf.name) or "") in parameters}
     whole = matched(found, said, parameters)
     return {name: leaf.array for name, leaf in said.items()} | whole

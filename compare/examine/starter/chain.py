@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
-from compare.examine.starter.arrays_in import Leaf, fits, inside, leaves, weight_named
+from compare.examine.starter.arrays_in import (
+    Leaf,
+    fits,
+    gradients_left,
+    inside,
+    leaves,
+    weight_named,
+)
 from compare.examine.starter.slots import OTHER_NAME, Slot, slots_in
 
 Start = Callable[[tuple[int, int, int], Mapping[str, Any]], "Started"]
@@ -128,10 +135,14 @@ class Chain:
                     name: value_of(value, held, made | returned) for name, value in call.passed
                 }
                 returned[call.name] = started.functions[call.name](**given)
+            for thing in started_objects(started):
+                returned[LEFT] = gradients_left(thing, parameters)
             answers.append(returned)
         return Ran(tuple(answers), started)
 
 
+LEFT = "(left behind)"
+"""Among the answers: the gradients that an object keeps after the calls."""
 SETTINGS: dict[str, Any] = {"0": 0.0, "1": 1, "none": None, "true": True, "false": False}
 """What is passed for a parameter that is no array."""
 
@@ -194,14 +205,19 @@ def places_of_weights(thing: Any, parameters: Arrays) -> dict[str, Slot]:
 def shown_arrays(ran: Ran) -> list[Array]:
     """The matrices that the calls returned; of single samples one row for each."""
     if len(ran.answers) == 1:
-        return [leaf.array for one in ran.answers[0].values() for leaf in leaves(one)]
-    rows = [[leaf.array.ravel() for one in answer.values() for leaf in leaves(one)]
+        return [leaf.array for one in values_in(ran.answers[0]) for leaf in leaves(one)]
+    rows = [[leaf.array.ravel() for one in values_in(answer) for leaf in leaves(one)]
             for answer in ran.answers]  # fmt: skip
     return [
         np.stack(column)
         for column in zip(*rows, strict=False)
         if len({len(one) for one in column}) == 1
     ]
+
+
+def values_in(answer: Mapping[str, Any]) -> list[Any]:
+    """What the calls returned, without what an object keeps."""
+    return [one for name, one in answer.items() if name != LEFT]
 
 
 def number_in(answer: Any) -> float | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +28,11 @@ from compare.examine.starter.gradient_functions import GRADIENT
 from compare.examine.starter.readings import UNEQUAL
 from compare.examine.starter.recipe import LOSS, TRAIN, DoesNotFit, Recipe, recipes
 from compare.examine.starter.source import Opened, Source
-from compare.examine.starter.whole_check import Declared
+from compare.examine.starter.whole_check import (
+    Declared,
+    class_together,
+    without_our_labels,
+)
 from compare.guard.guard import Guard
 
 TRIALS = 400
@@ -70,8 +74,19 @@ def computes_gradients(node: ast.stmt) -> bool:
     return bool(GRADIENT.search(named) or TRAIN.fullmatch(named) or LOSS.fullmatch(named))
 
 
-def class_checked(source: Source, opened: Opened, name: str, declared: Declared) -> FunctionVerdict:
-    """Check one class."""
+def classes_checked(
+    source: Source, opened: Opened, names: Sequence[str], declared: Declared
+) -> list[FunctionVerdict]:
+    """Check classes; one that is a layer of another of them was looked at inside that one."""
+    parts: set[str] = set()
+    found = [class_checked(source, opened, name, declared, parts) for name in names]
+    return [one for one in found if one.name not in parts or one.verdict is not Verdict.UNDECIDABLE]
+
+
+def class_checked(
+    source: Source, opened: Opened, name: str, declared: Declared, parts: set[str]
+) -> FunctionVerdict:
+    """Check one class; the classes of the objects inside it are added to `parts`."""
     reduction, seed = declared.network.reduction, declared.seed
     place = source.where(name)
     about = FunctionVerdict(name, "gradient", place, Verdict.UNDECIDABLE, "")
@@ -84,6 +99,11 @@ def class_checked(source: Source, opened: Opened, name: str, declared: Declared)
     due = expected(UNEQUAL, reduction, seed)
     other = expected(UNEQUAL, "sum" if reduction == "mean" else "mean", seed)
     best = best_trial(cls, source.guard, due, other)
+    if isinstance(best, str) or best.right < len(due.point.parameters):
+        whole = class_together(source, name, declared)
+        if whole is not None:
+            parts |= whole.called
+            return whole.verdict
     if isinstance(best, str):
         return about.undecided(f"was not compared: {best}; {ADVICE}")
     try:
@@ -93,7 +113,8 @@ def class_checked(source: Source, opened: Opened, name: str, declared: Declared)
         )  # fmt: skip
     except BadInput as problem:
         return about.undecided(f"was not compared: {problem}; {ADVICE}")
-    return said(about, best, result)
+    numbers = any(value == "labels" for method in best.recipe.methods for _, value in method.passed)
+    return said(about, best, without_our_labels(result, numbers))
 
 
 def contract_1(cls: type, recipe: Recipe) -> Implementation:

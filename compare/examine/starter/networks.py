@@ -25,6 +25,8 @@ NEAR = 1e-6
 any guard in a logarithm, less than any mistake."""
 SQUARES = re.compile(r"mse|squared|quadratic|\*\*\s*2|power|square", re.IGNORECASE)
 EXPONENTIAL = re.compile(r"exp\(\s*-|sigmoid|logistic|expit", re.IGNORECASE)
+SLOPE = re.compile(r"\b0?\.\d+\b|\b1e-\d\b")
+"""A number that may be the slope of a leaky ReLU."""
 WRITTEN = {
     "tanh": re.compile(r"tanh", re.IGNORECASE),
     "sigmoid": EXPONENTIAL,
@@ -80,7 +82,8 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
     hidden = [asked.activation]
     if "activation" not in given:
         shown = [one for one in ACTIVATION_NAMES if one in WRITTEN and WRITTEN[one].search(text)]
-        hidden = list(dict.fromkeys([asked.activation, *shown]))
+        slopes = [f"leaky_relu:{one}" for one in SLOPE.findall(text) if "leaky_relu" in shown]
+        hidden = list(dict.fromkeys([asked.activation, *shown, *slopes[:4]]))
     ends = [(asked.output, asked.loss, asked.reduction, asked.loss_factor)]
     if not {"output", "loss"} & set(given):
         kept = asked.reduction

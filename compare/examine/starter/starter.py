@@ -34,7 +34,7 @@ from compare.examine.starter.hidden import forward_passes, inside
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
-from compare.examine.starter.network_class import class_checked, network_classes
+from compare.examine.starter.network_class import classes_checked, network_classes
 from compare.examine.starter.networks import candidates
 from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.roles import role_of
@@ -42,7 +42,6 @@ from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.statements import last_name
 from compare.examine.starter.whole_check import (
     Declared,
-    class_together,
     functions_together,
     settled,
 )
@@ -124,7 +123,7 @@ def check_starter(
     found += [
         gradient_checked(slope, source, opened, one) for one in gradients if one.name not in part_of
     ]
-    found += [in_class(source, opened, name, asked) for name in classes]
+    found += classes_checked(source, opened, classes, asked)
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in part_of]
     if whole is not None:
         found = settled(found, whole)
@@ -137,21 +136,6 @@ def check_starter(
         source.guard.notes.add(sentence)
     found = [with_reason(one, source, opened, replaced) for one in found]
     return StarterReport(source, tuple(together(found)), tuple(gradients), reduction, updates)
-
-
-def in_class(source: Source, opened: Opened, name: str, declared: Declared) -> FunctionVerdict:
-    """Check one class; what it does not keep in attributes is handed from method to method."""
-    found = class_checked(source, opened, name, declared)
-    if found.verdict is Verdict.AGREES:
-        return found
-    try:
-        whole = class_together(source, opened, name, declared)
-    except UserCodeError:
-        return found
-    clearer = whole is not None and (
-        whole.right or found.verdict is Verdict.UNDECIDABLE or bool(whole.verdict.diagnosis)
-    )
-    return whole.verdict if whole is not None and clearer else found
 
 
 def hidden_units(source: Source, declared: Declared) -> tuple[str, ...]:

@@ -84,8 +84,13 @@ def of_functions(source: Source, opened: Opened, guard: Guard, sizes: Sizes) -> 
     return Subject(flow, starts, containers, keys_asked(flow))
 
 
-def of_class(source: Source, cls: type, node: ast.ClassDef, guard: Guard, sizes: Sizes) -> Subject:
-    """The methods of an object of a class, also those it has from a class above it."""
+def of_class(
+    source: Source, opened: Opened, cls: type, node: ast.ClassDef, guard: Guard, sizes: Sizes
+) -> Subject:
+    """The methods of an object of a class, also those it has from a class above it.
+
+    The object is made by the class, or by a function of the file that returns one.
+    """
     above = [
         source.definitions[one.id].node
         for one in node.bases
@@ -99,9 +104,17 @@ def of_class(source: Source, cls: type, node: ast.ClassDef, guard: Guard, sizes:
         if isinstance(one, Code)
     }
     flow = flow_of(methods, [one.node for one in source.statements])
-    starts = [("", start) for build in builders(cls)
+    starts = [("", start) for build in (*builders(cls), *makers_of(source, opened))
               if starts_well(start := partial(built, build, methods), guard, sizes)]  # fmt: skip
     return Subject(flow, starts[:2], {}, keys_asked(flow))
+
+
+def makers_of(source: Source, opened: Opened) -> Iterator[Callable[..., Any]]:
+    """The functions of a file that may make an object, with the ways to call them."""
+    for name, one in source.definitions.items():
+        made = vars(opened.module).get(name)
+        if isinstance(one.node, Code) and INITIALISER.fullmatch(plain(name)) and callable(made):
+            yield from builders(made)
 
 
 def keys_asked(flow: Flow) -> dict[tuple[str, str], frozenset[str]]:
@@ -133,6 +146,8 @@ def built(
 ) -> Started:
     """Start from an object of a class."""
     thing = build(sizes, values)
+    if not all(hasattr(thing, name) for name in methods):
+        raise TypeError("this makes no object of the class")
     set_rate(thing, 1.0)
     return Started({name: getattr(thing, name) for name in methods if name != "__init__"},
                    {"self": thing})  # fmt: skip

@@ -19,6 +19,7 @@ from compare.contracts.errors import UserCodeError
 from compare.examine.starter.arrays_in import gradients_in, leaves, named
 from compare.examine.starter.binding import CERTAIN, POSSIBLE, gradient_named, plain
 from compare.examine.starter.chain import (
+    LEFT,
     MODES,
     Call,
     Chain,
@@ -288,11 +289,7 @@ class Search:
 
 def finals_of(flow: Flow) -> list[str]:
     """The functions that look like they return gradients, those that no other calls first."""
-    found = [
-        name
-        for name, node in flow.functions.items()
-        if returns_gradients(name, node) and flow.parameters(name)
-    ]
+    found = [name for name, node in flow.functions.items() if returns_gradients(name, node)]
     inner = {one for name in found for one in flow.calls(name)}
     return sorted(found, key=lambda name: name in inner)[:4]
 
@@ -300,6 +297,8 @@ def finals_of(flow: Flow) -> list[str]:
 def returns_gradients(name: str, node: Code) -> bool:
     """Whether a function is named like a gradient, or returns or computes what looks like one."""
     returns = any(isinstance(one, ast.Return) and one.value is not None for one in ast.walk(node))
+    of_object = bool(node.args.args) and node.args.args[0].arg == "self"
+    returns = of_object or (returns and len(node.args.args) > 0)  # or they are left in attributes
     if not returns or TRAINING.search(plain(name)):
         return False
     gradients = any(gradient_named(one) for one in returned_names(node))
@@ -328,14 +327,17 @@ def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
     losses = [one for one in flow.functions if LOSS.fullmatch(plain(one))]
     ordered = [*reversed(wanted), *named_so, *losses]
     kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
-    return [one for one in kept if not TRAINING.search(plain(one)) and flow.parameters(one)]
+    return [one for one in kept if not TRAINING.search(plain(one))]
 
 
 def mean_gradients(
     ran: Ran, final: str, names: Sequence[str], parameters: Mapping[str, Array]
 ) -> Arrays:
     """The gradients that a call returned, averaged over the samples if it got one at a time."""
-    found = [gradients_in(named(answer[final], names), parameters) for answer in ran.answers]
+    found = [
+        answer.get(LEFT, {}) | gradients_in(named(answer[final], names), parameters)
+        for answer in ran.answers
+    ]
     whole = [name for name in parameters if all(name in one for one in found)]
     return {name: np.asarray(np.mean([one[name] for one in found], axis=0)) for name in whole}
 

@@ -86,15 +86,14 @@ def functions_together(source: Source, declared: Declared) -> Together | None:
                     declared, "")  # fmt: skip
 
 
-def class_together(
-    source: Source, opened: Opened, name: str, declared: Declared
-) -> Together | None:
+def class_together(source: Source, name: str, declared: Declared) -> Together | None:
     """The methods of a class as one gradient, each handed what another returned."""
+    opened = source.load(list(source.definitions))
     node, cls = source.definitions[name].node, opened.get(name)
     if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
         return None
     guard = Guard(timeout=declared.timeout)
-    return together(source, opened, lambda sizes: of_class(source, cls, node, guard, sizes),
+    return together(source, opened, lambda sizes: of_class(source, opened, cls, node, guard, sizes),
                     declared, name)  # fmt: skip
 
 
@@ -132,13 +131,32 @@ def together(
     if sizes is ONE_OUTPUT:
         words = (ONE_OUTPUT_SAID, *words)
     role = "gradient" if blamed in (name, whole.final) else "loss"
-    verdict = in_words(blamed, role, result, words)
+    numbers = any(value == "labels" for call in whole.chain.calls for _, value in call.passed)
+    verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
     called = {one.name for one in whole.chain.calls}
-    inner = {one for called_one in called for one in subject.flow.calls(called_one)}
+    called |= classes_in(whole, sizes)
+    inner = {one for call in whole.chain.calls for one in subject.flow.calls(call.name)}
     return Together(
         replace(verdict, place=place), result, whole.final, source.where(whole.final),
         frozenset(called | inner), axes,
     )  # fmt: skip
+
+
+def classes_in(whole: Whole, sizes: Sizes) -> set[str]:
+    """The names of the classes of the objects that the weights lie in."""
+    parameters, x, targets = point(sizes, 0)
+    started = whole.chain.start((sizes.F, sizes.H, sizes.K), {**parameters, "x": x, "y": targets})
+    found: set[str] = set()
+    queue = list(started.made.values())
+    for thing in queue:
+        listed = isinstance(thing, list | tuple)
+        held = list(thing) if listed else list(getattr(thing, "__dict__", {}).values())
+        for one in held:
+            container = isinstance(one, list | tuple) or hasattr(one, "__dict__")
+            if container and all(one is not other for other in queue):
+                queue.append(one)
+        found.add(type(thing).__name__)
+    return found
 
 
 def consistent(whole: Whole) -> bool:
@@ -199,6 +217,19 @@ def axes_of(whole: Whole, opened: Opened, guard: Guard, sizes: Sizes) -> dict[st
 def loss_of(whole: Whole) -> str:
     """The function whose value was taken for the loss."""
     return whole.loss or whole.final
+
+
+def without_our_labels(result: Result, numbers: bool) -> Result:
+    """The result without what we did ourselves: made class numbers of soft targets."""
+    ours = [one for one in result.diagnosis if numbers and one.mistake == HARDENED]
+    if not ours:
+        return result
+    kept = tuple(one for one in result.diagnosis if one not in ours)
+    sentence = result.sentence.replace(f"{ours[0].headline}: ", "")
+    return replace(result, diagnosis=kept, sentence=sentence)
+
+
+HARDENED = "targets-hardened"
 
 
 def in_words(name: str, role: str, result: Result, words: Iterable[str]) -> FunctionVerdict:

@@ -357,8 +357,18 @@ for epoch in range(20):
 """
 
 
-def test_gradients_in_a_loop_are_not_compared_and_what_to_paste_is_said(tmp_path: Path) -> None:
-    (said,) = starter_result(report_on(tmp_path, RIGHT + LOOSE)).not_compared
+CUBED = LOOSE.replace("relu(z)", "z ** 3").replace("(z > 0)", "3 * z ** 2")
+
+
+def test_gradients_in_a_loop_are_compared(tmp_path: Path) -> None:
+    result = starter_result(report_on(tmp_path, RIGHT + LOOSE))
+    assert result.exit_code is ExitCode.AGREES and "1 training loop" in result.sentence
+
+
+def test_of_gradients_in_a_loop_that_are_not_compared_it_is_said_what_to_paste(
+    tmp_path: Path,
+) -> None:
+    (said,) = starter_result(report_on(tmp_path, RIGHT + CUBED)).not_compared
     first = (RIGHT + LOOSE).splitlines().index("    z = X @ W1 + b1") + 1
     assert f"put lines {first} to {first + 7} into `def gradients(" in said
     taken = said.partition("def gradients(")[2].partition(")")[0].split(", ")

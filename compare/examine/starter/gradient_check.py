@@ -68,6 +68,8 @@ class GradientCheck:
     """Those of the hidden units that the file may mean, the declared one first."""
     prepare: Callable[[Expected], object] = field(default=lambda due: None)
     """Called before a function is called at another point: puts arrays into the file's module."""
+    pairs: bool = True
+    """Whether two mistakes at once are looked for, which takes seconds."""
 
     def __call__(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
         """Return the verdict on one function: of hidden units as declared, or of those with
@@ -157,7 +159,7 @@ class GradientCheck:
             named = self.loss_named(function, fitting[0])
             if named or not doubtful:
                 return self.verdict(function, how, fitting[0], named)
-        for call in one or ([] if doubtful else fitting[:1]):
+        for call in one or ([] if doubtful or not self.pairs else fitting[:1]):
             if named := diagnose_gradients(self.observation(how, call)):
                 return self.verdict(function, how, call, named)
         clear = not doubtful and any(of_weights(one) or of_loss(one) for one in fitting[:1])

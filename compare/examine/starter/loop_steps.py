@@ -12,7 +12,7 @@ functions. What is read and is none of these rules, or cannot be read, is named 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from compare.contracts.result import Verdict
@@ -23,9 +23,17 @@ from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.update_lines import Line, unaliased
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
-from compare.examine.starter.update_sites import Site, constants_of, sites
+from compare.examine.starter.update_reading import Update, update_of
+from compare.examine.starter.update_sites import LOOSE, Site, constants_of, sites
 from compare.examine.starter.update_targets import may_update, relevant, targets
-from compare.examine.starter.update_verdicts import ADVICE, Judged, judged, on_all_ways, shared
+from compare.examine.starter.update_verdicts import (
+    ADVICE,
+    Judged,
+    climbs,
+    judged,
+    on_all_ways,
+    shared,
+)
 from compare.examine.starter.update_words import is_weight, of_gradient
 from compare.guard.blame import Place
 
@@ -42,15 +50,22 @@ class Updates:
     functions: frozenset[str] = frozenset()
 
 
-def loop_steps(source: Source, compared: Iterable[str]) -> Updates:
-    """Judge the updates of every function, method and loop of a file."""
+def loop_steps(
+    source: Source, compared: Iterable[str], cut: Mapping[str, bool] | None = None
+) -> Updates:
+    """Judge the updates of every function, method and loop of a file.
+
+    `cut` names the training loops whose gradients were cut out of them and compared; true: with the
+    sign of their updates.
+    """
+    cut = cut or {}
     done = set(compared)
     constants = constants_of(source)
     found: list[FunctionVerdict] = []
     notes: list[str] = []
     right, homes = 0, set[str]()
-    for site in sites(source, done):
-        wrong, good = at_site(site, constants | site.defaults, done)
+    for site in sites(source, done, frozenset(cut)):
+        wrong, good = at_site(site, constants | site.defaults, done, cut)
         found += wrong
         right += len(good)
         homes |= {site.home} if wrong or good else set()
@@ -76,18 +91,15 @@ def unread_functions(source: Source, done: Set[str], homes: Set[str]) -> Iterato
 
 
 def at_site(
-    site: Site, constants: dict[str, float], known: Set[str]
+    site: Site, constants: dict[str, float], known: Set[str], cut: Mapping[str, bool]
 ) -> tuple[list[FunctionVerdict], list[str]]:
     """Return what is wrong or unread at a site, and the weights whose updates are right."""
     lines = [line for file, one in site.statements for line in all_lines([one], file)]
     candidates = [line for line in lines if may_update(line, lines)]
     if not candidates:
         return [], []
-    walker = Walker(relevant(candidates, lines), [])
     try:
-        ways = [Way()]
-        for file, one in site.statements:
-            ways = walker.body([one], ways, file)
+        ways = ways_through(site, relevant(candidates, lines))
     except TooMany:
         first = candidates[0]
         about = FunctionVerdict(
@@ -96,19 +108,41 @@ def at_site(
         )  # fmt: skip
         return [about], []
     found: dict[str, list[Judged]] = {}
-    for way in [*walker.inner, *ways]:
+    for way in ways:
         where = site.where if not site.loose or way.repeated else "outside of functions"
         here = replace(way, lines=unaliased(way.lines))
         here = here if way.repeated or not site.loose else once(here)
         on_way: list[Judged] = []
         for target in targets(here):
-            if said := judged(target, here, where, constants, known):
+            whole = cut.get(LOOSE if site.loose else site.home)
+            said = judged(target, here, where, constants, known, compared=whole is not None)
+            if said and whole and climbs(said.verdict):
+                said = replace(said, verdict=None)  # its sign was compared with the gradient
+            if said:
                 on_way.append(checked(said, on_way, site, where))
         for said in on_way:
             found.setdefault(said.target.key, []).append(said)
     verdicts = {key: on_all_ways(several) for key, several in found.items()}
     wrong = [verdict for verdict in verdicts.values() if verdict is not None]
     return wrong, [key for key, one in verdicts.items() if one is None]
+
+
+def ways_through(site: Site, wanted: Set[str]) -> list[Way]:
+    """Return the ways through a site, those of its loops first."""
+    walker = Walker(wanted, [])
+    ways = [Way()]
+    for file, one in site.statements:
+        ways = walker.body([one], ways, file)
+    return [*walker.inner, *ways]
+
+
+def updates_at(site: Site, constants: Mapping[str, float]) -> list[Update]:
+    """Return the updates on the way that has most of them; raises `Unread` and `TooMany`."""
+    lines = [line for file, one in site.statements for line in all_lines([one], file)]
+    wanted = relevant([line for line in lines if may_update(line, lines)], lines)
+    ways = [replace(way, lines=unaliased(way.lines)) for way in ways_through(site, wanted)]
+    best = max(ways, key=lambda way: len(targets(way)))
+    return [update_of(target, best, constants) for target in targets(best)]
 
 
 def checked(one: Judged, others: Sequence[Judged], site: Site, where: str) -> Judged:

@@ -16,6 +16,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
+from compare.examine.starter.update_words import is_weight
 from compare.guard.blame import Place
 
 PRODUCTS = frozenset({"dot", "matmul", "einsum", "outer"})
@@ -104,7 +105,8 @@ def inline_gradients(source: Source, compared: set[str]) -> Iterator[Statement]:
     for one in source.statements:
         function = isinstance(one.node, ast.FunctionDef | ast.AsyncFunctionDef)
         loose = one.kind is Kind.LEFT_OUT
-        if (function or loose) and not one.binds & compared and trains_inline(one.node):
+        done = bool(one.binds & compared) if function else "training loop" in compared
+        if (function or loose) and not done and trains_inline(one.node):
             yield one
 
 
@@ -132,14 +134,24 @@ def is_transpose(node: ast.AST) -> bool:
 
 
 def descends(node: ast.AST) -> bool:
-    """True for `w -= ...` and `w = w - ...`."""
+    """True for `w -= ...`, `w += ...` of a weight, and `w = w - ...`, also of several at once."""
     if isinstance(node, ast.AugAssign):
-        return isinstance(node.op, ast.Sub)
+        adds = isinstance(node.op, ast.Add) and is_weight(ast.unparse(node.target))
+        return isinstance(node.op, ast.Sub) or adds
+    if not isinstance(node, ast.Assign):
+        return False
+    target, value = node.targets[0], node.value
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        return any(map(takes_off, target.elts, value.elts))
+    return takes_off(target, value)
+
+
+def takes_off(target: ast.expr, value: ast.expr) -> bool:
+    """True for a value that is its target less something."""
     return (
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.BinOp)
-        and isinstance(node.value.op, ast.Sub)
-        and ast.dump(node.value.left) == ast.dump(as_loaded(node.targets[0]))
+        isinstance(value, ast.BinOp)
+        and isinstance(value.op, ast.Sub)
+        and ast.dump(value.left) == ast.dump(as_loaded(target))
     )
 
 

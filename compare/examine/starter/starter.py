@@ -21,6 +21,7 @@ import numpy as np
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
+from compare.examine.starter.cut_check import cut_checked, places
 from compare.examine.starter.forward_check import ForwardCheck
 from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -103,6 +104,7 @@ def check_starter(
         and not classes
         and (not source.broken or not source.definitions)
         and not holds_updates(source)
+        and not any(places(source, set()))
     ):
         raise BadInput(nothing_known(source))
     forward = forward_passes(source, [*roles, *(one.name for one in gradients), *classes])
@@ -129,8 +131,11 @@ def check_starter(
         found = settled(found, whole)
     found += inside(source, {one.name for one in found})
     done = {one.name for one in found} | (set() if whole is None else whole.called)
-    found += missed(source, done)
-    updates = loop_steps(source, {one.name for one in found})
+    cut = list(cut_checked(slope, source, done))
+    found += [verdict for verdict, _ in cut]
+    signs = {verdict.name: signed for verdict, signed in cut if signed is not None}
+    found += missed(source, done | {verdict.name for verdict, _ in cut})
+    updates = loop_steps(source, {one.name for one in found}, signs)
     found += updates.found
     for sentence in updates.notes:
         source.guard.notes.add(sentence)

@@ -10,6 +10,7 @@ from compare.diagnosis.gradients import GUARDS
 from compare.examine.environment import environment
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.starter import StarterReport
+from compare.examine.starter.update_sites import LOOSE
 
 
 def starter_result(report: StarterReport) -> Result:
@@ -102,8 +103,14 @@ def sentence_of(
 def total_of(functions: Sequence[FunctionVerdict], right_updates: int) -> str:
     """Return how many functions and updates there are."""
     updates = sum(one.role == "step" for one in functions)
-    counts = {"function": len(functions) - updates, "update": updates + right_updates}
-    return " and ".join(counted(count, noun) for noun, count in counts.items() if count)
+    loops = sum(one.name == LOOSE for one in functions)
+    counts = {
+        "function": len(functions) - updates - loops,
+        LOOSE: loops,
+        "update": updates + right_updates,
+    }
+    said = [counted(count, noun) for noun, count in counts.items() if count]
+    return " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
 
 
 def counted(count: int, noun: str) -> str:

@@ -171,7 +171,7 @@ class Simpler(ast.NodeTransformer):
         return node.value if is_whole(node.slice) else node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        """NumPy's names of operators, entries with a default, attributes by a name, copies."""
+        """NumPy's names of operators, entries with a default, attributes by a name."""
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
             attribute = node.args[1]
@@ -182,9 +182,8 @@ class Simpler(ast.NodeTransformer):
         name, of = node.func.attr, node.func.value
         if name in OPERATORS and len(node.args) == 2 and ast.unparse(of) in ("np", "numpy"):
             return ast.BinOp(node.args[0], OPERATORS[name], node.args[1])
-        if name == "get" and len(node.args) == 2:
-            return ast.Subscript(of, node.args[0], ast.Load())
-        return of if name == "copy" and not node.args else node
+        entry = name == "get" and len(node.args) == 2
+        return ast.Subscript(of, node.args[0], ast.Load()) if entry else node
 
 
 def is_whole(index: ast.expr) -> bool:

@@ -61,6 +61,9 @@ class Reader(ast.NodeTransformer):
         root = ast.unparse(called.value) if isinstance(called, ast.Attribute) else ""
         if name in self.known or name in COMPUTED or name in ("len", "getattr"):
             return self.key(node)
+        if name == "copy" and isinstance(called, ast.Attribute) and not node.args:
+            whole: ast.expr = self.visit(called.value)
+            return whole
         if name == "float" and len(node.args) == 1:
             passed: ast.expr = self.visit(node.args[0])
             return passed

@@ -104,7 +104,7 @@ class Follower:
         inside = [i for i in earlier if i >= self.start]
         later = [i for i in given if i >= at and i >= self.start]
         if key == self.target.key:
-            sources = inside[-1:]
+            sources = [i for i in inside[-1:] if self.itself(i)]  # else where it begins
         elif inside or at < self.start:
             sources = earlier[-1:]
         else:
@@ -170,8 +170,11 @@ class Follower:
         for key in self.inputs:
             root = re.split(r"[.\[]", key)[0]
             named = any(map(of_gradient, (word(key), plain(root))))
-            if is_computed(key) or (not self.number(key) and (named or root in made)):
+            inside = root in made and key not in self.outside
+            if is_computed(key) or (not self.number(key) and (named or inside)):
                 found.add(key)
+        unnamed = {key for key in self.outside if not self.number(key)}
+        found = found or (unnamed if len(unnamed) == 1 else set())
         if len(found) > 1:
             raise Unread(f"its gradient is not certain ({', '.join(sorted(found))})")
         gradient = next(iter(found), "")  # none: the weight may stand in its place

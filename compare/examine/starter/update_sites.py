@@ -32,10 +32,15 @@ class Site:
     defaults: dict[str, float] = field(default_factory=dict)
 
 
-def sites(source: Source, done: Set[str]) -> Iterator[Site]:
+LOOSE = "training loop"
+"""What the code outside of functions is called."""
+
+
+def sites(source: Source, done: Set[str], cut: Set[str] = frozenset()) -> Iterator[Site]:
     """Yield the functions, methods and loose code in which weights may be updated.
 
-    Where gradients are computed on the spot the whole of it is compared, or said not to be.
+    Where gradients are computed on the spot, and were not `cut` out and compared, the whole of it
+    is said not to be.
     """
     loose: list[tuple[str, ast.stmt]] = []
     for one in source.statements:
@@ -45,9 +50,11 @@ def sites(source: Source, done: Set[str]) -> Iterator[Site]:
                 if isinstance(part, Function) and not trains_inline(part):
                     yield from functions(part, f"{node.name}.", one.file, node.name)
         elif isinstance(node, Function):
-            if node.name not in done and not trains_inline(node):
+            if node.name in cut or (node.name not in done and not trains_inline(node)):
                 yield from functions(node, "", one.file, node.name)
-        elif one.kind in (Kind.LEFT_OUT, Kind.CONSTANT) and not trains_inline(node):
+        elif one.kind in (Kind.LEFT_OUT, Kind.CONSTANT) and (
+            LOOSE in cut or not trains_inline(node)
+        ):
             loose.append((one.file, node))
     yield Site(tuple(loose), "in the training loop", loose=True)
 

@@ -70,6 +70,7 @@ def relevant(candidates: Iterable[Line], lines: Sequence[Line]) -> set[str]:
     while True:
         values = [line.value for line in lines if line.key in wanted and line.value is not None]
         passed_on = {line.key for line in lines if is_one_of(line.value, wanted)}
+        passed_on |= {line.key for line in lines if line.key.partition("[")[0] in wanted}
         more = {key for value in values for key in keys_in(value)} | passed_on
         if more <= wanted:
             return wanted

@@ -20,10 +20,26 @@ from compare.examine.starter.update_paths import Way
 from compare.examine.starter.update_reader import Unread
 from compare.examine.starter.update_reading import Update, update_of
 from compare.examine.starter.update_rules import CHOSEN, Rules, shrinks, sign_turned
+from compare.examine.starter.update_words import is_product
 from compare.guard.blame import Place
 from compare.mistakes.catalogue import STEP
 
 ADVICE = "write it as step(parameters, gradients, state, *, learning_rate, momentum) for --manual"
+
+
+def climbs(verdict: FunctionVerdict | None) -> bool:
+    """Return whether it is said that an update goes up the gradient."""
+    return verdict is not None and any(
+        one.mistake == "gradient-ascent" for one in verdict.diagnosis
+    )
+
+
+def is_computed_here(update: Update, way: Way) -> bool:
+    """Return whether a gradient is multiplied out on the way: it may as well be its negative."""
+    root = re.split(r"[.\[]", update.gradient)[0]
+    values = [line.value for line in (*way.before, *way.lines)
+              if line.value is not None and line.key.partition("[")[0] == root]  # fmt: skip
+    return is_product(update.gradient) or any(is_product(ast.unparse(one)) for one in values)
 
 
 class NoUpdate(Exception):
@@ -53,9 +69,18 @@ class Judged:
 
 
 def judged(
-    target: Line, way: Way, where: str, constants: Mapping[str, float], known: Set[str]
+    target: Line,
+    way: Way,
+    where: str,
+    constants: Mapping[str, float],
+    known: Set[str],
+    *,
+    compared: bool = False,
 ) -> Judged | None:
-    """Judge the update of a weight on one way; None where neither gradient nor rate moves it."""
+    """Judge the update of a weight on one way; None where neither gradient nor rate moves it.
+
+    `compared`: its gradient was, so that it is known which way is up.
+    """
     about = FunctionVerdict(
         f"the update of {target.key} {where}", "step", Place(target.file, target.number),
         Verdict.UNDECIDABLE, "",
@@ -63,6 +88,10 @@ def judged(
     try:
         update = update_of(target, way, constants, known)
         verdict = verdict_on(about, update)
+        if not compared and climbs(verdict) and is_computed_here(update, way):
+            verdict = about.undecided(
+                f"was not compared: {update.gradient} may be the gradient or its negative; {ADVICE}"
+            )
         if verdict is not None and verdict.verdict is Verdict.UNDECIDABLE:
             parts = in_parts(about, target, way, constants, known)
             verdict = min(parts, key=severity) if parts else verdict
@@ -115,15 +144,15 @@ def verdict_on(about: FunctionVerdict, update: Update) -> FunctionVerdict | None
     if found.fits:
         return None
     turned = None if found.named else sign_turned(update)
-    climbs = turned is not None and Rules(turned).fits
-    if (found.named or climbs) and not update.certain:
+    upwards = turned is not None and Rules(turned).fits
+    if (found.named or upwards) and not update.certain:
         return about.undecided(
             f"was not compared: whether {update.gradient or 'what it takes'} is a gradient is not"
             f" certain; {ADVICE}"
         )
     if found.named:
         return about_named(about, found.named)
-    if climbs:
+    if upwards:
         (up,) = (one for one in STEP if one.name == "gradient-ascent")
         return about_named(about, Diagnosis(up.name, up.sentence, inf, 0.0, title=up.title))
     known = (

@@ -68,6 +68,11 @@ def is_computed(key: str) -> bool:
     return "@" in key or (key.endswith(")") and not key.startswith(("len(", "getattr(")))
 
 
+def is_product(key: str) -> bool:
+    """Return whether a key multiplies or sums: a gradient computed there, or its negative."""
+    return "@" in key or bool(re.search(r"\b(dot|matmul|outer|einsum|sum|mean|average)\(", key))
+
+
 def number_in(value: ast.expr | None) -> float | None:
     """Return the number that is written there, with its sign."""
     if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):

@@ -1,0 +1,134 @@
+"""Back propagations in training loops and notebook cells: cut out (`cut`) and compared.
+
+What was cut out is a guess at what somebody meant. It accuses only with a known mistake or a
+reduction that was not declared; whatever else it shows leaves the loop not compared.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Set
+from dataclasses import replace
+
+from compare.contracts.errors import UserCodeError
+from compare.contracts.result import Verdict
+from compare.examine.starter.absent_data import put_in, stand_ins
+from compare.examine.starter.cut import Cut, NotCut, cut_out
+from compare.examine.starter.cut_gradient import is_gradient
+from compare.examine.starter.cut_names import stored
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.gradient_check import GradientCheck
+from compare.examine.starter.loop_steps import updates_at
+from compare.examine.starter.missed import AGAIN, MOVE, multiplies_by_transpose, trains_inline
+from compare.examine.starter.source import Source
+from compare.examine.starter.statements import Kind, Statement
+from compare.examine.starter.update_paths import TooMany
+from compare.examine.starter.update_reader import Unread
+from compare.examine.starter.update_sites import LOOSE, Site, constants_of, functions
+from compare.guard.blame import Place
+
+
+def places(source: Source, compared: Set[str]) -> Iterator[tuple[str, list[Statement]]]:
+    """Yield the functions and the loose code that multiply by a transpose."""
+    loose = []
+    for one in source.statements:
+        if isinstance(one.node, ast.FunctionDef):
+            if one.node.name not in compared and computes(one):
+                yield one.node.name, [one]
+        elif one.kind in (Kind.LEFT_OUT, Kind.CONSTANT):
+            loose.append(one)
+    if any(map(computes, loose)):
+        yield LOOSE, loose
+
+
+def computes(one: Statement) -> bool:
+    """Return whether a statement multiplies by a transpose, however deep."""
+    return any(map(multiplies_by_transpose, ast.walk(one.node)))
+
+
+def cut_checked(
+    check: GradientCheck, source: Source, compared: Set[str]
+) -> Iterator[tuple[FunctionVerdict, bool | None]]:
+    """Yield the verdicts on what could be cut out and told, and whether with the signs of updates.
+
+    None beside what stands in loose code and could not be told.
+    """
+    for name, statements in places(source, compared):
+        tried = [(attempt(check, source, name, statements, signed=False), False)]
+        if tried[0][0] is None:
+            tried.insert(0, (attempt(check, source, name, statements, signed=True), True))
+        right = [one for one in tried if one[0] and one[0].verdict is Verdict.AGREES]
+        told = [one for one in tried if one[0] and is_told(one[0])]
+        simple = [one for one in told if one[0] and is_simple(one[0])]
+        best = next(iter((*right, *simple, *told)), None)
+        if best is not None and best[0] is not None:
+            yield best[0], best[1]
+        elif name == LOOSE and not any(trains_inline(one.node) for one in statements):
+            if said := untold(statements):
+                yield said, None
+
+
+def attempt(
+    check: GradientCheck, source: Source, name: str, statements: list[Statement], *, signed: bool
+) -> FunctionVerdict | None:
+    """Return the verdict on one place, None where it cannot be cut out."""
+    try:
+        cut = cut_from(source, name, statements, signed)
+        found = judged(check, cut)
+        doubtful = cut.climbs and found.verdict is not Verdict.AGREES
+        return None if doubtful else found
+    except (NotCut, TooMany, Unread, UserCodeError):
+        return None
+
+
+def is_simple(found: FunctionVerdict) -> bool:
+    """Return whether one mistake says all."""
+    return all("+" not in one.mistake for one in found.diagnosis)
+
+
+def untold(statements: list[Statement]) -> FunctionVerdict | None:
+    """Say that gradients of loose cells were not compared, if there are any."""
+    for one in statements:
+        if computes(one) and any(map(is_gradient, stored(one.node))):
+            sentence = (
+                f"the gradients computed outside of functions were not compared: {MOVE}, {AGAIN}"
+            )
+            place = Place(one.file, one.line)
+            return FunctionVerdict(LOOSE, "gradient", place, Verdict.UNDECIDABLE, sentence)
+    return None
+
+
+def is_told(found: FunctionVerdict) -> bool:
+    """Return whether a mistake is named, and not another network."""
+    named = [one.mistake for one in found.diagnosis]
+    if any("activation-is" in one for one in named):
+        return False
+    return found.verdict is Verdict.DISAGREES and bool(named or found.kind == "convention")
+
+
+def cut_from(source: Source, name: str, statements: list[Statement], signed: bool) -> Cut:
+    """Return the back propagation of one place; raises `NotCut`, `TooMany` and `Unread`."""
+    first = statements[0]
+    if isinstance(first.node, ast.FunctionDef):
+        site = next(functions(first.node, "", first.file, name))
+    else:
+        site = Site(tuple((one.file, one.node) for one in statements), name, loose=True)
+    updates = updates_at(site, constants_of(source) | site.defaults)
+    cut = cut_out(source, statements, name, updates, site.defaults, signed)
+    text = ast.unparse(cut.source.definitions[cut.function].node)
+    if "exp" not in text and "softmax" not in text:
+        raise NotCut  # no network of the assignment
+    return cut
+
+
+def judged(check: GradientCheck, cut: Cut) -> FunctionVerdict:
+    """Compare what was cut out like a gradient function."""
+    opened = cut.source.load([cut.function])
+    replaced = {**stand_ins(opened), **dict.fromkeys(cut.rows, "rows")}
+    here = replace(
+        check, pairs=False, prepare=lambda due: put_in(opened.module, replaced, due.quantities)
+    )
+    found = here(opened.get(cut.function), cut.how)
+    out_of = f"the {LOOSE}" if cut.name == LOOSE else cut.name
+    where = f"{cut.lines}, cut out of {out_of}"
+    return replace(found, name=cut.name, place=cut.place, conventions=(*found.conventions, where))

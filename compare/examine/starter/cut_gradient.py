@@ -1,0 +1,122 @@
+"""The gradient in an update: what it takes off its weight, without its rate and its velocity.
+
+A part of `cut`. Other names in the step are written in full, down to what is called a gradient.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from compare.examine.starter.binding import WEIGHTS, gradient_named
+from compare.examine.starter.slots import RATE
+from compare.examine.starter.update_lines import keys_in, word
+from compare.examine.starter.update_reading import Update
+from compare.examine.starter.update_rules import Rules, sign_turned
+from compare.examine.starter.update_words import number_in, of_gradient
+
+
+def gradient_of(update: Update, signed: bool) -> str:
+    """Return what an update takes off its weight at a rate of 1 and from a velocity of 0.
+
+    If `signed`, it is the negative of what an update adds; if not, that it goes up is said of the
+    update. Empty where there is no text for it.
+    """
+    text = array_of(update)
+    if not signed or not ascends(update):
+        return text
+    return f"-({text})" if text and text != root_of(update) else ""
+
+
+def root_of(update: Update) -> str:
+    """Return the dictionary that a gradient is an entry of, by a name for its key; else empty."""
+    found = re.match(r"([A-Za-z_]\w*)\[[A-Za-z_]\w*\]$", update.gradient)
+    return found[1] if found else ""
+
+
+def array_of(update: Update) -> str:
+    """Return the gradient: beside a velocity the array called one, of entries all of them."""
+    if root := root_of(update):
+        return root
+    kept = [one for one in update.lines[:-1] if one.value and one.key in keys_in(one.value)]
+    named = {key for one in kept if one.value for key in keys_in(one.value) if is_gradient(key)}
+    if kept:
+        return named.pop() if len(named) == 1 else update.gradient
+    value = update.lines[-1].value
+    if not isinstance(value, ast.BinOp):
+        return update.gradient
+    left, right = value.left, value.right
+    if isinstance(value.op, ast.Add) and ast.unparse(right) == update.weight:
+        left, right = right, left
+    if ast.unparse(left) != update.weight:
+        return update.gradient
+    return ast.unparse(positive(Step(update, len(update.lines) - 1).visit(copied(right))))
+
+
+def ascends(update: Update) -> bool:
+    """Return whether an update goes up what it takes for the gradient."""
+    if Rules(update).fits:
+        return False
+    turned = sign_turned(update)
+    return turned is not None and Rules(turned).fits
+
+
+def is_gradient(key: str) -> bool:
+    """Return whether a name is that of a gradient."""
+    name = word(key)
+    return name not in WEIGHTS and (gradient_named(name) is not None or of_gradient(name))
+
+
+def positive(step: ast.expr) -> ast.expr:
+    """Return a step without the minus in front of it."""
+    if isinstance(step, ast.UnaryOp) and isinstance(step.op, ast.USub):
+        return step.operand
+    if isinstance(step, ast.BinOp) and isinstance(step.op, ast.Mult | ast.Div | ast.MatMult):
+        return ast.BinOp(positive(step.left), step.op, step.right)
+    return step
+
+
+class Step(ast.NodeTransformer):
+    """Writes a step without its rate, and in full what other names of it stand for."""
+
+    def __init__(self, update: Update, place: int) -> None:
+        self.update, self.place = update, place
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """A factor that is a rate, or a number in its place, is left out."""
+        left, right = self.visit(node.left), self.visit(node.right)
+        if isinstance(node.op, ast.Mult):
+            if is_number(left) and not is_number(right):
+                return ast.UnaryOp(ast.USub(), right) if is_negative(left) else right
+            if is_number(right):
+                return left  # type: ignore[no-any-return]  # what a NodeTransformer returns
+        return ast.BinOp(left, node.op, right)
+
+    def key(self, node: ast.expr) -> ast.expr:
+        """Return what stands for a name: 1 for the rate, what it was given, or itself."""
+        text = ast.unparse(node)
+        if RATE.fullmatch(word(text)):
+            return ast.Constant(1)
+        lines = self.update.lines[: self.place]
+        given = [i for i, line in enumerate(lines) if line.key == text != self.update.weight]
+        if not given or is_gradient(text):
+            return node
+        full: ast.expr = Step(self.update, given[-1]).visit(copied(lines[given[-1]].value))
+        return full
+
+    visit_Name = visit_Attribute = visit_Subscript = key
+
+
+def is_number(node: ast.expr) -> bool:
+    """Return whether a number is written there."""
+    return number_in(node) is not None
+
+
+def is_negative(node: ast.expr) -> bool:
+    """Return whether a negative number is written there."""
+    return (number_in(node) or 0.0) < 0
+
+
+def copied(value: ast.expr | None) -> ast.expr:
+    """Return an expression that can be changed."""
+    return ast.parse(ast.unparse(value) if value is not None else "0", mode="eval").body

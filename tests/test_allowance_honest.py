@@ -376,3 +376,21 @@ def test_a_logarithm_of_sums_may_be_rounded_one_way_in_all_rows(dtype: str) -> N
         off = p.astype(np.float64).sum(axis=1) - 1
         leant = max(leant, abs(off.mean()) / np.sqrt((off**2).mean()))
     assert leant > 0.7, "else this test shows nothing"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_logarithm_of_nearly_one_may_be_rounded_down_in_every_fitted_row(dtype: str) -> None:
+    """The sum of the exponentials is 1 and a few last digits; lse lies just below the middle."""
+    generator, count = np.random.default_rng(0), 20_000
+    gap = {"float32": 10.4, "float64": 20.0}[dtype]
+    x = np.stack([3 + 0.3 * generator.random(count), gap + 0.5 * generator.random(count)], axis=1)
+    w = np.array([[1.0, 1.0], [0.0, -1.0]])  # z = x0, x0 - x1
+    parameters, x, targets = in_format(
+        ({"w1": w, "b1": np.zeros(2)}, x, np.tile(np.eye(2)[:1], (count, 1))), dtype
+    )
+    z = x @ parameters["w1"]
+    lse = z[:, :1] + np.log(np.exp(z - z[:, :1]).sum(axis=1, keepdims=True))
+    dlogits = (np.exp(z - lse) - targets) / x.dtype.type(count)
+    loss = float((lse - z[:, :1]).mean())
+    answer = loss, {"w1": x.T @ dlogits, "b1": dlogits.sum(axis=0)}
+    assert worst((parameters, x, targets), answer) <= 0.5

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,3 +145,24 @@ def test_what_is_about_one_file_is_refused_for_several(
     folder = handed_in(tmp_path / "all", one=RELU, two=RELU)
     assert main(["check", str(folder), "--junit", str(tmp_path / "j.xml")]) == 2
     assert capsys.readouterr().err == "error: --junit is about one file, and 2 are given\n"
+
+
+def test_a_folder_that_vanishes_while_it_is_looked_through_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "hand_in.py").write_text("def relu(x): return x\n")
+    scandir, listdir = os.scandir, os.listdir
+
+    def unless_gone(look: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def looked(folder: Any) -> Any:
+            if str(folder).endswith("gone"):
+                raise FileNotFoundError(folder)
+            return look(folder)
+
+        return looked
+
+    monkeypatch.setattr(os, "scandir", unless_gone(scandir))
+    monkeypatch.setattr(os, "listdir", unless_gone(listdir))
+    assert [Path(one.path).name for one in tasks({}, [str(tmp_path)])] == ["hand_in.py"]

@@ -17,6 +17,10 @@ the mean square of `sum_n q_n r_n` is, but for a constant,
 (sum q)**2 if the samples are equal, and on average sum q**2 if their places are independent. Where
 the places lie within a fifth of a digit (the first term of V is above a quarter of (sum q)**2), a
 hidden unit that is active in some of the samples may pick those that are rounded most, and one way.
+
+Where `1 - max p` is small, the sum of the exponentials is 1 and a few last digits of 1, and its
+logarithm is that, less a little: so lse often lies just below the middle between two numbers, and
+is always rounded down there. On average that is u, in all of these samples.
 """
 
 from __future__ import annotations
@@ -58,31 +62,31 @@ class Rounded(NamedTuple):
         half, size, waves = places(largest_logit, most, moved, roundoff)
         q = np.empty((len(p) + 1, len(size)))
         np.multiply(p, size, out=q[:-1])
-        q[-1] = size  # the losses weigh every sample by 1
-        alone, sums = np.vecdot(q, q), q @ waves  # (K + 1,), (K + 1, 2 M + 2)
+        q[-1] = size  # the losses weigh every sample by 1, and hidden units may
+        alone, sums = np.vecdot(q, q), q @ waves  # (K + 1,), (K + 1, 2 M + 3)
         sums *= sums
-        first = sums[:, 0] + sums[:, 1]
-        together = np.maximum(sums[:, :-2] @ SHARES, sums[:, -1])
+        first, known = sums[:, 0] + sums[:, 1], np.sqrt(sums[:, -2]) + np.sqrt(sums[:, -1])
+        together = np.maximum(sums[:, :-3] @ SHARES, known * known)
         times = np.divide(together, alone, out=np.zeros(len(q)), where=alone > 0)
-        close = np.flatnonzero(first > CLOSE * sums[:, -2])
+        close = np.flatnonzero(first > CLOSE * sums[:, -3])
         if len(close):
             some = np.concatenate((p, np.ones((1, len(size)))))[close]
             samples = np.square(np.add.reduce(some, axis=1)) / np.vecdot(some, some)
             times[close] = np.maximum(times[close], samples)
         beyond = np.sqrt(np.maximum(times - 1, 0.0)) * TOGETHER
         alone = ALONE * half
-        of_p, of_losses = float(beyond[:-1].max()), float(beyond[-1])
+        of_p, of_losses = float(beyond.max()), float(beyond[-1])
         return cls(np.hypot(alone, of_p * size), np.hypot(alone, of_losses * size))
 
 
 def places(
     largest_logit: Float, most: Float, moved: Float, roundoff: float
 ) -> tuple[Float, Float, Float]:
-    """Return half a digit of lse, what can be cut off of it, (N,), and the waves, (N, 2 M + 2).
+    """Return half a digit of lse, what can be cut off of it, (N,), and the waves, (N, 2 M + 3).
 
     Where p is nearly 1, less than half a digit can be cut off: what the reference's own lse loses,
     and what can move it, `(1 - max p) B`. The waves are exp(2 pi i m phi), cosine and sine, then 1,
-    and then the sign of what is cut off, as far as nothing moves it.
+    and then, relative to what can be cut off, what always is, and what is if nothing moves it.
     """
     beyond = -np.log(most)
     half = half_digit(largest_logit + beyond, roundoff)
@@ -91,14 +95,18 @@ def places(
     place -= np.rint(place)
     shift = (1 - most) * moved / digit
     size = np.minimum(half, (np.abs(place) + shift) * digit)
+    kept = np.copysign(size, place) * np.maximum(1 - 2 * shift, 0.0)
+    down = np.where(beyond * beyond < 2 * roundoff, np.minimum(beyond, roundoff), 0.0)
+    size += down
     wave = np.exp((2j * np.pi) * place)
-    found = np.empty((len(place), 2 * HARMONICS + 2))
+    found = np.zeros((len(place), 2 * HARMONICS + 3))
     power = wave
     for m in range(HARMONICS):
         found[:, 2 * m], found[:, 2 * m + 1] = power.real, power.imag
         power = power * wave
-    found[:, -2] = 1.0
-    np.copysign(np.maximum(1 - 2 * shift, 0.0), place, out=found[:, -1])
+    found[:, -3] = 1.0
+    np.divide(down, size, out=found[:, -2], where=size > 0)
+    np.divide(kept, size, out=found[:, -1], where=size > 0)
     return half, size, found
 
 

@@ -99,7 +99,7 @@ def opened_by_content(path: str) -> list[Task]:
         return [Task(way_of(place), path)]
     if is_dump(place):
         return [Task("dump", path)]
-    dumps = [Task("dump", str(one)) for one in sorted(place.rglob("*")) if is_dump(one)]
+    dumps = [Task("dump", str(one)) for one in sorted(below(place)) if is_dump(one)]
     found = [Task(way_of(one), str(one)) for one in files_in(place, CODE)]
     if not dumps and not found:
         raise BadInput(f"{path}: the folder holds no .py or .ipynb file and no dump")
@@ -110,11 +110,18 @@ def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
     """The files of some endings in a folder and its folders, none that is hidden."""
     return sorted(
         one
-        for one in folder.rglob("*")
+        for one in below(folder)
         if one.suffix in endings
         and os.path.isfile(one)
         and not hidden(one.relative_to(folder).parts)
     )
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Everything in a folder and its folders, but what vanishes or cannot be read meanwhile."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            yield Path(place, name)
 
 
 def hidden(parts: Iterable[str]) -> bool:
@@ -124,9 +131,11 @@ def hidden(parts: Iterable[str]) -> bool:
 
 def is_dump(folder: Path) -> bool:
     """True for a folder with a run.json or with recorded steps."""
-    if not os.path.isdir(folder):
+    try:
+        names = os.listdir(folder)
+    except OSError:  # no folder, none that can be read, or one that has just vanished
         return False
-    return os.path.exists(folder / "run.json") or any(folder.glob("step_*"))
+    return "run.json" in names or any(name.startswith("step_") for name in names)
 
 
 def way_of(path: Path) -> str:

@@ -15,6 +15,9 @@ import compare
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Disagreement, ExitCode, Verdict
 from compare.layers.check import assert_layer_matches, check_layer
+from compare.layers.points import Point
+from compare.layers.program import Reference
+from compare.layers.survey import Clock, in_order
 from compare.report.message import one_screen
 from compare.report.page import render
 from compare.report.report_json import SCHEMA, to_json
@@ -563,3 +566,20 @@ def test_the_fixture_checks_layers(crosscheck: Any) -> None:
     assert crosscheck.layer(function, reference, INPUTS).verdict is Verdict.AGREES
     with pytest.raises(Disagreement):
         crosscheck.layer(spoilt("function"), reference, INPUTS)
+
+
+def test_a_layer_that_takes_long_is_judged_once_in_each_format() -> None:
+    points = [Point({}, None, form, "") for form in ("float32", "float32", "float64", "float64")]
+    assert in_order(points) == [0, 2, 1, 3]
+    clock = Clock(10.0)
+    clock.began = clock.last = clock.began - 6.0
+    assert not clock.allows()  # one took six seconds, so that two do not fit
+
+
+def test_what_cannot_be_finished_is_said_before_the_time_is_up() -> None:
+    clock, large = Clock(1e-9), {"x": np.zeros(Clock.LARGE)}
+    point = Point(large, None, "float32", "")
+    said = clock.hopeless(Reference.of(torch.tanh), point, ("x",), None, 0)
+    assert said is not None
+    assert "smaller shapes" in said
+    assert Clock(600.0).hopeless(Reference.of(torch.tanh), point, ("x",), None, 0) is None

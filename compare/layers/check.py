@@ -140,7 +140,9 @@ def surveyed_points(asked: Question, seed: int, timeout: float | None) -> list[S
     """Analyse the reference at every point, in a child process."""
 
     def work() -> list[Surveyed]:
-        return survey(asked.reference, asked.points, asked.wrt, asked.dy, seed, asked.asked)
+        return survey(
+            asked.reference, asked.points, asked.wrt, asked.dy, seed, asked.asked, timeout
+        )
 
     try:
         return in_child(work, timeout)
@@ -208,6 +210,7 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
         notes=(
             *(f"the judge accepted {what}" for what in accepted),
             *conclude.oddities(points, sentence), *named.facts, *notes, *case.asked.notes,
+            *conclude.left_out(points, case.asked.points),
             *case.manual.notes,
         ),
         heatmap=conclude.heatmap_of(points if wrong is None else [wrong]),

@@ -10,6 +10,7 @@ import numpy as np
 from compare.contracts.measured import Worst
 from compare.contracts.result import CheckSummary, Finding, Verdict, Weak
 from compare.layers.judged import Judged, State
+from compare.layers.points import Point
 from compare.layers.power import undecided, unruled, weak_tensors, without_power
 from compare.report.words import count, listing, times_allowance, where
 
@@ -52,6 +53,15 @@ def kind_of(points: Sequence[Judged], structure: Sequence[Finding], verdict: Ver
     if forward:
         return "forward and derivative" if backward else "forward"
     return "derivative"
+
+
+def left_out(judged: Sequence[Judged], points: Sequence[Point]) -> list[str]:
+    """Say which formats and scales were not judged, for want of time or of finite numbers."""
+    done = [one.point.note.removesuffix(", positive") for one in judged]
+    left = [point.note for point in points if point.note not in done and not point.ties]
+    if not left or all(one.state is State.UNDECIDED for one in judged):
+        return []
+    return [f"not judged, for want of time or of finite numbers: {listing(left)}"]
 
 
 def findings_of(points: Sequence[Judged]) -> list[Finding]:

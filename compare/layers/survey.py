@@ -5,6 +5,7 @@ All of it is computed in one child process, before the manual side is called.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,13 +43,22 @@ def survey(
     dy: Any,
     seed: int,
     asked: Asked,
+    timeout: float | None = None,
 ) -> list[Surveyed]:
     """Analyse every point; one where the reference is not finite is drawn anew, with entries > 0.
 
-    A drawn point that is not finite then either, or that has ties, is left out.
+    A drawn point that is not finite then either, or that has ties, is left out, and so is what
+    there is no time for: one point in each format comes first.
     """
-    found = []
-    for number, point in enumerate(points):
+    clock = Clock(timeout)
+    why = clock.hopeless(reference, points[0], wrt, dy, seed)
+    if why is not None:
+        return [unanalysed(reference, points[0], wrt, dy, seed, why)]
+    found: dict[int, Surveyed] = {}
+    for number in in_order(points):
+        point = points[number]
+        if not clock.allows():
+            break
         one = examined(reference, point, wrt, dy, seed + DY_SEED + number)
         drawn = bool(asked.shapes)
         if not_finite(one) and drawn and not point.ties:
@@ -56,10 +66,59 @@ def survey(
                 reference, repeated(point, asked, seed + number), wrt, dy, seed + DY_SEED + number
             )
         if not (not_finite(one) and drawn):
-            found.append(one)
+            found[number] = one
     if not found:
         raise BadInput("the reference is not finite at any drawn point; give arrays as inputs")
-    return found
+    return [found[number] for number in sorted(found)]
+
+
+def in_order(points: Sequence[Point]) -> list[int]:
+    """Return the numbers of the points, the first in each format before all others."""
+    formats = [point.format for point in points]
+    first = [formats.index(form) for form in dict.fromkeys(formats)]
+    return [*first, *(number for number in range(len(points)) if number not in first)]
+
+
+class Clock:
+    """Counts the seconds that the points take, and says before they are spent if they do not do.
+
+    One pass costs `LEAST` plain gradients at least, so a reference that is slow enough is given up
+    at once.
+    """
+
+    LEAST = 15.0
+    LARGE = 1_000_000
+    PART = 0.9
+
+    def __init__(self, timeout: float | None) -> None:
+        self.timeout = timeout
+        self.began = self.last = time.monotonic()
+        self.longest = 0.0
+
+    def allows(self) -> bool:
+        """Return whether there is time for one more point like the slowest."""
+        now = time.monotonic()
+        self.longest, self.last = max(self.longest, now - self.last), now
+        spent = now - self.began
+        return self.timeout is None or spent + self.longest <= self.PART * self.timeout
+
+    def hopeless(
+        self, reference: Reference, point: Point, wrt: Sequence[str], dy: Any, seed: int
+    ) -> str | None:
+        """Return why not even one point can be finished, from the time of a plain gradient."""
+        size = sum(np.size(value) for value in point.inputs.values())
+        if self.timeout is None or size < self.LARGE:
+            return None
+        began = time.process_time()  # a busy machine makes nothing hopeless
+        unanalysed(reference, point, wrt, dy, seed, "")
+        needed = self.LEAST * (time.process_time() - began)
+        self.last = self.began = time.monotonic()
+        if needed <= self.timeout:
+            return None
+        return (
+            f"it would take {needed:.0f} s or more, of {self.timeout:g} s; "
+            "mistakes show at smaller shapes as well, or give timeout="
+        )
 
 
 def not_finite(one: Surveyed) -> bool:

@@ -225,9 +225,18 @@ def scaled_path(case: Case, change: Change, cut: Tensors) -> Found | None:
         return None if results is None else share(other.match, results, other.match.right)
 
     text = case.form(c, there)
+    step = case.tape.steps[change.at]
+    plain = text is None or text == f"multiplied by {c:.3g}"
+    scalar = case.names.scalar(step) if plain and change.kind == "cut" else None
+    if scalar is not None:
+        number = float(step.args[1])
+        taken = c * number if step.name == "mul" else number / c
+        if abs(taken - float(f"{taken:.4g}")) < 1e-9 * abs(taken) and case.match.unit < PRECISE:
+            said = f"{scalar} is taken to be {taken:.4g} in the backward pass"
+            said = f"{found.sentence}{said}{case.names.place(step)}"
+            return Found("value", said, found.results, found.rank)
     if text is None:
         return None
-    step = case.tape.steps[change.at]
     through = step.args[change.argument] if change.kind == "edge" else None
     part = change.other if change.kind == "part" and isinstance(change.other, int) else 0
     noun = (

@@ -228,7 +228,11 @@ class Names:
             return self.detail(step.refs()[0].number)
         of = step.refs()[0].number
         made = self.step_of(of)
-        part = f"part {made.outs.index(of) + 1} of " if made is not None and made.several else ""
+        part = ""
+        if made is not None and made.several:
+            part = f"part {made.outs.index(of) + 1} of "
+        elif made is not None and made.name == "slice" and len(made.args) > 3:
+            part = f"entries {made.args[2]} to {made.args[3]} of "
         return f"{self.noun(number)} of {part}{self.noun(of, 1)}"
 
     def place(self, step: Step) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from unittest import mock
 
 import numpy as np
 import pytest
 
+import manual_mlp
 import torch_reference.blocks as blocks
 from compare.allowance import Arithmetic
 from compare.allowance.alike import row_identities
+from compare.allowance.batch import Batch
+from compare.allowance.operands import MANY
+from compare.allowance.swept import learnt_from, looked_at
 from compare.checks.same_point import Expected, SamePoint
 from compare.checks.slopes import candidates
 from compare.checks.stages import first_wrong_stage, not_compared
@@ -131,3 +136,41 @@ def test_no_intermediates_are_kept_or_allowed_for_where_none_are_shown() -> None
         assert not_compared(held, {}, 2) == []
         with pytest.raises(AssertionError):
             first_wrong_stage(held, {"z1": np.zeros((ROWS, 40))}, 2)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_row_that_decides_a_deep_gradient_is_learnt_from_wherever_it_lies(seed: int) -> None:
+    """One row of 1,200 is wrong and has steep slopes; layers of rank one share its errors."""
+    draw, row = np.random.default_rng(seed), 789
+    sizes = (10, *[16] * 11, 3)
+    parameters: dict[str, Array] = {}
+    along = draw.normal(size=16)
+    for i, (fan_in, fan_out) in enumerate(pairwise(sizes), 1):
+        w = draw.normal(size=(fan_in, fan_out)) / np.sqrt(fan_in)
+        if 1 < i < len(sizes) - 1:
+            before, along = along, draw.normal(size=16)
+            w = np.outer(before, along) / np.linalg.norm(before) / np.linalg.norm(along)
+        parameters[f"w{i}"], parameters[f"b{i}"] = w, np.zeros(fan_out)
+    parameters["b12"][0] = 30.0
+    x, targets = draw.normal(size=(1_200, 10)) * 5, np.zeros((1_200, 3))
+    x[row] *= 2e-3
+    targets[:, 0] = 1
+    targets[row] = [0, 1, 0]
+    check, whole, by_blocks = both_ways((parameters, x, targets), "tanh")
+    batch = check._batches[-1]
+    assert row not in looked_at(Batch(x, targets))[:MANY]
+    assert batch.decisive.tolist() == [row]
+    assert row in looked_at(batch)[learnt_from(batch)]
+    answer = manual_mlp.loss_and_gradients(parameters, x, targets, activation="tanh")
+    with SMALL_BLOCKS:
+        assert check.hold(by_blocks, *answer).worst_ratio <= 0.5
+    for name, entries in whole.point.allowances.gradients.items():
+        assert (by_blocks.point.allowances.gradients[name] >= 0.7 * entries).all(), name
+
+
+def test_decisive_rows_are_looked_for_in_deep_networks_only() -> None:
+    """In shallow ones no error is shared before it is multiplied by weights."""
+    parameters, x, targets = network((20, 40, 5), ROWS)
+    x[1_234] *= 100
+    check, _, _ = both_ways((parameters, x, targets), "relu")
+    assert not len(check._batches[-1].decisive)

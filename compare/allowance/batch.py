@@ -24,13 +24,17 @@ NEAR, SMALLEST = 1e-2, 1e-6
 """Rows farther apart than this part of their norms are no near-duplicates, and terms smaller than
 this part of the largest do not count."""
 
+MOST_DECISIVE = 64
+"""So many decisive rows of a batch are remembered."""
+
 
 @dataclass(frozen=True)
 class Batch:
     """Inputs `x`, (N, F), and `targets`, (N, K), rows that sum to 1.
 
     `identities`: one number per row of `x`, equal for equal rows; None if all may be taken to
-    differ. Neither array may change while the batch is in use.
+    differ. Neither array may change while the batch is in use. `decisive`: rows that have proved to
+    decide a gradient, which are learnt from at the next update too.
     """
 
     x: Real
@@ -38,6 +42,18 @@ class Batch:
     identities: NDArray[np.int64] | None = None
     _read: dict[type[Spread], Operand] = field(default_factory=dict)
     _near: dict[float, tuple[float, float] | None] = field(default_factory=dict)
+    _decisive: list[Where] = field(default_factory=list)
+
+    @property
+    def decisive(self) -> Where:
+        """The decisive rows that were noted."""
+        return self._decisive[-1] if self._decisive else np.empty(0, np.intp)
+
+    def note(self, decisive: Where) -> None:
+        """Note decisive rows; of many the last ones are kept."""
+        known = self.decisive
+        new = decisive[~np.isin(decisive, known)]
+        self._decisive[:] = [np.concatenate((known, new))[-MOST_DECISIVE:]]
 
     @cached_property
     def y(self) -> Float:

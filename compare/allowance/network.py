@@ -15,9 +15,8 @@ from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.head import Top, cross_entropy_top
 from compare.allowance.lowrank import LowRank
 from compare.allowance.normalised import NormalisedPass
-from compare.allowance.operands import MANY
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
-from compare.allowance.swept import Sweep, looked_at
+from compare.allowance.swept import Sweep, learnt_from, looked_at
 from compare.allowance.walk import Pass
 from compare.contracts.arrays import Values
 
@@ -103,9 +102,9 @@ def sweep_over(
     rule, samples = ACTIVATION_RULES[activation], len(batch.x)
     parameters = with_biases(parameters)
     form = preferred_form(samples, parameters, rule)
-    rows = looked_at(samples)
+    rows = looked_at(batch)
     top = cross_entropy_top(samples, reduction)
-    learning = slice(MANY)
+    learning = learnt_from(batch)
     first: Pass[Any] = Pass.over(
         arithmetic, parameters, batch.part(rows[learning], form),
         {name: value[learning] for name, value in few.items()}, rule, top, form, samples=samples,

@@ -8,7 +8,8 @@ few rows: what the sums over units round is learnt from them. Then the blocks pa
     the end  -> the loss, and what only all rows tell: who is like whom, the rounding of the sums
 
 A block takes its rows' A(dlogits) from what is known so far. Where all rows tell more, because rows
-are alike that lie in different blocks or are saturated, the blocks pass by once more.
+are alike that lie in different blocks or are saturated, the blocks pass by once more. So they do
+where errors are shared from layer to layer and a row that was not learnt from decides a gradient.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from compare.allowance.near_duplicates import SAMPLE, SAMPLE_IF_WIDE
 from compare.allowance.operands import MANY, Where
 from compare.allowance.sample import sampled
 from compare.allowance.spread import Carried, Stacked
-from compare.allowance.walk import Layer, Pass, S, scale_of, scaled
+from compare.allowance.walk import DEEP, Layer, Pass, S, scale_of, scaled
 from compare.contracts.arrays import Float, Real, Values
 from compare.contracts.records import depth
 
@@ -46,6 +47,10 @@ See = Callable[[slice, Values], None]
 TOO_WIDE, TOO_NARROW = 1.25, 1 - 2.0**-6
 """A block's own A(dlogits) may be so many times what all rows tell."""
 
+DECISIVE = 4.0
+"""A row decides a gradient if one of its dz is so many times the largest that was learnt from."""
+CANDIDATES = 8
+"""So many rows of the largest dz are remembered, of each layer."""
 HELD = 8
 """So many blocks' carried squares are kept, entries of a weight each, before they are added."""
 
@@ -79,6 +84,22 @@ class Gathering:
 
 
 @dataclass
+class Heaviest:
+    """The rows of the largest dz of a layer so far: their numbers, and the sizes."""
+
+    rows: Where = field(default_factory=lambda: np.empty(0, np.intp))
+    sizes: Float = field(default_factory=lambda: np.empty(0))
+
+    def see(self, rows: slice, dz: Real) -> None:
+        """Take a block."""
+        sizes = np.maximum(dz.max(axis=1), -dz.min(axis=1)).astype(np.float64)
+        numbers = np.concatenate((self.rows, np.arange(rows.start, rows.start + len(dz))))
+        sizes = np.concatenate((self.sizes, sizes))
+        kept = np.argpartition(sizes, -CANDIDATES)[-CANDIDATES:]
+        self.rows, self.sizes = numbers[kept], sizes[kept]
+
+
+@dataclass
 class Sweep(Generic[S]):
     """Takes one batch block by block. `few`: the pass over some of its rows.
 
@@ -96,6 +117,7 @@ class Sweep(Generic[S]):
     dz: dict[int, list[Real]] = field(default_factory=lambda: defaultdict(list))  # narrow ones
     taken: list[Float] = field(default_factory=list)  # A(dlogits) of each block, as it was used
     gathered: dict[int, Gathering] = field(default_factory=lambda: defaultdict(Gathering))
+    heaviest: dict[str, Heaviest] = field(default_factory=lambda: defaultdict(Heaviest))
 
     @quiet
     def __post_init__(self) -> None:
@@ -131,8 +153,18 @@ class Sweep(Generic[S]):
             self._gather(block, layers, rows)
             for number in range(1, len(layers) + 1):
                 dz = values[self._dz(number)]
+                if len(layers) >= DEEP:
+                    self.heaviest[self._dz(number)].see(rows, dz)
                 if number == len(layers) or len(self.batch.x) * dz.shape[1] <= CHEAP:
                     self.dz[number].append(dz)
+
+    def decisive(self) -> Where:
+        """Return rows that decide a gradient and were not learnt from, by their numbers."""
+        found = [np.empty(0, np.intp)]
+        for name, heaviest in self.heaviest.items():
+            learnt = float(np.abs(self.few.values[name]).max(initial=0.0))
+            found.append(heaviest.rows[heaviest.sizes > DECISIVE * learnt])
+        return np.unique(np.concatenate(found))
 
     def _dz(self, number: int) -> str:
         """What the gradient at a layer's z is called."""
@@ -229,10 +261,21 @@ class Sweep(Generic[S]):
         return Factors(len(self.batch.x), h, dz, columns, weighted, PLACES)
 
 
-def looked_at(samples: int) -> Where:
-    """Return the rows of a long batch that are looked at before the blocks pass by."""
+def looked_at(batch: Batch) -> Where:
+    """Return the rows of a long batch that are looked at before the blocks pass by.
+
+    Those that proved to decide a gradient stand at the end, and are learnt from like the first.
+    """
+    samples = len(batch.x)
     numbers = np.arange(samples)
-    return np.concatenate([numbers[sampled(samples, most)] for most in (MANY, *PLACES)])
+    several = [numbers[sampled(samples, most)] for most in (MANY, *PLACES)]
+    return np.concatenate([*several, batch.decisive])
+
+
+def learnt_from(batch: Batch) -> Where:
+    """Return which of those it is learnt from: the first, and the decisive ones."""
+    end = MANY + sum(PLACES)
+    return np.concatenate((np.arange(MANY), end + np.arange(len(batch.decisive))))
 
 
 def not_kept() -> ForwardAllowances:

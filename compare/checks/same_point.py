@@ -146,6 +146,7 @@ class SamePoint:
             values = swept = Swept(self.reference, self.reduction, parameters, x, targets)
             sweep = swept.sweep(self.arithmetic, batch)
             loss, gradients = swept.evaluate(sweep.see)
+            sweep = swept.learnt_again(sweep)
             found = sweep.allowances(gradients, swept.each, swept.unordered(sweep, gradients))
             allowances = self._penalised(found, parameters, gradients, len(x))
         else:
@@ -177,6 +178,7 @@ class SamePoint:
         if isinstance(values, Swept):
             sweep = values.sweep(self.arithmetic, batch)
             values.each(sweep.see)
+            sweep = values.learnt_again(sweep)
             found = sweep.allowances(gradients, values.each, values.unordered(sweep, gradients))
         else:
             found = network_allowances(

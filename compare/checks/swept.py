@@ -48,7 +48,7 @@ class Swept(Mapping[str, Real]):
 
     def sweep(self, arithmetic: Arithmetic, batch: Batch, *, backward: bool = True) -> Sweep[Any]:
         """Return what takes all rows block by block for their allowances; `batch` is of x."""
-        rows = looked_at(len(self.x))
+        rows = looked_at(batch)
         shown = self.reference.stages(
             self.parameters, self.x, self.targets, rows, backward=backward
         )
@@ -56,6 +56,16 @@ class Swept(Mapping[str, Real]):
             arithmetic, self.parameters, batch, self.changed_rows(rows, shown),
             activation=self.reference.activation, reduction=self.reduction, backward=backward,
         )  # fmt: skip
+
+    def learnt_again(self, sweep: Sweep[Any]) -> Sweep[Any]:
+        """Return a sweep that all rows have passed, learnt from those that decide a gradient."""
+        decisive = sweep.decisive()
+        if not len(decisive):
+            return sweep
+        sweep.batch.note(decisive)
+        other = self.sweep(sweep.few.arithmetic, sweep.batch)
+        self.each(other.see)
+        return other
 
     def unordered(self, sweep: Sweep[Any], gradients: Values) -> Callable[[], Allowances]:
         """Return what tells how far single intermediates may be off, once for all of them."""

@@ -157,6 +157,7 @@ def test_an_intermediate_that_is_wrong_is_named_before_what_follows(dump: Path) 
 
 
 def test_without_run_json_the_step_check_is_reported_as_not_done(dump: Path) -> None:
+    forget_velocities(dump)
     (dump / "run.json").unlink()
     result = check_dump(dump)
     assert result.exit_code is ExitCode.AGREES
@@ -340,9 +341,29 @@ def shapeless(dump: Path) -> None:
     rewrite(dump, 1, z1=5 * (x @ w + b).T)
 
 
-def one_step_alone(dump: Path) -> None:
-    for step in sorted(dump.glob("step_*"))[1:]:
-        shutil.rmtree(step) if step.is_dir() else step.unlink()
+def one_step_alone(dump: Path, kept: int = 0) -> None:
+    """Take all steps away but one."""
+    for number, step in enumerate(sorted(dump.glob("step_*"))):
+        if number != kept:
+            shutil.rmtree(step) if step.is_dir() else step.unlink()
+
+
+NAMES = ("w1", "b1", "w2", "b2")
+
+
+def buffers_without_run(dump: Path) -> None:
+    """Record buffers as RMSprop has them, and do not say what they are of."""
+    for number in range(4):
+        s = {f"s_{name}": np.ones_like(array_of(dump, number, name)) for name in NAMES}
+        rewrite(dump, number, **dict.fromkeys((f"v_{name}" for name in NAMES), None), **s)
+    (dump / "run.json").unlink()
+
+
+def test_zero_velocities_before_the_first_update_are_right_by_themselves(dump: Path) -> None:
+    one_step_alone(dump)
+    result = check_dump(dump)
+    assert result.exit_code is ExitCode.AGREES
+    assert step_line(result) == "not done: no two steps have consecutive numbers"
 
 
 def half_of_the_velocities(dump: Path) -> None:
@@ -376,7 +397,18 @@ LACKING: dict[str, tuple[Change, str]] = {
     "Run": (lambda d: (d / "run.json").rename(d / "Run.json"), "'Run.json' is not spelt as a part"),
     "run as a folder": (run_as_a_folder, "run.json is no file, so nothing it should say was used"),
     "run as a pipe": (run_as_a_pipe, "run.json is no file, so nothing it should say was used"),
-    "velocities of one step": (one_step_alone, "velocities are recorded and were not compared"),
+    "velocities of one step": (
+        lambda d: one_step_alone(d, 2),
+        "velocities are recorded and were not compared",
+    ),
+    "velocities without run.json": (
+        lambda d: (d / "run.json").unlink(),
+        "velocities are recorded and were not compared: there is no run.json",
+    ),
+    "buffers without run.json": (
+        buffers_without_run,
+        "buffers are recorded and were not compared: there is no run.json",
+    ),
     "half of the velocities": (half_of_the_velocities, "velocities are recorded at 1 of 4 steps"),
 }
 

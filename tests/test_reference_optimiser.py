@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
-from torch_reference import FORMS, step
+from torch_reference import FORMS, Recipe, step
+from torch_reference.optimisers import Advance, optimiser_step
 
 Array = NDArray[np.floating[Any]]
 Arrays = dict[str, Array]
@@ -141,3 +143,19 @@ def test_parameters_of_two_dtypes_are_refused() -> None:
     mixed = drawn("", 1) | {"b1": np.zeros(2, np.float32)}
     with pytest.raises(ValueError, match="of 2 dtypes; they must be of one"):
         step(mixed, mixed, None, learning_rate=0.1, momentum=0.9)
+
+
+def test_a_training_that_goes_on_counts_its_updates_from_the_recorded_t() -> None:
+    generator = np.random.default_rng(4)
+    b, db = generator.normal(size=5), generator.normal(size=5)
+    state = {"m_b1": 0.1 * db, "s_b1": db * db, "t": np.asarray(7)}
+    recipe = Recipe("adam", 0.01)
+    parameter = torch.nn.Parameter(torch.from_numpy(b.copy()))
+    advance = Advance(recipe, {"b1": parameter}, state)
+    parameter.grad = torch.from_numpy(db.copy())
+    after = advance()
+    expected, _ = optimiser_step(recipe, {"b1": b}, {"b1": db}, state)
+    assert int(after["t"]) == 8
+    np.testing.assert_array_equal(parameter.detach().numpy(), expected["b1"])
+    from_zero, _ = optimiser_step(recipe, {"b1": b}, {"b1": db}, state | {"t": np.asarray(0)})
+    assert not np.array_equal(from_zero["b1"], expected["b1"])

@@ -211,6 +211,7 @@ class Dump:
     ignored: set[str] = field(default_factory=set)
     lacking: dict[str, str] = field(default_factory=dict)
     velocities: int = 0
+    telling: set[str] = field(default_factory=set)
     nothing_yet: int = 0
     wrong: list[Wrong] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
@@ -249,6 +250,7 @@ class Dump:
         self.seen += 1
         kept = bool(without_running(record).state.keys() - {"t"})
         self.velocities += kept
+        self.telling |= {k for k, array in record.state.items() if k != "t" and array.any()}
         self.nothing_yet += (
             isinstance(self.replay, OptimiserReplay) and step.number == 0 and not kept
         )
@@ -376,13 +378,13 @@ class Dump:
         """Yield what was recorded and is not compared, each in a clause."""
         yield from self.lacking.values()
         due = self.seen - self.nothing_yet
-        what = "buffers" if isinstance(self.replay, OptimiserReplay) else "velocities"
+        sgd = all(key.startswith("v_") for key in self.telling)
+        what = "velocities" if sgd and not isinstance(self.replay, OptimiserReplay) else "buffers"
         if self.replay is not None and 0 < self.velocities < due:
             yield f"{what} are recorded at {self.velocities} of {due} steps only"
-        elif self.velocities and not self.judge.ledger.tallies["step"].made:
-            # Without run.json nobody said that there are updates to check.
-            if self.why_not != NO_RUN:
-                yield f"{what} are recorded and were not compared: {self.why_not or NO_TWO}"
+        elif self.telling and not self.judge.ledger.tallies["step"].made:
+            # Zeros before the first update are right by themselves.
+            yield f"{what} are recorded and were not compared: {self.why_not or NO_TWO}"
 
     def notes(self, run: RunFile | None, experiment: Experiment) -> Iterator[str]:
         """Yield what was assumed and what was passed over."""

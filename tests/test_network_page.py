@@ -7,11 +7,19 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from compare.allowance.between import AXES
+from compare.allowance.rules import ACTIVATION_RULES
+from compare.checks.optimiser_step import OptimiserStep
+from compare.contracts.between import NORMALISATIONS
 from compare.contracts.experiment import Experiment
 from compare.examine.optimisers import our_rule
 from compare.handbook import network_page as page
+from compare.mistakes.catalogue import FAMILIES
+from compare.textbook.losses import LOSS_RULES, OUTPUT_RULES
 from manual_mlp.activations import ACTIVATIONS, find
+from manual_mlp.dropout import dropped_backward
 from manual_mlp.losses import LOSSES
+from manual_mlp.normalise import standardise_backward
 from manual_mlp.optimisers import AnyRule
 from manual_mlp.outputs import OUTPUTS
 
@@ -43,6 +51,44 @@ def test_our_tables_hold_no_more_and_no_less() -> None:
     assert set(page.LOSSES) == set(LOSSES)
     rules = {type(our_rule(Experiment(optimiser=name))) for name in page.OPTIMISERS}
     assert rules == set(get_args(AnyRule))
+
+
+def derived(function: Any) -> bool:
+    """Whether the docstring of a function says by an equation or in words what it is."""
+    return len((function.__doc__ or "").split()) > 3
+
+
+def test_every_activation_has_a_derivation_an_allowance_and_the_kinks_of_its_rule() -> None:
+    paper = (ROOT / "docs" / "derivation.md").read_text(encoding="utf-8")
+    for row in page.TABLES["Activations"]():
+        written = row.name.replace("gelu_tanh", "gelu (tanh)").replace("_", " ")
+        assert f"\\text{{{written}:}}" in paper, f"{row.name} has no line in equation 6.2"
+        kinks = ACTIVATION_RULES[row.name].kinks
+        assert row.kinks.startswith("none") == (not kinks), row
+    assert {name for name in ACTIVATION_RULES if ":" not in name} == set(page.ACTIVATIONS)
+
+
+def test_every_loss_and_output_has_a_derivation_and_an_allowance() -> None:
+    assert set(LOSS_RULES) == set(LOSSES) and set(OUTPUT_RULES) == set(OUTPUTS)
+    for name, loss in LOSSES.items():
+        assert derived(loss.derivative), name
+        kinked = page.KINKS_OF_LOSSES.get(name, "none")
+        assert kinked.startswith("none") == (not LOSS_RULES[name].kinked), name
+    for name in OUTPUTS:
+        assert OUTPUT_RULES[name].kinked == (name == "relu")
+
+
+def test_normalisation_and_dropout_have_a_derivation_an_allowance_and_mistakes() -> None:
+    assert set(NORMALISATIONS[1:]) == set(page.NORMALISED) == set(AXES)
+    assert derived(standardise_backward) and derived(dropped_backward)
+    assert all(FAMILIES[name] for name in ("normalisation", "dropout"))
+
+
+def test_every_optimiser_has_a_recursion_and_an_allowance() -> None:
+    for name in page.OPTIMISERS:
+        asked = Experiment(optimiser=name)
+        assert derived(type(our_rule(asked)))
+        assert OptimiserStep.of(asked).name, name
 
 
 @pytest.mark.parametrize("name", page.ACTIVATIONS)

@@ -134,6 +134,8 @@ class Follower:
         except Unread:
             if carried and place < self.start:
                 return False  # the start of what is kept: zeros
+            if self.itself(place) and not of_gradient(word(key)):
+                raise Unread(f"what {key} keeps cannot be followed") from None
             where = self.opaque if place >= self.start else self.outside
             if isinstance(where, set):
                 self.outside.add(key)

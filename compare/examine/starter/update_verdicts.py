@@ -141,11 +141,11 @@ def verdict_on(about: FunctionVerdict, update: Update) -> FunctionVerdict | None
     if not update.gradient and not {"rate", "-rate"} & set(update.scalars.values()):
         raise NoUpdate
     found = Rules(update)
-    if found.fits:
+    if found.fits and (update.certain or not update.gradient):
         return None
     turned = None if found.named else sign_turned(update)
     upwards = turned is not None and Rules(turned).fits
-    if (found.named or upwards) and not update.certain:
+    if (found.fits or found.named or upwards) and not update.certain:
         return about.undecided(
             f"was not compared: whether {update.gradient or 'what it takes'} is a gradient is not"
             f" certain; {ADVICE}"

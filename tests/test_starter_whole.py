@@ -197,6 +197,12 @@ def test_hidden_units_that_are_not_relu_are_said(tmp_path: Path) -> None:
     assert "your hidden units are tanh" in " ".join(one.sentence for one in found.checks)
 
 
+def test_what_was_called_for_the_gradient_is_not_said_to_be_unseen(tmp_path: Path) -> None:
+    found = checked(tmp_path, COLUMNS_IN_DICTIONARIES + "def plot(x):\n    return x\n")
+    (unseen,) = [one for one in found.notes if one.startswith("not looked at")]
+    assert "plot" in unseen and "forward_propagation" not in unseen and "cost" not in unseen
+
+
 def test_a_declared_activation_is_what_the_file_is_held_against(tmp_path: Path) -> None:
     assert checked(tmp_path, COLUMNS_IN_DICTIONARIES, activation="tanh").verdict is Verdict.AGREES
     found = checked(tmp_path, COLUMNS_IN_DICTIONARIES, activation="relu")

@@ -56,7 +56,8 @@ WANTED = "relu, softmax, compute_layer, average_ce or grad_ce"
 @dataclass(frozen=True)
 class StarterReport:
     """Everything that was found out about a file; `gradients` are its gradient functions, bound as
-    far as calling them or their names told, `updates` what became of the updates in it.
+    far as calling them or their names told, `updates` what became of the updates in it,
+    `called` the functions that were compared as parts of a whole.
     """
 
     source: Source
@@ -64,12 +65,13 @@ class StarterReport:
     gradients: tuple[GradientFunction, ...]
     reduction: str
     updates: Updates
+    called: frozenset[str] = frozenset()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to be able to read the file, and what was left out."""
         done = (*left_out(self.source), *self.source.guard.notes.sentences())
-        seen = {one.name for one in self.functions} | self.updates.functions
+        seen = {one.name for one in self.functions} | self.updates.functions | self.called
         return (*done, *unseen(self.source, seen))
 
 
@@ -140,7 +142,10 @@ def check_starter(
     for sentence in updates.notes:
         source.guard.notes.add(sentence)
     found = [with_reason(one, source, opened, replaced) for one in found]
-    return StarterReport(source, tuple(together(found)), tuple(gradients), reduction, updates)
+    called = whole.called if whole is not None else frozenset[str]()
+    return StarterReport(
+        source, tuple(together(found)), tuple(gradients), reduction, updates, called
+    )
 
 
 def hidden_units(source: Source, declared: Declared) -> tuple[str, ...]:

@@ -214,3 +214,17 @@ def test_a_factor_is_a_form_before_it_is_a_number() -> None:
 
     result = asked(over_root, {"activation": "tanh"})
     assert [one.mistake for one in result.diagnosis] == ["error-divided-by-root-of-width"]
+
+
+def test_a_mistake_in_a_network_that_was_not_declared_is_named_beside_it() -> None:
+    def diagonal(w: Arrays, x: Any, t: Any) -> Any:
+        _, h, z = parts(w, x)
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        o = e / e.sum(axis=1, keepdims=True)
+        return np.mean((o - t) ** 2), back(w, x, h, 2 * (o - t) * o * (1 - o) / o.size)
+
+    result = asked(diagonal, {"activation": "tanh"})
+    assert [one.mistake for one in result.diagnosis] == [
+        "undeclared-loss",
+        "softmax-jacobian-diagonal",
+    ]

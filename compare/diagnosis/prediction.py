@@ -20,10 +20,12 @@ def prediction(diagnosis: Diagnosis, observation: Observation, tensor: str) -> F
     """Return `tensor` (`dw1`, ...) as the mistake of a diagnosis computes it at this point.
 
     With its own constants, in its own layer, and in whichever row of this batch fits. Float64.
-    None if the mistake is none of loss or gradient, is not about this tensor, or does not
-    reproduce what was seen of it here within its allowance.
+    None if the mistake is none of loss or gradient, or one of a network that was not declared, is
+    not about this tensor, or does not reproduce what was seen of it here within its allowance.
     """
-    if not diagnosis.slips or not diagnosis.concerns(tensor):
+    made = {mistake.name for mistake in network_mistakes(observation.point)}
+    here = all(slip.mistake in made for slip in diagnosis.slips)
+    if not (diagnosis.slips and here and diagnosis.concerns(tensor)):
         return None
     with np.errstate(all="ignore"):
         case = Case(observation).only(tensor)

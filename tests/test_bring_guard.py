@@ -301,6 +301,20 @@ def test_numpys_error_state_is_put_back() -> None:
     assert np.geterr() == before
 
 
+def test_a_limit_of_recursion_and_removed_modules_are_put_back() -> None:
+    def spoils(parameters: Arrays, x: Array, targets: Array) -> Any:
+        answer = honest(parameters, x, targets)
+        sys.setrecursionlimit(200)
+        del sys.modules["compare.guard.blame"]
+        return answer
+
+    depth, module = sys.getrecursionlimit(), sys.modules["compare.guard.blame"]
+    said = noted(spoils)
+    assert "changes the limit of recursion" in said and "removes loaded modules" in said
+    assert sys.getrecursionlimit() == depth
+    assert sys.modules["compare.guard.blame"] is module
+
+
 def test_arguments_that_are_written_to_are_copies_and_the_line_is_named() -> None:
     def scribbles(parameters: Arrays, x: Array, targets: Array) -> Any:
         answer = honest(parameters, x, targets)

@@ -98,3 +98,9 @@ def test_a_declared_loss_is_not_declared_again() -> None:
     asked = Experiment(hidden=(11,), loss="mse", output="sigmoid")
     found = undeclared(written(loss="mse", output="sigmoid"), asked, (13, 11, 5))
     assert found is not None and found.options == {}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_penalty_alone_is_no_loss_to_declare(dtype: str) -> None:
+    asked = Experiment(hidden=(11,), dtype=dtype)
+    assert undeclared(lambda parameters, x, targets: (0.0, parameters), asked, (13, 11, 5)) is None

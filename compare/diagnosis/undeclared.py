@@ -165,7 +165,7 @@ def objectives(
     dtype = np.dtype(point.dtype).name
     rows = len(point.x)
     smoothing = typed(s, dtype)
-    if not (c > 0 and 0 <= smoothing < 1):
+    if not (typed(c, dtype) > 0 and 0 <= smoothing < 1):  # a penalty alone is no loss
         return
     found = []
     for order, reduction in enumerate(REDUCTIONS):

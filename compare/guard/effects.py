@@ -111,6 +111,7 @@ def contained(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
         redirect_stderr(printed),
         warnings.catch_warnings(record=True) as caught,
         np.errstate(all="warn", under="ignore"),
+        interpreter_kept(who, home, notes),
     ):
         warnings.simplefilter("always")
         before = np.geterr()
@@ -125,6 +126,24 @@ def contained(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
         kind, text = warning.category.__name__, str(warning.message).partition("\n")[0]
         what = f"{who} warns: {kind}: {text} at {place.quoted()}"
         notes.add(what, about=f"{who} warns {kind} {place}")
+
+
+@contextmanager
+def interpreter_kept(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
+    """Put the depth of recursion and the loaded modules back.
+
+    Innermost of all: what is put back after this needs both.
+    """
+    depth, loaded = sys.getrecursionlimit(), dict(sys.modules)
+    try:
+        yield
+    finally:
+        if sys.getrecursionlimit() != depth:
+            sys.setrecursionlimit(depth)
+            notes.add(f"{who} changes the limit of recursion ({home}); it was put back")
+        if not loaded.keys() <= sys.modules.keys():
+            sys.modules.update(loaded)
+            notes.add(f"{who} removes loaded modules ({home}); they were put back")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from compare.layers.crowds import Crowds
+from compare.layers.cuts import left_out
 from compare.layers.formats import LAMBDA, Format
 from compare.layers.rules import BILINEAR, COSTLY, EXACT, MOVES, SUMS, aten, packets
 from compare.layers.slopes import SLOPES
@@ -35,6 +36,9 @@ SCALED = packets("mul div add sub")
 CHOSEN = packets("sort topk max min median nanmedian kthvalue mode")
 EXTREMES = packets("amax amin")
 NEAREST = packets("maximum minimum clamp clamp_min clamp_max")
+LOGARITHMS = packets("log log2 log10 log1p")
+LOWEST = 745.0
+"""Minus the logarithm of the smallest number of float64."""
 PROBED = 4.0
 """Roundings that an operation without a rule is thought to make, at least."""
 
@@ -125,6 +129,14 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         if variance is not None:
             near = z.abs() <= LAMBDA * torch.sqrt(variance)
             self.put(out, torch.where((z > 0) | near, variance, 0.0))
+        return out
+
+    def apart(self, packet: Any, how: Any, args: Any, kwargs: Any) -> Any:
+        """Add what torch's own formula leaves out: the reference is off by it."""
+        out = super().apart(packet, how, args, kwargs)
+        cut = left_out(packet, args, kwargs, out)
+        if cut is not None and bool(cut.any()):
+            self.put(out, self.known(out) + cut**2)
         return out
 
     def carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
@@ -256,11 +268,16 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
             if variance is None:
                 continue
             if packet in NEAREST:  # the other side may choose another one that is as near
-                slope = (argument - out).abs() <= LAMBDA * torch.sqrt(variance)
+                finite = torch.nan_to_num(argument, math.nan, math.inf, -LOWEST)
+                slope = (finite - out).abs() <= LAMBDA * torch.sqrt(variance)
             total = total + torch.as_tensor(slope, dtype=torch.float64) ** 2 * variance
         total = total + self.second_order(packet, args)
         known = torch.isfinite(out) & torch.isfinite(total)
-        self.put(out, torch.where(known, total, 0.0).expand_as(out))
+        total = torch.where(known, total, 0.0).expand_as(out)
+        if packet in LOGARITHMS:  # of a 0 that is only rounded: anything down to its smallest
+            nothing = torch.isneginf(out) & (self.known(args[0]) > 0)
+            total = torch.where(nothing, LOWEST**2, total)
+        self.put(out, total)
 
     def second_order(self, packet: Any, args: Any) -> Tensor | float:
         """What a product of two errors adds: all there is where both factors are 0.

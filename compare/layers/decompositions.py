@@ -127,7 +127,32 @@ def shrink_backward(dy: Tensor, x: Tensor, bound: float) -> Tensor:
     return torch.where(torch.abs(x) <= bound, torch.zeros_like(dy), dy)
 
 
-OURS: dict[Any, Callable[..., Any]] = {
+def hardsigmoid_backward(dy: Tensor, x: Tensor) -> Tensor:
+    """`dy / 6` between -3 and 3, with the sixth that torch's kernel has: one of float32."""
+    return torch.where((x > -3) & (x < 3), dy * narrow(1 / 6), torch.zeros_like(dy))
+
+
+def binary_cross_entropy_backward(
+    dy: Tensor, p: Tensor, target: Tensor, weight: Tensor | None = None, reduction: int = 1
+) -> Tensor:
+    """`dy (p - t) / max(p (1 - p), 1e-12)`, with the bound that torch's kernel has."""
+    d = dy * (p - target) / torch.clamp(p * (1 - p), min=narrow(1e-12))
+    d = d if weight is None else d * weight
+    return d / p.numel() if reduction == 1 else d
+
+
+def narrow(number: float) -> float:
+    """Return a number as float32 has it."""
+    return float(torch.tensor(number, dtype=torch.float32))
+
+
+NARROW: dict[Any, Callable[..., Any]] = {
+    aten.hardsigmoid_backward: hardsigmoid_backward,
+    aten.binary_cross_entropy_backward: binary_cross_entropy_backward,
+}
+"""Kernels that hold a number in float32 whatever they are computed in."""
+
+OURS: dict[Any, Callable[..., Any]] = NARROW | {
     aten.mean: mean,
     aten.var_mean: var_mean,
     aten.var: var,

@@ -70,8 +70,10 @@ def name_mistake(
     first, *others = found
     also = tuple(other.sentence for other in others)
     shown = next((name for name in wrong if np.ndim(judged.manual[name])), None)
-    prediction = None if shown is None else ("with the mistake", first.results[shown].numpy())
-    return Named((diagnosis(first.kind, first.sentence, before, also),), (), prediction)
+    named = (diagnosis(first.kind, first.sentence, before, also),)
+    if shown is None:
+        return Named(named)
+    return Named(named, (), ("with the mistake", first.results[shown].detach().numpy()))
 
 
 def diagnosis(kind: str, text: str, before: float, also: tuple[str, ...]) -> Diagnosis:

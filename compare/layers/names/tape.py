@@ -22,7 +22,7 @@ from torch._decomp import decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from compare.guard.blame import is_foreign
-from compare.layers.decompositions import plain, vector_norm
+from compare.layers.decompositions import NARROW, plain, vector_norm
 from compare.layers.names.written_out import WrittenOut
 from compare.layers.program import Program, Tensors, as_written, flat_outputs
 from compare.layers.rules import aten, packets
@@ -52,7 +52,7 @@ APART = packets(
     "soft_margin_loss_backward addcmul addcdiv lerp baddbmm addmv logit logit_backward "
     "linalg_vector_norm norm dist"
 )
-OURS = {aten.addmm: addmm, aten.linalg_vector_norm: vector_norm}
+OURS = NARROW | {aten.addmm: addmm, aten.linalg_vector_norm: vector_norm}
 EXTREMES = packets("amax amin")
 CALLER = inspect.getfile(Program)
 """From here the reference is called: what lies beyond is none of its lines."""

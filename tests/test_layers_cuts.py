@@ -1,0 +1,127 @@
+"""What torch's own formulas leave out is the reference's error, and no mistake of exact code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from compare import check_layer
+from compare.contracts.result import Verdict
+
+Z = 25 * np.random.default_rng(0).normal(size=(12, 4))
+Function = Callable[[Any], Any]
+
+
+def sigma(z: Any) -> Any:
+    e = np.exp(-np.abs(z))
+    return np.where(z > 0, 1 / (1 + e), e / (1 + e))
+
+
+def softplus(z: Any) -> Any:
+    return np.logaddexp(0, z)
+
+
+def layer(f: Function, slope: Function, factor: float = 1.0) -> Callable[..., Any]:
+    """An elementwise layer by its function and its slope, with a factor on the gradient."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        z = inputs["z"]
+        return f(z), {"z": (1 if dy is None else dy) * slope(z) * z.dtype.type(factor)}
+
+    return manual
+
+
+def mish_slope(z: Any) -> Any:
+    t = np.tanh(softplus(z))
+    return t + z * (1 - t * t) * sigma(z)
+
+
+def celu(z: Any) -> Any:
+    a = z.dtype.type(0.3)
+    return np.where(z > 0, z, a * np.expm1(np.minimum(z, 0) / a))
+
+
+def celu_slope(z: Any) -> Any:
+    return np.where(z > 0, 1, np.exp(np.minimum(z, 0) / z.dtype.type(0.3)))
+
+
+def bce(z: Any) -> Any:
+    return np.logaddexp(0, z) - z / 4
+
+
+CUT: dict[str, tuple[Function, Function, Function]] = {
+    "softplus": (F.softplus, softplus, sigma),
+    "softplus, beta 3": (
+        lambda z: F.softplus(z, 3.0), lambda z: softplus(3 * z) / 3, lambda z: sigma(3 * z)
+    ),
+    "mish": (F.mish, lambda z: z * np.tanh(softplus(z)), mish_slope),
+    "celu keeps 1/α in float32": (lambda z: F.celu(z, 0.3), celu, celu_slope),
+    "hardsigmoid keeps 1/6 in float32": (
+        F.hardsigmoid,
+        lambda z: np.clip(z + 3, 0, 6) / 6,
+        lambda z: (np.abs(z) < 3) / z.dtype.type(6),
+    ),
+    "bce bounds p (1 - p) and log p": (
+        lambda z: F.binary_cross_entropy(
+            torch.sigmoid(z), torch.full_like(z, 0.25), reduction="none"
+        ),
+        bce,
+        lambda z: sigma(z) - z.dtype.type(0.25),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("name", CUT)
+def test_exact_code_is_not_accused_of_what_torch_leaves_out(name: str, kind: str) -> None:
+    reference, f, slope = CUT[name]
+    result = check_layer(layer(f, slope), reference, {"z": Z.astype(kind)})
+    assert result.verdict is Verdict.AGREES and result.kind is None, result.sentence
+
+
+@pytest.mark.parametrize("name", ["softplus", "mish"])
+def test_a_factor_beside_what_torch_leaves_out_is_still_seen(name: str) -> None:
+    reference, f, slope = CUT[name]
+    result = check_layer(layer(f, slope, 1 + 1e-6), reference, {"z": Z})
+    assert result.verdict is Verdict.DISAGREES, result.sentence
+
+
+def test_a_threshold_that_float32_could_see_is_the_users_own_function() -> None:
+    result = check_layer(layer(softplus, sigma), lambda z: F.softplus(z, 1.0, 5.0), {"z": Z})
+    assert result.verdict is Verdict.DISAGREES
+    cut = layer(
+        lambda z: np.where(z > 5, z, softplus(z)), lambda z: np.where(z > 5, 1, sigma(z))
+    )  # fmt: skip
+    assert check_layer(cut, lambda z: F.softplus(z, 1.0, 5.0), {"z": Z})
+
+
+def test_a_softplus_inside_a_scan_is_judged_as_torch_means_it() -> None:
+    def scan(inputs: Any, dy: Any) -> Any:
+        a, z = inputs["a"], inputs["z"]
+        dt = softplus(z)
+        decay = np.exp(-a * dt)
+        h = np.zeros_like(dt)
+        for t in range(len(z)):
+            h[t] = decay[t] * (h[t - 1] if t else 0) + dt[t]
+        dh, ddt, da = np.zeros_like(z[0]), np.zeros_like(z), np.zeros_like(a)
+        for t in range(len(z) - 1, -1, -1):
+            dh = dh + dy[t]
+            d = dh * (h[t - 1] if t else 0) * decay[t]
+            ddt[t], da = dh - d * a, da - d * dt[t]
+            dh = dh * decay[t]
+        return h, {"a": da, "z": ddt * sigma(z)}
+
+    def reference(a: Any, z: Any) -> Any:
+        dt, h, found = F.softplus(z), torch.zeros_like(a), []
+        for t in range(len(z)):
+            h = torch.exp(-a * dt[t]) * h + dt[t]
+            found.append(h)
+        return torch.stack(found)
+
+    a = np.abs(np.random.default_rng(1).normal(size=4)) / 50
+    assert check_layer(scan, reference, {"a": a, "z": Z[:7]})

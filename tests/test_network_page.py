@@ -14,9 +14,11 @@ from compare.contracts.between import NORMALISATIONS
 from compare.contracts.experiment import Experiment
 from compare.examine.optimisers import our_rule
 from compare.handbook import network_page as page
-from compare.mistakes.catalogue import FAMILIES
+from compare.mistakes.catalogue import FAMILIES, OTHER_STEP
+from compare.mistakes.declared import DECLARED
 from compare.textbook.losses import LOSS_RULES, OUTPUT_RULES
 from manual_mlp.activations import ACTIVATIONS, find
+from manual_mlp.criterion import Criterion
 from manual_mlp.dropout import dropped_backward
 from manual_mlp.losses import LOSSES
 from manual_mlp.normalise import standardise_backward
@@ -108,6 +110,28 @@ def test_the_formula_of_a_loss_is_what_ours_sums(name: str) -> None:
     o, y = drawn()
     ours = LOSSES[name].terms(o, y).sum()
     assert run(page.LOSSES[name], o=o, y=y).sum() == pytest.approx(ours, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("label_smoothing", {"label_smoothing": 0.2}),
+        ("class_weights", {"class_weights": (0.5, 1.0, 2.0, 3.0)}),
+        ("ignore_index", {"ignore_index": 2}),
+    ],
+)
+def test_the_formula_of_what_counts_is_ours(name: str, how: dict[str, Any]) -> None:
+    o, y = drawn()
+    names = {"X": 0.2, "W": np.array([0.5, 1.0, 2.0, 3.0]), "C": 2}
+    counted = run(page.COUNTS[name], y=y, **names)
+    criterion = Criterion("cross_entropy", **how)
+    summed = LOSSES["cross_entropy"].terms(o, counted).sum()
+    assert summed / counted.sum() == pytest.approx(criterion.loss_at(o, y), rel=1e-12)
+
+
+def test_every_mistake_of_the_catalogue_of_declared_networks_and_optimisers_is_listed() -> None:
+    listed = {name for rows in page.TABLES.values() for row in rows() for name in row.mistakes}
+    assert {one.name for one in (*DECLARED, *OTHER_STEP)} <= listed
 
 
 def test_the_page_is_the_one_the_code_writes() -> None:

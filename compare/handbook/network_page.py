@@ -16,7 +16,13 @@ from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.between import NORMALISATIONS
 from compare.contracts.experiment import ACTIVATION_NAMES, OPTIMISER_NAMES
 from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, PENALTY_OVER
-from compare.mistakes.catalogue import FAMILIES
+from compare.mistakes.catalogue import FAMILIES, OTHER_STEP
+from compare.mistakes.declared_activations import ACTIVATIONS as OF_ACTIVATIONS
+from compare.mistakes.declared_head import OUTPUTS as OF_OUTPUTS
+from compare.mistakes.declared_head import SCALES as OF_SCALES
+from compare.mistakes.declared_losses import LOSSES as OF_LOSSES
+from compare.mistakes.declared_penalties import COUNTED as OF_COUNTS
+from compare.mistakes.declared_penalties import PENALTY as OF_PENALTIES
 
 ACTIVATIONS = {
     "relu": "maximum(z, 0)",
@@ -50,6 +56,16 @@ SAID_OF_ACTIVATIONS = {
 KINKS_OF_ACTIVATIONS = {"elu": "none (0 for elu:ALPHA, ALPHA != 1)"}
 KINKS_OF_LOSSES = {"l1": "o = y", "huber": "none (its slope has corners at |o - y| = 1)",
                    "hinge": "1 - o_y + o_k = 0"}  # fmt: skip
+COUNTS = {
+    "label_smoothing": "(1 - X) * y + X / y.shape[1]",
+    "class_weights": "y * W",
+    "ignore_index": "y * (y.argmax(1, keepdims=True) != C)",
+}
+"""What stands in place of the targets y; the mean is over the sum of what is left of them."""
+OPTIONS = {
+    "label_smoothing": "label_smoothing=X", "class_weights": "weight=W",
+    "ignore_index": "ignore_index=C",
+}  # fmt: skip
 PENALTIES = {"l2": "l2 / 2 * (w**2).sum()", "l1": "l1 * abs(w).sum()"}
 NORMALISED = {
     "layer": "gamma * (z - z.mean(1)) / sqrt(z.var(1) + 1e-5) + beta",
@@ -84,7 +100,7 @@ def activation_rows() -> Iterator[Row]:
 
     from torch_reference.activations import activation_module
 
-    named = tuple(one.name for one in FAMILIES["activation"])
+    named = tuple(one.name for one in (*FAMILIES["activation"], *OF_ACTIVATIONS))
     for name in ACTIVATION_NAMES:
         kinks = ACTIVATION_RULES[name].kinks
         at = ", ".join(f"{kink:g}" for kink in kinks) or KINKS_OF_ACTIVATIONS.get(name, "none")
@@ -101,7 +117,7 @@ def output_rows() -> Iterator[Row]:
     """Yield what may stand above the last layer."""
     from torch_reference.criterion import OUTPUTS as MODULES
 
-    named = tuple(one.name for one in FAMILIES["softmax"])
+    named = tuple(one.name for one in (*FAMILIES["softmax"], *OF_OUTPUTS))
     for name in OUTPUT_NAMES:
         twin = f"nn.{type(MODULES[name]()).__name__}"
         kinks = "0" if name == "relu" else "none"
@@ -113,7 +129,8 @@ def loss_rows() -> Iterator[Row]:
     from torch_reference.criterion import ENTRYWISE
     from torch_reference.criterion import LOSSES as MODULES
 
-    named = tuple(one.name for family in ("cross-entropy", "reduction") for one in FAMILIES[family])
+    known = (*FAMILIES["cross-entropy"], *FAMILIES["reduction"], *OF_SCALES, *OF_LOSSES)
+    named = tuple(one.name for one in known)
     for name in LOSS_NAMES:
         mean = "mean over all entries" if name in ENTRYWISE else "mean over rows"
         twin = f"nn.{getattr(MODULES[name], '__name__', name)}"
@@ -121,9 +138,18 @@ def loss_rows() -> Iterator[Row]:
         yield Row(name, LOSSES[name], "manual_mlp.losses", twin, mean, kinks, named)
 
 
+def count_rows() -> Iterator[Row]:
+    """Yield what makes rows and classes of a cross-entropy count for more or less."""
+    named = tuple(one.name for one in OF_COUNTS)
+    for name, formula in COUNTS.items():
+        said = "mean over rows" if name == "label_smoothing" else "mean over what is left of y"
+        twin = f"nn.CrossEntropyLoss({OPTIONS[name]})"
+        yield Row(name, formula, "manual_mlp.criterion", twin, said, "none", named)
+
+
 def penalty_rows() -> Iterator[Row]:
     """Yield the penalties."""
-    named = tuple(one.name for one in FAMILIES["loss against gradient"])
+    named = tuple(one.name for one in (*FAMILIES["loss against gradient"], *OF_PENALTIES))
     for name, formula in PENALTIES.items():
         said = f"over the weights, divided by {' or '.join(PENALTY_OVER)}"
         kinks = "w = 0, slope 0" if name == "l1" else "none"
@@ -155,12 +181,13 @@ def optimiser_rows() -> Iterator[Row]:
 
     from torch_reference import Recipe
 
-    named = tuple(one.name for one in FAMILIES["update"])
     one: dict[str, Any] = {"w1": torch.nn.Parameter(torch.zeros(1))}
     for name in OPTIMISER_NAMES:
         twin = f"optim.{type(Recipe(name, 0.1).built(one)).__name__}"
         said = "eps outside the root" if "eps" in OPTIMISERS[name] else ""
-        formula = OPTIMISERS[name]
+        formula, own = OPTIMISERS[name], [m for m in OTHER_STEP if name in m.of]
+        family = FAMILIES["update"] if name == "sgd" else ()
+        named = tuple(mistake.name for mistake in (*family, *own))
         yield Row(name, formula, "manual_mlp.optimisers", twin, said, "none", named)
 
 
@@ -168,6 +195,7 @@ TABLES = {
     "Activations": activation_rows,
     "Outputs": output_rows,
     "Losses": loss_rows,
+    "What rows and classes count for": count_rows,
     "Penalties": penalty_rows,
     "Normalisation and dropout": between_rows,
     "Optimisers": optimiser_rows,
@@ -176,7 +204,8 @@ HEAD = """# What a network can be declared with
 
 Written by `python -m compare.handbook.network_page docs`; a test holds it against the code, and
 runs the formulas. `z` is what an activation takes, `o` the output, `y` the targets; a loss is the
-sum of what its row says, divided as its convention says.
+sum of what its row says, divided as its convention says. With `--reduction batch_mean` it is
+divided by the rows, with `sum` by nothing; `--loss-factor` multiplies it.
 """
 
 

@@ -183,8 +183,10 @@ EVERY = re.compile(r"Every (weight |bias )?gradient is ")
 def placed(said: str, tensors: Sequence[str]) -> str:
     """Return a sentence with where the slip shows, as its subject where that is every gradient."""
     if EVERY.match(said) and 0 < len(tensors) <= LISTED:
-        verb = "is" if len(tensors) == 1 else "are"
-        return EVERY.sub(f"{' and '.join(tensors)} {verb} ", said, count=1)
+        if len(tensors) == 1:
+            return EVERY.sub(f"{tensors[0]} is ", said, count=1)
+        said = EVERY.sub(f"{' and '.join(tensors)} are ", said, count=1)
+        return said.replace("as it should be", "as they should be", 1)
     return said + where(tensors)
 
 

@@ -34,8 +34,8 @@ from compare.contracts.arrays import Float, Real, Values
 
 LONG = 128
 """From this many samples on the partial sums of biases are looked at, if there are few terms:"""
-CHEAP = 1 << 16
-"""at most so many."""
+CHEAP = 1 << 17
+"""at most so many: 1 MiB of float64, a tenth of what all else at such a point takes."""
 FEW = SAMPLE_IF_WIDE
 """Terms of each sum that are looked at where rows are near-duplicates."""
 ADDED_UP = 4

@@ -54,6 +54,14 @@ def imported(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
                 yield whole if whole in known else str(node.module)
 
 
+def at_once(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
+    """The modules of `compare` that are imported together with a file, not first in a function."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module in known:
+            yield str(node.module)
+            yield from (w for a in node.names if (w := f"{node.module}.{a.name}") in known)
+
+
 def room(module: str) -> str:
     """The folder or loose module at the top of `compare` in which a module stands."""
     return module.split(".")[1] if "." in module else "__init__"

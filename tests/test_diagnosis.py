@@ -15,20 +15,15 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare import check
 from compare.contracts.result import Diagnosis
-from compare.diagnosis import (
-    Observation,
-    diagnose,
-    diagnose_calls,
-    diagnose_gradients,
-    diagnosed,
-    facts,
-    observe,
-    prediction,
-)
+from compare.diagnosis.asking import observations
+from compare.diagnosis.calls import diagnose_calls
 from compare.diagnosis.explanation import Part
-from compare.diagnosis.gradients import observations, probes
+from compare.diagnosis.facts import facts
+from compare.diagnosis.gradients import diagnose, diagnose_gradients, diagnosed, probes
 from compare.diagnosis.match import Case, ratios
+from compare.diagnosis.observation import Observation, observe
 from compare.diagnosis.pairing import different
+from compare.diagnosis.prediction import prediction
 from compare.handbook.planting import bare, plant
 from compare.mistakes.catalogue import NETWORK, named
 from compare.mistakes.cross_entropy import GUARDS

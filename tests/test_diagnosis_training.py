@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare import run_training
 from compare.contracts.result import Diagnosis
-from compare.diagnosis import (
-    diagnose_curves,
-    diagnose_records,
-    diagnose_start,
-    diagnose_step,
-    diagnose_updates,
-)
+from compare.diagnosis.curves import diagnose_curves
+from compare.diagnosis.records import diagnose_records
+from compare.diagnosis.start import diagnose_start
+from compare.diagnosis.step import diagnose_step
 from compare.diagnosis.track import Settings
+from compare.diagnosis.updates import diagnose_updates
 from compare.examine.sides import our_manual
 from compare.handbook.plain_run import PICKS, run
 from compare.handbook.planting import planted_step

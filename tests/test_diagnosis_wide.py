@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compare.diagnosis import diagnose
+from compare.diagnosis.asking import observations
 from compare.diagnosis.embedded import inside
-from compare.diagnosis.gradients import diagnosed, observations, probes
+from compare.diagnosis.gradients import diagnose, diagnosed, probes
 from compare.diagnosis.match import Case
 from compare.mistakes.catalogue import named
 from compare.textbook import Pass, Point

@@ -15,7 +15,8 @@ import pytest
 import manual_mlp
 from compare.contracts.between import Between
 from compare.contracts.errors import BadInput
-from compare.diagnosis.gradients import observations, probes
+from compare.diagnosis.asking import observations
+from compare.diagnosis.gradients import probes
 from compare.diagnosis.match import Case
 from compare.handbook.command import main
 from compare.handbook.live import run

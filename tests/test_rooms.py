@@ -1,6 +1,6 @@
 """The rooms of `compare` stand in the order of the flow, and each imports only from below it."""
 
-from tests.rooms import ORDER, arrows, circles, modules, room, upward
+from tests.rooms import ORDER, arrows, at_once, circles, modules, reach, room, upward
 
 ARGUED = {
     # `python -m compare.mistakes` is the documented command of the catalogue's handbook: its
@@ -23,3 +23,14 @@ def test_a_room_imports_only_from_rooms_below_it() -> None:
 
 def test_no_modules_import_each_other_in_a_circle_not_even_lazily() -> None:
     assert circles() == []
+
+
+def test_the_catalogue_is_read_only_where_something_disagrees() -> None:
+    known = modules()
+    edges = {name: set(at_once(path, known)) for name, path in known.items()}
+    for name in known:  # a module is imported after the packages it stands in
+        edges[name] |= {name.rpartition(".")[0]} & set(known)
+    assert "compare.judge.conclusion" in reach("compare.examine.point", edges)
+    ways_in = ("compare.command.jobs", "compare.examine.point", "compare.examine.training")
+    for way_in in ways_in:
+        assert "compare.mistakes.catalogue" not in reach(way_in, edges)

@@ -21,9 +21,10 @@ from benchmarks.diagnosis.networks import (
 )
 from compare.contracts.experiment import ACTIVATION_NAMES
 from compare.contracts.result import Diagnosis
-from compare.diagnosis import Observation, diagnosed
-from compare.diagnosis.gradients import observations, probes
+from compare.diagnosis.asking import observations
+from compare.diagnosis.gradients import diagnosed, probes
 from compare.diagnosis.match import Case
+from compare.diagnosis.observation import Observation
 from compare.mistakes.catalogue import NETWORK
 from compare.mistakes.mistake import NetworkMistake
 

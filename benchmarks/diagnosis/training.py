@@ -14,7 +14,10 @@ import manual_mlp
 from benchmarks.diagnosis.measures import Score, names, timed
 from benchmarks.diagnosis.networks import Network, draw
 from compare.contracts.result import Diagnosis
-from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
+from compare.diagnosis.curves import diagnose_curves
+from compare.diagnosis.records import diagnose_records
+from compare.diagnosis.start import diagnose_start
+from compare.diagnosis.step import diagnose_step
 from compare.handbook.plain_run import run
 from compare.handbook.planting import bare, plant, planted_step
 from compare.mistakes.calls import CALLS, CallMistake

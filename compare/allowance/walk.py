@@ -40,6 +40,7 @@ from compare.allowance.rules import ActivationRule
 from compare.allowance.spread import Product, Slope, Spread
 from compare.allowance.sums import additions, worst_factors
 from compare.contracts.arrays import Float, Real, Values
+from compare.contracts.records import depth
 
 S = TypeVar("S", bound=Spread)
 
@@ -205,21 +206,21 @@ class Pass(Generic[S]):
         """Return what the pass forward finds, layer by layer, and errors at the logits."""
         layers: list[Layer[S]] = []
         operand, spread = self.batch.operand(self.form), None
-        depth = len(self.parameters) // 2
+        deep = depth(self.parameters)
         alike: Float | None = None
         every = not self.measure  # intermediates are held against single entries
-        shares = depth >= DEEP and not self.learnt.complete
+        shares = deep >= DEEP and not self.learnt.complete
         errors = None
         if shares:
             errors = Propagated.of(len(self.batch.x), every=every, weights=self._shares())
-        for number in range(1, depth + 1):
+        for number in range(1, deep + 1):
             right = self.learnt.weights.setdefault(number, Right(self.parameters[f"w{number}"]))
-            name = f"z{number}" if number < depth else "logits"
+            name = f"z{number}" if number < deep else "logits"
             product = self._product(operand, right, alike, self.values[name], number)
             z = self._shared(name, self.form.product(spread, product), product, errors)
             alike = right.often
             layers.append(Layer(number, right, operand, spread, z, alike))
-            if number < depth:
+            if number < deep:
                 h = self.values[f"h{number}"]
                 spread = z.activated(self.rule, self.values[name], h, self.arithmetic)
                 operand = self.form.read(h, bias=True)
@@ -231,7 +232,7 @@ class Pass(Generic[S]):
     def _shares(self) -> Float | None:
         """Return how large a part of any layer's dz each row has, (N,); None if there is no dz."""
         found = []
-        for name in ("dlogits", *(f"dz{i}" for i in range(1, len(self.parameters) // 2))):
+        for name in ("dlogits", *(f"dz{i}" for i in range(1, depth(self.parameters)))):
             if name in self.values:
                 largest = np.abs(self.values[name]).max(axis=1).astype(np.float64)
                 found.append(largest / (largest.max() or 1.0))

@@ -1,7 +1,8 @@
 """Which known mistake reproduces the numbers: `diagnose` and its siblings.
 
 A mistake is named only if computing with it reproduces what was seen to within its own allowance
-and computing rightly does not. `facts` says what can be said when none does.
+and computing rightly does not. `facts` says what can be said when none does. Each is imported
+from its own file: where nothing disagrees, no mistake is looked for and the catalogue stays unread.
 
     diagnose            a function that can be called            loss, gradient, repeated calls
     diagnosed           the same with habits and facts       loss, gradient, repeated calls
@@ -14,33 +15,3 @@ and computing rightly does not. `facts` says what can be said when none does.
     diagnose_curves     curves                                   what was reported
     prediction          a diagnosis and a point                  a tensor as the mistake computes it
 """
-
-from compare.diagnosis.calls import diagnose_calls
-from compare.diagnosis.curves import diagnose_curves
-from compare.diagnosis.facts import facts
-from compare.diagnosis.gradients import diagnose, diagnose_gradients, diagnosed, explain
-from compare.diagnosis.observation import Observation, observe
-from compare.diagnosis.prediction import prediction
-from compare.diagnosis.ranks import diagnose_ranks
-from compare.diagnosis.records import diagnose_records
-from compare.diagnosis.start import diagnose_start
-from compare.diagnosis.step import diagnose_step
-from compare.diagnosis.updates import diagnose_updates
-
-__all__ = [
-    "Observation",
-    "diagnose",
-    "diagnose_calls",
-    "diagnose_curves",
-    "diagnose_gradients",
-    "diagnose_ranks",
-    "diagnose_records",
-    "diagnose_start",
-    "diagnose_step",
-    "diagnose_updates",
-    "diagnosed",
-    "explain",
-    "facts",
-    "observe",
-    "prediction",
-]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -16,23 +15,22 @@ from compare.contracts.objective import Objective
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.accept import adapted
 from compare.diagnosis.answer import Answer, answer
+from compare.diagnosis.asking import Implementation, observations
 from compare.diagnosis.calls import diagnose_calls
 from compare.diagnosis.declared import undeclared
 from compare.diagnosis.domains import Explained, base_of, explained
 from compare.diagnosis.embedded import inside, seen_inside
 from compare.diagnosis.facts import facts_of
 from compare.diagnosis.match import Case
-from compare.diagnosis.observation import Observation, observe
+from compare.diagnosis.observation import Observation
 from compare.diagnosis.prediction import explanation_of
 from compare.diagnosis.search import showing, singles
-from compare.guard.effects import alone
 from compare.guard.written import where_written
 from compare.mistakes.catalogue import IN_A_CALL
 from compare.points.diagnostic import kinds_for, probe, reduced
 from compare.points.drawing import batch_sizes
 from compare.textbook import Point
 
-Implementation = Callable[..., tuple[Any, ...]]
 GUARDS = frozenset(mistake.name for mistake in IN_A_CALL if mistake.guard)
 HELD = 2
 """At so many points of the full widths an explanation of a small network inside is held."""
@@ -264,26 +262,3 @@ def probes(
         )
         made.append((kind.label, point))
     return made
-
-
-def observations(
-    implementation: Implementation, points: Sequence[tuple[str, Point]]
-) -> list[Observation]:
-    """Return what the implementation computes at each point where it computes anything."""
-    made = []
-    for label, point in points:
-        # Filters of warnings belong to the process: no other thread's call may see these.
-        with alone(), np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                loss, gradients, *shown = implementation(*arguments(point), **point.how)
-                made.append(observe(point, loss, gradients, shown[0] if shown else None, label))
-            except Exception:  # the user's code: a probe it cannot take tells nothing
-                continue
-    return made
-
-
-def arguments(point: Point) -> tuple[Any, ...]:
-    """Return copies of parameters, x and targets, as contract 1 hands them over."""
-    parameters = {name: array.copy() for name, array in point.parameters.items()}
-    return parameters, point.x.copy(), point.targets.copy()

@@ -24,7 +24,7 @@ from compare.contracts.arrays import Float
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import ACTIVATION_NAMES, Experiment
 from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, REDUCTIONS, Objective
-from compare.diagnosis.gradients import observations
+from compare.diagnosis.asking import observations
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation
 from compare.points.diagnostic import CONFIDENT, ORDINARY, probe, reduced

@@ -15,12 +15,9 @@ import manual_mlp
 from compare.contracts.errors import UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Implementation, depth
-from compare.diagnosis.answer import answer
-from compare.diagnosis.domains import Explained
-from compare.diagnosis.gradients import observations
+from compare.diagnosis.asking import observations
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.observation import Observation
-from compare.diagnosis.search import singles, whole
 from compare.guard.implementation import GuardedImplementation
 from compare.points.diagnostic import UNLIKELY, probe, reduced
 from compare.points.drawing import batch_sizes
@@ -49,10 +46,19 @@ def guard_notes(
     cases = [Case(only_loss(one)) for one in observations(implementation, points)]
     if not all(case.finite for case in cases) or not telling(cases):
         return ()  # what is not finite is said where exp overflows
+    said = named_guards(cases) or [UNNAMED]
+    return tuple(f"at {UNLIKELY.label}, and nowhere else that was tried: {one}" for one in said)
+
+
+def named_guards(cases: Sequence[Case]) -> list[str]:
+    """Return the sentence of each known guard that reproduces the cases."""
+    from compare.diagnosis.answer import answer
+    from compare.diagnosis.domains import Explained
+    from compare.diagnosis.search import singles, whole
+
     with np.errstate(all="ignore"):
         found = answer(Explained(tuple(whole(singles(cases), cases))))
-    said = [one.sentence for one in found.diagnosis] or [UNNAMED]
-    return tuple(f"at {UNLIKELY.label}, and nowhere else that was tried: {one}" for one in said)
+    return [one.sentence for one in found.diagnosis]
 
 
 def only_loss(observation: Observation) -> Observation:

@@ -13,7 +13,6 @@ from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Rates, Record
-from compare.diagnosis.optimiser import identify
 from compare.examine.carried import first_state
 from compare.guard.implementation import GuardedStep
 from compare.guard.optimiser import GuardedOptimiser
@@ -69,6 +68,8 @@ def first_updates(
 
 def hint(function: Callable[..., Any], experiment: Experiment, like: Arrays) -> str:
     """Return which option declares a step whose state is not the declared optimiser's."""
+    from compare.diagnosis.optimiser import identify
+
     identity = identify(first_updates(function, experiment, like), experiment)
     if identity is None or not identity.options:
         return ""

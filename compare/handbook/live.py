@@ -18,18 +18,22 @@ from compare.contracts.arrays import Arrays
 from compare.contracts.between import PLAIN, Between
 from compare.contracts.experiment import Experiment
 from compare.contracts.result import Diagnosis
-from compare.diagnosis import (
-    diagnose,
-    diagnose_curves,
-    diagnose_ranks,
-    diagnose_records,
-    diagnose_start,
-    diagnose_step,
-)
-from compare.diagnosis.gradients import observations, probes
+from compare.diagnosis.asking import observations
+from compare.diagnosis.curves import diagnose_curves
+from compare.diagnosis.gradients import diagnose, probes
 from compare.diagnosis.match import Case
 from compare.diagnosis.optimiser import identify
-from compare.diagnosis.ranks import Reported, certain, parts_of, shared_rows, starts_apart
+from compare.diagnosis.ranks import (
+    Reported,
+    certain,
+    diagnose_ranks,
+    parts_of,
+    shared_rows,
+    starts_apart,
+)
+from compare.diagnosis.records import diagnose_records
+from compare.diagnosis.start import diagnose_start
+from compare.diagnosis.step import diagnose_step
 from compare.handbook.plain_run import run as trained
 from compare.handbook.planting import bare, plant, planted_step
 from compare.mistakes.calls import CallMistake

@@ -19,7 +19,10 @@ import numpy as np
 import manual_mlp
 from compare.contracts.arrays import Array
 from compare.contracts.result import Diagnosis
-from compare.diagnosis import Observation, diagnose_curves, diagnose_gradients, diagnose_step
+from compare.diagnosis.curves import diagnose_curves
+from compare.diagnosis.gradients import diagnose_gradients
+from compare.diagnosis.observation import Observation
+from compare.diagnosis.step import diagnose_step
 from compare.handbook import report_code as report
 from compare.handbook.live import UpdateRecord
 from compare.points.diagnostic import ORDINARY, probe

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from compare.checks.referee import Belongs, Taylor
 from compare.checks.weak import UNBOUNDED
 from compare.contracts.records import Implementation
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
-from compare.diagnosis.undeclared import Declaration, undeclared
 from compare.judge.evidence import contradicted, evidence_of, kind_of_findings
 from compare.judge.naming import Named, name_mistake, name_update, predicted, showing, widths
 from compare.judge.point import PointJudge, Suspect
+
+if TYPE_CHECKING:
+    from compare.diagnosis.undeclared import Declaration
 
 ANOTHER_FUNCTION = "your gradient is the gradient of your loss; your loss is not the one declared"
 
@@ -101,6 +103,8 @@ def declaring(
     """Return the declaration that makes the code under test right, if there is one."""
     if kind not in MAY_BE_DECLARED or judge.suspect is None or not judge.experiment.between.plain:
         return None
+    from compare.diagnosis.undeclared import undeclared
+
     found = undeclared(implementation, judge.experiment, widths(judge.suspect))
     return found if found is not None and found.options else None
 

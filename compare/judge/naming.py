@@ -71,7 +71,7 @@ def named_anywhere(
 ) -> Named:
     """Return what reproduces an implementation at probes drawn for it, facts where nothing does,
     and nothing at all if it is right there."""
-    from compare.diagnosis import diagnosed
+    from compare.diagnosis.gradients import diagnosed
 
     found = diagnosed(
         implementation,
@@ -91,11 +91,13 @@ def named_anywhere(
 
 def showing(findings: tuple[Finding, ...], named: tuple[Diagnosis, ...]) -> tuple[Finding, ...]:
     """Return the findings, one that the first mistake made in front: a guard may be seen first."""
+    slips = named[0].slips if named else ()
+    if not slips:
+        return findings
     from compare.diagnosis.prediction import BY_NAME
 
-    slips = named[0].slips if named else ()
     in_loss = any("loss" in BY_NAME[slip.mistake].observable for slip in slips)
-    if not slips or in_loss:
+    if in_loss:
         return findings
     return tuple(sorted(findings, key=lambda one: one.check == "same_point" and not one.parameter))
 
@@ -132,7 +134,7 @@ def from_calls(
 ) -> tuple[Diagnosis, ...]:
     """Diagnose what calls leave behind at the recorded size: code that keeps values of it may take
     no other."""
-    from compare.diagnosis import diagnose_calls
+    from compare.diagnosis.calls import diagnose_calls
 
     point = point_of(experiment, suspect)
     if point is None or not searchable(suspect):
@@ -160,7 +162,9 @@ def from_records(experiment: Experiment, suspects: Sequence[Suspect]) -> Named:
 
     What explains the first one must explain the others, the right ones too.
     """
-    from compare.diagnosis import explain, facts, observe
+    from compare.diagnosis.facts import facts
+    from compare.diagnosis.gradients import explain
+    from compare.diagnosis.observation import observe
 
     points = [(one, point_of(experiment, one)) for one in suspects]
     seen = [observe(point, one.record.loss, one.record.gradients) for one, point in points if point]
@@ -176,11 +180,12 @@ def predicted(
     experiment: Experiment, suspect: Suspect | None, named: tuple[Diagnosis, ...]
 ) -> tuple[str, NDArray[np.floating]] | None:
     """The mistake that reproduces the first wrong tensor at its own point, and what it computes."""
-    from compare.diagnosis import observe, prediction
-
     point = None if suspect is None else point_of(experiment, suspect)
     if suspect is None or point is None or suspect.parameter is None:
         return None
+    from compare.diagnosis.observation import observe
+    from compare.diagnosis.prediction import prediction
+
     gradients = {suspect.parameter: suspect.record.gradients[suspect.parameter]}
     seen = observe(point, None, gradients)
     for diagnosis in named:
@@ -192,11 +197,14 @@ def predicted(
 
 def name_run_mistake(judge: Judge, kind: str | None) -> Named:
     """Name a mistake that no single point shows: in the rows, the update, the start, the curves."""
-    from compare.diagnosis import diagnose_curves, diagnose_records, diagnose_start, diagnose_step
-
     wanted = judge.experiment
-    if not wanted.between.plain:
+    if kind is None or not wanted.between.plain:
         return Named()
+    from compare.diagnosis.curves import diagnose_curves
+    from compare.diagnosis.records import diagnose_records
+    from compare.diagnosis.start import diagnose_start
+    from compare.diagnosis.step import diagnose_step
+
     if kind in POINT_KINDS and judge.suspect is not None:
         return Named(
             diagnose_records(
@@ -231,12 +239,12 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
 
 def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
     """Name the mistake of the wrong updates, with when it begins, or say facts about them."""
-    from compare.diagnosis import diagnose_updates
-    from compare.diagnosis.track import Settings
-
     seen, wanted = judge.updates, judge.experiment
     if not judge.ledger.tallies["step"].failed:
         return Named()
+    from compare.diagnosis.track import Settings
+    from compare.diagnosis.updates import diagnose_updates
+
     if not wanted.plain_momentum or not seen.wrong:
         unknown = f"no known mistake of {wanted.optimiser} reproduces the update"
         return with_options(judge, Named(facts=(unknown,)))

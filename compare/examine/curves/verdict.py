@@ -21,7 +21,7 @@ from compare.contracts.result import (
     Weak,
 )
 from compare.data.logged import names_a_set
-from compare.diagnosis import diagnose_curves
+from compare.diagnosis.curves import diagnose_curves
 from compare.examine.curves.alone import doubled, no_whole_rows
 from compare.examine.curves.held import LoggedCurves
 from compare.judge.conclusion import leading

@@ -123,6 +123,20 @@ def test_code_that_raises_on_one_rank_is_one_sentence_and_a_report_that_disagree
     assert printed.count("error: ") == 1 and "internal error" not in printed
 
 
+@pytest.mark.slow
+def test_code_that_waits_for_other_ranks_while_it_is_called_alone_is_told_where_to_do_so(
+    tmp_path: Path,
+) -> None:
+    """One number, as the ranks exchange among themselves: it must not be taken for one of ours."""
+    fault = "from torch import distributed, zeros; distributed.all_reduce(zeros(1).double())"
+    theirs = faulty(tmp_path, fault)
+    printed, report = run_ranks(2, tmp_path / "out", "--manual", theirs, "--timeout", "6")
+    assert report["exit_code"] == 2
+    assert report["failure"].startswith("on rank 0: theirs.py, line 10")
+    assert "add up in a function reduced(loss, gradients, rows)" in report["failure"]
+    assert printed.count("error: ") == 1
+
+
 REDUCED = """
 import numpy, torch
 from torch import distributed

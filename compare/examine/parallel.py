@@ -171,7 +171,7 @@ def added_up(
             lambda: manual.loss_and_gradients(parameters, x, targets) if len(x) else nothing
         )
         if reduction is not None:
-            return ranks.asked(lambda: reduction(loss, gradients, len(x)))
+            return ranks.asked(lambda: reduction(loss, gradients, len(x)), alone=False)
         weight = len(x) if weighted else 1
         rows, loss = ranks.totals(len(x), loss * weight)
         scale = rows if mean else 1.0

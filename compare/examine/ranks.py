@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from zlib import crc32
 
 import numpy as np
@@ -22,12 +22,19 @@ from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, Raised, UserCodeError, WrongCall
+from compare.guard.blame import places_of_traceback
 
 Answer = TypeVar("Answer")
 
 
 LONGEST = 1000
 """Bytes of what one rank tells all others."""
+THEIR_PART = 0.5
+"""Of the time limit that sums of the code under test wait for; ours then still hear of it."""
+ALONE = (
+    "rank 0 also calls it alone, to examine it, so it must not wait for other ranks: add up in a "
+    "function reduced(loss, gradients, rows)"
+)
 
 
 class LostRank(UserCodeError):
@@ -40,11 +47,16 @@ class OtherNumbers(LostRank):
 
 @dataclass(slots=True)
 class Ranks:
-    """This process among `size` others, as number `rank`; `asked_to_end` once SIGTERM arrived."""
+    """This process among `size` others, as number `rank`; `asked_to_end` once SIGTERM arrived.
+
+    Our sums have a `group` of their own: sums of the code under test, which may be made on one rank
+    and not on another, cannot be taken for them.
+    """
 
     rank: int
     size: int
     asked_to_end: bool = False
+    group: Any = None
 
     def rows(self, count: int) -> slice:
         """The rows of `count` that this rank holds; shares differ by at most one row."""
@@ -61,7 +73,7 @@ class Ranks:
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
         with between_ranks():
             for tensor in tensors.values():
-                distributed.all_reduce(tensor)
+                distributed.all_reduce(tensor, group=self.group)
         return {name: tensor.numpy() for name, tensor in tensors.items()}
 
     def totals(self, *numbers: float) -> list[float]:
@@ -80,13 +92,16 @@ class Ranks:
         if (others := np.flatnonzero(everybody != everybody[0])).size:
             raise OtherNumbers(f"rank {others[0]} has other {what} than rank 0")
 
-    def asked(self, question: Callable[[], Answer]) -> Answer:
-        """Ask this rank's code under test; every rank has to, and all fail where one does."""
+    def asked(self, question: Callable[[], Answer], *, alone: bool = True) -> Answer:
+        """Ask this rank's code under test; every rank has to, and all fail where one does.
+
+        `alone`: it is code that may not wait for other ranks.
+        """
         problem, answer = None, None
         try:
             answer = question()
         except WrongCall as failed:
-            problem = failed
+            problem = type(failed)(f"{failed}; {ALONE}") if alone and waits(failed) else failed
         if any(self.totals(problem is not None)):
             raise self.failure(problem)
         return cast("Answer", answer)
@@ -126,11 +141,20 @@ def together(ranks: Ranks, timeout: float) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, note)
     try:
         with between_ranks():
-            distributed.init_process_group("gloo", timeout=timedelta(seconds=timeout))
+            theirs = timedelta(seconds=THEIR_PART * timeout)
+            distributed.init_process_group("gloo", timeout=theirs)
+            ranks.group = distributed.new_group(timeout=timedelta(seconds=timeout))
         yield
         distributed.destroy_process_group()
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def waits(problem: BaseException) -> bool:
+    """Whether code under test failed inside `torch.distributed`."""
+    cause = problem.__cause__
+    places = places_of_traceback(cause.__traceback__ if cause else None)
+    return any("torch/distributed/" in place.file.replace("\\", "/") for place in places)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from compare.layers.names import Named, name_mistake
 from compare.layers.program import Program
 from compare.layers.recorded import read_recorded
 from compare.layers.slope import contradiction, slope_test
-from compare.layers.structure import structure
+from compare.layers.structure import NOT_LINEAR, structure
 from compare.layers.survey import Surveyed, survey, unanalysed
 
 TIMEOUT = 60.0
@@ -188,7 +188,8 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
     if wrong is not None and case.manual.repeatable:
         taylor = slope_test(case.manual, case.shape, wrong)
     named = Named() if wrong is None else named_mistake(case, wrong, seed)
-    sentence = conclude.sentence_of(points, odd, verdict, [d.sentence for d in named.diagnosis])
+    said = [note for note in notes if NOT_LINEAR in note] + [d.sentence for d in named.diagnosis]
+    sentence = conclude.sentence_of(points, odd, verdict, said)
     kind = conclude.kind_of(points, odd, verdict)
     against = None if wrong is None else contradiction(taylor, wrong)
     if against is not None and not named.diagnosis:

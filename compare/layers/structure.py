@@ -1,7 +1,8 @@
 """What any backward pass is, whatever it computes: a function, and linear in dy.
 
-Called twice it gives the same; with dy = 0 it gives 0; with 2 dy it gives twice as much. What fails
-here and agrees at the points themselves keeps something between calls, or adds something.
+Called twice it gives the same; with dy = 0 it gives 0; with 2 dy it gives twice as much, with -dy
+the same of the other sign. What fails here and agrees at the points themselves keeps something
+between calls, or adds something.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from compare.layers.calling import Shape
 from compare.layers.judged import Judged, same_error
 from compare.layers.manual import Manual
 
+NOT_LINEAR = "it is not linear in dy"
+
 
 def structure(manual: Manual, shape: Shape, judged: Judged) -> Iterator[Finding]:
     """Yield what is wrong with the form of the backward pass."""
@@ -33,16 +36,22 @@ def structure(manual: Manual, shape: Shape, judged: Judged) -> Iterator[Finding]
         name: np.zeros_like(a) for name, a in judged.manual.items() if name in gradients(shape)
     }
     for name in differing(nothing, zero, allowances):
+        if not np.isfinite(zero.get(name, np.nan)).all():
+            break  # divided by dy: the other probes say more
         yield finding(
             name, f"{name} is not 0 where dy is 0: something is added that has no dy in it"
         )
         return
-    twice = manual(point, shape, dy={name: 2 * dy for name, dy in point.dy.items()})
-    doubled = {name: 2 * judged.manual[name] for name in nothing}
     wide = {name: 4 * allowance for name, allowance in allowances.items()}
-    for name in differing(doubled, twice, wide):
-        yield finding(name, f"{name} does not double when dy doubles: it is not linear in dy")
-        return
+    for factor, said in (
+        (2, "does not double when dy doubles"),
+        (-1, "keeps a sign that dy changes"),
+    ):
+        again = manual(point, shape, dy={name: factor * dy for name, dy in point.dy.items()})
+        due = {name: factor * judged.manual[name] for name in nothing}
+        for name in differing(due, again, wide):
+            yield finding(name, f"{name} {said}: {NOT_LINEAR}")
+            return
 
 
 def gradients(shape: Shape) -> set[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from compare.layers.names.forward import FUNCTIONS, SLOPES, Change
+from compare.layers.names.forward import FUNCTIONS, SLOPES, TURNS, Change
 from compare.layers.names.friendly import Names, is_epsilon
 from compare.layers.names.moments import other_correction
 from compare.layers.names.tape import Ref, Step, Tape, same_shapes
@@ -68,7 +68,8 @@ def omissions(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     if step.name == "add" and is_epsilon(step.args[1]):
         return  # has its own words among the values
     for place in direct(tape, step):
-        if value_of(tape, step, place).shape == shape and not step.several:
+        fits = value_of(tape, step, place).shape == shape or step.name in TURNS
+        if fits and not step.several:
             yield Change(number, "through", place)
             yield Change(number, "omitted", place)
 

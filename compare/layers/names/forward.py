@@ -35,6 +35,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "2 σ(1.702 x) - 1": lambda z: 2 * torch.sigmoid(1.702 * math.sqrt(2) * z) - 1,
 }
 """What people take for erf(x / √2)."""
+TURNS = frozenset("t transpose permute".split())
+"""Steps that exchange axes: where they are forgotten, a reshape may hide it."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class Change:
             slope = SLOPES[str(self.other)](out.detach())
             return out.detach() + slope * (out - out.detach())
         assert given is not None
+        if self.kind == "omitted" and step.name in TURNS:
+            return given.reshape(run(*args, **kwargs).shape)
+        if self.kind == "through" and step.name in TURNS:
+            out = run(*args, **kwargs).detach()
+            return out + (given - given.detach()).reshape(out.shape)
         if self.kind == "omitted":
             return given
         if self.kind == "diagonal":

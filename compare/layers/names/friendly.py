@@ -22,7 +22,7 @@ NOUNS = {
     "maximum": "the maximum", "minimum": "the minimum", "abs": "|…|",
     "linalg_vector_norm": "the norm", "cat": "the joined parts", "cumprod": "the running product",
     "index_add": "the sum by index", "scatter_add": "the sum by index",
-    "flip": "the reversed values",
+    "flip": "the reversed values", "expm1": "exp(…) - 1", "prelu": "PReLU",
     "bilinear": "the bilinear form", "topk": "the largest values", "sort": "the sorted values",
     "prod": "the product of the entries",
 }  # fmt: skip
@@ -37,7 +37,7 @@ ROOTS = {
 }
 MASKS = ("where", "masked_fill")
 SCALES = ("the inverse standard deviation", "the inverse root mean square")
-SYMBOLS = {"add": "+", "sub": "-", "mul": "·", "div": "/", "rsub": "-"}
+SYMBOLS = {"add": "+", "sub": "-", "mul": "·", "div": "/", "true_divide": "/", "rsub": "-"}
 COUNT = "the number of entries that count"
 DEEP = 2
 EPSILON = 1e-3

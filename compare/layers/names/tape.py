@@ -208,7 +208,7 @@ def line_of_reference() -> str | None:
         if file == CALLER:
             return None
         if not file.startswith("<") and not is_foreign(file):
-            return f"{Path(file).name}, line {frame.f_lineno}"
+            return f"line {frame.f_lineno} of the reference, {Path(file).name}"
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return None
 

@@ -39,7 +39,8 @@ def tried(match: Match, kind: str, text: str | Callable[[], str], results: Tenso
         return Found(kind, text, results)
     names = [name for name in mixed if mixed[name] is not match.right[name]]
     where = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
-    return Found(kind, f"in {where} alone, {text.removeprefix(IN_BACKWARD)}", mixed, 1)
+    text = text.removeprefix(IN_BACKWARD).removeprefix("alone ")
+    return Found(kind, f"in {where} alone, {text}", mixed, 1)
 
 
 def where_wrong(match: Match, results: Mapping[str, Tensor]) -> Tensors | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from compare.layers.names.forward import Change
+from compare.layers.names.forward import TURNS, Change
 from compare.layers.names.friendly import MASKS, Names
 from compare.layers.names.tape import Ref, Step, Tape
 
@@ -86,6 +86,8 @@ def through(names: Names, step: Step, change: Change) -> str:
         return f"{scalar} is left out of the backward pass"
     if is_mask(names, step):
         return "the mask is left out of the backward pass"
+    if step.name in TURNS:
+        return f"in the backward pass {turn(names, step)} is not undone"
     return f"the derivative of {result(names, step)} is left out of the backward pass"
 
 
@@ -96,6 +98,8 @@ def omitted(names: Names, step: Step, change: Change) -> str:
         return f"{scalar} is left out"
     if is_mask(names, step):
         return "the mask is left out"
+    if step.name in TURNS:
+        return f"{turn(names, step)} is left out"
     kept = given(names, step, change)
     return f"{result(names, step)} is left out: {kept} stands in its place"
 
@@ -160,6 +164,18 @@ def elsewhere(names: Names, step: Step, change: Change) -> str:
     assert isinstance(argument, Ref)
     other, due = names.apart(change.other, argument.number)
     return f"the backward pass of {made} uses {other} in place of {due}"
+
+
+def turn(names: Names, step: Step) -> str:
+    """Return an exchange of axes as a noun: of a matrix, of the last two axes, of several."""
+    of = names.noun(step.refs()[0].number)
+    dimensions = names.tape.values[step.outs[0]].dim()
+    if dimensions == 2:
+        return f"the transposition of {of}"
+    if step.name == "permute":
+        return f"the permutation of the axes of {of}"
+    one, other = sorted(axis % dimensions for axis in step.args[1:3])
+    return f"the exchange of axes {one} and {other} of {of}"
 
 
 def is_mask(names: Names, step: Step) -> bool:

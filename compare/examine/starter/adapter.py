@@ -17,6 +17,7 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.binding import POSSIBLE, plain
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import WEIGHTS, GradientFunction
+from compare.examine.starter.single import ALONE
 from compare.examine.starter.source import open_source
 from compare.examine.starter.starter import StarterReport
 from compare.guard.guard import Guard
@@ -83,7 +84,7 @@ def forward_lines(functions: Sequence[FunctionVerdict]) -> Iterator[str]:
     usable = {
         one.role: one
         for one in functions
-        if one.verdict is not Verdict.UNDECIDABLE and one.layout != "columns"
+        if one.verdict is not Verdict.UNDECIDABLE and one.layout not in ("columns", ALONE)
     }
     yield f"z1 = {called(usable, 'compute_layer', x='x', w='w1', b='b1[None, :]')}"
     yield f"h1 = {called(usable, 'relu', x='z1')}"

@@ -43,6 +43,11 @@ class Mode:
         """Whether the code takes one sample at a time."""
         return self.samples.startswith("one")
 
+    @property
+    def form(self) -> str:
+        """The form of one sample, empty where the code takes a batch."""
+        return {"one": "vector", "one column": "column"}.get(self.samples, "")
+
     def weight(self, array: Array) -> Array:
         """A weight or bias as the code keeps it."""
         if array.ndim == 2:

@@ -24,12 +24,12 @@ from compare.examine.starter.function_verdict import FunctionVerdict, Trial, jud
 from compare.examine.starter.layer_readings import (
     extreme_softmax,
     layer_readings,
-    one_sample_readings,
     relu_readings,
     softmax_readings,
 )
 from compare.examine.starter.loss_check import loss_named
 from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Reading, Sizes, Weight
+from compare.examine.starter.single import ALONE, ONE_SAMPLE, over_samples
 from compare.guard.blame import Place
 from compare.guard.copies import OnCopies
 from compare.guard.guard import Guard
@@ -63,15 +63,19 @@ class FunctionCheck:
         function: Callable[..., Any],
         parameters: Sequence[str],
         place: Place | None,
-        one_sample: bool = False,
+        form: str = "",
     ) -> FunctionVerdict:
-        """Return the verdict on one function; `one_sample` if its file hands it single samples."""
+        """Return the verdict on one function; `form` is that of the single samples it is handed."""
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
-        trials = self.meant(quiet, role, parameters, one_sample)
-        if role in ELEMENTWISE and all(trial.error is not None for trial in trials):
+        trials = self.meant(quiet, role, parameters)
+        if role in ONE_BY_ONE and (uncalled(trials) or (form and not right(trials[-1]))):
+            single = self.alone(function, role, parameters, form or "vector")
+            if single is not None:
+                return replace(single, name=name, place=place)
+        if role in ELEMENTWISE and uncalled(trials):
             for words, pieces in PIECES.items():  # made for numbers, or for one row
                 piecewise = OnCopies(pieces(function), Guard(timeout=self.guard.timeout))
-                again = self.meant(piecewise, role, parameters, one_sample)
+                again = self.meant(piecewise, role, parameters)
                 if again[-1].compared is not None:
                     said = again[-1].reading.differing(Weight.INTERFACE, words)
                     trials = [*again[:-1], replace(again[-1], reading=said)]
@@ -89,9 +93,28 @@ class FunctionCheck:
             found = found if extreme is None else remarked(found, attempt(quiet, extreme))
         return with_side_effects(found, list(call.modified.values()))
 
-    def meant(
-        self, call: OnCopies, role: str, parameters: Sequence[str], one_sample: bool
-    ) -> list[Trial]:
+    def alone(
+        self, function: Callable[..., Any], role: str, parameters: Sequence[str], form: str
+    ) -> FunctionVerdict | None:
+        """The verdict on a function of one sample; None if it is not right for one either.
+
+        What becomes of huge numbers is said of it, and is no disagreement: it is a part of its
+        author's own network, of which the same is said.
+        """
+        single = over_samples(function, form, role)
+        quiet = OnCopies(single, Guard(timeout=self.guard.timeout))
+        trial = tried(quiet, READINGS[role](parameters, self.reduction, UNEQUAL))[-1]
+        if not right(trial):
+            return None
+        call = OnCopies(single, self.guard)
+        said = trial.reading.differing(Weight.INTERFACE, ONE_SAMPLE)
+        found = judged("", role, None, replace(attempt(call, said), reading=said))
+        far = extreme_softmax(said) if role == "softmax" else extreme_entropy(role, said)
+        found = found if far is None else remarked(found, attempt(quiet, far))
+        found = with_side_effects(found, list(call.modified.values()))
+        return replace(found, layout=ALONE)
+
+    def meant(self, call: OnCopies, role: str, parameters: Sequence[str]) -> list[Trial]:
         """The trials in their order, ending with the one that agrees, if one does.
 
         Where nothing can be called at sizes of which no two are equal, those of the assignment
@@ -99,9 +122,6 @@ class FunctionCheck:
         """
         drawn = READINGS[role](parameters, self.reduction, UNEQUAL)
         trials = tried(call, drawn)
-        fails = all(trial.error is not None for trial in trials)
-        if role == "softmax" and (one_sample or fails) and not trials[-1].agrees:
-            trials += tried(call, one_sample_readings(parameters, self.reduction, UNEQUAL))
         if any(trial.compared is not None or trial.timed_out for trial in trials):
             return trials
         again = tried(call, READINGS[role](parameters, self.reduction, ASSIGNMENT))[-1]
@@ -176,9 +196,22 @@ def over_rows(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+ONE_BY_ONE = ("softmax", "average_ce", "grad_ce")
+"""What may be made for one sample, and is another thing then: sums run over all of it."""
 ELEMENTWISE = ("relu", "relu_derivative")
 PIECES = {"it takes one sample at a time": over_rows, "it takes one number at a time": over_numbers}
 """What a function may be made for, in place of a matrix."""
+
+
+def right(trial: Trial) -> bool:
+    """True if a call gave what is due, of rows and in no other convention."""
+    serious = any(one.weight is not Weight.INTERFACE for one in trial.reading.differences)
+    return trial.agrees and not serious and trial.reading.layout in ("", "rows")
+
+
+def uncalled(trials: Sequence[Trial]) -> bool:
+    """True if a function raised, however it was called, and did not hang."""
+    return all(trial.error is not None and not trial.timed_out for trial in trials)
 
 
 def tried(call: OnCopies, readings: Iterable[Reading]) -> list[Trial]:
@@ -246,7 +279,8 @@ def remarked(found: FunctionVerdict, trial: Trial) -> FunctionVerdict:
     """Add what becomes of certainty: nothing the assignment asks for, but a NaN in a training."""
     if trial.agrees or trial.observed is None:
         return found
-    where = "logits of ±1e4" if trial.reading.scores == "logits" else "probabilities of 0 and 1"
+    of_p = trial.reading.scores not in ("", "logits")
+    where = "logits of ±1e4" if not of_p else "probabilities of 0 and 1"
     finite = np.isfinite(trial.observed).all()
     remark = f"for {where} it is {'wrong' if finite else 'not finite'}"
     return replace(found, conventions=(*found.conventions, remark))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -45,28 +44,11 @@ def softmax_readings(
     yield from softmax_of(drawn(sizes)[0])
 
 
-def one_sample_readings(
-    parameters: Sequence[str], reduction: str, sizes: Sizes = UNEQUAL
-) -> Iterator[Reading]:
-    """Softmax of one sample, for a file that calls it sample by sample."""
-    yield from one_sample(drawn(sizes)[0])
-
-
-def one_sample(x: Array) -> Iterator[Reading]:
-    """Softmax of the third row of `x`, (K,)."""
-    rows, _ = softmax_of(x)
-    due = replace(rows.due, answer=rows.due.answer[2], allowance=rows.due.allowance[2])
-    reading = replace(rows, arguments={"x": rows.arguments["x"][2]}, due=due, layout="one sample")
-    yield reading.differing(Weight.INTERFACE, "it takes one sample at a time: (K,)")
-
-
 def extreme_softmax(meant: Reading) -> Reading:
     """Logits of up to 1e4 either way, with rows that lie 2e4 apart, passed as was meant."""
     x, _ = drawn(Sizes(K=meant.logits.shape[1]))
     x[:, 0] += np.where(np.arange(N) % 2, EXTREME, -EXTREME)
     x[::3] -= EXTREME
-    if meant.layout == "one sample":
-        return next(one_sample(x))
     return next(reading for reading in softmax_of(x) if reading.layout == meant.layout)
 
 

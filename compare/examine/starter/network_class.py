@@ -11,22 +11,35 @@ import ast
 import functools
 import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput, UserCodeError
+from compare.contracts.experiment import Experiment
 from compare.contracts.records import Implementation
 from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
+from compare.examine.sides import our_manual
 from compare.examine.starter.binding import plain
 from compare.examine.starter.construct import builders
 from compare.examine.starter.expected import Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import GRADIENT
+from compare.examine.starter.networks import Network, Shown, candidates, point, told
 from compare.examine.starter.readings import UNEQUAL
-from compare.examine.starter.recipe import LOSS, TRAIN, DoesNotFit, Recipe, recipes
+from compare.examine.starter.recipe import (
+    LOSS,
+    TRAIN,
+    DoesNotFit,
+    Recipe,
+    moves_after_every_sample,
+    recipes,
+    steps_by_its_gradient,
+)
+from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.whole_check import (
     Declared,
@@ -74,19 +87,36 @@ def computes_gradients(node: ast.stmt) -> bool:
     return bool(GRADIENT.search(named) or TRAIN.fullmatch(named) or LOSS.fullmatch(named))
 
 
+@dataclass
+class Found:
+    """The verdicts on classes, the classes of the objects inside them, in which form they hand
+    single samples to functions, and where a training was run whose step was compared."""
+
+    verdicts: list[FunctionVerdict] = field(default_factory=list)
+    parts: set[str] = field(default_factory=set)
+    handed: dict[str, str] = field(default_factory=dict)
+    stepped: set[str] = field(default_factory=set)
+
+
 def classes_checked(
     source: Source, opened: Opened, names: Sequence[str], declared: Declared
-) -> list[FunctionVerdict]:
+) -> Found:
     """Check classes; one that is a layer of another of them was looked at inside that one."""
-    parts: set[str] = set()
-    found = [class_checked(source, opened, name, declared, parts) for name in names]
-    return [one for one in found if one.name not in parts or one.verdict is not Verdict.UNDECIDABLE]
+    found = Found()
+    for name in names:
+        found.verdicts.append(class_checked(source, opened, name, declared, found))
+    found.verdicts = [
+        one
+        for one in found.verdicts
+        if one.name not in found.parts or one.verdict is not Verdict.UNDECIDABLE
+    ]
+    return found
 
 
 def class_checked(
-    source: Source, opened: Opened, name: str, declared: Declared, parts: set[str]
+    source: Source, opened: Opened, name: str, declared: Declared, seen: Found
 ) -> FunctionVerdict:
-    """Check one class; the classes of the objects inside it are added to `parts`."""
+    """Check one class; the objects inside it and what it hands to functions go to `seen`."""
     reduction, seed = declared.network.reduction, declared.seed
     place = source.where(name)
     about = FunctionVerdict(name, "gradient", place, Verdict.UNDECIDABLE, "")
@@ -99,29 +129,67 @@ def class_checked(
     due = expected(UNEQUAL, reduction, seed)
     other = expected(UNEQUAL, "sum" if reduction == "mean" else "mean", seed)
     best = best_trial(cls, source.guard, due, other)
-    if isinstance(best, str) or best.right < len(due.point.parameters):
+    together = isinstance(best, str) or not best.recipe.online
+    if together and (isinstance(best, str) or best.right < len(due.point.parameters)):
         whole = class_together(source, name, declared)
         if whole is not None:
-            parts |= whole.called
+            seen.parts |= whole.called
+            seen.handed |= whole.handed
             return whole.verdict
     if isinstance(best, str):
         return about.undecided(f"was not compared: {best}; {ADVICE}")
+    quiet = Guard(timeout=declared.timeout)
+    seen.handed |= handed_by(best.recipe, opened, due, quiet)
+    network = meant_network(best, source, declared, quiet)
     try:
         result = check(
-            contract_1(cls, best.recipe), inputs=UNEQUAL.F, classes=UNEQUAL.K,
-            timeout=declared.timeout, seed=seed, hidden=(UNEQUAL.H,), **declared.settings,
+            contract_1(cls, best.recipe, network), inputs=UNEQUAL.F, classes=UNEQUAL.K,
+            timeout=declared.timeout, seed=seed, hidden=(UNEQUAL.H,),
+            **{**declared.settings, **(network.declared() if network != declared.network else {})},
         )  # fmt: skip
     except BadInput as problem:
         return about.undecided(f"was not compared: {problem}; {ADVICE}")
+    method = best.recipe.methods[-1]
+    trains = TRAIN.fullmatch(plain(method.name)) and result.verdict is Verdict.AGREES
+    if trains and steps_by_its_gradient(best.recipe, due.point, quiet):
+        seen.stepped.add(f"in {name}.{method.name}")
     numbers = any(value == "labels" for method in best.recipe.methods for _, value in method.passed)
-    return said(about, best, without_our_labels(result, numbers))
+    verdict = said(about, best, without_our_labels(result, numbers))
+    return replace(verdict, conventions=(*verdict.conventions, *network.words(declared.network)))
 
 
-def contract_1(cls: type, recipe: Recipe) -> Implementation:
-    """The class as a function of contract 1, whose failures are blamed on its own lines."""
+def meant_network(best: Trial, source: Source, declared: Declared, guard: Guard) -> Network:
+    """The network whose gradients a class computes: the declared one, or one that its text may mean
+    and of which more gradients are right."""
+    asked = declared.network
+    if best.right == 4:
+        return asked
+    parameters, x, targets = point(UNEQUAL, declared.seed)
+    run = functools.partial(best.recipe.outcome, dict(parameters), x, targets)
+    loss, gradients = guard.run(run, "", None)
+    meant = list(candidates(source.text, asked, list(declared.settings)))
+    fits = {one: told(Shown(loss, gradients), [one], UNEQUAL, declared.seed).right for one in meant}
+    return max(fits, key=lambda one: fits[one])
+
+
+def handed_by(recipe: Recipe, opened: Opened, due: Expected, guard: Guard) -> dict[str, str]:
+    """The functions that a class hands single samples when it is called as it was read."""
+    point = due.point
+    run = functools.partial(recipe.outcome, dict(point.parameters), point.x, point.targets)
+    return handed(opened.module, run, guard, len(point.x))
+
+
+def contract_1(cls: type, recipe: Recipe, network: Network) -> Implementation:
+    """The class as a function of contract 1, whose failures are blamed on its own lines.
+
+    Where it shows no loss it is given that of the network.
+    """
+    asked: dict[str, Any] = network.declared()
+    ours = our_manual(Experiment(hidden=(UNEQUAL.H,), **asked)).loss_and_gradients
 
     def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
-        return recipe.run(parameters, x, targets)
+        loss, gradients = recipe.outcome(parameters, x, targets)
+        return ours(parameters, x, targets)[0] if loss is None else loss, gradients
 
     called_as = inspect.signature(loss_and_gradients)
     functools.update_wrapper(loss_and_gradients, getattr(cls, recipe.methods[-1].name))
@@ -150,7 +218,29 @@ def best_trial(cls: type, guard: Guard, due: Expected, other: Expected) -> Trial
             best = Trial(recipe, right, loss is not None)
         if right == len(gradients) and loss is not None and np.isfinite(loss):
             break
-    return best or reason
+    return reason if best is None else online(best, cls, quiet, due)
+
+
+def online(found: Trial, cls: type, guard: Guard, due: Expected) -> Trial:
+    """The trial of single samples, where a training moves the weights after each of them.
+
+    A batch then gives no gradient, right as the code may be.
+    """
+    trains = TRAIN.fullmatch(plain(found.recipe.methods[-1].name))
+    if found.right == len(due.point.parameters) or not trains:
+        return found
+    recipe = replace(found.recipe, online=True)
+    point = due.point
+    try:
+        if not guard.run(lambda: moves_after_every_sample(found.recipe, point), cls.__name__, None):
+            return found
+        loss, gradients = guard.run(
+            lambda: recipe.outcome(dict(point.parameters), point.x, point.targets),
+            cls.__name__, None,
+        )  # fmt: skip
+    except UserCodeError:
+        return found
+    return Trial(recipe, agreeing(gradients, due), loss is not None)
 
 
 def ways(cls: type) -> Iterator[Recipe]:

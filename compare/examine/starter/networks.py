@@ -27,6 +27,8 @@ SQUARES = re.compile(r"mse|squared|quadratic|\*\*\s*2|power|square", re.IGNORECA
 EXPONENTIAL = re.compile(r"exp\(\s*-|sigmoid|logistic|expit", re.IGNORECASE)
 SLOPE = re.compile(r"\b0?\.\d+\b|\b1e-\d\b")
 """A number that may be the slope of a leaky ReLU."""
+CORNER = re.compile(r"relu|maximum|[<>]=?\s*0|where|clip|heaviside|rectif", re.IGNORECASE)
+"""What the text of a file shows of a ReLU."""
 WRITTEN = {
     "tanh": re.compile(r"tanh", re.IGNORECASE),
     "sigmoid": EXPONENTIAL,
@@ -84,6 +86,8 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
         shown = [one for one in ACTIVATION_NAMES if one in WRITTEN and WRITTEN[one].search(text)]
         slopes = [f"leaky_relu:{one}" for one in SLOPE.findall(text) if "leaky_relu" in shown]
         hidden = list(dict.fromkeys([asked.activation, *shown, *slopes[:4]]))
+        if asked.activation == "relu" and not CORNER.search(text):
+            hidden = [*hidden[1:], "relu"]  # the text shows others, and nothing that has a corner
     ends = [(asked.output, asked.loss, asked.reduction, asked.loss_factor)]
     if not {"output", "loss"} & set(given):
         kept = asked.reduction

@@ -9,7 +9,7 @@ import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from math import inf, isfinite
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 
 import manual_mlp
 from compare.contracts.arrays import Array, Arrays
+from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.expected import known_quantities
 from compare.examine.starter.meanings import LAYOUTS, Layout, meanings
@@ -31,11 +32,14 @@ from compare.examine.starter.slots import (
     set_rate,
     weight_slots,
 )
+from compare.guard.guard import Guard
 from compare.textbook import Point
 
 STEP = 2.0**40
 """A learning rate so large that the weights before a step are below the last digit after it: the
 step is the gradient, to rounding."""
+SMALL = 0.125
+"""A learning rate at which three steps of a row and one of their sum come far apart."""
 WEIGHTS = ("w1", "b1", "w2", "b2")
 LOSSES = 12
 """How many meanings of the parameters of a method that gives the loss are tried."""
@@ -78,20 +82,44 @@ class Recipe:
     build: Callable[[tuple[int, int, int], Mapping[str, Any]], Any]
     methods: tuple[Method, ...]
     layout: Layout = LAYOUTS[0]
-
-    def run(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
-        """Contract 1: the loss and the gradients of its weights; ours where it shows no loss."""
-        loss, gradients = self.outcome(parameters, x, targets)
-        if loss is None:
-            loss = manual_mlp.loss_and_gradients(parameters, x, targets)[0]
-        return loss, gradients
+    online: bool = False
+    """Whether the weights move after every sample: each is then called alone."""
 
     def outcome(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float | None, Arrays]:
         """The loss, None if the class shows none, and the gradients of its weights."""
-        values = self.values(parameters, x, targets)
+        if self.online:
+            return self.averaged(parameters, x, targets)
+        thing, slots, values = self.prepared(parameters, x, targets, STEP)
+        shapes = {name: slot.array.shape for name, slot in slots.items()}
+        answers = [method.call(thing, values) for method in self.methods]
+        gradients = self.gradients(thing, answers, slots, parameters, shapes)
+        loss = next(filter(None, map(number_in, answers)), None)
+        return self.loss(thing, values) if loss is None else loss, gradients
+
+    def averaged(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float | None, Arrays]:
+        """The same of single samples, averaged over the batch."""
+        alone = replace(self, online=False)
+        rows = [alone.outcome(parameters, x[n : n + 1], targets[n : n + 1]) for n in range(len(x))]
+        losses = [loss for loss, _ in rows if loss is not None]
+        mean = float(np.mean(losses)) if len(losses) == len(rows) else None
+        found = {name: np.mean([one[name] for _, one in rows], axis=0) for name in parameters}
+        return mean, {name: np.asarray(one, x.dtype) for name, one in found.items()}
+
+    def after(self, parameters: Arrays, x: Array, targets: Array, rate: float) -> Arrays:
+        """The weights after the calls, laid like ours."""
+        thing, slots, values = self.prepared(parameters, x, targets, rate)
+        for method in self.methods:
+            method.call(thing, values)
+        return {name: laid_like(slots[name].array, one.shape) for name, one in parameters.items()}
+
+    def prepared(
+        self, parameters: Arrays, x: Array, targets: Array, rate: float
+    ) -> tuple[Any, dict[str, Slot], dict[str, Any]]:
+        """An object with our weights, where they are in it, and what its methods are passed."""
+        values = self.values(parameters, x, targets) | {"STEP": rate}
         sizes = (x.shape[1], len(parameters["b1"]), targets.shape[1])
         thing = self.build(sizes, values)
-        set_rate(thing, STEP)
+        set_rate(thing, rate)
         slots = weight_slots(thing, parameters)
         if set(slots) != set(parameters):
             missing = ", ".join(name for name in parameters if name not in slots)
@@ -99,10 +127,7 @@ class Recipe:
         shapes = {name: slot.array.shape for name, slot in slots.items()}
         for name, slot in slots.items():
             slot.put(laid_like(parameters[name], shapes[name]).astype(x.dtype, copy=True))
-        answers = [method.call(thing, values) for method in self.methods]
-        gradients = self.gradients(thing, answers, slots, parameters, shapes)
-        loss = next(filter(None, map(number_in, answers)), None)
-        return self.loss(thing, values) if loss is None else loss, gradients
+        return thing, slots, values
 
     def values(self, parameters: Arrays, x: Array, targets: Array) -> dict[str, Any]:
         """Everything that may be passed to a method, laid as the class keeps it."""
@@ -111,7 +136,7 @@ class Recipe:
             name: self.layout.lay(name, array) for name, array in known_quantities(point).items()
         }
         loss = manual_mlp.loss_and_gradients(parameters, x, targets)[0]
-        return {**laid, "STEP": STEP, "N": len(x), "1": 1, "loss": loss}
+        return {**laid, "N": len(x), "1": 1, "loss": loss}
 
     def gradients(
         self,
@@ -147,7 +172,37 @@ class Recipe:
 
     def __str__(self) -> str:
         layout = f"; {self.layout.words()}" if self.layout.words() else ""
-        return ", then ".join(map(str, self.methods)) + layout
+        single = "; its weights move after every sample" if self.online else ""
+        return ", then ".join(map(str, self.methods)) + layout + single
+
+
+def moves_after_every_sample(recipe: Recipe, point: Point) -> bool:
+    """Whether training on a row three times over is training on it, and again, and again.
+
+    Summed or averaged over the batch it is one step, whatever the order in which rows are drawn.
+    """
+    row, target = point.x[:1], point.targets[:1]
+    once: Arrays = dict(point.parameters)
+    for _ in range(3):
+        once = recipe.after(once, row, target, SMALL)
+    rows, targets = np.repeat(row, 3, axis=0), np.repeat(target, 3, axis=0)
+    thrice = recipe.after(dict(point.parameters), rows, targets, SMALL)
+    return all(np.allclose(thrice[name], one, rtol=1e-12, atol=1e-13) for name, one in once.items())
+
+
+def steps_by_its_gradient(recipe: Recipe, point: Point, guard: Guard) -> bool:
+    """Whether the last method moves the weights by rate × gradient, with the gradients found."""
+    alone = Point(point.parameters, point.x[:1], point.targets[:1]) if recipe.online else point
+    given = dict(alone.parameters), alone.x, alone.targets
+    try:
+        _, gradients = guard.run(lambda: replace(recipe, online=False).outcome(*given), "", None)
+        after = guard.run(lambda: recipe.after(*given, STEP), "", None)
+    except UserCodeError:
+        return False
+    return all(
+        np.allclose((array - after[name]) / STEP, gradients[name], rtol=1e-9, atol=1e-11)
+        for name, array in alone.parameters.items()
+    )
 
 
 def number_in(answer: Any) -> float | None:

@@ -11,7 +11,7 @@ gradient belongs to its loss.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from compare.examine.starter.network_class import classes_checked, network_class
 from compare.examine.starter.networks import candidates
 from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.roles import role_of
+from compare.examine.starter.single import as_called, by_sample, calls_unread, made_for_one
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.statements import last_name
 from compare.examine.starter.whole_check import (
@@ -115,8 +116,10 @@ def check_starter(
     note_stand_ins(replaced, source.guard.notes)
     put_in(opened.module, replaced, {"x": np.ones((N, F)), "y": np.eye(N, K)})
     check = FunctionCheck(source.guard, reduction)
+    of_classes = classes_checked(source, opened, classes, asked)
+    alone = {**of_classes.handed, **(whole.handed if whole is not None else {})}
     found = [
-        checked(check, source, opened, name, role, {} if whole is None else whole.axes)
+        checked(check, source, opened, name, role, alone, of_classes.verdicts)
         for name, role in roles.items()
     ]
     slope = GradientCheck(
@@ -127,7 +130,8 @@ def check_starter(
     found += [
         gradient_checked(slope, source, opened, one) for one in gradients if one.name not in part_of
     ]
-    found += classes_checked(source, opened, classes, asked)
+    found = as_called(found, source, of_classes.verdicts)
+    found += of_classes.verdicts
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in part_of]
     if whole is not None:
         found = settled(found, whole)
@@ -138,7 +142,7 @@ def check_starter(
     signs = {verdict.name: signed for verdict, signed in cut if signed is not None}
     found += missed(source, done | {verdict.name for verdict, _ in cut})
     updates = loop_steps(source, {one.name for one in found}, signs)
-    found += updates.found
+    found += unproved(updates.found, of_classes.stepped)
     for sentence in updates.notes:
         source.guard.notes.add(sentence)
     found = [with_reason(one, source, opened, replaced) for one in found]
@@ -188,7 +192,8 @@ def checked(
     opened: Opened,
     name: str,
     role: str,
-    axes: Mapping[str, int],
+    alone: Mapping[str, str],
+    classes: Sequence[FunctionVerdict],
 ) -> FunctionVerdict:
     """Check one of the functions of the assignment; say why where it could not be called."""
     place = source.where(name)
@@ -196,8 +201,22 @@ def checked(
         function = opened.get(name)
     except UserCodeError as error:
         return FunctionVerdict(name, role, place, Verdict.UNDECIDABLE, f"not defined: {error}")
-    by_sample = axes.get(name) == 1 or called_by_sample(source, name)
-    return check(name, role, function, source.signature(name), place, by_sample)
+
+    def found(form: str) -> FunctionVerdict:
+        return check(name, role, function, source.signature(name), place, form)
+
+    of_batch = found(by_sample(alone, name, called_by_sample(source, name)))
+    unread = [one for one in classes if calls_unread(source, one, name)]
+    if of_batch.verdict is not Verdict.DISAGREES or not unread:
+        return of_batch
+    return made_for_one(of_batch, found("vector"), unread[0].name)
+
+
+def unproved(found: Iterable[FunctionVerdict], stepped: Iterable[str]) -> list[FunctionVerdict]:
+    """The verdicts on updates without those that could not be read where the step was compared."""
+    places = tuple(f" {place}" for place in stepped)
+    unread = Verdict.UNDECIDABLE
+    return [one for one in found if one.verdict is not unread or not one.name.endswith(places)]
 
 
 def with_reason(

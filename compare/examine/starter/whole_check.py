@@ -25,6 +25,7 @@ from compare.examine.sides import our_manual
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import EXPONENTIAL, Network, candidates, point
 from compare.examine.starter.readings import UNEQUAL, Sizes
+from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.subject import Subject, of_class, of_functions
 from compare.examine.starter.whole import Search, Whole, mean_gradients, mean_loss, names_of
@@ -53,14 +54,14 @@ class Declared:
 @dataclass(frozen=True)
 class Together:
     """The verdict on the whole, its result, the function that gave the gradients and where it is,
-    the functions that were called for it, and with how many axes each of them was called."""
+    the functions that were called for it, and the form of those that got single samples."""
 
     verdict: FunctionVerdict
     result: Result
     final: str
     place: Place | None
     called: frozenset[str]
-    axes: Mapping[str, int]
+    handed: Mapping[str, str]
 
     @property
     def settled(self) -> bool:
@@ -120,9 +121,10 @@ def together(
     if best is None or not best[0].trusted:
         return None
     whole, subject, sizes = best
-    axes = axes_of(whole, opened, guard, sizes)
+    given = point(sizes, 0)
+    alone = handed(opened.module, lambda: whole.chain.run(*given), guard, len(given[1]))
     try:
-        result = checked(whole, subject, declared, sizes)
+        whole, result = named_in(whole, networks, subject, declared, sizes)
     except (BadInput, UserCodeError):
         return None
     blamed = name or (loss_of(whole) if result.kind == "loss" else whole.final)
@@ -135,10 +137,12 @@ def together(
     verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
     called = {one.name for one in whole.chain.calls}
     called |= classes_in(whole, sizes)
+    if form := whole.chain.mode.form:
+        alone = dict.fromkeys(source.definitions, form) | alone
     inner = {one for call in whole.chain.calls for one in subject.flow.calls(call.name)}
     return Together(
         replace(verdict, place=place), result, whole.final, source.where(whole.final),
-        frozenset(called | inner), axes,
+        frozenset(called | inner), alone,
     )  # fmt: skip
 
 
@@ -164,6 +168,28 @@ def consistent(whole: Whole) -> bool:
     return whole.told.fit.right == 4
 
 
+def named_in(
+    whole: Whole, networks: Iterable[Network], subject: Subject, declared: Declared, sizes: Sizes
+) -> tuple[Whole, Result]:
+    """The result, in the network in which a mistake is known where no number tells the network.
+
+    Of code that returns nothing but wrong gradients its text shows the hidden units, not more.
+    """
+    result = checked(whole, subject, declared, sizes)
+    if result.verdict is not Verdict.DISAGREES or result.diagnosis or whole.told.fit.score:
+        return whole, result
+    meant = whole.told.network
+    for other in networks:
+        if other.activation != meant.activation and other == replace(
+            meant, activation=other.activation
+        ):
+            instead = replace(whole, told=replace(whole.told, network=other))
+            again = checked(instead, subject, declared, sizes)
+            if again.diagnosis:
+                return instead, again
+    return whole, result
+
+
 def checked(whole: Whole, subject: Subject, declared: Declared, sizes: Sizes) -> Result:
     """Check the chain like any gradient, against the network that it fits."""
     asked: dict[str, Any] = {**declared.settings, **whole.told.network.declared()}
@@ -186,32 +212,6 @@ def checked(whole: Whole, subject: Subject, declared: Declared, sizes: Sizes) ->
     return check(
         loss_and_gradients, inputs=sizes.F, classes=sizes.K, timeout=declared.timeout, **asked
     )
-
-
-def axes_of(whole: Whole, opened: Opened, guard: Guard, sizes: Sizes) -> dict[str, int]:
-    """With how many axes the file calls its functions of one argument: a softmax of vectors."""
-    module, seen = opened.module, dict[str, int]()
-    functions = {name: one for name, one in vars(module).items() if inspect.isfunction(one)}
-
-    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def called(*given: Any, **named: Any) -> Any:
-            if len(given) == 1 and not named:
-                seen[name] = max(seen.get(name, 0), np.ndim(given[0]))
-            return function(*given, **named)
-
-        return called
-
-    for name, function in functions.items():
-        setattr(module, name, watched(name, function))
-    try:
-        guard.run(lambda: whole.chain.run(*point(sizes, 0)), whole.final, None)
-    except UserCodeError:
-        return {}
-    finally:
-        for name, function in functions.items():
-            setattr(module, name, function)
-    return seen
 
 
 def loss_of(whole: Whole) -> str:

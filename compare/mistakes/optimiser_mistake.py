@@ -50,3 +50,8 @@ class OptimiserMistake(Mistake):
 def with_slip(mistake: OptimiserMistake, constant: float | None) -> dict[str, Any]:
     """Return the plain program with the mistake in it; it runs on pairs as well."""
     return run(plain_optimisers, mistake.changes(constant))
+
+
+def with_slips(*mistakes: OptimiserMistake) -> dict[str, Any]:
+    """Return the plain program with several mistakes in it, each in lines of its own."""
+    return run(plain_optimisers, tuple(one for each in mistakes for one in each.changes(None)))

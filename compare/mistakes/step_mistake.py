@@ -44,8 +44,7 @@ class StepMistake(Mistake):
 
     def beside(self, other: StepMistake) -> bool:
         """Return whether both can be made at once: in other lines than the other one."""
-        lines = ({one.line.text for one in mistake.parsed.changes} for mistake in (self, other))
-        return not set.intersection(*lines)
+        return self.parsed.beside(other.parsed)
 
     @property
     def starts(self) -> bool:

@@ -142,6 +142,11 @@ class Slip:
         assert found and not waiting, f"{text!r} assigns nothing that the program assigns"
         return tuple(found)
 
+    def beside(self, other: Slip) -> bool:
+        """Return whether both can be made at once: in other lines than the other one."""
+        lines = ({change.line.text for change in slip.changes} for slip in (self, other))
+        return not set.intersection(*lines)
+
     def planted(self, constant: float | None) -> tuple[tuple[str, str], ...]:
         """Return what stands in place of which line, with the constant filled in."""
         return tuple((one.line.text, filled(one.text, constant)) for one in self.changes)

@@ -89,18 +89,37 @@ def near(seen: Array, due: Array) -> bool:
     return bool(np.isfinite(due).all() and np.abs(seen - due).max() <= CLOSE * np.abs(due).max())
 
 
-def rules(update: Update) -> Iterator[Rule]:
-    """Yield every form with the numbers of the update: named ones, or those written in it."""
+@dataclass(frozen=True)
+class Meant:
+    """The numbers of an update by what they may stand for; `named`: names say which are shares."""
+
+    rates: Sequence[float]
+    shares: Sequence[float]
+    smalls: Sequence[float]
+    named: bool
+
+
+def meant(update: Update) -> Meant:
+    """The numbers of an update: named ones, or those written in it."""
     numbers = list(dict.fromkeys(written(update)))
     said = set(update.scalars.values())
-    rates = [GIVEN["rate"]] if said & {"rate", "-rate"} else [*numbers, 1.0]
     named = list(coefficients(update).values())
-    shares = named or [one for one in numbers if 0 < one < 1]
-    smalls = [GIVEN["small"]] if "small" in said else [one for one in numbers if 0 < one < 0.01]
-    means = [None, *shares]
+    return Meant(
+        [GIVEN["rate"]] if said & {"rate", "-rate"} else [*numbers, 1.0],
+        named or [one for one in numbers if 0 < one < 1],
+        [GIVEN["small"]] if "small" in said else [one for one in numbers if 0 < one < 0.01],
+        bool(named),
+    )
+
+
+def rules(update: Update) -> Iterator[Rule]:
+    """Yield every form with the numbers of the update."""
+    numbers = meant(update)
+    shares = numbers.shares
     for rate, mean, square, small, corrected, inside in product(
-        rates, means, [*shares, 1.0], [*smalls, 0.0], (True, False), (True, False)
-    ):
+        numbers.rates, [None, *shares], [*shares, 1.0], [*numbers.smalls, 0.0],
+        (True, False), (True, False),
+    ):  # fmt: skip
         if mean is None and corrected:
             continue
         if mean is None or len(set(shares)) < 2 or shares.index(mean) == 0:

@@ -17,6 +17,7 @@ from compare.diagnosis.track import Settings, Track
 from compare.examine.starter.update_adaptive import divides_by_root, is_adaptive
 from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_running import NAME, run, settings_of
+from compare.examine.starter.update_slips import slip_of, squares
 
 ACCUSED = frozenset({
     "gradient-ascent", "parameter-as-gradient", "parameter-as-velocity", "bias-as-velocity",
@@ -48,9 +49,11 @@ class Rules:
     """An update beside every rule: whether one fits, and which mistake does."""
 
     def __init__(self, update: Update) -> None:
-        self.adaptive = divides_by_root(update)
+        self.adaptive = squares(update)
         self.named: Diagnosis | None = None
-        self.fits = is_adaptive(update) if self.adaptive else self.descends(update)
+        self.fits = is_adaptive(update) if divides_by_root(update) else self.descends(update)
+        if self.adaptive and not self.fits:
+            self.named = slip_of(update) or self.named
 
     def descends(self, update: Update) -> bool:
         """Return whether it is gradient descent with momentum, in a form that can be declared."""

@@ -1,0 +1,77 @@
+"""Wrong forms of Adam, RMSprop and Adagrad in somebody's own update: named, right forms accused of
+nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.loop_steps import Updates, loop_steps
+from compare.examine.starter.source import open_source
+
+ADAM = """class Net:
+    def update(self, grads):
+        self.t += 1
+        for k in self.params:
+            self.m[k] = self.beta1 * self.m[k] + (1 - self.beta1) * grads[k]
+            self.v[k] = self.beta2 * self.v[k] + (1 - self.beta2) * grads[k] ** 2
+            m_hat = self.m[k] / (1 - self.beta1 ** self.t)
+            v_hat = self.v[k] / (1 - self.beta2 ** self.t)
+            self.params[k] -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+"""
+RMSPROP = """class Net:
+    def update(self, grads):
+        for k in self.params:
+            self.s[k] = 0.9 * self.s[k] + 0.1 * grads[k] * grads[k]
+            self.params[k] -= self.lr * grads[k] / (np.sqrt(self.s[k]) + 1e-8)
+"""
+ADAGRAD = """class Net:
+    def update(self, grads):
+        for k in self.params:
+            self.cache[k] += grads[k] ** 2
+            self.params[k] -= self.lr * grads[k] / (np.sqrt(self.cache[k]) + 1e-8)
+"""
+UNCORRECTED = ADAM.replace("self.m[k] / (1 - self.beta1 ** self.t)", "self.m[k]").replace(
+    "self.v[k] / (1 - self.beta2 ** self.t)", "self.v[k]"
+)
+RIGHT = {"Adam": ADAM, "without t": UNCORRECTED, "RMSprop": RMSPROP, "Adagrad": ADAGRAD}
+WRONG = [
+    ("Adam", "np.sqrt(v_hat)", "v_hat", "adam-without-root"),
+    ("without t", "np.sqrt(v_hat)", "v_hat", "adam-without-root"),
+    ("Adam", " ** self.t)", ")", "adam-constant-t"),
+    ("Adam", "self.beta2 ** self.t", "self.beta1 ** self.t", "adam-corrected-by-beta1"),
+    ("Adam", "grads[k] ** 2", "np.abs(grads[k])", "adam-absolute-for-square"),
+    ("Adam", "-= self.lr", "+= self.lr", "gradient-ascent"),
+    ("RMSprop", "np.sqrt(self.s[k])", "self.s[k]", "rmsprop-without-root"),
+    ("Adagrad", "np.sqrt(self.cache[k])", "self.cache[k]", "adagrad-without-root"),
+]
+
+
+def updates(folder: Path, text: str) -> Updates:
+    path = folder / "net.py"
+    path.write_text("import numpy as np\n" + text)
+    return loop_steps(open_source(path), ())
+
+
+@pytest.mark.parametrize("style", RIGHT)
+def test_a_right_form_is_accused_of_nothing(style: str, tmp_path: Path) -> None:
+    found = updates(tmp_path, RIGHT[style])
+    assert found.right == 1 and not found.found
+
+
+@pytest.mark.parametrize(("style", "old", "new", "mistake"), WRONG)
+def test_the_mistake_in_a_wrong_form_is_named(
+    style: str, old: str, new: str, mistake: str, tmp_path: Path
+) -> None:
+    assert old in RIGHT[style]
+    (found,) = updates(tmp_path, RIGHT[style].replace(old, new)).found
+    assert found.verdict is Verdict.DISAGREES, found.sentence
+    assert [one.mistake for one in found.diagnosis] == [mistake]
+
+
+def test_of_an_unknown_form_no_momentum_is_spoken(tmp_path: Path) -> None:
+    (found,) = updates(tmp_path, ADAM.replace("np.sqrt(v_hat)", "v_hat ** 3")).found
+    assert found.verdict is Verdict.UNDECIDABLE
+    assert "Adam, RMSprop or Adagrad" in found.sentence and "momentum that" not in found.sentence

@@ -22,7 +22,8 @@ from compare.diagnosis.updates import diagnose_updates
 from compare.examine.sides import our_manual
 from compare.handbook.plain_run import PICKS, run
 from compare.handbook.planting import planted_step
-from compare.mistakes.catalogue import named
+from compare.mistakes.catalogue import STEP, named
+from compare.mistakes.step_mistake import StepMistake
 from compare.textbook import plain
 from tests.faults import SMALL, small_data
 
@@ -74,6 +75,16 @@ def mixed(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: float) 
 def test_a_mistake_in_the_update_is_named_from_records(name: str, state: bool) -> None:
     made = records(planted_step(named(name)), state=state)
     assert only(diagnose_step(made, learning_rate=0.2, momentum=0.7)).mistake == name
+
+
+@pytest.mark.parametrize("state", [True, False], ids=["state recorded", "state unknown"])
+@pytest.mark.parametrize("mistake", [one for one in STEP if one.free], ids=lambda one: one.name)
+def test_a_constant_is_found_where_several_updates_show_it(
+    mistake: StepMistake, state: bool
+) -> None:
+    made = records(planted_step(mistake), state=state or mistake.convention)
+    found = only(diagnose_step(made, learning_rate=0.2, momentum=0.7))
+    assert mistake.name in (found.mistake, *found.also)
 
 
 def test_records_of_a_right_update_name_nothing() -> None:

@@ -106,8 +106,10 @@ def fitted(
         track.predicted(Version(mistake, 1.0, beside)),
         strict=True,
     )
-    # The first parameter that shows it, or its velocity: later ones may not be linear in c.
-    shown = list(islice(dropwhile(lambda one: np.isinf(blur(one[1], one[2])), told), 2))
+    # The first parameter that shows it, or its velocity if that was recorded: what is carried on
+    # from one update to the next is not linear in c.
+    looked_at = 2 if track.recorded else 1
+    shown = list(islice(dropwhile(lambda one: np.isinf(blur(one[1], one[2])), told), looked_at))
     if not shown:
         return
     seen, before, after = min(shown, key=lambda one: blur(one[1], one[2]))

@@ -102,6 +102,11 @@ class Track:
         self.right = list(self.predicted(RIGHT))
         self.wrong = self.ratio(RIGHT) > 1.0
 
+    @property
+    def recorded(self) -> bool:
+        """Return whether every velocity was, so that each update starts from a known one."""
+        return all(v is not None for v in self.velocities)
+
     def ratio(self, version: Version) -> float:
         """Return the worst ratio of everything seen of this parameter."""
         pairs = zip(self.seen, self.predicted(version), strict=True)

@@ -229,6 +229,36 @@ def test_a_wrong_shape_disagrees_and_the_rest_is_still_looked_at(
     assert "apart from the shape, loss and gradient are right" in command.report["notes"]
 
 
+UNGUARDED = """
+import numpy as np
+
+def loss_and_gradients(P, x, y):
+    z, n = x @ P["w1"] + P["b1"], len(x)
+    h = np.maximum(z, 0)
+    e = np.exp((s := h @ P["w2"] + P["b2"]) - s.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    d = (p - y) / n
+    dz = d @ P["w2"].T * (z > 0)
+    loss = -(y * np.log(p)).sum() / n
+    return loss, dict(w1=x.T @ dz, b1={b1}, w2=h.T @ d, b2=d.sum(0))
+"""
+SHAPES = {
+    "one row per sample": ("dz", ["bias-not-summed"]),
+    "the wrong axis": ("dz.sum(1)", ["bias-summed-over-wrong-axis"]),
+    "one number": ("dz.sum()", ["bias-summed-to-a-number"]),
+    "another axis": ("dz.sum(0)[:, None]", []),
+}
+
+
+@pytest.mark.parametrize(("b1", "names"), SHAPES.values(), ids=SHAPES)
+def test_beside_a_wrong_shape_nothing_beyond_the_range_of_exp_is_a_mistake(
+    command: Command, b1: str, names: list[str]
+) -> None:
+    code, _, error = command("--manual", command.file(UNGUARDED.replace("{b1}", b1)))
+    assert (code, error) == (1, "")
+    assert [one["mistake"] for one in command.report["diagnosis"]] == names
+
+
 def test_the_known_mistakes_are_tried_beside_a_wrong_shape(command: Command) -> None:
     filled = BIASES.format(
         name="shaped", tensor="b1", loss="loss",

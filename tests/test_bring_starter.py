@@ -362,7 +362,7 @@ CUBED = LOOSE.replace("relu(z)", "z ** 3").replace("(z > 0)", "3 * z ** 2")
 
 def test_gradients_in_a_loop_are_compared(tmp_path: Path) -> None:
     result = starter_result(report_on(tmp_path, RIGHT + LOOSE))
-    assert result.exit_code is ExitCode.AGREES and "1 training loop" in result.sentence
+    assert result.exit_code is ExitCode.AGREES and "functions, 1 training loop and torch" in result.sentence
 
 
 def test_of_gradients_in_a_loop_that_are_not_compared_it_is_said_what_to_paste(

@@ -67,15 +67,27 @@ def diagnose(
     ).diagnosis  # fmt: skip
 
 
-def diagnosed(implementation: Implementation, *, sizes: Sequence[int], **options: Any) -> Answer:
+def diagnosed(
+    implementation: Implementation,
+    *,
+    sizes: Sequence[int],
+    special: bool = True,
+    single: bool = False,
+    **options: Any,
+) -> Answer:
     """Return the same with habits and, where something stays unexplained, plain facts.
 
     Takes the options of `diagnose`. Nothing at all is said of code that is right on every probe.
+    Without `special` the probes that code may not be made for are left out; nothing but one mistake
+    that reproduces all numbers is looked for where it has to be `single`.
     """
     taken = True
     for widths in dict.fromkeys((reduced(sizes), tuple(sizes))):
         points = probes(widths, **options)
         observed = observations(implementation, points)
+        observed = [one for one in observed if special or not one.special]
+        if single and not one_mistake_explains(*observed):
+            continue
         behind = left_behind(implementation, points)
         if behind:
             return Answer(behind)
@@ -159,7 +171,8 @@ def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:
 
 def one_mistake_explains(*observed: Observation) -> bool:
     """True if a single known mistake reproduces all numbers: a small part of a whole diagnosis."""
-    return bool(singles([Case(observation) for observation in observed]))
+    cases = [Case(observation) for observation in observed]
+    return any(case.disagrees for case in cases) and bool(singles(cases))
 
 
 def explain(*observed: Observation) -> Answer:

@@ -33,6 +33,8 @@ class Reader:
     rows: int
     notes: Notes
     lenient: bool = False
+    kept: bool = False
+    """Whether a lenient reader keeps a wrong shape that tells the mistake, see `telling_shape`."""
 
     def refuse(self, what: str, error: type[UserCodeError] = UserCodeError) -> NoReturn:
         """Raise the one sentence: where, who, what."""
@@ -106,7 +108,8 @@ class Reader:
 
     def array(self, value: Any, what: str, like: Array) -> Array | None:
         """Return a copy of one array of the shape and dtype of `like`; a lenient reader mends a
-        wrong shape, and returns None where that cannot be done."""
+        wrong shape, and returns None where that cannot be done. A number is an array without axes."""
+        value = np.asarray(value) if isinstance(value, float | np.floating) else value
         if not isinstance(value, np.ndarray):
             self.refuse(f"returned {kind(value)} as {what}; it must be a NumPy array")
         if value.dtype != like.dtype:
@@ -116,7 +119,8 @@ class Reader:
             self.notes.add(f"{who} returns {what} of shape {value.shape}; read as {like.shape}")
         elif value.shape != like.shape:
             if self.lenient:
-                return self.mended(value, like.shape)
+                kept = self.kept and self.telling_shape(value.shape, like.shape)
+                return np.array(value) if kept else self.mended(value, like.shape)
             hint = self.shape_hint(value.shape, like.shape)
             sentence = f"returned {what} of shape {value.shape}; {like.shape} is due{hint}"
             self.refuse(sentence, WrongCall)
@@ -130,7 +134,12 @@ class Reader:
             return ": it is not summed over the batch"
         if len(due) == 1 and shape in {(self.rows,), (1, self.rows), (self.rows, 1)}:
             return ": it is summed over the wrong axis"
-        return ""
+        return "" if shape else ": it is collapsed to one number"
+
+    def telling_shape(self, shape: tuple[int, ...], due: tuple[int, ...]) -> bool:
+        """Return whether a known mistake gives a bias gradient this shape: its numbers may be
+        reproduced as they are."""
+        return len(due) == 1 and shape in {(self.rows, *due), (self.rows,)}
 
     def mended(self, value: Array, due: tuple[int, ...]) -> Array | None:
         """Return an array of a wrong shape in the one that is due, None if that is lost."""
@@ -138,6 +147,8 @@ class Reader:
             return value.T.copy()
         if len(due) == 1 and value.shape == (self.rows, *due):
             return np.asarray(value.sum(axis=0))
+        if not value.shape:
+            return np.full(due, value)
         return np.array(value).reshape(due) if value.size == np.prod(due) else None
 
     def update(self, value: Any, state: Mapping[str, Array]) -> tuple[Arrays, Arrays]:

@@ -89,12 +89,15 @@ class GuardedImplementation(Guarded):
     """
 
     positions = ("parameters", "x", "targets")
-    lenient = False
+    lenient = kept = False
 
-    def leniently(self) -> GuardedImplementation:
-        """Return the same function with wrong shapes mended, as far as that can be done."""
+    def leniently(self, *, kept: bool = False) -> GuardedImplementation:
+        """Return the same function with wrong shapes mended, as far as that can be done.
+
+        Those that tell a mistake may be `kept`.
+        """
         other = copy(self)
-        other.lenient = True
+        other.lenient, other.kept = True, kept
         return other
 
     def __call__(
@@ -109,7 +112,9 @@ class GuardedImplementation(Guarded):
         if takes_context(self.function):
             arguments[CONTEXT] = context or {}
         value = self.call(arguments)
-        reader = Reader(self.function, parameters, len(x), self.guard.notes, self.lenient)
+        reader = Reader(
+            self.function, parameters, len(x), self.guard.notes, self.lenient, self.kept
+        )
         return self.read(lambda: reader.evaluation(value))
 
 

@@ -1,6 +1,8 @@
 """The function under test raised, or returned another shape: a disagreement, with its cause.
 
-What can be mended of a wrong shape is mended, and every known mistake is then tried on the numbers.
+Every known mistake is tried on the numbers as they are, and again with their shapes mended as far
+as that can be done. Only inputs that any code is made for are asked: beside a wrong shape it is no
+answer what the code does beyond the range of exp.
 """
 
 from __future__ import annotations
@@ -41,10 +43,11 @@ def name_despite(judge: PointJudge, implementation: object, sizes: Sequence[int]
     """
     if judge.suspect is not None or not isinstance(implementation, GuardedImplementation):
         return None
-    asked = WatchedCalls(implementation.leniently())
-    found = named_anywhere(judge.experiment, asked, sizes)
-    if found.diagnosis:
-        return found
+    for kept in (True, False):
+        asked = WatchedCalls(implementation.leniently(kept=kept))
+        found = named_anywhere(judge.experiment, asked, sizes, special=False, single=kept)
+        if found.diagnosis:
+            return found
     if not asked.returned:
         return Named(facts=(f"{UNKNOWN}: it returns nothing at any of the probes",))
     if found.facts:

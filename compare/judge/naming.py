@@ -67,15 +67,22 @@ def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
 
 
 def named_anywhere(
-    experiment: Experiment, implementation: Implementation, sizes: Sequence[int]
+    experiment: Experiment,
+    implementation: Implementation,
+    sizes: Sequence[int],
+    *,
+    special: bool = True,
+    single: bool = False,
 ) -> Named:
     """Return what reproduces an implementation at probes drawn for it, facts where nothing does,
-    and nothing at all if it is right there."""
+    and nothing at all if it is right there; `special` and `single` as in `diagnosed`."""
     from compare.diagnosis.gradients import diagnosed
 
     found = diagnosed(
         implementation,
         sizes=sizes,
+        special=special,
+        single=single,
         activation=experiment.activation,
         reduction=experiment.reduction,
         dtype=experiment.dtype,

@@ -84,12 +84,12 @@ def sentence_of(
     if not functions:
         return "undecidable: no function could be bound, so nothing was compared"
     compared = [one for one in functions if one.verdict is not Verdict.UNDECIDABLE]
-    total = total_of(functions, right_updates)
+    total = listed(totals(functions, right_updates))
     open_ = ", ".join(one.name for one in functions if one.verdict is Verdict.UNDECIDABLE)
     if verdict is Verdict.AGREES:
-        count = total_of(functions, 0)
+        sides = listed([*totals(functions, 0), "torch"])
         right = f"; {counted(right_updates, 'update')} right" if right_updates else ""
-        return f"agrees: rounding explains every difference between {count} and torch{right}"
+        return f"agrees: rounding explains every difference between {sides}{right}"
     if verdict is Verdict.UNDECIDABLE:
         agree = "agree" if len(compared) > 1 else "agrees"
         agreeing = f"; {', '.join(one.name for one in compared)} {agree}" if compared else ""
@@ -100,8 +100,8 @@ def sentence_of(
     return f"disagrees: {named}, of {total}: {reason_of(wrong)}{lacking}"
 
 
-def total_of(functions: Sequence[FunctionVerdict], right_updates: int) -> str:
-    """Return how many functions and updates there are."""
+def totals(functions: Sequence[FunctionVerdict], right_updates: int) -> list[str]:
+    """Return how many functions, training loops and updates there are, each in words."""
     updates = sum(one.role == "step" for one in functions)
     loops = sum(one.name == LOOSE for one in functions)
     counts = {
@@ -109,8 +109,12 @@ def total_of(functions: Sequence[FunctionVerdict], right_updates: int) -> str:
         LOOSE: loops,
         "update": updates + right_updates,
     }
-    said = [counted(count, noun) for noun, count in counts.items() if count]
-    return " and ".join(filter(None, (", ".join(said[:-1]), said[-1])))
+    return [counted(count, noun) for noun, count in counts.items() if count]
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return an enumeration: a, b and c."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
 def counted(count: int, noun: str) -> str:
@@ -138,10 +142,10 @@ def only_a_habit(one: FunctionVerdict) -> bool:
 def summary_of(one: FunctionVerdict) -> CheckSummary:
     """Return the verdict line of one function."""
     where = f"{one.place}: " if one.place else ""
-    conventions = "".join(f"; {words}" for words in one.conventions)
+    said = "; ".join(words.removesuffix(".") for words in (one.sentence, *one.conventions))
     made = 0 if one.worst is None else 1
     ratio = 0.0 if one.worst is None else one.worst.ratio
-    return CheckSummary(one.name, one.verdict, made, ratio, f"{where}{one.sentence}{conventions}")
+    return CheckSummary(one.name, one.verdict, made, ratio, f"{where}{said}")
 
 
 def finding_of(one: FunctionVerdict) -> Finding:

@@ -24,6 +24,8 @@ OPTION = "--crosscheck-artifacts"
 UPDATE = "--crosscheck-update"
 BASELINES = "crosscheck_baselines"
 """The folder of baselines beside a test file."""
+ANNOTATION = "crosscheck annotation"
+"""The property of a failing test that a GitHub workflow shows beside the code."""
 OURS = Path(__file__).resolve().parent / "compare"
 
 
@@ -43,6 +45,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="keep report.json, plots and report.html of failing crosscheck tests in DIR",
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what a GitHub workflow shows at the functions that failing tests judged."""
+    for report in terminalreporter.stats.get("failed", []):
+        for name, line in getattr(report, "user_properties", ()):
+            if name == ANNOTATION:
+                terminalreporter.write_line(line)
 
 
 def require_ours() -> None:
@@ -94,17 +104,17 @@ class CrossCheck:
         require_ours()
         from compare.examine.point import check
 
-        result = self.judged(lambda: check(implementation, **options))
+        result = self.judged(lambda: check(implementation, **options), implementation)
         if baseline is not None:
-            self.hold(result, baseline)
+            self.hold(result, baseline, implementation)
         return result
 
-    def hold(self, result: Result, name: str) -> None:
+    def hold(self, result: Result, name: str, code: Any) -> None:
         """Hold a result against the baseline called `name`, or keep it as that."""
         __tracebackhide__ = True
         from compare.contracts.errors import BadInput
         from compare.contracts.result import Disagreement, ExitCode
-        from compare.report import baseline
+        from compare.report import annotations, baseline
 
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise BadInput(
@@ -125,6 +135,7 @@ class CrossCheck:
         except BadInput as problem:
             raise BadInput(str(problem)) from None
         if report.exit_code is not ExitCode.AGREES:
+            self.annotate(annotations.at_code(report.sentence(), code))
             raise Disagreement(report.text())
 
     def layer(
@@ -139,24 +150,34 @@ class CrossCheck:
         require_ours()
         from compare.layers.check import check_layer
 
-        return self.judged(lambda: check_layer(manual, reference, inputs, **options))
+        return self.judged(lambda: check_layer(manual, reference, inputs, **options), manual)
 
-    def judged(self, check: Callable[[], Result]) -> Result:
+    def judged(self, check: Callable[[], Result], code: Any) -> Result:
         """Return what a check finds if it agrees; else fail, and keep what was seen."""
         __tracebackhide__ = True
         from compare.contracts.errors import BadInput
         from compare.contracts.result import Disagreement
+        from compare.report import annotations
 
         try:
             result = check()
         except BadInput as problem:  # raised anew: the frames between are none of the reader's
+            self.annotate(annotations.at_code(str(problem), code))
             raise type(problem)(str(problem)) from None
         try:
             result.raise_for_disagreement()
         except Disagreement as disagreement:
+            self.annotate(annotations.of_code(result, code))
             self.keep(result)
             raise Disagreement(str(disagreement)) from None
         return result
+
+    def annotate(self, line: str) -> None:
+        """Leave a workflow command for the end of the session, where a workflow is running."""
+        from compare.report import annotations
+
+        if annotations.wanted():
+            self.node.user_properties.append((ANNOTATION, line))
 
     def keep(self, result: Result) -> None:
         """Save report and plots under the test's name, and say where."""

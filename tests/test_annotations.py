@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from compare import run
-from compare.report.annotations import annotation, error, lines, of_row, of_sentence, wanted
+from compare.report.annotations import (
+    annotation,
+    error,
+    lines,
+    of_code,
+    of_row,
+    of_sentence,
+    wanted,
+)
 from tests import results
 
 CODE = """\
@@ -79,3 +87,24 @@ def test_the_command_annotates_the_line_that_raised(
     monkeypatch.delenv("GITHUB_ACTIONS")
     assert run.main(["check", str(mine), "--out", str(tmp_path / "out"), "--no-plots"]) == 2
     assert "::error" not in capsys.readouterr().out
+
+
+def test_what_a_file_imports_has_the_line_of_the_import(mine: Path) -> None:
+    mine.write_text("import torch\nfrom norm import layer_norm as manual\nreference = None\n")
+    assert f"file={mine},line=2," in annotation(results.disagreeing(), str(mine))
+
+
+class Layer:
+    def backward(self) -> None:
+        """As a layer has it."""
+
+
+@pytest.mark.parametrize("code", [Layer.backward, (len, Layer.backward), Layer()])
+def test_code_in_hand_is_shown_where_it_is_written(
+    code: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parent)
+    line = Layer.backward.__code__.co_firstlineno
+    said = of_code(results.disagreeing(), code)
+    assert said.startswith(f"::error file=test_annotations.py,line={line},title=wrong gradient::")
+    assert of_code(results.disagreeing(), len).startswith("::error title=wrong gradient::")

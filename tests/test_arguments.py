@@ -123,6 +123,11 @@ def test_a_run_is_refused_by_its_settings_in_the_words_of_the_command(
     assert in_python.startswith("must be ") and in_python in str(shell.value)
 
 
+def test_a_run_takes_settings_by_themselves_and_names_the_one_that_is_meant() -> None:
+    with pytest.raises(BadInput, match="no keyword epoch; did you mean epochs"):
+        run_training(epoch=3)
+
+
 def test_momentum_without_a_step_is_named_as_not_compared() -> None:
     result = check(loss_and_gradients, momentum_form="buffer")
     assert not result and result.exit_code == 3

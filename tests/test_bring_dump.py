@@ -245,6 +245,10 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     "words": (lambda d: rewrite(d, 0, w1=np.array(["a"])), "holds values of type <U1: store"),
     "no loss": (lambda d: rewrite(d, 1, loss=None), "step_00001.npz holds no loss; it holds b1"),
     "no gradient": (lambda d: rewrite(d, 1, dw2=None), "step_00001.npz holds no dw2"),
+    "spelt otherwise": (
+        lambda d: rewrite(d, 1, dw2=None, dW2=np.ones((3, 3))),
+        "w1, w2, x; is dW2 meant? its name is dw2",
+    ),
     "no bias": (lambda d: rewrite(d, 0, b2=None), "step_00000.npz holds no b2"),
     "no x": (lambda d: (d / "x.npy").unlink(), "step_00000.npz holds no x; it holds"),
     "no parameters": (

@@ -143,6 +143,11 @@ def test_a_missing_mask_is_named(tmp_path: Path) -> None:
             "was not compared: what it returns is none of the gradients",
         ),
         ("def grad_wo(h, p, y):\n    return h @ p\n", "could not be called: starter.py, line 3"),
+        (
+            "def norm_forward(x, g):\n    return x * g, (x, g)\n"
+            "def norm_backward(dy, cache):\n    x, g = cache\n    return dy * g, (dy * x).sum(0)\n",
+            "norm_forward and norm_backward look like one layer: ",
+        ),
         ("def gradients(a=undefined()):\n    return a.b\n", "was not compared: what a stands for"),
     ],
 )
@@ -362,7 +367,10 @@ CUBED = LOOSE.replace("relu(z)", "z ** 3").replace("(z > 0)", "3 * z ** 2")
 
 def test_gradients_in_a_loop_are_compared(tmp_path: Path) -> None:
     result = starter_result(report_on(tmp_path, RIGHT + LOOSE))
-    assert result.exit_code is ExitCode.AGREES and "functions, 1 training loop and torch" in result.sentence
+    assert (
+        result.exit_code is ExitCode.AGREES
+        and "functions, 1 training loop and torch" in result.sentence
+    )
 
 
 def test_of_gradients_in_a_loop_that_are_not_compared_it_is_said_what_to_paste(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from compare.command.given import Task, tasks, way_of
+from compare.command.main import leave_report_of
 from compare.command.many import folders
 from compare.contracts.errors import BadInput
 from compare.run import main
@@ -74,6 +75,38 @@ def test_how_a_path_was_taken_is_said_with_the_option_that_takes_it_otherwise(
     )
 
 
+@pytest.mark.parametrize("arguments", [["check"], ["check", "--quiet"], ["check", "--epochs", "2"]])
+def test_a_check_of_nothing_is_no_training_that_agrees(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith("error: check what? give a file or a folder after it")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["chek", "mine.py"], "chek: there is no such file or folder; did you mean check?"),
+        (["check", "mien.py"], "mien.py: there is no such file or folder; did you mean mine.py?"),
+        (["--quiet", "check", "mine.py"], "folder; the word check stands before all options"),
+    ],
+)
+def test_what_is_nearly_a_path_is_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    arguments: list[str], words: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(handed_in(tmp_path / "mine", mine=RELU))
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_code_that_ends_everything_leaves_a_report_of_a_check_too(tmp_path: Path) -> None:
+    path = handed_in(tmp_path / "all", mine=RELU) / "mine.py"
+    out = tmp_path / "out"
+    assert leave_report_of("it ended", ["check", str(path), "--out", str(out)]) == 2
+    assert "it ended" in (out / "report.json").read_text()
+
+
 def test_a_path_that_is_not_there_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "nowhere.py"]) == 2
     assert capsys.readouterr().err == "error: nowhere.py: there is no such file or folder\n"
@@ -102,7 +135,7 @@ def test_every_file_has_a_row_and_a_folder_and_the_worst_exit_code_is_the_comman
     assert (out / "right" / "report.json").is_file()
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "2 files" in page and 'href="wrong/report.json"' in page and "<script src" not in page
-    assert "2 files: 1 agrees, 1 disagrees, 0 undecidable" in capsys.readouterr().out
+    assert "2 files: 1 agrees, 1 disagrees\n" in capsys.readouterr().out
 
 
 @FORK

@@ -171,6 +171,14 @@ def test_a_missed_key_is_shown_with_the_keys_there_are() -> None:
     )
 
 
+def test_a_layer_that_was_not_read_shows_in_the_keys_there_are() -> None:
+    def of_one_layer(parameters: Any, x: Any, targets: Any) -> Any:
+        return x @ parameters["w1"] - targets
+
+    sentence = check(of_one_layer, hidden=(11,)).sentence
+    assert "raised ValueError" in sentence and sentence.endswith("has the keys w1, b1, w2, b2")
+
+
 def test_gradients_switched_off_are_switched_on_again() -> None:
     import torch
 

@@ -24,8 +24,9 @@ result""",
     "[result]",
     "run_training(Experiment(hidden=(4,), epochs=3))",
     "from compare import assert_gradients_match\nassert_gradients_match(summed)",
+    "def short(parameters, x, targets):\n    return x @ targets, {}\ncheck(short)",
 )
-SHOWN, FIGURES, PRINTED, REPR, RUN, FAILED = range(len(CELLS))
+SHOWN, FIGURES, PRINTED, REPR, RUN, FAILED, RAISED = range(len(CELLS))
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +81,9 @@ def test_a_failing_assertion_is_short(cells: list[Any]) -> None:
     (failure,) = cells[FAILED].outputs
     assert failure["ename"] == "Disagreement"
     assert "gradient-summed" in failure["evalue"] or "summed" in failure["evalue"]
+
+
+def test_a_line_of_a_cell_is_told_as_that(cells: list[Any]) -> None:
+    html = data(cells[RAISED], "text/html")
+    assert "a cell, line 2 (" in html and "parameters has the keys w1, b1, w2, b2" in html
+    assert "digits" not in html

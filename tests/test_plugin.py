@@ -129,8 +129,9 @@ def test_a_baseline_is_a_name_and_no_path(together: Together) -> None:
 
 @pytest.mark.slow
 def test_a_failure_is_one_screen_without_our_frames_and_is_kept(
-    pytester: pytest.Pytester,
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     tests = """
 def test_wrong(crosscheck):
     crosscheck(wrong)
@@ -154,6 +155,7 @@ def test_twice(crosscheck):
             "E *mistake *gradient-summed*",
             "test_mine.py:*: Disagreement",
             "report and plots are in kept*test_mine.py-test_wrong",
+            "::error file=test_mine.py,line=4,title=wrong gradient::disagrees (derivative): *",
         ]
     )
     done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")

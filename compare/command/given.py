@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compare.contracts.errors import BadInput
-from compare.contracts.limits import LONGEST, shown
+from compare.contracts.limits import LONGEST, did_you_mean, shown
 
 WAYS = ("starter", "manual", "dump", "layer", "curves")
 NAMES = {
@@ -24,6 +24,8 @@ NAMES = {
     "layer": "a layer",
     "curves": "logged curves",
 }
+CHECK = "check"
+"""A first word that may stand before the paths: `manual-mlp check hand-ins/`."""
 CODE = (".py", ".ipynb")
 TABLE = ".csv"
 ENDINGS = {"starter": CODE, "curves": (TABLE,)}
@@ -92,9 +94,8 @@ def opened_by_content(path: str) -> list[Task]:
     """The tasks of a path that came without an option."""
     place = Path(path)
     if not os.path.exists(place):  # False also for a name no system takes, where Path.exists raises
-        raise BadInput(
-            f"{path if len(path) <= LONGEST else shown(path)}: there is no such file or folder"
-        )
+        said = path if len(path) <= LONGEST else shown(path)
+        raise BadInput(f"{said}: there is no such file or folder{meant(place)}")
     if os.path.isfile(place):
         return [Task(way_of(place), path)]
     if is_dump(place):
@@ -102,8 +103,22 @@ def opened_by_content(path: str) -> list[Task]:
     dumps = [Task("dump", str(one)) for one in sorted(below(place)) if is_dump(one)]
     found = [Task(way_of(one), str(one)) for one in files_in(place, CODE)]
     if not dumps and not found:
-        raise BadInput(f"{path}: the folder holds no .py or .ipynb file and no dump")
+        raise BadInput(
+            f"{path}: the folder holds no .py or .ipynb file and no dump (a folder with run.json "
+            "or step_00000.npz)"
+        )
     return [*found, *dumps]
+
+
+def meant(place: Path) -> str:
+    """Return what lies beside a path that does not exist and is spelt nearly as it."""
+    if str(place) == CHECK:
+        return f"; the word {CHECK} stands before all options"
+    try:
+        beside = [str(place.with_name(name)) for name in os.listdir(place.parent)]
+    except (OSError, ValueError):
+        beside = []
+    return did_you_mean(str(place), [CHECK, *beside]) if len(str(place)) <= LONGEST else ""
 
 
 def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:

@@ -29,16 +29,11 @@ if TYPE_CHECKING:
     from compare.examine.training import Progress
 
 
-CHECK = "check"
-"""A first word that may stand before the paths: `manual-mlp check hand-ins/`."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments`, by default those of the process; return the exit code."""
     speak_plainly()
     let_idle_threads_sleep()
     given = sys.argv[1:] if arguments is None else list(arguments)
-    given = given[1:] if given[:1] == [CHECK] else given
     with Interruption() as interruption:
         return answered(lambda: started(given, interruption), given)
 

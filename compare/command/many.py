@@ -57,8 +57,7 @@ def check_many(options: argparse.Namespace, one: One, meet: Callable[[], None]) 
             meet()
     finally:
         index.write(rows, options.out)
-    counts = [f"{sum(row.verdict == word for row in rows)} {word}" for word in index.ORDER]
-    print(f"{len(rows)} files: {', '.join(counts)}")
+    print(f"{len(rows)} files: {index.counted(rows)}")
     for row in rows if annotations.wanted() else ():
         if row.exit_code:
             print(annotations.of_row(row.file, row.function, row.sentence))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from itertools import takewhile
 
-from compare.command.given import WAYS, tasks
+from compare.command.given import CHECK, WAYS, tasks
 from compare.command.parser import EXPLAINED, TIMEOUT, flag_of, parser
 from compare.command.presets import PRESETS
 from compare.contracts.errors import BadInput
@@ -29,6 +29,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     An explicit option wins over the preset wherever it stands. Raises BadInput.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    asked = list(arguments[:1]) == [CHECK]
+    arguments = arguments[asked:]
     check_widths(arguments)
     check_values(arguments)
     made = parser()
@@ -46,6 +48,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options.timeout = options.timeout if timed else TIMEOUT
     options.given = (*explicit, *(["preset"] if preset else []), *(["timeout"] if timed else []))
     options.tasks = tasks({way: given.pop(way) or () for way in WAYS}, options.paths)
+    if asked and not options.tasks:
+        raise BadInput(f"{CHECK} what? give a file or a folder after it {EXPLAINED}")
     check_together(options)
     only = options.tasks[0] if len(options.tasks) == 1 else None
     options.__dict__.update({way: None for way in WAYS} | (only.as_option() if only else {}))

@@ -45,9 +45,10 @@ EPILOG = """\
 exit codes:
   0    agrees: rounding explains every difference
   1    disagrees; the report says where first, and by how many × allowance
-  2    bad usage or bad input, in one sentence on stderr
+  2    bad usage or bad input, or code that cannot be read, raised, hung or
+       returned no loss and gradient; in one sentence on stderr
   3    undecidable: some check could not have failed at any point of the run,
-       or the reference itself is not finite
+       something handed in was not compared, or the reference is not finite
   4    internal error: the self-test failed; do not believe the result
   130  interrupted by Ctrl-C; the report covers the updates done
 
@@ -59,7 +60,7 @@ examples:
   python -m compare.run --starter assignment2.ipynb
   python -m compare.run --layer layer_norm.py
   python -m compare.run --curves log.csv --hidden 30 --learning-rate 0.5
-  python -m compare.run hand-ins/ --out feedback
+  python -m compare.run check hand-ins/ --out feedback
 """
 
 
@@ -89,7 +90,7 @@ def parser() -> Parser:
     program = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else PROGRAM
     made = Parser(
         prog=program,
-        usage=f"{program} [OPTIONS] [PATH ...]",
+        usage=f"{program} [OPTIONS] [[check] PATH ...]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=Help,

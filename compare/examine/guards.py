@@ -87,5 +87,6 @@ def overflowing(
         return ()
     return (
         f"with logits of about ±{reach:.0f} it is not finite, where the reference is: exp "
-        "overflows (subtract the maximum of the row first, or take log-sum-exp)",
+        "overflows, or the logarithm meets a probability of 0 (log-sum-exp of the logits less "
+        "their maximum has neither)",
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import manual_mlp
 from compare.contracts.errors import UserCodeError, WrongCall
 from compare.contracts.experiment import Experiment
+from compare.contracts.keywords import require_known
 from compare.contracts.presentation import reports
 from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result
@@ -83,23 +84,25 @@ Tap = Callable[[Iterator[Record], Inputs], Iterator[Record]]
 
 
 def run_training(
-    experiment: Experiment,
+    experiment: Experiment | None = None,
     *,
     manual: Manual | None = None,
     data: DataSet | None = None,
     on_update: Watcher | None = None,
     tap: Tap | None = None,
     reference_tap: Tap | None = None,
+    **declared: Any,
 ) -> Result:
     """Train both sides from the same start, check every update, and return the result.
 
     Parameters:
-        experiment: the settings, for both sides.
+        experiment: the settings, for both sides; the defaults if it is left out.
         manual: the side under judgement; `manual_mlp` by default.
         data: replaces the data that the experiment names.
         on_update: called after every update; in a notebook, without it, a line is shown.
         tap: passes on the manual side's records, and may write them down.
         reference_tap: the same for the reference's.
+        declared: settings by themselves, in place of those of the experiment: `epochs=20`.
 
     Returns:
         What was found; after Ctrl-C with `interrupted` set, about the updates done.
@@ -111,7 +114,11 @@ def run_training(
         >>> from compare import Experiment, run_training
         >>> bool(run_training(Experiment(hidden=(4,), epochs=2)))
         True
+        >>> bool(run_training(hidden=(4,), epochs=2))
+        True
     """
+    require_known(declared, tuple(one.name for one in fields(Experiment)), "run_training()")
+    experiment = replace(experiment or Experiment(), **declared)
     inputs = draw_inputs(experiment, data)
     del data  # a run in float32 would hold the rows in both formats to its end
     trained = our_manual(experiment) if manual is None else in_memory(manual, experiment, inputs)

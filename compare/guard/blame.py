@@ -39,13 +39,18 @@ QUOTED = 80
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of somebody's file; printed as `mine.py, line 12`, never with the folder it is in."""
+    """A line of somebody's file; printed as `mine.py, line 12`, never with the folder it is in.
+
+    A cell that runs in a notebook has a file of IPython's, whose name says nothing.
+    """
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{Path(self.file).name}, line {self.line}"
+        path = Path(self.file)
+        name = "a cell" if path.parent.name.startswith("ipykernel_") else path.name
+        return f"{name}, line {self.line}"
 
     def quoted(self) -> str:
         """Return the place with the text of its line, where that can be read."""

@@ -108,7 +108,7 @@ class Reader:
 
     def array(self, value: Any, what: str, like: Array) -> Array | None:
         """Return a copy of one array of the shape and dtype of `like`; a lenient reader mends a
-        wrong shape, and returns None where that cannot be done. A number is an array without axes."""
+        wrong shape, and returns None where that cannot be done. A number has the shape ()."""
         value = np.asarray(value) if isinstance(value, float | np.floating) else value
         if not isinstance(value, np.ndarray):
             self.refuse(f"returned {kind(value)} as {what}; it must be a NumPy array")

@@ -10,9 +10,12 @@ import ast
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from compare.contracts.result import ExitCode, Result, Verdict
+from compare.guard.blame import home_of
 from compare.report import words
 
 VARIABLE = "GITHUB_ACTIONS"
@@ -47,6 +50,23 @@ def annotation(result: Result, file: str) -> str:
     line = line_in(sentence) if result.failure else None
     line = line or first_line(Path(path), [function, *named, *FUNCTIONS])
     return error(sentence, path, line, TITLES[result.verdict])
+
+
+def of_code(result: Result, code: Any) -> str:
+    """Return the command for a result about code in hand: a function, a layer's two, an object."""
+    sentence = result.failure or words.verdict_line(result)
+    return at_code(sentence, code, TITLES[result.verdict])
+
+
+def at_code(sentence: str, code: Any, title: str = "") -> str:
+    """Return the command for a sentence about code in hand, at the line where it is written."""
+    last: Any = code[-1] if isinstance(code, tuple | list) and code else code
+    place = home_of(getattr(last, "backward", last))
+    if place is None:
+        return error(sentence, title=title)
+    with suppress(ValueError):  # on another drive
+        return error(sentence, os.path.relpath(place.file), place.line, title)
+    return error(sentence, place.file, place.line, title)
 
 
 def of_row(file: str, functions: str, sentence: str) -> str:
@@ -87,7 +107,7 @@ def line_in(sentence: str) -> int | None:
 
 
 def first_line(path: Path, names: list[str]) -> int | None:
-    """Return the line on which the first of these functions or classes of a file is defined."""
+    """Return the line on which the first of these names of a file is defined, or imported."""
     if path.suffix != ".py":
         return None
     try:
@@ -95,5 +115,11 @@ def first_line(path: Path, names: list[str]) -> int | None:
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    lines = {node.name: node.lineno for node in ast.walk(tree) if isinstance(node, kinds)}
+    lines = {
+        alias.asname or alias.name: alias.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    lines |= {node.name: node.lineno for node in ast.walk(tree) if isinstance(node, kinds)}
     return next((lines[name] for name in names if name in lines), None)

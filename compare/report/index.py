@@ -82,6 +82,13 @@ def last_line(log: Path) -> str:
     return lines[-1].removeprefix("error: ") if lines else "it ended without a word"
 
 
+def counted(rows: Sequence[Row]) -> str:
+    """Return in words how many files came to what: `7 agree, 1 disagrees`."""
+    counts = {word: sum(row.verdict == word for row in rows) for word in ORDER}
+    said = {word: word.removesuffix("s") if count > 1 else word for word, count in counts.items()}
+    return ", ".join(f"{count} {said[word]}" for word, count in counts.items() if count)
+
+
 def write(rows: Sequence[Row], folder: Path) -> None:
     """Write the page and the table."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +97,6 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     writer.writerow(COLUMNS)
     writer.writerows(astuple(row)[: len(COLUMNS)] for row in rows)
     write_atomically(folder / TABLE, text.getvalue())
-    counts = {word: sum(row.verdict == word for row in rows) for word in ORDER}
     template = pages().get_template("index.html.j2")
-    page = template.render(rows=rows, counts=counts, columns=COLUMNS, marks=MARKS)
+    page = template.render(rows=rows, counted=counted(rows), columns=COLUMNS, marks=MARKS)
     write_atomically(folder / PAGE, page)

@@ -51,8 +51,8 @@ CAPTIONS: Final = {
     "stay below 0.5, the dotted line. A triangle or cross at the edge is a ratio beyond the axis, "
     "its number beside it.",
     "drift": "How far the two free runs have come apart.",
-    "heatmap": "Where the first wrong tensor differs: the pattern is the finding; 0 is white. "
-    "Where there is a ring, it marks the same entry everywhere.",
+    "heatmap": "Where the first wrong tensor differs: the pattern is the finding; 0 has the colour "
+    "of the page. Where there is a ring, it marks the same entry everywhere.",
     "referee": "The third witness: the manual loss against the manual gradient.",
 }
 LOGGED: Final = (

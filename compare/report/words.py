@@ -238,7 +238,7 @@ def settings_line(settings: Mapping[str, Any]) -> str:
         return " · ".join(filter(None, [brought, layer_line(said)]))
     parts = [
         brought,
-        str(said.get("data", "digits")),
+        str(said.get("data", "")),
         network(said),
         *(str(said.get(key, "")) for key in ("activation", "dtype")),
         count(said["epochs"], "epoch") if "epochs" in said else "",

@@ -48,7 +48,7 @@ class Step:
 
 def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
     """Return the step; raises `BadInput` that names the step, the array and what is due."""
-    reader = Reader(raw.where, {**top, **raw.arrays}, run)
+    reader = Reader(raw.where, {**top, **raw.arrays}, run, raw.unread)
     parameters = reader.parameters()
     x, targets = reader.batch(parameters)
     context = reader.context(parameters, len(x))
@@ -73,8 +73,10 @@ def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
 class Reader:
     """Reads the arrays of one step."""
 
-    def __init__(self, where: str, arrays: Arrays, run: RunFile) -> None:
-        self.where, self.run = where, run
+    def __init__(
+        self, where: str, arrays: Arrays, run: RunFile, unread: Sequence[str] = ()
+    ) -> None:
+        self.where, self.run, self.unread = where, run, unread
         self.arrays = arrays
         self.names = run.names or tuple(name for name in arrays if NAME.fullmatch(name))
         self.dtype = self.common_dtype(run.dtype)
@@ -92,8 +94,10 @@ class Reader:
     def get(self, name: str) -> Array:
         """Return an array that has to be there."""
         if name not in self.arrays:
-            there = ", ".join(sorted(self.arrays)) or "nothing"
-            raise BadInput(f"{self.where} holds no {name}; it holds {there}")
+            there = ", ".join(sorted({*self.arrays, *self.unread})) or "nothing"
+            meant = next((key for key in self.unread if key.casefold() == name.casefold()), None)
+            hint = f"; is {meant} meant? its name is {name}" if meant else ""
+            raise BadInput(f"{self.where} holds no {name}; it holds {there}{hint}")
         return self.arrays[name]
 
     def exact(self, name: str) -> Array:

@@ -32,6 +32,7 @@ from compare.examine.starter.gradient_functions import (
     read_function,
 )
 from compare.examine.starter.hidden import forward_passes, inside
+from compare.examine.starter.layer_pairs import layer_pairs
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
@@ -73,7 +74,8 @@ class StarterReport:
         """What was done to be able to read the file, and what was left out."""
         done = (*left_out(self.source), *self.source.guard.notes.sentences())
         seen = {one.name for one in self.functions} | self.updates.functions | self.called
-        return (*done, *unseen(self.source, seen))
+        uncompared = [one.name for one in self.functions if one.verdict is Verdict.UNDECIDABLE]
+        return (*done, *unseen(self.source, seen), *layer_pairs(self.source, uncompared))
 
 
 def check_starter(

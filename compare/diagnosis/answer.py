@@ -154,14 +154,16 @@ def indices(explanation: Explanation, kept: Kept) -> list[int]:
 
 
 def title_of(explanation: Explanation, kept: Kept, cases: Sequence[Case]) -> str:
-    """Return the mistakes in one line."""
-    *first, last = (
-        explanation.parts[index].mistake.title.format(
-            constant=constant_of(explanation, index, cases)
-        )
-        for index in indices(explanation, kept)
-    )
+    """Return the mistakes in one line, each with its layer if it is made in one only."""
+    *first, last = (part_title(explanation, index, cases) for index in indices(explanation, kept))
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def part_title(explanation: Explanation, index: int, cases: Sequence[Case]) -> str:
+    """Return the title of one mistake, with the layer if it is made in one only."""
+    part = explanation.parts[index]
+    title = part.mistake.title.format(constant=constant_of(explanation, index, cases))
+    return title if part.layer is None else f"{title} in layer {part.layer} only"
 
 
 def short_where(tensors: Sequence[str]) -> str:

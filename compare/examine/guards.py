@@ -66,6 +66,15 @@ def only_loss(observation: Observation) -> Observation:
     return Observation(observation.point, {"loss": observation.seen["loss"]}, observation.label)
 
 
+IT, LOSS = "it", "the loss alone"
+EXP = "exp overflows (subtract the maximum of the row first, or take log-sum-exp)"
+LOG_OF_0 = (
+    "it takes the log of 0, a probability that has underflowed (take the loss from the logits, by"
+    " log-sum-exp)"
+)
+"""Why the numbers of a right function end: where p itself were NaN the gradients would be, too."""
+
+
 def overflowing(
     implementation: Implementation, probe: Probe, activation: str, timeout: float | None
 ) -> tuple[str, ...]:
@@ -83,10 +92,10 @@ def overflowing(
         loss, gradients, _ = guarded(probe.parameters | {last: louder}, probe.x, probe.targets)
     except UserCodeError as error:
         return (f"with logits of about ±{reach:.0f}: {error}",)
-    if np.isfinite(loss) and all(np.isfinite(array).all() for array in gradients.values()):
+    finite = all(np.isfinite(array).all() for array in gradients.values())
+    if np.isfinite(loss) and finite:
         return ()
+    what, why = (LOSS, LOG_OF_0) if finite else (IT, EXP)
     return (
-        f"with logits of about ±{reach:.0f} it is not finite, where the reference is: exp "
-        "overflows, or the logarithm meets a probability of 0 (log-sum-exp of the logits less "
-        "their maximum has neither)",
+        f"with logits of about ±{reach:.0f} {what} is not finite, where the reference is: {why}",
     )

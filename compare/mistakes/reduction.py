@@ -282,10 +282,16 @@ SUMS = (
     ),
     NetworkMistake(
         "bias-gradient-summed",
-        "a bias gradient that is not divided by N",
-        "The bias gradient is not divided by N: it is a sum where the weight gradient is an "
-        "average.",
+        "bias gradients that are not divided by N",
+        "Every db is N times as large as it should be: the mean over the batch is missing there.",
         "db[i] = (dz[i] * N).sum(axis=0)",
+        applies=averaged,
+    ),
+    NetworkMistake(
+        "weight-gradient-summed",
+        "weight gradients that are not divided by N",
+        "Every dw is N times as large as it should be: the mean over the batch is missing there.",
+        "dw[i] = h[i - 1].T @ (dz[i] * N)",
         applies=averaged,
     ),
     NetworkMistake(

@@ -129,7 +129,8 @@ def reason_of(wrong: Sequence[FunctionVerdict]) -> str:
     mistake that matters.
     """
     first = min(wrong, key=only_a_habit)
-    said = first.diagnosis[0].headline if first.diagnosis else first.sentence
+    titles = dict.fromkeys(named.headline for named in first.diagnosis)
+    said = "; ".join(titles) or first.sentence
     return f"{first.name}: {said}" if len(wrong) > 1 else said
 
 
@@ -166,5 +167,5 @@ def finding_of(one: FunctionVerdict) -> Finding:
 def diagnoses(wrong: Sequence[FunctionVerdict]) -> Iterator[Diagnosis]:
     """Yield the named mistakes, function by function; equal explanations are in `also`."""
     for one in wrong:
-        for named in one.diagnosis[:1]:
+        for named in one.diagnosis:
             yield replace(named, sentence=f"{one.name}: {named.sentence}")

@@ -41,6 +41,7 @@ from compare.examine.starter.recipe import (
 )
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
+from compare.examine.starter.used import used_in
 from compare.examine.starter.whole_check import (
     Declared,
     class_together,
@@ -90,12 +91,14 @@ def computes_gradients(node: ast.stmt) -> bool:
 @dataclass
 class Found:
     """The verdicts on classes, the classes of the objects inside them, in which form they hand
-    single samples to functions, and where a training was run whose step was compared."""
+    single samples to functions, where a training was run whose step was compared, and by class the
+    functions that its numbers came from."""
 
     verdicts: list[FunctionVerdict] = field(default_factory=list)
     parts: set[str] = field(default_factory=set)
     handed: dict[str, str] = field(default_factory=dict)
     stepped: set[str] = field(default_factory=set)
+    used: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 def classes_checked(
@@ -134,12 +137,14 @@ def class_checked(
         whole = class_together(source, name, declared)
         if whole is not None:
             seen.parts |= whole.called
+            seen.used[name] = whole.called
             seen.handed |= whole.handed
             return whole.verdict
     if isinstance(best, str):
         return about.undecided(f"was not compared: {best}; {ADVICE}")
     quiet = Guard(timeout=declared.timeout)
     seen.handed |= handed_by(best.recipe, opened, due, quiet)
+    seen.used[name] = used_by(best.recipe, opened, due, quiet)
     network = meant_network(best, source, declared, quiet)
     try:
         result = check(
@@ -177,6 +182,17 @@ def handed_by(recipe: Recipe, opened: Opened, due: Expected, guard: Guard) -> di
     point = due.point
     run = functools.partial(recipe.outcome, dict(point.parameters), point.x, point.targets)
     return handed(opened.module, run, guard, len(point.x))
+
+
+def used_by(recipe: Recipe, opened: Opened, due: Expected, guard: Guard) -> frozenset[str]:
+    """The functions of the file on which a class's gradients and loss depend."""
+    point = due.point
+
+    def numbers(functions: object) -> list[Array]:
+        loss, gradients = recipe.outcome(dict(point.parameters), point.x, point.targets)
+        return [*gradients.values(), np.array(np.nan if loss is None else loss)]
+
+    return used_in(opened.module, numbers, guard)
 
 
 def contract_1(cls: type, recipe: Recipe, network: Network) -> Implementation:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -116,12 +116,15 @@ def made_for_one(
 
 
 def as_called(
-    found: Iterable[FunctionVerdict], source: Source, classes: Iterable[FunctionVerdict]
+    found: Iterable[FunctionVerdict],
+    classes: Iterable[FunctionVerdict],
+    used: Mapping[str, Set[str]],
 ) -> list[FunctionVerdict]:
     """The verdicts on functions, those that could not be called in the light of a right class that
-    calls them: it hands them what they are made for."""
+    uses them: it hands them what they are made for. `used`: by class, what its numbers came from.
+    """
     right = [one for one in classes if one.verdict is Verdict.AGREES]
-    return [used_by(one, [cls for cls in right if one.name in source.closure([cls.name])])
+    return [used_by(one, [cls for cls in right if one.name in used.get(cls.name, ())])
             for one in found]  # fmt: skip
 
 

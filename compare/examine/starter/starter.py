@@ -11,7 +11,7 @@ gradient belongs to its loss.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,8 @@ WANTED = "relu, softmax, compute_layer, average_ce or grad_ce"
 class StarterReport:
     """Everything that was found out about a file; `gradients` are its gradient functions, bound as
     far as calling them or their names told, `updates` what became of the updates in it,
-    `called` the functions that were compared as parts of a whole.
+    `called` the functions that were compared as parts of a whole, `idle` those that are only named
+    in such parts.
     """
 
     source: Source
@@ -68,6 +69,7 @@ class StarterReport:
     reduction: str
     updates: Updates
     called: frozenset[str] = frozenset()
+    idle: frozenset[str] = frozenset()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -75,7 +77,11 @@ class StarterReport:
         done = (*left_out(self.source), *self.source.guard.notes.sentences())
         seen = {one.name for one in self.functions} | self.updates.functions | self.called
         uncompared = [one.name for one in self.functions if one.verdict is Verdict.UNDECIDABLE]
-        return (*done, *unseen(self.source, seen), *layer_pairs(self.source, uncompared))
+        return (
+            *done,
+            *unseen(self.source, seen, self.called, self.idle),
+            *layer_pairs(self.source, uncompared),
+        )
 
 
 def check_starter(
@@ -132,7 +138,7 @@ def check_starter(
     found += [
         gradient_checked(slope, source, opened, one) for one in gradients if one.name not in part_of
     ]
-    found = as_called(found, source, of_classes.verdicts)
+    found = as_called(found, of_classes.verdicts, of_classes.used)
     found += of_classes.verdicts
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in part_of]
     if whole is not None:
@@ -148,9 +154,10 @@ def check_starter(
     for sentence in updates.notes:
         source.guard.notes.add(sentence)
     found = [with_reason(one, source, opened, replaced) for one in found]
-    called = whole.called if whole is not None else frozenset[str]()
+    none = frozenset[str]()
+    called, idle = (none, none) if whole is None else (whole.called, whole.idle)
     return StarterReport(
-        source, tuple(together(found)), tuple(gradients), reduction, updates, called
+        source, tuple(together(found)), tuple(gradients), reduction, updates, called, idle
     )
 
 
@@ -321,9 +328,9 @@ def fitting_loss(one: FunctionVerdict, losses: set[str]) -> FunctionVerdict:
     return one.wrong("value", "; ".join([sentence, *keep]), one.worst)
 
 
-def unseen(source: Source, seen: Iterable[str]) -> tuple[str, ...]:
+def unseen(source: Source, seen: Set[str], called: Set[str], idle: Set[str]) -> tuple[str, ...]:
     """Name the functions and classes that were neither compared nor called by what was."""
-    looked_at = source.closure(seen)
+    looked_at = (source.closure(seen) - idle) | source.closure(seen - called) | seen
     names = [name for name in source.definitions if name not in looked_at]
     return (f"not looked at: {', '.join(names)}",) if names else ()
 

@@ -22,6 +22,7 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
+from compare.examine.starter.chain import Started
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import EXPONENTIAL, Network, candidates, point
 from compare.examine.starter.readings import UNEQUAL, Sizes
@@ -29,6 +30,7 @@ from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.subject import Subject, of_class, of_functions
 from compare.examine.starter.whole import Search, Whole, mean_gradients, mean_loss, names_of
+from compare.examine.starter.whole_used import compared_in
 from compare.guard.blame import Place
 from compare.guard.guard import Guard
 
@@ -54,13 +56,15 @@ class Declared:
 @dataclass(frozen=True)
 class Together:
     """The verdict on the whole, its result, the function that gave the gradients and where it is,
-    the functions that were called for it, and the form of those that got single samples."""
+    the functions that its numbers came from, those that are only named in what was called, and the
+    form of those that got single samples."""
 
     verdict: FunctionVerdict
     result: Result
     final: str
     place: Place | None
     called: frozenset[str]
+    idle: frozenset[str]
     handed: Mapping[str, str]
 
     @property
@@ -135,21 +139,20 @@ def together(
     role = "gradient" if blamed in (name, whole.final) else "loss"
     numbers = any(value == "labels" for call in whole.chain.calls for _, value in call.passed)
     verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
-    called = {one.name for one in whole.chain.calls}
-    called |= classes_in(whole, sizes)
+    names = names_of(subject.flow, whole.final)
+    called = compared_in(whole, opened.module, names, guard, sizes, declared.seed)
     if form := whole.chain.mode.form:
         alone = dict.fromkeys(source.definitions, form) | alone
     inner = {one for call in whole.chain.calls for one in subject.flow.calls(call.name)}
     return Together(
         replace(verdict, place=place), result, whole.final, source.where(whole.final),
-        frozenset(called | inner), alone,
+        called | classes_in(whole, sizes, guard), frozenset(inner) - called, alone,
     )  # fmt: skip
 
 
-def classes_in(whole: Whole, sizes: Sizes) -> set[str]:
+def classes_in(whole: Whole, sizes: Sizes, guard: Guard) -> set[str]:
     """The names of the classes of the objects that the weights lie in."""
-    parameters, x, targets = point(sizes, 0)
-    started = whole.chain.start((sizes.F, sizes.H, sizes.K), {**parameters, "x": x, "y": targets})
+    started = started_at(whole, sizes, 0, guard)
     found: set[str] = set()
     queue = list(started.made.values())
     for thing in queue:
@@ -161,6 +164,16 @@ def classes_in(whole: Whole, sizes: Sizes) -> set[str]:
                 queue.append(one)
         found.add(type(thing).__name__)
     return found
+
+
+def started_at(whole: Whole, sizes: Sizes, seed: int, guard: Guard) -> Started:
+    """What there is before the first call: objects are built by the file's own code."""
+    parameters, x, targets = point(sizes, seed)
+    values = {**parameters, "x": x, "y": targets}
+    started: Started = guard.run(
+        lambda: whole.chain.start((sizes.F, sizes.H, sizes.K), values), "start", None
+    )
+    return started
 
 
 def consistent(whole: Whole) -> bool:
@@ -203,9 +216,8 @@ def checked(whole: Whole, subject: Subject, declared: Declared, sizes: Sizes) ->
         loss = mean_loss(ran) if whole.loss else ours(parameters, x, targets)[0]
         return np.nan if loss is None else loss, gradients
 
-    parameters, x, targets = point(sizes, declared.seed)
-    start = whole.chain.start((sizes.F, sizes.H, sizes.K), {**parameters, "x": x, "y": targets})
-    final = start.functions[whole.final]
+    started = started_at(whole, sizes, declared.seed, Guard(timeout=declared.timeout))
+    final = started.functions[whole.final]
     called_as = inspect.signature(loss_and_gradients)
     functools.update_wrapper(loss_and_gradients, final)
     loss_and_gradients.__signature__ = called_as  # type: ignore[attr-defined]  # not its function's

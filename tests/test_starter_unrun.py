@@ -1,0 +1,104 @@
+"""What was not executed for the comparison, or without effect on it, is not excused by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Result, Verdict
+from compare.examine.starter.starter import check_starter
+from compare.examine.starter.starter_result import starter_result
+
+FILE = """
+import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def forward(X, W1, b1, W2, b2):
+    Z1 = X @ W1 + b1
+    A1 = np.maximum(Z1, 0)
+    return Z1, A1, softmax(A1 @ W2 + b2)
+def loss(P, Y):
+    return -np.mean(np.sum(Y * np.log(P), axis=1))
+def relu_derivative(z):
+    return np.where(z > 0, 1.0, 0.0)
+def backward(X, Y, Z1, A1, P, W2, by_function=False):
+    dZ2 = (P - Y) / len(X)
+    mask = relu_derivative(Z1) if by_function else Z1 > 0
+    dZ1 = dZ2 @ W2.T * mask
+    return X.T @ dZ1, dZ1.sum(0), A1.T @ dZ2, dZ2.sum(0)
+"""
+SLOW = """
+def backward_slow(X, Y, Z1, A1, P, W2):
+    dZ2 = (P - Y) / len(X)
+    dZ1 = dZ2 @ W2.T * (Z1 > 0)
+    return X.T @ dZ1, dZ1.sum(0), A1.T @ dZ2, dZ2.sum(0)
+def backward(X, Y, Z1, A1, P, W2, slow=False):
+    if slow:
+        return backward_slow(X, Y, Z1, A1, P, W2)
+"""
+CLASS = """
+import numpy as np
+def softmax(z):
+    raise NotImplementedError
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.W1, self.b1 = np.random.randn(n_in, n_hidden), np.zeros(n_hidden)
+        self.W2, self.b2 = np.random.randn(n_hidden, n_out), np.zeros(n_out)
+    def forward(self, X, own=False):
+        self.X, self.h = X, np.maximum(X @ self.W1 + self.b1, 0)
+        s = self.h @ self.W2 + self.b2
+        e = np.exp(s - s.max(axis=1, keepdims=True))
+        self.p = softmax(s) if own else e / e.sum(axis=1, keepdims=True)
+        return self.p
+    def backward(self, y):
+        d = (self.p - y) / len(y)
+        self.dW2, self.db2 = self.h.T @ d, d.sum(axis=0)
+        dh = (d @ self.W2.T) * (self.h > 0)
+        self.dW1, self.db1 = self.X.T @ dh, dh.sum(axis=0)
+"""
+
+
+def checked(folder: Path, text: str) -> Result:
+    path = folder / "mine.py"
+    path.write_text(text)
+    return starter_result(check_starter(path, timeout=20.0))
+
+
+def changed(text: str, *pairs: tuple[str, str]) -> str:
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+BESIDE = "\ndef average_ce(target, prediction):\n    return {}np.mean(np.sum(target * np.log(" \
+    "prediction), axis=1))\n"  # fmt: skip
+ANOTHER = ("def backward(X, Y, Z1, A1, P, W2, by_function=False):\n", SLOW)
+PAIRS = {
+    "a loss beside the one that is used": (FILE + BESIDE.format("-"), FILE + BESIDE.format("")),
+    "a derivative in a branch": (FILE, changed(FILE, ("1.0, 0.0", "1.0, -1.0"))),
+    "a gradient in a branch": (
+        changed(FILE, ANOTHER, ("relu_derivative(Z1) if by_function else ", "")),
+        changed(FILE, ANOTHER, ("relu_derivative(Z1) if by_function else ", ""),
+                ("W2.T * (Z1 > 0)", "W2.T")),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("twins", PAIRS.values(), ids=PAIRS)
+def test_what_did_not_take_part_is_judged_alone(twins: tuple[str, str], tmp_path: Path) -> None:
+    right, wrong = (checked(tmp_path, text) for text in twins)
+    assert right.verdict is Verdict.AGREES, right.sentence
+    assert wrong.verdict is Verdict.DISAGREES, wrong.sentence
+
+
+def test_a_helper_that_did_not_run_is_said_to_be_unseen(tmp_path: Path) -> None:
+    text = FILE.replace("relu_derivative", "slope_of_mine")
+    (unseen,) = [one for one in checked(tmp_path, text).notes if one.startswith("not looked at")]
+    assert "slope_of_mine" in unseen and "softmax" not in unseen
+
+
+def test_what_a_class_only_names_is_not_right_as_the_class_uses_it(tmp_path: Path) -> None:
+    assert checked(tmp_path, CLASS).verdict is Verdict.UNDECIDABLE

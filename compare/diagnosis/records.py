@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from compare.contracts.arrays import Array
+from compare.contracts.between import NOTHING, PLAIN, Between, Context
 from compare.contracts.objective import Objective
 from compare.contracts.records import Record
 from compare.contracts.result import Diagnosis
@@ -24,10 +25,13 @@ def diagnose_records(
     activation: str = "relu",
     reduction: str = "mean",
     objective: Objective | None = None,
+    between: Between = PLAIN,
+    context_of: Callable[[Record], Context] = lambda _: NOTHING,
 ) -> tuple[Diagnosis, ...]:
     """Return the mistake about batches and order that reproduces the records' gradients.
 
-    `records`: consecutive ones, with their batches as row numbers of `training` = (x, targets).
+    `records`: consecutive ones, with their batches as row numbers of `training` = (x, targets), and
+    with what else both sides share at each, if the network is normalised or has dropout.
     Every record whose gradients are not right at its own batch has to be reproduced. Empty: all
     are right, or no known mistake of this kind reproduces them.
     """
@@ -35,7 +39,8 @@ def diagnose_records(
     for index, record in enumerate(records):
         x, targets = (array[record.batch] for array in training)
         dtype = record.parameters["w1"].dtype
-        point = Point(record.parameters, x, targets, activation, reduction, dtype, objective)
+        network = activation, reduction, dtype, objective, between
+        point = Point(record.parameters, x, targets, *network, context_of(record))
         case = Case(observe(point, record.loss, record.gradients))
         if case.disagrees:
             wrong.append((case, RecordBefore(point, training, records, index)))

@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Float
+from compare.contracts.between import NORMALISATIONS, Between
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import ACTIVATION_NAMES, Experiment
 from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, REDUCTIONS, Objective
 from compare.diagnosis.asking import observations
+from compare.diagnosis.counted import MOST_CLASSES, counted
 from compare.diagnosis.match import Case
 from compare.diagnosis.observation import Observation
 from compare.points.diagnostic import CONFIDENT, ORDINARY, probe, reduced
@@ -53,9 +55,20 @@ class Declaration:
     @property
     def words(self) -> str:
         """The options of the command."""
-        return " ".join(
-            f"--{name.replace('_', '-')} {shown(value)}" for name, value in self.options.items()
-        )
+        given = {name: value for name, value in self.options.items() if value is not None}
+        return " ".join(f"{option(name)} {shown(value)}" for name, value in given.items())
+
+    @property
+    def with_words(self) -> str:
+        """The options to be given, and those to be left out."""
+        left_out = [f"`{option(name)}`" for name, value in self.options.items() if value is None]
+        said = [f"with `{self.words}`"] if self.words else []
+        return " and ".join([*said, *(f"without {name}" for name in left_out)])
+
+
+def option(name: str) -> str:
+    """The option of the command that sets a field."""
+    return f"--{name.replace('_', '-')}"
 
 
 def shown(value: Any) -> str:
@@ -71,35 +84,73 @@ def undeclared(
     implementation: Implementation, experiment: Experiment, sizes: Sequence[int]
 ) -> Declaration | None:
     """Return the declaration that `implementation` is right with, or None."""
-    seen = observations(implementation, points(experiment, reduced(sizes)))
-    if len(seen) < 3 or not all(Case(one).finite for one in seen):
-        return None
     with np.errstate(all="ignore"):
-        for activation, loss, output in candidates(experiment):
-            for objective in fitted(seen, activation, loss, output):
-                worst = left(seen, activation, objective)
-                if worst <= 1.0:
-                    return Declaration(differences(experiment, activation, objective), worst)
+        for seen, objective in fitting(implementation, experiment, sizes):
+            worst, options = left(seen, objective), differences(experiment, seen[0], objective)
+            if worst <= 1.0 and options:
+                return Declaration(options, worst)
     return None
 
 
+def fitting(
+    implementation: Implementation, experiment: Experiment, sizes: Sequence[int]
+) -> Iterator[tuple[list[Observation], Objective]]:
+    """Yield what the gradients at some points may be of, and those points as ones of it."""
+    seen = observations(implementation, points(experiment, of_size(sizes)))
+    if len(seen) < 3 or not all(Case(one).finite for one in seen):
+        return
+    if left(seen, experiment.objective) <= 1.0:  # what is wrong does not show at these points
+        return
+    for activation, loss, output, between in candidates(experiment):
+        here = [within(one, activation, between) for one in seen]
+        for objective in fitted(here, loss, output):
+            yield here, objective
+    if experiment.loss == "cross_entropy":
+        yield from ((seen, objective) for objective in counted(seen))
+
+
+def of_size(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return smaller widths; not fewer classes, unless they are many: each may have a weight."""
+    return (*reduced(sizes)[:-1], sizes[-1]) if sizes[-1] <= MOST_CLASSES else reduced(sizes)
+
+
+def within(one: Observation, activation: str, between: Between) -> Observation:
+    """Return what was seen as of a network with this activation, and this between the layers."""
+    return replace(one, point=replace(one.point, activation=activation, between=between))
+
+
 def points(experiment: Experiment, sizes: Sequence[int]) -> list[tuple[str, Point]]:
-    """Two batch sizes, since a mean and a sum differ by them, and one-hot targets only."""
+    """Three batch sizes, since a mean and a sum differ by them, and one-hot targets only.
+
+    Every class has rows, not all as many: what a class counts for shows nowhere else.
+    """
     generator = np.random.default_rng(experiment.seed)
-    few, _, many = islice(batch_sizes(sizes), 3)
+    few, some, many = islice(batch_sizes(sizes, 2 * sizes[-1] + 3), 3)
     made = []
-    for kind, rows in ((ORDINARY, many), (ORDINARY, few), (CONFIDENT, few)):
+    for kind, rows in ((ORDINARY, many), (ORDINARY, few), (CONFIDENT, some)):
         point = probe(
             sizes, rows, kind, activation=experiment.activation, reduction="mean",
             dtype=experiment.dtype, generator=generator, objective=experiment.objective,
-            bias=experiment.bias,
+            bias=experiment.bias, between=experiment.between,
         )  # fmt: skip
-        made.append((kind.label, point))
+        made.append((kind.label, of_every_class(point)))
     return made
 
 
-def candidates(experiment: Experiment) -> Iterator[tuple[str, str, str]]:
-    """Yield every (activation, loss, output), the declared ones first of each."""
+def of_every_class(point: Point) -> Point:
+    """Return the point with one-hot targets that take turns."""
+    rows, classes = point.targets.shape
+    if classes == 1:
+        return point
+    labels = np.arange(rows)[::-1] % classes
+    return replace(point, targets=np.eye(classes, dtype=point.targets.dtype)[labels])
+
+
+def candidates(experiment: Experiment) -> Iterator[tuple[str, str, str, Between]]:
+    """Yield every (activation, loss, output, between), the declared ones first of each.
+
+    A normalisation that was not declared has no parameters: without scale and shift.
+    """
 
     def first(declared: str, names: Sequence[str]) -> list[str]:
         return [declared, *(name for name in names if name != declared)]
@@ -110,14 +161,16 @@ def candidates(experiment: Experiment) -> Iterator[tuple[str, str, str]]:
         if experiment.hidden
         else [experiment.activation]
     )
-    listed = list(heads)
-    yield from ((experiment.activation, *head) for head in listed)
-    yield from ((name, *head) for name in activations[1:] for head in listed)
+    listed, between = list(heads), experiment.between
+    yield from ((experiment.activation, *head, between) for head in listed)
+    yield from ((name, *head, between) for name in activations[1:] for head in listed)
+    if between.plain and experiment.hidden:
+        for kind in NORMALISATIONS[1:]:
+            inside = Between(kind, affine=False)
+            yield from ((name, *listed[0], inside) for name in activations)
 
 
-def fitted(
-    seen: Sequence[Observation], activation: str, loss: str, output: str
-) -> Iterator[Objective]:
+def fitted(seen: Sequence[Observation], loss: str, output: str) -> Iterator[Objective]:
     """Yield the objectives whose constants fit the gradients of the first point."""
     first = seen[0]
     try:
@@ -125,12 +178,12 @@ def fitted(
     except BadInput:  # an output that the loss has inside
         return
     names = [name for name in first.seen if name in {f"d{key}" for key in first.point.parameters}]
-    y = gradients(first.point, activation, base, names)
+    y = gradients(first.point, base, names)
     columns = [y]
     smooths = loss == "cross_entropy"
     if smooths:
         uniform = np.full_like(first.point.targets, 1 / first.point.targets.shape[1])
-        columns.append(gradients(replace(first.point, targets=uniform), activation, base, names))
+        columns.append(gradients(replace(first.point, targets=uniform), base, names))
     wanted = np.concatenate([np.ravel(first.seen[name]).astype(np.float64) for name in names])
     size = float(np.linalg.norm(wanted))
     for penalise in ("weights", "all"):
@@ -151,9 +204,9 @@ def fitted(
         yield from objectives(first.point, base, (c + s, s / (c + s), l2, l1), penalise)
 
 
-def gradients(point: Point, activation: str, objective: Objective, names: Sequence[str]) -> Float:
+def gradients(point: Point, objective: Objective, names: Sequence[str]) -> Float:
     """Return the gradients of a declared network at `point`, one after the other."""
-    net = Pass(replace(point, activation=activation, objective=objective))
+    net = Pass(replace(point, objective=objective))
     return np.concatenate([np.ravel(net.named(name).value) for name in names])
 
 
@@ -192,21 +245,21 @@ def typed(number: float, dtype: str) -> float:
     return float(f"{number:.{DIGITS[dtype] - 1}e}")
 
 
-def left(seen: Sequence[Observation], activation: str, objective: Objective) -> float:
+def left(seen: Sequence[Observation], objective: Objective) -> float:
     """Return the worst ratio over all points if that is what is declared."""
     return max(
-        Case(
-            replace(one, point=replace(one.point, activation=activation, objective=objective))
-        ).worst(frozenset())
+        Case(replace(one, point=replace(one.point, objective=objective))).worst(frozenset())
         for one in seen
     )
 
 
-def differences(experiment: Experiment, activation: str, objective: Objective) -> dict[str, Any]:
+def differences(experiment: Experiment, seen: Observation, objective: Objective) -> dict[str, Any]:
     """Return the settings that differ from the declared ones."""
     found: dict[str, Any] = {}
-    if activation != experiment.activation:
-        found["activation"] = activation
+    if seen.point.activation != experiment.activation:
+        found["activation"] = seen.point.activation
+    if seen.point.between != experiment.between:
+        found |= {"normalisation": seen.point.between.normalisation, "affine": False}
     for part in fields(Objective):
         value = getattr(objective, part.name)
         if value != getattr(experiment.objective, part.name):

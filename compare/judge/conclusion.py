@@ -101,7 +101,7 @@ def declaring(
     judge: PointJudge, kind: str | None, implementation: Implementation
 ) -> Declaration | None:
     """Return the declaration that makes the code under test right, if there is one."""
-    if kind not in MAY_BE_DECLARED or judge.suspect is None or not judge.experiment.between.plain:
+    if kind not in MAY_BE_DECLARED or judge.suspect is None:
         return None
     from compare.diagnosis.undeclared import undeclared
 
@@ -127,7 +127,7 @@ def named_of(
         if declaration is None or named.diagnosis:
             return named
     before = judge.ledger.tallies["same_point"].worst_ratio
-    sentence = f"Loss and gradient are those that `{declaration.words}` declares."
+    sentence = f"Loss and gradient are those of the network {declaration.with_words}."
     return Named((Diagnosis(NOT_DECLARED, sentence, before, declaration.ratio),))
 
 
@@ -152,7 +152,7 @@ def another_function(
     if declaration is None:
         return said
     keywords = ", ".join(f"{name}={value!r}" for name, value in declaration.options.items())
-    return f"{said}; it agrees with `{declaration.words}` (in Python {keywords})"
+    return f"{said}; it agrees {declaration.with_words} (in Python {keywords})"
 
 
 def not_compared(judge: PointJudge) -> tuple[str, ...]:

@@ -205,7 +205,7 @@ def predicted(
 def name_run_mistake(judge: Judge, kind: str | None) -> Named:
     """Name a mistake that no single point shows: in the rows, the update, the start, the curves."""
     wanted = judge.experiment
-    if kind is None or not wanted.between.plain:
+    if kind is None:
         return Named()
     from compare.diagnosis.curves import diagnose_curves
     from compare.diagnosis.records import diagnose_records
@@ -220,6 +220,8 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
                 activation=wanted.activation,
                 reduction=wanted.reduction,
                 objective=wanted.objective,
+                between=wanted.between,
+                context_of=judge.context_of,
             )
         )
     if kind == "update" and not wanted.plain_momentum:

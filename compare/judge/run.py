@@ -77,7 +77,7 @@ class Judge(PointJudge):
             self._rates(manual, reference)
         if self._expected is not None:
             self._carried(manual, self._expected)
-        examined = self.at_point(manual, *self._batch(manual), self._context(manual))
+        examined = self.at_point(manual, *self._batch(manual), self.context_of(manual))
         self._expected = examined.expected if self.experiment.between.together else None
         drift, reference_right = self._follow(manual, reference, examined)
         if manual.evaluation is not None and reference.evaluation is not None:
@@ -101,7 +101,7 @@ class Judge(PointJudge):
         compared = compare_running(expected, manual.state, self.arithmetic)
         self.updated("manual", self._previous[0], compared, counts=0)  # part of its step check
 
-    def _context(self, record: Record) -> Context:
+    def context_of(self, record: Record) -> Context:
         """What a record's pass took besides its parameters and rows."""
         if self.experiment.between.plain:
             return NOTHING
@@ -223,7 +223,7 @@ class Judge(PointJudge):
         x, targets, identities = self._batch(reference)
         again = self.same_point(
             reference.parameters, x, targets, reference.loss, reference.gradients, identities,
-            self._context(reference),
+            self.context_of(reference),
         )  # fmt: skip
         if again.agrees:
             if np.array_equal(manual.batch, reference.batch):

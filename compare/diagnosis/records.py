@@ -54,8 +54,17 @@ def farthest(mistake: RecordMistake, wrong: Sequence[tuple[Case, RecordBefore]])
 
     Records the mistake says nothing about (the last one, without a successor) are left out.
     """
-    found = [closest(case, list(mistake.passes(moment))) for case, moment in wrong]
+    found = [
+        closest(case, [net for net in mistake.passes(moment) if masked(net.point)])
+        for case, moment in wrong
+    ]
     return max((ratio for ratio in found if ratio is not None), default=np.inf)
+
+
+def masked(point: Point) -> bool:
+    """Return whether the masks of dropout, if there are any, are of as many rows as the point."""
+    masks = [mask for name, mask in point.context.items() if name.startswith("mask")]
+    return all(len(mask) == len(point.x) for mask in masks)
 
 
 def closest(case: Case, passes: Sequence[Pass]) -> float | None:

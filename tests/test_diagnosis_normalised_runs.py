@@ -13,7 +13,7 @@ import manual_mlp
 from compare import run_training
 from compare.contracts.between import Between
 from compare.contracts.records import Record as Recorded
-from compare.diagnosis import diagnose_records
+from compare.diagnosis.records import diagnose_records
 from compare.examine.sides import our_manual
 from manual_mlp import Record
 from tests.faults import SMALL, small_data

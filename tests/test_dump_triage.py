@@ -44,6 +44,7 @@ def recorded() -> Steps:
 
 def checked(steps: Steps, folder: Path) -> Result:
     """Write the steps as a dump and check it."""
+    folder.mkdir(exist_ok=True)
     settings = {"format": 1, "learning_rate": RATE, "momentum": MOMENTUM, "form": "velocity"}
     (folder / "run.json").write_text(json.dumps(settings | {"activation": "relu"}))
     for number, step in enumerate(steps):
@@ -99,6 +100,30 @@ def test_a_slip_of_recording_is_proved_by_the_steps_beside(
     result = checked(steps, tmp_path)
     assert result.exit_code == 1
     assert [found.mistake for found in result.diagnosis] == [name]
+
+
+def test_parameters_that_share_memory_are_told_from_those_that_are_never_updated(
+    tmp_path: Path,
+) -> None:
+    (found,) = checked(moved(lambda name: name in ("b1", "b2"), 5), tmp_path).diagnosis
+    assert found.mistake == "weights-stored-without-a-copy"
+    assert found.title == "b1, b2 recorded at every step without a copy"
+    assert "b1.copy()" in found.sentence
+    late = recorded()
+    for step in late:  # ends after the last update, whose weights are not recorded
+        step |= {name: late[5][name] for name in ("b1", "b2")}
+    (found,) = checked(late[:5], tmp_path / "late").diagnosis
+    assert found.mistake == "weights-stored-without-a-copy"
+
+
+def test_a_parameter_that_is_never_updated_shares_no_memory(tmp_path: Path) -> None:
+    steps = recorded()[:3]
+    for step in steps:  # a training that leaves b2 where it began: right at every step
+        step["b2"] = steps[0]["b2"]
+        given = {name: step[name] for name in step if weights(name)}
+        loss, gradients, *_ = manual_mlp.loss_and_gradients(given, step["x"], step["targets"])
+        step |= {"loss": np.array(loss), **{f"d{n}": g for n, g in gradients.items()}}
+    assert "copy" not in " ".join(one.mistake for one in checked(steps, tmp_path).diagnosis)
 
 
 def test_right_steps_agree_and_nothing_is_named(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ from compare.examine.dump.logged import (
     weights_in_float32,
 )
 from compare.examine.dump.ranks import OfRanks, in_step, merged, rank_folders
-from compare.examine.dump.triage import KEPT, Wrong, triage, velocity_after
+from compare.examine.dump.triage import KEPT, Wrong, stored_in_part, triage, velocity_after
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference, differentiating
 from compare.judge.conclusion import conclude
@@ -286,9 +286,10 @@ class Dump:
             return ()  # a slip is proved at other points, whose masks nobody recorded
         if self.wrong:
             same_point = self.judge.same_point
-            return triage(self.wrong, same_point) or (
-                self.gradient_slips() if self.gradients_wrong else self.loss_slips()
-            )
+            replay = self.replay if isinstance(self.replay, StepCheck) else None
+            slips = triage(self.wrong, same_point)
+            slips = slips or stored_in_part(self.wrong, self.previous, replay, same_point)
+            return slips or (self.gradient_slips() if self.gradients_wrong else self.loss_slips())
         if not isinstance(self.replay, StepCheck):
             return ()
         rate, momentum = self.replay.learning_rate, self.replay.momentum

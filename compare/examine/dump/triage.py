@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.checks.same_point import SamePoint
+from compare.checks.step import StepCheck
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.match import ratios
 from compare.examine.dump.dump_step import Step
@@ -159,6 +160,70 @@ def stored_without_a_copy(wrong: Sequence[Wrong]) -> tuple[Diagnosis, ...]:
             ratio = max(one.ratio for one in wrong)
             return (Diagnosis(f"{name}-stored-without-a-copy", sentence, ratio, 1.0),)
     return ()
+
+
+def stored_in_part(
+    wrong: Sequence[Wrong], last: Step | None, replay: StepCheck | None, same_point: SamePoint
+) -> tuple[Diagnosis, ...]:
+    """Return which arrays are the same at every step although others change, and right at the last.
+
+    A parameter that is never updated is the same at every step, too, but right at each of them.
+    """
+    known = [(one.step.record, one.after.record) for one in wrong if one.after is not None]
+    for kept in ("parameters", "gradients") if known and last is not None else ():
+        take = attrgetter(kept)
+        names = [name for name in take(known[0][0]) if same_throughout(name, take, known)]
+        if names and last is not None and right_at_last(last, kept, names, replay, same_point):
+            listed = ", ".join(name if kept == "parameters" else f"d{name}" for name in names)
+            sentence = (
+                f"{listed} are the same numbers at every step, those that the last one leads to or"
+                " has: the same memory was recorded at every step. Record a copy"
+                f" ({listed.partition(',')[0]}.copy())."
+            )
+            title = f"{listed} recorded at every step without a copy"
+            ratio = max(one.ratio for one in wrong)
+            name = "weights" if kept == "parameters" else kept
+            return (Diagnosis(f"{name}-stored-without-a-copy", sentence, ratio, 1.0, title=title),)
+    return ()
+
+
+def right_at_last(
+    last: Step, kept: str, names: Sequence[str], replay: StepCheck | None, same_point: SamePoint
+) -> bool:
+    """Return whether the last step is right as it is recorded, or with the parameters from which
+    its update leads to those recorded: memory that is shared ends after the last update."""
+    begun = dict(last.record.parameters)
+    points = [begun]
+    if kept == "parameters" and replay is not None:
+        points.append(begun | {name: begun[name] + step_of(last, name, replay) for name in names})
+    with np.errstate(all="ignore"):
+        return any(
+            same_point(point, last.x, last.targets, last.record.loss, last.record.gradients).agrees
+            for point in points
+        )
+
+
+def step_of(last: Step, name: str, replay: StepCheck) -> NDArray[Any]:
+    """Return what the update of a step takes off a parameter: v = momentum v + rate dw, or rate
+    times that of the buffer."""
+    dw = last.record.gradients[name]
+    v = last.record.state.get(f"v_{name}", np.zeros_like(dw))
+    rate = replay.learning_rate
+    if replay.form == "velocity":
+        return np.asarray(replay.momentum * v + rate * dw)
+    return np.asarray(rate * (replay.momentum * v + dw))
+
+
+def same_throughout(
+    name: str, take: Callable[[Any], Mapping[str, NDArray[Any]]], known: Sequence[tuple[Any, Any]]
+) -> bool:
+    """Return whether an array never changes although its gradient is not zero."""
+    return all(
+        np.array_equal(take(one)[name], take(other)[name])
+        and take(one)[name].any()
+        and one.gradients[name].any()
+        for one, other in known
+    )
 
 
 def unchanged(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> bool:

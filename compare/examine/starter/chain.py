@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,12 @@ class Chain:
     structures: Mapping[str, Callable[[Callable[[str], Array]], Any]]
     calls: tuple[Call, ...] = ()
     mode: Mode = MODES[0]
+    strength: float = 0.0
+    """What is passed for the strength of a penalty."""
+
+    def at(self, strength: float) -> Chain:
+        """The same calls at another strength."""
+        return replace(self, strength=strength)
 
     def run(self, parameters: Arrays, x: Array, targets: Array) -> Ran:
         """Call everything, on weights and rows of this point."""
@@ -131,7 +137,7 @@ class Chain:
             put_weights(value, parameters)
         answers = []
         for rows in self.mode.rows(x, targets):
-            held: dict[str, Any] = {**laid, **rows, **SETTINGS}
+            held: dict[str, Any] = {**laid, **rows, **SETTINGS, STRENGTH: self.strength}
             held |= {name: build(lambda one: laid[one].copy())
                      for name, build in self.structures.items()}  # fmt: skip
             returned: dict[str, Any] = {}
@@ -148,8 +154,9 @@ class Chain:
 
 LEFT = "(left behind)"
 """Among the answers: the gradients that an object keeps after the calls."""
-SETTINGS: dict[str, Any] = {"0": 0.0, "1": 1, "none": None, "true": True, "false": False}
-"""What is passed for a parameter that is no array."""
+STRENGTH, KEPT, DROPPED = "strength", "share kept", "share dropped"
+SETTINGS: dict[str, Any] = {"1": 1, KEPT: 1, DROPPED: 0.0, STRENGTH: 0.0}
+"""What is passed for a parameter that is no array: neither a penalty nor dropout."""
 
 
 def started_objects(started: Started) -> list[Any]:

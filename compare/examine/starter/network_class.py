@@ -136,7 +136,7 @@ def class_checked(
     if together and (isinstance(best, str) or best.right < len(due.point.parameters)):
         whole = class_together(source, name, declared)
         if whole is not None:
-            seen.parts |= whole.called
+            seen.parts |= whole.called - {name}
             seen.used[name] = whole.called
             seen.handed |= whole.handed
             return whole.verdict

@@ -19,8 +19,11 @@ from compare.contracts.errors import UserCodeError
 from compare.examine.starter.arrays_in import gradients_in, leaves, named
 from compare.examine.starter.binding import CERTAIN, POSSIBLE, gradient_named, plain
 from compare.examine.starter.chain import (
+    DROPPED,
+    KEPT,
     LEFT,
     MODES,
+    STRENGTH,
     Call,
     Chain,
     Ran,
@@ -57,10 +60,12 @@ PENALTY = re.compile(r"reg\w*|lam\w*|l2\w*|weightdecay|decay|wd|lambd")
 COUNT = re.compile(r"n|m|num\w*(samples|examples)|batch\w*|nsamples|samples")
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
 SETTINGS = (
-    (PENALTY, "0"), (COUNT, "N"), (RATE, "1"),
+    (PENALTY, STRENGTH), (COUNT, "N"), (RATE, "1"),
     (re.compile(r"k|c|num\w*class\w*|nclass\w*|classes"), "K"),
-    (re.compile(r"keep\w*"), "1"), (re.compile(r"drop\w*"), "0"),
+    (re.compile(r"keep\w*"), KEPT), (re.compile(r"drop\w*"), DROPPED),
 )  # fmt: skip
+NUMBERS = frozenset({"1", "N", "K", STRENGTH, KEPT, DROPPED})
+"""What several parameters may mean at once."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,7 @@ class Search:
         for picked in by_cost([tuple(found) for _, found in asked]):
             if self.left <= 0 or tried >= EACH:
                 return
-            arrays = [one for one in picked if one not in ("0", "1", "N", "K")]
+            arrays = [one for one in picked if one not in NUMBERS]
             if len(set(arrays)) == len(arrays):
                 tried += 1
                 call = Call(name, tuple(zip(names, (str(one) for one in picked), strict=True)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -28,9 +28,11 @@ from compare.examine.starter.networks import EXPONENTIAL, Network, candidates, p
 from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
+from compare.examine.starter.strengths import strength_in
 from compare.examine.starter.subject import Subject, of_class, of_functions
 from compare.examine.starter.whole import Search, Whole, mean_gradients, mean_loss, names_of
 from compare.examine.starter.whole_used import compared_in
+from compare.examine.starter.whole_words import said, without_dropout
 from compare.guard.blame import Place
 from compare.guard.guard import Guard
 
@@ -66,16 +68,13 @@ class Together:
     called: frozenset[str]
     idle: frozenset[str]
     handed: Mapping[str, str]
+    right: bool
+    """Whether the whole agrees, as far as it was compared."""
 
     @property
     def settled(self) -> bool:
         """Whether nothing is left to find out about the functions that were called."""
         return self.right or (bool(self.verdict.diagnosis) and self.result.kind != "structure")
-
-    @property
-    def right(self) -> bool:
-        """Whether the whole agrees."""
-        return self.verdict.verdict is Verdict.AGREES
 
 
 def functions_together(source: Source, declared: Declared) -> Together | None:
@@ -125,6 +124,10 @@ def together(
     if best is None or not best[0].trusted:
         return None
     whole, subject, sizes = best
+    strength = strength_in(whole, subject, declared.settings, sizes, guard)
+    whole = replace(whole, chain=whole.chain.at(strength.passed))
+    declared = replace(declared, settings={**declared.settings, **strength.declared})
+    lacking = " and ".join(filter(None, (strength.lacking, *without_dropout(whole))))
     given = point(sizes, 0)
     alone = handed(opened.module, lambda: whole.chain.run(*given), guard, len(given[1]))
     try:
@@ -133,12 +136,14 @@ def together(
         return None
     blamed = name or (loss_of(whole) if result.kind == "loss" else whole.final)
     place = source.where(blamed)
-    words = (*said(whole, subject, declared.network), *result.notes)
+    words = (*said(whole, subject, declared.network, strength), *result.notes)
     if sizes is ONE_OUTPUT:
         words = (ONE_OUTPUT_SAID, *words)
     role = "gradient" if blamed in (name, whole.final) else "loss"
     numbers = any(value == "labels" for call in whole.chain.calls for _, value in call.passed)
     verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
+    if lacking and verdict.verdict is Verdict.AGREES:
+        verdict = verdict.undecided(lacking)
     names = names_of(subject.flow, whole.final)
     called = compared_in(whole, opened.module, names, guard, sizes, declared.seed)
     if form := whole.chain.mode.form:
@@ -147,6 +152,7 @@ def together(
     return Together(
         replace(verdict, place=place), result, whole.final, source.where(whole.final),
         called | classes_in(whole, sizes, guard), frozenset(inner) - called, alone,
+        result.verdict is Verdict.AGREES,
     )  # fmt: skip
 
 
@@ -256,30 +262,6 @@ def in_words(name: str, role: str, result: Result, words: Iterable[str]) -> Func
     )  # fmt: skip
 
 
-def said(whole: Whole, subject: Subject, asked: Network) -> Iterator[str]:
-    """How the functions were called, and what of the network was not declared."""
-    calls = [
-        f"{call.name}({', '.join(value_in_words(subject, value) for _, value in call.passed)})"
-        for call in whole.chain.calls
-    ]
-    yield "read as " + ", then ".join(calls)
-    yield from whole.chain.mode.words()
-    yield from whole.told.network.words(asked)
-    if not whole.loss:
-        yield "it shows no loss: only its gradients were compared"
-
-
-def value_in_words(subject: Subject, value: str) -> str:
-    """A value by the name that its function gives it."""
-    if value in subject.structures:
-        return "weights"
-    base = value.split(".")[0]
-    if base not in subject.flow.functions:
-        return value
-    called = dict(subject.flow.values(base)).get(value, "")
-    return called or f"what {base} returns"
-
-
 def settled(found: Sequence[FunctionVerdict], whole: Together) -> list[FunctionVerdict]:
     """The verdicts on single functions, in the light of what they do together."""
     kept = [one for one in found if one.name != whole.verdict.name]
@@ -301,13 +283,16 @@ def clearer(own: FunctionVerdict | None, whole: Together) -> FunctionVerdict:
     """Of a function's own verdict and that of the whole the one that says more."""
     if own is None or own.verdict is not Verdict.DISAGREES:
         return whole.verdict
+    if undecided(whole.verdict):
+        return own
     says_more = own.kind == "shape" or (bool(own.diagnosis) and not whole.verdict.diagnosis)
     return own if says_more else whole.verdict
 
 
 def told_by(whole: Together, one: FunctionVerdict) -> bool:
     """Whether the whole says more of a function than its own call did."""
-    return undecided(one) or one.role in PARTS
+    found_wrong = one.verdict is Verdict.DISAGREES and undecided(whole.verdict)
+    return undecided(one) or (one.role in PARTS and not found_wrong)
 
 
 PARTS = ("gradient", "loss", "forward")

@@ -1,0 +1,128 @@
+"""A penalty is compared at a strength that is not 0; what ran without it is not called right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Result, Verdict
+from compare.examine.starter.starter import check_starter
+from compare.examine.starter.starter_result import starter_result
+
+PENALISED = """
+import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def forward(X, W1, b1, W2, b2):
+    h = np.maximum(X @ W1 + b1, 0)
+    return h, softmax(h @ W2 + b2)
+def loss(P, Y, W1, W2, lam):
+    data = -np.mean(np.sum(Y * np.log(P), axis=1))
+    return data + 0.5 * lam * (np.sum(W1**2) + np.sum(W2**2))
+def backward(X, Y, h, P, W1, W2, lam):
+    d = (P - Y) / len(X)
+    dh = d @ W2.T * (h > 0)
+    return X.T @ dh + lam * W1, dh.sum(0), h.T @ d + lam * W2, d.sum(0)
+"""
+CLASS = """
+import numpy as np
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.W1, self.b1 = np.random.randn(n_in, n_hidden), np.zeros(n_hidden)
+        self.W2, self.b2 = np.random.randn(n_hidden, n_out), np.zeros(n_out)
+    def forward(self, X):
+        self.X, self.h = X, np.maximum(X @ self.W1 + self.b1, 0)
+        s = self.h @ self.W2 + self.b2
+        e = np.exp(s - s.max(axis=1, keepdims=True))
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return self.p
+    def loss(self, y, reg):
+        more = reg * (np.sum(self.W1 ** 2) + np.sum(self.W2 ** 2))
+        return -np.mean(np.sum(y * np.log(self.p), axis=1)) + more
+    def backward(self, y, reg):
+        d = (self.p - y) / len(y)
+        self.dW2, self.db2 = self.h.T @ d + 2 * reg * self.W2, d.sum(axis=0)
+        dh = (d @ self.W2.T) * (self.h > 0)
+        self.dW1, self.db1 = self.X.T @ dh + 2 * reg * self.W1, dh.sum(axis=0)
+"""
+DROPOUT = """
+import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def forward(X, W1, b1, W2, b2, keep_prob=1.0):
+    h = np.maximum(X @ W1 + b1, 0)
+    mask = (np.random.rand(*h.shape) < keep_prob) / keep_prob
+    hd = h * mask
+    return h, mask, hd, softmax(hd @ W2 + b2)
+def backward(X, Y, h, mask, hd, P, W2, keep_prob=1.0):
+    d = (P - Y) / len(X)
+    dh = d @ W2.T * (h > 0) * keep_prob
+    return X.T @ dh, dh.sum(0), hd.T @ d, d.sum(0)
+"""
+
+
+def checked(folder: Path, text: str, **declared: object) -> Result:
+    path = folder / "mine.py"
+    path.write_text(text)
+    return starter_result(check_starter(path, timeout=20.0, declared=declared))
+
+
+def changed(text: str, *pairs: tuple[str, str]) -> str:
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+ROWS = (("0.5 * lam", "0.5 * lam / len(P)"), ("+ lam", "+ lam / len(X)"))
+NOT_IN_LOSS = (("data + 0.5 * lam * (np.sum(W1**2) + np.sum(W2**2))", "data"),)
+RIGHT = {
+    "a half": PENALISED,
+    "none": changed(PENALISED, ("0.5 * lam", "lam"), ("+ lam * W", "+ 2 * lam * W")),
+    "over the rows": changed(PENALISED, *ROWS),
+    "a default": changed(PENALISED, ("lam)", "lam=0.01)")),
+    "a default of none": changed(PENALISED, ("lam)", "lam=0.0)")),
+    "in a class": CLASS,
+}  # fmt: skip
+WRONG = {
+    "its sign": changed(PENALISED, ("+ lam * W1", "- lam * W1")),
+    "another power": changed(PENALISED, ("+ lam * W2", "+ lam * W2**3")),
+    "a default": changed(PENALISED, ("lam)", "lam=0.01)"), ("+ lam * W2", "- 3 * lam * W2")),
+    "in a class": changed(CLASS, ("+ 2 * reg * self.W1", "- 2 * reg * self.W1")),
+}
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)
+def test_the_derivative_of_a_penalty_is_compared(text: str, tmp_path: Path) -> None:
+    found = checked(tmp_path, text)
+    assert found.verdict is Verdict.AGREES, found.sentence
+    assert "your loss has an l2 term" in " ".join(one.sentence for one in found.checks)
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_a_wrong_derivative_of_a_penalty_disagrees(text: str, tmp_path: Path) -> None:
+    assert checked(tmp_path, text).verdict is Verdict.DISAGREES
+
+
+@pytest.mark.parametrize("factor", ["0.5 * lam", "lam"])
+def test_a_declared_strength_is_passed(factor: str, tmp_path: Path) -> None:
+    text = changed(PENALISED, ("0.5 * lam", factor))
+    text = changed(text, ("+ lam * W", "+ 2 * lam * W")) if factor == "lam" else text
+    assert checked(tmp_path, text, l2=0.01).verdict is Verdict.AGREES
+    wrong = changed(text, ("+ lam * W1" if factor != "lam" else "+ 2 * lam * W1", ""))
+    assert checked(tmp_path, wrong, l2=0.01).verdict is Verdict.DISAGREES
+
+
+def test_a_penalty_that_the_loss_does_not_show_is_not_compared(tmp_path: Path) -> None:
+    found = checked(tmp_path, changed(PENALISED, *NOT_IN_LOSS))
+    assert found.verdict is Verdict.UNDECIDABLE
+    assert "what lam adds to the gradients was not compared" in " ".join(found.not_compared)
+
+
+def test_dropout_that_was_called_without_dropping_is_not_compared(tmp_path: Path) -> None:
+    found = checked(tmp_path, DROPOUT)
+    assert found.verdict is Verdict.UNDECIDABLE
+    assert "its dropout was not compared" in " ".join(found.not_compared)

@@ -1,8 +1,8 @@
 """Many files in one command: each checked in a process of its own, all of them in one table.
 
-torch is loaded once; a child is forked for each file, so that one that hangs, ends the process or
-crashes the interpreter stops no other. A folder per file holds its report, `index.html` and
-`results.csv` hold one row for each.
+What all of them need is loaded once; a child is forked for each file, so that one that hangs, ends
+the process or crashes the interpreter stops no other. A folder per file holds its report,
+`index.html` and `results.csv` hold one row for each.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,15 @@ RANK = (ExitCode.AGREES, ExitCode.UNDECIDABLE, ExitCode.DISAGREES, ExitCode.BAD_
 CALLS = 4.0
 """How many calls that last as long as they may one file is given before it is stopped."""
 PAUSE = 0.01
+NEEDED = (
+    "torch_reference",
+    "compare.command.jobs",
+    "compare.examine.at_points",
+    "compare.examine.starter",
+    "compare.diagnosis.gradients",
+    "compare.mistakes.catalogue",
+)
+DRAWN = ("compare.report.page", "compare.report.plots.gallery")
 
 
 def check_many(options: argparse.Namespace, one: One, meet: Callable[[], None]) -> int:
@@ -41,9 +51,9 @@ def check_many(options: argparse.Namespace, one: One, meet: Callable[[], None]) 
     from rich.console import Console
     from rich.progress import track
 
-    import torch_reference  # noqa: F401  # once, before the children are forked
     from compare.report import annotations, index
 
+    load(drawing=bool(options.plots))
     rows: list[Row] = []
     shown = track(
         list(zip(options.tasks, folders(options.tasks), strict=True)), "checking",
@@ -64,6 +74,12 @@ def check_many(options: argparse.Namespace, one: One, meet: Callable[[], None]) 
     if not options.quiet:
         print(f"written to {options.out}: {index.PAGE}, {index.TABLE} and a folder for each file")
     return worst(row.exit_code for row in rows)
+
+
+def load(*, drawing: bool) -> None:
+    """Import what every child would import anew: torch, ways in, catalogue, pictures."""
+    for name in (*NEEDED, *(DRAWN if drawing else ())):
+        import_module(name)
 
 
 def worst(codes: Iterable[int]) -> int:

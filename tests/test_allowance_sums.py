@@ -114,6 +114,14 @@ def test_near_duplicates_count_by_the_chance_that_two_terms_are_nearly_equal() -
     assert found.share[0] == pytest.approx(1 / 5, abs=0.06)
 
 
+def test_zeros_between_equal_terms_hide_none_of_them_and_count_for_nothing() -> None:
+    """Half of all terms at one number, of both signs, the rest at 0, as where units are off."""
+    column = np.repeat([-1.0, 0.0, 1.0], [16, 32, 16])[:, None]
+    found = near_duplicates(column, np.array([0.1]), 64)
+    assert found is not None
+    np.testing.assert_allclose(found.share, 2 * 16 * 15 / (64 * 63))
+
+
 def test_terms_spread_over_many_digits_are_no_near_duplicates() -> None:
     column = np.random.default_rng(0).random((1000, 1))
     assert near_duplicates(column, np.array([1e-6])) is None

@@ -78,6 +78,20 @@ def test_nan_is_shown_before_any_large_error() -> None:
     assert compare_entries("b1", [1e300, np.nan], [0.0, 0.0], 1.0).worst.index == (1,)
 
 
+def test_what_is_equal_throughout_is_judged_without_asking_what_every_entry_may_be() -> None:
+    """A side that is replayed by the code that made it; only the entry that is shown is allowed."""
+    asked: list[slice] = []
+
+    def allowing(part: slice) -> Float:
+        asked.append(part)
+        return np.ones(BLOCK)[: part.stop - part.start]
+
+    numbers = np.arange(3 * BLOCK, dtype=np.float64)
+    found = compare_entries("x", numbers, numbers.copy(), allowing)
+    assert (found.worst.ratio, found.worst.index, found.worst.allowance) == (0.0, (0,), 1.0)
+    assert asked == [slice(0, 1)]
+
+
 def test_equal_numbers_agree_where_nothing_is_allowed() -> None:
     assert compare_entries("b1", [0.0, -0.0], [0.0, 0.0], [0.0, 0.0]).agrees
 

@@ -8,7 +8,7 @@ logits; a softmax in front of it would be applied twice.
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -112,6 +112,10 @@ class Network(nn.Module):
                     h = h * given(masks, number) / (1 - self.dropout)
                 stages[f"h{number}"] = h
         return stages
+
+    def train(self, mode: bool = True) -> Self:
+        """Go into training or evaluation; where it is already, torch would walk through it all."""
+        return self if mode is self.training else super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.trace(x)["logits"]

@@ -44,7 +44,8 @@ def near_duplicates(
 
     `digit`: (H,), the size of the last digit of the partial sums. Terms below it lose no more than
     themselves, and count less. `count`: of how many terms these are a sample, if they are. Sorted,
-    nearly equal terms stand side by side.
+    nearly equal terms stand side by side: a pair that counts has one among its neighbours on the
+    way, which is as large and closer, so where none at one distance counts none farther apart does.
     """
     sample = terms if count else terms[sampled(len(terms), most_looked_at(terms))]
     sample = np.sort(sample, axis=0)  # (M, H)
@@ -53,14 +54,13 @@ def near_duplicates(
     for lag in range(1, len(sample)):
         low, high = sample[:-lag], sample[lag:]
         close = high - low <= near
-        if not np.count_nonzero(close):
-            break
         size = np.maximum(high, -low)
         close &= size > nothing
-        if close.any():
-            parts = np.divide(size, digit, out=np.zeros(size.shape), where=close)
-            pairs += np.square(lost(parts)).sum(axis=0)
-            slack = max(slack, float((1 / parts[close]).max()))
+        if not np.count_nonzero(close):
+            break
+        parts = np.divide(size, digit, out=np.zeros(size.shape), where=close)
+        pairs += np.square(lost(parts)).sum(axis=0)
+        slack = max(slack, float((1 / parts[close]).max()))
     if slack == 0.0:
         return None
     share = 2 * pairs / (len(sample) * (len(sample) - 1))

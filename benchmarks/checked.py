@@ -7,7 +7,6 @@ checks and records.
 
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor
 
 import manual_mlp
 from benchmarks.problem import RATES, Problem
-from benchmarks.timing import Call
+from benchmarks.timing import Call, now
 from compare import check, run_training
 from compare.contracts.experiment import Experiment
 from compare.data import DataSet, Split
@@ -46,7 +45,7 @@ def necessary(problem: Problem) -> dict[str, Call]:
     }
 
 
-def checked_epochs(problem: Problem, epochs: int) -> list[float]:
+def checked_epochs(problem: Problem, epochs: int, data: DataSet | None = None) -> list[float]:
     """Seconds from update to update of a full-batch side-by-side run with all its checks."""
     experiment = Experiment(
         hidden=tuple(problem.sizes[1:-1]),
@@ -56,9 +55,8 @@ def checked_epochs(problem: Problem, epochs: int) -> list[float]:
         dtype=str(problem.x.dtype),
     )
     moments: list[float] = []
-    run_training(
-        experiment, data=data_set(problem), on_update=lambda _: moments.append(perf_counter())
-    )
+    data = data_set(problem) if data is None else data
+    run_training(experiment, data=data, on_update=lambda _: moments.append(now()))
     seconds: list[float] = np.diff(moments[WARM_UP:]).tolist()
     return seconds
 

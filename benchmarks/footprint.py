@@ -5,27 +5,35 @@ Each number comes from a process of its own, so that nothing else is in it.
 
 import subprocess
 import sys
+from itertools import pairwise
 from statistics import median
 from time import perf_counter
 
-from benchmarks.problem import Problem
+import numpy as np
 
 MEASURED = """
-import resource, sys
 import numpy as np, torch, manual_mlp, torch_reference, compare.examine.training
-import torch._dynamo  # torch imports it when the first optimiser is made
-from benchmarks.checked import checked_epochs
+from pathlib import Path
+from benchmarks.checked import checked_epochs, data_set
 from benchmarks.problem import draw
 torch.set_num_threads({threads})
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-before = peak()
-checked_epochs(draw({rows}, {sizes}, {dtype!r}), {epochs})
-print(peak() - before)
+def level(what):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(what))
+problem = draw({rows}, {sizes}, {dtype!r})
+data = data_set(problem)
+Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+before = level("VmRSS")
+checked_epochs(problem, {epochs}, data)
+own = 0 if data.train.x.dtype == {dtype!r} else data.train.x.size * np.dtype({dtype!r}).itemsize
+print(level("VmHWM") - before - own)
 """
+"""What a run needs beyond its rows: those of the data set are float64, a run in float32 copies."""
+REST = 64_000_000
 
 
 def peak_memory(rows: int, sizes: tuple[int, ...], dtype: str, *, epochs: int, threads: int) -> int:
-    """Bytes by which a side-by-side run of so many epochs raises the process's peak."""
+    """Bytes by which a side-by-side run of so many epochs exceeds its data; on Linux only."""
     program = MEASURED.format(rows=rows, sizes=sizes, dtype=dtype, epochs=epochs, threads=threads)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -33,12 +41,10 @@ def peak_memory(rows: int, sizes: tuple[int, ...], dtype: str, *, epochs: int, t
     return int(done.stdout)
 
 
-def accounted_memory(problem: Problem) -> int:
-    """Bytes of the data, the activations, and three copies of the parameters, for both sides."""
-    data = problem.x.nbytes + problem.targets.nbytes
-    activations = len(problem.x) * sum(problem.sizes[1:]) * problem.x.itemsize
-    parameters = sum(array.nbytes for array in problem.parameters.values())
-    return 2 * (data + activations + 3 * parameters)
+def accounted_memory(sizes: tuple[int, ...], dtype: str) -> int:
+    """Bytes of four copies of the parameters on either side, and `REST`."""
+    numbers = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+    return 8 * numbers * np.dtype(dtype).itemsize + REST
 
 
 def start_up(*arguments: str, repetitions: int) -> float:

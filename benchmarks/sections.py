@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks import checked, footprint, numpy_contenders, torch_contenders
 from benchmarks.machine import machine, warning
 from benchmarks.problem import SHAPES, Problem, draw, label
-from benchmarks.timing import Timing, Turn, in_turns, interleave, one_turn
+from benchmarks.timing import Timing, Turn, count_by, in_turns, interleave, one_turn
 from compare.examine.threads import given_threads, worthwhile_threads
 
 DTYPES = ("float32", "float64")
@@ -26,10 +26,12 @@ def measure(arguments: argparse.Namespace) -> Row:
     """Measure and print the section that is asked for."""
     quick, section = arguments.quick, arguments.section
     arguments.shapes = SHAPES[:1] + SHAPES[2:4] if quick else SHAPES
-    arguments.rounds, arguments.turn, arguments.epochs = (2, 0.01, 4) if quick else (9, 0.1, 8)
+    arguments.turn, arguments.epochs = (0.01, 4) if quick else (0.1, 8)
+    arguments.rounds = 2 if quick else arguments.rounds
+    count_by(arguments.clock)
     torch.set_num_threads(arguments.threads)
     with threadpool_limits(arguments.threads):
-        conditions = machine(arguments.threads)
+        conditions = machine(arguments.threads) | {"clock": arguments.clock}
         print(f"\n== {section}\n{json.dumps(conditions)}", flush=True)
         if (said := warning()) is not None:
             print(said, file=sys.stderr, flush=True)
@@ -127,7 +129,7 @@ def memory(arguments: argparse.Namespace) -> Row:
     rows, sizes = SHAPES[2 if arguments.quick else 4]
     found = {
         "network": label(rows, sizes),
-        **{dtype: peaks(draw(rows, sizes, dtype), arguments) for dtype in DTYPES},
+        **{dtype: peaks(rows, sizes, dtype, arguments) for dtype in DTYPES},
         "seconds of --help": footprint.start_up("-m", "compare.run", "--help", repetitions=5),
         "seconds of a usage error": footprint.start_up("-m", "compare.run", "--no", repetitions=5),
     }
@@ -135,23 +137,19 @@ def memory(arguments: argparse.Namespace) -> Row:
     return found
 
 
-def peaks(problem: Problem, arguments: argparse.Namespace) -> Row:
-    """Peak memory of a short and a longer run, beside what is accounted for."""
-    rows, dtype = len(problem.x), str(problem.x.dtype)
-    few, many = arguments.epochs, 3 * arguments.epochs
-    accounted = footprint.accounted_memory(problem)
-    found = {
-        epochs: footprint.peak_memory(
-            rows, tuple(problem.sizes), dtype, epochs=epochs, threads=arguments.threads
+def peaks(rows: int, sizes: tuple[int, ...], dtype: str, arguments: argparse.Namespace) -> Row:
+    """Peak memory beyond the data of a short run, of one with more epochs, and with more rows.
+
+    Beside them what is accounted for: four copies of the parameters on either side, and 64 MB.
+    """
+    few = arguments.epochs // 2
+    runs = {"short": (rows, few), "3 × epochs": (rows, 3 * few), "4 × rows": (4 * rows, few)}
+    return {"accounted": footprint.accounted_memory(sizes, dtype)} | {
+        name: footprint.peak_memory(
+            count, sizes, dtype, epochs=epochs, threads=arguments.threads
         )
-        for epochs in (few, many)
-    }
-    return {
-        "accounted bytes": accounted,
-        "peak bytes": found,
-        "peak/accounted": found[few] / accounted,
-        "growth in bytes per epoch": (found[many] - found[few]) / (many - few),
-    }
+        for name, (count, epochs) in runs.items()
+    }  # fmt: skip
 
 
 def table(

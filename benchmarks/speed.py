@@ -28,9 +28,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--section", choices=SECTIONS, help="only this one (default: all three)")
     parser.add_argument("--quick", action="store_true", help="few shapes, few repetitions")
     parser.add_argument("--threads", type=int, default=2, help="for both sides (default: 2)")
+    parser.add_argument(
+        "--clock", choices=("wall", "processor"), default="wall",
+        help="count what anybody waits (default), or what this process's processor is busy for, "
+        "which other programs disturb least",
+    )  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=9, help="of turns (default: 9)")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--json", type=Path, help="write every number to this file")
     arguments = parser.parse_args()
-    arguments.compile = which("c++") is not None and not arguments.quick
+    left_out = arguments.quick or arguments.no_compile
+    arguments.compile = which("c++") is not None and not left_out
     return arguments
 
 

@@ -19,8 +19,15 @@ Steps = list[dict[str, Any]]
 RATE, MOMENTUM = 0.1, 0.9
 
 
-def recorded() -> Steps:
-    """Return six right steps of a small training in batches."""
+Function = Callable[..., tuple[Any, ...]]
+VELOCITY: dict[str, Any] = {"learning_rate": RATE, "momentum": MOMENTUM, "form": "velocity"}
+
+
+def recorded(
+    function: Function = manual_mlp.loss_and_gradients, update_with: dict[str, Any] = VELOCITY
+) -> Steps:
+    """Return six steps of a small training in batches, with these gradients and settings."""
+    form, rates = update_with["form"], {k: v for k, v in update_with.items() if k != "form"}
     generator = np.random.default_rng(0)
     parameters = manual_mlp.initial_parameters((5, 7, 3), generator, scheme="he")
     x = generator.normal(size=(24, 5))
@@ -29,24 +36,22 @@ def recorded() -> Steps:
     steps: Steps = []
     for update in range(6):
         rows = np.arange(24)[update % 3 :: 3]
-        loss, gradients, *_ = manual_mlp.loss_and_gradients(parameters, x[rows], targets[rows])
+        loss, gradients, *_ = function(parameters, x[rows], targets[rows])
         steps.append(
             {
                 "loss": loss, "x": x[rows], "targets": targets[rows], **parameters, **state,
                 **{f"d{name}": g for name, g in gradients.items()},
             }
         )  # fmt: skip
-        parameters, state = manual_mlp.OPTIMISERS["velocity"](
-            parameters, gradients, state, learning_rate=RATE, momentum=MOMENTUM
-        )
+        parameters, state = manual_mlp.OPTIMISERS[form](parameters, gradients, state, **rates)
     return [{name: np.array(value) for name, value in step.items()} for step in steps]
 
 
-def checked(steps: Steps, folder: Path) -> Result:
+def checked(steps: Steps, folder: Path, settings: dict[str, Any] = VELOCITY) -> Result:
     """Write the steps as a dump and check it."""
     folder.mkdir(exist_ok=True)
-    settings = {"format": 1, "learning_rate": RATE, "momentum": MOMENTUM, "form": "velocity"}
-    (folder / "run.json").write_text(json.dumps(settings | {"activation": "relu"}))
+    run = {"format": 1, "activation": "relu", **settings}
+    (folder / "run.json").write_text(json.dumps(run))
     for number, step in enumerate(steps):
         np.savez(folder / f"step_{number:05d}.npz", **step)
     return check_dump(folder)

@@ -36,19 +36,8 @@ from compare.examine.dump.dump_format import (
     without_run,
 )
 from compare.examine.dump.dump_step import Step, step_of
-from compare.examine.dump.logged import (
-    Loss,
-    gradients_recorded,
-    gradients_zeroed,
-    inputs_scaled,
-    loss_of,
-    loss_of_all_rows,
-    losses_recorded,
-    velocities_recorded,
-    weights_in_float32,
-)
+from compare.examine.dump.misrecorded import Misrecorded, follows
 from compare.examine.dump.ranks import OfRanks, in_step, merged, rank_folders
-from compare.examine.dump.triage import KEPT, Wrong, stored_in_part, triage, velocity_after
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference, differentiating
 from compare.judge.conclusion import conclude
@@ -100,11 +89,10 @@ def _checked(folder: Path, declared: Mapping[str, Any]) -> Result:
     settings |= {name: getattr(experiment, name) for name in whole.declared}
     if len(folders) > 1:
         settings["ranks"] = len(folders)
-    dump.leave()
-    slips = ranks.found or dump.slips()
+    known = ranks.found or dump.diagnosis()
     result = conclude(
         judge, settings, environment(), dump.recorded, referee=False,
-        named=Named(slips) if slips else None, updates=not dump.moved_rightly,
+        named=Named(known) if known else None, updates=not dump.misrecorded.moved_rightly,
     )  # fmt: skip
     result = replace(
         result,
@@ -183,12 +171,6 @@ def replay_of(first: Step, judge: PointJudge) -> StepCheck | OptimiserReplay:
     return StepCheck(judge.arithmetic, wanted.learning_rate, wanted.momentum, wanted.momentum_form)
 
 
-KEPT_BATCHES = 256
-"""So many batches are kept, to ask whether a loss is one over all of them."""
-DIGEST = 1 << 12
-"""Bytes of the rows by which batches are told apart."""
-ROUNDED = {"float64": 1e-9, "float32": 1e-4}
-"""Share of the movement that the rounding of gradients may be."""
 BY_TORCH = (
     "the updates are right with torch's gradients, not with those recorded: the training had the "
     "right ones"
@@ -213,14 +195,11 @@ class Dump:
     velocities: int = 0
     telling: set[str] = field(default_factory=set)
     nothing_yet: int = 0
-    wrong: list[Wrong] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
-    batches: dict[bytes, tuple[Array, Array]] = field(default_factory=dict)
-    gradients_wrong: bool = False
-    torch_gradients: Arrays | None = None
-    moved_by_torch: list[bool] = field(default_factory=list)
     expected: Expected | None = None
-    _pending: Wrong | None = None
+    examined: Examined | None = None
+
+    def __post_init__(self) -> None:
+        self.misrecorded = Misrecorded(self.judge)
 
     def see(self, step: Step) -> None:
         """Check one step at its own point, and the update that led to it."""
@@ -238,15 +217,9 @@ class Dump:
             self.lacking.setdefault(clause.split()[0], f"{clause} (step {step.number})")
         for key in step.misspelt:
             self.lacking.setdefault(key, f"the array {shown(key)} has no such name here")
-        self.leave(step)
-        self.log(step, examined)
-        if not examined.agrees and len(self.wrong) < KEPT:
-            ratio = max(one.worst.ratio for one in examined.comparisons.values())
-            near = self.previous if follows(self.previous, step) else None
-            self._pending = Wrong(near, step, None, ratio)
+        self.misrecorded.see(step, examined, self.previous)
         self.check_update(step)
-        wrong = not all(one.agrees for one in examined.gradients.values())
-        self.torch_gradients = examined.reference_gradients if wrong else None
+        self.examined = examined
         self.seen += 1
         kept = bool(without_running(record).state.keys() - {"t"})
         self.velocities += kept
@@ -266,60 +239,11 @@ class Dump:
                 self.judge.updated("manual", before.record, compared, counts=0)
         self.expected = examined.expected if running(step.record.state) else None
 
-    def leave(self, step: Step | None = None) -> None:
-        """Keep the wrong step that was the last one, now that the one after it is known."""
-        if self._pending is not None:
-            near = step if step is not None and follows(self._pending.step, step) else None
-            self.wrong.append(replace(self._pending, after=near))
-            self._pending = None
-
-    def log(self, step: Step, examined: Examined) -> None:
-        """Keep the loss of a step and its batch, for what may have been recorded in their place."""
-        self.gradients_wrong |= not all(one.agrees for one in examined.gradients.values())
-        self.losses.append(loss_of(step, examined))
-        if len(self.batches) < KEPT_BATCHES:
-            self.batches.setdefault(step.x.tobytes()[:DIGEST], (step.x, step.targets))
-
-    def slips(self) -> tuple[Diagnosis, ...]:
-        """Return the slip of recording that the neighbours of the wrong steps prove."""
-        if not self.judge.experiment.between.plain:
-            return ()  # a slip is proved at other points, whose masks nobody recorded
-        if self.wrong:
-            same_point = self.judge.same_point
-            replay = self.replay if isinstance(self.replay, StepCheck) else None
-            slips = triage(self.wrong, same_point)
-            slips = slips or stored_in_part(self.wrong, self.previous, replay, same_point)
-            return slips or (self.gradient_slips() if self.gradients_wrong else self.loss_slips())
-        if not isinstance(self.replay, StepCheck):
-            return ()
-        rate, momentum = self.replay.learning_rate, self.replay.momentum
-        return velocity_after(self.judge.updates.wrong, rate, momentum, self.replay.form)
-
-    def loss_slips(self) -> tuple[Diagnosis, ...]:
-        """Return what was recorded in place of the losses, where no gradient is wrong."""
-        batches = list(self.batches.values())
-        return losses_recorded(self.losses) or loss_of_all_rows(
-            self.wrong, batches, self.judge.same_point
-        )
-
-    def gradient_slips(self) -> tuple[Diagnosis, ...]:
-        """Return what was recorded in place of the gradients, where they are wrong."""
-        same_point = self.judge.same_point
-        if any(one.wrong for one in self.losses):
-            return weights_in_float32(self.wrong, same_point) or inputs_scaled(
-                self.wrong, same_point
-            )
+    def diagnosis(self) -> tuple[Diagnosis, ...]:
+        """Return what was recorded in place of what was computed, if the steps prove it."""
+        self.misrecorded.leave()
         rate = None if self.why_not else self.judge.experiment.learning_rate
-        return (
-            gradients_zeroed(self.wrong)
-            or velocities_recorded(self.wrong)
-            or gradients_recorded(self.wrong, rate, same_point)
-        )
-
-    @property
-    def moved_rightly(self) -> bool:
-        """Return whether every wrong update is right with torch's gradients."""
-        return bool(self.moved_by_torch) and all(self.moved_by_torch)
+        return self.misrecorded.diagnosis(self.replay, rate)
 
     def replayed(self, old: manual_mlp.Record, new: manual_mlp.Record, replay: StepCheck) -> None:
         """Replay an update; if it is wrong, ask whether torch's gradients make it right."""
@@ -327,8 +251,7 @@ class Dump:
         failed = tally.failed
         self.judge.replay("manual", old, new, replay)
         if tally.failed > failed:
-            right = self.torch_gradients
-            self.moved_by_torch.append(right is not None and moved_by(right, old, new, replay))
+            self.misrecorded.updated(self.examined, old, new, replay)
 
     def check_update(self, step: Step) -> None:
         """Replay the update from the last step, if that is the one before."""
@@ -397,25 +320,10 @@ class Dump:
                 "no buffer of the optimiser is recorded: compared is what the updates do to the "
                 "parameters"
             )
-        if self.moved_rightly:
+        if self.misrecorded.moved_rightly:
             yield BY_TORCH
         if self.ignored:
             yield f"keys without a meaning here were passed over: {', '.join(sorted(self.ignored))}"
-
-
-def moved_by(
-    gradients: Arrays, old: manual_mlp.Record, new: manual_mlp.Record, replay: StepCheck
-) -> bool:
-    """Return whether other gradients than the recorded ones make an update, but for rounding."""
-    compared = replay(replace(old, gradients=gradients), new)
-    moved = max(float(np.abs(new.parameters[n] - w).max()) for n, w in old.parameters.items())
-    close = ROUNDED[str(next(iter(old.parameters.values())).dtype)] * moved
-    return all(compared[name].worst.error <= close for name in old.parameters)
-
-
-def follows(step: Step | None, later: Step) -> bool:
-    """Return whether two steps have consecutive numbers."""
-    return step is not None and step.number + 1 == later.number
 
 
 def stateless(

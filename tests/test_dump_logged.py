@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.test_dump_triage import RATE, Steps, checked, recorded
+import manual_mlp
+from compare.handbook.planting import bare, plant
+from compare.mistakes.catalogue import named
+from tests.test_dump_triage import RATE, VELOCITY, Steps, checked, recorded
 
 
 def losses(made: Callable[[list[float]], list[float]]) -> Steps:
@@ -97,6 +100,55 @@ def test_what_was_recorded_in_their_place_is_named(name: str, tmp_path: Path) ->
     result = checked(SLIPS[name](), tmp_path)
     assert result.verdict == "disagrees"
     assert [one.mistake for one in result.diagnosis] == [name]
+
+
+def zero(parameters: dict[str, Any], x: Any, targets: Any) -> tuple[Any, ...]:
+    """Return the right loss, and gradients that are 0 at every update of the training."""
+    loss, gradients, *_ = manual_mlp.loss_and_gradients(parameters, x, targets)
+    return loss, {name: 0 * g for name, g in gradients.items()}
+
+
+def guarded(parameters: dict[str, Any], x: Any, targets: Any) -> tuple[Any, ...]:
+    """Return the loss with 1e-7 added to the probabilities, and its gradient."""
+    return bare(plant(named("epsilon-in-log-and-its-derivative"), constant=1e-7))(
+        parameters, x, targets
+    )
+
+
+MASKLESS = bare(plant(named("mask-missing")))
+WITHOUT, BUFFER = VELOCITY | {"momentum": 0.0, "form": "buffer"}, VELOCITY | {"form": "buffer"}
+
+
+@pytest.mark.parametrize("settings", [WITHOUT, BUFFER], ids=["no momentum", "buffer"])
+def test_a_wrong_gradient_that_the_velocity_has_as_well_is_named_as_one(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    result = checked(recorded(MASKLESS, settings)[:2], tmp_path, settings)
+    assert [one.mistake for one in result.diagnosis] == ["mask-missing"]
+
+
+def test_gradients_that_the_training_had_none_of_were_not_set_to_zero_afterwards(
+    tmp_path: Path,
+) -> None:
+    result = checked(recorded(zero)[:1], tmp_path)
+    assert "gradients-zeroed" not in [one.mistake for one in result.diagnosis]
+
+
+def test_a_guard_in_the_logarithm_is_no_rounding_of_weights_drawn_in_float32(
+    tmp_path: Path,
+) -> None:
+    steps = SLIPS["weights-recorded-in-float32"]()
+    names = ("w1", "b1", "w2", "b2")
+    for step in steps:
+        loss, gradients, *_ = guarded({n: step[n] for n in names}, step["x"], step["targets"])
+        step |= {"loss": np.array(loss), **{f"d{n}": g for n, g in gradients.items()}}
+    result = checked(steps[:1], tmp_path)
+    assert [one.mistake for one in result.diagnosis] == ["epsilon-in-log-and-its-derivative"]
+
+
+def test_an_epoch_whose_last_steps_have_another_loss_is_not_explained(tmp_path: Path) -> None:
+    result = checked(losses(lambda v: [float(np.mean(v[:4]))] * 4 + [9.0, 9.0]), tmp_path)
+    assert result.diagnosis == ()
 
 
 def test_losses_that_are_off_by_chance_are_none_of_these(tmp_path: Path) -> None:

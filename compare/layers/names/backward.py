@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,15 @@ import torch
 from torch import Tensor
 
 from compare.layers.names.friendly import COPIES, MASKS, Names
+from compare.layers.names.indices import other_indices
 from compare.layers.names.part_sums import partial_products, partial_sums
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved, same_shapes
-from compare.layers.names.windows import of_convolution, of_mean_pooling, of_pooling
+from compare.layers.names.windows import of_convolution, of_mean_pooling, of_pooling, of_upsampling
 from compare.layers.program import Tensors
 
 MOST_OTHERS = 40
 COMPARISONS = ("le", "lt", "ge", "gt")
+PRODUCTS = ("mm", "bmm", "mul", "dot", "mv", *COMPARISONS)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Slip:
 
 
 def slips(tape: Tape, names: Names) -> Iterator[Slip]:
-    """Yield every slip of every step of the backward pass."""
+    """Yield every slip of every step of the backward pass; other values as operands come last."""
     for number in range(tape.boundary, len(tape.steps)):
         step = tape.steps[number]
         if step.name == "convolution_backward":
@@ -47,27 +49,37 @@ def slips(tape: Tape, names: Names) -> Iterator[Slip]:
             for outs, said in of_convolution(step, args):
                 yield Slip(number, outs, f"{said}{names.place(step)}")
         yield from single_result(tape, names, number)
+    for number in range(tape.boundary, len(tape.steps)):
+        if is_single(tape, step := tape.steps[number]) and step.name in PRODUCTS:
+            for out, said in operands(tape, names, number, step):
+                yield Slip(number, (out,), f"in the backward pass {said}{names.place(step)}")
+
+
+def is_single(tape: Tape, step: Step) -> bool:
+    """Return whether a step makes one tensor, of floating ones."""
+    if len(step.outs) != 1 or step.outs[0] < 0 or step.several:
+        return False
+    return any(tape.values[ref.number].is_floating_point() for ref in step.refs())
 
 
 def single_result(tape: Tape, names: Names, number: int) -> Iterator[Slip]:
-    """Yield the slips of a step that has one result."""
+    """Yield the slips of a step that has one result, without other values as operands."""
     step = tape.steps[number]
-    if len(step.outs) != 1 or step.outs[0] < 0 or step.several:
+    if not is_single(tape, step):
         return
-    if not any(tape.values[ref.number].is_floating_point() for ref in step.refs()):
-        return
-    for out, said in of_step(tape, names, number, step):
+    for out, said in of_step(names, step, tape.values.__getitem__):
         if isinstance(out, Tensor):
             removed = said if said.startswith("the factor ") else None
             sentence = f"in the backward pass {said}{names.place(step)}"
             yield Slip(number, (out,), sentence, removed)
 
 
-def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple[Any, str]]:
-    """Yield the slips of one step: its changed result, and the clause."""
-    args = resolved(step.args, tape.values.__getitem__)
-    kwargs = resolved(step.kwargs, tape.values.__getitem__)
-    due = tape.values[step.outs[0]]
+def of_step(
+    names: Names, step: Step, value: Callable[[int], Any]
+) -> Iterator[tuple[Any, str]]:  # fmt: skip
+    """Yield the slips of one step: its changed result, and the clause; of the values given."""
+    args, kwargs = resolved(step.args, value), resolved(step.kwargs, value)
+    due = value(step.outs[0])
     if step.name in ("add", "sub"):
         yield from terms(names, step, args, due)
     elif step.name in ("mul", "div", "where", "masked_fill"):
@@ -89,10 +101,13 @@ def of_step(tape: Tape, names: Names, number: int, step: Step) -> Iterator[tuple
         yield from axes_exchanged(names, step, due)
     elif step.name in ("embedding_dense_backward", "index_put", "_index_put_impl", "scatter_add"):
         yield from overwritten(step, args, kwargs)
+    elif step.name.startswith("upsample_nearest"):
+        yield from of_upsampling(args)
+    yield from other_indices(names, step, value)
     if step.name in ("mm", "bmm"):
         yield from partial_products(names, step, args)
-    if step.name in ("mm", "bmm", "mul", "dot", "mv", *COMPARISONS):
-        yield from operands(tape, names, number, step, args, kwargs)
+    if step.name in PRODUCTS:
+        yield from turned_operands(names, step, args, kwargs)
 
 
 def terms(names: Names, step: Step, args: Any, due: Tensor) -> Iterator[tuple[Any, str]]:
@@ -129,7 +144,7 @@ def sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
     dims = list(args[1]) if len(args) > 1 and args[1] else list(range(x.dim()))
     keep = len(args) > 2 and bool(args[2])
     dims = [axis % x.dim() for axis in dims] if x.dim() else []
-    said = names.noun(step.refs()[0].number, 1)
+    said = names.terms(step.refs()[0].number)
     n = math.prod(x.shape[axis] for axis in dims)
     yield from sums_over_others(x, dims, keep, said)
     yield x.sum(dims, keep) / n if dims else None, f"the sum of {said} is a mean"
@@ -143,24 +158,36 @@ def sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
         yield x, f"{said} is not summed over axis {', '.join(map(str, dims))}"
 
 
+def product(step: Step, args: Any, kwargs: Any, place: int, other: Tensor) -> Tensor:
+    """Return what a step gives with another value at one place."""
+    out: Tensor = step.func(*(other if n == place else a for n, a in enumerate(args)), **kwargs)
+    return out
+
+
+def turned_operands(
+    names: Names, step: Step, args: Any, kwargs: Any
+) -> Iterator[tuple[Tensor, str]]:  # fmt: skip
+    """A product of matrices: an operand is turned."""
+    for place, argument in enumerate(step.args):
+        if not isinstance(argument, Ref) or step.name == "mul" or args[place].dim() < 2:
+            continue
+        turned = args[place].transpose(-1, -2)
+        if turned.shape == args[place].shape:
+            said = names.noun(argument.number, 1)
+            yield product(step, args, kwargs, place, turned), (
+                f"{said} is not transposed as it must be")  # fmt: skip
+
+
 def operands(
-    tape: Tape, names: Names, number: int, step: Step, args: Any, kwargs: Any
-) -> Iterator[tuple[Any, str]]:
-    """A product: an operand is turned, or another value of the same shape."""
+    tape: Tape, names: Names, number: int, step: Step
+) -> Iterator[tuple[Tensor, str]]:  # fmt: skip
+    """A product: an operand is another value of the same shape."""
+    args = resolved(step.args, tape.values.__getitem__)
+    kwargs = resolved(step.kwargs, tape.values.__getitem__)
     result = names.noun(step.outs[0], 1)
     for place, argument in enumerate(step.args):
         if not isinstance(argument, Ref):
             continue
-        value = args[place]
-        said = names.noun(argument.number, 1)
-
-        def product(other: Tensor, at: int = place) -> Tensor:
-            changed = [other if n == at else a for n, a in enumerate(args)]
-            out: Tensor = step.func(*changed, **kwargs)
-            return out
-
-        if step.name != "mul" and value.dim() > 1 and value.shape[-1] == value.shape[-2]:
-            yield product(value.transpose(-1, -2)), f"{said} is not transposed as it must be"
         for other, value_there in stand_ins(tape, names, number, argument.number):
             if step.name in COMPARISONS and is_one_number(value_there):
                 continue
@@ -169,7 +196,7 @@ def operands(
             clause = f"{taken} stands in place of {due} in {result}"
             if made is not None and made.name in MASKS and Ref(other) in made.refs():
                 clause = f"the mask is missing in {result} of {taken}"
-            yield product(value_there), clause
+            yield product(step, args, kwargs, place, value_there), clause
 
 
 def is_one_number(value: Tensor) -> bool:

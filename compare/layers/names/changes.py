@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from compare.layers.names.forward import FUNCTIONS, SLOPES, TURNS, Change
+from compare.layers.names.forward import FUNCTIONS, SLOPES, TURNS, Change, ancestors
 from compare.layers.names.friendly import Names, is_epsilon
 from compare.layers.names.moments import other_correction
 from compare.layers.names.tape import Ref, Step, Tape, same_shapes
@@ -42,6 +42,10 @@ def changes(tape: Tape, names: Names) -> Iterator[Change]:
                 else:
                     yield from loops.of(change)
                     late.append(change)
+    for number, step in steps:
+        for change in skips(tape, number, step):
+            yield from loops.of(change) if loops.repeats(change) else ()
+            yield change
     for number, step in steps:
         corrected = other_correction(tape, names, step)
         if corrected is not None:
@@ -74,6 +78,13 @@ def omissions(tape: Tape, number: int, step: Step) -> Iterator[Change]:
             yield Change(number, "omitted", place)
 
 
+def skips(tape: Tape, number: int, step: Step) -> Iterator[Change]:
+    """Yield a value that passes its gradient on unchanged to one it was made of, further back."""
+    if not step.several and not step.func.is_view and tape.values[step.outs[0]].dim():
+        for place in range(len(ancestors(tape, step))):
+            yield Change(number, "skip", axes=(place,))
+
+
 def bare(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     """Yield a product one of whose factors is missing in the gradient of the other."""
     if step.name == "mul" and len(step.refs()) == 2 and step.args[0] != step.args[1]:
@@ -89,6 +100,7 @@ def exchanges(tape: Tape, number: int, step: Step) -> Iterator[Change]:
             shapes = {tape.values[step.outs[part]].shape for part in (one, other)}
             if len(shapes) == 1 and tape.values[step.outs[one]].is_floating_point():
                 yield Change(number, "exchanged", axes=(one, other))
+                yield Change(number, "parts", axes=(one, other))
     elif step.func.is_view and step.name in PARTS:
         yield from siblings(tape, number, step)
 
@@ -101,6 +113,7 @@ def siblings(tape: Tape, number: int, step: Step) -> Iterator[Change]:
         if other.func is step.func and other.args[0] == step.args[0] and other.args != step.args:
             if tape.values[other.outs[0]].shape == shape:
                 yield Change(number, "sibling", other=other, also=(at,))
+                yield Change(number, "sibling parts", other=other, also=(at,))
 
 
 class Loops:
@@ -131,7 +144,7 @@ class Loops:
 
     def repeats(self, change: Change) -> bool:
         """Return whether the step of a change is one of several."""
-        return len(self.group[change.at]) > 1 and change.kind != "sibling"
+        return len(self.group[change.at]) > 1 and not change.kind.startswith("sibling")
 
     def of(self, change: Change) -> Iterator[Change]:
         """Yield a change made at every step of its loop, or at all but the first or the last."""

@@ -10,8 +10,11 @@ from compare.layers.names.friendly import COUNT
 from compare.layers.names.trial import Found
 
 
-def in_counts(case: Case) -> Found | None:
-    """Return what every wrong tensor was divided by in place of a count, if that is all."""
+def in_counts(case: Case, *, some_left_out: bool = False) -> Found | None:
+    """Return what every wrong tensor was divided by in place of a count, if that is all.
+
+    `some_left_out`: a count that is the length of an axis as well is called that.
+    """
     tape, names, match = case.tape, case.names, case.match
     results, texts = dict(match.right), []
     counts = {
@@ -19,6 +22,9 @@ def in_counts(case: Case) -> Found | None:
         for step in tape.steps[: tape.boundary] for number in step.outs
         if number >= 0 and names.noun(number) == COUNT
     }  # fmt: skip
+    lengths = {float(n) for shape in match.shapes.values() for n in shape}
+    if some_left_out:
+        counts = {k: noun for k, noun in counts.items() if k not in lengths}
     for name in match.wrong if counts else ():
         c = match.coefficient(name, match.right[name])
         said = None if c is None else count_factor(c, counts, match.shapes)

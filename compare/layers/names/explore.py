@@ -22,13 +22,21 @@ from compare.layers.names.forms import factor_named
 from compare.layers.names.forward import Change, changed_program, rerun_program
 from compare.layers.names.friendly import Names
 from compare.layers.names.match import Match
+from compare.layers.names.single import WRONG_SIGN
 from compare.layers.names.tape import Step, Tape, record
 from compare.layers.names.trial import Budget, Found, between, share, tried
-from compare.layers.names.values import made_forward, others, pairs_exchanged, readings, turned
+from compare.layers.names.values import (
+    NOT_UNDONE,
+    made_forward,
+    others,
+    pairs_exchanged,
+    readings,
+    turned,
+)
 from compare.layers.names.words import sentence
 from compare.layers.program import Program, Tensors, as_written
 
-BOTH = ("omitted", "correction", "scaled", "axes", "function")
+BOTH = ("omitted", "correction", "scaled", "axes", "function", "parts", "sibling parts")
 """Changes of a value: a backward pass that computes it anew may have them for itself."""
 PLAIN = (1.0, 2.0, 0.5)
 PRECISE = 1e-10
@@ -179,6 +187,9 @@ def explained(case: Case, change: Change, results: Tensors) -> Found | None:
     if change.kind in BOTH:
         mixed = backward_only(case.tape, match, results)
         found = tried(match, change.kind, lambda: f"in the backward pass alone {text()}", mixed)
+        if found is None:
+            other = match.right | {n: results[n] for n in results if mixed[n] is match.right[n]}
+            found = tried(match, change.kind, lambda: f"in the forward pass alone {text()}", other)
         if found is not None:
             return found
     factors = left_over(case, change, results)
@@ -244,6 +255,8 @@ def scaled_path(case: Case, change: Change, cut: Tensors) -> Found | None:
     )
     inside = "" if through is None else f" in {case.names.noun(step.outs[0])}"
     said = f"what flows back through {noun}{inside} is {text}{case.names.place(step)}"
+    if text == WRONG_SIGN and any(case.names.angle(ref.number) == "sin" for ref in step.refs()):
+        said = f"in the backward pass {NOT_UNDONE}: {said}"
     return Found("factor", found.sentence + said, found.results, found.rank)
 
 

@@ -35,6 +35,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "2 σ(1.702 x) - 1": lambda z: 2 * torch.sigmoid(1.702 * math.sqrt(2) * z) - 1,
 }
 """What people take for erf(x / √2)."""
+FARTHEST, MOST_ANCESTORS = 6, 4
+"""How many steps back a value is looked for that a gradient is passed to, and how many of them."""
 TURNS = frozenset("t transpose permute".split())
 """Steps that exchange axes: where they are forgotten, a reshape may hide it."""
 
@@ -71,11 +73,15 @@ class Change:
             return run(*replaced(args, self.argument, self.factor), **kwargs)
         if self.kind == "exchanged":
             return exchanged_gradients(run(*args, **kwargs), *self.axes)
-        if self.kind == "sibling":
+        if self.kind == "parts":
+            outs, (one, other) = list(run(*args, **kwargs)), self.axes
+            outs[one], outs[other] = outs[other], outs[one]
+            return tuple(outs)
+        if self.kind in ("sibling", "sibling parts"):
             assert isinstance(self.other, Step)
             here = run(*args, **kwargs).detach()
             there = self.other.func(args[0], *self.other.args[1:], **self.other.kwargs)
-            return here + (there - there.detach())
+            return there if "parts" in self.kind else here + (there - there.detach())
         if self.kind in ("correction", "scaled"):
             return rescaled(run(*args, **kwargs), self.factor)
         if self.kind == "axes":
@@ -140,6 +146,21 @@ class Change:
         return only + (rest - rest.detach())
 
 
+def ancestors(tape: Tape, step: Step) -> list[int]:
+    """Return the values of a step's shape that it is made of, the nearest first, not its own."""
+    made, shape = tape.maker, tape.values[step.outs[0]].shape
+    own = {ref.number for ref in step.refs()}
+    found: list[int] = []
+    seen, layer = set(own), sorted(own)
+    for _ in range(FARTHEST):
+        makers = [tape.steps[made[number]] for number in layer if number in made]
+        layer = sorted({ref.number for one in makers for ref in one.refs()} - seen)
+        seen.update(layer)
+        found += [n for n in layer if tape.values[n].shape == shape
+                  and tape.values[n].is_floating_point()]  # fmt: skip
+    return found[:MOST_ANCESTORS]
+
+
 def exchanged_gradients(outs: Any, one: int, other: int) -> Any:
     """Return several results, of which two get each other's gradient."""
     a, b = outs[one], outs[other]
@@ -181,6 +202,7 @@ def changed_program(
     """Return outputs and gradients of the forward pass with one step changed."""
     whole = isinstance(change.other, int) and change.kind == "elsewhere"
     made: dict[int, Any] = dict(enumerate(tape.values)) if whole else {}
+    live: dict[int, Any] = {}
 
     def apply(number: int, step: Step, args: Any, kwargs: Any) -> Any:
         if number != change.at and number not in change.also:
@@ -188,18 +210,29 @@ def changed_program(
         if isinstance(change.other, Step) and number != change.at:
             back = replace(change, other=tape.steps[change.at])
             return back(made, step, args, kwargs)
+        if change.kind == "skip":
+            before = live[ancestors(tape, step)[change.axes[0]]]
+            return step.func(*args, **kwargs).detach() + (before - before.detach())
         return change(made, step, args, kwargs)
 
-    return rerun_program(program, tape, apply, inputs, dy)
+    return rerun_program(program, tape, apply, inputs, dy, live)
 
 
 def rerun_program(
-    program: Program, tape: Tape, apply: Apply, inputs: Tensors, dy: Tensors | None
+    program: Program,
+    tape: Tape,
+    apply: Apply,
+    inputs: Tensors,
+    dy: Tensors | None,
+    live: dict[int, Any] | None = None,
 ) -> Tensors:
-    """Return outputs and gradients of the forward pass, some of whose steps `apply` runs."""
+    """Return outputs and gradients of the forward pass, some of whose steps `apply` runs.
+
+    `live` is filled with the values as they are made.
+    """
     leaves = {name: inputs[name].detach().requires_grad_() for name in program.wrt}
     with torch.enable_grad():
-        values = run_forward(tape, inputs | leaves, apply)
+        values = run_forward(tape, inputs | leaves, apply, live)
     outputs = {
         name: values[number] for name, number in tape.results.items()
         if not (name.startswith("d") and name[1:] in leaves)

@@ -27,7 +27,7 @@ NOUNS = {
     "prod": "the product of the entries",
 }  # fmt: skip
 COPIES = frozenset(
-    "clone _unsafe_view contiguous _to_copy expand detach conj_physical alias".split()
+    "clone _unsafe_view contiguous _to_copy to expand detach conj_physical alias".split()
 )
 ROOTS = {
     ("sqrt", "the variance"): "the standard deviation",
@@ -114,6 +114,34 @@ class Names:
         if depth > 0 and step.name == "pow" and step.args[1] == 2:
             return f"{self.part(step.args[0], depth - 1)}²"
         return None
+
+    def angle(self, number: int) -> str | None:
+        """Return whether a value is a sine or a cosine, by its name or by what made it."""
+        step = self.step_of(number)
+        if step is not None and (step.func.is_view or step.name in COPIES) and step.refs():
+            return self.angle(step.refs()[0].number)
+        said = step.name if step is not None else self.inputs.get(number, "")
+        return next((kind for kind in ("sin", "cos") if said.lower().startswith(kind)), None)
+
+    def is_rotation(self, number: int, depth: int = 6) -> bool:
+        """Return whether sines and cosines both went into a value, a few steps ago."""
+        met: set[str | None] = set()
+        layer = {number}
+        for _ in range(depth):
+            met.update(self.angle(each) for each in layer)
+            makers = [step for each in layer if (step := self.step_of(each)) is not None]
+            layer = {ref.number for step in makers for ref in step.refs()}
+        return {"sin", "cos"} <= met
+
+    def terms(self, number: int) -> str:
+        """Return what a sum of the backward pass adds: of a value that was repeated, its copies."""
+        shape = self.tape.values[number].shape
+        for step in self.tape.steps[: self.tape.boundary]:
+            if step.name == "expand" and self.tape.values[step.outs[0]].shape == shape:
+                of = step.refs()[0].number
+                if self.tape.values[of].dim() == len(shape) and shape.numel() > 1:
+                    return f"the gradients of the copies of {self.noun(of, 1)}"
+        return self.noun(number, 1)
 
     def masked(self, step: Step, depth: int) -> str | None:
         """Return a value under a mask as that value: what is masked out is a constant."""
@@ -212,7 +240,7 @@ class Names:
         if n in self.sizes and math.isclose(n, float(c) ** (2 if step.name == "div" else -2)):
             return f"the scale 1/√{n}"
         what = "the division by" if step.name == "div" else "the factor"
-        return f"{what} {self.part(c, 0)}"
+        return f"{what} {parameter_of(step, c) or self.part(c, 0)}"
 
     def apart(self, one: int, other: int) -> tuple[str, str]:
         """Return two values as nouns, of what they are made where their nouns are the same."""
@@ -238,6 +266,18 @@ class Names:
     def place(self, step: Step) -> str:
         """Return the line of the reference a step is from, in parentheses."""
         return f" ({step.line})" if step.line else ""
+
+
+PARAMETERS = {"huber_loss": "δ", "huber_loss_backward": "δ", "smooth_l1_loss": "β",
+              "smooth_l1_loss_backward": "β"}  # fmt: skip
+"""What torch's functions call the number that they are given."""
+
+
+def parameter_of(step: Step, c: float) -> str | None:
+    """Return the name of a number that torch's function was given: `δ = 0.7`."""
+    if step.origin is None or step.origin[0] not in PARAMETERS or c not in step.origin[1]:
+        return None
+    return f"{PARAMETERS[step.origin[0]]} = {c:g}"
 
 
 def is_epsilon(argument: Any) -> bool:

@@ -36,7 +36,7 @@ def partial_sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str
     x = args[0]
     dims = list(args[1]) if len(args) > 1 and args[1] else list(range(x.dim()))
     keep = len(args) > 2 and bool(args[2])
-    said = names.noun(step.refs()[0].number, 1)
+    said = names.terms(step.refs()[0].number)
     if sum(x.shape[axis] > 1 for axis in dims) > 1:
         last = x
         for axis in dims:
@@ -45,11 +45,24 @@ def partial_sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str
         yield last.sum(dims, keep), (
             f"in the sum of {said} over axis {where} only the last term is left "
             "(overwritten in place of added)")  # fmt: skip
+    yield from tiled(x, dims, keep, said)
     for axis in (d % x.dim() for d in dims):
         n = x.shape[axis]
         for clause, which in PARTS if n > 1 else ():
             where = f"in the sum of {said} along axis {axis} {clause.format(n=n)}"
             yield taken(x, axis, which(n)).sum(dims, keep), where
+
+
+def tiled(x: Tensor, dims: list[int], keep: bool, said: str) -> Iterator[tuple[Tensor, str]]:
+    """Yield a sum over copies side by side, taken as though the whole was repeated: `h % n`."""
+    if len(dims) != 1 or not keep or dims[0] % x.dim() == 0:
+        return
+    axis = dims[0] % x.dim()
+    shape = list(x.shape)
+    shape[axis - 1], shape[axis] = shape[axis], shape[axis - 1]
+    if 1 not in shape[axis - 1 : axis + 1]:
+        out = x.reshape(shape).sum(axis - 1, keepdim=True).transpose(axis - 1, axis)
+        yield out, f"{said} are added as though they did not lie side by side (tiled)"
 
 
 def blocks(n: int) -> Iterator[tuple[str, slice]]:

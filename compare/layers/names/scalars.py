@@ -14,6 +14,7 @@ import torch
 from compare.layers.names.backward import Slip
 from compare.layers.names.explore import Case, backward_only, slipped
 from compare.layers.names.forward import Change
+from compare.layers.names.friendly import parameter_of
 from compare.layers.names.tape import Ref, Step
 from compare.layers.names.trial import IN_BACKWARD, Found, between, share, tried
 from compare.layers.program import Tensors, as_written
@@ -72,8 +73,9 @@ def repeated_numbers(case: Case) -> Iterator[Found]:
                 continue
             if only_backward:
                 results = backward_only(case.tape, case.match, results)
+            name = next((n for at, _ in found if (n := parameter_of(tape.steps[at], due))), None)
             beside = f", and {rest:.7g} to be {1 - value:g}" if others else ""
-            said = f"the number {due:.7g} is taken to be {value:g}{beside}"
+            said = f"{name or f'the number {due:.7g}'} is taken to be {value:g}{beside}"
             said = IN_BACKWARD + said if only_backward else said
             one = tried(case.match, "value", said, results)
             if one is not None:

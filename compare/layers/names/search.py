@@ -17,12 +17,14 @@ from compare.layers.analysed import as_tensors
 from compare.layers.child import Crashed, in_child
 from compare.layers.formats import FORMATS
 from compare.layers.judged import Judged
+from compare.layers.names.calls import in_calls
 from compare.layers.names.counts import in_counts
 from compare.layers.names.explore import Case, in_backward, in_forward, in_values
 from compare.layers.names.forms import RATIO
 from compare.layers.names.match import Match, slack_of
 from compare.layers.names.products import in_tensors
 from compare.layers.names.scalars import in_scalars
+from compare.layers.names.several import in_repeats, in_time
 from compare.layers.names.single import TIMES, shown_by
 from compare.layers.names.trial import Found
 from compare.layers.program import Program
@@ -31,7 +33,7 @@ MOST_NAMES = 3
 LATE = ("factor", "comparison")
 OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum")
 SEARCHES: Sequence[Callable[[Case], Iterator[Found]]] = (
-    in_forward, in_values, in_backward, in_scalars, in_tensors,
+    in_calls, in_time, in_forward, in_values, in_backward, in_repeats, in_scalars, in_tensors,
 )  # fmt: skip
 
 
@@ -59,8 +61,9 @@ def name_mistake(
     before = max((c.worst.ratio for c in judged.compared.values()), default=float("inf"))
     found: list[Found] = []
     certain = len(wrong) == 1 and is_certain(singles[wrong[0]])
-    if not judged.misshapen and not certain:
-        found = searched(program, judged, match, elsewhere, timeout)
+    counting = any(not t.is_floating_point() for t in match.inputs.values())
+    if not judged.misshapen and (counting or not certain):
+        found = searched(program, judged, match, elsewhere, timeout, counts_alone=certain)
     if (not found or found[0].rank) and all(is_cause(said) for said in singles.values()):
         texts = [said for said in singles.values() if said is not None]
         return Named(diagnosis=(diagnosis("tensor", "; ".join(texts), before, ()),))
@@ -120,17 +123,21 @@ def searched(
     match: Match,
     elsewhere: Sequence[Judged],
     timeout: float | None,
+    counts_alone: bool = False,
 ) -> list[Found]:
-    """Search both passes, in a child process; the simplest explanations first."""
+    """Search both passes, in a child process; the simplest explanations first.
+
+    `counts_alone`: a factor is known that is a size; it may be a number of entries that count.
+    """
 
     def work() -> list[Found]:
         case = Case.at(program, judged, match)
         pairs = [(other, match_of(other)) for other in elsewhere]
         others = [(one, its) for one, its in pairs if its is not None]
         case.elsewhere = [partial(Case.at, program, one, its) for one, its in others]
-        counted = in_counts(case)
-        if counted is not None:
-            return [counted]
+        counted = in_counts(case, some_left_out=counts_alone)
+        if counted is not None or counts_alone:
+            return [] if counted is None else [replace(counted, results=dict(counted.results))]
         found: list[Found] = []
         for search in SEARCHES:
             with suppress(Exception):  # one search that fails leaves the others their say

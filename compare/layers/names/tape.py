@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -67,7 +67,10 @@ class Ref:
 
 @dataclass(frozen=True)
 class Step:
-    """One operation. `outs` are the numbers of its results, `line` the reference's line."""
+    """One operation. `outs` are the numbers of its results, `line` the reference's line.
+
+    `origin`: the function of torch it was taken out of, with the numbers that was given.
+    """
 
     func: Any
     args: Any
@@ -75,6 +78,7 @@ class Step:
     outs: tuple[int, ...]
     several: bool
     line: str | None
+    origin: tuple[str, tuple[float, ...]] | None = None
 
     @property
     def name(self) -> str:
@@ -103,6 +107,11 @@ class Tape:
     inputs: dict[str, int] = field(default_factory=dict)
     results: dict[str, int] = field(default_factory=dict)
     boundary: int = 0
+
+    @cached_property
+    def maker(self) -> dict[int, int]:
+        """The step that made a value, once the tape is complete."""
+        return self.made_by()
 
     def made_by(self) -> dict[int, int]:
         """Return, by value, the step that made it."""
@@ -145,6 +154,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's _
         self.tape = tape
         self.known: dict[int, int] = {}
         self.places: dict[tuple[Any, ...], int] = {}
+        self.origin: tuple[str, tuple[float, ...]] | None = None
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -185,8 +195,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's _
         if func.overloadpacket in APART:
             apart = OURS.get(func.overloadpacket) or decomposition_table.get(func)
             if apart is not None:
-                with self:
-                    return plain(apart)(*args, **kwargs)
+                return self.apart(name, plain(apart), args, kwargs)
         given = self.referred(args), self.referred(kwargs)
         out = func(*args, **kwargs)
         outs = (
@@ -195,9 +204,21 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's _
         numbers = tuple(self.enter(o) if isinstance(o, Tensor) else -1 for o in outs)
         if not numbers:
             return out  # a number that the reference read off decides nothing on the tape
-        step = Step(func, *given, numbers, not isinstance(out, Tensor), line_of_reference())
+        several = not isinstance(out, Tensor)
+        step = Step(func, *given, numbers, several, line_of_reference(), self.origin)
         self.tape.steps.append(step)
         return out
+
+    def apart(self, name: str, how: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Write an operation down as its parts."""
+        before = self.origin
+        given = tuple(a for a in (*args, *kwargs.values()) if isinstance(a, float))
+        self.origin = before or (name, given)
+        try:
+            with self:
+                return how(*args, **kwargs)
+        finally:
+            self.origin = before
 
 
 def line_of_reference() -> str | None:
@@ -238,10 +259,17 @@ def record(
 
 
 def run_forward(
-    tape: Tape, inputs: Tensors, change: Callable[[int, Step, Any, Any], Any] | None = None
+    tape: Tape,
+    inputs: Tensors,
+    change: Callable[[int, Step, Any, Any], Any] | None = None,
+    values: dict[int, Any] | None = None,
 ) -> dict[int, Any]:
-    """Run the forward steps again, under autograd; `change` may run a step in its own way."""
-    values: dict[int, Any] = {
+    """Run the forward steps again, under autograd; `change` may run a step in its own way.
+
+    `values`: where to keep them, for a change that reads them.
+    """
+    values = {} if values is None else values
+    values |= {
         number: tensor.detach() for number, tensor in enumerate(tape.values)
         if number not in tape.inputs.values()
     }  # fmt: skip
@@ -273,6 +301,29 @@ def rerun(tape: Tape, first: int, values: dict[int, Any], skip: int) -> dict[int
         out = step.func(*resolved(step.args, value), **resolved(step.kwargs, value))
         for at, result in zip(step.outs, [out] if not step.several else list(out), strict=True):
             changed[at] = result
+    return changed
+
+
+def rerun_changing(
+    tape: Tape, ways: Mapping[int, Callable[[Callable[[int], Any]], Any]]
+) -> dict[int, Any]:
+    """Run what follows from some steps with one result each that are done in another way.
+
+    A way gets the values as they are by then, and returns the step's result.
+    """
+    changed: dict[int, Any] = {}
+
+    def value(at: int) -> Any:
+        return changed.get(at, tape.values[at])
+
+    for number in range(min(ways), len(tape.steps)):
+        step = tape.steps[number]
+        if number in ways:
+            changed[step.outs[0]] = ways[number](value)
+        elif any(ref.number in changed for ref in step.refs()):
+            out = step.func(*resolved(step.args, value), **resolved(step.kwargs, value))
+            results = [out] if not step.several else list(out)
+            changed.update(zip(step.outs, results, strict=True))
     return changed
 
 

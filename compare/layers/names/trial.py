@@ -39,6 +39,8 @@ def tried(match: Match, kind: str, text: str | Callable[[], str], results: Tenso
         return Found(kind, text, results)
     names = [name for name in mixed if mixed[name] is not match.right[name]]
     where = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if set(names) == set(match.outputs):
+        return Found(kind, f"in the forward pass alone {text}", mixed)
     text = text.removeprefix(IN_BACKWARD).removeprefix("alone ")
     return Found(kind, f"in {where} alone, {text}", mixed, 1)
 

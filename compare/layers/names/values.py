@@ -16,10 +16,12 @@ from torch import Tensor
 
 from compare.layers.names.forward import FUNCTIONS
 from compare.layers.names.friendly import COPIES, Names, is_epsilon
+from compare.layers.names.indices import is_index
 from compare.layers.names.moments import other_correction
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved
 from compare.layers.program import Tensors
 
+NOT_UNDONE = "the rotation is made once more in place of undone"
 EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12)
 
 
@@ -63,12 +65,30 @@ def of_step(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tensor, str]
             yield function(z), f"{said} is taken for erf(x/√2)"
     elif step.name in ("cumsum", "cumprod"):
         yield from running(tape, names, step)
+    yield from squares(tape, names, step)
+
+
+def squares(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tensor, str]]:
+    """A square, or a number times one: without the second factor, or its absolute value."""
+    places = [a for a in step.args if isinstance(a, Ref)]
+    if step.name not in ("mul", "pow") or (step.name == "pow" and step.args[1] != 2):
+        return
+    x, of = tape.values[places[0].number], tape.values[places[-1].number]
+    ratio = x.flatten() / of.flatten() if x.shape == of.shape else torch.zeros(0)
+    if ratio.numel() > 1 and torch.allclose(ratio, ratio[:1], rtol=1e-12, atol=0.0):
+        noun = names.noun(places[-1].number, 1)
+        yield x.abs(), f"|{noun}| stands in place of its square"
+        yield x, f"{noun} stands in place of its square"
 
 
 def epsilons(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tensor, str]]:
     """The small number under a root: left out, or another one."""
     x, due = tape.values[step.args[0].number], float(step.args[1])
     noun = names.noun(step.args[0].number)
+    made = names.step_of(step.args[0].number)
+    if made is not None and made.name == "sqrt":
+        under = torch.sqrt(tape.values[made.args[0].number] + due)
+        yield under, f"{due:g} is added under the root, and not to it"
     yield x, f"{due:g} is not added to {noun}"
     for taken in EPSILONS:
         if taken != due:
@@ -126,7 +146,10 @@ def turned(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
         step = names.step_of(number)
         if step is not None and (step.func.is_view or step.name in COPIES):
             continue
-        for other, said in turns(value, names.noun(number)):
+        noun = names.noun(number)
+        if names.angle(number) == "sin":
+            noun = f"{NOT_UNDONE}: {noun}"
+        for other, said in turns(value, noun):
             if torch.equal(other, value):
                 continue
             yield backward_with(tape, {number: other}), f"in the backward pass {said}"
@@ -142,8 +165,34 @@ def pairs_exchanged(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
     for one, other in itertools.combinations(given, 2):
         a, b = tape.values[one], tape.values[other]
         if a.shape == b.shape and not torch.equal(a, b):
+            said = f"{names.noun(one)} and {names.noun(other)} are exchanged"
+            yield backward_with(tape, {one: b, other: a}), f"in the backward pass {said}"
+            yield from everywhere(tape, (one, other), said)
+    whole = [n for n in tape.inputs.values() if is_index(tape.values[n])]
+    for one, other in itertools.combinations(whole, 2):
+        a, b = tape.values[one], tape.values[other]
+        if a.shape == b.shape and not torch.equal(a, b):
             said = f"in the backward pass {names.noun(one)} and {names.noun(other)} are exchanged"
             yield backward_with(tape, {one: b, other: a}), said
+
+
+def everywhere(tape: Tape, pair: tuple[int, int], said: str) -> Iterator[tuple[Tensors, str]]:
+    """Yield what comes of two inputs exchanged in both passes, and in the first alone."""
+    one, other = pair
+    try:
+        new = rerun(tape, 0, {one: tape.values[other], other: tape.values[one]}, -1)
+    except (RuntimeError, IndexError):
+        return
+    due = {name: tape.values[number].detach() for name, number in tape.results.items()}
+    results = {n: new.get(at, tape.values[at]).detach() for n, at in tape.results.items()}
+    swapped = [f"d{name}" for name, at in tape.inputs.items() if at in pair]
+    if all(name in results for name in swapped):
+        a, b = swapped
+        results[a], results[b] = results[b], results[a]
+    yield results, said
+    made = made_forward(tape)
+    forward = {n: results[n] for n, at in tape.results.items() if at in made}
+    yield due | forward, f"in the forward pass alone {said}"
 
 
 def turns(value: Tensor, noun: str) -> Iterator[tuple[Tensor, str]]:

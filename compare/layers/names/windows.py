@@ -7,6 +7,7 @@ code that assigns in place of adding keeps the last position that reaches an ent
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,7 +102,10 @@ def of_convolution(step: Step, args: Any) -> Iterator[tuple[tuple[Tensor, ...], 
 def misplaced(args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:
     """Yield windows that lie elsewhere: stride, dilation or padding were forgotten."""
     dy, x, w, _, stride, padding, dilation, transposed = args[:8]
-    if transposed or x.dim() not in TRANSPOSED:
+    if x.dim() not in TRANSPOSED:
+        return
+    if transposed:
+        yield from misplaced_transposed(args)
         return
     windows = Windows(dy, x, w, list(stride), list(padding), list(dilation), args[9])
     s, p, d = windows.stride, windows.padding, windows.dilation
@@ -119,6 +123,31 @@ def misplaced(args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:
             (None, windows.dw(s, d, zeros)),
             "the padding is left out of dw",
         )
+
+
+def misplaced_transposed(args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:
+    """Yield the same for a transposed convolution, whose gradient is a convolution of dy."""
+    dy, x, w, _, stride, padding, dilation = args[:7]
+    axes, groups = x.dim() - 2, args[9]
+    s, p, d = list(stride), list(padding), list(dilation)
+    ones, zeros = [1] * axes, [0] * axes
+
+    def moved(stride: list[int], pad: list[int], dilation: list[int]) -> tuple[Tensor, Tensor]:
+        around = [n for q in pad[::-1] for n in (q, q)]
+        windows = Windows(x, dy, w, stride, pad, dilation, groups)
+        given = fitted(functional.pad(dy, around), windows.reach(stride, dilation))
+        outs = (zeros, dilation, False, zeros, groups)
+        dx = aten.convolution(given, w, None, stride, *outs)
+        mask = [False, True, False]
+        return dx, aten.convolution_backward(x, given, w, [0], stride, *outs, mask)[1]
+
+    for due, other, said in ((s, (ones, p, d), "the stride is ignored"),
+                             (d, (s, p, ones), "the dilation is ignored"),
+                             (p, (s, zeros, d), "the padding is ignored")):  # fmt: skip
+        if due != (zeros if due is p else ones):
+            dx, dw = moved(*other)
+            for changed, alone in (((dx, dw), ""), ((dx, None), " in dx"), ((None, dw), " in dw")):
+                yield changed, f"{said}{alone}, in the backward pass of the transposed convolution"
 
 
 def overwritten_windows(step: Step, args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:
@@ -213,3 +242,36 @@ def of_mean_pooling(args: Any) -> Iterator[tuple[Tensor, str]]:
         said = f"the window's sum is divided by {n} everywhere, also where it meets the padding"
         said = said if not counted else "the zeros of the padding are not counted in the mean"
         yield aten.avg_pool2d_backward(*rest, not counted, None), said
+    yield from of_overlaps(dy, x, kernel, stride or kernel, padding, n=kernel[0] * kernel[-1])
+
+
+def of_overlaps(
+    dy: Tensor, x: Tensor, kernel: Any, stride: Any, padding: Any, n: int
+) -> Iterator[tuple[Tensor, str]]:  # fmt: skip
+    """Yield the gradient of a mean-pooling by loops: overwritten, or of windows side by side."""
+    if any(padding) or dy[0, 0].numel() > MOST_POSITIONS or len(kernel) != 2:
+        return
+    over, beside = torch.zeros_like(x), torch.zeros_like(x)
+    for i, j in itertools.product(range(dy.shape[-2]), range(dy.shape[-1])):
+        each = dy[..., i : i + 1, j : j + 1] / n
+        for out, step in ((over, stride), (beside, kernel)):
+            top, left = i * step[0], j * step[-1]
+            window = out[..., top : top + kernel[0], left : left + kernel[-1]]
+            window.copy_(each.expand_as(window)) if out is over else window.add_(each)
+    yield over, OVERWRITTEN
+    if list(stride) != list(kernel):
+        yield beside, "the stride is taken to be the window's size"
+
+
+def of_upsampling(args: Any) -> Iterator[tuple[Tensor, str]]:
+    """Yield the gradient of a nearest upsampling taken from one copy of an entry alone."""
+    dy, _, shape = args[:3]
+    axes = len(shape) - 2
+    times = [big // small for big, small in zip(dy.shape[2:], shape[2:], strict=True)]
+    if any(small * r != big for small, r, big in zip(shape[2:], times, dy.shape[2:], strict=True)):
+        return
+    count = math.prod(times)
+    for said, at in (("first", [0] * axes), ("last", [r - 1 for r in times])):
+        taken = tuple(slice(first, None, r) for first, r in zip(at, times, strict=True))
+        clause = f"that of the {said} of its {count} copies, not their sum"
+        yield dy[(..., *taken)], f"the gradient of an entry is {clause}"

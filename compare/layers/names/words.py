@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from compare.layers.names.forward import TURNS, Change
-from compare.layers.names.friendly import MASKS, Names
+from compare.layers.names.forward import TURNS, Change, ancestors
+from compare.layers.names.friendly import COPIES, MASKS, Names
 from compare.layers.names.tape import Ref, Step, Tape
+
+GATES = ("sigmoid", "silu", "gelu", "tanh", "relu", "neg")
+"""What a gate goes through first; SiLU taken apart begins with a sigmoid or a minus sign."""
 
 
 def sentence(tape: Tape, names: Names, change: Change) -> str:
@@ -73,6 +76,42 @@ def sibling(names: Names, step: Step, change: Change) -> str:
     )
 
 
+def parts(names: Names, step: Step, change: Change) -> str:
+    """Two parts of a value, each taken for the other."""
+    one, other = change.axes
+    outs = step.outs[one], step.outs[other]
+    of = names.noun(step.refs()[0].number)
+    return f"parts {one + 1} and {other + 1} of {of}{gated(names, outs)} are exchanged"
+
+
+def sibling_parts(names: Names, step: Step, change: Change) -> str:
+    """Two slices of a value, each taken for the other."""
+    assert isinstance(change.other, Step)
+    one, other = (", ".join(map(str, s.args[1:])) for s in (step, change.other))
+    of = names.noun(step.refs()[0].number)
+    roles = gated(names, (step.outs[0], change.other.outs[0]))
+    return f"two parts of {of}{roles} are exchanged (axis, from, to: {one} and {other})"
+
+
+def gated(names: Names, numbers: tuple[int, ...]) -> str:
+    """Return what two parts are, where one is the gate of the other."""
+    read = [goes_through_gate(names, number) for number in numbers]
+    return ", the gate and the value," if sorted(read) == [False, True] else ""
+
+
+def goes_through_gate(names: Names, number: int) -> bool:
+    """Return whether a value, or a copy of it, is what an activation is taken of."""
+    copies = {number}
+    for step in names.tape.steps[: names.tape.boundary]:
+        if not any(ref.number in copies for ref in step.refs()):
+            continue
+        if step.name in GATES:
+            return True
+        if step.func.is_view or step.name in COPIES:
+            copies.update(step.outs)
+    return False
+
+
 def axes(names: Names, step: Step, change: Change) -> str:
     """A mean or sum over other axes."""
     due, taken = (", ".join(map(str, each)) for each in (step.args[1], change.axes))
@@ -102,6 +141,15 @@ def omitted(names: Names, step: Step, change: Change) -> str:
         return f"{turn(names, step)} is left out"
     kept = given(names, step, change)
     return f"{result(names, step)} is left out: {kept} stands in its place"
+
+
+def skip(names: Names, step: Step, change: Change) -> str:
+    """A gradient that is passed on unchanged over several steps."""
+    before = names.noun(ancestors(names.tape, step)[change.axes[0]])
+    if names.is_rotation(step.outs[0]):
+        return f"the rotation of {before} is left out of the backward pass"
+    made = result(names, step)
+    return f"in the backward pass the gradient of {made} is taken for that of {before}"
 
 
 def times(names: Names, step: Step, change: Change) -> str:
@@ -186,6 +234,7 @@ def is_mask(names: Names, step: Step) -> bool:
 KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
     "cut": cut, "part": part, "edge": edge, "correction": lambda n, s, change: str(change.other),
     "scaled": scaled, "swapped": swapped, "exchanged": exchanged, "sibling": sibling,
+    "parts": parts, "skip": skip, "sibling parts": sibling_parts,
     "axes": axes, "through": through, "omitted": omitted, "times": times, "slope": slope,
     "slope at": slope_at, "diagonal": diagonal, "elsewhere": elsewhere,
     "softmax": softmax, "bare": bare, "row sum": row_sum, "function": function,

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from compare.layers.bags import embedding_bag
+
 
 def attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
@@ -123,6 +125,7 @@ WRITTEN_OUT: dict[Any, Callable[..., Any]] = {
     torch.rnn_tanh_cell: rnn_cell(torch.tanh),
     torch.rnn_relu_cell: rnn_cell(torch.relu),
     F.instance_norm: instance_norm,
+    F.embedding_bag: embedding_bag,
     F.cross_entropy: cross_entropy,
     torch.cosine_similarity: cosine_similarity,
     F.cosine_similarity: cosine_similarity,

@@ -183,8 +183,7 @@ LOSS = (
         "a constant {constant:.3g} inside the logarithm and in its derivative",
         "A constant {constant:.3g} is added inside the logarithm, and the gradient is that of this "
         "loss: -y / (p + {constant:.3g}) goes through the softmax.",
-        "log_p = np.log(p + c)\nq = y * p / (p + c)\n"
-        "error = p * q.sum(axis=1, keepdims=True) - q",
+        "log_p = np.log(p + c)\nq = y * p / (p + c)\nerror = p * q.sum(axis=1, keepdims=True) - q",
         fit=in_the_loss(1e-30, 10.0),
         example=1e-5,
         trigger="probabilities of true classes not far above the constant",

@@ -80,6 +80,13 @@ def worst_ratio(points: Sequence[Point]) -> float:
     return max(ratios, default=0.0)
 
 
+def counted(ratios: Sequence[float], worst: float) -> list[str]:
+    """How many comparisons, how many of them accused, the worst ratio; dashes if there are none."""
+    if not ratios:
+        return ["0", "–", "–"]
+    return [f"{len(ratios):,}", f"{sum(ratio > 1 for ratio in ratios):,}", f"{worst:.2f}"]
+
+
 def honest_ratios(points: Sequence[Point]) -> str:
     """This project's honest comparisons by kind of point: how many, how many accused, the worst."""
     rows = []
@@ -88,8 +95,7 @@ def honest_ratios(points: Sequence[Point]) -> str:
         for dtype in DTYPES:
             mine = [point for point in of(points, dtype) if kind in (point.kind, "all")]
             ratios = [ratio for point in mine for ratio, _ in point.ratios.values()]
-            accused = sum(ratio > 1 for ratio in ratios)
-            cells += [f"{len(ratios):,}", f"{accused:,}", f"{worst_ratio(mine):.2f}"]
+            cells += counted(ratios, worst_ratio(mine))
         rows.append(cells)
     head = ("points", *(f"{d} {what}" for d in DTYPES for what in ("compared", "accused", "worst")))
     note = (
@@ -106,8 +112,7 @@ def by_way(points: Sequence[Point]) -> str:
         cells = [way]
         for dtype in DTYPES:
             ratios = [p.ratios[way][0] for p in of(points, dtype) if way in p.ratios]
-            accused = sum(ratio > 1 for ratio in ratios)
-            cells += [f"{len(ratios):,}", f"{accused:,}", f"{max(ratios, default=0.0):.2f}"]
+            cells += counted(ratios, max(ratios, default=0.0))
         rows.append(cells)
     head = ("way", *(f"{d} {what}" for d in DTYPES for what in ("compared", "accused", "worst")))
     note = (

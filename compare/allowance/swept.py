@@ -45,7 +45,8 @@ from compare.contracts.records import depth
 See = Callable[[slice, Values], None]
 """Takes a block of rows and their values."""
 TOO_WIDE, TOO_NARROW = 1.25, 1 - 2.0**-6
-"""A block's own A(dlogits) may be so many times what all rows tell."""
+"""A block's own A(dlogits) may be so many times what all rows tell. A 64th less accuses nobody:
+right gradients take up half of an allowance at most."""
 
 DECISIVE = 4.0
 """A row decides a gradient if one of its dz is so many times the largest that was learnt from."""

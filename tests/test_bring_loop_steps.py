@@ -125,3 +125,50 @@ def test_a_file_is_green_only_if_its_updates_are(tmp_path: Path, line: str, code
     result = starter_result(check_starter(path))
     assert result.exit_code == code
     assert code == 0 or "the update of W1 in train" in result.sentence
+
+
+def of_file(tmp_path: Path, *lines: str) -> list[Verdict]:
+    """What is found in functions of a file; empty where all is right."""
+    path = tmp_path / "mine.py"
+    path.write_text("import numpy as np\n" + "\n".join(lines) + "\n", "utf-8")
+    updates = loop_steps(open_source(path), set())
+    assert updates.found or updates.right
+    return [one.verdict for one in updates.found]
+
+
+ONE_LINE = {
+    "returned": ("def step(W, dW, lr): W = W - lr * dW; return W",),
+    "under a branch": ("def step(W, dW, lr):", "    if True: W = W - lr * dW; return W"),
+    "listed": ("def step(params, grads, lr):", "    new = []",
+               "    for w, g in zip(params, grads):", "        w = w - lr * g; new.append(w)",
+               "    return new"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", ONE_LINE.values(), ids=ONE_LINE)
+def test_a_weight_may_be_read_in_the_line_that_gives_it(
+    tmp_path: Path, lines: tuple[str, ...]
+) -> None:
+    assert of_file(tmp_path, *lines) == []
+
+
+def test_a_weight_that_is_read_only_before_it_is_given_is_kept_nowhere(tmp_path: Path) -> None:
+    lost = "def step(W, dW, lr): old = W; W = W - lr * dW"
+    assert of_file(tmp_path, lost) == [Verdict.DISAGREES]
+
+
+ADAM = (
+    "def adam(W, dW, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):",
+    "    m = beta1 * m + (1 - beta1) * dW",
+    "    v = beta2 * v + (1 - beta2) * dW ** 2",
+    "    W = W - lr * (m / (1 - beta1 ** t)) / (np.sqrt(v / (1 - beta2 ** t)) + eps)",
+    "    return W, m, v",
+)
+
+
+def test_of_two_coefficients_the_squares_have_the_second(tmp_path: Path) -> None:
+    assert of_file(tmp_path, *ADAM) == []
+    squares = [ADAM[0], ADAM[1], ADAM[2].replace("beta2", "beta1"), *ADAM[3:]]
+    assert of_file(tmp_path, *squares) != []
+    both = [ADAM[0], *(line.replace("beta2", "beta1") for line in ADAM[1:])]
+    assert of_file(tmp_path, *both) == [Verdict.UNDECIDABLE]

@@ -12,16 +12,18 @@ functions. What is read and is none of these rules, or cannot be read, is named 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from math import inf
 
 from compare.contracts.result import Verdict
 from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.missed import trains_inline
+from compare.examine.starter.missed import names_in, trains_inline
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
-from compare.examine.starter.update_lines import Line, unaliased
+from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
 from compare.examine.starter.update_reading import Update, update_of
 from compare.examine.starter.update_sites import LOOSE, Site, constants_of, sites
@@ -36,6 +38,9 @@ from compare.examine.starter.update_verdicts import (
 )
 from compare.examine.starter.update_words import is_weight, of_gradient
 from compare.guard.blame import Place
+
+COEFFICIENT = re.compile(r"(mu|mom|momentum|gamma|beta|rho)\d*|b[12]|decay(rate)?\d*")
+"""The name, without underscores, of a coefficient of a mean of gradients or squares."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,8 @@ def checked(one: Judged, others: Sequence[Judged], site: Site, where: str) -> Ju
     if other:
         sentence = f"it takes {one.gradient}, as the update of {other} does"
         return replace(one, verdict=about.wrong("value", sentence))
+    if one.verdict is None and (idle := idle_coefficient(one.way, site)):
+        return replace(one, verdict=about.undecided(f"was not compared: {idle} is never read"))
     if one.verdict is None and is_lost(one.target, one.way, site):
         sentence = (
             f"the new {one.target.key} is kept nowhere: neither returned nor written into the array"
@@ -177,6 +184,9 @@ def is_lost(target: Line, way: Way, site: Site) -> bool:
     if not target.key.isidentifier() or any(line.in_place for line in own) or target not in own:
         return False
     nodes = [part for _, one in site.statements for part in ast.walk(one)]
+    given = end_of(target, nodes)
+    if given is None:
+        return False
     ends = [
         part.end_lineno or part.lineno
         for part in nodes
@@ -187,6 +197,31 @@ def is_lost(target: Line, way: Way, site: Site) -> bool:
         return False
     return not any(
         isinstance(part, ast.Name) and part.id == target.key and isinstance(part.ctx, ast.Load)
-        and target.number < part.lineno <= min(ends, default=part.lineno)
+        and given <= (part.lineno, part.col_offset) and part.lineno <= min(ends, default=inf)
         for part in nodes
     )  # fmt: skip
+
+
+def end_of(target: Line, nodes: Iterable[ast.AST]) -> tuple[int, int] | None:
+    """Return where the assignment of a line ends: several may stand in one line of text. None for
+    `(w := ...)`, which hands its value on."""
+    found = [(target.number, 0)]
+    for one in nodes:
+        if isinstance(one, ast.NamedExpr) and one.lineno == target.number:
+            if one.target.id == target.key:
+                return None
+        if isinstance(one, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            last = one.end_lineno or one.lineno, one.end_col_offset or 0
+            if one.lineno <= target.number <= last[0] and target.key in names_in(one, ast.Store):
+                found.append(last)
+    return max(found)
+
+
+def idle_coefficient(way: Way, site: Site) -> str:
+    """Return a second coefficient that a function takes and never reads, where it divides by a
+    root: the squares then have that of the gradients. Empty where there is none."""
+    taken = {one for one in site.parameters if COEFFICIENT.fullmatch(word(one))}
+    nodes = [part for _, one in site.statements for part in ast.walk(one)]
+    read = {one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+    rooted = any(line.value is not None and "sqrt" in ast.unparse(line.value) for line in way.lines)
+    return min(taken - read, default="") if rooted and taken & read else ""

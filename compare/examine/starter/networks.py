@@ -33,7 +33,7 @@ WRITTEN = {
     "tanh": re.compile(r"tanh", re.IGNORECASE),
     "sigmoid": EXPONENTIAL,
     "leaky_relu": re.compile(r"leak|0\.\d*1\b|alpha", re.IGNORECASE),
-    "elu": re.compile(r"elu", re.IGNORECASE),
+    "elu": re.compile(r"(?<![a-z])elu", re.IGNORECASE),
     "softplus": re.compile(r"softplus|log1p|logaddexp|log\(1", re.IGNORECASE),
     "silu": re.compile(r"silu|swish", re.IGNORECASE),
     "gelu": re.compile(r"gelu", re.IGNORECASE),

@@ -122,5 +122,7 @@ def rules(update: Update) -> Iterator[Rule]:
     ):  # fmt: skip
         if mean is None and corrected:
             continue
+        if numbers.named and len(set(shares)) > 1 and square == mean:
+            continue  # of two coefficients the squares have the other one
         if mean is None or len(set(shares)) < 2 or shares.index(mean) == 0:
             yield Rule(rate, mean, square, small, corrected, inside)

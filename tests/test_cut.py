@@ -129,13 +129,19 @@ MOMENTUM = (
     ("W1 -= lr * dW1", "v1 = 0.9 * v1 - lr * dW1\n        W1 += v1"),
     ("W2 -= lr * dW2", "v2 = 0.9 * v2 - lr * dW2\n        W2 += v2"),
 )
+DECAY = (
+    "        W1 -=",
+    "        dW1 += reg * W1\n        dW2 += reg * W2\n        W1 -=",
+)
 NEGATIVE = (("(p - Y)", "(Y - p)"), ("-= lr", "+= lr"))
 RIGHT = {
     "plain": TRAIN,
     "a batch": changed(TRAIN, *BATCH),
     "products in the updates": changed(TRAIN, *INLINE),
     "momentum": changed(TRAIN, *MOMENTUM),
-    "decay": changed(TRAIN, ("        W1 -=", "        dW1 += reg * W1\n        W1 -=")),
+    "decay": changed(TRAIN, DECAY),
+    "decay twice as strong": changed(TRAIN, DECAY, ("reg * W", "2 * reg * W")),
+    "half a rate": changed(TRAIN, ("lr * d", "lr * 0.5 * d")),
     "divided in the update": changed(TRAIN, (" / n\n", "\n"), ("lr * d", "lr * (1 / n) * d")),
     "the negative, added": changed(TRAIN, *NEGATIVE),
     "data scaled before": changed(TRAIN, ("    for epoch", "    X = X / 255\n    for epoch")),
@@ -218,3 +224,22 @@ def test_loose_cells_of_a_notebook_are_run_up_to_their_gradients(
     wrong = [changed(cell, (" * (Z > 0)", "")) if "dZ" in cell else cell for cell in cells]
     result = judged(tmp_path, notebook(*wrong), "wrong.ipynb")
     assert [one.mistake for one in result.diagnosis] == ["mask-missing"]
+
+
+@pytest.mark.parametrize(
+    "line", ["dW1 -= reg * W1", "dW1 += reg * W1 ** 3", "pass"], ids=["sign", "cube", "of one"]
+)
+def test_a_decay_that_is_no_usual_term_of_all_weights_is_not_compared(
+    tmp_path: Path, line: str
+) -> None:
+    result = judged(tmp_path, changed(TRAIN, DECAY, ("dW1 += reg * W1", line)))
+    assert result.exit_code is ExitCode.UNDECIDABLE
+    assert any("its decay was not compared: what reg adds" in one for one in result.not_compared)
+
+
+@pytest.mark.parametrize("pairs", [INLINE, ()], ids=["a product", "a name"])
+def test_a_factor_of_one_step_alone_is_not_taken_for_a_rate(
+    tmp_path: Path, pairs: tuple[tuple[str, str], ...]
+) -> None:
+    text = changed(TRAIN, *pairs, ("W1 -= lr *", "W1 -= lr * 0.5 *"))
+    assert judged(tmp_path, text).exit_code is ExitCode.UNDECIDABLE

@@ -18,7 +18,12 @@ from dataclasses import dataclass, replace
 
 from compare.examine.starter.absent_data import COUNTS
 from compare.examine.starter.binding import CERTAIN, WEIGHTS, gradient_named, plain
-from compare.examine.starter.cut_gradient import ascends, gradient_of, is_gradient
+from compare.examine.starter.cut_gradient import (
+    ascends,
+    factors_left_out,
+    gradient_of,
+    is_gradient,
+)
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.gradient_functions import GradientFunction, read_function
 from compare.examine.starter.missed import multiplies_by_transpose
@@ -32,10 +37,10 @@ from compare.guard.blame import Place
 
 DRAWN = re.compile(r"rand|shuffl|permut|choice|load|open|read|sample|fetch|default_rng")
 """In a call that draws numbers or reads files."""
-STRENGTH = re.compile(
-    r"reg(ulari[sz]ation)?\w*|lam(bda|bd)?_?|l[12](reg|lambda)?|weightdecay|wd|mom(entum)?|mu"
-)
-"""What is taken as 0: a decay and a momentum are no part of the gradient."""
+DECAY = re.compile(r"reg(ulari[sz]ation)?\w*|lam(bda|bd)?_?|l[12](reg|lambda)?|weightdecay|wd")
+"""The strength of a decay, which is compared apart (`cut_check`)."""
+MOMENTUM = re.compile(r"mom(entum)?|mu")
+"""What is taken as 0: it is no part of the gradient."""
 GIVEN = frozenset({"x", "y", "w1", "b1", "w2", "b2"})
 MODULES = frozenset({"np", "numpy"})
 COUNTED = re.compile(r"\w+\.shape(\[[01]\])?|len\(\w+\)")
@@ -51,7 +56,8 @@ class NotCut(Exception):
 class Cut:
     """A function made of the statements of a loop; `name` is what stands in the report.
 
-    `climbs`: an update goes up what is taken for the gradient, which may be its negative.
+    `climbs`: an update goes up what is taken for the gradient, which may be its negative. `decays`
+    are the names of strengths in it.
     """
 
     source: Source
@@ -61,6 +67,7 @@ class Cut:
     rows: frozenset[str]
     lines: str
     climbs: bool
+    decays: frozenset[str] = frozenset()
 
     @property
     def function(self) -> str:
@@ -81,12 +88,14 @@ class Piece:
 
 def cut_out(
     source: Source, statements: Sequence[Statement], name: str, updates: Sequence[Update],
-    defaults: dict[str, float], signed: bool,
+    defaults: dict[str, float], signed: bool, strength: float = 0.0,
 ) -> Cut:  # fmt: skip
     """Return the back propagation of a function or of loose code as a function; raises `NotCut`.
 
-    `signed`: what is added to a weight is the negative of its gradient.
+    `signed`: what is added to a weight is the negative of its gradient. `strength`: of a decay.
     """
+    if len(factors_left_out(updates)) > 1:
+        raise NotCut  # whether they are rates or a part of the gradients is not known
     first = statements[0].node
     if isinstance(first, ast.FunctionDef):
         piece = innermost(first.body, [statements[0].file] * len(first.body))
@@ -98,7 +107,7 @@ def cut_out(
     kept, needed = sliced(piece, wanted, drawn)
     if not kept:
         raise NotCut
-    ahead, parameters, rows = outside(source, piece, needed - drawn, weights, defaults)
+    ahead, parameters, rows = outside(source, piece, needed - drawn, weights, defaults, strength)
     if needed & drawn or "self" in needed or any(map(divides_by_number, kept)):
         raise NotCut
     results = ", ".join(f"taken_{i}" for i in range(len(wanted)))
@@ -115,7 +124,8 @@ def cut_out(
     place = Place(piece.file, numbers[0])
     inside, how = made(source, piece.file, function, wanted)
     climbs = any(map(ascends, updates)) and not signed
-    return Cut(inside, how, name, place, rows, lines, climbs)
+    decays = frozenset(one for each in ahead for one in stored(each) if DECAY.fullmatch(plain(one)))
+    return Cut(inside, how, name, place, rows, lines, climbs, decays)
 
 
 def made(
@@ -280,7 +290,12 @@ def unaugmented(one: ast.stmt, weights: Set[str]) -> ast.stmt:
 
 
 def outside(
-    source: Source, piece: Piece, needed: Set[str], weights: Set[str], defaults: dict[str, float]
+    source: Source,
+    piece: Piece,
+    needed: Set[str],
+    weights: Set[str],
+    defaults: dict[str, float],
+    strength: float,
 ) -> tuple[list[ast.stmt], list[str], frozenset[str]]:
     """Return statements that set numbers, the parameters, and the names of the number of rows."""
     known = {name for one in source.statements for name in one.binds
@@ -306,8 +321,8 @@ def outside(
         value: ast.expr | None = numbers.get(name)
         if name in defaults:
             value = ast.Constant(defaults[name])
-        if STRENGTH.fullmatch(key):
-            value = ast.Constant(0.0)
+        if DECAY.fullmatch(key) or MOMENTUM.fullmatch(key):
+            value = ast.Constant(strength if DECAY.fullmatch(key) else 0.0)
         elif value is None and RATE.fullmatch(key):
             value = ast.Constant(SOME_RATE)
         if name not in weights and key in COUNTS:

@@ -7,8 +7,9 @@ reduction that was not declared; whatever else it shows leaves the loop not comp
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
+from typing import Any
 
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
@@ -22,6 +23,7 @@ from compare.examine.starter.loop_steps import updates_at
 from compare.examine.starter.missed import AGAIN, MOVE, multiplies_by_transpose, trains_inline
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
+from compare.examine.starter.strengths import OURS, at_strength, forms
 from compare.examine.starter.update_paths import TooMany
 from compare.examine.starter.update_reader import Unread
 from compare.examine.starter.update_sites import LOOSE, Site, constants_of, functions
@@ -60,7 +62,8 @@ def cut_checked(
         right = [one for one in tried if one[0] and one[0].verdict is Verdict.AGREES]
         told = [one for one in tried if one[0] and is_told(one[0])]
         simple = [one for one in told if one[0] and is_simple(one[0])]
-        best = next(iter((*right, *simple, *told)), None)
+        lacking = [one for one in tried if one[0] and one[0].sentence.startswith(DECAYS)]
+        best = next(iter((*right, *simple, *told, *lacking)), None)
         if best is not None and best[0] is not None:
             yield best[0], best[1]
         elif name == LOOSE and not any(trains_inline(one.node) for one in statements):
@@ -75,10 +78,33 @@ def attempt(
     try:
         cut = cut_from(source, name, statements, signed)
         found = judged(check, cut)
+        if found.verdict is Verdict.AGREES and cut.decays:
+            decaying = cut_from(source, name, statements, signed, OURS)
+            found = with_decay(check, decaying, found)
         doubtful = cut.climbs and found.verdict is not Verdict.AGREES
         return None if doubtful else found
     except (NotCut, TooMany, Unread, UserCodeError):
         return None
+
+
+def with_decay(check: GradientCheck, cut: Cut, found: FunctionVerdict) -> FunctionVerdict:
+    """The verdict on right gradients, with what a strength adds to them: a usual term, of all the
+    weights, or else it was not compared."""
+    named = " and ".join(sorted(cut.decays))
+    for form in filter(of_weights, forms()):
+        penalty = at_strength(form, OURS)
+        if agrees(replace(check, penalty=penalty), cut):
+            words = f"{named} adds {'l1' if penalty.l1 else 'l2'} to the gradients"
+            return replace(found, conventions=(*found.conventions, words))
+    return found.undecided(f"{DECAYS}: what {named} adds is no usual term of all weights")
+
+
+def of_weights(form: Mapping[str, Any]) -> bool:
+    """Whether a term is one that people take: of the weights, with or without a half."""
+    return form["penalise"] == "weights" and 0.5 not in form.values()
+
+
+DECAYS = "its decay was not compared"
 
 
 def is_simple(found: FunctionVerdict) -> bool:
@@ -106,7 +132,9 @@ def is_told(found: FunctionVerdict) -> bool:
     return found.verdict is Verdict.DISAGREES and bool(named or found.kind == "convention")
 
 
-def cut_from(source: Source, name: str, statements: list[Statement], signed: bool) -> Cut:
+def cut_from(
+    source: Source, name: str, statements: list[Statement], signed: bool, strength: float = 0.0
+) -> Cut:
     """Return the back propagation of one place; raises `NotCut`, `TooMany` and `Unread`."""
     first = statements[0]
     if isinstance(first.node, ast.FunctionDef):
@@ -114,7 +142,7 @@ def cut_from(source: Source, name: str, statements: list[Statement], signed: boo
     else:
         site = Site(tuple((one.file, one.node) for one in statements), name, loose=True)
     updates = updates_at(site, constants_of(source) | site.defaults)
-    cut = cut_out(source, statements, name, updates, site.defaults, signed)
+    cut = cut_out(source, statements, name, updates, site.defaults, signed, strength)
     text = ast.unparse(cut.source.definitions[cut.function].node)
     if "exp" not in text and "softmax" not in text:
         raise NotCut  # no network of the assignment
@@ -123,12 +151,26 @@ def cut_from(source: Source, name: str, statements: list[Statement], signed: boo
 
 def judged(check: GradientCheck, cut: Cut) -> FunctionVerdict:
     """Compare what was cut out like a gradient function."""
+    here, function = prepared(check, cut)
+    found = here(function, cut.how)
+    out_of = f"the {LOOSE}" if cut.name == LOOSE else cut.name
+    where = f"{cut.lines}, cut out of {out_of}"
+    return replace(found, name=cut.name, place=cut.place, conventions=(*found.conventions, where))
+
+
+def agrees(check: GradientCheck, cut: Cut) -> bool:
+    """Return whether what was cut out is right."""
+    here, function = prepared(check, cut)
+    every = (replace(here, activations=(one,)) for one in check.activations)
+    found = (one.meaning(function, cut.how) for one in every)
+    return any(one is not None and one.verdict is Verdict.AGREES for one in found)
+
+
+def prepared(check: GradientCheck, cut: Cut) -> tuple[GradientCheck, Callable[..., Any]]:
+    """Return the check that hands its own arrays over, and what was cut out as a function."""
     opened = cut.source.load([cut.function])
     replaced = {**stand_ins(opened), **dict.fromkeys(cut.rows, "rows")}
     here = replace(
         check, pairs=False, prepare=lambda due: put_in(opened.module, replaced, due.quantities)
     )
-    found = here(opened.get(cut.function), cut.how)
-    out_of = f"the {LOOSE}" if cut.name == LOOSE else cut.name
-    where = f"{cut.lines}, cut out of {out_of}"
-    return replace(found, name=cut.name, place=cut.place, conventions=(*found.conventions, where))
+    return here, opened.get(cut.function)

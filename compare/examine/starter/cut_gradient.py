@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 
 from compare.examine.starter.binding import WEIGHTS, gradient_named
 from compare.examine.starter.slots import RATE
-from compare.examine.starter.update_lines import keys_in, word
+from compare.examine.starter.update_lines import Line, keys_in, word
 from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_rules import Rules, sign_turned
 from compare.examine.starter.update_words import number_in, of_gradient
@@ -38,19 +39,42 @@ def array_of(update: Update) -> str:
     """Return the gradient: beside a velocity the array called one, of entries all of them."""
     if root := root_of(update):
         return root
-    kept = [one for one in update.lines[:-1] if one.value and one.key in keys_in(one.value)]
-    named = {key for one in kept if one.value for key in keys_in(one.value) if is_gradient(key)}
-    if kept:
+    if kept := kept_in(update):
+        named = {key for one in kept if one.value for key in keys_in(one.value) if is_gradient(key)}
         return named.pop() if len(named) == 1 else update.gradient
+    step = step_of(update)
+    if step is None:
+        return update.gradient
+    return ast.unparse(positive(Step(update, len(update.lines) - 1).visit(step)))
+
+
+def kept_in(update: Update) -> list[Line]:
+    """Return the lines of velocities."""
+    return [one for one in update.lines[:-1] if one.value and one.key in keys_in(one.value)]
+
+
+def step_of(update: Update) -> ast.expr | None:
+    """Return what is added to a weight or taken off it, as it is written."""
     value = update.lines[-1].value
     if not isinstance(value, ast.BinOp):
-        return update.gradient
+        return None
     left, right = value.left, value.right
     if isinstance(value.op, ast.Add) and ast.unparse(right) == update.weight:
         left, right = right, left
-    if ast.unparse(left) != update.weight:
-        return update.gradient
-    return ast.unparse(positive(Step(update, len(update.lines) - 1).visit(copied(right))))
+    return copied(right) if ast.unparse(left) == update.weight else None
+
+
+def factors_left_out(updates: Sequence[Update]) -> set[float]:
+    """Return the products of the numbers that the steps are written with, and that are left out as
+    rates: of one training there is one."""
+    found = set()
+    for update in updates:
+        step = None if root_of(update) or kept_in(update) else step_of(update)
+        if step is not None:
+            reader = Step(update, len(update.lines) - 1)
+            reader.visit(step)
+            found.add(reader.factor)
+    return found
 
 
 def ascends(update: Update) -> bool:
@@ -81,16 +105,23 @@ class Step(ast.NodeTransformer):
 
     def __init__(self, update: Update, place: int) -> None:
         self.update, self.place = update, place
+        self.factor = 1.0
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """A factor that is a rate, or a number in its place, is left out."""
         left, right = self.visit(node.left), self.visit(node.right)
         if isinstance(node.op, ast.Mult):
             if is_number(left) and not is_number(right):
+                self.leave_out(left)
                 return ast.UnaryOp(ast.USub(), right) if is_negative(left) else right
             if is_number(right):
+                self.leave_out(right)
                 return left  # type: ignore[no-any-return]  # what a NodeTransformer returns
         return ast.BinOp(left, node.op, right)
+
+    def leave_out(self, number: ast.expr) -> None:
+        """Keep what is left out: it is a rate only if all weights have the same."""
+        self.factor *= abs(number_in(number) or 0.0)
 
     def key(self, node: ast.expr) -> ast.expr:
         """Return what stands for a name: 1 for the rate, what it was given, or itself."""
@@ -101,7 +132,9 @@ class Step(ast.NodeTransformer):
         given = [i for i, line in enumerate(lines) if line.key == text != self.update.weight]
         if not given or is_gradient(text):
             return node
-        full: ast.expr = Step(self.update, given[-1]).visit(copied(lines[given[-1]].value))
+        inner = Step(self.update, given[-1])
+        full: ast.expr = inner.visit(copied(lines[given[-1]].value))
+        self.factor *= inner.factor
         return full
 
     visit_Name = visit_Attribute = visit_Subscript = key

@@ -7,7 +7,7 @@ gradients, and the textbook's allowances for them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,11 +17,14 @@ from compare.contracts.arrays import Array
 from compare.examine.starter.readings import Sizes
 from compare.points.probe import draw_probes
 from compare.textbook import Pass, Point
+from manual_mlp import Penalty
 
 DELTAS = ("dlogits", "dz1", "dh1")
 """Gradients with a row for each sample, which some functions hand on beside those of weights."""
 LOSS = "loss"
 """What some functions return beside the gradients."""
+ROUNDINGS = 4
+"""Of the strength by its factor and by the rows, of their product with w, and of the sum."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,16 @@ class Expected:
     def compare(self, name: str, array: Array) -> Comparison:
         """Hold one gradient against torch's."""
         return compare_entries(name, array, self.gradients[name], self.allowances[name])
+
+    def with_penalty(self, penalty: Penalty) -> Expected:
+        """The same with dR/dw added to the gradients: a product and a sum more, each rounded."""
+        gradients, allowances = dict(self.gradients), dict(self.allowances)
+        added = penalty.gradients_at(self.point.parameters, len(self.point.x))
+        for name, more in ((f"d{name}", more) for name, more in added.items()):
+            gradients[name] = gradients[name] + more
+            rounding = ROUNDINGS * np.finfo(np.float64).eps * (abs(more) + abs(gradients[name]))
+            allowances[name] = allowances[name] + rounding
+        return replace(self, gradients=gradients, allowances=allowances)
 
 
 def expected(sizes: Sizes, reduction: str, seed: int, activation: str = "relu") -> Expected:

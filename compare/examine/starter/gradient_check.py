@@ -32,6 +32,7 @@ from compare.examine.starter.returned import Part, named_parts
 from compare.guard.copies import OnCopies
 from compare.guard.deadline import TimedOut
 from compare.guard.guard import Guard
+from manual_mlp import Penalty
 
 EITHER = (*DELTAS, LOSS)
 """What a function may leave unaveraged, beside gradients of weights that are averaged."""
@@ -40,7 +41,7 @@ CALLS = 1000
 EXPLAINED = 3
 """Of how many meanings that fit in shape a known mistake is looked for."""
 
-
+NO_PENALTY = Penalty()
 ADVICE = "--write-adapter FILE writes a file in which you say so"
 
 
@@ -70,6 +71,8 @@ class GradientCheck:
     """Called before a function is called at another point: puts arrays into the file's module."""
     pairs: bool = True
     """Whether two mistakes at once are looked for, which takes seconds."""
+    penalty: Penalty = NO_PENALTY
+    """What the loss has beside that of the network."""
 
     def __call__(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
         """Return the verdict on one function: of hidden units as declared, or of those with
@@ -126,7 +129,7 @@ class GradientCheck:
 
     def due(self, sizes: Sizes, reduction: str) -> Expected:
         """What is handed over and due, worked out once."""
-        return remembered(sizes, reduction, self.seed, self.activations[0])
+        return remembered(sizes, reduction, self.seed, self.activations[0], self.penalty)
 
     def compared(self, call: Call, reduction: str) -> list[Comparison]:
         """Hold every part against torch's gradient; a row for each sample may be unaveraged."""
@@ -244,9 +247,13 @@ class GradientCheck:
 
 
 @cache
-def remembered(sizes: Sizes, reduction: str, seed: int, activation: str) -> Expected:
+def remembered(
+    sizes: Sizes, reduction: str, seed: int, activation: str, penalty: Penalty
+) -> Expected:
     """`expected`, worked out once for all functions of a file."""
-    return expected(sizes, reduction, seed, activation)
+    if penalty.nothing:
+        return expected(sizes, reduction, seed, activation)
+    return remembered(sizes, reduction, seed, activation, NO_PENALTY).with_penalty(penalty)
 
 
 def said(how: GradientFunction, call: Call) -> Iterator[str]:

@@ -107,8 +107,7 @@ def meant(
         return Strength(lacking=f"what {called} adds to the gradients was not compared: {why}")
     parameters, x, _ = point(sizes, 0)
     for form in forms():
-        penalty = Penalty(**{**form, **{key: form[key] * passed for key in KEYS & set(form)}})
-        if not added.is_of(penalty, parameters, len(x)):
+        if not added.is_of(at_strength(form, passed), parameters, len(x)):
             continue
         (key,) = KEYS & set(form)
         if declared.get(key):
@@ -123,6 +122,11 @@ def forms() -> Iterator[dict[str, Any]]:
     """The usual terms at a strength of 1."""
     for key, over, of, factor in product(("l2", "l1"), ("1", "rows"), ("weights", "all"), FACTORS):
         yield {key: factor, "penalty_over": over, "penalise": of}
+
+
+def at_strength(form: Mapping[str, Any], passed: float) -> Penalty:
+    """A term at a strength."""
+    return Penalty(**{**form, **{key: form[key] * passed for key in KEYS & set(form)}})
 
 
 def written_in(whole: Whole, subject: Subject) -> Iterator[float]:

@@ -47,6 +47,29 @@ class Net:
         dh = (d @ self.W2.T) * (self.h > 0)
         self.dW1, self.db1 = self.X.T @ dh + 2 * reg * self.W1, dh.sum(axis=0)
 """
+LEFT_OUT = """
+import numpy as np
+class Net:
+    def __init__(self, n_in, n_hidden, n_out, reg=0.0):
+        self.params = {"W1": np.random.randn(n_in, n_hidden), "b1": np.zeros(n_hidden),
+                       "W2": np.random.randn(n_hidden, n_out), "b2": np.zeros(n_out)}
+        self.reg = reg
+    def loss(self, X, y, reg=0.0):
+        W1, b1, W2, b2 = (self.params[name] for name in ("W1", "b1", "W2", "b2"))
+        h = np.maximum(X @ W1 + b1, 0)
+        s = h @ W2 + b2
+        s = s - s.max(axis=1, keepdims=True)
+        p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+        loss = -np.mean(np.log(p[np.arange(len(X)), y]))
+        loss += 0.5 * reg * ((W1**2).sum() + (W2**2).sum())
+        d = p.copy()
+        d[np.arange(len(X)), y] -= 1
+        d /= len(X)
+        dh = d @ W2.T * (h > 0)
+        grads = {"W2": h.T @ d + reg * W2, "b2": d.sum(0)}
+        grads.update({"W1": X.T @ dh + reg * W1, "b1": dh.sum(0)})
+        return loss, grads
+"""
 DROPOUT = """
 import numpy as np
 def softmax(z):
@@ -77,6 +100,12 @@ def changed(text: str, *pairs: tuple[str, str]) -> str:
     return text
 
 
+OF_OBJECT = changed(
+    LEFT_OUT,
+    (", reg=0.0):\n        W1", "):\n        W1"),
+    ("* reg *", "* self.reg *"),
+    ("+ reg *", "+ self.reg *"),
+)
 ROWS = (("0.5 * lam", "0.5 * lam / len(P)"), ("+ lam", "+ lam / len(X)"))
 NOT_IN_LOSS = (("data + 0.5 * lam * (np.sum(W1**2) + np.sum(W2**2))", "data"),)
 RIGHT = {
@@ -86,11 +115,15 @@ RIGHT = {
     "a default": changed(PENALISED, ("lam)", "lam=0.01)")),
     "a default of none": changed(PENALISED, ("lam)", "lam=0.0)")),
     "in a class": CLASS,
+    "left out in a class": LEFT_OUT,
+    "of the object": OF_OBJECT,
 }  # fmt: skip
 WRONG = {
     "its sign": changed(PENALISED, ("+ lam * W1", "- lam * W1")),
     "another power": changed(PENALISED, ("+ lam * W2", "+ lam * W2**3")),
     "a default": changed(PENALISED, ("lam)", "lam=0.01)"), ("+ lam * W2", "- 3 * lam * W2")),
+    "left out in a class": changed(LEFT_OUT, ("+ reg * W2", "+ 2 * reg * W2")),
+    "of the object": changed(OF_OBJECT, ("+ self.reg * W1", "")),
     "in a class": changed(CLASS, ("+ 2 * reg * self.W1", "- 2 * reg * self.W1")),
 }
 
@@ -105,6 +138,13 @@ def test_the_derivative_of_a_penalty_is_compared(text: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
 def test_a_wrong_derivative_of_a_penalty_disagrees(text: str, tmp_path: Path) -> None:
     assert checked(tmp_path, text).verdict is Verdict.DISAGREES
+
+
+@pytest.mark.parametrize("text", [LEFT_OUT, OF_OBJECT])
+def test_a_declared_strength_is_that_of_a_class(text: str, tmp_path: Path) -> None:
+    assert checked(tmp_path, text, l2=0.01).verdict is Verdict.AGREES
+    unusual = changed(text, ("W2**2", "W2**4"))
+    assert checked(tmp_path, unusual).verdict is Verdict.UNDECIDABLE
 
 
 @pytest.mark.parametrize("factor", ["0.5 * lam", "lam"])

@@ -24,6 +24,7 @@ from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
 from compare.examine.starter.binding import plain
+from compare.examine.starter.class_strengths import outcome, strength_of
 from compare.examine.starter.construct import builders
 from compare.examine.starter.expected import Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -145,11 +146,14 @@ def class_checked(
     quiet = Guard(timeout=declared.timeout)
     seen.handed |= handed_by(best.recipe, opened, due, quiet)
     seen.used[name] = used_by(best.recipe, opened, due, quiet)
+    strength = strength_of(cls, best.recipe, declared.settings, quiet)
+    declared = replace(declared, settings={**declared.settings, **strength.declared})
     network = meant_network(best, source, declared, quiet)
     try:
         result = check(
-            contract_1(cls, best.recipe, network), inputs=UNEQUAL.F, classes=UNEQUAL.K,
-            timeout=declared.timeout, seed=seed, hidden=(UNEQUAL.H,),
+            contract_1(cls, best.recipe, network, strength.passed),
+            inputs=UNEQUAL.F, classes=UNEQUAL.K, hidden=(UNEQUAL.H,),
+            timeout=declared.timeout, seed=seed,
             **{**declared.settings, **(network.declared() if network != declared.network else {})},
         )  # fmt: skip
     except BadInput as problem:
@@ -160,7 +164,10 @@ def class_checked(
         seen.stepped.add(f"in {name}.{method.name}")
     numbers = any(value == "labels" for method in best.recipe.methods for _, value in method.passed)
     verdict = said(about, best, without_our_labels(result, numbers))
-    return replace(verdict, conventions=(*verdict.conventions, *network.words(declared.network)))
+    words = (*strength.words(), *network.words(declared.network))
+    verdict = replace(verdict, conventions=(*verdict.conventions, *words))
+    open_ = strength.lacking if verdict.verdict is Verdict.AGREES else ""
+    return verdict.undecided(open_) if open_ else verdict
 
 
 def meant_network(best: Trial, source: Source, declared: Declared, guard: Guard) -> Network:
@@ -195,16 +202,19 @@ def used_by(recipe: Recipe, opened: Opened, due: Expected, guard: Guard) -> froz
     return used_in(opened.module, numbers, guard)
 
 
-def contract_1(cls: type, recipe: Recipe, network: Network) -> Implementation:
+def contract_1(
+    cls: type, recipe: Recipe, network: Network, strength: float = 0.0
+) -> Implementation:
     """The class as a function of contract 1, whose failures are blamed on its own lines.
 
-    Where it shows no loss it is given that of the network.
+    It is called at a `strength` of its penalty. Where it shows no loss it is given that of the
+    network.
     """
     asked: dict[str, Any] = network.declared()
     ours = our_manual(Experiment(hidden=(UNEQUAL.H,), **asked)).loss_and_gradients
 
     def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
-        loss, gradients = recipe.outcome(parameters, x, targets)
+        loss, gradients = outcome(cls, recipe, strength, parameters, x, targets)
         return ours(parameters, x, targets)[0] if loss is None else loss, gradients
 
     called_as = inspect.signature(loss_and_gradients)

@@ -1,0 +1,94 @@
+"""The penalty of a class whose strength is an argument with the default 0, called with another.
+
+How a class is called is found without such an argument (`recipe`), and at a strength of 0 a wrong
+derivative of the penalty does not show. So the default is another one while the class is called;
+what that adds tells which term it is (`strengths`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
+
+from compare.contracts.arrays import Array, Arrays
+from compare.contracts.errors import UserCodeError
+from compare.examine.starter.binding import plain
+from compare.examine.starter.networks import point
+from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.recipe import Recipe
+from compare.examine.starter.strengths import OURS, Added, Strength, meant
+from compare.examine.starter.whole import PENALTY
+from compare.guard.guard import Guard
+
+
+def strength_of(cls: type, recipe: Recipe, declared: Mapping[str, Any], guard: Guard) -> Strength:
+    """What has to be the default of a class's strengths, and declared, for them to be compared."""
+    named = sorted({name for function in functions(cls) for name in left_at_zero(function)})
+    if not named:
+        return Strength()
+    called = " and ".join(named)
+    try:
+        added = guard.run(lambda: adds(cls, recipe), cls.__name__, None)
+    except UserCodeError as problem:
+        return Strength(lacking=f"what {called} adds was not compared: {problem}")
+    return Strength() if added.nothing else meant(added, called, OURS, declared, UNEQUAL)
+
+
+def functions(cls: type) -> list[FunctionType]:
+    """The functions that a class and the classes it extends define."""
+    return [one for base in cls.__mro__ for one in vars(base).values() if type(one) is FunctionType]
+
+
+def left_at_zero(function: FunctionType) -> Iterator[str]:
+    """The arguments of a function that are named like a strength and 0 where they are left out."""
+    for one in inspect.signature(function, follow_wrapped=False).parameters.values():
+        number = isinstance(one.default, int | float) and not isinstance(one.default, bool)
+        if number and one.default == 0 and PENALTY.fullmatch(plain(one.name)):
+            yield one.name
+
+
+@contextmanager
+def at_strength(cls: type, strength: float) -> Iterator[None]:
+    """Have every strength of a class that is 0 by default be another one meanwhile."""
+    kept = [(one, one.__defaults__, one.__kwdefaults__) for one in functions(cls)]
+    try:
+        for function, *_ in kept:
+            give(function, dict.fromkeys(left_at_zero(function), strength))
+        yield
+    finally:
+        for function, defaults, of_keywords in kept:
+            function.__defaults__, function.__kwdefaults__ = defaults, of_keywords
+
+
+def give(function: FunctionType, defaults: Mapping[str, float]) -> None:
+    """Replace defaults of a function."""
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    old = function.__defaults__ or ()
+    behind = zip(names[len(names) - len(old) :], old, strict=True)
+    function.__defaults__ = tuple(defaults.get(name, value) for name, value in behind) or None
+    if keywords := function.__kwdefaults__:
+        function.__kwdefaults__ = {name: defaults.get(name, keywords[name]) for name in keywords}
+
+
+def adds(cls: type, recipe: Recipe) -> Added:
+    """What a strength adds at one point."""
+    without, given = (numbers(cls, recipe, one) for one in (0.0, OURS))
+    loss = None if without[0] is None or given[0] is None else given[0] - without[0]
+    return Added(loss, {name: array - without[1][name] for name, array in given[1].items()})
+
+
+def numbers(cls: type, recipe: Recipe, strength: float) -> tuple[float | None, dict[str, Array]]:
+    """Loss and gradients at a strength."""
+    parameters, x, targets = point(UNEQUAL, 0)
+    return outcome(cls, recipe, strength, dict(parameters), x, targets)
+
+
+def outcome(
+    cls: type, recipe: Recipe, strength: float, parameters: Arrays, x: Array, targets: Array
+) -> tuple[float | None, Arrays]:
+    """What a class gives at a strength."""
+    with at_strength(cls, strength):
+        return recipe.outcome(parameters, x, targets)

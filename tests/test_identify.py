@@ -14,7 +14,8 @@ from compare import check
 from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.errors import UserCodeError
 from compare.contracts.experiment import Experiment
-from compare.diagnosis.optimiser import Identity, identify
+from compare.diagnosis.identity import Identity
+from compare.diagnosis.optimiser import identify
 from compare.mistakes.catalogue import OTHER_STEP
 from compare.mistakes.optimiser_mistake import OptimiserMistake
 from manual_mlp import Record, loss_and_gradients
@@ -99,6 +100,28 @@ def test_what_was_declared_and_what_nobody_knows_is_not_told() -> None:
     assert identify(walked(Adam(RATE), "float64", 2), asked) is None
     unknown = walked(lambda w, g, state, t: (w - RATE * np.cbrt(g), {}), "float64", 2)
     assert identify(unknown, asked) is None
+
+
+@pytest.mark.parametrize("form", ["velocity", "buffer"])
+def test_the_bound_of_a_clipped_velocity_is_read_off_the_largest_step(form: str) -> None:
+    asked = Experiment(learning_rate=RATE, momentum_form=form)
+    bound = 0.05 if form == "buffer" else 0.05 * RATE
+
+    def step(w: Any, g: Any, state: Any, t: int) -> Any:
+        v = np.clip(0.9 * state.get("v", 0 * w) + g, -0.05, 0.05)
+        return w - RATE * v, {"v": v}
+
+    found = identify(walked(step, "float64", 3), asked)
+    assert found is not None and found.mistake is not None
+    assert found.mistake.name == "velocity-clipped"
+    assert f"between {-bound:.4g} and {bound:.4g}" in found.sentence
+
+
+def test_the_decay_of_adamw_is_not_said_to_be_decoupled() -> None:
+    (late,) = (one for one in OTHER_STEP if one.name == "decay-without-rate")
+    asked = Experiment(optimiser="adamw", learning_rate=RATE, weight_decay=0.1)
+    found = identify(walked(planted(late, asked), "float64", 0), asked)
+    assert found is not None and found.mistake is late and not found.options
 
 
 def own_adam(parameters: Any, gradients: Any, state: Any, *, learning_rate: float, **_: Any) -> Any:

@@ -7,67 +7,28 @@ not matter. The declared optimiser comes first, then what is wrong in it, then t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, pairwise, product
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from compare.checks.clipping import Clipping
-from compare.checks.optimiser_step import OptimiserStep, widened
-from compare.checks.ratio import ratio
-from compare.contracts.errors import BadInput
+from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.experiment import OPTIMISER_NAMES, Experiment
+from compare.diagnosis.clipped import otherwise_clipped, velocity_clipped
+from compare.diagnosis.identity import Identity, Options, Walked, differing, tried, worst
 from compare.diagnosis.track import Recorded
-from compare.diagnosis.undeclared import Declaration
 from compare.mistakes.catalogue import OTHER_STEP
 from compare.mistakes.fits import rounded
 from compare.mistakes.mistake import Mistake
 from compare.mistakes.optimiser_mistake import OptimiserMistake
-from compare.textbook.pair import Pair, exact
+from compare.textbook.pair import exact
 
-LABELS = {
-    "sgd": "gradient descent", "adam": "Adam", "adamw": "AdamW", "amsgrad": "AMSGrad",
-    "rmsprop": "RMSprop", "adagrad": "Adagrad",
-}  # fmt: skip
 EPSILONS = (None, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-10, 1e-12, 0.0)
 BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.95), (0.9, 0.9), (0.5, 0.999))
 ALPHAS = (0.99, 0.9, 0.95, 0.999)
 DECAYS = (0.1, 0.01, 1e-3, 1e-4, 5e-4, 0.05)
 """Constants that people type."""
-Options = dict[str, Any]
-Walked = Sequence[Recorded]
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What an update is: settings that differ from the declared ones, and a mistake or none."""
-
-    optimiser: str
-    options: Options
-    mistake: Mistake | None
-    before: float
-    after: float
-
-    @property
-    def words(self) -> str:
-        """The options of the command."""
-        return Declaration(self.options, self.after).words
-
-    @property
-    def sentence(self) -> str:
-        """What the user reads."""
-        if self.mistake is None:
-            return f"Your update is {whose(self.optimiser)}: `{self.words}` declares it."
-        return self.mistake.sentence + (f" (With `{self.words}`.)" if self.options else "")
-
-
-def whose(optimiser: str) -> str:
-    """Return `Adam's`; gradient descent is nobody's."""
-    label = LABELS[optimiser]
-    return f"{label}'s" if label[0].isupper() else f"another form of {label}"
 
 
 def identify(walked: Walked, declared: Experiment) -> Identity | None:
@@ -94,26 +55,12 @@ def identify(walked: Walked, declared: Experiment) -> Identity | None:
                 return Identity(name, differing(options, declared), mistake, before, after)
         return (
             otherwise_clipped(declared, walked, before)
+            or velocity_clipped(declared, walked, before)
             or standing_still(declared, walked, before)
             or at_another_rate(declared, walked, before)
         )
 
 
-EACH = Mistake(
-    "clip-norm-of-each", "each gradient clipped by itself",
-    "Every gradient is scaled down by its own norm; the declared norm is that of all of them "
-    "together.",
-    "g = g * min(1, c / np.linalg.norm(g))",
-)  # fmt: skip
-UNCLIPPED = Mistake(
-    "clipping-left-out", "a declared clipping that is left out",
-    "The gradients are not clipped, as was declared.", "g = g",
-)  # fmt: skip
-BY_VALUE = Mistake(
-    "clip-value-for-norm", "entries clipped where the norm is to be",
-    "Every entry of the gradients is clipped by itself at the declared norm.",
-    "g = np.clip(g, -c, c)",
-)  # fmt: skip
 RATE = Mistake(
     "another-learning-rate", "another learning rate",
     "The learning rate is {rate}, not the one declared.", "learning_rate = c",
@@ -122,33 +69,6 @@ STILL = Mistake(
     "parameter-never-updated", "a parameter that is never updated",
     "Never updated: {names}. All others are updated rightly.", "w = w",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class EachClipped(Clipping):
-    """Clipping of every gradient by its own norm."""
-
-    def pairs(self, gradients: Mapping[str, NDArray[Any]]) -> dict[str, Pair]:
-        """Return the gradients that the step uses."""
-        alone = ({name: g} for name, g in gradients.items())
-        return {name: pair for one in alone for name, pair in Clipping.pairs(self, one).items()}
-
-
-def otherwise_clipped(declared: Experiment, walked: Walked, before: float) -> Identity | None:
-    """Return how else the gradients were clipped than was declared, if that is what is wrong."""
-    norm, value = declared.clip_norm, declared.clip_value
-    if norm is None and value is None:
-        return None
-    right, every = OptimiserStep.of(declared), tuple(walked[0].parameters)
-    for mistake, clipping in (
-        (UNCLIPPED, Clipping()),
-        (EACH, EachClipped(norm, value)),
-        (BY_VALUE, Clipping(None, norm if value is None else value)),
-    ):
-        after = worst(replace(right, clipping=clipping), walked, every)
-        if after <= 1:
-            return Identity(declared.optimiser, {}, mistake, before, after)
-    return None
 
 
 def at_another_rate(declared: Experiment, walked: Walked, before: float) -> Identity | None:
@@ -192,40 +112,6 @@ def unmoved(name: str, before: Recorded, after: Recorded) -> bool:
     """Return whether a parameter is the same after an update that should have moved it."""
     moving = bool(before.gradients[name].any())
     return moving and np.array_equal(before.parameters[name], after.parameters[name])
-
-
-def differing(options: Options, declared: Experiment) -> Options:
-    """Return the options that say something else than what was declared."""
-    return {name: value for name, value in options.items() if value != getattr(declared, name)}
-
-
-def tried(
-    declared: Experiment, options: Options, mistake: OptimiserMistake | None
-) -> OptimiserStep | None:
-    """Return the update so declared; None for settings that exclude each other."""
-    try:
-        step = OptimiserStep.of(replace(declared, **options))
-    except BadInput:
-        return None
-    return step if mistake is None else replace(step, written=mistake.rule(step.name))
-
-
-def worst(step: OptimiserStep, walked: Walked, names: Sequence[str], enough: float = 1.0) -> float:
-    """Return the worst ratio of the parameters, or the first that is beyond `enough`."""
-    old: dict[str, dict[str, Pair]] = {name: {} for name in names}
-    found = 0.0
-    for before, after in pairwise(walked):
-        now = step.at(getattr(before, "learning_rate", None))
-        gradients = now.clipping.pairs(before.gradients)
-        for name in names:
-            w = before.parameters[name]
-            dw, of = gradients[name], now.settings_of(name)
-            stepped, old[name] = now.rule(exact(w, w.dtype), dw, old[name], before.update + 1, of)
-            error = np.abs(after.parameters[name] - stepped.value)
-            found = max(found, float(ratio(error, widened(stepped, w)).max(initial=0.0)))
-            if not found <= enough:
-                return found if np.isfinite(found) else np.inf
-    return found
 
 
 def candidates(

@@ -18,6 +18,7 @@ from compare.mistakes.linear_algebra import LINEAR_ALGEBRA
 from compare.mistakes.mistake import Mistake, NetworkMistake
 from compare.mistakes.momentum import MOMENTUM
 from compare.mistakes.normalisation import NORMALISATION
+from compare.mistakes.optimiser_habits import OPTIMISER_HABITS
 from compare.mistakes.optimiser_mistake import OptimiserMistake
 from compare.mistakes.optimisers import OPTIMISERS
 from compare.mistakes.order import RECORDS
@@ -48,7 +49,7 @@ FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "normalisation": NORMALISATION,
     "dropout": DROPOUT,
     "update": (*UPDATE, *MOMENTUM),
-    "other optimisers": OPTIMISERS,
+    "other optimisers": (*OPTIMISERS, *OPTIMISER_HABITS),
     "batches and order": RECORDS,
     "initial weights": START,
     "several ranks": RANKS,

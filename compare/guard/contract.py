@@ -120,7 +120,8 @@ class Reader:
         elif value.shape != like.shape:
             if self.lenient:
                 kept = self.kept and self.telling_shape(value.shape, like.shape)
-                return np.array(value) if kept else self.mended(value, like.shape)
+                told = value.reshape(self.rows) if value.size == self.rows else value
+                return np.array(told) if kept else self.mended(value, like.shape)
             hint = self.shape_hint(value.shape, like.shape)
             sentence = f"returned {what} of shape {value.shape}; {like.shape} is due{hint}"
             self.refuse(sentence, WrongCall)
@@ -139,7 +140,8 @@ class Reader:
     def telling_shape(self, shape: tuple[int, ...], due: tuple[int, ...]) -> bool:
         """Return whether a known mistake gives a bias gradient this shape: its numbers may be
         reproduced as they are."""
-        return len(due) == 1 and shape in {(self.rows, *due), (self.rows,)}
+        alone = {(self.rows,), (self.rows, 1), (1, self.rows)}
+        return len(due) == 1 and shape in {(self.rows, *due), *alone}
 
     def mended(self, value: Array, due: tuple[int, ...]) -> Array | None:
         """Return an array of a wrong shape in the one that is due, None if that is lost."""

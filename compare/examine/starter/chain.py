@@ -106,10 +106,12 @@ class Started:
 
 @dataclass(frozen=True)
 class Ran:
-    """What every call returned, for all rows or for each."""
+    """What every call returned, for all rows or for each; `slopes` are the functions whose numbers
+    are gradients by their names, and no loss."""
 
     answers: tuple[Mapping[str, Any], ...]
     started: Started
+    slopes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Chain:
     structures: Mapping[str, Callable[[Callable[[str], Array]], Any]]
     calls: tuple[Call, ...] = ()
     mode: Mode = MODES[0]
+    slopes: frozenset[str] = frozenset()
     strength: float = 0.0
     """What is passed for the strength of a penalty."""
 
@@ -149,7 +152,7 @@ class Chain:
             for thing in started_objects(started):
                 returned[LEFT] = gradients_left(thing, parameters)
             answers.append(returned)
-        return Ran(tuple(answers), started)
+        return Ran(tuple(answers), started, self.slopes)
 
 
 LEFT = "(left behind)"

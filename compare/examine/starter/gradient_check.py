@@ -170,8 +170,23 @@ class GradientCheck:
             return self.verdict(function, how, fitting[0])
         wrong = misshapen(calls) if how.returns is not None else None
         if not fitting and wrong and not doubtful:
-            return self.verdict(function, how, wrong)
+            return self.verdict(function, how, wrong, self.shape_named(function, how, wrong))
         return not_compared(how, calls, doubtful)
+
+    def shape_named(
+        self, function: Callable[..., Any], how: GradientFunction, call: Call
+    ) -> tuple[Diagnosis, ...]:
+        """The mistake that gives a gradient its wrong shape, and all gradients their numbers."""
+        due = self.due(call.sizes, self.reduction)
+        self.prepare(due)
+        value = OnCopies(function, Guard(timeout=self.guard.timeout))(
+            call.meaning.arguments(due.quantities)
+        )
+        parts = named_parts(value, how.returns, due.gradients, call.meaning.layout, kept=True)
+        if isinstance(parts, str):
+            return ()
+        seen = self.observation(how, replace(call, parts=tuple(parts)))
+        return diagnose_gradients(seen) if one_mistake_explains(seen) else ()
 
     def loss_named(self, function: Callable[..., Any], call: Call) -> tuple[Diagnosis, ...]:
         """The mistake in a loss, with the meaning of its arguments."""
@@ -219,7 +234,7 @@ class GradientCheck:
         if call.raised:
             return replace(about, sentence=f"could not be called: {call.problem}")
         if call.problem:
-            return about.wrong("shape", call.problem)
+            return replace(about.wrong("shape", call.problem), diagnosis=named)
         self.attempt(OnCopies(function, self.guard), how, call.meaning, call.sizes)
         return self.judged(about, call, named)
 

@@ -37,11 +37,16 @@ def plain_numbers(value: Any) -> bool:
 
 
 def named_parts(
-    value: Any, returns: Sequence[str] | None, due: Mapping[str, Array], layout: Layout
+    value: Any,
+    returns: Sequence[str] | None,
+    due: Mapping[str, Array],
+    layout: Layout,
+    kept: bool = False,
 ) -> list[Part] | str:
     """Which gradient every part of `value` is, or the sentence why that cannot be told.
 
     `returns` are the names of weights that the code gives them, if it does; `due` the gradients.
+    A wrong shape of a bias gradient that tells the mistake may be `kept`.
     """
     parts = parts_of(value)
     if returns is not None and len(returns) != len(parts):
@@ -50,6 +55,8 @@ def named_parts(
     for index, part in enumerate(parts):
         names = tuple(due) if returns is None else (f"d{returns[index]}",)
         fitting = [(name, laid) for name in names if (laid := fitted(part, name, due, layout))]
+        if kept and not fitting and len(names) == 1:
+            fitting = [(names[0], laid) for laid in [telling(part, names[0], due)] if laid]
         if not fitting:
             shown = np.shape(part) if numeric(part) else type(part).__name__
             if returns is None:
@@ -63,6 +70,21 @@ def named_parts(
     if len(set(taken)) < len(taken):
         return f"returns {len(parts)} values of which two have the shape of one gradient"
     return found
+
+
+def telling(part: Any, name: str, due: Mapping[str, Array]) -> list[Array]:
+    """A bias gradient in the wrong shape that a known mistake gives it: a row for each sample, one
+    number for each, or one alone; nothing for other shapes."""
+    wanted, rows = due[name].shape, len(due["dlogits"])
+    if len(wanted) != 1 or not numeric(part):
+        return []
+    array = np.array(part, dtype=float)
+    long = tuple(size for size in array.shape if size != 1)
+    if long == ():
+        return [np.full(wanted, array.item())]
+    if long in ((rows, *wanted), (rows,)):
+        return [array.reshape(long)]
+    return [array.reshape(long).T] if long == (*wanted, rows) else []
 
 
 def numeric(part: Any) -> bool:

@@ -43,6 +43,7 @@ from compare.examine.starter.roles import role_of
 from compare.examine.starter.single import as_called, by_sample, calls_unread, made_for_one
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.statements import last_name
+from compare.examine.starter.together import together
 from compare.examine.starter.whole_check import (
     Declared,
     functions_together,
@@ -294,38 +295,6 @@ def forward_checked(
     check = ForwardCheck(source.guard, slope.due(UNEQUAL, slope.reduction), slope.layouts)
     how = read_function(source, name, source.definitions[name].node)
     return replace(check(function, how), place=place)
-
-
-def together(found: Iterable[FunctionVerdict]) -> list[FunctionVerdict]:
-    """Judge what only the whole file can tell: one layout, and a gradient that fits the loss."""
-    found = list(found)
-    layouts = {one.layout for one in found if one.verdict is Verdict.AGREES and one.layout}
-    losses = {one.reduction for one in found if one.role == "average_ce" and one.reduction}
-    return [fitting_loss(in_layout(one, layouts), losses) for one in found]
-
-
-def in_layout(one: FunctionVerdict, layouts: set[str]) -> FunctionVerdict:
-    """Turn columns into a disagreement in a file whose other functions have rows."""
-    if one.layout != "columns" or "rows" not in layouts:
-        return one
-    sentence = "it works along the wrong axis: the file's other functions have samples in rows"
-    return replace(one.wrong("value", sentence), conventions=())
-
-
-def fitting_loss(one: FunctionVerdict, losses: set[str]) -> FunctionVerdict:
-    """Tell a gradient summed like its loss, a convention, from one that does not fit it."""
-    if one.role not in ("grad_ce", "gradient") or len(losses) != 1 or not one.reduction:
-        return one
-    (loss,) = losses
-    if one.reduction == loss:
-        return one
-    sentence = {
-        "sum": "it sums over the batch, but the loss is the mean: N times too large",
-        "mean": "it averages over the batch, but the loss is the sum: N times too small",
-    }[one.reduction]
-    others = [part for part in one.sentence.split("; ") if "over the batch" not in part]
-    keep = [part for part in others if part != "agrees"]
-    return one.wrong("value", "; ".join([sentence, *keep]), one.worst)
 
 
 def unseen(source: Source, seen: Set[str], called: Set[str], idle: Set[str]) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def reason_of(wrong: Sequence[FunctionVerdict]) -> str:
     """
     first = min(wrong, key=only_a_habit)
     titles = dict.fromkeys(named.headline for named in first.diagnosis)
-    said = "; ".join(titles) or first.sentence
+    said = first.sentence if first.kind == "convention" else "; ".join(titles) or first.sentence
     return f"{first.name}: {said}" if len(wrong) > 1 else said
 
 

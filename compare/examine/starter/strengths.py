@@ -20,11 +20,12 @@ import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
+from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
 from compare.examine.starter.chain import STRENGTH
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.subject import Subject
-from compare.examine.starter.whole import Whole, mean_gradients, mean_loss, names_of
+from compare.examine.starter.whole import Whole
 from compare.guard.guard import Guard
 from manual_mlp import Penalty
 

@@ -14,20 +14,25 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from compare.contracts.arrays import Array, Arrays
+from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
-from compare.examine.starter.arrays_in import gradients_in, leaves, named
+from compare.examine.starter.answered import (
+    loss_from,
+    mean_gradients,
+    mean_loss,
+    names_of,
+    slopes_in,
+)
+from compare.examine.starter.arrays_in import leaves
 from compare.examine.starter.binding import CERTAIN, POSSIBLE, gradient_named, plain
 from compare.examine.starter.chain import (
     DROPPED,
     KEPT,
-    LEFT,
     MODES,
     STRENGTH,
     Call,
     Chain,
     Ran,
-    number_in,
     shown_arrays,
     value_of,
 )
@@ -117,7 +122,9 @@ class Search:
         self.built = frozenset(init for init, _ in self.subject.starts)
         for init, start in self.subject.starts if finals else ():
             for mode in MODES:
-                chain = Chain(start, self.subject.structures, (), mode)
+                chain = Chain(
+                    start, self.subject.structures, (), mode, slopes_in(self.subject.flow)
+                )
                 known = [init] if init else []
                 chain, known = self.producers(chain, known, finals)
                 for final in finals:
@@ -333,36 +340,3 @@ def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
     ordered = [*reversed(wanted), *named_so, *losses]
     kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
     return [one for one in kept if not TRAINING.search(plain(one))]
-
-
-def mean_gradients(
-    ran: Ran, final: str, names: Sequence[str], parameters: Mapping[str, Array]
-) -> Arrays:
-    """The gradients that a call returned, averaged over the samples if it got one at a time."""
-    found = [
-        answer.get(LEFT, {}) | gradients_in(named(answer[final], names), parameters)
-        for answer in ran.answers
-    ]
-    whole = [name for name in parameters if all(name in one for one in found)]
-    return {name: np.asarray(np.mean([one[name] for one in found], axis=0)) for name in whole}
-
-
-def mean_loss(ran: Ran, only: str = "") -> float | None:
-    """The loss that a call returned, averaged over the samples if it got one at a time."""
-    name = only or loss_from(ran)
-    said = [number_in(answer[name]) for answer in ran.answers] if name else []
-    kept = [one for one in said if one is not None]
-    return float(np.mean(kept)) if kept else None
-
-
-def loss_from(ran: Ran) -> str:
-    """The function that returned a number; empty where none did. One that is named like a loss
-    counts before the others."""
-    names = [name for name, answer in ran.answers[0].items() if number_in(answer) is not None]
-    named_so = [name for name in names if LOSS.fullmatch(plain(name))]
-    return next(reversed(named_so or names), "")
-
-
-def names_of(flow: Flow, final: str) -> list[str]:
-    """What a function calls the values it returns."""
-    return [called for _, called in flow.values(final)[1:]]

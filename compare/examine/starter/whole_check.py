@@ -22,6 +22,7 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
+from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
 from compare.examine.starter.chain import Started
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import EXPONENTIAL, Network, candidates, point
@@ -30,7 +31,7 @@ from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.strengths import strength_in
 from compare.examine.starter.subject import Subject, of_class, of_functions
-from compare.examine.starter.whole import Search, Whole, mean_gradients, mean_loss, names_of
+from compare.examine.starter.whole import Search, Whole
 from compare.examine.starter.whole_used import compared_in
 from compare.examine.starter.whole_words import said, without_dropout
 from compare.guard.blame import Place

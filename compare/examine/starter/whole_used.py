@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Array
+from compare.examine.starter.answered import mean_gradients, mean_loss
 from compare.examine.starter.chain import Ran, Started, shown_arrays
 from compare.examine.starter.networks import matrices_in_rows, point, values_of
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.used import Functions, used_in
-from compare.examine.starter.whole import Whole, mean_gradients, mean_loss
+from compare.examine.starter.whole import Whole
 from compare.guard.guard import Guard
 
 SAME = 1e-12

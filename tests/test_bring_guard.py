@@ -276,7 +276,7 @@ def test_global_random_state_is_put_back() -> None:
     notes = noted(reseeds)
     assert np.random.random() == undisturbed  # noqa: NPY002
     assert random.getstate() == before
-    assert "uses NumPy's global random state" in notes and "uses Python's global" in notes
+    assert "moves NumPy's global random state" in notes and "moves Python's global" in notes
 
 
 def test_torchs_random_state_is_put_back_where_torch_is_loaded() -> None:
@@ -287,7 +287,7 @@ def test_torchs_random_state_is_put_back_where_torch_is_loaded() -> None:
         return honest(parameters, x, targets)
 
     before = torch.get_rng_state()
-    assert "uses torch's global random state" in noted(draws)
+    assert "moves torch's global random state" in noted(draws)
     assert torch.equal(before, torch.get_rng_state())
 
 

@@ -193,7 +193,7 @@ def generators_kept(who: str, home: Place | None, notes: Notes) -> Iterator[None
         for name, state, write in before:
             if not same(state, now[name]):
                 write(state)
-                notes.add(f"{who} uses {name}'s {MOVED} ({home}); it was put back")
+                notes.add(f"a call of {who} ({home}) moves {name}'s {MOVED}; it was put back")
 
 
 @contextmanager

@@ -17,13 +17,17 @@ from compare.examine.starter.recipe import LOSS
 def mean_gradients(
     ran: Ran, final: str, names: Sequence[str], parameters: Mapping[str, Array]
 ) -> Arrays:
-    """The gradients that a call returned, averaged over the samples if it got one at a time."""
+    """The gradients that a call returned, averaged over the samples if it got one at a time; of new
+    weights w - rate g they are (w - new) / rate."""
     found = [
         answer.get(LEFT, {}) | gradients_in(named(answer[final], names), parameters)
         for answer in ran.answers
     ]
     whole = [name for name in parameters if all(name in one for one in found)]
-    return {name: np.asarray(np.mean([one[name] for one in found], axis=0)) for name in whole}
+    mean = {name: np.asarray(np.mean([one[name] for one in found], axis=0)) for name in whole}
+    if not ran.rate:
+        return mean
+    return {name: (parameters[name] - array) / ran.rate for name, array in mean.items()}
 
 
 def mean_loss(ran: Ran, only: str = "") -> float | None:

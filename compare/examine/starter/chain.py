@@ -112,6 +112,8 @@ class Ran:
     answers: tuple[Mapping[str, Any], ...]
     started: Started
     slopes: frozenset[str] = frozenset()
+    rate: float = 0.0
+    """Not 0 where weights are returned that have been moved at it."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,10 @@ class Chain:
     slopes: frozenset[str] = frozenset()
     strength: float = 0.0
     """What is passed for the strength of a penalty."""
+    rate: float = 1.0
+    """What is passed for a learning rate."""
+    moves: bool = False
+    """Whether new weights are returned: w - rate × gradient."""
 
     def at(self, strength: float) -> Chain:
         """The same calls at another strength."""
@@ -140,7 +146,8 @@ class Chain:
             put_weights(value, parameters)
         answers = []
         for rows in self.mode.rows(x, targets):
-            held: dict[str, Any] = {**laid, **rows, **SETTINGS, STRENGTH: self.strength}
+            held: dict[str, Any] = {**laid, **rows, **SETTINGS}
+            held |= {STRENGTH: self.strength, RATE: self.rate}
             held |= {name: build(lambda one: laid[one].copy())
                      for name, build in self.structures.items()}  # fmt: skip
             returned: dict[str, Any] = {}
@@ -152,13 +159,13 @@ class Chain:
             for thing in started_objects(started):
                 returned[LEFT] = gradients_left(thing, parameters)
             answers.append(returned)
-        return Ran(tuple(answers), started, self.slopes)
+        return Ran(tuple(answers), started, self.slopes, self.rate if self.moves else 0.0)
 
 
 LEFT = "(left behind)"
 """Among the answers: the gradients that an object keeps after the calls."""
-STRENGTH, KEPT, DROPPED = "strength", "share kept", "share dropped"
-SETTINGS: dict[str, Any] = {"1": 1, KEPT: 1, DROPPED: 0.0, STRENGTH: 0.0}
+STRENGTH, RATE, KEPT, DROPPED = "strength", "rate", "share kept", "share dropped"
+SETTINGS: dict[str, Any] = {KEPT: 1, DROPPED: 0.0}
 """What is passed for a parameter that is no array: neither a penalty nor dropout."""
 
 

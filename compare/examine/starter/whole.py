@@ -7,14 +7,13 @@ the one that the forward pass computes (`networks`). Then the whole is checked l
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from compare.contracts.arrays import Array
+from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.answered import (
     loss_from,
@@ -24,11 +23,12 @@ from compare.examine.starter.answered import (
     slopes_in,
 )
 from compare.examine.starter.arrays_in import leaves
-from compare.examine.starter.binding import CERTAIN, POSSIBLE, gradient_named, plain
+from compare.examine.starter.binding import CERTAIN, POSSIBLE, plain
 from compare.examine.starter.chain import (
     DROPPED,
     KEPT,
     MODES,
+    RATE,
     STRENGTH,
     Call,
     Chain,
@@ -36,10 +36,9 @@ from compare.examine.starter.chain import (
     shown_arrays,
     value_of,
 )
-from compare.examine.starter.flow import Code, Flow, same_name
-from compare.examine.starter.gradient_functions import TRAINING, returned_names
+from compare.examine.starter.finals import finals_of, makers
+from compare.examine.starter.flow import same_name
 from compare.examine.starter.meanings import by_cost
-from compare.examine.starter.missed import multiplies_by_transpose
 from compare.examine.starter.networks import (
     Network,
     Shown,
@@ -49,7 +48,9 @@ from compare.examine.starter.networks import (
     told,
 )
 from compare.examine.starter.readings import Sizes
-from compare.examine.starter.recipe import FORWARD, LOSS
+from compare.examine.starter.recipe import LOSS
+from compare.examine.starter.slots import RATE as LEARNING
+from compare.examine.starter.stepped import as_update
 from compare.examine.starter.subject import Subject
 from compare.guard.guard import Guard
 
@@ -58,18 +59,16 @@ RUNS = 1000
 """How often the functions are called in search of what their arguments mean."""
 EACH = 60
 """How many meanings of one function are tried from one start."""
-BACKWARD = re.compile(r".*(back|grad|deriv|delta).*|bprop|bp|bwd")
 WEIGHTS = ("w1", "b1", "w2", "b2")
 GIVEN = frozenset({"x", "y", *WEIGHTS})
 PENALTY = re.compile(r"reg\w*|lam\w*|l2\w*|weightdecay|decay|wd|lambd")
 COUNT = re.compile(r"n|m|num\w*(samples|examples)|batch\w*|nsamples|samples")
-RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
 SETTINGS = (
-    (PENALTY, STRENGTH), (COUNT, "N"), (RATE, "1"),
+    (PENALTY, STRENGTH), (COUNT, "N"), (LEARNING, RATE),
     (re.compile(r"k|c|num\w*class\w*|nclass\w*|classes"), "K"),
-    (re.compile(r"keep\w*"), KEPT), (re.compile(r"drop\w*"), DROPPED),
+    (re.compile(r"keep(?!\w*mask)\w*"), KEPT), (re.compile(r"drop(?!\w*mask)\w*"), DROPPED),
 )  # fmt: skip
-NUMBERS = frozenset({"1", "N", "K", STRENGTH, KEPT, DROPPED})
+NUMBERS = frozenset({"N", "K", STRENGTH, RATE, KEPT, DROPPED})
 """What several parameters may mean at once."""
 
 
@@ -201,11 +200,12 @@ class Search:
     def bind(self, chain: Chain, known: list[str], final: str) -> None:
         """Try the meanings of the arguments of a function that returns gradients."""
         parameters = point(self.sizes, self.seed)[0]
-        for longer in self.extended(chain, known, final):
-            ran = self.ran(longer)
-            if ran is None:
+        for called in self.extended(chain, known, final):
+            longer = as_update(called, self.returned)
+            ran = self.ran(longer) if longer is not None else None
+            if longer is None or ran is None:
                 continue
-            gradients = mean_gradients(ran, final, names_of(self.subject.flow, final), parameters)
+            gradients = self.gradients(ran, final)
             if set(gradients) != set(parameters):
                 continue
             fits = self.told(ran, gradients)
@@ -215,6 +215,18 @@ class Search:
                 self.best = found
             if self.done():
                 return
+
+    def gradients(self, ran: Ran, final: str) -> Arrays:
+        """The gradients that a run gave."""
+        parameters = point(self.sizes, self.seed)[0]
+        return mean_gradients(ran, final, names_of(self.subject.flow, final), parameters)
+
+    def returned(self, chain: Chain) -> tuple[Arrays, Arrays]:
+        """The arrays of the form of gradients that the last call of a chain returns, and the
+        weights."""
+        ran = self.ran(chain)
+        found = {} if ran is None else self.gradients(ran, chain.calls[-1].name)
+        return found, point(self.sizes, self.seed)[0]
 
     def ran(self, chain: Chain) -> Ran | None:
         """Run a chain; None if it raises."""
@@ -288,7 +300,7 @@ class Search:
         quantity = CERTAIN.get(key, "")
         if not found and quantity not in GIVEN:
             setting = next((value for form, value in SETTINGS if form.fullmatch(key)), "")
-            if setting and not (parameter in flow.defaults(name) and setting == "1"):
+            if setting:
                 return [setting]
         if quantity in GIVEN:
             found += ["y", "labels"] if quantity == "y" else [quantity]
@@ -297,46 +309,3 @@ class Search:
             for one in possible:
                 found += [one] if one in GIVEN else self.stages.get(one, ())
         return list(dict.fromkeys(found))
-
-
-def finals_of(flow: Flow) -> list[str]:
-    """The functions that look like they return gradients, those that no other calls first."""
-    found = [name for name, node in flow.functions.items() if returns_gradients(name, node)]
-    inner = {one for name in found for one in flow.calls(name)}
-    return sorted(found, key=lambda name: name in inner)[:4]
-
-
-def returns_gradients(name: str, node: Code) -> bool:
-    """Whether a function is named like a gradient, or returns or computes what looks like one."""
-    returns = any(isinstance(one, ast.Return) and one.value is not None for one in ast.walk(node))
-    of_object = bool(node.args.args) and node.args.args[0].arg == "self"
-    returns = of_object or (returns and len(node.args.args) > 0)  # or they are left in attributes
-    if not returns or TRAINING.search(plain(name)):
-        return False
-    gradients = any(gradient_named(one) for one in returned_names(node))
-    computed = any(map(multiplies_by_transpose, ast.walk(node))) and not FORWARD.fullmatch(
-        plain(name)
-    )
-    return bool(BACKWARD.fullmatch(plain(name))) or gradients or computed
-
-
-def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
-    """The functions whose values the gradients may be handed, in the order of their need: forward
-    passes, then losses."""
-    wanted: list[str] = []
-    queue = list(finals)
-    while queue:
-        name = queue.pop()
-        for parameter in flow.parameters(name):
-            for value in flow.handed.get((name, parameter.arg), ()):
-                base = value.split(".")[0]
-                if base not in wanted and base not in finals:
-                    wanted.append(base)
-                    queue.append(base)
-    named_so = [
-        one for one in flow.functions if FORWARD.fullmatch(plain(one)) and "predict" not in one
-    ]
-    losses = [one for one in flow.functions if LOSS.fullmatch(plain(one))]
-    ordered = [*reversed(wanted), *named_so, *losses]
-    kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
-    return [one for one in kept if not TRAINING.search(plain(one))]

@@ -128,7 +128,7 @@ def together(
     strength = strength_in(whole, subject, declared.settings, sizes, guard)
     whole = replace(whole, chain=whole.chain.at(strength.passed))
     declared = replace(declared, settings={**declared.settings, **strength.declared})
-    lacking = " and ".join(filter(None, (strength.lacking, *without_dropout(whole))))
+    lacking = " and ".join(filter(None, (strength.lacking, *without_dropout(whole, subject))))
     given = point(sizes, 0)
     alone = handed(opened.module, lambda: whole.chain.run(*given), guard, len(given[1]))
     try:
@@ -145,6 +145,9 @@ def together(
     verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
     if lacking and verdict.verdict is Verdict.AGREES:
         verdict = verdict.undecided(lacking)
+    unknown = result.kind == "derivative" and not verdict.diagnosis
+    if whole.chain.moves and unknown:  # a decay, a velocity: more than the gradient
+        verdict = verdict.undecided("what its step takes off the weights was not told")
     names = names_of(subject.flow, whole.final)
     called = compared_in(whole, opened.module, names, guard, sizes, declared.seed)
     if form := whole.chain.mode.form:

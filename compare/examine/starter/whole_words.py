@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from compare.examine.starter.chain import DROPPED, KEPT, STRENGTH
+from compare.examine.starter.chain import DROPPED, KEPT, RATE, STRENGTH
 from compare.examine.starter.networks import Network
 from compare.examine.starter.strengths import Strength
 from compare.examine.starter.subject import Subject
@@ -21,16 +22,26 @@ def said(whole: Whole, subject: Subject, asked: Network, strength: Strength) -> 
     yield from whole.chain.mode.words()
     yield from whole.told.network.words(asked)
     yield from strength.words()
+    if whole.chain.moves:
+        yield "it returns new weights: its gradients were read off their step"
     if not whole.loss:
         yield "it shows no loss: only its gradients were compared"
 
 
-def without_dropout(whole: Whole) -> Iterator[str]:
+def without_dropout(whole: Whole, subject: Subject) -> Iterator[str]:
     """Say that nothing was dropped, where something may be."""
-    given = [one for call in whole.chain.calls for one in call.passed if one[1] in (KEPT, DROPPED)]
+    given = [
+        one for call in whole.chain.calls for one in call.passed
+        if one[1] in (KEPT, DROPPED) and reads(subject.flow.functions[call.name], one[0])
+    ]  # fmt: skip
     if given:
         name, value = given[0]
         yield f"its dropout was not compared: it was called with {name} = {NEUTRAL[value]}"
+
+
+def reads(function: ast.AST, name: str) -> bool:
+    """Whether a function does anything with one of its parameters."""
+    return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(function))
 
 
 NEUTRAL = {KEPT: "1", DROPPED: "0"}
@@ -40,6 +51,8 @@ def value_in_words(whole: Whole, subject: Subject, value: str) -> str:
     """A value by the name that its function gives it."""
     if value == STRENGTH:
         return f"{whole.chain.strength:g}"
+    if value == RATE:
+        return f"{whole.chain.rate:g}"
     value = NEUTRAL.get(value, value)
     if value in subject.structures:
         return "weights"

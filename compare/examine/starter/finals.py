@@ -1,0 +1,58 @@
+"""Which functions of a file may return gradients, and which are called before them (`whole`)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+
+from compare.examine.starter.binding import gradient_named, plain
+from compare.examine.starter.flow import Code, Flow
+from compare.examine.starter.gradient_functions import TRAINING, returned_names
+from compare.examine.starter.missed import multiplies_by_transpose
+from compare.examine.starter.recipe import FORWARD, LOSS
+
+BACKWARD = re.compile(r".*(back|grad|deriv|delta).*|bprop|bp|bwd")
+
+
+def finals_of(flow: Flow) -> list[str]:
+    """The functions that look like they return gradients, those that no other calls first."""
+    found = [name for name, node in flow.functions.items() if returns_gradients(name, node)]
+    inner = {one for name in found for one in flow.calls(name)}
+    return sorted(found, key=lambda name: name in inner)[:4]
+
+
+def returns_gradients(name: str, node: Code) -> bool:
+    """Whether a function is named like a gradient, or returns or computes what looks like one."""
+    returns = any(isinstance(one, ast.Return) and one.value is not None for one in ast.walk(node))
+    of_object = bool(node.args.args) and node.args.args[0].arg == "self"
+    returns = of_object or (returns and len(node.args.args) > 0)  # or they are left in attributes
+    if not returns or TRAINING.search(plain(name)):
+        return False
+    gradients = any(gradient_named(one) for one in returned_names(node))
+    computed = any(map(multiplies_by_transpose, ast.walk(node))) and not FORWARD.fullmatch(
+        plain(name)
+    )
+    return bool(BACKWARD.fullmatch(plain(name))) or gradients or computed
+
+
+def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
+    """The functions whose values the gradients may be handed, in the order of their need: forward
+    passes, then losses."""
+    wanted: list[str] = []
+    queue = list(finals)
+    while queue:
+        name = queue.pop()
+        for parameter in flow.parameters(name):
+            for value in flow.handed.get((name, parameter.arg), ()):
+                base = value.split(".")[0]
+                if base not in wanted and base not in finals:
+                    wanted.append(base)
+                    queue.append(base)
+    named_so = [
+        one for one in flow.functions if FORWARD.fullmatch(plain(one)) and "predict" not in one
+    ]
+    losses = [one for one in flow.functions if LOSS.fullmatch(plain(one))]
+    ordered = [*reversed(wanted), *named_so, *losses]
+    kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
+    return [one for one in kept if not TRAINING.search(plain(one))]

@@ -1,0 +1,44 @@
+"""Functions that return new weights in place of gradients: their gradient is read off a step.
+
+    w(r) = w - r g        so that w(1) - w = w(2) - w(1), where gradients do not depend on r.
+
+At a rate of 2^40 the step is the gradient to rounding, (w - w(r)) / r = g. What depends on the rate
+in another way is neither, and not judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from compare.contracts.arrays import Arrays
+from compare.examine.starter.chain import RATE, Chain
+from compare.examine.starter.recipe import STEP
+
+SAME = 1e-9
+"""Relative to the largest entry of a step."""
+
+
+def as_update(chain: Chain, run: Callable[[Chain], tuple[Arrays, Arrays]]) -> Chain | None:
+    """The chain itself where what it returns does not depend on a rate, the chain at a large rate
+    where new weights are returned, else None. `run` gives what is returned, and the weights."""
+    if not any(value == RATE for call in chain.calls for _, value in call.passed):
+        return chain
+    once, weights = run(chain)
+    twice, _ = run(replace(chain, rate=2.0))
+    if not once or set(once) != set(twice):
+        return None
+    if all(np.array_equal(once[name], twice[name]) for name in once):
+        return chain
+    first = {name: once[name] - weights[name] for name in once}
+    second = {name: twice[name] - once[name] for name in once}
+    if not all(near(first[name], second[name]) for name in once):
+        return None
+    return replace(chain, rate=STEP, moves=True)
+
+
+def near(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two steps are the same but for the rounding of the weights."""
+    return bool(np.abs(one - other).max() <= SAME * max(np.abs(one).max(), np.abs(other).max()))

@@ -25,7 +25,8 @@ data = data_set(problem)
 Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
 before = level("VmRSS")
 checked_epochs(problem, {epochs}, data)
-own = 0 if data.train.x.dtype == {dtype!r} else data.train.x.size * np.dtype({dtype!r}).itemsize
+numbers = data.train.x.size + data.validation.x.size + data.test.x.size
+own = 0 if data.train.x.dtype == {dtype!r} else numbers * np.dtype({dtype!r}).itemsize
 print(level("VmHWM") - before - own)
 """
 """What a run needs beyond its rows: those of the data set are float64, a run in float32 copies."""

@@ -29,6 +29,7 @@ from compare.examine.arguments import (
 )
 from compare.examine.at_points import examine_points
 from compare.examine.sides import build_reference, differentiating, our_manual
+from compare.examine.threads import given_threads, worthwhile_threads
 from compare.guard.implementation import (
     GuardedImplementation,
     GuardedPerSample,
@@ -105,7 +106,8 @@ def check(
     notes = guarded.guard.notes
     their_step = None if step is None else guarded_step(step, experiment, timeout, notes)
     probes = [given] if given else _draw(experiment, sizes, drawn_from)
-    with differentiating():
+    threads = experiment.threads or worthwhile_threads(max(len(p.x) for p in probes), sizes)
+    with given_threads(threads), differentiating():
         reference = build_reference(experiment, sizes)
         judge = PointJudge(experiment=experiment, reference=reference, mode="check")
         result = examine_points(judge, guarded, their_step, probes, drawn=given is None)

@@ -70,10 +70,20 @@ def lines_of(*functions: Callable[..., Any]) -> dict[str, Line]:
     """Return every line of these functions that assigns something, by what it assigns."""
     found: dict[str, Line] = {}
     for source in map(inspect.getsource, functions):
+        lines = source.splitlines(keepends=True)  # once: `ast.get_source_segment` does it each time
         for statement, first in nested(ast.parse(source).body[0], 1):
-            text = ast.get_source_segment(source, statement) or ""
+            text = segment(lines, statement)
             found.setdefault(target(statement), Line(text, statement, first))
     return found
+
+
+def segment(lines: Sequence[str], statement: ast.stmt) -> str:
+    """Return the text of a statement; columns count bytes."""
+    end = statement.end_lineno or statement.lineno
+    part = [line.encode() for line in lines[statement.lineno - 1 : end]]
+    part[-1] = part[-1][: statement.end_col_offset]
+    part[0] = part[0][statement.col_offset :]
+    return b"".join(part).decode()
 
 
 def nested(node: ast.AST, first: int) -> Iterator[tuple[ast.Assign, int]]:

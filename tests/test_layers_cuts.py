@@ -125,3 +125,56 @@ def test_a_softplus_inside_a_scan_is_judged_as_torch_means_it() -> None:
 
     a = np.abs(np.random.default_rng(1).normal(size=4)) / 50
     assert check_layer(scan, reference, {"a": a, "z": Z[:7]})
+
+
+def cosine_loss(i: Any, dy: Any) -> Any:
+    a, b, t = i["a"], i["b"], i["t"][:, None]
+    m, n = (np.sqrt((x * x).sum(1, keepdims=True)) for x in (a, b))
+    c = (a * b).sum(1, keepdims=True) / (m * n)
+    loss = np.where(t > 0, 1 - c, np.maximum(c, 0)).mean()
+    g = np.where(t > 0, -1, c > 0) / len(a)
+    return loss, {
+        "a": g * (b / (m * n) - c * a / (m * m)),
+        "b": g * (a / (m * n) - c * b / (n * n)),
+    }
+
+
+def test_an_epsilon_of_torchs_own_is_not_asked_of_anybody() -> None:
+    random = np.random.default_rng(3)
+    inputs = {name: random.normal(size=(5, 3)) for name in "ab"} | {
+        "t": np.array([1, -1, 1, 1, -1])
+    }
+    result = check_layer(cosine_loss, F.cosine_embedding_loss, inputs)
+    assert result.verdict is not Verdict.DISAGREES  # in float64 it hides errors of 1e-12
+    inputs |= {name: inputs[name].astype(np.float32) for name in "ab"}
+    assert check_layer(cosine_loss, F.cosine_embedding_loss, inputs)
+
+    def chosen(x: Any) -> Any:
+        return x / torch.sqrt((x * x).sum(1, keepdim=True) + 1e-12)
+
+    def forgotten(i: Any, dy: Any) -> Any:
+        n = np.sqrt((i["x"] * i["x"]).sum(1, keepdims=True))
+        y = i["x"] / n
+        return y, {"x": (dy - y * (dy * y).sum(1, keepdims=True)) / n}
+
+    result = check_layer(forgotten, chosen, {"x": 0.1 * random.normal(size=(4, 3))})
+    assert result.verdict is Verdict.DISAGREES
+
+
+def test_the_weights_of_an_interpolation_round_where_its_inputs_are_exact() -> None:
+    places = np.linspace(0, 3, 7)
+    left = np.minimum(places.astype(int), 2)
+    weights = np.zeros((7, 4))
+    weights[np.arange(7), left] = 1 - (places - left)
+    weights[np.arange(7), left + 1] += places - left
+
+    def manual(i: Any, dy: Any) -> Any:
+        return i["x"] @ weights.T, {"x": dy @ weights}
+
+    def reference(x: Any) -> Any:
+        return F.interpolate(x, size=7, mode="linear", align_corners=True)
+
+    x = np.random.default_rng(2).integers(-20, 20, size=(9, 5, 4)) / 16
+    assert check_layer(manual, reference, {"x": x})
+    assert not check_layer(lambda i, dy: (manual(i, dy)[0] * (1 + 1e-12), manual(i, dy)[1]),
+                           reference, {"x": x})  # fmt: skip

@@ -15,6 +15,7 @@ from compare.layers.analysed import as_tensors
 from compare.layers.check import check_layer
 from compare.layers.names.forms import factor_named
 from compare.layers.names.friendly import Names
+from compare.layers.names.match import Match
 from compare.layers.names.tape import record, rerun
 from compare.layers.program import Program, Reference
 
@@ -121,3 +122,10 @@ def test_the_tape_runs_again_to_the_same_numbers() -> None:
     for name, number in tape.results.items():
         torch.testing.assert_close(moved.get(number, tape.values[number]).detach(), due[name])
     assert Names(tape).noun(tape.inputs["x"]) == "`x`"
+
+
+def test_numbers_that_are_not_finite_reproduce_nothing() -> None:
+    right = {"dx": torch.tensor([1.0, 2.0])}
+    match = Match(right, right, {"dx": torch.tensor([1e-15, 1e-15])}, 2.0**-53, {}, {})
+    assert match.near("dx", right["dx"], right["dx"])
+    assert not match.near("dx", right["dx"], torch.tensor([float("inf"), 0.0]))

@@ -13,7 +13,6 @@ import torch
 
 from compare.contracts.arrays import Arrays
 from compare.layers.analysis import Analysis
-from compare.layers.bags import WithBags
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.program import Program, Tensors, as_written
 from compare.layers.walk import KeptWide
@@ -47,7 +46,7 @@ def walked(
     with as_written():
         given = {k: analysis.leaf(t) if t.dtype is torch.float64 else t for k, t in inputs.items()}
         seeds = None if dy is None else {k: analysis.leaf(t) for k, t in dy.items()}
-        with analysis, WithBags():
+        with analysis, analysis.functions:
             found = program.run(given, seeds)
     scale = LAMBDA * form.sides**0.5
     allowances = {name: scale * analysis.sigma(t) for name, t in found.items()}

@@ -29,6 +29,7 @@ from compare.layers.slopes import SLOPES
 from compare.layers.sums import rounding_of_sum
 from compare.layers.trees import floats, listed, mapped, tensors
 from compare.layers.walk import Walk, name_of, pointer
+from compare.layers.whole_functions import OWN_EPSILON, WholeFunctions
 
 DRAWS = 4
 """How often an operation without a rule is run with its arguments moved by their errors."""
@@ -64,6 +65,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         self.unruled: set[str] = set()
         self.overflowing: set[str] = set()
         self.crowds = Crowds()
+        self.functions = WholeFunctions()
         self.bytes, self.most_bytes = 0, half_of_memory()
 
     def variance(self, x: Tensor) -> Tensor | None:
@@ -272,6 +274,8 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
                 slope = (finite - out).abs() <= LAMBDA * torch.sqrt(variance)
             total = total + torch.as_tensor(slope, dtype=torch.float64) ** 2 * variance
         total = total + self.second_order(packet, args)
+        if packet is aten.add and self.functions.adds(args[1]):
+            total = total + OWN_EPSILON**2
         known = torch.isfinite(out) & torch.isfinite(total)
         total = torch.where(known, total, 0.0).expand_as(out)
         if packet in LOGARITHMS:  # of a 0 that is only rounded: anything down to its smallest

@@ -36,6 +36,10 @@ UPSAMPLES = (
     "_upsample_nearest_exact2d _upsample_nearest_exact3d _upsample_bilinear2d_aa "
     "_upsample_bicubic2d_aa"
 )
+INTERPOLATES = packets(
+    " ".join(f"{n} {n}_backward" for n in UPSAMPLES.split() if "nearest" not in n)
+)
+"""Sums with weights as well, of positions that were computed."""
 AVERAGES = packets(
     "avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward _adaptive_avg_pool2d "
     "_adaptive_avg_pool2d_backward _adaptive_avg_pool3d _adaptive_avg_pool3d_backward"

@@ -5,6 +5,9 @@ roundings of partial sums. Partial sums of terms in random order have mean squar
 terms sorted by sign or by class, which is how classes and masks arrange them, up to
 `T²/8 + 5/8 S²`. The latter is taken, and never more than T². Products round once each (Q), and
 what is left after the last addition rounds once more (S²). All in units of u².
+
+The weights of an interpolation are what is behind the point of a position, which is anything up to
+the length of the axis and rounds as that: n²/3 T² in the mean of all positions.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compare.layers.rules import AVERAGES, BILINEAR, aten
+from compare.layers.rules import AVERAGES, BILINEAR, INTERPOLATES, aten
 from compare.layers.trees import finite, floats, listed, mapped
 
 
@@ -33,7 +36,8 @@ def rounding_of_sum(
 
     counts = again(lambda t: (t != 0).to(t.dtype))
     absolutes, squares = again(torch.abs), again(torch.square)
-    average = func.overloadpacket in AVERAGES
+    average = func.overloadpacket in AVERAGES | INTERPOLATES
+    positions = length_of(func.overloadpacket, args) ** 2 / 3
     found: list[Tensor | None] = []
     for s, n, t, q in zip(listed(out), counts, absolutes, squares, strict=True):
         if not floats(s):
@@ -45,5 +49,13 @@ def rounding_of_sum(
         partial = torch.minimum(t * t / 8 + 0.625 * s * s, t * t)
         products = q if func.overloadpacket in BILINEAR else 0.0
         last = s * s * (additions > 0) * (3 if average else 1)
-        found.append(alike * (additions * partial + products) + last)
+        found.append(alike * (additions * partial + products) + last + positions * t * t)
     return found
+
+
+def length_of(packet: Any, args: Any) -> int:
+    """Return the length of the longest axis that is interpolated along; 0 for other operations."""
+    if packet not in INTERPOLATES:
+        return 0
+    shape = args[2] if "backward" in str(packet) else args[0].shape
+    return int(max(shape[2:]))

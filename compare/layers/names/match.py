@@ -42,7 +42,7 @@ class Match:
 
         A changed program whose numbers are larger than the right ones rounds as much more.
         """
-        if one.shape != other.shape:
+        if one.shape != other.shape or not bool(torch.isfinite(other).all()):
             return False
         largest = self.largest[name]
         if largest > 0 and other.numel():

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from compare.layers.bags import embedding_bag
+from compare.layers.whole_functions import embedding_bag
 
 
 def attention(

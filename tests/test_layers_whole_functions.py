@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from compare.layers.bags import WithBags
+from compare.layers.whole_functions import WholeFunctions
 
 INDEX = torch.tensor([0, 2, 2, 1, 3, 0, 4])
 
@@ -19,13 +19,13 @@ INDEX = torch.tensor([0, 2, 2, 1, 3, 0, 4])
 ])  # fmt: skip
 def test_bags_written_out_are_torchs_own(given: dict[str, Any]) -> None:
     w, offsets = torch.randn(6, 3), torch.tensor([0, 2, 2, 5])
-    with WithBags():
+    with WholeFunctions():
         found = F.embedding_bag(INDEX, w, offsets, **given)
     assert torch.allclose(found, F.embedding_bag(INDEX, w, offsets, **given))
 
 
 def test_rows_and_modules_are_bags_as_well() -> None:
     bags, rows = torch.nn.EmbeddingBag(6, 3, mode="sum"), INDEX[:6].view(2, 3)
-    with WithBags():
+    with WholeFunctions():
         found = bags(rows)
     assert torch.allclose(found, bags(rows))

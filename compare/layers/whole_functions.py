@@ -1,4 +1,8 @@
-"""Embedding bags written out: torch has one kernel for them that no rule can follow."""
+"""What the pass knows of torch's whole functions: bags written out, an epsilon of its own.
+
+Embedding bags have one kernel that no rule can follow. The cosine embedding loss adds 1e-12 to its
+squared norms, which nobody can choose and no page tells: an error of the reference.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+OWN_EPSILON = 1e-12
 FURTHER = ("max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse", "per_sample_weights",
            "include_last_offset", "padding_idx")  # fmt: skip
 DEFAULTS = {"per_sample_weights": None, "max_norm": None, "norm_type": 2.0, "sparse": False,
@@ -40,9 +45,26 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None,
     return total / torch.bincount(bag, minlength=len(offsets)).clamp_min(1).unsqueeze(1)
 
 
-class WithBags(TorchFunctionMode):
-    """In this block, embedding bags run as they are written here."""
+class WholeFunctions(TorchFunctionMode):
+    """In this block, embedding bags run as they are written here.
+
+    `own_epsilon`: whether a function is being called that adds one of torch's own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own_epsilon = False
+
+    def adds(self, summand: Any) -> bool:
+        """Return whether a summand is the epsilon of a function that is being called."""
+        if isinstance(summand, Tensor):
+            summand = summand.item() if summand.numel() == 1 else 0.0
+        return self.own_epsilon and abs(float(summand) / OWN_EPSILON - 1) < 1e-6
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         run = embedding_bag if func is F.embedding_bag else func
-        return run(*args, **(kwargs or {}))
+        self.own_epsilon = self.own_epsilon or func is F.cosine_embedding_loss
+        try:
+            return run(*args, **(kwargs or {}))
+        finally:
+            self.own_epsilon = self.own_epsilon and func is not F.cosine_embedding_loss

@@ -116,6 +116,51 @@ def test_an_undeclared_loss_of_a_normalised_network_is_a_convention() -> None:
     assert found is not None and found.words == "--loss mse"
 
 
+def test_another_rate_of_dropout_is_a_convention() -> None:
+    def dropped(parameters: Any, x: Any, targets: Any, context: Any) -> tuple[float, Any]:
+        inside = manual_mlp.Between("none", 0.5)
+        found = manual_mlp.loss_and_gradients(
+            parameters, x, targets, between=inside, context=context
+        )
+        return found[0], found[1]
+
+    found = undeclared(dropped, Experiment(hidden=(7,), dropout=0.3), (6, 7, 3))
+    assert found is not None and found.words == "--dropout 0.5"
+
+
+def updating(scale: float = 1.0, **declared: Any) -> Callable[..., Any]:
+    """Code that returns new weights and no loss."""
+    gradient_of = written(**declared)
+
+    def update(parameters: Any, x: Any, targets: Any, *, learning_rate: float) -> Any:
+        _, gradients, *_ = gradient_of(parameters, x, targets)
+        return {k: w - learning_rate * scale * gradients[k] for k, w in parameters.items()}
+
+    return update
+
+
+@pytest.mark.parametrize("words", ["--loss mse", "--l2 0.05", "--activation gelu"])
+def test_an_update_by_another_loss_names_the_option_and_says_nothing_of_a_loss(words: str) -> None:
+    result = check(updating(**OTHERS[words]), hidden=(7,), inputs=6, classes=3)
+    assert (result.kind, [one.mistake for one in result.diagnosis]) == (
+        "convention", ["not-declared"],
+    )  # fmt: skip
+    assert "your update takes the gradient of another loss" in result.sentence
+    assert f"`{words}`" in result.sentence and "your loss" not in result.sentence
+
+
+def test_an_update_of_twice_the_gradient_is_no_convention() -> None:
+    result = check(updating(2.0), hidden=(7,), inputs=6, classes=3)
+    assert result.kind == "derivative"
+    assert "--loss-factor" not in result.sentence
+
+
+def test_another_strength_than_the_declared_one_is_no_term_that_was_not_declared() -> None:
+    result = check(written(l2=0.05), hidden=(7,), inputs=6, classes=3, l2=0.2)
+    assert [one.mistake for one in result.diagnosis] == ["not-declared"]
+    assert "it agrees with `--l2 0.05`" in result.sentence
+
+
 def test_what_is_to_be_left_out_is_said_to_be() -> None:
     asked = Experiment(hidden=(4,), class_weights=(0.5, 2.0, 1.0))
     found = undeclared(written(), asked, (5, 4, 3))

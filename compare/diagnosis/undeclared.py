@@ -38,6 +38,8 @@ CLOSE = {"float64": 1e-9, "float32": 1e-3}
 """What may be left of the gradients, relative to them, by constants that fit."""
 DIGITS = {"float64": 6, "float32": 3}
 """So many digits of a fitted constant are believed."""
+RATES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+"""Shares of units that people leave out."""
 TYPED = (1.0, 0.5, 2.0)
 """The factors of a loss that people write; any other of two digits comes after them."""
 
@@ -47,10 +49,12 @@ class Declaration:
     """Settings that make the code right.
 
     `options` are those that differ from what was declared, `ratio` the worst ratio with them.
+    `of_loss`: a loss was seen and is right with them.
     """
 
     options: dict[str, Any]
     ratio: float  # the worst that is left with it
+    of_loss: bool = True
 
     @property
     def words(self) -> str:
@@ -88,7 +92,7 @@ def undeclared(
         for seen, objective in fitting(implementation, experiment, sizes):
             worst, options = left(seen, objective), differences(experiment, seen[0], objective)
             if worst <= 1.0 and options:
-                return Declaration(options, worst)
+                return Declaration(options, worst, shows_loss(implementation))
     return None
 
 
@@ -96,7 +100,8 @@ def fitting(
     implementation: Implementation, experiment: Experiment, sizes: Sequence[int]
 ) -> Iterator[tuple[list[Observation], Objective]]:
     """Yield what the gradients at some points may be of, and those points as ones of it."""
-    seen = observations(implementation, points(experiment, of_size(sizes)))
+    asked = implementation if shows_loss(implementation) else without_loss(implementation)
+    seen = observations(asked, points(experiment, of_size(sizes)))
     if len(seen) < 3 or not all(Case(one).finite for one in seen):
         return
     if left(seen, experiment.objective) <= 1.0:  # what is wrong does not show at these points
@@ -107,6 +112,16 @@ def fitting(
             yield here, objective
     if experiment.loss == "cross_entropy":
         yield from ((seen, objective) for objective in counted(seen))
+
+
+def shows_loss(implementation: Implementation) -> bool:
+    """Return whether the loss that is returned is one: code that only updates has none."""
+    return bool(getattr(implementation, "shows_loss", True))
+
+
+def without_loss(implementation: Implementation) -> Implementation:
+    """Return the same without a loss."""
+    return lambda *arguments, **how: (None, implementation(*arguments, **how)[1])
 
 
 def of_size(sizes: Sequence[int]) -> tuple[int, ...]:
@@ -164,6 +179,9 @@ def candidates(experiment: Experiment) -> Iterator[tuple[str, str, str, Between]
     listed, between = list(heads), experiment.between
     yield from ((experiment.activation, *head, between) for head in listed)
     yield from ((name, *head, between) for name in activations[1:] for head in listed)
+    if between.dropout:
+        others = (replace(between, dropout=rate) for rate in RATES if rate != between.dropout)
+        yield from ((experiment.activation, *listed[0], other) for other in others)
     if between.plain and experiment.hidden:
         for kind in NORMALISATIONS[1:]:
             inside = Between(kind, affine=False)
@@ -258,10 +276,12 @@ def differences(experiment: Experiment, seen: Observation, objective: Objective)
     found: dict[str, Any] = {}
     if seen.point.activation != experiment.activation:
         found["activation"] = seen.point.activation
-    if seen.point.between != experiment.between:
-        found |= {"normalisation": seen.point.between.normalisation, "affine": False}
-    for part in fields(Objective):
-        value = getattr(objective, part.name)
-        if value != getattr(experiment.objective, part.name):
-            found[part.name] = value
+    for part, declared in (
+        (seen.point.between, experiment.between),
+        (objective, experiment.objective),
+    ):
+        for name in (field.name for field in fields(part)):
+            value = getattr(part, name)
+            if value != getattr(declared, name):
+                found[name] = value
     return found

@@ -174,6 +174,7 @@ class GuardedUpdate(Guarded):
     so `loss_of`, the reference's, stands for it and nothing is compared there.
     """
 
+    shows_loss = False
     positions = ("parameters", "x", "targets")
     keywords = ("learning_rate",)
 

@@ -101,12 +101,16 @@ def declaring(
     judge: PointJudge, kind: str | None, implementation: Implementation
 ) -> Declaration | None:
     """Return the declaration that makes the code under test right, if there is one."""
-    if kind not in MAY_BE_DECLARED or judge.suspect is None:
-        return None
-    from compare.diagnosis.undeclared import undeclared
+    from compare.diagnosis.undeclared import shows_loss, undeclared
 
+    # The gradient of another loss, without that loss, looks like a wrong derivative.
+    without = kind == "derivative" and not shows_loss(implementation)
+    if judge.suspect is None or not (kind in MAY_BE_DECLARED or without):
+        return None
     found = undeclared(implementation, judge.experiment, widths(judge.suspect))
-    return found if found is not None and found.options else None
+    if found is None or (not found.of_loss and set(found.options) <= {"loss_factor", "reduction"}):
+        return None  # without a loss a factor is a mistake, or the learning rate
+    return found
 
 
 def named_of(
@@ -122,13 +126,25 @@ def named_of(
         if judge.experiment.hidden and not judge.experiment.dropout:
             sentence += f" {DROPOUT}"
         return Named((Diagnosis(RANDOM, sentence, before, 0.0, title="a function that is random"),))
-    if declaration is None or set(declaration.options) <= IN_THE_CATALOGUE:
+    if declaration is None or in_the_catalogue(judge, declaration):
         named = name_mistake(judge, implementation)
         if declaration is None or named.diagnosis:
             return named
-    before = judge.ledger.tallies["same_point"].worst_ratio
-    sentence = f"Loss and gradient are those of the network {declaration.with_words}."
+    what = "Loss and gradient are those" if declaration.of_loss else "The update is that"
+    sentence = f"{what} of the network {declaration.with_words}."
     return Named((Diagnosis(NOT_DECLARED, sentence, before, declaration.ratio),))
+
+
+def in_the_catalogue(judge: PointJudge, declaration: Declaration) -> bool:
+    """Return whether the catalogue has a name for what was not declared.
+
+    Not where another strength was declared, and not where no loss was seen: it would be said of
+    the loss as well.
+    """
+    strengths = {"l2", "label_smoothing"} & set(declaration.options)
+    stronger = any(getattr(judge.experiment, name) for name in strengths)
+    known = set(declaration.options) <= IN_THE_CATALOGUE
+    return known and declaration.of_loss and not stronger
 
 
 RANDOM = "random-function"
@@ -145,10 +161,10 @@ def another_function(
         return None
     asked_for = judge.experiment
     what = asked_for.loss if asked_for.loss != "cross_entropy" else "softmax cross-entropy"
-    said = (
-        f"disagrees ({kind}): your gradient is the gradient of your loss; your loss is not the "
-        f"one declared, {what} over {asked_for.activation} units"
-    )
+    pair = "your gradient is the gradient of your loss; your loss is not the one declared"
+    if declaration is not None and not declaration.of_loss:
+        pair = "your update takes the gradient of another loss or network than the one declared"
+    said = f"disagrees ({kind}): {pair}, {what} over {asked_for.activation} units"
     if declaration is None:
         return said
     keywords = ", ".join(f"{name}={value!r}" for name, value in declaration.options.items())

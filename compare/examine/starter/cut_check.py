@@ -163,7 +163,7 @@ def agrees(check: GradientCheck, cut: Cut) -> bool:
     here, function = prepared(check, cut)
     every = (replace(here, activations=(one,)) for one in check.activations)
     found = (one.meaning(function, cut.how) for one in every)
-    return any(one is not None and one.verdict is Verdict.AGREES for one in found)
+    return any(one is not None and one[0].verdict is Verdict.AGREES for one in found)
 
 
 def prepared(check: GradientCheck, cut: Cut) -> tuple[GradientCheck, Callable[..., Any]]:

@@ -42,6 +42,7 @@ EXPLAINED = 3
 """Of how many meanings that fit in shape a known mistake is looked for."""
 
 NO_PENALTY = Penalty()
+SHOWN_NOWHERE = "nothing in the file computes them: declare them with --activation"
 ADVICE = "--write-adapter FILE writes a file in which you say so"
 
 
@@ -73,6 +74,8 @@ class GradientCheck:
     """Whether two mistakes at once are looked for, which takes seconds."""
     penalty: Penalty = NO_PENALTY
     """What the loss has beside that of the network."""
+    shows: Callable[[str], bool] = field(default=lambda activation: False)
+    """Whether the file itself computes hidden units of an activation."""
 
     def __call__(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
         """Return the verdict on one function: of hidden units as declared, or of those with
@@ -81,21 +84,28 @@ class GradientCheck:
         if found.verdict is Verdict.AGREES or found.role == LOSS:
             return found
         for activation in self.activations[1:]:
-            other = replace(self, activations=(activation,)).meaning(function, how)
-            if other is not None and other.verdict is Verdict.AGREES:
+            called = replace(self, activations=(activation,)).meaning(function, how)
+            if called is None:
+                continue
+            other, meant = called
+            if other.verdict is not Verdict.AGREES:
+                continue
+            if meant.of_data or self.shows(activation):
                 words = f"your hidden units are {activation}"
                 return replace(other, conventions=(words, *other.conventions))
+            if not self.shows(self.activations[0]):
+                return other.undecided(f"right with {activation} units; {SHOWN_NOWHERE}")
         return found
 
     def meaning(
         self, function: Callable[..., Any], how: GradientFunction
-    ) -> FunctionVerdict | None:
-        """The verdict if some meaning of the arguments agrees."""
+    ) -> tuple[FunctionVerdict, Meaning] | None:
+        """The verdict if some meaning of the arguments agrees, and this meaning."""
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
         for meaning in islice(meanings(how.parameters, self.layouts, how.bundles), CALLS // 10):
             call = self.attempt(quiet, how, meaning, UNEQUAL)
             if call.hung or (call.parts and self.agrees(call)):
-                return self.verdict(function, how, call)
+                return self.verdict(function, how, call), meaning
         return None
 
     def of_declared(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:

@@ -60,6 +60,7 @@ Quantity = str | Bundle
 Choices = tuple[Quantity, ...]
 NO_BUNDLES: Mapping[str, tuple[Bundle, ...]] = {}
 LAYOUTS = (Layout(), Layout("columns", True), Layout("columns"), Layout("rows", True))
+DATA = frozenset({"x", "y", "labels", "w1", "b1", "w2", "b2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,14 @@ class Meaning:
 
     bound: Mapping[str, Quantity]
     layout: Layout = LAYOUTS[0]
+
+    @property
+    def of_data(self) -> bool:
+        """Whether nothing but data and weights is handed over: the function computes its hidden
+        units itself. Those that we hand over would be right with any that its slope belongs to."""
+        every = [one.quantities if isinstance(one, Bundle) else (one,)
+                 for one in self.bound.values()]  # fmt: skip
+        return {quantity for one in every for quantity in one} <= DATA
 
     def arguments(self, quantities: Mapping[str, Array]) -> dict[str, Argument]:
         """What is passed, by parameter."""

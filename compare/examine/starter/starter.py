@@ -32,6 +32,7 @@ from compare.examine.starter.gradient_functions import (
     read_function,
 )
 from compare.examine.starter.hidden import forward_passes, inside
+from compare.examine.starter.inline import hidden_shown
 from compare.examine.starter.layer_pairs import layer_pairs
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
@@ -134,6 +135,7 @@ def check_starter(
     slope = GradientCheck(
         source.guard, reduction, seed, likeliest_layouts(found), hidden_units(source, asked),
         lambda due: put_in(opened.module, replaced, due.quantities),
+        shows=lambda activation: hidden_shown(source, activation, Guard(timeout=timeout)),
     )  # fmt: skip
     part_of = whole.called if whole is not None and whole.settled else frozenset()
     found += [

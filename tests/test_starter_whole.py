@@ -150,7 +150,31 @@ def build(n_in, n_hidden, n_out, slope="leaky"):
         net.add(layer)
     return net
 """
+CACHE_IN_A_TUPLE = """
+import numpy as np
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+def init(nx, nh, ny):
+    return dict(W1=np.random.randn(nh, nx), b1=np.zeros((nh, 1)),
+                W2=np.random.randn(ny, nh), b2=np.zeros((ny, 1)))
+def forward(X, p):
+    Z1 = p['W1'] @ X + p['b1']
+    A1 = sigmoid(Z1)
+    Z2 = p['W2'] @ A1 + p['b2']
+    A2 = sigmoid(Z2)
+    return A2, (Z1, A1, Z2, A2)
+def cost(A2, Y):
+    return np.sum((A2 - Y) ** 2) / (2 * Y.shape[1])
+def backward(X, Y, p, cache):
+    Z1, A1, Z2, A2 = cache
+    m = X.shape[1]
+    dZ2 = (A2 - Y) * A2 * (1 - A2)
+    dZ1 = (p['W2'].T @ dZ2) * A1 * (1 - A1)
+    return dict(dW1=dZ1 @ X.T / m, db1=dZ1.sum(axis=1, keepdims=True) / m,
+                dW2=dZ2 @ A1.T / m, db2=dZ2.sum(axis=1, keepdims=True) / m)
+"""
 RIGHT = {
+    "a cache in a tuple": CACHE_IN_A_TUPLE,
     "layers added by a function": LAYER_OBJECTS,
     "columns in dictionaries, tanh": COLUMNS_IN_DICTIONARIES,
     "one sample at a time": ONE_SAMPLE,
@@ -177,6 +201,7 @@ def test_a_right_file_agrees_in_any_style(style: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("style", "old", "new", "mistake"),
     [
+        ("a cache in a tuple", "(A2 - Y) * A2 * (1 - A2)", "A2 - Y", "gradient-of-cross-entropy"),
         ("columns in dictionaries, tanh", "1 - A1 ** 2", "1 - A1", "square-left-out"),
         ("one sample at a time", "dh[z <= 0] = 0", "pass", "mask-missing"),
         ("a dictionary with keys of its own", "(act > 0)", "(act <= 0)", "mask-inverted"),
@@ -221,3 +246,8 @@ def test_a_constant_in_the_logarithm_is_named_with_its_size(tmp_path: Path) -> N
     found = checked(tmp_path, text)
     assert found.verdict is Verdict.DISAGREES
     assert "a constant 1e-12 inside the logarithm" in found.sentence
+
+
+def test_of_a_squared_error_whose_calls_were_not_found_nobody_is_accused(tmp_path: Path) -> None:
+    hidden = CACHE_IN_A_TUPLE.replace("cache)", "cache, how)").replace("m = X.s", "how(X); m = X.s")
+    assert checked(tmp_path, hidden).verdict is Verdict.UNDECIDABLE

@@ -44,6 +44,12 @@ WRITTEN = {
 tried only where it is declared: without it a missing mask would pass."""
 
 
+def shows_squares_alone(text: str) -> bool:
+    """Whether the text of a file shows a squared error, and nothing of a cross-entropy."""
+    logarithmic = re.search(r"log|softmax|entropy", text, re.IGNORECASE)
+    return bool(SQUARES.search(text)) and not logarithmic
+
+
 @dataclass(frozen=True)
 class Network:
     """What is declared of both sides: see `compare.contracts.experiment`."""

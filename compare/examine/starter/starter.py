@@ -25,7 +25,7 @@ from compare.examine.starter.cut_check import cut_checked, places
 from compare.examine.starter.forward_check import ForwardCheck
 from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.gradient_check import GradientCheck
+from compare.examine.starter.gradient_check import ADVICE, GradientCheck
 from compare.examine.starter.gradient_functions import (
     GradientFunction,
     gradient_functions,
@@ -38,7 +38,7 @@ from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
 from compare.examine.starter.network_class import classes_checked, network_classes
-from compare.examine.starter.networks import candidates
+from compare.examine.starter.networks import candidates, shows_squares_alone
 from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.single import as_called, by_sample, calls_unread, made_for_one
@@ -281,7 +281,11 @@ def gradient_checked(
     except UserCodeError as error:
         why = f"not defined: {error}"
         return FunctionVerdict(how.name, "gradient", place, Verdict.UNDECIDABLE, why)
-    return replace(check(function, how), place=place)
+    found = replace(check(function, how), place=place)
+    if found.verdict is Verdict.DISAGREES and shows_squares_alone(source.text):
+        why = "its loss is no cross-entropy, and what its functions hand each other was not found"
+        return found.undecided(f"{how.name} was not compared: {why}; {ADVICE}")
+    return found
 
 
 def forward_checked(

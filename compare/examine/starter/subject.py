@@ -225,6 +225,15 @@ def list_of_dictionaries(weight: str, bias: str, laid: Laid) -> list[dict[str, A
     return [{weight: laid(f"w{layer}"), bias: laid(f"b{layer}")} for layer in (1, 2)]
 
 
+def unpacked_into(function: ast.AST, parameter: str) -> int:
+    """Into how many names a parameter is unpacked, 0 where it is not."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and is_name(node.value, parameter):
+            if isinstance(node.targets[0], ast.Tuple | ast.List):
+                return len(node.targets[0].elts)
+    return 0
+
+
 def positional(function: ast.AST, parameter: str) -> bool:
     """Whether a parameter is unpacked, walked through or asked for by number."""
     for node in ast.walk(function):

@@ -51,7 +51,7 @@ from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import LOSS
 from compare.examine.starter.slots import RATE as LEARNING
 from compare.examine.starter.stepped import as_update
-from compare.examine.starter.subject import Subject
+from compare.examine.starter.subject import Subject, unpacked_into
 from compare.guard.guard import Guard
 
 NONE: Mapping[str, Array] = {}
@@ -110,6 +110,8 @@ class Search:
     """The values that are h1, or p, of a network."""
     keys: dict[str, frozenset[str]] = field(default_factory=dict)
     """The keys of dictionaries that functions returned."""
+    lengths: dict[str, int] = field(default_factory=dict)
+    """How many values there are in a tuple or list that functions returned."""
     built: frozenset[str] = frozenset()
     """The initialisers of the file: what they return are its weights in its own containers."""
     parts: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
@@ -142,7 +144,7 @@ class Search:
         self, chain: Chain, known: list[str], finals: Sequence[str]
     ) -> tuple[Chain, list[str]]:
         """Add the calls whose values the gradients are handed, and the loss."""
-        for kept in (self.parts, self.stages, self.keys):
+        for kept in (self.parts, self.stages, self.keys, self.lengths):
             kept.clear()
         for name in makers(self.subject.flow, finals):
             ranked: list[tuple[tuple[bool, bool], Chain, Ran]] = []
@@ -174,6 +176,8 @@ class Search:
             whole = value_of(value, {}, ran.answers[0])
             if isinstance(whole, Mapping):
                 self.keys[value] = frozenset(map(str, whole))
+            elif isinstance(whole, tuple | list):
+                self.lengths[value] = len(whole)
 
     def likely(self, ran: Ran, call: Call) -> tuple[bool, bool]:
         """Whether a loss is a number, and whether it was handed what the network ends in."""
@@ -294,6 +298,8 @@ class Search:
         found += [value for call in chain.calls for one, value in call.passed if plain(one) == key]
         asked = self.subject.asked.get((name, parameter), frozenset())
         found += [value for value, keys in self.keys.items() if asked and asked <= keys]
+        unpacked = unpacked_into(flow.functions[name], parameter)
+        found += [value for value, length in self.lengths.items() if length == unpacked]
         if containers := self.subject.containers.get((name, parameter), {}):
             found += [one for one in known[:1] if one in self.built]
             found += containers

@@ -173,7 +173,25 @@ def backward(X, Y, p, cache):
     return dict(dW1=dZ1 @ X.T / m, db1=dZ1.sum(axis=1, keepdims=True) / m,
                 dW2=dZ2 @ A1.T / m, db2=dZ2.sum(axis=1, keepdims=True) / m)
 """
+FORWARD_OF_ANOTHER_NAME = """
+import numpy as np
+def softmax(a):
+    a = a - a.max(axis=1)[:, None]
+    return np.exp(a) / np.exp(a).sum(axis=1)[:, None]
+def net(x, w1, b1, w2, b2):
+    z1 = x.dot(w1) + b1
+    h1 = np.where(z1 > 0, z1, 0.01 * z1)
+    return z1, h1, softmax(h1.dot(w2) + b2)
+def backward(x, y, w2, z1, h1, p):
+    d = p.copy()
+    d[np.arange(len(y)), y] -= 1
+    d = d / len(y)
+    dz = d.dot(w2.T) * np.where(z1 > 0, 1, 0.01)
+    dw1, db1, dw2, db2 = x.T.dot(dz), dz.sum(axis=0), h1.T.dot(d), d.sum(axis=0)
+    return dw1, db1, dw2, db2
+"""
 RIGHT = {
+    "a forward pass of another name": FORWARD_OF_ANOTHER_NAME,
     "a cache in a tuple": CACHE_IN_A_TUPLE,
     "layers added by a function": LAYER_OBJECTS,
     "columns in dictionaries, tanh": COLUMNS_IN_DICTIONARIES,
@@ -201,6 +219,7 @@ def test_a_right_file_agrees_in_any_style(style: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("style", "old", "new", "mistake"),
     [
+        ("a forward pass of another name", "1, 0.01)", "1, 0)", "derivative-of-relu"),
         ("a cache in a tuple", "(A2 - Y) * A2 * (1 - A2)", "A2 - Y", "gradient-of-cross-entropy"),
         ("columns in dictionaries, tanh", "1 - A1 ** 2", "1 - A1", "square-left-out"),
         ("one sample at a time", "dh[z <= 0] = 0", "pass", "mask-missing"),

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-from compare.examine.starter.binding import gradient_named, plain
+from compare.examine.starter.binding import CERTAIN, gradient_named, plain
 from compare.examine.starter.flow import Code, Flow
 from compare.examine.starter.gradient_functions import TRAINING, returned_names
 from compare.examine.starter.missed import multiplies_by_transpose
@@ -52,7 +52,20 @@ def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
     named_so = [
         one for one in flow.functions if FORWARD.fullmatch(plain(one)) and "predict" not in one
     ]
+    named_so += [one for one in flow.functions if returns_what_is_asked(flow, one, finals)]
     losses = [one for one in flow.functions if LOSS.fullmatch(plain(one))]
     ordered = [*reversed(wanted), *named_so, *losses]
     kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
     return [one for one in kept if not TRAINING.search(plain(one))]
+
+
+def returns_what_is_asked(flow: Flow, name: str, finals: Sequence[str]) -> bool:
+    """Whether a function returns, under their names, several values that the gradients ask for."""
+    asked = {plain(one.arg) for final in finals for one in flow.parameters(final)}
+    asked = {key for key in asked if CERTAIN.get(key) not in GIVEN}
+    returned = {plain(called) for _, called in flow.values(name)}
+    return name not in finals and len(asked & returned) > 1
+
+
+GIVEN = ("x", "y", "w1", "b1", "w2", "b2")
+"""What no function has to make."""

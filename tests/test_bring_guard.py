@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from compare import check
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.guard.blame import code_of, home_of, name_of, return_of
 from compare.guard.deadline import TimedOut, within
@@ -466,6 +467,18 @@ def test_a_wrong_return_value_is_blamed_on_the_line_of_the_return() -> None:
 def test_a_bias_gradient_of_one_row_is_accepted_and_noted() -> None:
     notes = noted(returning(lambda loss, g: (loss, g | {"b1": g["b1"][None, :]})))
     assert notes == "returns returns gradient b1 of shape (1, 4); read as (4,)"
+
+
+def test_the_bias_gradient_of_a_single_unit_may_be_a_number() -> None:
+    def summed(parameters: Arrays, x: Array, targets: Array) -> Any:
+        z = x @ parameters["w1"] + parameters["b1"]
+        d = (1 / (1 + np.exp(-z)) - targets) / len(x)
+        loss = np.mean(np.logaddexp(0, z) - targets * z)
+        return loss, {"w1": x.T @ d, "b1": d.sum()}
+
+    found = check(summed, hidden=(), classes=1, loss="bce")
+    assert found.verdict == "agrees", found.sentence
+    assert any("gradient b1 of shape (); read as (1,)" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("loss", [np.float64(2), np.array(2.0), np.array(2), 2, np.float32(2)])

@@ -114,7 +114,8 @@ class Reader:
             self.refuse(f"returned {kind(value)} as {what}; it must be a NumPy array")
         if value.dtype != like.dtype:
             self.refuse(f"returned {what} as {value.dtype}; its arguments are {like.dtype}")
-        if like.ndim == 1 and value.shape == (1, *like.shape):
+        single = like.ndim == 1 and value.size == like.size == 1 and value.shape != like.shape
+        if single or (like.ndim == 1 and value.shape == (1, *like.shape)):
             who = name_of(self.function)
             self.notes.add(f"{who} returns {what} of shape {value.shape}; read as {like.shape}")
         elif value.shape != like.shape:

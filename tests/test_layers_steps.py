@@ -297,3 +297,54 @@ def test_a_rotation_that_is_not_undone_is_called_one(back: Any, words: str) -> N
 
     inputs = drawn(x=(4, 6), cos=(4, 3), sin=(4, 3))
     assert words in said(manual, reference, inputs, wrt=["x"])
+
+
+def test_a_cell_that_reads_its_new_state_is_said_so_in_torchs_own_loop() -> None:
+    def manual(i: Any, dy: Any) -> Any:
+        x, w, u = i["x"], i["weight_ih_l0"], i["weight_hh_l0"]
+        b, T, H = i["bias_ih_l0"] + i["bias_hh_l0"], len(x), u.shape[1]
+        h, c, gates = np.zeros((T + 1, 2, H)), np.zeros((T + 1, 2, H)), []
+        for t in range(T):
+            p, f, g, o = np.split(x[t] @ w.T + h[t] @ u.T + b, 4, 1)
+            p, f, g, o = (
+                1 / (1 + np.exp(-p)),
+                1 / (1 + np.exp(-f)),
+                np.tanh(g),
+                1 / (1 + np.exp(-o)),
+            )
+            c[t + 1] = f * c[t] + p * g
+            h[t + 1] = o * np.tanh(c[t + 1])
+            gates.append((p, f, g, o))
+        dh, dc = dy[1][0], dy[2][0]
+        dx, dw, du, db = np.zeros_like(x), np.zeros_like(w), np.zeros_like(u), np.zeros_like(b)
+        for t in range(T - 1, -1, -1):
+            (p, f, g, o), s = gates[t], np.tanh(c[t + 1])
+            dh = dh + dy[0][t]
+            dc = dc + dh * o * (1 - s * s)
+            da = [dc * g * p * (1 - p), dc * c[t + 1] * f * (1 - f), dc * p * (1 - g * g),
+                  dh * s * o * (1 - o)]  # fmt: skip
+            d = np.concatenate(da, 1)
+            dx[t], dw, du, db = d @ w, dw + d.T @ x[t], du + d.T @ h[t], db + d.sum(0)
+            dh, dc = d @ u, dc * f
+        found = {"weight_ih_l0": dw, "weight_hh_l0": du, "bias_ih_l0": db, "bias_hh_l0": db}
+        return (h[1:], h[-1:], c[-1:]), {"x": dx} | found
+
+    torch.manual_seed(0)
+    text = said(manual, torch.nn.LSTM(1, 2), drawn(x=(3, 2, 1)))
+    assert "of the next step: it is off by one in time" in text
+
+
+def test_the_scale_that_torch_gives_to_queries_and_keys_by_halves_is_said() -> None:
+    def manual(i: Any, dy: Any) -> Any:
+        q, k, v = i["q"], i["k"], i["v"]
+        p = softmax(q @ k.T / np.sqrt(3))
+        dp = dy @ v.T
+        ds = p * (dp - (dp * p).sum(1, keepdims=True))
+        return p @ v, {"q": ds @ k, "k": ds.T @ q, "v": p.T @ dy}
+
+    def reference(q: Any, k: Any, v: Any) -> Any:
+        half = 3**-0.25
+        return torch.softmax((q * half) @ (k * half).t(), 1) @ v
+
+    text = said(manual, reference, drawn(q=(4, 6), k=(5, 6), v=(5, 2)))
+    assert "0.57735, 1/√3, the square of the factor 0.759836, which is missing" in text

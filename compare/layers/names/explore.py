@@ -18,7 +18,7 @@ from compare.layers.analysed import as_tensors
 from compare.layers.judged import Judged
 from compare.layers.names.backward import COMPARISONS, Slip, results_of, single_result, slips
 from compare.layers.names.changes import changes
-from compare.layers.names.forms import factor_named
+from compare.layers.names.forms import factor_named, squared
 from compare.layers.names.forward import Change, changed_program, rerun_program
 from compare.layers.names.friendly import Names
 from compare.layers.names.match import Match
@@ -39,6 +39,8 @@ from compare.layers.program import Program, Tensors, as_written
 BOTH = ("omitted", "correction", "scaled", "axes", "function", "parts", "sibling parts")
 """Changes of a value: a backward pass that computes it anew may have them for itself."""
 PLAIN = (1.0, 2.0, 0.5)
+POWERS = {-1: "is missing", 1: "stands once too often", -2: "is missing",
+          2: "stands once too often"}  # fmt: skip
 PRECISE = 1e-10
 """One rounding of a format that tells a short number from its neighbours."""
 IMPOSSIBLE = (RuntimeError, IndexError, ValueError, TypeError)
@@ -120,13 +122,14 @@ class Case:
         doubt = 1e-9 + 1e3 * self.match.unit
         others = [(there(other), other.match.shapes) for other in self.others]
         for at, said in self.scalars.items():
-            for power, what in ((-1, "is missing"), (1, "stands once too often")):
+            for power, what in POWERS.items():
                 measured = [
                     (c, self),
                     *((its, o) for (its, _), o in zip(others, self.others, strict=True)),
                 ]
                 if all(its is not None and abs(its / scalar_at(o, at) ** power - 1) < doubt
                        for its, o in measured):  # fmt: skip
+                    said = said if abs(power) == 1 else squared(scalar_at(self, at), said)
                     return f"off by {said}, which {what}"
         named = factor_named(c, self.match.shapes, doubt, others)
         short = float(f"{c:.3g}")

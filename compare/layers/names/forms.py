@@ -167,3 +167,11 @@ def lengths(shapes: Shapes) -> Iterator[tuple[str, int, int]]:
 def tied(shapes: Shapes, n: int) -> bool:
     """Return whether no tensor has a length twice: then it is one size, as it seems."""
     return all(list(shape).count(n) <= 1 for shape in shapes.values())
+
+
+def squared(scalar: float, said: str) -> str:
+    """Return the square of a number in words: what queries and keys are both multiplied by."""
+    square = scalar**2
+    n = round(square**-2)
+    root = f", 1/√{n}," if n > 1 and abs(n * square**2 - 1) < 1e-12 else ""
+    return f"{square:.6g}{root} the square of {said}"

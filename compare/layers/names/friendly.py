@@ -24,7 +24,10 @@ NOUNS = {
     "index_add": "the sum by index", "scatter_add": "the sum by index",
     "flip": "the reversed values", "expm1": "exp(…) - 1", "prelu": "PReLU",
     "bilinear": "the bilinear form", "topk": "the largest values", "sort": "the sorted values",
-    "prod": "the product of the entries",
+    "prod": "the product of the entries", "matmul": "the matrix product",
+    "unsafe_split": "the parts", "split": "the parts", "clamp": "the clamped value",
+    "clamp_min": "the clamped value", "clamp_max": "the clamped value", "neg": "the negative",
+    "log_sigmoid": "log σ", "max": "the maximum", "min": "the minimum",
 }  # fmt: skip
 COPIES = frozenset(
     "clone _unsafe_view contiguous _to_copy to expand detach conj_physical alias".split()

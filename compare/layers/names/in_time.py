@@ -120,7 +120,7 @@ def sequences(tape: Tape, names: Names) -> list[Sequence]:
                 sequence, position = where[root]
                 reading = Reading(at, place, position, views)
                 sequence.readings.setdefault(key, []).append(reading)
-            else:
+            elif names.maker.get(root, -1) < tape.boundary:
                 outside.setdefault(key, []).append((Reading(at, place, -1, views),
                                                     tape.values[root]))  # fmt: skip
     for _, sequence in found:

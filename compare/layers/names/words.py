@@ -211,6 +211,8 @@ def elsewhere(names: Names, step: Step, change: Change) -> str:
     assert isinstance(change.other, int)
     assert isinstance(argument, Ref)
     other, due = names.apart(change.other, argument.number)
+    if other == due:
+        return f"the backward pass of {made} uses {due} turned otherwise than it must be"
     return f"the backward pass of {made} uses {other} in place of {due}"
 
 

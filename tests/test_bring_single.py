@@ -106,6 +106,7 @@ class Net:
 RIGHT = {"Nielsen": NIELSEN, "own loss": OWN_LOSS, "loop inside": LOOP_INSIDE, "online": ONLINE}
 WRONG = [
     ("Nielsen", "p - y", "y - p", "target-minus-prediction"),
+    ("Nielsen", "[w - eta / len(mini_batch) * g", "[w - eta * g", "weight-gradient-summed"),
     ("own loss", " * (z > 0)", "", "mask-missing"),
     ("own loss", "-np.sum(", "-np.mean(", "loss-averaged-over-classes"),
     ("loop inside", "(z > 0)", "(z < 0)", "mask-inverted"),
@@ -154,3 +155,16 @@ def test_of_a_class_that_cannot_be_run_the_helper_is_not_accused(tmp_path: Path)
     text = OWN_LOSS.replace("return back @ x.T, back, delta @ h.T, delta", "return back, delta")
     found = checked(tmp_path, text)
     assert found.verdict is Verdict.UNDECIDABLE, found.sentence
+
+
+def test_a_sum_over_a_mini_batch_that_is_overwritten_disagrees(tmp_path: Path) -> None:
+    right = "nabla_w = [a + b for a, b in zip(nabla_w, dw)]"
+    assert right in NIELSEN
+    found = checked(tmp_path, NIELSEN.replace(right, "nabla_w = dw"))
+    assert found.verdict is Verdict.DISAGREES
+    assert "w1 and w2 get the gradient of the last sample alone" in found.sentence
+
+
+def test_a_mini_batch_that_is_summed_throughout_is_a_matter_of_the_rate(tmp_path: Path) -> None:
+    found = checked(tmp_path, NIELSEN.replace("eta / len(mini_batch)", "eta"))
+    assert found.verdict is Verdict.AGREES, found.sentence

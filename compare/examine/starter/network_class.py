@@ -29,6 +29,7 @@ from compare.examine.starter.construct import builders
 from compare.examine.starter.expected import Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import GRADIENT
+from compare.examine.starter.minibatch import put_together
 from compare.examine.starter.networks import Network, Shown, candidates, point, told
 from compare.examine.starter.readings import UNEQUAL
 from compare.examine.starter.recipe import (
@@ -93,13 +94,14 @@ def computes_gradients(node: ast.stmt) -> bool:
 class Found:
     """The verdicts on classes, the classes of the objects inside them, in which form they hand
     single samples to functions, where a training was run whose step was compared, and by class the
-    functions that its numbers came from."""
+    functions that its numbers came from; `updates` are the wrong steps of mini-batches."""
 
     verdicts: list[FunctionVerdict] = field(default_factory=list)
     parts: set[str] = field(default_factory=set)
     handed: dict[str, str] = field(default_factory=dict)
     stepped: set[str] = field(default_factory=set)
     used: dict[str, frozenset[str]] = field(default_factory=dict)
+    updates: list[FunctionVerdict] = field(default_factory=list)
 
 
 def classes_checked(
@@ -113,7 +115,7 @@ def classes_checked(
         one
         for one in found.verdicts
         if one.name not in found.parts or one.verdict is not Verdict.UNDECIDABLE
-    ]
+    ] + found.updates
     return found
 
 
@@ -140,6 +142,9 @@ def class_checked(
             seen.parts |= whole.called - {name}
             seen.used[name] = whole.called
             seen.handed |= whole.handed
+            if whole.right:
+                form, guard = whole.handed.get(name, ""), Guard(timeout=declared.timeout)
+                seen.updates += put_together(cls, name, form, place, guard)
             return whole.verdict
     if isinstance(best, str):
         return about.undecided(f"was not compared: {best}; {ADVICE}")

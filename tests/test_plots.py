@@ -279,6 +279,23 @@ def test_an_interrupted_run_says_how_far_it_came() -> None:
     assert "interrupted after epoch 36" in said(figures(results.interrupted(after=37))["loss"])
 
 
+def test_scales_and_shifts_of_a_normalisation_have_lines_of_their_own() -> None:
+    plain = results.agreeing()
+    rows = [
+        replace(row, worst={**row.worst, "gamma1": row.worst["w1"], "beta1": row.worst["b1"]})
+        for row in plain.epochs
+    ]
+    axes = figures(replace(plain, epochs=tuple(rows)))["gradients"].axes[0]
+    legend, alone = axes.get_legend(), figures(plain)["gradients"].axes[0].get_legend()
+    assert legend is not None and alone is not None
+    kinds = ["weights w", "biases b", "scales gamma", "shifts beta"]
+    written = [text.get_text() for text in legend.get_texts()]
+    assert [word for word in written if word in kinds] == kinds
+    assert not {"scales gamma", "shifts beta"} & {t.get_text() for t in alone.get_texts()}
+    drawn = [line for line in legend.get_lines() if line.get_label() in kinds]
+    assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in drawn}) == 4  # type: ignore[attr-defined]
+
+
 def test_kinks_are_counted_and_marked_at_their_epochs() -> None:
     figure = figures(results.with_kinks(3))["gradients"]
     ticks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "|"]

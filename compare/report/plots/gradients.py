@@ -25,6 +25,11 @@ from compare.report.plots import series, style
 
 WEIGHTS: Final = "-"
 BIASES: Final = (0, (3, 1))
+SCALES: Final = (0, (6, 1.5, 1, 1.5))
+SHIFTS: Final = (0, (1, 1))
+KINDS: Final[dict[str, Any]] = {"w": WEIGHTS, "b": BIASES, "gamma": SCALES, "beta": SHIFTS}
+"""How the line of each kind of parameter is drawn; the last two are of a normalisation."""
+NAMED: Final = {"w": "weights w", "b": "biases b", "gamma": "scales gamma", "beta": "shifts beta"}
 DOTTED: Final = (0, (1, 1.5))
 MANY: Final = 12
 FEW_POINTS: Final = 100
@@ -88,13 +93,21 @@ def _parameters(result: Result) -> list[str]:
     return [name for name in names if _layer(name)]  # the loss belongs to no layer
 
 
+def _kinds(result: Result) -> list[str]:
+    """Return the kinds of parameters there are, weights and biases first, and always."""
+    found = {_kind(name) for name in _parameters(result)}
+    return [kind for kind in KINDS if kind in found | {"w", "b"}]
+
+
 def _layer(parameter: str) -> int:
     digits = re.search(r"\d+$", parameter)
     return int(digits.group()) if digits else 0
 
 
-def _is_bias(parameter: str) -> bool:
-    return parameter.rstrip("0123456789").endswith("b")
+def _kind(parameter: str) -> str:
+    """Return what a parameter is, by the end of its name: `v_gamma1` is a scale."""
+    kind = parameter.rstrip("0123456789").rsplit("_", 1)[-1].removeprefix("d")
+    return kind if kind in KINDS else "w"
 
 
 def _colours(names: list[str]) -> dict[int, Colour]:
@@ -122,9 +135,9 @@ def _lines(axes: Axes, epochs: Float, ratios: dict[str, Float], worst: str) -> N
             kept,
             shown,
             color=colour,
-            linestyle=BIASES if _is_bias(name) else WEIGHTS,
+            linestyle=KINDS[_kind(name)],
             linewidth=0.5 if many and name != worst else 1.0,
-            marker=("s" if _is_bias(name) else "o") if len(kept) <= 20 else None,
+            marker=("s" if _kind(name) == "b" else "o") if len(kept) <= 20 else None,
             markerfacecolor="white",
         )
         _arrows(axes, kept[np.isfinite(thin) & (thin > EDGE)], colour)
@@ -170,8 +183,10 @@ def _key(colours: dict[int, Colour], result: Result, beyond: bool) -> list[Artis
     arrow = Line2D([], [], color=ink, marker="^", linestyle="none", label="beyond the axis")
     return [
         *layers,
-        Line2D([], [], color=ink, linestyle=WEIGHTS, label="weights w"),
-        Line2D([], [], color=ink, linestyle=BIASES, label="biases b"),
+        *(
+            Line2D([], [], color=ink, linestyle=KINDS[kind], label=NAMED[kind])
+            for kind in _kinds(result)
+        ),
         Line2D([], [], color=style.ALARM, label="1: the allowance"),
         Line2D([], [], color=style.QUIET, linestyle=DOTTED, label=STAY_BELOW),
         *([arrow] if beyond else []),

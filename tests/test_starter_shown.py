@@ -56,3 +56,38 @@ def test_hidden_units_are_those_of_the_forward_pass(units: str, tmp_path: Path) 
     alone = checked(tmp_path, gradient)
     assert alone.verdict is Verdict.UNDECIDABLE
     assert "declare them with --activation" in " ".join(alone.not_compared)
+
+
+COST = """
+import numpy as np
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+def forward(X, W1, b1, W2, b2):
+    A1 = np.maximum(0, X @ W1 + b1)
+    return A1, sigmoid(A1 @ W2 + b2)
+def backward(X, Y, A1, A2, W2):
+    d = (A2 - Y) * 2 * A2 * (1 - A2) / Y.size
+    dh = (d @ W2.T) * (A1 > 0)
+    return X.T @ dh, dh.sum(axis=0), A1.T @ d, d.sum(axis=0)
+def train(X, Y, W1, b1, W2, b2):
+    for i in range(100):
+        A1, A2 = forward(X, W1, b1, W2, b2)
+        cost = np.mean((A2 - Y) ** 2)
+        dW1, db1, dW2, db2 = backward(X, Y, A1, A2, W2)
+"""
+BCE = ("(A2 - Y) * 2 * A2 * (1 - A2) / Y.size", "(A2 - Y) / len(X)")
+ENTROPY = (
+    "np.mean((A2 - Y) ** 2)",
+    "-np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / len(X)",
+)
+
+
+def test_a_cost_in_a_line_tells_the_loss_and_gradients_alone_do_not(tmp_path: Path) -> None:
+    right = COST, COST.replace(*BCE).replace(*ENTROPY)
+    assert [checked(tmp_path, text).verdict for text in right] == [Verdict.AGREES] * 2
+    missing = COST.replace(*BCE)  # the derivative of the sigmoid
+    found = checked(tmp_path, missing)
+    assert found.verdict is Verdict.UNDECIDABLE
+    assert "declare it, --loss bce" in " ".join(found.not_compared)
+    declared = {"loss": "bce", "reduction": "batch_mean"}
+    assert checked(tmp_path, missing, **declared).verdict is Verdict.AGREES

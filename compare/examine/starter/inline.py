@@ -1,4 +1,4 @@
-"""What the lines of a file compute beside its functions: the hidden units in a loop.
+"""What the lines of a file compute beside its functions: the hidden units and a cost in a loop.
 
 An expression is evaluated as it is written, with the arrays of one point under the names that leave
 no doubt. What it gives is evidence of what the file means; nobody is accused of it.
@@ -19,6 +19,7 @@ from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.chain import MODES, Mode
 from compare.examine.starter.networks import Network, point, values_of
 from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.recipe import LOSS
 from compare.examine.starter.source import Opened, Source
 from compare.guard.guard import Guard
 
@@ -54,6 +55,26 @@ def placed(array: Array, name: str, mode: Mode) -> Array:
     if name == "z1":
         return array.T if mode.samples == "columns" else array
     return mode.weight(array)
+
+
+def cost_shown(
+    source: Source, opened: Opened, named: Mapping[str, Any], loss: float, guard: Guard
+) -> bool:
+    """Whether some line that names a loss gives this one, of the arrays that are `named`."""
+    for node, target in assignments(source):
+        if LOSS.fullmatch(plain(target)) or plain(target) == "j":
+            held = {one: named[plain(one)] for one in names_in(node) if plain(one) in named}
+            if same(evaluated(node, opened, held, guard), np.array(loss)):
+                return True
+    return False
+
+
+def assignments(source: Source) -> Iterator[tuple[ast.expr, str]]:
+    """The values that are assigned to one name anywhere in a file, and the name."""
+    for one in source.statements:
+        for node in ast.walk(one.node):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                yield node.value, node.targets[0].id
 
 
 def values_in(source: Source) -> Iterator[ast.expr]:

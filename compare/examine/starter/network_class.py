@@ -43,6 +43,7 @@ from compare.examine.starter.recipe import (
 )
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
+from compare.examine.starter.unshown import advice, ends
 from compare.examine.starter.used import used_in
 from compare.examine.starter.whole_check import (
     Declared,
@@ -171,7 +172,9 @@ def class_checked(
     verdict = said(about, best, without_our_labels(result, numbers))
     words = (*strength.words(), *network.words(declared.network))
     verdict = replace(verdict, conventions=(*verdict.conventions, *words))
-    open_ = strength.lacking if verdict.verdict is Verdict.AGREES else ""
+    told = best.shows_loss or ends(network) == ends(declared.network)
+    open_ = " and ".join(filter(None, (strength.lacking, "" if told else advice(network))))
+    open_ = open_ if verdict.verdict is Verdict.AGREES else ""
     return verdict.undecided(open_) if open_ else verdict
 
 

@@ -31,6 +31,7 @@ from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.strengths import strength_in
 from compare.examine.starter.subject import Subject, of_class, of_functions
+from compare.examine.starter.unshown import unshown
 from compare.examine.starter.whole import Search, Whole
 from compare.examine.starter.whole_used import compared_in
 from compare.examine.starter.whole_words import said, without_dropout
@@ -143,6 +144,8 @@ def together(
     role = "gradient" if blamed in (name, whole.final) else "loss"
     numbers = any(value == "labels" for call in whole.chain.calls for _, value in call.passed)
     verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
+    shown = unshown(whole, subject, source, opened, declared.network, sizes)
+    lacking = " and ".join(filter(None, (lacking, shown)))
     if lacking and verdict.verdict is Verdict.AGREES:
         verdict = verdict.undecided(lacking)
     unknown = result.kind == "derivative" and not verdict.diagnosis

@@ -1,5 +1,6 @@
 """The contenders of the benchmark compute the same thing; how fast is nobody's assertion."""
 
+from pathlib import Path
 from time import sleep
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks import checked, numpy_contenders, torch_contenders
+from benchmarks.everyday import hand_ins
 from benchmarks.footprint import accounted_memory
 from benchmarks.machine import kernels, warning
 from benchmarks.problem import Problem, draw, label
@@ -115,3 +117,8 @@ def test_the_kernels_of_both_sides_are_named() -> None:
     named = kernels()
     assert set(named) == {"numpy", "torch"}
     assert all(named.values())
+
+
+def test_the_hand_ins_that_are_timed_can_be_read_and_differ(tmp_path: Path) -> None:
+    texts = [one.read_text() for one in sorted(hand_ins(tmp_path / "all", 4).iterdir())]
+    assert len(set(texts)) == 4 and all(compile(text, "hand-in", "exec") for text in texts)

@@ -348,3 +348,17 @@ def test_the_scale_that_torch_gives_to_queries_and_keys_by_halves_is_said() -> N
 
     text = said(manual, reference, drawn(q=(4, 6), k=(5, 6), v=(5, 2)))
     assert "0.57735, 1/√3, the square of the factor 0.759836, which is missing" in text
+
+
+def test_labels_that_are_not_smoothed_are_said_by_their_number() -> None:
+    labels = np.array([1, 0, 2, 0, 3])
+
+    def manual(i: Any, dy: Any) -> Any:
+        p, hard = softmax(i["z"]), np.eye(4)[labels]
+        return -((0.9 * hard + 0.025) * np.log(p)).sum() / 5, {"z": (p - hard) / 5}
+
+    def reference(z: Any, labels: Any) -> Any:
+        return F.cross_entropy(z, labels, label_smoothing=0.1)
+
+    text = said(manual, reference, drawn(z=(5, 4)) | {"labels": labels})
+    assert "the number 0.1 is taken to be 0, and 0.9 to be 1" in text

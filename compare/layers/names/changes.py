@@ -43,7 +43,7 @@ def changes(tape: Tape, names: Names) -> Iterator[Change]:
                     yield from loops.of(change)
                     late.append(change)
     for number, step in steps:
-        for change in skips(tape, number, step):
+        for change in skips(tape, names, number, step):
             yield from loops.of(change) if loops.repeats(change) else ()
             yield change
     for number, step in steps:
@@ -78,9 +78,11 @@ def omissions(tape: Tape, number: int, step: Step) -> Iterator[Change]:
             yield Change(number, "omitted", place)
 
 
-def skips(tape: Tape, number: int, step: Step) -> Iterator[Change]:
-    """Yield a value that passes its gradient on unchanged to one it was made of, further back."""
-    if not step.several and not step.func.is_view and tape.values[step.outs[0]].dim():
+def skips(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Change]:
+    """Yield a rotation that passes its gradient on unchanged to what was rotated."""
+    if step.several or step.func.is_view or not tape.values[step.outs[0]].dim():
+        return
+    if names.is_rotation(step.outs[0]):
         for place in range(len(ancestors(tape, step))):
             yield Change(number, "skip", axes=(place,))
 

@@ -144,12 +144,9 @@ def omitted(names: Names, step: Step, change: Change) -> str:
 
 
 def skip(names: Names, step: Step, change: Change) -> str:
-    """A gradient that is passed on unchanged over several steps."""
+    """A rotation that passes its gradient on unchanged."""
     before = names.noun(ancestors(names.tape, step)[change.axes[0]])
-    if names.is_rotation(step.outs[0]):
-        return f"the rotation of {before} is left out of the backward pass"
-    made = result(names, step)
-    return f"in the backward pass the gradient of {made} is taken for that of {before}"
+    return f"the rotation of {before} is left out of the backward pass"
 
 
 def times(names: Names, step: Step, change: Change) -> str:

@@ -277,3 +277,16 @@ def test_a_constant_in_the_logarithm_is_named_with_its_size(tmp_path: Path) -> N
 def test_of_a_squared_error_whose_calls_were_not_found_nobody_is_accused(tmp_path: Path) -> None:
     hidden = CACHE_IN_A_TUPLE.replace("cache)", "cache, how)").replace("m = X.s", "how(X); m = X.s")
     assert checked(tmp_path, hidden).verdict is Verdict.UNDECIDABLE
+
+
+def test_parts_of_a_right_forward_pass_are_not_accused_beside_a_wrong_backward_pass(
+    tmp_path: Path,
+) -> None:
+    text = CACHE_IN_A_TUPLE.replace("A1 = sigmoid(Z1)", "A1, _ = relu(Z1)").replace(
+        "* A1 * (1 - A1)", ""
+    )
+    head = "import numpy as np\ndef relu(Z):\n    return np.maximum(Z, 0), Z\n"
+    found = checked(tmp_path, text.replace("import numpy as np\n", head))
+    assert found.verdict is Verdict.DISAGREES
+    assert [one.mistake for one in found.diagnosis] == ["mask-missing"]
+    assert "relu" not in " ".join(one.parameter or "" for one in found.findings)

@@ -72,6 +72,8 @@ class Together:
     handed: Mapping[str, str]
     right: bool
     """Whether the whole agrees, as far as it was compared."""
+    ahead: bool
+    """Whether its forward pass is a network's."""
 
     @property
     def settled(self) -> bool:
@@ -159,7 +161,7 @@ def together(
     return Together(
         replace(verdict, place=place), result, whole.final, source.where(whole.final),
         called | classes_in(whole, sizes, guard), frozenset(inner) - called, alone,
-        result.verdict is Verdict.AGREES,
+        result.verdict is Verdict.AGREES, whole.told.fit.p,
     )  # fmt: skip
 
 
@@ -278,12 +280,18 @@ def settled(found: Sequence[FunctionVerdict], whole: Together) -> list[FunctionV
     if whole.final in own and own[whole.final].verdict is Verdict.AGREES and not whole.settled:
         if any(one.verdict is Verdict.DISAGREES for one in own.values()):
             return list(found)  # the gradient is right, and what is wrong is known
+    if whole.ahead:
+        kept = [as_used(one, whole) if one.role in AHEAD else one for one in kept]
     of_whole = clearer(own.get(whole.verdict.name), whole)
     # what could not be called alone was called here
     rest = [one for one in kept if one.name not in whole.called or not told_by(whole, one)]
     if whole.result.kind == "loss" and whole.final != of_whole.name:
         rest.append(FunctionVerdict(whole.final, "gradient", whole.place, Verdict.AGREES, "agrees"))
     return [*rest, of_whole]
+
+
+AHEAD = ("relu", "softmax", "compute_layer")
+"""What a forward pass is made of: right as it is used, where that is right."""
 
 
 def clearer(own: FunctionVerdict | None, whole: Together) -> FunctionVerdict:

@@ -39,8 +39,8 @@ from compare.examine.starter.update_verdicts import (
 from compare.examine.starter.update_words import is_weight, of_gradient
 from compare.guard.blame import Place
 
-COEFFICIENT = re.compile(r"(mu|mom|momentum|gamma|beta|rho)\d*|b[12]|decay(rate)?\d*")
-"""The name, without underscores, of a coefficient of a mean of gradients or squares."""
+COEFFICIENT = re.compile(r"(mu|mom|momentum|gamma|beta|rho|decay|decayrate|b)\d")
+"""The name, without underscores, of one of two coefficients of means of gradients and squares."""
 
 
 @dataclass(frozen=True)
@@ -218,10 +218,30 @@ def end_of(target: Line, nodes: Iterable[ast.AST]) -> tuple[int, int] | None:
 
 
 def idle_coefficient(way: Way, site: Site) -> str:
-    """Return a second coefficient that a function takes and never reads, where it divides by a
-    root: the squares then have that of the gradients. Empty where there is none."""
-    taken = {one for one in site.parameters if COEFFICIENT.fullmatch(word(one))}
+    """Return the other of two numbered coefficients, as beta2 of beta1, that a function takes and
+    never reads, where it divides by a root: the squares then have that of the gradients. Empty
+    where there is none."""
+    made = [part for line in way.lines if line.value is not None for part in ast.walk(line.value)]
+    if not any(
+        isinstance(part, ast.Name | ast.Attribute) and "sqrt" in ast.unparse(part) for part in made
+    ):
+        return ""
+    used = {stem(one) for one in coefficients(names_of(made))}
     nodes = [part for _, one in site.statements for part in ast.walk(one)]
-    read = {one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
-    rooted = any(line.value is not None and "sqrt" in ast.unparse(line.value) for line in way.lines)
-    return min(taken - read, default="") if rooted and taken & read else ""
+    idle = coefficients(set(site.parameters) - names_of(nodes))
+    return min((one for one in idle if stem(one) in used), default="")
+
+
+def coefficients(names: Set[str]) -> set[str]:
+    """Return those of the names that a coefficient of a mean has, with a number behind it."""
+    return {one for one in names if COEFFICIENT.fullmatch(word(one))}
+
+
+def stem(name: str) -> str:
+    """Return a name without its number."""
+    return name.rstrip("0123456789")
+
+
+def names_of(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the names that are read."""
+    return {one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}

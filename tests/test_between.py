@@ -175,4 +175,4 @@ def test_normalisation_that_was_not_declared_is_told_with_its_option(kind: str) 
 
     found = check(normalising, hidden=(9, 7), activation="tanh")
     assert found.verdict is Verdict.DISAGREES
-    assert f"`--normalisation {kind} --affine false` declares it" in found.diagnosis[0].sentence
+    assert f"with `--normalisation {kind} --affine false`" in found.diagnosis[0].sentence

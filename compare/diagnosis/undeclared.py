@@ -180,7 +180,10 @@ def candidates(experiment: Experiment) -> Iterator[tuple[str, str, str, Between]
     yield from ((experiment.activation, *head, between) for head in listed)
     yield from ((name, *head, between) for name in activations[1:] for head in listed)
     if between.dropout:
-        others = (replace(between, dropout=rate) for rate in RATES if rate != between.dropout)
+        # Dividing by the rate, not by 1 - rate, is a mistake, and no other rate.
+        meant = (between.dropout, 1 - between.dropout)
+        rates = (rate for rate in RATES if not np.isclose(rate, meant).any())
+        others = (replace(between, dropout=rate) for rate in rates)
         yield from ((experiment.activation, *listed[0], other) for other in others)
     if between.plain and experiment.hidden:
         for kind in NORMALISATIONS[1:]:

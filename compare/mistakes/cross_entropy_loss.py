@@ -28,7 +28,7 @@ LOSS = (
         "A constant {constant:.3g} is added inside the logarithm, and the gradient is that of this "
         "loss: -y / (p + {constant:.3g}) goes through the softmax.",
         "log_p = np.log(p + c)\nq = y * p / (p + c)\nerror = p * q.sum(axis=1, keepdims=True) - q",
-        fit=in_the_loss(1e-30, 10.0),
+        fit=in_the_loss(1e-30, 10.0, beyond_loss=True),
         example=1e-5,
         trigger="probabilities of true classes not far above the constant",
         guard=True,

@@ -60,11 +60,14 @@ def linear(trial: Trial, seen: Seen, one: float = 1.0) -> Iterator[float]:
         return
 
 
-def in_the_loss(low: float, high: float) -> Fit:
-    """Return a fit of a loss that is monotone in the constant, by its decimal logarithm."""
+def in_the_loss(low: float, high: float, *, beyond_loss: bool = False) -> Fit:
+    """Return a fit of a loss that is monotone in the constant, by its decimal logarithm.
+
+    `beyond_loss` as in `Among`.
+    """
 
     def fit(trial: Trial, seen: Seen) -> Iterator[float]:
-        if "loss" not in seen:
+        if "loss" not in seen or (beyond_loss and set(seen) <= {"loss"}):
             return
         observed = float(seen["loss"])
 

@@ -22,7 +22,7 @@ from compare.mistakes.catalogue import NETWORK
 
 QUICK = {"networks": 1, "every": 3, "pairs": 4, "honest": 6, "corruptions": 3}
 FULL = {"networks": 30, "every": 1, "pairs": 300, "honest": 300, "corruptions": 300}
-"""`every`: of the mistakes in loss and gradient, which are the most; the tests plant each of them."""
+"""`every`: of the mistakes in loss and gradient, the most; the tests plant each of them."""
 BLOCK = 20
 """So many answers are measured one after the other; blocks share the processes."""
 PAIRS_NAMED = 0.97

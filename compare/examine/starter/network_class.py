@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,7 @@ from compare.examine.starter.recipe import (
 )
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
+from compare.examine.starter.unset import left_unset, not_set
 from compare.examine.starter.unshown import advice, ends
 from compare.examine.starter.used import used_in
 from compare.examine.starter.whole_check import (
@@ -51,9 +53,11 @@ from compare.examine.starter.whole_check import (
     without_our_labels,
 )
 from compare.guard.guard import Guard
+from compare.judge.conclusion import RANDOM
 
 TRIALS = 400
 """How many ways to call a class are tried."""
+DROPOUT = re.compile(r"drop|keep_?prob|mask", re.IGNORECASE)
 ADVICE = (
     "wrap it in loss_and_gradients(parameters, x, targets) that sets its weights, calls it and"
     " returns its loss and gradients, and run --manual on that file (docs/bring-your-own.md)"
@@ -146,7 +150,7 @@ def class_checked(
             if whole.right:
                 form, guard = whole.handed.get(name, ""), Guard(timeout=declared.timeout)
                 seen.updates += put_together(cls, name, form, place, guard)
-            return whole.verdict
+            return judged(whole.verdict, source, best, due)
     if isinstance(best, str):
         return about.undecided(f"was not compared: {best}; {ADVICE}")
     quiet = Guard(timeout=declared.timeout)
@@ -175,7 +179,25 @@ def class_checked(
     told = best.shows_loss or ends(network) == ends(declared.network)
     open_ = " and ".join(filter(None, (strength.lacking, "" if told else advice(network))))
     open_ = open_ if verdict.verdict is Verdict.AGREES else ""
-    return verdict.undecided(open_) if open_ else verdict
+    return verdict.undecided(open_) if open_ else judged(verdict, source, best, due)
+
+
+def judged(
+    verdict: FunctionVerdict, source: Source, best: Trial | str, due: Expected
+) -> FunctionVerdict:
+    """The verdict, undecided where a class was accused of numbers that are no evidence: some of its
+    arrays were not set, or it draws masks of dropout, which nobody can hand to torch."""
+    if verdict.verdict is not Verdict.DISAGREES or isinstance(best, str):
+        return verdict
+    quiet = Guard(timeout=source.guard.timeout)
+    random = any(one.mistake == RANDOM for one in verdict.diagnosis)
+    if unset := left_unset(best.recipe, due.point, quiet):
+        why = f"was not compared: {not_set(unset)}; {ADVICE}"
+    elif random and DROPOUT.search(source.text):
+        why = "its dropout was not compared: it draws its masks itself"
+    else:
+        return verdict
+    return replace(verdict.undecided(why), worst=None, diagnosis=(), kind=None)
 
 
 def meant_network(best: Trial, source: Source, declared: Declared, guard: Guard) -> Network:

@@ -56,6 +56,9 @@ COUNTS = {"epochs": 1, "epoch": 1, "nepochs": 1, "numepochs": 1, "iterations": 1
           "numiters": 1, "niter": 1, "maxiter": 1, "steps": 1, "batches": 1}  # fmt: skip
 
 
+Before = Callable[[Any], None]
+
+
 class DoesNotFit(Exception):
     """This way of calling a class gives no gradients of its weights."""
 
@@ -85,21 +88,33 @@ class Recipe:
     online: bool = False
     """Whether the weights move after every sample: each is then called alone."""
 
-    def outcome(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float | None, Arrays]:
-        """The loss, None if the class shows none, and the gradients of its weights."""
+    def outcome(
+        self, parameters: Arrays, x: Array, targets: Array, before: Before | None = None
+    ) -> tuple[float | None, Arrays]:
+        """The loss, None if the class shows none, and the gradients of its weights.
+
+        `before` is handed the object between its weights and its calls.
+        """
         if self.online:
-            return self.averaged(parameters, x, targets)
+            return self.averaged(parameters, x, targets, before)
         thing, slots, values = self.prepared(parameters, x, targets, STEP)
+        if before is not None:
+            before(thing)
         shapes = {name: slot.array.shape for name, slot in slots.items()}
         answers = [method.call(thing, values) for method in self.methods]
         gradients = self.gradients(thing, answers, slots, parameters, shapes)
         loss = next(filter(None, map(number_in, answers)), None)
         return self.loss(thing, values) if loss is None else loss, gradients
 
-    def averaged(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float | None, Arrays]:
+    def averaged(
+        self, parameters: Arrays, x: Array, targets: Array, before: Before | None = None
+    ) -> tuple[float | None, Arrays]:
         """The same of single samples, averaged over the batch."""
         alone = replace(self, online=False)
-        rows = [alone.outcome(parameters, x[n : n + 1], targets[n : n + 1]) for n in range(len(x))]
+        rows = [
+            alone.outcome(parameters, x[n : n + 1], targets[n : n + 1], before)
+            for n in range(len(x))
+        ]
         losses = [loss for loss, _ in rows if loss is not None]
         mean = float(np.mean(losses)) if len(losses) == len(rows) else None
         found = {name: np.mean([one[name] for _, one in rows], axis=0) for name in parameters}

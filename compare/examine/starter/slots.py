@@ -20,8 +20,10 @@ from compare.examine.starter.binding import plain
 DEEPEST = 4
 GRADIENT_NAME = re.compile(r"d[lwb]?[a-z]*\d*|.*(grad|delta|nabla).*")
 """The last name on the way to a gradient, without underscores."""
-OTHER_NAME = re.compile(r"[vms][wb]?\d*|.*(veloc|moment|cache|prev|sum|avg|best|old|mask).*")
+OTHER_NAME = re.compile(r"[vms][wb]?\d*|vel.*|.*(veloc|moment|cache|prev|sum|avg|best|old|mask).*")
 """The last name on the way to what an optimiser keeps."""
+LETTER = re.compile(r"[vms]\d*")
+"""Of these, those that a weight may have as well: V beside U, s beside c."""
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
 
 
@@ -90,11 +92,15 @@ def fits(array: Array, wanted: tuple[int, ...]) -> bool:
 
 
 def weight_slots(thing: Any, due: Mapping[str, Array]) -> dict[str, Slot]:
-    """Where w1, b1, ... are, as far as they can be told: the first array of the right shape."""
+    """Where w1, b1, ... are, as far as they can be told: the first array of the right shape.
+
+    A letter that an optimiser's state often has is taken where no other array fits.
+    """
+    slots = [slot for slot in slots_in(thing) if not slot.of_gradients]
+    named = [slot for slot in slots if not OTHER_NAME.fullmatch(slot.name)]
+    letters = [slot for slot in slots if LETTER.fullmatch(slot.name)]
     found: dict[str, Slot] = {}
-    for slot in slots_in(thing):
-        if slot.of_gradients or OTHER_NAME.fullmatch(slot.name):
-            continue
+    for slot in (*named, *letters):
         for name, array in due.items():
             if name not in found and fits(slot.array, array.shape):
                 found[name] = slot

@@ -1,0 +1,75 @@
+"""Arrays of a class that were given none of our weights, though its numbers depend on them.
+
+A network of more layers than it is read with, or weights under names that say something else, keep
+what the class itself gave them: random numbers, or zeros. What it computes then is no evidence of
+anything. Such an array is found by moving it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from compare.contracts.arrays import Array
+from compare.contracts.errors import UserCodeError
+from compare.examine.starter.recipe import STEP, Recipe
+from compare.examine.starter.slots import Slot, slots_in
+from compare.guard.guard import Guard
+from compare.textbook import Point
+
+MOVED = 0.5
+"""What is added to an array to see whether anything depends on it."""
+MOST = 16
+"""So many arrays are asked about."""
+SEED = 0
+
+
+def left_unset(recipe: Recipe, point: Point, guard: Guard) -> list[str]:
+    """Return the ways to the arrays on which the numbers depend and that were not set."""
+    try:
+        names = guard.run(lambda: [".".join(one.way) for one in others(recipe, point)], "", None)
+        right = guard.run(lambda: numbers(recipe, point, None), "", None)
+    except UserCodeError:
+        return []
+    return [name for name in names[:MOST] if differs(recipe, point, guard, name, right)]
+
+
+def differs(recipe: Recipe, point: Point, guard: Guard, name: str, right: list[Array]) -> bool:
+    """Return whether the numbers change, or cannot be had, with an array moved."""
+    try:
+        moved = guard.run(lambda: numbers(recipe, point, name), "", None)
+    except UserCodeError:
+        return True
+    return not all(map(np.array_equal, moved, right))
+
+
+def others(recipe: Recipe, point: Point) -> Iterator[Slot]:
+    """Yield the arrays that an object holds before its methods are called, but for our weights."""
+    thing, slots, _ = recipe.prepared(dict(point.parameters), point.x, point.targets, STEP)
+    ours = [(slot.holder, slot.key) for slot in slots.values()]
+    for slot in slots_in(thing):
+        if not any(slot.holder is holder and slot.key == key for holder, key in ours):
+            yield slot
+
+
+def numbers(recipe: Recipe, point: Point, moved: str | None) -> list[Array]:
+    """Return the gradients, with the array of that way moved; the same draws every time."""
+
+    def move(thing: object) -> None:
+        for slot in slots_in(thing):
+            if ".".join(slot.way) == moved:
+                slot.put(slot.array + MOVED)
+
+    np.random.seed(SEED)  # noqa: NPY002 - what the class draws from
+    _, gradients = recipe.outcome(dict(point.parameters), point.x, point.targets, before=move)
+    return list(gradients.values())
+
+
+def not_set(names: list[str]) -> str:
+    """Say which arrays were not set, and why that matters."""
+    some = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+    return (
+        f"its gradients depend on {some}, beyond the weights and biases of two layers, which kept "
+        "what the class gave them"
+    )

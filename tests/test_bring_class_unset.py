@@ -1,0 +1,76 @@
+"""Classes that keep numbers of their own: what depends on them is no evidence against anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.starter import check_starter
+from tests.test_bring_class import ATTRIBUTES, SOFTMAX
+
+LAYERS = """
+class Net:
+    def __init__(self, n_in, n_h1, n_h2, n_out):
+        self.W1, self.b1 = np.random.randn(n_in, n_h1) * 0.1, np.zeros(n_h1)
+        self.W2, self.b2 = np.random.randn(n_h1, n_h2) * 0.1, np.zeros(n_h2)
+        self.W3, self.b3 = np.random.randn(n_h2, n_out) * 0.1, np.zeros(n_out)
+
+    def forward(self, X):
+        self.X, self.A1 = X, np.maximum(0, X @ self.W1 + self.b1)
+        self.A2 = np.maximum(0, self.A1 @ self.W2 + self.b2)
+        self.P = softmax(self.A2 @ self.W3 + self.b3)
+        return self.P
+
+    def loss(self, Y):
+        return -np.sum(Y * np.log(self.P)) / len(Y)
+
+    def backward(self, Y):
+        d3 = (self.P - Y) / len(Y)
+        self.dW3, self.db3 = self.A2.T @ d3, d3.sum(axis=0)
+        d2 = d3 @ self.W3.T * (self.A2 > 0)
+        self.dW2, self.db2 = self.A1.T @ d2, d2.sum(axis=0)
+        d1 = d2 @ self.W2.T * (self.A1 > 0)
+        self.dW1, self.db1 = self.X.T @ d1, d1.sum(axis=0)
+"""
+SEEDED = LAYERS.replace(
+    "        self.W1, self.b1 =", "        np.random.seed(0)\n        self.W1, self.b1 ="
+)
+DROPOUT = ATTRIBUTES.replace(
+    "self.h1 = np.maximum(self.z1, 0)",
+    "self.mask = (np.random.rand(*self.z1.shape) < 0.8) / 0.8\n"
+    "        self.h1 = np.maximum(self.z1, 0) * self.mask",
+).replace("(d2 @ self.w2.T)", "(d2 @ self.w2.T) * self.mask")
+LETTERS = (
+    ATTRIBUTES.replace("w1", "U").replace("w2", "V").replace("b1", "c").replace("b2", "s")
+    .replace("np.zeros(n_out)", "np.zeros(n_out)\n        self.vel_s = np.zeros(n_out)")
+)  # fmt: skip
+
+
+def found(tmp_path: Path, text: str) -> FunctionVerdict:
+    """What is said of the class of a file."""
+    path = tmp_path / "mine.py"
+    path.write_text("import numpy as np\n" + SOFTMAX + text, "utf-8")
+    return check_starter(path).functions[-1]
+
+
+@pytest.mark.parametrize("text", [LAYERS, SEEDED], ids=["drawn", "drawn from a seed"])
+def test_a_class_of_three_layers_whose_third_was_not_set_is_not_accused(
+    tmp_path: Path, text: str
+) -> None:
+    one = found(tmp_path, text)
+    assert one.verdict is Verdict.UNDECIDABLE and one.diagnosis == ()
+    assert "its gradients depend on W3, b3" in one.sentence
+
+
+def test_a_class_that_draws_masks_of_dropout_is_not_called_random(tmp_path: Path) -> None:
+    one = found(tmp_path, DROPOUT)
+    assert one.verdict is Verdict.UNDECIDABLE and "dropout was not compared" in one.sentence
+
+
+def test_weights_may_have_letters_that_an_optimiser_often_has(tmp_path: Path) -> None:
+    assert found(tmp_path, LETTERS).verdict is Verdict.AGREES
+    wrong = found(tmp_path, LETTERS.replace("self.V.T", "self.V.T * 2"))
+    assert wrong.verdict is Verdict.DISAGREES

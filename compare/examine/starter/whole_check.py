@@ -26,6 +26,11 @@ from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
 from compare.examine.starter.chain import Started
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import EXPONENTIAL, Network, candidates, point
+from compare.examine.starter.one_output import (
+    SEVERAL_UNTOLD,
+    accused_of_several,
+    wrong_for_several,
+)
 from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
@@ -117,16 +122,21 @@ def together(
     networks = list(candidates(text, declared.network, list(declared.settings)))
     guard = Guard(timeout=declared.timeout)
     best: tuple[Whole, Subject, Sizes] | None = None
+    several: tuple[Whole, Subject, Sizes] | None = None
     for sizes in (UNEQUAL, ONE_OUTPUT) if EXPONENTIAL.search(text) else (UNEQUAL,):
         subject = subject_at(sizes)
         meant = [one for one in networks if sizes.K > 1 or one.loss != "cross_entropy"]
         found = Search(subject, guard, meant, sizes, declared.seed)() if meant else None
         if found and (best is None or consistent(found)):
+            several = best
             best = (found, subject, sizes)
         if best and consistent(best[0]):
             break
     if best is None or not best[0].trusted:
         return None
+    one_only = several is not None and wrong_for_several(best[0], text)
+    if one_only and several and accused_of_several(several[0], text):
+        best, one_only = several, False
     whole, subject, sizes = best
     strength = strength_in(whole, subject, declared.settings, sizes, guard)
     whole = replace(whole, chain=whole.chain.at(strength.passed))
@@ -147,7 +157,7 @@ def together(
     numbers = any(value == "labels" for call in whole.chain.calls for _, value in call.passed)
     verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
     shown = unshown(whole, subject, source, opened, declared.network, sizes)
-    lacking = " and ".join(filter(None, (lacking, shown)))
+    lacking = " and ".join(filter(None, (lacking, shown, SEVERAL_UNTOLD if one_only else "")))
     if lacking and verdict.verdict is Verdict.AGREES:
         verdict = verdict.undecided(lacking)
     unknown = result.kind == "derivative" and not verdict.diagnosis

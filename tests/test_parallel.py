@@ -158,17 +158,15 @@ RIGHT = "right(one, rows)"
     ("of_loss", "of_gradients", "name"),
     [
         (RIGHT, RIGHT, None),
-        (RIGHT, "summed(one) / distributed.get_world_size()", "shards-averaged-unweighted"),
-        (RIGHT, "summed(one)", "summed-over-ranks"),
         (RIGHT, "one", "not-reduced"),
-        (RIGHT, "summed(right(one, rows))", "reduced-twice"),
         ("one", RIGHT, "loss-of-one-rank"),
     ],
 )
 def test_a_reduction_of_their_own_is_judged_and_its_mistake_named(
     of_loss: str, of_gradients: str, name: str | None, tmp_path: Path
 ) -> None:
-    """719 rows on one rank and 718 on the other."""
+    """719 rows on one rank and 718 on the other. Every mistake of the ranks is named from the
+    same numbers in test_ranks_mistakes, without processes."""
     body = f"loss_by, dw_by = lambda one: {of_loss}, lambda one: {of_gradients}"
     theirs = faulty(tmp_path, "pass", REDUCED.format(body=body))
     _, report = run_ranks(2, tmp_path / "out", "--manual", theirs, "--epochs", "1")

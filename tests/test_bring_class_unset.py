@@ -49,6 +49,35 @@ LETTERS = (
 )  # fmt: skip
 
 
+MOMENTUM = """
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.W1, self.b1 = np.random.randn(n_in, n_hidden), np.zeros(n_hidden)
+        self.W2, self.b2 = np.random.randn(n_hidden, n_out), np.zeros(n_out)
+        self.vW1, self.vb1 = np.zeros_like(self.W1), np.zeros_like(self.b1)
+        self.vW2, self.vb2 = np.zeros_like(self.W2), np.zeros_like(self.b2)
+
+    def train_step(self, x, y, lr):
+        h = np.maximum(0, x @ self.W1 + self.b1)
+        p = softmax(h @ self.W2 + self.b2)
+        d2 = (p - y) / len(y)
+        d1 = (d2 @ self.W2.T) * (h > 0)
+        self.vW2, self.vb2 = 0.9 * self.vW2 + h.T @ d2, 0.9 * self.vb2 + d2.sum(axis=0)
+        self.vW1, self.vb1 = 0.9 * self.vW1 + x.T @ d1, 0.9 * self.vb1 + d1.sum(axis=0)
+        self.W2 -= lr * self.vW2
+        self.b2 -= lr * self.vb2
+        self.W1 -= lr * self.vW1
+        self.b1 -= lr * self.vb1
+        return -np.mean(np.sum(y * np.log(p), axis=1))
+"""
+
+
+def test_velocities_that_start_at_zero_excuse_no_mistake(tmp_path: Path) -> None:
+    assert found(tmp_path, MOMENTUM).verdict is Verdict.AGREES
+    wrong = found(tmp_path, MOMENTUM.replace(" * (h > 0)", ""))
+    assert wrong.verdict is Verdict.DISAGREES, wrong.sentence
+
+
 def found(tmp_path: Path, text: str) -> FunctionVerdict:
     """What is said of the class of a file."""
     path = tmp_path / "mine.py"

@@ -14,12 +14,15 @@ import numpy as np
 from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.recipe import STEP, Recipe
-from compare.examine.starter.slots import Slot, slots_in
+from compare.examine.starter.slots import OTHER_NAME, Slot, slots_in
 from compare.guard.guard import Guard
 from compare.textbook import Point
 
 MOVED = 0.5
-"""What is added to an array to see whether anything depends on it."""
+"""What is added to an array at most, to every entry another number, to see whether anything
+depends on it: softmax does not see the same number added to all logits."""
+CHANGED = 1e-6
+"""Relative to each entry: far above what a step of `STEP` loses to rounding."""
 MOST = 16
 """So many arrays are asked about."""
 SEED = 0
@@ -36,20 +39,25 @@ def left_unset(recipe: Recipe, point: Point, guard: Guard) -> list[str]:
 
 
 def differs(recipe: Recipe, point: Point, guard: Guard, name: str, right: list[Array]) -> bool:
-    """Return whether the numbers change, or cannot be had, with an array moved."""
+    """Return whether the numbers change by more than rounding, or cannot be had, with an array
+    moved."""
     try:
         moved = guard.run(lambda: numbers(recipe, point, name), "", None)
     except UserCodeError:
         return True
-    return not all(map(np.array_equal, moved, right))
+    return not all(
+        np.allclose(*pair, rtol=CHANGED, atol=0.0) for pair in zip(moved, right, strict=True)
+    )
 
 
 def others(recipe: Recipe, point: Point) -> Iterator[Slot]:
-    """Yield the arrays that an object holds before its methods are called, but for our weights."""
+    """Yield the arrays that an object holds before its methods are called, but for our weights and
+    what an optimiser keeps: that starts as it should."""
     thing, slots, _ = recipe.prepared(dict(point.parameters), point.x, point.targets, STEP)
     ours = [(slot.holder, slot.key) for slot in slots.values()]
     for slot in slots_in(thing):
-        if not any(slot.holder is holder and slot.key == key for holder, key in ours):
+        set_by_us = any(slot.holder is holder and slot.key == key for holder, key in ours)
+        if not (set_by_us or OTHER_NAME.fullmatch(slot.name)):
             yield slot
 
 
@@ -59,7 +67,8 @@ def numbers(recipe: Recipe, point: Point, moved: str | None) -> list[Array]:
     def move(thing: object) -> None:
         for slot in slots_in(thing):
             if ".".join(slot.way) == moved:
-                slot.put(slot.array + MOVED)
+                kept = slot.array
+                slot.put(kept + np.linspace(0.0, MOVED, kept.size).reshape(kept.shape) ** 2)
 
     np.random.seed(SEED)  # noqa: NPY002 - what the class draws from
     _, gradients = recipe.outcome(dict(point.parameters), point.x, point.targets, before=move)

@@ -153,33 +153,48 @@ def class_checked(
             return judged(whole.verdict, source, best, due)
     if isinstance(best, str):
         return about.undecided(f"was not compared: {best}; {ADVICE}")
+    seen.handed |= handed_by(best.recipe, opened, due, Guard(timeout=declared.timeout))
+    seen.used[name] = used_by(best.recipe, opened, due, Guard(timeout=declared.timeout))
+    verdict, right = as_it_is_called(source, cls, best, declared, about)
+    method = best.recipe.methods[-1]
+    if (
+        right
+        and TRAIN.fullmatch(plain(method.name))
+        and steps_by_its_gradient(best.recipe, due.point, Guard(timeout=declared.timeout))
+    ):
+        seen.stepped.add(f"in {name}.{method.name}")
+    return judged(verdict, source, best, due)
+
+
+def as_it_is_called(
+    source: Source, cls: type, best: Trial, declared: Declared, about: FunctionVerdict
+) -> tuple[FunctionVerdict, bool]:
+    """Check a class as it was read, with the penalty and of the network that it may mean.
+
+    Returns the verdict, and whether everything that was compared is right.
+    """
     quiet = Guard(timeout=declared.timeout)
-    seen.handed |= handed_by(best.recipe, opened, due, quiet)
-    seen.used[name] = used_by(best.recipe, opened, due, quiet)
     strength = strength_of(cls, best.recipe, declared.settings, quiet)
     declared = replace(declared, settings={**declared.settings, **strength.declared})
     network = meant_network(best, source, declared, quiet)
+    other = network.declared() if network != declared.network else {}
     try:
         result = check(
             contract_1(cls, best.recipe, network, strength.passed),
             inputs=UNEQUAL.F, classes=UNEQUAL.K, hidden=(UNEQUAL.H,),
-            timeout=declared.timeout, seed=seed,
-            **{**declared.settings, **(network.declared() if network != declared.network else {})},
+            timeout=declared.timeout, seed=declared.seed, **{**declared.settings, **other},
         )  # fmt: skip
     except BadInput as problem:
-        return about.undecided(f"was not compared: {problem}; {ADVICE}")
-    method = best.recipe.methods[-1]
-    trains = TRAIN.fullmatch(plain(method.name)) and result.verdict is Verdict.AGREES
-    if trains and steps_by_its_gradient(best.recipe, due.point, quiet):
-        seen.stepped.add(f"in {name}.{method.name}")
+        return about.undecided(f"was not compared: {problem}; {ADVICE}"), False
     numbers = any(value == "labels" for method in best.recipe.methods for _, value in method.passed)
     verdict = said(about, best, without_our_labels(result, numbers))
     words = (*strength.words(), *network.words(declared.network))
     verdict = replace(verdict, conventions=(*verdict.conventions, *words))
-    told = best.shows_loss or ends(network) == ends(declared.network)
-    open_ = " and ".join(filter(None, (strength.lacking, "" if told else advice(network))))
-    open_ = open_ if verdict.verdict is Verdict.AGREES else ""
-    return verdict.undecided(open_) if open_ else judged(verdict, source, best, due)
+    shown = best.shows_loss or ends(network) == ends(declared.network)
+    lacking = " and ".join(filter(None, (strength.lacking, "" if shown else advice(network))))
+    agrees = verdict.verdict is Verdict.AGREES
+    right = result.verdict is Verdict.AGREES
+    return (verdict.undecided(lacking) if lacking and agrees else verdict), right
 
 
 def judged(

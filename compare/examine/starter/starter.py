@@ -101,24 +101,12 @@ def check_starter(
     Raises `BadInput` if the file cannot be read or holds nothing that could be checked.
     """
     source = open_source(path, guard=Guard(timeout=timeout))
-    roles = {
-        name: role
-        for name, one in source.definitions.items()
-        if (role := role_of(name)) and not isinstance(one.node, ast.ClassDef)
-    }
+    roles = roles_in(source)
     gradients = gradient_functions(source, set(roles))
     classes = network_classes(source)
     asked = Declared({"reduction": reduction, **declared} if declared else declared, seed, timeout)
     whole = functions_together(source, asked)
-    if (
-        whole is None
-        and not roles
-        and not gradients
-        and not classes
-        and (not source.broken or not source.definitions)
-        and not holds_updates(source)
-        and not any(places(source, set()))
-    ):
+    if not (whole or roles or gradients or classes or holds_anything_else(source)):
         raise BadInput(nothing_known(source))
     forward = forward_passes(source, [*roles, *(one.name for one in gradients), *classes])
     opened = source.load([*roles, *(one.name for one in gradients), *classes, *forward])
@@ -150,8 +138,8 @@ def check_starter(
     done = {one.name for one in found} | (set() if whole is None else whole.called)
     cut = list(cut_checked(slope, source, done))
     found += [verdict for verdict, _ in cut]
-    signs = {verdict.name: signed for verdict, signed in cut if signed is not None}
     found += missed(source, done | {verdict.name for verdict, _ in cut})
+    signs = {verdict.name: signed for verdict, signed in cut if signed is not None}
     updates = loop_steps(source, {one.name for one in found}, signs)
     found += unproved(updates.found, of_classes.stepped)
     for sentence in updates.notes:
@@ -162,6 +150,21 @@ def check_starter(
     return StarterReport(
         source, tuple(together(found)), tuple(gradients), reduction, updates, called, idle
     )
+
+
+def roles_in(source: Source) -> dict[str, str]:
+    """The functions of a file whose names say what they compute."""
+    return {
+        name: role
+        for name, one in source.definitions.items()
+        if (role := role_of(name)) and not isinstance(one.node, ast.ClassDef)
+    }
+
+
+def holds_anything_else(source: Source) -> bool:
+    """Whether a file holds updates, gradients outside of functions, or code that cannot be read."""
+    unread = bool(source.broken and source.definitions)
+    return unread or holds_updates(source) or any(places(source, set()))
 
 
 def hidden_units(source: Source, declared: Declared) -> tuple[str, ...]:

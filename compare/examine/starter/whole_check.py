@@ -25,25 +25,23 @@ from compare.examine.sides import our_manual
 from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
 from compare.examine.starter.chain import Started
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.networks import EXPONENTIAL, Network, candidates, point
+from compare.examine.starter.networks import Network, candidates, point
 from compare.examine.starter.one_output import (
     SEVERAL_UNTOLD,
-    accused_of_several,
-    wrong_for_several,
 )
-from compare.examine.starter.readings import UNEQUAL, Sizes
+from compare.examine.starter.readings import Sizes
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
-from compare.examine.starter.strengths import strength_in
+from compare.examine.starter.strengths import Strength, strength_in
 from compare.examine.starter.subject import Subject, of_class, of_functions
 from compare.examine.starter.unshown import unshown
-from compare.examine.starter.whole import Search, Whole
+from compare.examine.starter.whole import Whole
+from compare.examine.starter.whole_search import ONE_OUTPUT, Meant, searched
 from compare.examine.starter.whole_used import compared_in
 from compare.examine.starter.whole_words import said, without_dropout
 from compare.guard.blame import Place
 from compare.guard.guard import Guard
 
-ONE_OUTPUT = Sizes(K=1)
 ONE_OUTPUT_SAID = "compared with one output unit"
 
 
@@ -117,62 +115,66 @@ def together(
     declared: Declared,
     name: str,
 ) -> Together | None:
-    """Search at five outputs and, for what may be made for one, at one; then check."""
-    text = source.text
-    networks = list(candidates(text, declared.network, list(declared.settings)))
+    """Search for the meaning of a file, then check it in that meaning."""
+    networks = list(candidates(source.text, declared.network, list(declared.settings)))
     guard = Guard(timeout=declared.timeout)
-    best: tuple[Whole, Subject, Sizes] | None = None
-    several: tuple[Whole, Subject, Sizes] | None = None
-    for sizes in (UNEQUAL, ONE_OUTPUT) if EXPONENTIAL.search(text) else (UNEQUAL,):
-        subject = subject_at(sizes)
-        meant = [one for one in networks if sizes.K > 1 or one.loss != "cross_entropy"]
-        found = Search(subject, guard, meant, sizes, declared.seed)() if meant else None
-        if found and (best is None or consistent(found)):
-            several = best
-            best = (found, subject, sizes)
-        if best and consistent(best[0]):
-            break
-    if best is None or not best[0].trusted:
+    meant = searched(source.text, subject_at, networks, declared.seed, guard)
+    if meant is None:
         return None
-    one_only = several is not None and wrong_for_several(best[0], text)
-    if one_only and several and accused_of_several(several[0], text):
-        best, one_only = several, False
-    whole, subject, sizes = best
+    whole, subject, sizes = meant.whole, meant.subject, meant.sizes
     strength = strength_in(whole, subject, declared.settings, sizes, guard)
     whole = replace(whole, chain=whole.chain.at(strength.passed))
     declared = replace(declared, settings={**declared.settings, **strength.declared})
-    lacking = " and ".join(filter(None, (strength.lacking, *without_dropout(whole, subject))))
     given = point(sizes, 0)
     alone = handed(opened.module, lambda: whole.chain.run(*given), guard, len(given[1]))
+    if form := whole.chain.mode.form:
+        alone = dict.fromkeys(source.definitions, form) | alone
     try:
         whole, result = named_in(whole, networks, subject, declared, sizes)
     except (BadInput, UserCodeError):
         return None
+    meant = replace(meant, whole=whole)
+    verdict = verdict_on(meant, source, result, declared.network, strength, name)
+    shown = unshown(whole, subject, source, opened, declared.network, sizes)
+    verdict = weakened(verdict, meant, result, strength, shown)
+    names = names_of(subject.flow, whole.final)
+    called = compared_in(whole, opened.module, names, guard, sizes, declared.seed)
+    inner = {one for call in whole.chain.calls for one in subject.flow.calls(call.name)}
+    return Together(
+        verdict, result, whole.final, source.where(whole.final),
+        called | classes_in(whole, sizes, guard), frozenset(inner) - called, alone,
+        result.verdict is Verdict.AGREES, whole.told.fit.p,
+    )  # fmt: skip
+
+
+def verdict_on(
+    meant: Meant, source: Source, result: Result, asked: Network, strength: Strength, name: str
+) -> FunctionVerdict:
+    """Return the result of a check as the verdict on a function of the file, or on a class."""
+    whole = meant.whole
     blamed = name or (loss_of(whole) if result.kind == "loss" else whole.final)
-    place = source.where(blamed)
-    words = (*said(whole, subject, declared.network, strength), *result.notes)
-    if sizes is ONE_OUTPUT:
+    words = (*said(whole, meant.subject, asked, strength), *result.notes)
+    if meant.sizes is ONE_OUTPUT:
         words = (ONE_OUTPUT_SAID, *words)
     role = "gradient" if blamed in (name, whole.final) else "loss"
     numbers = any(value == "labels" for call in whole.chain.calls for _, value in call.passed)
     verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
-    shown = unshown(whole, subject, source, opened, declared.network, sizes)
-    lacking = " and ".join(filter(None, (lacking, shown, SEVERAL_UNTOLD if one_only else "")))
+    return replace(verdict, place=source.where(blamed))
+
+
+def weakened(
+    verdict: FunctionVerdict, meant: Meant, result: Result, strength: Strength, shown: str
+) -> FunctionVerdict:
+    """Return the verdict, undecided where it agrees and something was not compared, or where more
+    than the gradient is taken off the weights (a decay, a velocity) and no mistake is known."""
+    dropped = without_dropout(meant.whole, meant.subject)
+    only = SEVERAL_UNTOLD if meant.one_only else ""
+    lacking = " and ".join(filter(None, (strength.lacking, *dropped, shown, only)))
     if lacking and verdict.verdict is Verdict.AGREES:
-        verdict = verdict.undecided(lacking)
-    unknown = result.kind == "derivative" and not verdict.diagnosis
-    if whole.chain.moves and unknown:  # a decay, a velocity: more than the gradient
-        verdict = verdict.undecided("what its step takes off the weights was not told")
-    names = names_of(subject.flow, whole.final)
-    called = compared_in(whole, opened.module, names, guard, sizes, declared.seed)
-    if form := whole.chain.mode.form:
-        alone = dict.fromkeys(source.definitions, form) | alone
-    inner = {one for call in whole.chain.calls for one in subject.flow.calls(call.name)}
-    return Together(
-        replace(verdict, place=place), result, whole.final, source.where(whole.final),
-        called | classes_in(whole, sizes, guard), frozenset(inner) - called, alone,
-        result.verdict is Verdict.AGREES, whole.told.fit.p,
-    )  # fmt: skip
+        return verdict.undecided(lacking)
+    if meant.whole.chain.moves and result.kind == "derivative" and not verdict.diagnosis:
+        return verdict.undecided("what its step takes off the weights was not told")
+    return verdict
 
 
 def classes_in(whole: Whole, sizes: Sizes, guard: Guard) -> set[str]:
@@ -199,11 +201,6 @@ def started_at(whole: Whole, sizes: Sizes, seed: int, guard: Guard) -> Started:
         lambda: whole.chain.start((sizes.F, sizes.H, sizes.K), values), "start", None
     )
     return started
-
-
-def consistent(whole: Whole) -> bool:
-    """Whether all gradients are those of the network that the rest belongs to."""
-    return whole.told.fit.right == 4
 
 
 def named_in(

@@ -1,0 +1,62 @@
+"""At how many outputs the meaning of a file is looked for, and which of two meanings counts.
+
+What may be made for one output unit is looked at there too; agreeing there is not enough where the
+file may have several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from compare.examine.starter.networks import EXPONENTIAL, Network
+from compare.examine.starter.one_output import accused_of_several, wrong_for_several
+from compare.examine.starter.readings import UNEQUAL, Sizes
+from compare.examine.starter.subject import Subject
+from compare.examine.starter.whole import Search, Whole
+from compare.guard.guard import Guard
+
+ONE_OUTPUT = Sizes(K=1)
+
+
+@dataclass(frozen=True)
+class Meant:
+    """The meaning of a file that was found, where, and what else has to be said of it.
+
+    `one_only`: it was found at one output unit, and several may be meant.
+    """
+
+    whole: Whole
+    subject: Subject
+    sizes: Sizes
+    one_only: bool = False
+
+
+def searched(
+    text: str,
+    subject_at: Callable[[Sizes], Subject],
+    networks: Sequence[Network],
+    seed: int,
+    guard: Guard,
+) -> Meant | None:
+    """Search at five outputs and, for what may be made for one, at one; None if nothing fits."""
+    best: Meant | None = None
+    several: Meant | None = None
+    for sizes in (UNEQUAL, ONE_OUTPUT) if EXPONENTIAL.search(text) else (UNEQUAL,):
+        subject = subject_at(sizes)
+        fitting = [one for one in networks if sizes.K > 1 or one.loss != "cross_entropy"]
+        found = Search(subject, guard, fitting, sizes, seed)() if fitting else None
+        if found and (best is None or consistent(found)):
+            several, best = best, Meant(found, subject, sizes)
+        if best and consistent(best.whole):
+            break
+    if best is None or not best.whole.trusted:
+        return None
+    if several is None or not wrong_for_several(best.whole, text):
+        return best
+    return several if accused_of_several(several.whole, text) else replace(best, one_only=True)
+
+
+def consistent(whole: Whole) -> bool:
+    """Whether all gradients are those of the network that the rest belongs to."""
+    return whole.told.fit.right == 4

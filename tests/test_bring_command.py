@@ -227,7 +227,9 @@ def test_a_wrong_shape_disagrees_and_the_rest_is_still_looked_at(
     code, _, error = command("--manual", command.file(MINE + filled) + ":shaped", *epochs)
     assert (code, error) == (1, "")
     assert words in command.report["sentence"]
-    assert "apart from the shape, loss and gradient are right" in command.report["notes"]
+    assert (
+        "apart from what has another shape, loss and gradients are right" in command.report["notes"]
+    )
 
 
 UNGUARDED = """

@@ -93,3 +93,32 @@ def grad_ce(target, logits):
     found = checked(tmp_path / "both.ipynb", FUNCTIONS, both)
     assert {one.mistake for one in found.diagnosis} == {"summed-not-averaged"}
     assert found.kind == "convention" and "--reduction sum" in found.sentence
+
+
+COLUMNS = """import numpy as np
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+def forward(X, parameters):
+    Z1 = np.dot(parameters["W1"], X) + parameters["b1"]
+    A1 = np.tanh(Z1)
+    Z2 = np.dot(parameters["W2"], A1) + parameters["b2"]
+    A2 = sigmoid(Z2)
+    return A2, {"Z1": Z1, "A1": A1, "Z2": Z2, "A2": A2}
+def backward(parameters, cache, X, Y):
+    m, A1, W2 = X.shape[1], cache["A1"], parameters["W2"]
+    dZ2 = cache["A2"] - Y
+    dW2, db2 = np.dot(dZ2, A1.T) / m, np.sum(dZ2, axis=1, keepdims=True) / m
+    dZ1 = np.multiply(np.dot(W2.T, dZ2), 1 - np.power(A1, 2))
+    dW1, db1 = np.dot(dZ1, X.T) / m, np.sum(dZ1, keepdims=True) / m
+    grads = {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
+    return grads
+"""
+
+
+def test_a_bias_gradient_of_one_entry_in_a_dictionary_is_no_loss(tmp_path: Path) -> None:
+    path = tmp_path / "planar.py"
+    path.write_text(COLUMNS)
+    result = starter_result(check_starter(path, timeout=20.0))
+    assert result.verdict is Verdict.DISAGREES
+    assert "shape (1, 1)" in result.sentence
+    assert {one.mistake for one in result.diagnosis} <= {"bias-summed-to-a-number"}

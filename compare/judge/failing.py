@@ -19,7 +19,7 @@ from compare.guard.implementation import GuardedImplementation
 from compare.judge.naming import UNKNOWN, Named, named_anywhere
 from compare.judge.point import PointJudge
 
-MENDED = "apart from the shape, loss and gradient are right"
+MENDED = "apart from what has another shape, loss and gradients are right"
 ELSEWHERE = "wherever it returns, loss and gradient are right"
 
 

@@ -103,7 +103,24 @@ def returned_names(node: ast.AST) -> tuple[str, ...]:
     if len(returns) != 1:
         return ()
     value = returns[0].value
-    if isinstance(value, ast.Dict):
-        return tuple(str(key.value) if isinstance(key, ast.Constant) else "" for key in value.keys)
+    if keys := keys_of(node, value):
+        return keys
     parts = value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
     return tuple(part.id if isinstance(part, ast.Name) else "" for part in parts)
+
+
+def keys_of(node: ast.AST, value: ast.expr | None) -> tuple[str, ...]:
+    """Return the keys of a dictionary, or of the one that a name was given in these lines, in the
+    order in which they are put in; nothing of another value."""
+    if isinstance(value, ast.Dict):
+        return tuple(str(key.value) if isinstance(key, ast.Constant) else "" for key in value.keys)
+    if not isinstance(value, ast.Name):
+        return ()
+    found: list[str] = []
+    for one in ast.walk(node):
+        target = one.targets[0] if isinstance(one, ast.Assign) else None
+        if isinstance(one, ast.Assign) and isinstance(target, ast.Name) and target.id == value.id:
+            found = [*keys_of(node, one.value)] if isinstance(one.value, ast.Dict) else []
+        elif isinstance(target, ast.Subscript) and ast.unparse(target.value) == value.id:
+            found += [str(target.slice.value)] if isinstance(target.slice, ast.Constant) else []
+    return tuple(found)

@@ -75,9 +75,9 @@ def test_every_loss_and_output_has_a_derivation_and_an_allowance() -> None:
     for name, loss in LOSSES.items():
         assert derived(loss.derivative), name
         kinked = page.KINKS_OF_LOSSES.get(name, "none")
-        assert kinked.startswith("none") == (not LOSS_RULES[name].kinked), name
+        assert kinked.startswith("none") == (LOSS_RULES[name].corner is None), name
     for name in OUTPUTS:
-        assert OUTPUT_RULES[name].kinked == (name == "relu")
+        assert (OUTPUT_RULES[name].corner is not None) == (name == "relu")
 
 
 def test_normalisation_and_dropout_have_a_derivation_an_allowance_and_mistakes() -> None:

@@ -20,7 +20,7 @@ from compare.contracts.arrays import Float, Mask
 
 Rows = NDArray[np.int64]
 Candidates = Mapping[int, tuple[Rows, Rows]]
-"""Per hidden layer the `(rows, units)` that may be on a kink."""
+"""Per layer the `(rows, units)` that may be on a kink."""
 
 TOGETHER = 512
 """Rows that are looked at together: what is made of them takes memory."""
@@ -94,10 +94,12 @@ def in_some_rows(forward: Forward, near: Candidates) -> dict[int, Mask]:
         b = parameters.get(f"b{layer}", np.zeros(w.shape[1], w.dtype))
         rounded_inputs = (~same).astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
         fixed = never_rounded(h, w, b) & (rounded_inputs == 0)
-        h = values[f"h{layer}"][rows]
-        same = (fixed & exact) | (h == 0)
+        at, units = near.get(layer, (rows[:0], rows[:0]))
+        at = np.searchsorted(rows, at)
         if layer in near:
-            at, units = np.searchsorted(rows, near[layer][0]), near[layer][1]
             found[layer] = fixed[at, units]
+        if f"h{layer}" in values:  # not of the last layer
+            h = values[f"h{layer}"][rows]
+            same = (fixed & exact) | (h == 0)
             same[at, units] &= fixed[at, units]
     return found

@@ -12,26 +12,19 @@ than inputs) the gradients of the layers below decide, and all slopes are fitted
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from compare.allowance.rules import ACTIVATION_RULES
-from compare.checks.discrete import bounded, choose
+from compare.checks.discrete import choose
 from compare.checks.exact import Candidates, Rows
+from compare.checks.joint_fit import MOST_RESOLVED, Common, Joint, choices, few, nearest
 from compare.checks.slopes import ReferencePoint, Slopes, count, effect, one_sided, slopes_of
 from compare.contracts.arrays import Float
 
 MOST_FITTED = 4096
 """More units than this on a kink are not fitted unit by unit."""
-MOST_RESOLVED = 64
-"""More than this are not fitted jointly, and if nothing explains them the allowance is widened."""
-MOST_ENTRIES = 1 << 22
-"""A joint fit has at most this many numbers: entries of the gradients times units."""
-ROUNDS = 3
-"""Two slopes of one row in different layers multiply, so the joint fit is repeated."""
-IN_BETWEEN = 1e-3
-"""A share nearer than this to 0 or 1 asks for no slope in between."""
 
 
 @dataclass(frozen=True)
@@ -67,33 +60,6 @@ class Units:
 
 
 @dataclass
-class Common:
-    """The share in between that a plain fit asks for where it is surest of it."""
-
-    share: float | None = None
-    weight: float = field(default=0.0, repr=False)
-
-    def see(self, shares: Float, weights: Float) -> None:
-        """Look at the shares of a plain fit; the weights say how sure it is of each."""
-        between = (shares > IN_BETWEEN) & (shares < 1 - IN_BETWEEN)
-        weights = np.where(between, weights, 0.0)
-        surest = int(weights.argmax())
-        if weights[surest] > self.weight:
-            self.share, self.weight = float(shares[surest]), float(weights[surest])
-
-
-def nearest(shares: Float, usual: tuple[float, ...]) -> Float:
-    """Return the choice nearest to each share."""
-    taken: Float = np.asarray(usual)[np.abs(shares[:, None] - np.asarray(usual)).argmin(axis=1)]
-    return taken
-
-
-def choices(common: float | None) -> tuple[float, ...]:
-    """Return the shares a unit may take, ascending."""
-    return (0.0, 1.0) if common in (None, 0.0, 1.0) else (0.0, common, 1.0)
-
-
-@dataclass
 class Fit:
     """Slopes that may explain `difference`; `searched`: whether all there are were tried.
 
@@ -118,8 +84,7 @@ class Fit:
             yield slopes
             if self.common is None and asked is not None:
                 yield self.by_layers(choices(asked))[0]
-        entries = sum(left.size for left in self.difference.values()) * units
-        if units <= MOST_RESOLVED and entries <= MOST_ENTRIES:
+        if units <= MOST_RESOLVED and few(units, self.difference):
             self.searched = True  # however the layers alone fared
             yield from self.jointly()
 
@@ -171,28 +136,9 @@ class Fit:
 
     def jointly(self) -> Iterator[Slopes]:
         """Fit all slopes at once."""
-        point, difference = self.point, self.difference
-        units, weigh = Units.of(point, self.near), weighing(point, difference)
-        shares = units.shares
-        low, high = np.zeros(len(shares)), np.ones(len(shares))
-        for _ in range(ROUNDS):
-            columns, target = linearised(point, units, shares, difference, weigh)
-            shares = bounded(columns, target, shares, low, high)
-        asked = Common()
-        asked.see(shares, np.linalg.norm(columns, axis=0))
-        unknown = self.common is None and asked.share is not None
-        for common in (None, asked.share) if unknown else (self.common,):
-            found = shares
-            for _ in range(ROUNDS):
-                columns, target = linearised(point, units, found, difference, weigh)
-                chosen = choose(
-                    columns, target, units.shares, choices(common), np.sqrt(len(target))
-                )
-                self.searched &= chosen.searched
-                if chosen.values is None:
-                    break
-                found = chosen.values
-                yield units.slopes(found)
+        joint = Joint(self.point, Units.of(self.point, self.near), self.difference, self.common)
+        yield from joint.proposals()
+        self.searched &= joint.searched
 
 
 def _upstream(point: ReferencePoint, slopes: Slopes, rows: Rows, layer: int) -> Float:
@@ -213,65 +159,3 @@ def _upstream(point: ReferencePoint, slopes: Slopes, rows: Rows, layer: int) -> 
                 slope[rows == row, unit] += change
         dz = dh * slope
     raise AssertionError("a hidden layer lies below the last one")
-
-
-Weigh = Mapping[str, Float]
-
-
-def weighing(point: ReferencePoint, difference: Mapping[str, Float]) -> Weigh:
-    """Return what each entry of the gradients is divided by: its allowance, and a rounding."""
-    scale = {
-        name: point.allowances.gradients[name]
-        + np.finfo(point.x.dtype).eps * float(np.abs(left).max())
-        for name, left in difference.items()
-    }
-    for entries in scale.values():
-        entries[~(np.isfinite(entries) & (entries > 0))] = np.inf  # nothing can be told from these
-    return scale
-
-
-def linearised(
-    point: ReferencePoint,
-    units: Units,
-    shares: Float,
-    difference: Mapping[str, Float],
-    weigh: Weigh,
-) -> tuple[Float, Float]:
-    """Return columns and target of `columns @ shares = target`, right near these shares."""
-
-    def weighed(moved: Mapping[str, Float]) -> Float:
-        return np.concatenate([(moved[name] / weigh[name]).ravel() for name in weigh])
-
-    base = weighed(effect(point, units.slopes(shares)))
-    steps = np.where(shares <= 0.5, 1.0, -1.0)
-    columns = np.stack(
-        [
-            (weighed(effect(point, units.slopes(shares + step))) - base) / step.sum()
-            for step in np.diag(steps)
-        ],
-        axis=1,
-    )
-    return columns, weighed(difference) - base + columns @ shares
-
-
-def common_share(
-    point: ReferencePoint, near: Candidates, difference: Mapping[str, Float]
-) -> float | None:
-    """Return the one share of all these units that explains most, if it lies in between."""
-    units, weigh = Units.of(point, near), weighing(point, difference)
-    share = 0.5
-    for _ in range(2 * ROUNDS):
-        moved, beside = (
-            effect(point, units.slopes(np.full(len(units.own), at))) for at in (share, share / 2)
-        )
-        along = left = 0.0
-        for name, scale in weigh.items():
-            column = (moved[name] - beside[name]) / (share / 2 * scale)
-            along += float(np.vdot(column, column))
-            left += float(np.vdot(column, (difference[name] - moved[name]) / scale))
-        if not along > 0:
-            return None
-        share += left / along
-        if not IN_BETWEEN < share < 1 - IN_BETWEEN:
-            return None
-    return share

@@ -22,7 +22,8 @@ from compare.allowance import Allowances
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.allowance.spread import distance
 from compare.checks.exact import Candidates
-from compare.checks.kink_fit import Fit, Units, common_share
+from compare.checks.joint_fit import common_share
+from compare.checks.kink_fit import Fit, Units
 from compare.checks.slopes import (
     ReferencePoint,
     Slopes,
@@ -184,7 +185,7 @@ def conventions(
     """Yield the shares that all units exactly on a kink may have in common."""
     if exact:
         yield from CONVENTIONS
-        fitted = common_share(point, exact, difference)
+        fitted = common_share(point, Units.of(point, exact), difference)
         if fitted is not None:
             yield fitted
 

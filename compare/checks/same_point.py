@@ -7,7 +7,7 @@ accused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from compare.allowance.between import Inside, insides
 from compare.allowance.head import Top
 from compare.allowance.operands import MANY
 from compare.checks.comparison import HONEST, Comparison, compare_entries, compare_projection
+from compare.checks.corners import AtCorners, has_corners
 from compare.checks.kinks import KinkExplanation, explanations
 from compare.checks.next_precision import in_next_precision
 from compare.checks.reported import Reported, compare_reported
@@ -63,6 +64,13 @@ class Expected:
     point: ReferencePoint
     allow: Callable[[Values, Values], Allowances]
     in_next_precision: Callable[[], tuple[float, Arrays] | None] = lambda: None
+    at_corners: AtCorners | None = None
+
+    def explanations(self, difference: Mapping[str, Float]) -> Iterator[KinkExplanation]:
+        """Yield what may explain `difference`, which is `manual - gradients`, at kinks."""
+        yield from explanations(self.point, self.gradients, difference, self.allow)
+        if self.at_corners is not None:
+            yield from self.at_corners.explanations(difference)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +172,24 @@ class SamePoint:
             in_next_precision, self.reference, parameters, x, targets, self.reduction,
             plain=plain and self.between.plain, context=context,
         )  # fmt: skip
-        return Expected(loss, gradients, point, allow, again)
+        corners = self._corners(batch, parameters, point, gradients, allow)
+        return Expected(loss, gradients, point, allow, again, corners)
+
+    def _corners(
+        self,
+        batch: Batch,
+        parameters: Arrays,
+        point: ReferencePoint,
+        gradients: Arrays,
+        allow: Callable[[Values, Values], Allowances],
+    ) -> AtCorners | None:
+        """Return what corners above the last layer may do, None where there are none."""
+        if self.objective is None or not has_corners(self.objective):
+            return None
+        widened = partial(
+            self._allow, batch, parameters, point.inside, point.values, gradients, settled=False,
+        )  # fmt: skip
+        return AtCorners(point, gradients, self.objective, batch.targets, allow, widened)
 
     def _allow(
         self,
@@ -173,8 +198,12 @@ class SamePoint:
         inside: Mapping[int, Inside],
         values: Values,
         gradients: Values,
+        settled: bool = True,
     ) -> Allowances:
-        """Return what rounding may explain of these values and gradients."""
+        """Return what rounding may explain of these values and gradients.
+
+        `settled`: which slopes there are at corners above the last layer is known.
+        """
         if isinstance(values, Swept):
             sweep = values.sweep(self.arithmetic, batch)
             values.each(sweep.see)
@@ -183,7 +212,8 @@ class SamePoint:
         else:
             found = network_allowances(
                 self.arithmetic, parameters, batch, values, gradients, activation=self.activation,
-                reduction=self.reduction, top=self._top(batch.targets), inside=inside,
+                reduction=self.reduction, top=self._top(batch.targets, settled=settled),
+                inside=inside,
             )  # fmt: skip
         return self._penalised(found, parameters, gradients, len(batch.x))
 
@@ -224,9 +254,7 @@ class SamePoint:
         compared, projections = compare_gradients(gradients, found)
         if worst(compared, projections) > HONEST and finite(compared):
             difference = differences(gradients, expected.gradients)
-            for other in explanations(
-                expected.point, expected.gradients, difference, expected.allow
-            ):
+            for other in expected.explanations(difference):
                 tried = compare_gradients(gradients, other)
                 if better(worst(*tried), worst(compared, projections), other):
                     found, (compared, projections) = other, tried
@@ -319,11 +347,11 @@ class SamePoint:
         kind, rate = self.between.normalisation, self.between.dropout
         return insides(kind, rate, parameters, values, context, batch.often)
 
-    def _top(self, targets: NDArray[Any]) -> Top | None:
+    def _top(self, targets: NDArray[Any], *, settled: bool = True) -> Top | None:
         """Return what stands above the logits, None for plain softmax cross-entropy."""
         if self.objective is None or self.objective.plain:
             return None
-        return declared_top(self.objective, targets)
+        return declared_top(self.objective, targets, settled=settled)
 
     def _batch(
         self, x: NDArray[Any], targets: NDArray[Any], identities: NDArray[np.int64] | None

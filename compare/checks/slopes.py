@@ -25,13 +25,28 @@ MOVED = 1e-6
 """A smaller change of slope is none."""
 
 
+@dataclass(frozen=True)
+class Above:
+    """Other slopes at corners above the last layer, at entries `(row, unit)` of the logits.
+
+    `dlogits`: rows, each once, and what is added to dlogits there, (R, K).
+    """
+
+    rows: Rows
+    units: Rows
+    margin: Float
+    slope: Float
+    dlogits: tuple[Rows, Float]
+
+
 @dataclass
 class Slopes:
-    """Changes of slope `t` at units `(row, unit)`, per layer."""
+    """Changes of slope `t` at units `(row, unit)`, per hidden layer, and above the last one."""
 
     rows: dict[int, Rows] = field(default_factory=dict)
     units: dict[int, Rows] = field(default_factory=dict)
     change: dict[int, Float] = field(default_factory=dict)
+    above: Above | None = None
 
     def put(self, layer: int, rows: Rows, units: Rows, change: Float) -> None:
         """Set the changes of `layer`, leaving out those that are none."""
@@ -41,7 +56,7 @@ class Slopes:
 
     def with_those(self, others: Slopes) -> Slopes:
         """These changes and the others, of other units."""
-        found = Slopes()
+        found = Slopes(above=self.above or others.above)
         for layer in sorted({*self.rows, *others.rows}):
             both = [slopes for slopes in (self, others) if layer in slopes.rows]
             rows, units, change = (
@@ -181,21 +196,26 @@ def count(near: Candidates) -> int:
 
 @dataclass(frozen=True)
 class Moved:
-    """How much dz of each layer, and dn of the hidden ones, moves in some rows, (R, H)."""
+    """How much dz of each layer, and dn and dh of the hidden ones, moves in some rows, (R, H)."""
 
     rows: Rows
     dz: dict[int, Float]
     dn: dict[int, Float]
+    dh: dict[int, Float]
 
 
 def shifts(point: ReferencePoint, slopes: Slopes) -> Moved:
     """Return what moves when slopes change, in the rows where anything does."""
-    near = np.unique(np.concatenate([np.empty(0, np.int64), *slopes.rows.values()]))
+    of_top = [] if slopes.above is None else [slopes.above.dlogits[0]]
+    near = np.unique(np.concatenate([np.empty(0, np.int64), *slopes.rows.values(), *of_top]))
     rows = point.rows_of(near)
     rule = ACTIVATION_RULES[point.activation]
     dz = point.values["dlogits"][rows].astype(np.float64)  # (R, K), as it was
-    dz_new = dz  # (R, K), with the changed slopes
-    found = Moved(rows, {point.depth: dz_new - dz}, {})
+    dz_new = dz.copy()  # (R, K), with the changed slopes
+    if slopes.above is not None:
+        at, change = slopes.above.dlogits
+        dz_new[np.searchsorted(rows, at)] += change
+    found = Moved(rows, {point.depth: dz_new - dz}, {}, {})
     for layer in range(point.depth - 1, 0, -1):
         w = point.parameters[f"w{layer + 1}"].astype(np.float64)
         slope = rule.slope(point.through(layer)[rows].astype(np.float64))
@@ -204,7 +224,9 @@ def shifts(point: ReferencePoint, slopes: Slopes) -> Moved:
             at = np.searchsorted(rows, slopes.rows[layer])
             slope_new[at, slopes.units[layer]] += slopes.change[layer]
         kept = point.kept(layer, rows)
-        dz, dz_new = (dz @ w.T) * kept * slope, (dz_new @ w.T) * kept * slope_new
+        dh, dh_new = dz @ w.T, dz_new @ w.T
+        found.dh[layer] = dh_new - dh
+        dz, dz_new = dh * kept * slope, dh_new * kept * slope_new
         found.dn[layer] = dz_new - dz
         inside = point.within(layer, rows)
         if inside is not None:
@@ -253,6 +275,9 @@ class Change:
                 h = np.where(rule.slope(h) < steep, beside, h)
             instead[point.behind(layer)] = *at, h
         added = {f"dz{k}": dz for k, dz in moved.dz.items() if k < point.depth}
+        if slopes.above is not None:
+            added |= {"dlogits": moved.dz[point.depth]}
+            added |= {f"dh{k}": dh for k, dh in moved.dh.items()}
         added |= {f"dn{k}": dn for k, dn in moved.dn.items() if point.normalises(k)}
         return cls(moved.rows, added, instead)
 
@@ -287,7 +312,7 @@ def substituted(point: ReferencePoint, slopes: Slopes) -> Values:
     h of a changed unit becomes the nearest number at which the activation is as steep as beside the
     kink, so that allowances see the steeper of its slopes.
     """
-    if not len(slopes):
+    if not len(slopes) and slopes.above is None:
         return point.values
     change = Change.of(point, slopes)
     if isinstance(point.values, Changeable):

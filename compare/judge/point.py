@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from compare.allowance import Arithmetic
 from compare.checks.comparison import Comparison
 from compare.checks.control import Control, negative_control
+from compare.checks.exact import Rows
 from compare.checks.same_point import Examined, SamePoint
 from compare.checks.slopes import slopes_of
 from compare.checks.stages import stage_of
 from compare.checks.step_power import StepPower
 from compare.checks.weak import UNBOUNDED, Power, reasons_at, why_not_compared
-from compare.contracts.arrays import Arrays
+from compare.contracts.arrays import Arrays, Float, Real
 from compare.contracts.between import NOTHING, Context
 from compare.contracts.experiment import Experiment
 from compare.contracts.measured import Kink
@@ -277,23 +278,34 @@ class PointJudge:
             self.power.because(iter([widened]), record.epoch, record.update)
 
     def _kinks(self, record: Record, examined: Examined) -> None:
-        slopes, point, batch = examined.slopes, examined.expected.point, record.batch
+        slopes, point = examined.slopes, examined.expected.point
         for layer, change in slopes.change.items():
             at = slopes.rows[layer], slopes.units[layer]
             taken = slopes_of(point, layer, *at) + change
-            z = point.taken(layer)[at]
-            for row, unit, pre_activation, slope in zip(*at, z, taken, strict=True):
-                self.ledger.kinks.append(
-                    Kink(
-                        update=record.update,
-                        epoch=record.epoch,
-                        sample=int(batch[row]) if row < len(batch) else int(row),
-                        layer=layer,
-                        unit=int(unit),
-                        z=float(pre_activation),
-                        slope=float(slope),
-                    )
+            self._note_kinks(record, layer, *at, point.taken(layer)[at], taken)
+        above = slopes.above
+        if above is not None:
+            self._note_kinks(
+                record, point.depth, above.rows, above.units, above.margin, above.slope
+            )
+
+    def _note_kinks(
+        self, record: Record, layer: int, rows: Rows, units: Rows, z: Real, taken: Float
+    ) -> None:
+        """Enter the units of a layer that took other slopes; of corners above it z is a margin."""
+        batch = record.batch
+        for row, unit, pre_activation, slope in zip(rows, units, z, taken, strict=True):
+            self.ledger.kinks.append(
+                Kink(
+                    update=record.update,
+                    epoch=record.epoch,
+                    sample=int(batch[row]) if row < len(batch) else int(row),
+                    layer=layer,
+                    unit=int(unit),
+                    z=float(pre_activation),
+                    slope=float(slope),
                 )
+            )
 
     def _stop(self, why: str) -> None:
         self.over = True

@@ -18,16 +18,25 @@ from compare.allowance.head import Head, Top
 from compare.contracts.arrays import Float, Real, Values
 from compare.contracts.objective import Objective
 from compare.textbook import losses
+from compare.textbook.corners import kinds_of, steepest
 from compare.textbook.pair import Pair, exact
 
 
-def declared_top(objective: Objective, targets: Real) -> Top:
-    """Return what stands above the last layer of a declared network."""
-    return Top(partial(declared_head, objective), objective.share(targets))
+def declared_top(objective: Objective, targets: Real, *, settled: bool = False) -> Top:
+    """Return what stands above the last layer of a declared network.
+
+    `settled`: which slopes there are at corners is known, so that only the rest rounds.
+    """
+    return Top(partial(declared_head, objective, settled), objective.share(targets))
 
 
 def declared_head(
-    objective: Objective, arithmetic: Arithmetic, logits: Real, batch: Batch, z_square: Float
+    objective: Objective,
+    settled: bool,
+    arithmetic: Arithmetic,
+    logits: Real,
+    batch: Batch,
+    z_square: Float,
 ) -> Head:
     """Return what `head_allowances` does; `z_square` is A(logits)**2, (K, N)."""
     dtype = batch.x.dtype
@@ -35,7 +44,7 @@ def declared_head(
     z = Pair(wide, np.sqrt(z_square.T), dtype)  # (N, K)
     y = exact(batch.targets, dtype)
     predicted = losses.prediction(z, objective)
-    slope = losses.derivative(z, y, objective)
+    slope = (settled_derivative if settled else losses.derivative)(z, y, objective)
     total = losses.terms(z, y, objective).sum()
     sizes = float(np.abs(wide).max(initial=0.0))
     weights = row_weights(batch.often, wide.T, sizes, arithmetic.roundoff)
@@ -43,6 +52,13 @@ def declared_head(
         predicted.value.T, z.allowance.T, predicted.allowance.T, slope.allowance.T,
         float(total.allowance), weights,
     )  # fmt: skip
+
+
+def settled_derivative(z: Pair, y: Pair, objective: Objective) -> Pair:
+    """Return the derivative of the terms at the logits with the steeper slope at every corner."""
+    predicted = losses.output(z, objective).value
+    steps = (steepest(kind, z.dtype) for kind in kinds_of(z, y, objective, predicted))
+    return losses.derivative_along(z, y, objective, *steps)
 
 
 def with_penalty(

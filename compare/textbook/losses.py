@@ -13,28 +13,59 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from compare.contracts.arrays import Float
+from compare.contracts.arrays import Float, Real
 from compare.contracts.objective import Objective
 from compare.textbook.functions import log_softmax, softmax
 from compare.textbook.pair import Pair, exact
 
 
 @dataclass(frozen=True, slots=True)
+class Corner:
+    """Where a loss or an output has no derivative: at a margin of 0.
+
+    `margin(o, t)` on Pairs, (N, K), of an output `margin(z, z)`; `step`: the slope beside the
+    corner, in a margin; `sides`: just below and just above it; `along(step, t)` is what the
+    derivative makes of these slopes, of an output `along(step, do)`; `rounded(o, t)`: the margin
+    as torch rounds it, of o in its own format.
+    """
+
+    margin: Callable[[Pair, Pair], Pair]
+    step: Callable[[Float], Float]
+    sides: tuple[float, float]
+    along: Callable[[Pair, Pair], Pair]
+    rounded: Callable[[Real, Float], Float] = lambda o, t: o.astype(np.float64) - t
+
+    def pulled(self, o: Pair, t: Pair, by: Pair) -> Pair:
+        """The derivative where a margin within its allowance of 0 may have either slope."""
+        return self.along(self.margin(o, t).jumped(self.step), by)
+
+
+@dataclass(frozen=True, slots=True)
 class LossRule:
-    """`terms(o, t)` and `derivative(o, t)` on Pairs, (N, K); `kinked`: there are corners."""
+    """`terms(o, t)` and `derivative(o, t)` on Pairs, (N, K); `corner`, if there is one."""
 
     terms: Callable[[Pair, Pair], Pair]
     derivative: Callable[[Pair, Pair], Pair]
-    kinked: bool = False
+    corner: Corner | None = None
+
+    @classmethod
+    def with_corner(cls, terms: Callable[[Pair, Pair], Pair], corner: Corner) -> LossRule:
+        """The derivative is what the corner's slopes make."""
+        return cls(terms, lambda o, t: corner.pulled(o, t, t), corner)
 
 
 @dataclass(frozen=True, slots=True)
 class OutputRule:
-    """`value(z)` and `pulled(do, z, o)` on Pairs, (N, K); `kinked`: there are corners."""
+    """`value(z)` and `pulled(do, z, o)` on Pairs, (N, K); `corner`, if there is one."""
 
     value: Callable[[Pair], Pair]
     pulled: Callable[[Pair, Pair, Pair], Pair]
-    kinked: bool = False
+    corner: Corner | None = None
+
+    @classmethod
+    def with_corner(cls, value: Callable[[Pair], Pair], corner: Corner) -> OutputRule:
+        """The derivative is what the corner's slopes make."""
+        return cls(value, lambda do, z, o: corner.pulled(z, z, do), corner)
 
 
 def logistic(z: Float) -> Float:
@@ -83,13 +114,21 @@ def huber_terms(o: Pair, t: Pair) -> Pair:
     return (o - t).smooth(value, lambda d: np.clip(d, -1, 1), rounding=2.0)
 
 
+def own_column(t: Float) -> NDArray[np.bool_]:
+    """Where the largest entry of each row is, the first of equal ones, (N, K)."""
+    found: NDArray[np.bool_] = np.arange(t.shape[1]) == t.argmax(axis=1)[:, None]
+    return found
+
+
+def own_class(t: Pair) -> NDArray[np.bool_]:
+    """Where the row's own class is, (N, K)."""
+    return own_column(t.value)
+
+
 def margins(o: Pair, t: Pair) -> tuple[Pair, NDArray[np.bool_]]:
     """1 - o_t + o_k, (N, K), and where the row's own class is."""
-    own = np.zeros(t.shape, dtype=bool)
-    rows = np.arange(len(own))
-    classes = t.value.argmax(axis=1)
-    own[rows, classes] = True
-    other = o.arranged(lambda e: np.broadcast_to(e[rows, classes][:, None], e.shape))
+    own = own_class(t)
+    other = o.arranged(lambda e: np.broadcast_to(e[own][:, None], e.shape))
     return (o - other) + 1.0, own
 
 
@@ -99,10 +138,27 @@ def hinge_terms(o: Pair, t: Pair) -> Pair:
     return positive(margin) * np.where(own, 0.0, 1.0)
 
 
-def hinge_derivative(o: Pair, t: Pair) -> Pair:
-    """1 within the margin, and minus their number at the row's own class."""
+def above_zero(e: Float) -> Float:
+    """1 above 0, else 0."""
+    return (e > 0).astype(np.float64)
+
+
+def hinge_margin(o: Pair, t: Pair) -> Pair:
+    """1 - o_t + o_k; at the row's own class -1, since nothing is counted there."""
     margin, own = margins(o, t)
-    within = margin.jumped(lambda e: (e > 0).astype(np.float64)) * np.where(own, 0.0, 1.0)
+    return margin.made(np.where(own, -1.0, margin.value), np.where(own, 0.0, margin.allowance))
+
+
+def hinge_rounded(o: Real, t: Float) -> Float:
+    """1 - o_t + o_k from left to right, every result rounded to the format of o."""
+    own = own_column(t)
+    rounded = (o.dtype.type(1) - o[own][:, None]) + o
+    return np.where(own, -1.0, rounded.astype(np.float64))
+
+
+def hinge_derivative(within: Pair, t: Pair) -> Pair:
+    """1 within the margin, and minus their number at the row's own class."""
+    own = own_class(t)
     count = within.sum(1).arranged(lambda e: np.broadcast_to(e[:, None], own.shape))
     return within - count * np.where(own, 1.0, 0.0)
 
@@ -128,9 +184,14 @@ LOSS_RULES: dict[str, LossRule] = {
     "cross_entropy": LossRule(entropy_terms, entropy_derivative),
     "bce": LossRule(bce_terms, lambda o, t: sigmoid(o) - t),
     "mse": LossRule(square_terms, lambda o, t: (o - t) * 2.0),
-    "l1": LossRule(lambda o, t: (o - t).smooth(np.abs, np.sign), lambda o, t: sign(o - t), True),
+    "l1": LossRule.with_corner(
+        lambda o, t: (o - t).smooth(np.abs, np.sign),
+        Corner(lambda o, t: o - t, np.sign, (-1.0, 1.0), lambda sign, t: sign),
+    ),
     "huber": LossRule(huber_terms, lambda o, t: (o - t).stepped(lambda d: np.clip(d, -1, 1))),
-    "hinge": LossRule(hinge_terms, hinge_derivative, True),
+    "hinge": LossRule.with_corner(
+        hinge_terms, Corner(hinge_margin, above_zero, (0.0, 1.0), hinge_derivative, hinge_rounded)
+    ),
 }
 OUTPUT_RULES: dict[str, OutputRule] = {
     "identity": OutputRule(lambda z: z, lambda do, z, o: do),
@@ -139,18 +200,14 @@ OUTPUT_RULES: dict[str, OutputRule] = {
         lambda do, z, o: do * o.smooth(lambda e: e * (1 - e), lambda e: 1 - 2 * e, rounding=2.0),
     ),
     "tanh": OutputRule(tanh, lambda do, z, o: do * one_minus_square(o)),
-    "relu": OutputRule(
-        positive, lambda do, z, o: do * z.jumped(lambda e: (e > 0).astype(np.float64)), True
+    "relu": OutputRule.with_corner(
+        positive,
+        Corner(lambda z, _: z, above_zero, (0.0, 1.0), lambda mask, do: do * mask),
     ),
     "softmax": OutputRule(softmax, softmax_pulled),
 }
 INSIDE: Mapping[str, Callable[[Pair], Pair]] = {"cross_entropy": softmax, "bce": sigmoid}
 """What a loss on logits has inside, and what such a network predicts."""
-
-
-def sign(d: Pair) -> Pair:
-    """-1, 0 or 1: at a distance within its allowance of 0 it may be any of them."""
-    return d.jumped(np.sign)
 
 
 def one_minus_square(o: Pair) -> Pair:
@@ -190,6 +247,21 @@ def derivative(z: Pair, y: Pair, objective: Objective) -> Pair:
     o = output(z, objective)
     do = LOSS_RULES[objective.loss].derivative(o, counting(y, objective))
     return OUTPUT_RULES[objective.output].pulled(do, z, o)
+
+
+def derivative_along(
+    z: Pair, y: Pair, objective: Objective, of_loss: Pair | None, of_output: Pair | None
+) -> Pair:
+    """The same with the slopes at corners given, (N, K), where loss or output have corners."""
+    o, t = output(z, objective), counting(y, objective)
+    loss, above = LOSS_RULES[objective.loss], OUTPUT_RULES[objective.output]
+    if loss.corner is None or of_loss is None:
+        do = loss.derivative(o, t)
+    else:
+        do = loss.corner.along(of_loss, t)
+    if above.corner is None or of_output is None:
+        return above.pulled(do, z, o)
+    return above.corner.along(of_output, do)
 
 
 def penalty(

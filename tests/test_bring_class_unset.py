@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -86,12 +87,27 @@ def found(tmp_path: Path, text: str) -> FunctionVerdict:
 
 
 @pytest.mark.parametrize("text", [LAYERS, SEEDED], ids=["drawn", "drawn from a seed"])
-def test_a_class_of_three_layers_whose_third_was_not_set_is_not_accused(
-    tmp_path: Path, text: str
-) -> None:
-    one = found(tmp_path, text)
+def test_a_class_of_three_layers_is_compared_as_one(tmp_path: Path, text: str) -> None:
+    assert found(tmp_path, text).verdict is Verdict.AGREES
+    wrong = found(tmp_path, text.replace(" * (self.A2 > 0)", ""))
+    assert wrong.diagnosis[0].title.endswith("activation in layer 2 only")
+
+
+def test_a_third_layer_is_found_without_a_number_in_its_names(tmp_path: Path) -> None:
+    named = {"W1": "w_in", "b1": "c_in", "W2": "w_mid", "b2": "c_mid", "W3": "w_end", "b3": "c_end"}
+    text = functools.reduce(lambda one, name: one.replace(name, named[name]), named, LAYERS)
+    assert found(tmp_path, text).verdict is Verdict.AGREES
+
+
+def test_a_class_whose_further_layer_was_not_set_is_not_accused(tmp_path: Path) -> None:
+    frozen = LAYERS.replace(
+        "        self.W1, self.b1 =",
+        "        self.E = np.random.randn(n_in, n_in)\n        self.W1, self.b1 =",
+    ).replace("X @ self.W1", "X @ self.E @ self.W1")
+    frozen = frozen.replace("self.X.T", "(self.X @ self.E).T")
+    one = found(tmp_path, frozen)
     assert one.verdict is Verdict.UNDECIDABLE and one.diagnosis == ()
-    assert "its gradients depend on W3, b3" in one.sentence
+    assert "its gradients depend on E" in one.sentence
 
 
 def test_a_class_that_draws_masks_of_dropout_is_not_called_random(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ OF_OBJECT = changed(
     ("* reg *", "* self.reg *"),
     ("+ reg *", "+ self.reg *"),
 )
+FIXED = changed(OF_OBJECT, ("n_out, reg=0.0):", "n_out):"), ("self.reg = reg", "self.reg = 0.01"))
 ROWS = (("0.5 * lam", "0.5 * lam / len(P)"), ("+ lam", "+ lam / len(X)"))
 NOT_IN_LOSS = (("data + 0.5 * lam * (np.sum(W1**2) + np.sum(W2**2))", "data"),)
 RIGHT = {
@@ -117,6 +118,7 @@ RIGHT = {
     "in a class": CLASS,
     "left out in a class": LEFT_OUT,
     "of the object": OF_OBJECT,
+    "fixed in the object": FIXED,
 }  # fmt: skip
 WRONG = {
     "its sign": changed(PENALISED, ("+ lam * W1", "- lam * W1")),
@@ -124,6 +126,7 @@ WRONG = {
     "a default": changed(PENALISED, ("lam)", "lam=0.01)"), ("+ lam * W2", "- 3 * lam * W2")),
     "left out in a class": changed(LEFT_OUT, ("+ reg * W2", "+ 2 * reg * W2")),
     "of the object": changed(OF_OBJECT, ("+ self.reg * W1", "")),
+    "fixed in the object": changed(FIXED, ("+ self.reg * W1", "")),
     "in a class": changed(CLASS, ("+ 2 * reg * self.W1", "- 2 * reg * self.W1")),
 }
 

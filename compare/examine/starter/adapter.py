@@ -14,14 +14,15 @@ from typing import NoReturn
 
 from compare.contracts.errors import BadInput
 from compare.contracts.result import Verdict
-from compare.examine.starter.binding import POSSIBLE, plain
+from compare.examine.starter.binding import LAYERS, possible, weights_of
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.gradient_functions import WEIGHTS, GradientFunction
+from compare.examine.starter.gradient_functions import GradientFunction
 from compare.examine.starter.single import ALONE
 from compare.examine.starter.source import open_source
 from compare.examine.starter.starter import StarterReport
 from compare.guard.guard import Guard
 
+WEIGHTS = weights_of(LAYERS)
 QUANTITIES = {"x": "x", "y": "targets", "b1": "b1[None, :]", "b2": "b2[None, :]"}
 """What a quantity is called in the adapter; the others are called what they are called."""
 SHAPES = {"w1": "(F, H)", "b1": "(H,)", "w2": "(H, K)", "b2": "(K,)"}
@@ -127,7 +128,7 @@ def argument(name: str, how: GradientFunction) -> str:
     if name in how.bound:
         quantity = how.bound[name]
         return QUANTITIES.get(quantity, quantity)
-    choices = POSSIBLE.get(plain(name), ("x", "z1", "h1", "logits", "p"))
+    choices = possible(name, how.layers) or ("x", "z1", "h1", "logits", "p")
     named = " or ".join(QUANTITIES.get(one, one) for one in choices)
     return f'FILL("{name} of {how.name}: {named}")'
 

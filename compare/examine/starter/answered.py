@@ -8,7 +8,7 @@ import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.arrays_in import gradients_in, named
-from compare.examine.starter.binding import gradient_named, plain
+from compare.examine.starter.binding import is_gradient_name, plain
 from compare.examine.starter.chain import LEFT, Ran, number_in
 from compare.examine.starter.flow import Flow
 from compare.examine.starter.recipe import LOSS
@@ -52,7 +52,7 @@ def slopes_in(flow: Flow) -> frozenset[str]:
     of a loss."""
     found = {name: [called for _, called in flow.values(name) if called] for name in flow.functions}
     return frozenset(
-        name for name, called in found.items() if called and all(map(gradient_named, called))
+        name for name, called in found.items() if called and all(map(is_gradient_name, called))
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
-from compare.examine.starter.binding import WEIGHTS, gradient_named, plain
+from compare.examine.starter.binding import gradient_named, plain, weight_called
 
 DEEPEST = 4
 GRADIENT = re.compile(r"d[a-z]?[a-z]*\d*|g[wb]?\d*|.*(grad|delta|nabla).*")
@@ -86,7 +86,9 @@ def gradients_left(thing: Any, parameters: Mapping[str, Array]) -> Arrays:
 def gradients_of(given: Sequence[Leaf], parameters: Mapping[str, Array]) -> Arrays:
     """The gradients among arrays."""
     found = sorted(given, key=lambda one: not one.of_gradient)
-    said = {name: leaf for leaf in found if (name := gradient_named(leaf.name) or "") in parameters}
+    layers = len(parameters) // 2
+    said = {name: leaf for leaf in found
+            if (name := gradient_named(leaf.name, layers) or "") in parameters}  # fmt: skip
     whole = matched(found, said, parameters)
     return {name: leaf.array for name, leaf in said.items()} | whole
 
@@ -106,7 +108,7 @@ def matched(
 
 def weight_named(leaf: Leaf, parameters: Mapping[str, Array]) -> str:
     """The parameter a leaf is by its name; empty where that does not say."""
-    name = WEIGHTS.get(plain(leaf.name), "")
+    name = weight_called(leaf.name, len(parameters) // 2)
     return name if name in parameters and fits(leaf.array, parameters[name].shape) else ""
 
 

@@ -63,6 +63,16 @@ POSSIBLE: dict[str, tuple[str, ...]] = {
 }
 """Spellings that can be several quantities of a network with one hidden layer."""
 
+NUMBERED = re.compile(
+    r"(?P<kind>w|weights?|theta|b|bias(?:es)?)(?:h|hid|hidden|fc|l|layer)?(?P<layer>[1-9])"
+)
+"""The name of a weight or bias with the number of its layer."""
+VALUE = re.compile(r"(?P<kind>[zhas])(?P<layer>[1-9])")
+"""The name of a value on the way with the number of its layer."""
+LAYERS = 2
+MOST_LAYERS = 4
+"""How many layers are looked for."""
+
 AROUND = re.compile(
     r"^(?:dloss|dl|dj|de|dc)?d?(?:gradients?|grads?|backprop|bp|delta)?(?:of|for|wrt)?"
     r"(?P<inner>.+?)(?:gradients?|grads?)?$"
@@ -75,15 +85,64 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def bind(parameters: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def weights_of(layers: int) -> tuple[str, ...]:
+    """Return the names of the weights and biases of so many layers: w1, b1, w2, ..."""
+    return tuple(f"{kind}{layer}" for layer in range(1, layers + 1) for kind in "wb")
+
+
+def weight_called(name: str, layers: int = LAYERS) -> str:
+    """Return the weight or bias of a network that has this name; empty where that is in doubt.
+
+    Of more than two layers the number says which one it is; what is named like the output's is that
+    of the last.
+    """
+    key = plain(name)
+    if layers == LAYERS:
+        return WEIGHTS.get(key, "")
+    if found := NUMBERED.fullmatch(key):
+        called = found["kind"][0].replace("t", "w") + found["layer"]
+        return called if called in weights_of(layers) else ""
+    last = WEIGHTS.get(key, "")
+    return f"{last[0]}{layers}" if last.endswith("2") else ""
+
+
+def certain(name: str, layers: int = LAYERS) -> str:
+    """Return what a name stands for without doubt; empty where there is one."""
+    key = plain(name)
+    meant = CERTAIN.get(key, "")
+    if layers == LAYERS or meant in ("x", "y"):
+        return meant
+    if weight := weight_called(key, layers):
+        return weight
+    if found := VALUE.fullmatch(key):
+        kind, layer = found["kind"], int(found["layer"])
+        if kind == "z" and layer == layers:
+            return "logits"
+        return f"{kind}{layer}" if kind in "zh" and layer < layers else ""
+    return meant if meant in ("p", "logits") and not key[-1].isdigit() else ""
+
+
+def possible(name: str, layers: int = LAYERS) -> tuple[str, ...]:
+    """Return what a name in doubt may stand for; nothing where it says nothing."""
+    key = plain(name)
+    if layers == LAYERS:
+        return POSSIBLE.get(key, ())
+    found = VALUE.fullmatch(key)
+    if found is None:
+        return tuple(one for one in POSSIBLE.get(key, ()) if one in ("logits", "p"))
+    layer = int(found["layer"])
+    return ("logits", "p") if layer == layers else (f"z{layer}", f"h{layer}")
+
+
+def bind(parameters: Iterable[str], layers: int = LAYERS) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return `{parameter: quantity}` for those without doubt, and the others.
 
     Two parameters never stand for the same quantity: then neither is bound.
     """
-    names = {name: plain(name) for name in parameters}
+    names = list(dict.fromkeys(parameters))
     candidates = {
-        name: {CERTAIN[key]} if key in CERTAIN else set(POSSIBLE.get(key, ()))
-        for name, key in names.items()
+        name: {meant} if (meant := certain(name, layers)) else set(possible(name, layers))
+        for name in names
     }
     bound: dict[str, str] = {}
     while True:
@@ -100,16 +159,39 @@ def bind(parameters: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     return sure, tuple(name for name in names if name not in sure)
 
 
-def gradient_named(name: str) -> str | None:
+def gradient_named(name: str, layers: int = LAYERS) -> str | None:
     """Return the parameter a name like `d_wo`, `grad_W_o` or `dL_dWo` is the gradient of."""
     found = AROUND.match(plain(name))
-    return WEIGHTS.get(found["inner"]) if found else None
+    return (weight_called(found["inner"], layers) or None) if found else None
 
 
-def gradients_named(returned: Sequence[str], function: str) -> tuple[str, ...] | None:
+def is_gradient_name(name: str) -> bool:
+    """Return whether a name is that of a gradient of some layer."""
+    return any(gradient_named(name, layers) for layers in (LAYERS, MOST_LAYERS))
+
+
+def layers_named(names: Iterable[str]) -> int:
+    """Return how many layers there are by the names of weights: w3, or w_h2 beside w_o.
+
+    Not more than `MOST_LAYERS`, and `LAYERS` where none says another number.
+    """
+    inner = {found["inner"] for name in names if (found := AROUND.match(plain(name)))}
+    numbers = [int(found["layer"]) for one in inner if (found := NUMBERED.fullmatch(one))]
+    last = any(WEIGHTS.get(one, "").endswith("2") and not one[-1].isdigit() for one in inner)
+    return min(max([LAYERS, *(number + last for number in numbers)]), MOST_LAYERS)
+
+
+def layers_shown(text: str) -> int:
+    """Return how many layers there are by the names in a text."""
+    return layers_named(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def gradients_named(
+    returned: Sequence[str], function: str, layers: int = LAYERS
+) -> tuple[str, ...] | None:
     """Return which gradients a function returns, by the names it returns or by its own name."""
-    named = [gradient_named(name) for name in returned]
+    named = [gradient_named(name, layers) for name in returned]
     if named and all(named) and len(set(named)) == len(named):
         return tuple(name for name in named if name)
-    own = gradient_named(function)
+    own = gradient_named(function, layers)
     return (own,) if own and len(returned) <= 1 else None

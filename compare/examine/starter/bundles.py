@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 from compare.contracts.arrays import Array
-from compare.examine.starter.binding import POSSIBLE, bind, plain
+from compare.examine.starter.binding import LAYERS, bind, plain, possible, weights_of
 from compare.examine.starter.source import Source
 
 DEPTH = 3
 """Through how many calls a parameter that is only handed on is followed."""
 MOST = 8
 """How many dictionaries one parameter may be."""
-WEIGHTS = frozenset({"w1", "b1", "w2", "b2"})
-LISTS: dict[str, tuple[str, ...]] = {
-    "weights": ("w1", "w2"), "weight": ("w1", "w2"), "ws": ("w1", "w2"), "w": ("w1", "w2"),
-    "biases": ("b1", "b2"), "bias": ("b1", "b2"), "bs": ("b1", "b2"), "b": ("b1", "b2"),
-    "params": ("w1", "b1", "w2", "b2"), "parameters": ("w1", "b1", "w2", "b2"),
+LISTS = {
+    "weights": "w", "weight": "w", "ws": "w", "w": "w",
+    "biases": "b", "bias": "b", "bs": "b", "b": "b",
+    "params": "wb", "parameters": "wb",
 }  # fmt: skip
-"""What a list under one of these names holds, in its order."""
+"""What a list under one of these names holds layer by layer: weights, biases or both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +47,22 @@ class Bundle:
 
 
 def bundles_of(
-    source: Source, function: ast.AST, parameter: str, depth: int = DEPTH
+    source: Source, function: ast.AST, parameter: str, layers: int = LAYERS, depth: int = DEPTH
 ) -> tuple[Bundle, ...]:
     """The bundles one parameter of a function may be; none if it is used like an array."""
     asked = set(keys_of(function, parameter))
     if asked:
-        return dictionaries(asked, set(keys_of(source_tree(source), None)))
+        return dictionaries(asked, set(keys_of(source_tree(source), None)), layers)
     if names := unpacked(function, parameter):
-        bound, doubtful = bind(names)
+        bound, doubtful = bind(names, layers)
         return () if doubtful else (Bundle(tuple(bound[name] for name in names)),)
     if plain(parameter) in LISTS and taken_apart(function, parameter):
-        return (Bundle(LISTS[plain(parameter)]),)
+        kinds = LISTS[plain(parameter)]
+        return (Bundle(tuple(one for one in weights_of(layers) if one[0] in kinds)),)
     if not depth:
         return ()
     handed_on = (
-        bundles_of(source, callee, name, depth - 1)
+        bundles_of(source, callee, name, layers, depth - 1)
         for callee, name in receivers(source, function, parameter)
     )
     return next(filter(None, handed_on), ())
@@ -82,23 +82,24 @@ def receivers(source: Source, function: ast.AST, parameter: str) -> Iterator[tup
                 yield callee.node, names[place]
 
 
-def dictionaries(asked: set[str], all_keys: set[str]) -> tuple[Bundle, ...]:
+def dictionaries(asked: set[str], all_keys: set[str], layers: int = LAYERS) -> tuple[Bundle, ...]:
     """Dictionaries with the keys asked for, and with those of their kind elsewhere in the file.
 
     A function may hand its dictionary on to one that asks for more. A key that can be several
     quantities gives a dictionary for each.
     """
-    bound, doubtful = bind(sorted(asked | all_keys))
+    bound, doubtful = bind(sorted(asked | all_keys), layers)
     open_ = sorted(asked & set(doubtful))
-    if any(plain(key) not in POSSIBLE for key in open_):
+    if not all(possible(key, layers) for key in open_):
         return ()
-    weights = {bound.get(key) for key in asked} <= WEIGHTS
+    known = set(weights_of(layers))
+    weights = {bound.get(key) for key in asked} <= known
     kept = {
         key: quantity
         for key, quantity in bound.items()
-        if key in asked or (quantity in WEIGHTS) == weights
+        if key in asked or (quantity in known) == weights
     }
-    choices = islice(product(*(POSSIBLE[plain(key)] for key in open_)), MOST)
+    choices = islice(product(*(possible(key, layers) for key in open_)), MOST)
     filled = [kept | dict(zip(open_, picked, strict=True)) for picked in choices]
     return tuple(Bundle(tuple(one.values()), tuple(one)) for one in filled)
 

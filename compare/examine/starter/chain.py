@@ -23,9 +23,9 @@ from compare.examine.starter.arrays_in import (
     leaves,
     weight_named,
 )
-from compare.examine.starter.slots import OTHER_NAME, Slot, slots_in
+from compare.examine.starter.slots import OTHER_NAME, Slot, set_strength, slots_in
 
-Start = Callable[[tuple[int, int, int], Mapping[str, Any]], "Started"]
+Start = Callable[[tuple[int, ...], Mapping[str, Any]], "Started"]
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,12 @@ class Chain:
 
     def run(self, parameters: Arrays, x: Array, targets: Array) -> Ran:
         """Call everything, on weights and rows of this point."""
-        sizes = (x.shape[1], parameters["w1"].shape[1], targets.shape[1])
+        sizes = widths_of(parameters)
         laid = {name: self.mode.weight(array) for name, array in parameters.items()}
         started = self.start(sizes, {**parameters, "x": x, "y": targets})
         made = dict(started.made)
+        for thing in started_objects(started):
+            set_strength(thing, self.strength)
         for value in (*made.values(), *started_objects(started)):
             put_weights(value, parameters)
         answers = []
@@ -160,6 +162,12 @@ class Chain:
                 returned[LEFT] = gradients_left(thing, parameters)
             answers.append(returned)
         return Ran(tuple(answers), started, self.slopes, self.rate if self.moves else 0.0)
+
+
+def widths_of(parameters: Mapping[str, Array]) -> tuple[int, ...]:
+    """The widths of all layers, the inputs first."""
+    weights = [one for one in parameters.values() if one.ndim == 2]
+    return (len(weights[0]), *(one.shape[1] for one in weights))
 
 
 LEFT = "(left behind)"

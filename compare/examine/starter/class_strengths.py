@@ -1,8 +1,8 @@
-"""The penalty of a class whose strength is an argument with the default 0, called with another.
+"""The penalty of a class whose strength is an attribute, or an argument with the default 0.
 
-How a class is called is found without such an argument (`recipe`), and at a strength of 0 a wrong
-derivative of the penalty does not show. So the default is another one while the class is called;
-what that adds tells which term it is (`strengths`).
+How a class is called is found without it (`recipe`), and at a strength of 0 a wrong derivative of
+the penalty does not show. So the attribute has its own value again, or the default is another one,
+while the class is called; what that adds tells which term it is (`strengths`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
@@ -17,24 +18,41 @@ from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import plain
 from compare.examine.starter.networks import point
-from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import Recipe
+from compare.examine.starter.slots import PENALTY, strengths_of
 from compare.examine.starter.strengths import OURS, Added, Strength, meant
-from compare.examine.starter.whole import PENALTY
 from compare.guard.guard import Guard
 
 
-def strength_of(cls: type, recipe: Recipe, declared: Mapping[str, Any], guard: Guard) -> Strength:
+def strength_of(
+    cls: type, recipe: Recipe, declared: Mapping[str, Any], sizes: Sizes, guard: Guard
+) -> Strength:
     """What has to be the default of a class's strengths, and declared, for them to be compared."""
-    named = sorted({name for function in functions(cls) for name in left_at_zero(function)})
+    own = guard.run(lambda: strengths_at(recipe, sizes), "", None)
+    named = {name for function in functions(cls) for name in left_at_zero(function)} | set(own)
     if not named:
         return Strength()
-    called = " and ".join(named)
+    called = " and ".join(sorted(named))
+    written = {value for value in own.values() if value} or {OURS}
+    if len(written) > 1:
+        return Strength(lacking=f"what {called} adds was not compared: {DIFFER}")
+    passed = written.pop()
     try:
-        added = guard.run(lambda: adds(cls, recipe), cls.__name__, None)
+        added = guard.run(lambda: adds(cls, recipe, passed, sizes), cls.__name__, None)
     except UserCodeError as problem:
         return Strength(lacking=f"what {called} adds was not compared: {problem}")
-    return Strength() if added.nothing else meant(added, called, OURS, declared, UNEQUAL)
+    return Strength() if added.nothing else meant(added, called, passed, declared, sizes)
+
+
+DIFFER = "its strengths differ"
+
+
+def strengths_at(recipe: Recipe, sizes: Sizes) -> dict[str, float]:
+    """The strengths that an object keeps as it was built."""
+    parameters, x, targets = point(sizes, 0)
+    values = recipe.values(dict(parameters), x, targets)
+    return strengths_of(recipe.build(sizes.widths, values))
 
 
 def functions(cls: type) -> list[FunctionType]:
@@ -73,16 +91,18 @@ def give(function: FunctionType, defaults: Mapping[str, float]) -> None:
         function.__kwdefaults__ = {name: defaults.get(name, keywords[name]) for name in keywords}
 
 
-def adds(cls: type, recipe: Recipe) -> Added:
+def adds(cls: type, recipe: Recipe, passed: float, sizes: Sizes) -> Added:
     """What a strength adds at one point."""
-    without, given = (numbers(cls, recipe, one) for one in (0.0, OURS))
+    without, given = (numbers(cls, recipe, one, sizes) for one in (0.0, passed))
     loss = None if without[0] is None or given[0] is None else given[0] - without[0]
     return Added(loss, {name: array - without[1][name] for name, array in given[1].items()})
 
 
-def numbers(cls: type, recipe: Recipe, strength: float) -> tuple[float | None, dict[str, Array]]:
+def numbers(
+    cls: type, recipe: Recipe, strength: float, sizes: Sizes
+) -> tuple[float | None, dict[str, Array]]:
     """Loss and gradients at a strength."""
-    parameters, x, targets = point(UNEQUAL, 0)
+    parameters, x, targets = point(sizes, 0)
     return outcome(cls, recipe, strength, dict(parameters), x, targets)
 
 
@@ -91,4 +111,4 @@ def outcome(
 ) -> tuple[float | None, Arrays]:
     """What a class gives at a strength."""
     with at_strength(cls, strength):
-        return recipe.outcome(parameters, x, targets)
+        return replace(recipe, strength=strength).outcome(parameters, x, targets)

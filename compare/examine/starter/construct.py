@@ -9,11 +9,11 @@ from typing import Any
 
 from compare.examine.starter.binding import CERTAIN, plain
 
-Sizes = tuple[int, int, int]
+Sizes = tuple[int, ...]
 INPUTS = re.compile(
     r"(n|num|size|dim|d|no)?(of)?(in|inp|input|inputs|feature|features|x)\w*|d|f|n0"
 )
-HIDDEN = re.compile(r".*hid.*|h|nh|m|n1|units|neurons")
+HIDDEN = re.compile(r".*hid.*|n?h\d?|m|[nhl][1-9]|units|neurons")
 OUTPUTS = re.compile(r".*(out|class|target|label).*|k|c|ny|no|n2|y")
 ALL = re.compile(r".*(layer|sizes|dims|shape|architecture|structure|topology|widths).*")
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
@@ -32,13 +32,15 @@ def builders(cls: Callable[..., Any]) -> Iterator[Callable[[Sizes, Mapping[str, 
 def by_name(cls: Callable[..., Any], sizes: Sizes, values: Mapping[str, Any]) -> dict[str, Any]:
     """An argument for every parameter whose name says what it is or that has no default."""
     given: dict[str, Any] = {}
-    left = list(sizes)
+    left, hidden = list(sizes), list(sizes[1:-1])
     parameters = inspect.signature(cls).parameters.values()
     for one in parameters:
         if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
             continue
         required = one.default is one.empty
-        value = meant(plain(one.name), one.default, sizes, values)
+        value = meant(plain(one.name), one.default, (sizes[0], *hidden, sizes[-1]), values)
+        if HIDDEN.fullmatch(plain(one.name)) and value == hidden[0]:
+            hidden = hidden[1:] or hidden  # the next one's
         if value is not None:
             given[one.name] = value
         elif required:
@@ -59,11 +61,12 @@ def meant(key: str, default: Any, sizes: Sizes, values: Mapping[str, Any]) -> An
     if ALL.fullmatch(key) and not HIDDEN.fullmatch(key) and not key.startswith(("n", "num")):
         return list(sizes) if listed else None
     if HIDDEN.fullmatch(key):
-        return [sizes[1]] if isinstance(default, list | tuple) else sizes[1] if number else None
+        hidden = list(sizes[1:-1])
+        return hidden if isinstance(default, list | tuple) else hidden[0] if number else None
     if default is inspect.Parameter.empty and CERTAIN.get(key) in ("x", "y") and len(key) < 3:
         return values[CERTAIN[key]]
     if not number:
         return None
     if OUTPUTS.fullmatch(key):
-        return sizes[2]
+        return sizes[-1]
     return sizes[0] if INPUTS.fullmatch(key) else None

@@ -17,7 +17,16 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from compare.examine.starter.absent_data import COUNTS
-from compare.examine.starter.binding import CERTAIN, WEIGHTS, gradient_named, plain
+from compare.examine.starter.binding import (
+    CERTAIN,
+    MOST_LAYERS,
+    certain,
+    gradient_named,
+    layers_named,
+    plain,
+    weight_called,
+    weights_of,
+)
 from compare.examine.starter.cut_gradient import (
     ascends,
     factors_left_out,
@@ -41,7 +50,7 @@ DECAY = re.compile(r"reg(ulari[sz]ation)?\w*|lam(bda|bd)?_?|l[12](reg|lambda)?|w
 """The strength of a decay, which is compared apart (`cut_check`)."""
 MOMENTUM = re.compile(r"mom(entum)?|mu")
 """What is taken as 0: it is no part of the gradient."""
-GIVEN = frozenset({"x", "y", "w1", "b1", "w2", "b2"})
+GIVEN = frozenset({"x", "y", *weights_of(MOST_LAYERS)})
 MODULES = frozenset({"np", "numpy"})
 COUNTED = re.compile(r"\w+\.shape(\[[01]\])?|len\(\w+\)")
 """How many rows or columns there are."""
@@ -137,7 +146,7 @@ def made(
     one = Statement(file, function, Kind.DEFINITION, frozenset({function.name}), read)
     inside = replace(source, statements=(*source.statements, one))
     how = read_function(inside, function.name, function)
-    weights = [WEIGHTS.get(word(weight)) for weight in wanted]
+    weights = [weight_called(word(weight), how.layers) for weight in wanted]
     known = all(weights) and len(set(weights)) == len(weights)
     return inside, replace(
         how, returned=tuple(text for text, _ in wanted.values()),
@@ -195,9 +204,10 @@ def captures(piece: Piece, updates: Sequence[Update], signed: bool) -> dict[str,
             raise NotCut
         found[update.weight] = (text, places[0])
     if not updates:
-        for one in piece.body:
-            named = [name for name in stored(one) if is_gradient(name) and gradient_named(name)]
-            found |= {str(gradient_named(name)): (name, len(piece.body)) for name in named}
+        named = [name for one in piece.body for name in stored(one) if is_gradient(name)]
+        layers = layers_named(named)
+        found |= {weight: (name, len(piece.body)) for name in named
+                  if (weight := gradient_named(name, layers))}  # fmt: skip
     if not found:
         raise NotCut
     return found
@@ -256,8 +266,9 @@ def divides_by_number(one: ast.stmt) -> bool:
 
 def loads(one: ast.stmt) -> bool:
     """Return whether a statement gets data or first weights, or scales data: `X = X / 255`."""
-    names = {name for name in stored(one) if CERTAIN.get(plain(name)) in GIVEN}
-    data = {name for name in names if CERTAIN[plain(name)] in ("x", "y")}
+    meant = {name: certain(name) or certain(name, MOST_LAYERS) for name in stored(one)}
+    names = {name for name, quantity in meant.items() if quantity in GIVEN}
+    data = {name for name in names if meant[name] in ("x", "y")}
     if not names or not isinstance(one, ast.Assign) or not gives_whole(one):
         return False
     values = loaded(one.value)

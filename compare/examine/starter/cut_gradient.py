@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-from compare.examine.starter.binding import WEIGHTS, gradient_named
+from compare.examine.starter.binding import WEIGHTS, is_gradient_name
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.update_lines import Line, keys_in, word
 from compare.examine.starter.update_reading import Update
@@ -88,7 +88,7 @@ def ascends(update: Update) -> bool:
 def is_gradient(key: str) -> bool:
     """Return whether a name is that of a gradient."""
     name = word(key)
-    return name not in WEIGHTS and (gradient_named(name) is not None or of_gradient(name))
+    return name not in WEIGHTS and (is_gradient_name(name) or of_gradient(name))
 
 
 def positive(step: ast.expr) -> ast.expr:

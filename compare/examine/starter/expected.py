@@ -55,7 +55,7 @@ def expected(sizes: Sizes, reduction: str, seed: int, activation: str = "relu") 
     """Everything at a point with non-zero biases and, with `UNEQUAL` sizes, no two alike."""
     from torch_reference import Reference
 
-    widths = (sizes.F, sizes.H, sizes.K)
+    widths = sizes.widths
     probe = draw_probes(widths, activation=activation, dtype="float64", seed=seed)[0]
     point = Point(probe.parameters, probe.x, probe.targets, activation, reduction)
     reference = Reference(widths, activation=activation, reduction=reduction)
@@ -75,7 +75,7 @@ def known_quantities(point: Point) -> dict[str, Array]:
         dict(point.parameters), point.x, point.targets, activation=point.activation,
         reduction=point.reduction, intermediates=True,
     )[2]  # fmt: skip
-    biases = {name: point.parameters[name][None, :] for name in ("b1", "b2")}
+    biases = {name: one[None, :] for name, one in point.parameters.items() if one.ndim == 1}
     labels = np.argmax(point.targets, axis=1)
     return {
         **shown, **point.parameters, **biases,

@@ -6,7 +6,13 @@ import ast
 import re
 from collections.abc import Sequence
 
-from compare.examine.starter.binding import CERTAIN, gradient_named, plain
+from compare.examine.starter.binding import (
+    MOST_LAYERS,
+    certain,
+    is_gradient_name,
+    plain,
+    weights_of,
+)
 from compare.examine.starter.flow import Code, Flow
 from compare.examine.starter.gradient_functions import TRAINING, returned_names
 from compare.examine.starter.missed import multiplies_by_transpose
@@ -29,7 +35,7 @@ def returns_gradients(name: str, node: Code) -> bool:
     returns = of_object or (returns and len(node.args.args) > 0)  # or they are left in attributes
     if not returns or TRAINING.search(plain(name)):
         return False
-    gradients = any(gradient_named(one) for one in returned_names(node))
+    gradients = any(is_gradient_name(one) for one in returned_names(node))
     computed = any(map(multiplies_by_transpose, ast.walk(node))) and not FORWARD.fullmatch(
         plain(name)
     )
@@ -62,10 +68,10 @@ def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
 def returns_what_is_asked(flow: Flow, name: str, finals: Sequence[str]) -> bool:
     """Whether a function returns, under their names, several values that the gradients ask for."""
     asked = {plain(one.arg) for final in finals for one in flow.parameters(final)}
-    asked = {key for key in asked if CERTAIN.get(key) not in GIVEN}
+    asked = {key for key in asked if not {certain(key), certain(key, MOST_LAYERS)} & GIVEN}
     returned = {plain(called) for _, called in flow.values(name)}
     return name not in finals and len(asked & returned) > 1
 
 
-GIVEN = ("x", "y", "w1", "b1", "w2", "b2")
+GIVEN = frozenset({"x", "y", *weights_of(MOST_LAYERS)})
 """What no function has to make."""

@@ -19,8 +19,8 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.expected import Expected
 from compare.examine.starter.function_verdict import FunctionVerdict, apart
-from compare.examine.starter.gradient_functions import GradientFunction
-from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning, meanings
+from compare.examine.starter.gradient_functions import GradientFunction, meanings_of
+from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning
 from compare.examine.starter.returned import parts_of
 from compare.guard.copies import OnCopies
 from compare.guard.guard import Guard
@@ -82,7 +82,7 @@ class ForwardCheck:
 
     def answers(self, call: OnCopies, how: GradientFunction) -> Iterator[Answer]:
         """Call it with what its arguments may mean, up to the first meaning with all right."""
-        every = meanings(how.parameters, self.layouts, how.bundles)
+        every = meanings_of(how, self.layouts)
         for meaning in islice(filter(forwards, every), CALLS):
             try:
                 value = call(meaning.arguments(self.due.quantities))

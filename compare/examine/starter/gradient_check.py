@@ -20,13 +20,14 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict
 from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
+from compare.examine.starter.binding import LAYERS
 from compare.examine.starter.entropy_readings import AVERAGES, SUMS
 from compare.examine.starter.expected import DELTAS, LOSS, Expected, expected
 from compare.examine.starter.function_check import SIZES_WRITTEN_IN
 from compare.examine.starter.function_verdict import FunctionVerdict, apart
-from compare.examine.starter.gradient_functions import GradientFunction
+from compare.examine.starter.gradient_functions import GradientFunction, meanings_of
 from compare.examine.starter.loss_check import loss_named
-from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning, in_doubt, meanings
+from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning, in_doubt
 from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Sizes
 from compare.examine.starter.returned import Part, named_parts
 from compare.guard.copies import OnCopies
@@ -102,8 +103,8 @@ class GradientCheck:
     ) -> tuple[FunctionVerdict, Meaning] | None:
         """The verdict if some meaning of the arguments agrees, and this meaning."""
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
-        for meaning in islice(meanings(how.parameters, self.layouts, how.bundles), CALLS // 10):
-            call = self.attempt(quiet, how, meaning, UNEQUAL)
+        for meaning in islice(meanings_of(how, self.layouts), CALLS // 10):
+            call = self.attempt(quiet, how, meaning, UNEQUAL.of_layers(how.layers))
             if call.hung or (call.parts and self.agrees(call)):
                 return self.verdict(function, how, call), meaning
         return None
@@ -112,8 +113,10 @@ class GradientCheck:
         """The verdict on one function, of hidden units as declared."""
         quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
         calls: list[Call] = []
-        for sizes, most in ((UNEQUAL, CALLS), (ASSIGNMENT, CALLS // 20)):
-            for meaning in islice(meanings(how.parameters, self.layouts, how.bundles), most):
+        own = UNEQUAL.of_layers(how.layers)
+        others = [(ASSIGNMENT, CALLS // 20)] if how.layers == LAYERS else []
+        for sizes, most in ((own, CALLS), *others):
+            for meaning in islice(meanings_of(how, self.layouts), most):
                 calls.append(self.attempt(quiet, how, meaning, sizes))
                 if calls[-1].hung or (calls[-1].parts and self.agrees(calls[-1])):
                     return self.verdict(function, how, calls[-1])
@@ -164,7 +167,9 @@ class GradientCheck:
     ) -> FunctionVerdict:
         """The verdict where no meaning agrees: a mistake, a clear name, or nothing compared."""
         fitting = list(islice(distinct(self.most_right(calls)), EXPLAINED))
-        doubtful = [one for one in how.parameters if in_doubt(one) and not how.bundles.get(one)]
+        doubtful = [
+            one for one in how.parameters if in_doubt(one, how.layers) and not how.bundles.get(one)
+        ]
         # The search for two mistakes at once takes seconds: only where the meaning is clear.
         weights = [call for call in fitting if not of_loss(call)]
         one = [call for call in weights if one_mistake_explains(self.observation(how, call))]

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from compare.examine.starter.binding import bind, gradients_named, plain
+from compare.examine.starter.binding import (
+    LAYERS,
+    bind,
+    gradients_named,
+    layers_named,
+    plain,
+    weights_of,
+)
 from compare.examine.starter.bundles import Bundle, bundles_of
-from compare.examine.starter.meanings import Meaning
+from compare.examine.starter.meanings import Layout, Meaning, meanings
 from compare.examine.starter.source import Source
 
 GRADIENT = re.compile(r"grad|back|deriv|^d_?[lwb]|delta", re.IGNORECASE)
@@ -28,7 +35,6 @@ SETTINGS = re.compile(
     r"|(?:mini)?batchsize|v[wbho]\w*|velocity\w*"
 )
 """Names of parameters, without underscores, that only a training loop or an update has."""
-WEIGHTS = ("w1", "b1", "w2", "b2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class GradientFunction:
     returned: tuple[str, ...]
     returns: tuple[str, ...] | None
     bundles: Mapping[str, tuple[Bundle, ...]] = field(default_factory=dict)
+    layers: int = LAYERS
 
     def in_words(self) -> str:
         """Say how parameters and values were bound."""
@@ -59,11 +66,16 @@ class GradientFunction:
     def meant(self, meaning: Meaning, parts: tuple[str, ...]) -> GradientFunction:
         """The function with the meaning that calling it has shown."""
         returns = tuple(name.removeprefix("d") for name in parts) or self.returns
-        weights = returns is not None and set(returns) <= set(WEIGHTS)
+        weights = returns is not None and set(returns) <= set(weights_of(self.layers))
         return replace(
             self, bound={name: str(what) for name, what in meaning.bound.items()}, doubtful=(),
             returns=returns if weights else None,
         )  # fmt: skip
+
+
+def meanings_of(how: GradientFunction, layouts: Sequence[Layout]) -> Iterator[Meaning]:
+    """Every meaning of the parameters of a function."""
+    return meanings(how.parameters, layouts, how.bundles, how.layers)
 
 
 def gradient_functions(source: Source, taken: set[str]) -> list[GradientFunction]:
@@ -79,12 +91,13 @@ def gradient_functions(source: Source, taken: set[str]) -> list[GradientFunction
 def read_function(source: Source, name: str, node: ast.AST) -> GradientFunction:
     """Return what the names of a function's parameters and returned values say."""
     parameters = source.signature(name)
-    bound, doubtful = bind(parameters)
     returned = returned_names(node)
-    bundles = {one: bundles_of(source, node, one) for one in parameters}
+    layers = layers_named((*parameters, *returned))
+    bound, doubtful = bind(parameters, layers)
+    bundles = {one: bundles_of(source, node, one, layers) for one in parameters}
     return GradientFunction(
         name, tuple(parameters), bound, tuple(one for one in doubtful if not bundles[one]),
-        returned, gradients_named(returned, name), bundles,
+        returned, gradients_named(returned, name, layers), bundles, layers,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def hidden_shown(source: Source, activation: str, guard: Guard) -> bool:
     """Whether some line of a file gives the hidden units of an activation."""
     opened = functions_of(source)
     parameters, x, targets = point(UNEQUAL, 0)
-    due = values_of(Network(activation), UNEQUAL, 0).h1
+    due = values_of(Network(activation), UNEQUAL, 0).hidden[0]
     known = {**parameters, "z1": x @ parameters["w1"] + parameters["b1"]}
     for mode in BATCHES:
         laid = {**mode.rows(x, targets)[0], **{name: placed(one, name, mode)

@@ -16,7 +16,7 @@ from itertools import count
 import numpy as np
 
 from compare.contracts.arrays import Array
-from compare.examine.starter.binding import CERTAIN, POSSIBLE, plain
+from compare.examine.starter.binding import LAYERS, MOST_LAYERS, certain, possible, weights_of
 from compare.examine.starter.bundles import Bundle
 from compare.guard.copies import Argument
 
@@ -25,6 +25,7 @@ QUANTITIES = (
 )  # fmt: skip
 """Everything that may be handed to a gradient function of a network with one hidden layer."""
 
+WEIGHTS = frozenset(one for one in weights_of(MOST_LAYERS) if one[0] == "w")
 FAMILY: dict[str, tuple[str, ...]] = {
     "p": ("p", "logits"),
     "logits": ("logits", "p"),
@@ -44,7 +45,7 @@ class Layout:
     def lay(self, name: str, array: Array) -> Array:
         """A quantity as code of this layout keeps it; biases are a row, or a column."""
         turned = (
-            self.transposed if name in ("w1", "w2") else self.samples == "columns"
+            self.transposed if name in WEIGHTS else self.samples == "columns"
         ) and array.ndim == 2
         return np.ascontiguousarray(array.T if turned else array)
 
@@ -60,7 +61,7 @@ Quantity = str | Bundle
 Choices = tuple[Quantity, ...]
 NO_BUNDLES: Mapping[str, tuple[Bundle, ...]] = {}
 LAYOUTS = (Layout(), Layout("columns", True), Layout("columns"), Layout("rows", True))
-DATA = frozenset({"x", "y", "labels", "w1", "b1", "w2", "b2"})
+DATA = frozenset({"x", "y", "labels", *weights_of(MOST_LAYERS)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +91,34 @@ class Meaning:
         }
 
 
-def choices(name: str, bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES) -> Choices:
+def choices(
+    name: str, bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES, layers: int = LAYERS
+) -> Choices:
     """What one parameter may mean, the likeliest first."""
     if bundles.get(name):
         return bundles[name]
-    key = plain(name)
-    if key in CERTAIN:
-        return FAMILY.get(CERTAIN[key], (CERTAIN[key],))
-    return POSSIBLE.get(key, QUANTITIES)
+    if meant := certain(name, layers):
+        return FAMILY.get(meant, (meant,))
+    return possible(name, layers) or QUANTITIES
 
 
-def in_doubt(name: str) -> bool:
+def in_doubt(name: str, layers: int = LAYERS) -> bool:
     """True for a parameter whose name does not say what it means."""
-    return plain(name) not in CERTAIN
+    return not certain(name, layers)
 
 
 def meanings(
     parameters: Sequence[str],
     layouts: Sequence[Layout],
     bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES,
+    layers: int = LAYERS,
 ) -> Iterator[Meaning]:
     """Every meaning of all parameters: layout by layout, in each the likeliest first.
 
     The cost of a meaning is how far down its quantities stand in their lists, added up; no two
     parameters mean the same.
     """
-    lists = [choices(name, bundles) for name in parameters]
+    lists = [choices(name, bundles, layers) for name in parameters]
     for layout in layouts:
         for picked in by_cost(lists):
             if len(set(picked)) == len(picked):

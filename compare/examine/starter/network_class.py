@@ -24,7 +24,7 @@ from compare.contracts.records import Implementation
 from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
-from compare.examine.starter.binding import plain
+from compare.examine.starter.binding import LAYERS, MOST_LAYERS, layers_shown, plain
 from compare.examine.starter.class_strengths import outcome, strength_of
 from compare.examine.starter.construct import builders
 from compare.examine.starter.expected import Expected, expected
@@ -32,7 +32,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import GRADIENT
 from compare.examine.starter.minibatch import put_together
 from compare.examine.starter.networks import Network, Shown, candidates, point, told
-from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.recipe import (
     LOSS,
     TRAIN,
@@ -71,6 +71,12 @@ class Trial:
     recipe: Recipe
     right: int
     shows_loss: bool
+    sizes: Sizes = UNEQUAL
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of them are."""
+        return self.right == 2 * self.sizes.layers
 
 
 def network_classes(source: Source) -> list[str]:
@@ -137,11 +143,11 @@ def class_checked(
         return about.undecided(f"not defined: {error}")
     if not inspect.isclass(cls):
         return about.undecided("is no class")
-    due = expected(UNEQUAL, reduction, seed)
-    other = expected(UNEQUAL, "sum" if reduction == "mean" else "mean", seed)
-    best = best_trial(cls, source.guard, due, other)
+    best = trial_of(cls, source, name, declared)
+    sizes = UNEQUAL if isinstance(best, str) else best.sizes
+    due = expected(sizes, reduction, seed)
     together = isinstance(best, str) or not best.recipe.online
-    if together and (isinstance(best, str) or best.right < len(due.point.parameters)):
+    if together and (isinstance(best, str) or not best.whole):
         whole = class_together(source, name, declared)
         if whole is not None:
             seen.parts |= whole.called - {name}
@@ -174,14 +180,14 @@ def as_it_is_called(
     Returns the verdict, and whether everything that was compared is right.
     """
     quiet = Guard(timeout=declared.timeout)
-    strength = strength_of(cls, best.recipe, declared.settings, quiet)
+    strength = strength_of(cls, best.recipe, declared.settings, best.sizes, quiet)
     declared = replace(declared, settings={**declared.settings, **strength.declared})
     network = meant_network(best, source, declared, quiet)
     other = network.declared() if network != declared.network else {}
     try:
         result = check(
-            contract_1(cls, best.recipe, network, strength.passed),
-            inputs=UNEQUAL.F, classes=UNEQUAL.K, hidden=(UNEQUAL.H,),
+            contract_1(cls, best.recipe, network, best.sizes, strength.passed),
+            inputs=best.sizes.F, classes=best.sizes.K, hidden=best.sizes.hidden,
             timeout=declared.timeout, seed=declared.seed, **{**declared.settings, **other},
         )  # fmt: skip
     except BadInput as problem:
@@ -219,13 +225,15 @@ def meant_network(best: Trial, source: Source, declared: Declared, guard: Guard)
     """The network whose gradients a class computes: the declared one, or one that its text may mean
     and of which more gradients are right."""
     asked = declared.network
-    if best.right == 4:
+    if best.whole:
         return asked
-    parameters, x, targets = point(UNEQUAL, declared.seed)
+    parameters, x, targets = point(best.sizes, declared.seed)
     run = functools.partial(best.recipe.outcome, dict(parameters), x, targets)
     loss, gradients = guard.run(run, "", None)
     meant = list(candidates(source.text, asked, list(declared.settings)))
-    fits = {one: told(Shown(loss, gradients), [one], UNEQUAL, declared.seed).right for one in meant}
+    fits = {
+        one: told(Shown(loss, gradients), [one], best.sizes, declared.seed).right for one in meant
+    }
     return max(fits, key=lambda one: fits[one])
 
 
@@ -248,7 +256,7 @@ def used_by(recipe: Recipe, opened: Opened, due: Expected, guard: Guard) -> froz
 
 
 def contract_1(
-    cls: type, recipe: Recipe, network: Network, strength: float = 0.0
+    cls: type, recipe: Recipe, network: Network, sizes: Sizes = UNEQUAL, strength: float = 0.0
 ) -> Implementation:
     """The class as a function of contract 1, whose failures are blamed on its own lines.
 
@@ -256,7 +264,7 @@ def contract_1(
     network.
     """
     asked: dict[str, Any] = network.declared()
-    ours = our_manual(Experiment(hidden=(UNEQUAL.H,), **asked)).loss_and_gradients
+    ours = our_manual(Experiment(hidden=sizes.hidden, **asked)).loss_and_gradients
 
     def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
         loss, gradients = outcome(cls, recipe, strength, parameters, x, targets)
@@ -269,8 +277,32 @@ def contract_1(
     return loss_and_gradients
 
 
-def best_trial(cls: type, guard: Guard, due: Expected, other: Expected) -> Trial | str:
+def trial_of(cls: type, source: Source, name: str, declared: Declared) -> Trial | str:
+    """The way to call a class as a network of as many layers as the names in it say, else of two,
+    and of more where its numbers depend on arrays that those of two leave as they were."""
+    named = layers_shown(ast.unparse(source.definitions[name].node))
+    tried: list[Trial | str] = []
+    for layers in dict.fromkeys((named, LAYERS, *range(LAYERS + 1, MOST_LAYERS + 1))):
+        found = best_trial(cls, source.guard, declared, UNEQUAL.of_layers(layers))
+        if not isinstance(found, str) and (found.whole or not unset(found, source, declared)):
+            return found
+        tried.append(found)
+        if isinstance(found, str) and layers == LAYERS:
+            break
+    return next((one for one in tried if not isinstance(one, str)), tried[-1])
+
+
+def unset(best: Trial, source: Source, declared: Declared) -> list[str]:
+    """The arrays on which the numbers of a class depend and that were not set."""
+    due = expected(best.sizes, declared.network.reduction, declared.seed)
+    return left_unset(best.recipe, due.point, Guard(timeout=source.guard.timeout))
+
+
+def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Trial | str:
     """The way to call a class that gives most of torch's gradients, or why there is none."""
+    reduction = declared.network.reduction
+    due = expected(sizes, reduction, declared.seed)
+    other = expected(sizes, "sum" if reduction == "mean" else "mean", declared.seed)
     best: Trial | None = None
     reason = "no method gives gradients of all its weights"
     quiet = Guard(timeout=guard.timeout)
@@ -286,7 +318,7 @@ def best_trial(cls: type, guard: Guard, due: Expected, other: Expected) -> Trial
         right = max(agreeing(gradients, due), agreeing(gradients, other))
         better = best is None or (right, loss is not None) > (best.right, best.shows_loss)
         if better:
-            best = Trial(recipe, right, loss is not None)
+            best = Trial(recipe, right, loss is not None, sizes)
         if right == len(gradients) and loss is not None and np.isfinite(loss):
             break
     return reason if best is None else online(best, cls, quiet, due)
@@ -311,7 +343,7 @@ def online(found: Trial, cls: type, guard: Guard, due: Expected) -> Trial:
         )  # fmt: skip
     except UserCodeError:
         return found
-    return Trial(recipe, agreeing(gradients, due), loss is not None)
+    return Trial(recipe, agreeing(gradients, due), loss is not None, found.sizes)
 
 
 def ways(cls: type) -> Iterator[Recipe]:

@@ -79,7 +79,7 @@ class Network:
 class Values:
     """What a network gives at one point."""
 
-    h1: Array
+    hidden: tuple[Array, ...]
     p: Array
     loss: float
     gradients: Arrays
@@ -116,11 +116,12 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
 def point(sizes: Sizes, seed: int) -> tuple[Arrays, Array, Array]:
     """Parameters, inputs and targets at which networks are told apart."""
     if sizes.K == 1:
-        (drawn,) = draw_probes((sizes.F, sizes.H, 2), activation="tanh", dtype="float64",
+        (drawn,) = draw_probes((*sizes.widths[:-1], 2), activation="tanh", dtype="float64",
                                seed=seed)[:1]  # fmt: skip
-        last = {"w2": drawn.parameters["w2"][:, :1], "b2": drawn.parameters["b2"][:1]}
+        last = {f"{kind}{sizes.layers}": drawn.parameters[f"{kind}{sizes.layers}"][..., :1]
+                for kind in "wb"}  # fmt: skip
         return {**drawn.parameters, **last}, drawn.x, drawn.targets[:, :1]
-    probe = draw_probes((sizes.F, sizes.H, sizes.K), activation="relu", dtype="float64", seed=seed)
+    probe = draw_probes(sizes.widths, activation="relu", dtype="float64", seed=seed)
     return dict(probe[0].parameters), probe[0].x, probe[0].targets
 
 
@@ -131,7 +132,7 @@ def values_of(network: Network, sizes: Sizes, seed: int) -> Values:
 
     parameters, x, targets = point(sizes, seed)
     reference = Reference(
-        (sizes.F, sizes.H, sizes.K),
+        sizes.widths,
         activation=network.activation,
         criterion=Criterion(network.loss, network.output, network.reduction, network.loss_factor),
     )
@@ -139,7 +140,8 @@ def values_of(network: Network, sizes: Sizes, seed: int) -> Values:
         parameters, x, targets, intermediates=True
     )
     shown = probabilities(stages["logits"], network)
-    return Values(stages["h1"], shown, float(loss), gradients)
+    hidden = tuple(stages[f"h{layer}"] for layer in range(1, sizes.layers))
+    return Values(hidden, shown, float(loss), gradients)
 
 
 def probabilities(logits: Array, network: Network) -> Array:
@@ -186,9 +188,12 @@ class Shown:
     def fits(self, values: Values) -> Fit:
         """How well this fits a network."""
         right = sum(close(array, values.gradients[name]) for name, array in self.gradients.items())
-        ahead = [any(close(array, one) for array in self.arrays) for one in (values.h1, values.p)]
+        h, p = (
+            any(close(array, one) for array in self.arrays for one in stages)
+            for stages in (values.hidden, (values.p,))
+        )
         said = self.loss is not None and close(np.array(self.loss), np.array(values.loss))
-        return Fit(right, said, *ahead)
+        return Fit(right, said, h, p)
 
 
 @dataclass(frozen=True)

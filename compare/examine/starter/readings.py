@@ -23,15 +23,40 @@ N = 17
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """N samples, F inputs, H hidden units, K classes; other numbers with another `seed`."""
+    """N samples, F inputs, H hidden units, K classes; other numbers with another `seed`.
+
+    `more` are the widths of hidden layers beyond the first.
+    """
 
     F: int = 13
     H: int = 11
     K: int = 5
     N: int = N
     seed: int = 0
+    more: tuple[int, ...] = ()
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths of all layers, the inputs first."""
+        return (self.F, *self.hidden, self.K)
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Those of the hidden layers."""
+        return (self.H, *self.more)
+
+    @property
+    def layers(self) -> int:
+        """How many layers have weights."""
+        return len(self.hidden) + 1
+
+    def of_layers(self, layers: int) -> Sizes:
+        """The same sizes with so many layers, no two of one width."""
+        return replace(self, more=MORE[: layers - 2])
 
 
+MORE = (7, 9)
+"""Widths of a second and third hidden layer."""
 UNEQUAL = Sizes()
 """No two alike, so that a transposed array or a wrong axis cannot pass."""
 ASSIGNMENT = Sizes(F=784, H=1000, K=10)

@@ -20,6 +20,7 @@ import manual_mlp
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import CERTAIN, plain
+from compare.examine.starter.chain import widths_of
 from compare.examine.starter.expected import known_quantities
 from compare.examine.starter.meanings import LAYOUTS, Layout, meanings
 from compare.examine.starter.returned import parts_of
@@ -30,6 +31,7 @@ from compare.examine.starter.slots import (
     gradient_slots,
     laid_like,
     set_rate,
+    set_strength,
     weight_slots,
 )
 from compare.guard.guard import Guard
@@ -40,7 +42,6 @@ STEP = 2.0**40
 step is the gradient, to rounding."""
 SMALL = 0.125
 """A learning rate at which three steps of a row and one of their sum come far apart."""
-WEIGHTS = ("w1", "b1", "w2", "b2")
 LOSSES = 12
 """How many meanings of the parameters of a method that gives the loss are tried."""
 MEANINGS = 60
@@ -82,11 +83,13 @@ class Method:
 class Recipe:
     """Builds an object of a class, calls `methods` in order and finds the gradients afterwards."""
 
-    build: Callable[[tuple[int, int, int], Mapping[str, Any]], Any]
+    build: Callable[[tuple[int, ...], Mapping[str, Any]], Any]
     methods: tuple[Method, ...]
     layout: Layout = LAYOUTS[0]
     online: bool = False
     """Whether the weights move after every sample: each is then called alone."""
+    strength: float = 0.0
+    """Of the penalty, where the object keeps it."""
 
     def outcome(
         self, parameters: Arrays, x: Array, targets: Array, before: Before | None = None
@@ -132,9 +135,9 @@ class Recipe:
     ) -> tuple[Any, dict[str, Slot], dict[str, Any]]:
         """An object with our weights, where they are in it, and what its methods are passed."""
         values = self.values(parameters, x, targets) | {"STEP": rate}
-        sizes = (x.shape[1], len(parameters["b1"]), targets.shape[1])
-        thing = self.build(sizes, values)
+        thing = self.build(widths_of(parameters), values)
         set_rate(thing, rate)
+        set_strength(thing, self.strength)
         slots = weight_slots(thing, parameters)
         if set(slots) != set(parameters):
             missing = ", ".join(name for name in parameters if name not in slots)

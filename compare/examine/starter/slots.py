@@ -24,6 +24,8 @@ OTHER_NAME = re.compile(r"[vms][wb]?\d*|vel.*|.*(veloc|moment|cache|prev|sum|avg
 """The last name on the way to what an optimiser keeps."""
 LETTER = re.compile(r"[vms]\d*")
 """Of these, those that a weight may have as well: V beside U, s beside c."""
+PENALTY = re.compile(r"reg\w*|lam\w*|l2\w*|weightdecay|decay|wd|lambd")
+"""The strength of a penalty."""
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
 
 
@@ -131,6 +133,23 @@ def laid_like(array: Array, shape: tuple[int, ...]) -> Array:
     long = tuple(size for size in array.shape if size != 1)
     turned = array.T if long != tuple(size for size in shape if size != 1) else array
     return turned.reshape(shape)
+
+
+def strengths_of(thing: Any) -> dict[str, float]:
+    """The strengths of penalties that an object has, by the names of its attributes."""
+    return {
+        name: float(value)
+        for name, value in getattr(thing, "__dict__", {}).items()
+        if PENALTY.fullmatch(plain(name)) and type(value) in (int, float)
+    }
+
+
+def set_strength(thing: Any, strength: float) -> None:
+    """Give an object another strength: those of its own that are not 0, or all if every one is."""
+    own = strengths_of(thing)
+    for name, value in own.items():
+        if value or not any(own.values()):
+            setattr(thing, name, strength)
 
 
 def set_rate(thing: Any, rate: float) -> bool:

@@ -21,9 +21,10 @@ import numpy as np
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
-from compare.examine.starter.chain import STRENGTH
+from compare.examine.starter.chain import STRENGTH, started_objects
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
+from compare.examine.starter.slots import strengths_of
 from compare.examine.starter.subject import Subject
 from compare.examine.starter.whole import Whole
 from compare.guard.guard import Guard
@@ -81,12 +82,12 @@ def strength_in(
     whole: Whole, subject: Subject, declared: Mapping[str, Any], sizes: Sizes, guard: Guard
 ) -> Strength:
     """What has to be passed for the strengths of a file, and declared, for them to be compared."""
-    named = dict.fromkeys(one for call in whole.chain.calls for one, value in call.passed
-                          if value == STRENGTH)  # fmt: skip
-    if not named:
+    own = guard.run(lambda: kept_in(whole, sizes), "", None)
+    named = [one for call in whole.chain.calls for one, value in call.passed if value == STRENGTH]
+    if not named and not own:
         return Strength()
-    called = " and ".join(named)
-    written = set(written_in(whole, subject))
+    called = " and ".join(dict.fromkeys([*named, *own]))
+    written = {*written_in(whole, subject), *(value for value in own.values() if value)}
     if len(written) > 1:
         return Strength(lacking=f"what {called} adds was not compared: its defaults differ")
     passed = written.pop() if written else OURS
@@ -139,6 +140,14 @@ def written_in(whole: Whole, subject: Subject) -> Iterator[float]:
             if isinstance(given, ast.Constant) and isinstance(given.value, float | int):
                 if given.value:
                     yield float(given.value)
+
+
+def kept_in(whole: Whole, sizes: Sizes) -> dict[str, float]:
+    """The strengths that the objects keep whose methods are called, as they were built."""
+    parameters, x, targets = point(sizes, 0)
+    started = whole.chain.start(sizes.widths, {**parameters, "x": x, "y": targets})
+    every = [strengths_of(thing) for thing in started_objects(started)]
+    return {name: value for one in every for name, value in one.items()}
 
 
 def adds(whole: Whole, subject: Subject, passed: float, sizes: Sizes) -> Added:

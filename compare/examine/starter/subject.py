@@ -17,7 +17,7 @@ from typing import Any
 
 from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
-from compare.examine.starter.binding import bind, plain
+from compare.examine.starter.binding import bind, plain, weights_of
 from compare.examine.starter.bundles import (
     DEPTH,
     bundles_of,
@@ -38,7 +38,6 @@ from compare.guard.guard import Guard
 INITIALISER = re.compile(
     r".*(init|param|weight|xavier|glorot).*|(build|create|make|setup|new|get)\w*|net\w*|model"
 )
-QUANTITIES = ("w1", "b1", "w2", "b2")
 Laid = Callable[[str], Array]
 Structure = Callable[[Laid], Any]
 
@@ -79,7 +78,7 @@ def of_functions(source: Source, opened: Opened, guard: Guard, sizes: Sizes) -> 
         (name, one.arg): found
         for name, node in functions.items()
         for one in flow.parameters(name)
-        if (found := dict(guessed(source, node, name, one.arg)))
+        if (found := dict(guessed(source, node, name, one.arg, sizes.layers)))
     }
     return Subject(flow, starts, containers, keys_asked(flow))
 
@@ -131,7 +130,7 @@ def initialised(
     functions: Mapping[str, Callable[..., Any]],
     name: str,
     build: Callable[..., Any],
-    sizes: tuple[int, int, int],
+    sizes: tuple[int, ...],
     values: Mapping[str, Any],
 ) -> Started:
     """Start from what an initialiser of the file returns."""
@@ -141,7 +140,7 @@ def initialised(
 def built(
     build: Callable[..., Any],
     methods: Mapping[str, Code],
-    sizes: tuple[int, int, int],
+    sizes: tuple[int, ...],
     values: Mapping[str, Any],
 ) -> Started:
     """Start from an object of a class."""
@@ -158,7 +157,7 @@ def starts_well(start: Start, guard: Guard, sizes: Sizes) -> bool:
     parameters, x, targets = point(sizes, 0)
     values = {**parameters, "x": x, "y": targets}
     try:
-        started = guard.run(lambda: start((sizes.F, sizes.H, sizes.K), values), "start", None)
+        started = guard.run(lambda: start(sizes.widths, values), "start", None)
     except UserCodeError:
         return False
     return any(
@@ -176,43 +175,47 @@ def as_lists(value: Any) -> Any:
 
 
 def guessed(
-    source: Source, function: Code, name: str, parameter: str
+    source: Source, function: Code, name: str, parameter: str, layers: int
 ) -> Iterator[tuple[str, Structure]]:
     """The containers one parameter may be, by what the function does with it."""
-    for place, one in enumerate(islice(followed(source, function, parameter), 30)):
+    for place, one in enumerate(islice(followed(source, function, parameter, layers), 30)):
         yield f"{name}({parameter}){place}", one
 
 
 def followed(
-    source: Source, function: ast.AST, parameter: str, depth: int = DEPTH
+    source: Source, function: ast.AST, parameter: str, layers: int, depth: int = DEPTH
 ) -> Iterator[Structure]:
     """The containers of a parameter, or of what gets it handed on."""
-    found = list(structures(source, function, parameter))
+    found = list(structures(source, function, parameter, layers))
     yield from found
     if not found and depth:
         for callee, name in receivers(source, function, parameter):
-            yield from followed(source, callee, name, depth - 1)
+            yield from followed(source, callee, name, layers, depth - 1)
 
 
-def structures(source: Source, function: ast.AST, parameter: str) -> Iterator[Structure]:
+def structures(
+    source: Source, function: ast.AST, parameter: str, layers: int
+) -> Iterator[Structure]:
     """Containers of weights: by keys with known names, by keys in their order, by position."""
-    for bundle in bundles_of(source, function, parameter):
-        if set(bundle.quantities) <= set(QUANTITIES):
+    quantities = weights_of(layers)
+    for bundle in bundles_of(source, function, parameter, layers):
+        if set(bundle.quantities) <= set(quantities):
             yield bundle.built
     asked = list(dict.fromkeys(keys_of(function, parameter)))
     everywhere = list(dict.fromkeys(keys_of(source_tree(source), None)))
-    if asked and bind(asked)[1]:
-        if len(asked) < 4:
-            asked = [*asked, *(one for one in everywhere if one not in asked)][:4]
-        for order in permutations(QUANTITIES[: len(asked)] if len(asked) == 4 else ()):
+    if asked and bind(asked, layers)[1]:
+        if len(asked) < len(quantities):
+            asked = [*asked, *(one for one in everywhere if one not in asked)][: len(quantities)]
+        for order in permutations(quantities if len(asked) == len(quantities) else ()):
             yield partial(dictionary, tuple(asked), order)
     if not positional(function, parameter):
         return
-    yield lambda laid: [[laid("w1"), laid("b1")], [laid("w2"), laid("b2")]]
-    yield lambda laid: [laid(one) for one in QUANTITIES]
+    pairs = list(zip(quantities[::2], quantities[1::2], strict=True))
+    yield lambda laid: [[laid(weight), laid(bias)] for weight, bias in pairs]
+    yield lambda laid: [laid(one) for one in quantities]
     keys = [one for one in everywhere if len(one) < 12]
     for weight, bias in permutations(keys[:6], 2):
-        yield partial(list_of_dictionaries, weight, bias)
+        yield partial(list_of_dictionaries, pairs, weight, bias)
 
 
 def dictionary(keys: Sequence[str], order: Sequence[str], laid: Laid) -> dict[str, Array]:
@@ -220,9 +223,11 @@ def dictionary(keys: Sequence[str], order: Sequence[str], laid: Laid) -> dict[st
     return {key: laid(name) for key, name in zip(keys, order, strict=True)}
 
 
-def list_of_dictionaries(weight: str, bias: str, laid: Laid) -> list[dict[str, Array]]:
+def list_of_dictionaries(
+    pairs: Sequence[tuple[str, str]], weight: str, bias: str, laid: Laid
+) -> list[dict[str, Array]]:
     """One dictionary for each layer."""
-    return [{weight: laid(f"w{layer}"), bias: laid(f"b{layer}")} for layer in (1, 2)]
+    return [{weight: laid(w), bias: laid(b)} for w, b in pairs]
 
 
 def unpacked_into(function: ast.AST, parameter: str) -> int:

@@ -79,6 +79,6 @@ def not_set(names: list[str]) -> str:
     """Say which arrays were not set, and why that matters."""
     some = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
     return (
-        f"its gradients depend on {some}, beyond the weights and biases of two layers, which kept "
-        "what the class gave them"
+        f"its gradients depend on {some}, beyond the weights and biases that it is read with, which"
+        " kept what the class gave them"
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from compare.examine.starter.answered import (
     slopes_in,
 )
 from compare.examine.starter.arrays_in import leaves
-from compare.examine.starter.binding import CERTAIN, POSSIBLE, plain
+from compare.examine.starter.binding import LAYERS, certain, plain, possible, weights_of
 from compare.examine.starter.chain import (
     DROPPED,
     KEPT,
@@ -49,6 +50,7 @@ from compare.examine.starter.networks import (
 )
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import LOSS
+from compare.examine.starter.slots import PENALTY
 from compare.examine.starter.slots import RATE as LEARNING
 from compare.examine.starter.stepped import as_update
 from compare.examine.starter.subject import Subject, unpacked_into
@@ -57,11 +59,10 @@ from compare.guard.guard import Guard
 NONE: Mapping[str, Array] = {}
 RUNS = 1000
 """How often the functions are called in search of what their arguments mean."""
+PICKED = 5000
+"""How many are looked at for one that hands no value over twice."""
 EACH = 60
 """How many meanings of one function are tried from one start."""
-WEIGHTS = ("w1", "b1", "w2", "b2")
-GIVEN = frozenset({"x", "y", *WEIGHTS})
-PENALTY = re.compile(r"reg\w*|lam\w*|l2\w*|weightdecay|decay|wd|lambd")
 COUNT = re.compile(r"n|m|num\w*(samples|examples)|batch\w*|nsamples|samples")
 SETTINGS = (
     (PENALTY, STRENGTH), (COUNT, "N"), (LEARNING, RATE),
@@ -82,6 +83,7 @@ class Whole:
     told: Told
     loss: str
     sure: bool
+    layers: int = LAYERS
 
     @property
     def trusted(self) -> bool:
@@ -107,7 +109,7 @@ class Search:
     left: int = RUNS
     best: Whole | None = None
     stages: dict[str, list[str]] = field(default_factory=dict)
-    """The values that are h1, or p, of a network."""
+    """The values that are hidden units, or p, of a network."""
     keys: dict[str, frozenset[str]] = field(default_factory=dict)
     """The keys of dictionaries that functions returned."""
     lengths: dict[str, int] = field(default_factory=dict)
@@ -136,9 +138,16 @@ class Search:
                     return self.best  # its forward pass is a network's: nothing else is meant
         return self.best
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The names of the weights and biases."""
+        return weights_of(self.sizes.layers)
+
     def done(self) -> bool:
         """Whether everything is right, or nothing may be tried any more."""
-        return self.left <= 0 or (self.best is not None and self.best.told.right == 4)
+        return self.left <= 0 or (
+            self.best is not None and self.best.told.right == len(self.weights)
+        )
 
     def producers(
         self, chain: Chain, known: list[str], finals: Sequence[str]
@@ -170,7 +179,7 @@ class Search:
             self.parts[name].append((value, leaf.name))
             alone = tuple({value: value_of(value, {}, one)} for one in ran.answers)
             fit = self.told(replace(ran, answers=alone)).fit
-            for stage, found in (("h1", fit.h), ("p", fit.p)):
+            for stage, found in (("h", fit.h), ("p", fit.p)):
                 self.stages[stage] = [*self.stages.get(stage, ()), *([value] if found else [])]
         for value, _ in [(name, ""), *self.subject.flow.values(name)]:
             whole = value_of(value, {}, ran.answers[0])
@@ -214,7 +223,7 @@ class Search:
                 continue
             fits = self.told(ran, gradients)
             sure = self.sure(chain, known, final) and (fits.fit.p or not longer.calls[:-1])
-            found = Whole(longer, final, fits, loss_from(ran), sure)
+            found = Whole(longer, final, fits, loss_from(ran), sure, self.sizes.layers)
             if self.best is None or found.rank > self.best.rank:
                 self.best = found
             if self.done():
@@ -257,7 +266,7 @@ class Search:
             return
         names = [one for one, _ in asked]
         tried = 0
-        for picked in by_cost([tuple(found) for _, found in asked]):
+        for picked in islice(by_cost([tuple(found) for _, found in asked]), PICKED):
             if self.left <= 0 or tried >= EACH:
                 return
             arrays = [one for one in picked if one not in NUMBERS]
@@ -282,7 +291,7 @@ class Search:
             return found
         made = [value for other in known for value, _ in self.subject.flow.values(other)]
         made += [value for other in known for value, _ in self.parts.get(other, ())]
-        return list(dict.fromkeys(["x", "y", "labels", *made, *WEIGHTS]))
+        return list(dict.fromkeys(["x", "y", "labels", *made, *self.weights]))
 
     def evidence(self, name: str, parameter: str, known: list[str], chain: Chain) -> list[str]:
         """What the file says that a parameter means: by its own calls, by the names of what its
@@ -303,15 +312,14 @@ class Search:
         if containers := self.subject.containers.get((name, parameter), {}):
             found += [one for one in known[:1] if one in self.built]
             found += containers
-        quantity = CERTAIN.get(key, "")
-        if not found and quantity not in GIVEN:
+        quantity, given = certain(key, self.sizes.layers), {"x", "y", *self.weights}
+        if not found and quantity not in given:
             setting = next((value for form, value in SETTINGS if form.fullmatch(key)), "")
             if setting:
                 return [setting]
-        if quantity in GIVEN:
+        if quantity in given:
             found += ["y", "labels"] if quantity == "y" else [quantity]
         if not found:
-            possible = [quantity] if quantity else POSSIBLE.get(key, ())
-            for one in possible:
-                found += [one] if one in GIVEN else self.stages.get(one, ())
+            for one in [quantity] if quantity else possible(key, self.sizes.layers):
+                found += [one] if one in given else self.stages.get(one[0], ())
         return list(dict.fromkeys(found))

@@ -36,7 +36,7 @@ from compare.examine.starter.strengths import Strength, strength_in
 from compare.examine.starter.subject import Subject, of_class, of_functions
 from compare.examine.starter.unshown import unshown
 from compare.examine.starter.whole import Whole
-from compare.examine.starter.whole_search import ONE_OUTPUT, Meant, searched
+from compare.examine.starter.whole_search import Meant, searched
 from compare.examine.starter.whole_used import compared_in
 from compare.examine.starter.whole_words import said, without_dropout
 from compare.guard.blame import Place
@@ -154,7 +154,7 @@ def verdict_on(
     whole = meant.whole
     blamed = name or (loss_of(whole) if result.kind == "loss" else whole.final)
     words = (*said(whole, meant.subject, asked, strength), *result.notes)
-    if meant.sizes is ONE_OUTPUT:
+    if meant.sizes.K == 1:
         words = (ONE_OUTPUT_SAID, *words)
     role = "gradient" if blamed in (name, whole.final) else "loss"
     numbers = any(value == "labels" for call in whole.chain.calls for _, value in call.passed)
@@ -197,9 +197,7 @@ def started_at(whole: Whole, sizes: Sizes, seed: int, guard: Guard) -> Started:
     """What there is before the first call: objects are built by the file's own code."""
     parameters, x, targets = point(sizes, seed)
     values = {**parameters, "x": x, "y": targets}
-    started: Started = guard.run(
-        lambda: whole.chain.start((sizes.F, sizes.H, sizes.K), values), "start", None
-    )
+    started: Started = guard.run(lambda: whole.chain.start(sizes.widths, values), "start", None)
     return started
 
 
@@ -228,7 +226,7 @@ def named_in(
 def checked(whole: Whole, subject: Subject, declared: Declared, sizes: Sizes) -> Result:
     """Check the chain like any gradient, against the network that it fits."""
     asked: dict[str, Any] = {**declared.settings, **whole.told.network.declared()}
-    asked |= {"hidden": (sizes.H,), "seed": declared.seed}
+    asked |= {"hidden": sizes.hidden, "seed": declared.seed}
     ours = our_manual(Experiment(**asked)).loss_and_gradients
     names = names_of(subject.flow, whole.final)
 

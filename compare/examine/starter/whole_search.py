@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from compare.examine.starter.binding import LAYERS, layers_shown
 from compare.examine.starter.networks import EXPONENTIAL, Network
 from compare.examine.starter.one_output import accused_of_several, wrong_for_several
 from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.subject import Subject
 from compare.examine.starter.whole import Search, Whole
 from compare.guard.guard import Guard
-
-ONE_OUTPUT = Sizes(K=1)
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,34 @@ class Meant:
     sizes: Sizes
     one_only: bool = False
 
+    @property
+    def rank(self) -> int:
+        """Its place among meanings in networks of other depths."""
+        return self.whole.told.fit.score
+
 
 def searched(
+    text: str,
+    subject_at: Callable[[Sizes], Subject],
+    networks: Sequence[Network],
+    seed: int,
+    guard: Guard,
+) -> Meant | None:
+    """Search in networks of as many layers as the names say, then in those of two.
+
+    Where the forward pass is a network's, nothing else is meant.
+    """
+    found: list[Meant] = []
+    for layers in dict.fromkeys((layers_shown(text), LAYERS)):
+        meant = searched_at(UNEQUAL.of_layers(layers), text, subject_at, networks, seed, guard)
+        if meant and (consistent(meant.whole) or meant.whole.told.fit.p):
+            return meant
+        found += [meant] if meant else []
+    return max(found, key=lambda one: one.rank, default=None)
+
+
+def searched_at(
+    unequal: Sizes,
     text: str,
     subject_at: Callable[[Sizes], Subject],
     networks: Sequence[Network],
@@ -42,7 +67,8 @@ def searched(
     """Search at five outputs and, for what may be made for one, at one; None if nothing fits."""
     best: Meant | None = None
     several: Meant | None = None
-    for sizes in (UNEQUAL, ONE_OUTPUT) if EXPONENTIAL.search(text) else (UNEQUAL,):
+    one_output = replace(unequal, K=1)
+    for sizes in (unequal, one_output) if EXPONENTIAL.search(text) else (unequal,):
         subject = subject_at(sizes)
         fitting = [one for one in networks if sizes.K > 1 or one.loss != "cross_entropy"]
         found = Search(subject, guard, fitting, sizes, seed)() if fitting else None
@@ -59,4 +85,4 @@ def searched(
 
 def consistent(whole: Whole) -> bool:
     """Whether all gradients are those of the network that the rest belongs to."""
-    return whole.told.fit.right == 4
+    return whole.told.fit.right == 2 * whole.layers

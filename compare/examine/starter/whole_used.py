@@ -33,7 +33,7 @@ def compared_in(
     parameters, x, targets = point(sizes, seed)
 
     def ran(functions: Functions) -> Ran:
-        def start(widths: tuple[int, int, int], values: Any) -> Started:
+        def start(widths: tuple[int, ...], values: Any) -> Started:
             started = whole.chain.start(widths, values)
             given = {name: instead(one, functions) for name, one in started.functions.items()}
             return replace(started, functions=given)
@@ -62,12 +62,12 @@ def is_stage(whole: Whole, ran: Ran, name: str, sizes: Sizes, seed: int) -> bool
     """Whether what one call returned is a stage or the loss of the network, to rounding."""
     alone = replace(ran, answers=tuple({name: one[name]} for one in ran.answers))
     due = values_of(whole.told.network, sizes, seed)
-    loss, rows = mean_loss(alone), len(due.h1)
+    loss, rows = mean_loss(alone), len(due.p)
     if loss is not None:
         return bool(abs(loss - due.loss) <= SAME * abs(due.loss))
     shown = [one for one in matrices_in_rows(shown_arrays(alone), rows) if np.isfinite(one).all()]
     return any(
         one.shape == array.shape and np.abs(one - array).max() <= SAME * np.abs(array).max()
         for one in shown
-        for array in (due.h1, due.p)
+        for array in (*due.hidden, due.p)
     )

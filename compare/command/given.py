@@ -162,17 +162,23 @@ def way_of(path: Path) -> str:
     names = defined(path)
     if {"reference", "inputs"} <= names:
         return "layer"
-    return "manual" if names & {"loss_and_gradients", "update"} else "starter"
+    return "manual" if "loss_and_gradients" in names or has_update(path) else "starter"
+
+
+def has_update(path: Path) -> bool:
+    """Whether a file defines update(parameters, x, targets, *, learning_rate), and no step of
+    somebody's own under that name."""
+    return any(
+        isinstance(node, ast.FunctionDef) and node.name == "update"
+        and [one.arg for one in node.args.args[3:] + node.args.kwonlyargs] == ["learning_rate"]
+        for node in tree_of(path).body
+    )  # fmt: skip
 
 
 def defined(path: Path) -> set[str]:
     """The names that a file of Python binds at its top level; none if it cannot be parsed."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, OSError, RecursionError):
-        return set()
     names: set[str] = set()
-    for node in tree.body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -182,6 +188,14 @@ def defined(path: Path) -> set[str]:
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             names.add(node.target.id)
     return names
+
+
+def tree_of(path: Path) -> ast.Module:
+    """A file of Python as a tree; an empty one if it cannot be parsed."""
+    try:
+        return ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError, RecursionError):
+        return ast.Module([], [])
 
 
 def targets(node: ast.expr) -> Iterator[ast.Name]:

@@ -35,6 +35,7 @@ from compare.guard.implementation import (
 from compare.guard.optimiser import GuardedOptimiser
 from compare.guard.overlooked import overlooked
 
+UPDATE = "update"
 DEFAULT_NAME = "loss_and_gradients"
 FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>\w+))?")
 MODULE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>\w+)")
@@ -228,6 +229,8 @@ def attribute(module: ModuleType, name: str, spec: str) -> Callable[..., Any]:
         raise BadInput(f"--manual {spec}: it defines no {name}, and no other function")
     close = difflib.get_close_matches(name, there, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
+    if UPDATE in there and is_update(vars(module)[UPDATE]):
+        hint = f"; give --manual {spec}:{UPDATE} to have its update compared"
     listed = ", ".join(there[:NAMED]) + (", ..." if len(there) > NAMED else "")
     raise BadInput(f"--manual {spec}: it defines no {name}{hint} (it defines {listed})")
 

@@ -7,12 +7,13 @@ parameter.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 
 from compare.contracts.arrays import Array
-from compare.examine.starter.binding import LAYERS, bind, plain, possible, weights_of
+from compare.examine.starter.binding import LAYERS, bind, plain, possible, weight_called, weights_of
 from compare.examine.starter.source import Source
 
 DEPTH = 3
@@ -50,7 +51,7 @@ def bundles_of(
     source: Source, function: ast.AST, parameter: str, layers: int = LAYERS, depth: int = DEPTH
 ) -> tuple[Bundle, ...]:
     """The bundles one parameter of a function may be; none if it is used like an array."""
-    asked = set(keys_of(function, parameter))
+    asked = {*keys_of(function, parameter), *numbered_keys(function, parameter, layers)}
     if asked:
         return dictionaries(asked, set(keys_of(source_tree(source), None)), layers)
     if names := unpacked(function, parameter):
@@ -122,6 +123,30 @@ def keys_of(tree: ast.AST, name: str | None) -> Iterator[str]:
                 yield key
 
 
+def numbered_keys(tree: ast.AST, name: str, layers: int) -> Iterator[str]:
+    """The keys of weights that are put together from a word and the number of a layer, as in
+    `params["W" + str(i)]`, for all layers."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and is_name(node.value, name):
+            word = word_before(node.slice)
+            yield from (key for key in (f"{word}{layer}" for layer in range(1, layers + 1))
+                        if word and weight_called(key, layers))  # fmt: skip
+
+
+def word_before(node: ast.expr) -> str:
+    """The word in `"W" + str(i)`, `f"W{i}"`, `"W%d" % i` and `"W{}".format(i)`; else empty."""
+    if isinstance(node, ast.JoinedStr) and len(node.values) == 2:
+        node = node.values[0]
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
+        node = node.left
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    else:
+        return ""
+    text = node.value if isinstance(node, ast.Constant) else ""
+    return re.sub(r"%[ds]|\{\d?\}", "", text) if isinstance(text, str) else ""
+
+
 def where(node: ast.AST) -> tuple[int, int]:
     """Where a node stands; what has no place comes first."""
     return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
@@ -137,16 +162,26 @@ def unpacked(function: ast.AST, parameter: str) -> tuple[str, ...]:
     return ()
 
 
+WALKS = ("zip", "len", "enumerate", "reversed")
+
+
 def taken_apart(function: ast.AST, parameter: str) -> bool:
-    """True if a parameter is subscripted with one index, or handed to zip, len or enumerate."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Subscript) and is_name(node.value, parameter):
-            return not isinstance(node.slice, ast.Tuple | ast.Slice)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in ("zip", "len", "enumerate", "reversed"):
-                if any(is_name(one, parameter) for one in node.args):
-                    return True
-    return False
+    """True if a parameter is subscripted with one index, or it or a slice of it is handed to zip,
+    len or enumerate; an array is subscripted with several."""
+    places = [
+        node.slice
+        for node in ast.walk(function)
+        if isinstance(node, ast.Subscript) and is_name(node.value, parameter)
+    ]
+    if any(isinstance(one, ast.Tuple) for one in places):
+        return False
+    walked = (
+        is_name(one.value if isinstance(one, ast.Subscript) else one, parameter)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in WALKS
+        for one in node.args
+    )
+    return any(not isinstance(one, ast.Slice) for one in places) or any(walked)
 
 
 def is_name(node: ast.AST, name: str) -> bool:

@@ -146,12 +146,13 @@ class Chain:
             set_strength(thing, self.strength)
         for value in (*made.values(), *started_objects(started)):
             put_weights(value, parameters)
+        passed = {value for call in self.calls for _, value in call.passed}
         answers = []
         for rows in self.mode.rows(x, targets):
             held: dict[str, Any] = {**laid, **rows, **SETTINGS}
             held |= {STRENGTH: self.strength, RATE: self.rate}
             held |= {name: build(lambda one: laid[one].copy())
-                     for name, build in self.structures.items()}  # fmt: skip
+                     for name, build in self.structures.items() if name in passed}  # fmt: skip
             returned: dict[str, Any] = {}
             for call in self.calls:
                 given = {

@@ -7,16 +7,28 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from compare.examine.starter.binding import CERTAIN, plain
 
 Sizes = tuple[int, ...]
+SEED = 0
 INPUTS = re.compile(
     r"(n|num|size|dim|d|no)?(of)?(in|inp|input|inputs|feature|features|x)\w*|d|f|n0"
 )
 HIDDEN = re.compile(r".*hid.*|n?h\d?|m|[nhl][1-9]|units|neurons")
 OUTPUTS = re.compile(r".*(out|class|target|label).*|k|c|ny|no|n2|y")
 ALL = re.compile(r".*(layer|sizes|dims|shape|architecture|structure|topology|widths).*")
+GENERATOR = re.compile(r"(np)?rng|generator|gen|(random)?state|rs|rand|random")
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
+
+
+class Either(np.random.RandomState):
+    """A generator with the methods of both kinds that NumPy has: nobody says which one he means."""
+
+    def integers(self, *given: Any, **named: Any) -> Any:
+        """Whole numbers, as the newer kind calls it."""
+        return self.randint(*given, **named)
 
 
 def builders(cls: Callable[..., Any]) -> Iterator[Callable[[Sizes, Mapping[str, Any]], Any]]:
@@ -56,6 +68,8 @@ def meant(key: str, default: Any, sizes: Sizes, values: Mapping[str, Any]) -> An
         isinstance(default, int) and not isinstance(default, bool)
     )
     listed = default is inspect.Parameter.empty or isinstance(default, list | tuple)
+    if GENERATOR.fullmatch(key) and not isinstance(default, int):
+        return Either(SEED)
     if RATE.fullmatch(key):
         return 0.1 if default is inspect.Parameter.empty else None
     if ALL.fullmatch(key) and not HIDDEN.fullmatch(key) and not key.startswith(("n", "num")):

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from compare.examine.starter.binding import plain
-from compare.examine.starter.gradient_functions import returned_names
+from compare.examine.starter.gradient_functions import keys_of, returned_names
 
 Made = Mapping[str, Sequence[str]]
 """Which values a name may hold."""
@@ -84,8 +84,8 @@ def flow_of(functions: Mapping[str, Code], trees: Sequence[ast.AST]) -> Flow:
 
 
 def returns_dictionary(node: Code) -> bool:
-    """Whether a function returns a dictionary that it writes down there."""
-    return any(isinstance(one, ast.Return) and isinstance(one.value, ast.Dict)
+    """Whether a function returns a dictionary that it writes down there, or gives keys to."""
+    return any(isinstance(one, ast.Return) and bool(keys_of(node, one.value))
                for one in ast.walk(node))  # fmt: skip
 
 

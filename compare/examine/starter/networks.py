@@ -84,6 +84,13 @@ class Values:
     loss: float
     gradients: Arrays
 
+    @property
+    def log_p(self) -> Array:
+        """The logarithm of its probabilities; of other values NaN, which nothing is near."""
+        with np.errstate(all="ignore"):
+            logarithm: Array = np.log(self.p)
+        return logarithm
+
 
 def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Network]:
     """The networks a text may mean, the declared one first; what was `given` is not changed."""
@@ -171,6 +178,11 @@ class Fit:
         return self.right + self.loss + 2 * (self.h + self.p)
 
     @property
+    def ahead(self) -> bool:
+        """Whether its forward pass is a network's: what it ends in, or its loss."""
+        return self.p or self.loss
+
+    @property
     def place(self) -> tuple[bool, int]:
         """Its rank: a loss says what a network is for, and decides before the gradients."""
         return self.loss, self.score
@@ -190,7 +202,7 @@ class Shown:
         right = sum(close(array, values.gradients[name]) for name, array in self.gradients.items())
         h, p = (
             any(close(array, one) for array in self.arrays for one in stages)
-            for stages in (values.hidden, (values.p,))
+            for stages in (values.hidden, (values.p, values.log_p))
         )
         said = self.loss is not None and close(np.array(self.loss), np.array(values.loss))
         return Fit(right, said, h, p)

@@ -206,8 +206,8 @@ def structures(
     if asked and bind(asked, layers)[1]:
         if len(asked) < len(quantities):
             asked = [*asked, *(one for one in everywhere if one not in asked)][: len(quantities)]
-        for order in permutations(quantities if len(asked) == len(quantities) else ()):
-            yield partial(dictionary, tuple(asked), order)
+        orders = permutations(quantities) if len(asked) == len(quantities) else ()
+        yield from (partial(dictionary, tuple(asked), order) for order in orders)
     if not positional(function, parameter):
         return
     pairs = list(zip(quantities[::2], quantities[1::2], strict=True))

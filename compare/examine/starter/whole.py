@@ -130,11 +130,11 @@ class Search:
                 )
                 known = [init] if init else []
                 chain, known = self.producers(chain, known, finals)
-                for final in finals:
+                for final in (one for one in finals if not self.inside_best(one)):
                     self.bind(chain, known, final)
                     if self.done():
                         return self.best
-                if self.best and self.best.told.fit.p:
+                if self.best and self.best.told.fit.ahead:
                     return self.best  # its forward pass is a network's: nothing else is meant
         return self.best
 
@@ -148,6 +148,13 @@ class Search:
         return self.left <= 0 or (
             self.best is not None and self.best.told.right == len(self.weights)
         )
+
+    def inside_best(self, final: str) -> bool:
+        """Whether a function is called by the one that was bound, as its names say: a sample's
+        gradients may be right where what adds them up is not."""
+        best = self.best
+        bound = best is not None and best.sure and best.told.right > 0
+        return bound and best is not None and final in self.subject.flow.calls(best.final)
 
     def producers(
         self, chain: Chain, known: list[str], finals: Sequence[str]
@@ -222,7 +229,7 @@ class Search:
             if set(gradients) != set(parameters):
                 continue
             fits = self.told(ran, gradients)
-            sure = self.sure(chain, known, final) and (fits.fit.p or not longer.calls[:-1])
+            sure = self.sure(chain, known, final) and (fits.fit.ahead or not longer.calls[:-1])
             found = Whole(longer, final, fits, loss_from(ran), sure, self.sizes.layers)
             if self.best is None or found.rank > self.best.rank:
                 self.best = found
@@ -309,10 +316,11 @@ class Search:
         found += [value for value, keys in self.keys.items() if asked and asked <= keys]
         unpacked = unpacked_into(flow.functions[name], parameter)
         found += [value for value, length in self.lengths.items() if length == unpacked]
-        if containers := self.subject.containers.get((name, parameter), {}):
+        quantity, given = certain(key, self.sizes.layers), {"x", "y", *self.weights}
+        containers = self.subject.containers.get((name, parameter), {})
+        if containers and quantity not in given:
             found += [one for one in known[:1] if one in self.built]
             found += containers
-        quantity, given = certain(key, self.sizes.layers), {"x", "y", *self.weights}
         if not found and quantity not in given:
             setting = next((value for form, value in SETTINGS if form.fullmatch(key)), "")
             if setting:

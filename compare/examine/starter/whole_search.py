@@ -50,7 +50,7 @@ def searched(
     found: list[Meant] = []
     for layers in dict.fromkeys((layers_shown(text), LAYERS)):
         meant = searched_at(UNEQUAL.of_layers(layers), text, subject_at, networks, seed, guard)
-        if meant and (consistent(meant.whole) or meant.whole.told.fit.p):
+        if meant and (consistent(meant.whole) or meant.whole.told.fit.ahead):
             return meant
         found += [meant] if meant else []
     return max(found, key=lambda one: one.rank, default=None)

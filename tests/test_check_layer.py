@@ -392,6 +392,31 @@ def test_a_mistake_in_such_a_tail_is_none_of_its_rounding(dtype: Any) -> None:
     assert check_layer(wrong, torch.sigmoid, {"x": x}).verdict is Verdict.DISAGREES
 
 
+def tanh_from_sigmoid(inputs: Any, dy: Any, y: float = 1.0, dx: float = 1.0) -> Any:
+    h = 2 / (1 + np.exp(-2 * inputs["x"])) - 1
+    return h * h.dtype.type(y), {"x": dy * (1 - h * h) * h.dtype.type(dx)}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-3, 1e-6])
+def test_a_tanh_all_of_which_rounds_like_1_loses_digits_and_is_right(
+    scale: float, dtype: Any
+) -> None:
+    x = (scale * G.normal(size=(7, 6))).astype(dtype)
+    result = check_layer(tanh_from_sigmoid, torch.tanh, {"x": x})
+    assert result.verdict is Verdict.AGREES and result.kind == "digits", result.sentence
+
+
+@pytest.mark.parametrize("off", [{"y": 1 + 1e-4}, {"dx": 1.001}])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_mistake_beside_such_rounding_is_seen_and_has_no_wrong_name(
+    dtype: Any, off: dict[str, float]
+) -> None:
+    x = (1e-6 * G.normal(size=(7, 6))).astype(dtype)
+    result = check_layer(partial(tanh_from_sigmoid, **off), torch.tanh, {"x": x})
+    assert result.verdict is Verdict.DISAGREES and not result.diagnosis
+
+
 def test_an_operation_without_a_rule_accuses_nobody() -> None:
     x = np.array([[2.0, 0.3], [0.1, 1.2]])
     result = check_layer(lambda i, dy: (np.linalg.svd(i["x"])[1] * 2, {"x": 0 * i["x"]}),

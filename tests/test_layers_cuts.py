@@ -14,6 +14,8 @@ from compare import check_layer
 from compare.contracts.result import Verdict
 
 Z = 25 * np.random.default_rng(0).normal(size=(12, 4))
+FAR = np.array([[-1200.0, -720.0, -700.0, -350.0], [-101.0, 101.0, 350.0, 1200.0]])
+"""Where p, its logarithm or 1 - p is beyond what torch keeps of it."""
 Function = Callable[[Any], Any]
 
 
@@ -82,6 +84,41 @@ def test_exact_code_is_not_accused_of_what_torch_leaves_out(name: str, kind: str
     reference, f, slope = CUT[name]
     result = check_layer(layer(f, slope), reference, {"z": Z.astype(kind)})
     assert result.verdict is Verdict.AGREES and result.kind is None, result.sentence
+
+
+BCE = CUT["bce bounds p (1 - p) and log p"]
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_far_beyond_the_cut_of_log_at_minus_100_exact_code_agrees(
+    reduction: str, kind: str
+) -> None:
+    z = np.concatenate([Z[:2], FAR]).astype(kind)
+    _, f, slope = BCE
+
+    def manual(i: Any, dy: Any) -> Any:
+        y, dz = f(i["z"]), slope(i["z"])
+        if reduction == "none":
+            return y, {"z": dy * dz}
+        n = i["z"].dtype.type(i["z"].size if reduction == "mean" else 1)
+        return y.sum() / n, {"z": dz / n}
+
+    def reference(z: Any) -> Any:
+        return F.binary_cross_entropy(
+            torch.sigmoid(z), torch.full_like(z, 0.25), reduction=reduction
+        )
+
+    assert check_layer(manual, reference, {"z": z})
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_factor_beside_the_cut_of_log_is_still_seen(where: str) -> None:
+    reference, f, slope = BCE
+    off = (lambda z: f(z) * (1 + 1e-6)) if where == "loss" else f
+    wrong = layer(off, slope, 1 + 1e-6 * (where == "gradient"))
+    result = check_layer(wrong, reference, {"z": np.concatenate([Z[:2], FAR])})
+    assert result.verdict is Verdict.DISAGREES, result.sentence
 
 
 @pytest.mark.parametrize("name", ["softplus", "mish"])

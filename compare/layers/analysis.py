@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from compare.layers.crowds import Crowds
-from compare.layers.cuts import left_out
+from compare.layers.cuts import NOTHING, left_out
 from compare.layers.formats import LAMBDA, Format
 from compare.layers.rules import BILINEAR, COSTLY, EXACT, MOVES, SUMS, aten, packets
 from compare.layers.slopes import SLOPES
@@ -281,6 +281,8 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         if packet in LOGARITHMS:  # of a 0 that is only rounded: anything down to its smallest
             nothing = torch.isneginf(out) & (self.known(args[0]) > 0)
             total = torch.where(nothing, LOWEST**2, total)
+        if packet is aten.sigmoid:  # never 0 in truth
+            total = torch.where((out < NOTHING) & torch.isfinite(args[0]), NOTHING**2, total)
         self.put(out, total)
 
     def second_order(self, packet: Any, args: Any) -> Tensor | float:

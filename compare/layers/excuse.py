@@ -25,8 +25,9 @@ from compare.layers.program import Program
 LUCK = 128.0
 """Rounding shrinks with the units' quotient, but for luck of this size: beyond that it persists."""
 ROUNDINGS = 64
-"""So many roundings of the largest entry, in the wider format, are no mistake of a small one:
-0.5 * (1 + tanh(x / 2)) is a right sigmoid whose tail rounds like 1."""
+"""So many roundings of the largest entry or of 1, in the wider format, are no mistake of a small
+one: 0.5 * (1 + tanh(x / 2)) is a right sigmoid whose tail rounds like 1, and 2 sigmoid(2 x) - 1 a
+right tanh all of which does."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,13 @@ def shrunk(judged: Judged, again: Arrays, name: str) -> bool:
 def judge_one(judged: Judged, name: str, again: Arrays) -> bool:
     """Return whether a tensor of the wider format is within the allowance of the judged one.
 
-    Or off by what the wider format rounds beside the largest entry.
+    Or off by what the wider format rounds beside the largest entry, or beside 1.
     """
     analysed = judged.surveyed.analysed
     right = analysed.reference[name]
     if again[name].shape != right.shape:
         return False
-    rounded = ROUNDINGS * unit_of(FORMATS[judged.point.format].wider) * np.abs(right).max(initial=0)
+    rounded = ROUNDINGS * unit_of(FORMATS[judged.point.format].wider) * np.abs(right).max(initial=1)
     allowed = np.maximum(analysed.allowances[name], rounded)
     return compare_entries(name, again[name], right, allowed).agrees
 

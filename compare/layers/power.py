@@ -26,7 +26,8 @@ def smallest_scale_error(reference: NDArray[np.float64], allowance: NDArray[np.f
     there = (reference != 0) & np.isfinite(allowance)
     if not there.any():
         return np.inf
-    return float((1 + HONEST) * (allowance[there] / np.abs(reference[there])).min())
+    with np.errstate(over="ignore"):  # an entry about which nothing is known
+        return float((1 + HONEST) * (allowance[there] / np.abs(reference[there])).min())
 
 
 def weak_tensors(points: Sequence[Judged]) -> Iterator[Weak]:

@@ -48,7 +48,7 @@ class Match:
         if largest > 0 and other.numel():
             wide = max(wide, float(other.abs().max()) / largest)
         least = self.allowances[name].clamp_max(1e-300) + other.abs() * ROUNDINGS * self.unit
-        allowed = wide * self.slack * torch.maximum(self.allowances[name], least)
+        allowed = self.slack * torch.maximum(wide * self.allowances[name], least)
         return bool(((one - other).abs() <= allowed).all())
 
     @cached_property

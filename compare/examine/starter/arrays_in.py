@@ -6,6 +6,7 @@ otherwise: no two sizes of the points of this program are equal.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.binding import gradient_named, plain, weight_called
+from compare.examine.starter.slots import WORDS
 
 DEEPEST = 4
-GRADIENT = re.compile(r"d[a-z]?[a-z]*\d*|g[wb]?\d*|.*(grad|delta|nabla).*")
+GRADIENT = re.compile(WORDS + r"d[a-z]?[a-z]*\d*|g[wb]?\d*|.*(grad|delta|nabla).*")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def inside(value: Any) -> list[tuple[str, Any]]:
         numbers = len(value) > 1 and all(isinstance(one, float | int) for one in value)
         found = [np.array(value)] if numbers and isinstance(value, list) else value
         return [(str(place), one) for place, one in enumerate(found)]
-    if isinstance(value, type) or callable(value) or not hasattr(value, "__dict__"):
+    if isinstance(value, type) or inspect.isroutine(value) or not hasattr(value, "__dict__"):
         return []
     return list(vars(value).items())
 

@@ -11,7 +11,7 @@ import ast
 import functools
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,9 +24,9 @@ from compare.contracts.records import Implementation
 from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
-from compare.examine.starter.binding import LAYERS, MOST_LAYERS, layers_shown, plain
+from compare.examine.starter.binding import plain
 from compare.examine.starter.class_strengths import outcome, strength_of
-from compare.examine.starter.construct import builders
+from compare.examine.starter.class_trials import Trial, trial_of
 from compare.examine.starter.expected import Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import GRADIENT
@@ -34,12 +34,10 @@ from compare.examine.starter.minibatch import put_together
 from compare.examine.starter.networks import Network, Shown, candidates, point, told
 from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.recipe import (
+    FORWARD,
     LOSS,
     TRAIN,
-    DoesNotFit,
     Recipe,
-    moves_after_every_sample,
-    recipes,
     steps_by_its_gradient,
 )
 from compare.examine.starter.single import handed
@@ -55,28 +53,13 @@ from compare.examine.starter.whole_check import (
 from compare.guard.guard import Guard
 from compare.judge.conclusion import RANDOM
 
-TRIALS = 400
-"""How many ways to call a class are tried."""
 DROPOUT = re.compile(r"drop|keep_?prob|mask", re.IGNORECASE)
+OPTIMISER = re.compile(r"(\w*optimi[sz]er\w*|\w*(sgd|momentum|nesterov|ada\w*|nadam|rms_?prop))",
+                       re.IGNORECASE)  # fmt: skip
 ADVICE = (
     "wrap it in loss_and_gradients(parameters, x, targets) that sets its weights, calls it and"
     " returns its loss and gradients, and run --manual on that file (docs/bring-your-own.md)"
 )
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One way to call a class, and how many of its gradients are torch's."""
-
-    recipe: Recipe
-    right: int
-    shows_loss: bool
-    sizes: Sizes = UNEQUAL
-
-    @property
-    def whole(self) -> bool:
-        """Whether all of them are."""
-        return self.right == 2 * self.sizes.layers
 
 
 def network_classes(source: Source) -> list[str]:
@@ -87,10 +70,20 @@ def network_classes(source: Source) -> list[str]:
     found = {
         name: one
         for name, one in source.definitions.items()
-        if isinstance(one.node, ast.ClassDef) and any(map(computes_gradients, one.node.body))
+        if isinstance(one.node, ast.ClassDef)
+        and any(map(computes_gradients, one.node.body))
+        and not is_optimiser(one.node)
     }
     inside = {need for name, one in found.items() for need in one.needs - {name}}
     return [name for name in found if name not in inside]
+
+
+def is_optimiser(node: ast.ClassDef) -> bool:
+    """Whether a class only moves weights that it is handed: its updates are judged by their lines
+    (`loop_steps`)."""
+    methods = [plain(one.name) for one in node.body if isinstance(one, ast.FunctionDef)]
+    named = OPTIMISER.fullmatch(node.name)
+    return bool(named) and not any(map(FORWARD.fullmatch, methods))
 
 
 def computes_gradients(node: ast.stmt) -> bool:
@@ -275,91 +268,6 @@ def contract_1(
     loss_and_gradients.__name__ = cls.__name__
     loss_and_gradients.__signature__ = called_as  # type: ignore[attr-defined]  # not its method's
     return loss_and_gradients
-
-
-def trial_of(cls: type, source: Source, name: str, declared: Declared) -> Trial | str:
-    """The way to call a class as a network of as many layers as the names in it say, else of two,
-    and of more where its numbers depend on arrays that those of two leave as they were."""
-    named = layers_shown(ast.unparse(source.definitions[name].node))
-    tried: list[Trial | str] = []
-    for layers in dict.fromkeys((named, LAYERS, *range(LAYERS + 1, MOST_LAYERS + 1))):
-        found = best_trial(cls, source.guard, declared, UNEQUAL.of_layers(layers))
-        if not isinstance(found, str) and (found.whole or not unset(found, source, declared)):
-            return found
-        tried.append(found)
-        if isinstance(found, str) and layers == LAYERS:
-            break
-    return next((one for one in tried if not isinstance(one, str)), tried[-1])
-
-
-def unset(best: Trial, source: Source, declared: Declared) -> list[str]:
-    """The arrays on which the numbers of a class depend and that were not set."""
-    due = expected(best.sizes, declared.network.reduction, declared.seed)
-    return left_unset(best.recipe, due.point, Guard(timeout=source.guard.timeout))
-
-
-def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Trial | str:
-    """The way to call a class that gives most of torch's gradients, or why there is none."""
-    reduction = declared.network.reduction
-    due = expected(sizes, reduction, declared.seed)
-    other = expected(sizes, "sum" if reduction == "mean" else "mean", declared.seed)
-    best: Trial | None = None
-    reason = "no method gives gradients of all its weights"
-    quiet = Guard(timeout=guard.timeout)
-    for recipe in ways(cls):
-        point = due.point
-        run = functools.partial(recipe.outcome, dict(point.parameters), point.x, point.targets)
-        try:
-            loss, gradients = quiet.run(run, cls.__name__, None)
-        except UserCodeError as error:
-            if isinstance(error.__cause__, DoesNotFit):
-                reason = str(error.__cause__)
-            continue
-        right = max(agreeing(gradients, due), agreeing(gradients, other))
-        better = best is None or (right, loss is not None) > (best.right, best.shows_loss)
-        if better:
-            best = Trial(recipe, right, loss is not None, sizes)
-        if right == len(gradients) and loss is not None and np.isfinite(loss):
-            break
-    return reason if best is None else online(best, cls, quiet, due)
-
-
-def online(found: Trial, cls: type, guard: Guard, due: Expected) -> Trial:
-    """The trial of single samples, where a training moves the weights after each of them.
-
-    A batch then gives no gradient, right as the code may be.
-    """
-    trains = TRAIN.fullmatch(plain(found.recipe.methods[-1].name))
-    if found.right == len(due.point.parameters) or not trains:
-        return found
-    recipe = replace(found.recipe, online=True)
-    point = due.point
-    try:
-        if not guard.run(lambda: moves_after_every_sample(found.recipe, point), cls.__name__, None):
-            return found
-        loss, gradients = guard.run(
-            lambda: recipe.outcome(dict(point.parameters), point.x, point.targets),
-            cls.__name__, None,
-        )  # fmt: skip
-    except UserCodeError:
-        return found
-    return Trial(recipe, agreeing(gradients, due), loss is not None, found.sizes)
-
-
-def ways(cls: type) -> Iterator[Recipe]:
-    """The first `TRIALS` ways to build a class and call its methods."""
-    left = TRIALS
-    for build in builders(cls):
-        for recipe in recipes(cls, build):
-            if not left:
-                return
-            left -= 1
-            yield recipe
-
-
-def agreeing(gradients: dict[str, Array], due: Expected) -> int:
-    """How many gradients are torch's."""
-    return sum(due.compare(f"d{name}", array).agrees for name, array in gradients.items())
 
 
 def said(about: FunctionVerdict, best: Trial, result: Result) -> FunctionVerdict:

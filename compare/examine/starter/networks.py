@@ -27,6 +27,8 @@ SQUARES = re.compile(r"mse|squared|quadratic|\*\*\s*2|power|square", re.IGNORECA
 EXPONENTIAL = re.compile(r"exp\(\s*-|sigmoid|logistic|expit", re.IGNORECASE)
 SLOPE = re.compile(r"\b0?\.\d+\b|\b1e-\d\b")
 """A number that may be the slope of a leaky ReLU."""
+LEAST_SLOPE, MOST_SLOPE, SLOPES = 0.001, 0.5, 6
+"""Such slopes are tried, and so many."""
 CORNER = re.compile(r"relu|maximum|[<>]=?\s*0|where|clip|heaviside|rectif", re.IGNORECASE)
 """What the text of a file shows of a ReLU."""
 WRITTEN = {
@@ -97,8 +99,8 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
     hidden = [asked.activation]
     if "activation" not in given:
         shown = [one for one in ACTIVATION_NAMES if one in WRITTEN and WRITTEN[one].search(text)]
-        slopes = [f"leaky_relu:{one}" for one in SLOPE.findall(text) if "leaky_relu" in shown]
-        hidden = list(dict.fromkeys([asked.activation, *shown, *slopes[:4]]))
+        slopes = [f"leaky_relu:{one}" for one in slopes_in(text) if "leaky_relu" in shown]
+        hidden = list(dict.fromkeys([asked.activation, *shown, *slopes]))
         if asked.activation == "relu" and not CORNER.search(text):
             hidden = [*hidden[1:], "relu"]  # the text shows others, and nothing that has a corner
     ends = [(asked.output, asked.loss, asked.reduction, asked.loss_factor)]
@@ -117,6 +119,14 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
             ends = [one for one in ends if one[2] == kept]
     for end, activation in product(ends, hidden):
         yield Network(activation, *end)
+
+
+def slopes_in(text: str) -> list[str]:
+    """The numbers in a text that may be the slope of a leaky ReLU: the first of those people take,
+    which no momentum and no epsilon is among."""
+    numbers = {float(one): one for one in reversed(SLOPE.findall(text))}
+    first = sorted(numbers, key=lambda one: text.index(numbers[one]))
+    return [numbers[one] for one in first if LEAST_SLOPE <= one <= MOST_SLOPE][:SLOPES]
 
 
 @cache

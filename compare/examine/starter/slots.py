@@ -7,6 +7,7 @@ which no two are equal.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from compare.contracts.arrays import Array
 from compare.examine.starter.binding import plain
 
 DEEPEST = 4
-GRADIENT_NAME = re.compile(r"d[lwb]?[a-z]*\d*|.*(grad|delta|nabla).*")
+WORDS = r"(?!(data|dense|decoder|down|drop|decay|depth|dim|dtype|dict|deep)\w*$)"
+"""What begins with a d and names no gradient."""
+GRADIENT_NAME = re.compile(WORDS + r"d[lwb]?[a-z]*\d*|.*(grad|delta|nabla).*")
 """The last name on the way to a gradient, without underscores."""
 OTHER_NAME = re.compile(r"[vms][wb]?\d*|vel.*|.*(veloc|moment|cache|prev|sum|avg|best|old|mask).*")
 """The last name on the way to what an optimiser keeps."""
@@ -74,7 +77,7 @@ def slots_in(thing: Any, way: tuple[str, ...] = ()) -> Iterator[Slot]:
             if value.dtype.kind == "f" and value.ndim in (1, 2):
                 yield Slot(thing, key, here)
         elif isinstance(value, dict | list) or hasattr(value, "__dict__"):
-            if not isinstance(value, type) and not callable(value):
+            if not isinstance(value, type) and not inspect.isroutine(value):
                 yield from slots_in(value, here)
 
 

@@ -34,6 +34,7 @@ from compare.examine.starter.gradient_functions import (
 from compare.examine.starter.hidden import forward_passes, inside
 from compare.examine.starter.inline import hidden_shown
 from compare.examine.starter.layer_pairs import layer_pairs
+from compare.examine.starter.layers_check import layers_checked, together_said
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
@@ -103,10 +104,12 @@ def check_starter(
     source = open_source(path, guard=Guard(timeout=timeout))
     roles = roles_in(source)
     gradients = gradient_functions(source, set(roles))
-    classes = network_classes(source)
     asked = Declared({"reduction": reduction, **declared} if declared else declared, seed, timeout)
+    layers = layers_checked(source, network_classes(source), asked)
+    classes = [one for one in network_classes(source) if one not in layers.parts]
     whole = functions_together(source, asked)
-    if not (whole or roles or gradients or classes or holds_anything_else(source)):
+    compared = whole or layers.verdicts or roles or gradients or classes
+    if not (compared or holds_anything_else(source)):
         raise BadInput(nothing_known(source))
     forward = forward_passes(source, [*roles, *(one.name for one in gradients), *classes])
     opened = source.load([*roles, *(one.name for one in gradients), *classes, *forward])
@@ -125,17 +128,19 @@ def check_starter(
         lambda due: put_in(opened.module, replaced, due.quantities),
         shows=lambda activation: hidden_shown(source, activation, Guard(timeout=timeout)),
     )  # fmt: skip
-    part_of = whole.called if whole is not None and whole.settled else frozenset()
+    part_of = whole.called if whole is not None and whole.settled else frozenset[str]()
+    part_of |= layers.called
     found += [
         gradient_checked(slope, source, opened, one) for one in gradients if one.name not in part_of
     ]
     found = as_called(found, of_classes.verdicts, of_classes.used)
-    found += of_classes.verdicts
+    found += [*layers.verdicts, *together_said(source, layers, of_classes.verdicts)]
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in part_of]
     if whole is not None:
         found = settled(found, whole)
     found += inside(source, {one.name for one in found})
     done = {one.name for one in found} | (set() if whole is None else whole.called)
+    done |= layers.parts | layers.called
     cut = list(cut_checked(slope, source, done))
     found += [verdict for verdict, _ in cut]
     found += missed(source, done | {verdict.name for verdict, _ in cut})
@@ -147,6 +152,7 @@ def check_starter(
     found = [with_reason(one, source, opened, replaced) for one in found]
     none = frozenset[str]()
     called, idle = (none, none) if whole is None else (whole.called, whole.idle)
+    called |= layers.called
     return StarterReport(
         source, tuple(together(found)), tuple(gradients), reduction, updates, called, idle
     )

@@ -97,15 +97,18 @@ def functions_together(source: Source, declared: Declared) -> Together | None:
                     declared, "")  # fmt: skip
 
 
-def class_together(source: Source, name: str, declared: Declared) -> Together | None:
-    """The methods of a class as one gradient, each handed what another returned."""
+def class_together(
+    source: Source, name: str, declared: Declared, layers: int = 0
+) -> Together | None:
+    """The methods of a class as one gradient, each handed what another returned; of so many
+    `layers`, or as many as names say."""
     opened = source.load(list(source.definitions))
     node, cls = source.definitions[name].node, opened.get(name)
     if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
         return None
     guard = Guard(timeout=declared.timeout)
     return together(source, opened, lambda sizes: of_class(source, opened, cls, node, guard, sizes),
-                    declared, name)  # fmt: skip
+                    declared, name, layers)  # fmt: skip
 
 
 def together(
@@ -114,11 +117,12 @@ def together(
     subject_at: Callable[[Sizes], Subject],
     declared: Declared,
     name: str,
+    layers: int = 0,
 ) -> Together | None:
     """Search for the meaning of a file, then check it in that meaning."""
     networks = list(candidates(source.text, declared.network, list(declared.settings)))
     guard = Guard(timeout=declared.timeout)
-    meant = searched(source.text, subject_at, networks, declared.seed, guard)
+    meant = searched(source.text, subject_at, networks, declared.seed, guard, layers)
     if meant is None:
         return None
     whole, subject, sizes = meant.whole, meant.subject, meant.sizes

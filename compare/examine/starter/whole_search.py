@@ -42,14 +42,15 @@ def searched(
     networks: Sequence[Network],
     seed: int,
     guard: Guard,
+    layers: int = 0,
 ) -> Meant | None:
     """Search in networks of as many layers as the names say, then in those of two.
 
     Where the forward pass is a network's, nothing else is meant.
     """
     found: list[Meant] = []
-    for layers in dict.fromkeys((layers_shown(text), LAYERS)):
-        meant = searched_at(UNEQUAL.of_layers(layers), text, subject_at, networks, seed, guard)
+    for count in [layers] if layers else dict.fromkeys((layers_shown(text), LAYERS)):
+        meant = searched_at(UNEQUAL.of_layers(count), text, subject_at, networks, seed, guard)
         if meant and (consistent(meant.whole) or meant.whole.told.fit.ahead):
             return meant
         found += [meant] if meant else []

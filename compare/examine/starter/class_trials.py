@@ -1,0 +1,135 @@
+"""The ways to build a class and call its methods, tried until one gives the gradients of a network.
+
+Of as many layers as the names in it say, else of two, or of more where its numbers depend on arrays
+that two layers leave as they were.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from compare.contracts.arrays import Array
+from compare.contracts.errors import UserCodeError
+from compare.examine.starter.binding import LAYERS, MOST_LAYERS, layers_shown, plain
+from compare.examine.starter.construct import builders
+from compare.examine.starter.expected import Expected, expected
+from compare.examine.starter.readings import UNEQUAL, Sizes
+from compare.examine.starter.recipe import (
+    TRAIN,
+    DoesNotFit,
+    Recipe,
+    moves_after_every_sample,
+    recipes,
+)
+from compare.examine.starter.source import Source
+from compare.examine.starter.unset import left_unset
+from compare.examine.starter.whole_check import Declared
+from compare.guard.guard import Guard
+
+TRIALS = 400
+"""How many ways to call a class are tried."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way to call a class, and how many of its gradients are torch's."""
+
+    recipe: Recipe
+    right: int
+    shows_loss: bool
+    sizes: Sizes = UNEQUAL
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of them are."""
+        return self.right == 2 * self.sizes.layers
+
+
+def trial_of(cls: type, source: Source, name: str, declared: Declared) -> Trial | str:
+    """The way to call a class as a network of as many layers as the names in it say, else of two,
+    and of more where its numbers depend on arrays that those of two leave as they were."""
+    named = layers_shown(ast.unparse(source.definitions[name].node))
+    tried: list[Trial | str] = []
+    for layers in dict.fromkeys((named, LAYERS, *range(LAYERS + 1, MOST_LAYERS + 1))):
+        found = best_trial(cls, source.guard, declared, UNEQUAL.of_layers(layers))
+        if not isinstance(found, str) and (found.whole or not unset(found, source, declared)):
+            return found
+        tried.append(found)
+        if isinstance(found, str) and layers == LAYERS:
+            break
+    return next((one for one in tried if not isinstance(one, str)), tried[-1])
+
+
+def unset(best: Trial, source: Source, declared: Declared) -> list[str]:
+    """The arrays on which the numbers of a class depend and that were not set."""
+    due = expected(best.sizes, declared.network.reduction, declared.seed)
+    return left_unset(best.recipe, due.point, Guard(timeout=source.guard.timeout))
+
+
+def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Trial | str:
+    """The way to call a class that gives most of torch's gradients, or why there is none."""
+    reduction = declared.network.reduction
+    due = expected(sizes, reduction, declared.seed)
+    other = expected(sizes, "sum" if reduction == "mean" else "mean", declared.seed)
+    best: Trial | None = None
+    reason = "no method gives gradients of all its weights"
+    quiet = Guard(timeout=guard.timeout)
+    for recipe in ways(cls):
+        point = due.point
+        run = functools.partial(recipe.outcome, dict(point.parameters), point.x, point.targets)
+        try:
+            loss, gradients = quiet.run(run, cls.__name__, None)
+        except UserCodeError as error:
+            if isinstance(error.__cause__, DoesNotFit):
+                reason = str(error.__cause__)
+            continue
+        right = max(agreeing(gradients, due), agreeing(gradients, other))
+        better = best is None or (right, loss is not None) > (best.right, best.shows_loss)
+        if better:
+            best = Trial(recipe, right, loss is not None, sizes)
+        if right == len(gradients) and loss is not None and np.isfinite(loss):
+            break
+    return reason if best is None else online(best, cls, quiet, due)
+
+
+def online(found: Trial, cls: type, guard: Guard, due: Expected) -> Trial:
+    """The trial of single samples, where a training moves the weights after each of them.
+
+    A batch then gives no gradient, right as the code may be.
+    """
+    trains = TRAIN.fullmatch(plain(found.recipe.methods[-1].name))
+    if found.right == len(due.point.parameters) or not trains:
+        return found
+    recipe = replace(found.recipe, online=True)
+    point = due.point
+    try:
+        if not guard.run(lambda: moves_after_every_sample(found.recipe, point), cls.__name__, None):
+            return found
+        loss, gradients = guard.run(
+            lambda: recipe.outcome(dict(point.parameters), point.x, point.targets),
+            cls.__name__, None,
+        )  # fmt: skip
+    except UserCodeError:
+        return found
+    return Trial(recipe, agreeing(gradients, due), loss is not None, found.sizes)
+
+
+def ways(cls: type) -> Iterator[Recipe]:
+    """The first `TRIALS` ways to build a class and call its methods."""
+    left = TRIALS
+    for build in builders(cls):
+        for recipe in recipes(cls, build):
+            if not left:
+                return
+            left -= 1
+            yield recipe
+
+
+def agreeing(gradients: dict[str, Array], due: Expected) -> int:
+    """How many gradients are torch's."""
+    return sum(due.compare(f"d{name}", array).agrees for name, array in gradients.items())

@@ -1,0 +1,148 @@
+"""The verdicts on layers as objects: composed as the file's training does, compared as a class.
+
+Every layer and every loss is looked at in some network. A network that may be meant in another way
+accuses nobody; what is in none that could be compared is said in one sentence.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from compare.contracts.result import Diagnosis, Verdict
+from compare.diagnosis.prediction import BY_NAME
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.layer_classes import bases_of, classes_of
+from compare.examine.starter.layer_losses import loss_classes
+from compare.examine.starter.layer_objects import NAME, Composed, compositions
+from compare.examine.starter.networks import candidates
+from compare.examine.starter.source import Source
+from compare.examine.starter.subject import of_class
+from compare.examine.starter.whole_check import Declared, Together, class_together
+from compare.examine.starter.whole_search import consistent, searched
+from compare.guard.guard import Guard
+
+OWN = frozenset({"forward", "loss", "backward", "train", NAME})
+"""What the class of the layers itself is made of."""
+EARLY = "weights-stepped-too-early"
+STEPPED = (
+    "A layer moves its weights before the gradient goes back through them: what it hands on is"
+    " right only as the learning rate goes to 0."
+)
+MOST = 8
+"""So many networks are put together for one loss or layer."""
+ADVICE = (
+    "put them into a class with forward(x), a loss and backward(y) that makes them, and run the"
+    " same command again, or compare them one by one with --layer (docs/layers.md)"
+)
+
+
+@dataclass
+class Layers:
+    """The verdicts on networks of layers, what they are made of, and the names that were compared
+    in them."""
+
+    verdicts: list[FunctionVerdict] = field(default_factory=list)
+    parts: set[str] = field(default_factory=set)
+    called: set[str] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
+    """The layers, losses and containers of layers of a file."""
+
+    @property
+    def right(self) -> bool:
+        """Whether all that was compared agrees."""
+        return all(one.verdict is Verdict.AGREES for one in self.verdicts)
+
+
+def layers_checked(source: Source, classes: Iterable[str], declared: Declared) -> Layers:
+    """Compare the layers of a file; nothing where it has none, or a class that makes them.
+
+    `classes`: those that would be looked at one by one.
+    """
+    found, layers, looked_at = Layers(), classes_of(source), set(classes)
+    if not looked_at & set(layers.weighted):
+        return found
+    for ways in compositions(source, layers):
+        if told := judged(ways[:MOST], declared):
+            found.verdicts.append(as_said(source, *told))
+            found.called |= (told[1].called - OWN) | told[0].parts
+            if not told[1].right:
+                break  # what else its layers do does not matter any more
+    kinds = {*layers.weighted, *layers.plain, *loss_classes(source, layers)}
+    found.kinds = (kinds | set(layers.holders)) & looked_at
+    if found.verdicts:
+        above = {base for one in kinds for base in bases_of(source, one)}
+        found.parts = (found.kinds | found.called | above) & looked_at
+        left = (kinds & looked_at) - found.called
+        found.verdicts += [unseen(source, left)] if left and found.right else []
+    return found
+
+
+def together_said(
+    source: Source, layers: Layers, verdicts: Sequence[FunctionVerdict]
+) -> list[FunctionVerdict]:
+    """The verdicts on classes, with one sentence of layers that could not be compared."""
+    unread = {one.name for one in verdicts if one.verdict is Verdict.UNDECIDABLE} & layers.kinds
+    if len(unread) < 2:
+        return list(verdicts)
+    return [*(one for one in verdicts if one.name not in unread), unseen(source, unread)]
+
+
+def judged(ways: Iterable[Composed], declared: Declared) -> tuple[Composed, Together] | None:
+    """The first network that agrees, else the one that is certainly meant."""
+    tried = list(ways)
+    right = next((one for one in tried if class_fits(one.source, NAME, declared, one.layers)), None)
+    for one in [right] if right is not None else [one for one in tried if one.certain]:
+        together = class_together(one.source, NAME, declared, one.layers)
+        if together is not None:
+            return one, early(one, together, declared)
+    return None
+
+
+def early(one: Composed, together: Together, declared: Declared) -> Together:
+    """The same with the mistake of layers that step before they hand the gradient on, which makes
+    it right only as the rate goes to 0."""
+    if together.right or together.verdict.diagnosis or one.slowly is None:
+        return together
+    if not class_fits(one.slowly, NAME, declared, one.layers):
+        return together
+    mistake = BY_NAME[EARLY]
+    named = Diagnosis(EARLY, STEPPED, inf, 0.0, title=mistake.title)
+    verdict = together.verdict
+    sentence = f"{mistake.title}: {verdict.sentence}"
+    return replace(together, verdict=replace(verdict, diagnosis=(named,), sentence=sentence))
+
+
+def as_said(source: Source, one: Composed, together: Together) -> FunctionVerdict:
+    """The verdict, by the names of the layers."""
+    first = one.words.split(" ")[0]
+    words = [word for word in together.verdict.conventions if not word.startswith("read as")]
+    return replace(
+        together.verdict, name=one.words, place=source.where(first), conventions=tuple(words)
+    )
+
+
+def unseen(source: Source, names: Iterable[str]) -> FunctionVerdict:
+    """Say which layers were in no network that could be compared."""
+    left = sorted(names)
+    sentence = f"was not compared: what puts its layers together was not found; {ADVICE}"
+    name = ", ".join(left)
+    return FunctionVerdict(name, "gradient", source.where(left[0]), Verdict.UNDECIDABLE, sentence)
+
+
+def class_fits(source: Source, name: str, declared: Declared, layers: int) -> bool:
+    """Whether the gradients of a class are a network's, to the digits that tell networks apart."""
+    opened = source.load(list(source.definitions))
+    node, cls = source.definitions[name].node, opened.get(name)
+    if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
+        return False
+    guard = Guard(timeout=declared.timeout)
+    networks = list(candidates(source.text, declared.network, list(declared.settings)))
+    meant = searched(
+        source.text, lambda sizes: of_class(source, opened, cls, node, guard, sizes), networks,
+        declared.seed, guard, layers,
+    )  # fmt: skip
+    return meant is not None and consistent(meant.whole)

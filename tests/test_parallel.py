@@ -13,8 +13,10 @@ import pytest
 
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.gradients import batch_sums
+from compare.command.main import main
 from compare.examine.ranks import Ranks
 from compare.report.report_json import SCHEMA
+from tests.ranks import run_on_ranks
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--hidden", "7", "--epochs", "3", "--threads", "1", "--no-plots")
@@ -35,6 +37,13 @@ def loss_and_gradients(parameters, x, targets):
 
 def run_ranks(count: int, folder: Path, *options: str) -> tuple[str, dict[str, Any]]:
     """Run the command on so many ranks; return what it printed and the report of rank 0."""
+    command = (*SMALL, *options, "--out", str(folder))
+    printed, codes = run_on_ranks(count, command, folder.with_suffix(".txt"))
+    return printed, report_of(folder, printed, max(codes))
+
+
+def run_torchrun(count: int, folder: Path, *options: str) -> tuple[str, dict[str, Any]]:
+    """The same, with torch's own launcher."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
@@ -45,14 +54,20 @@ def run_ranks(count: int, folder: Path, *options: str) -> tuple[str, dict[str, A
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
+    printed = done.stdout + done.stderr
+    return printed, report_of(folder, printed, done.returncode)
+
+
+def report_of(folder: Path, printed: str, code: int) -> dict[str, Any]:
+    """The report that rank 0 wrote, after its form and its exit code were held against `code`."""
     file = folder / "report.json"
-    assert file.exists(), done.stderr
+    assert file.exists(), printed
     report: dict[str, Any] = json.loads(file.read_text())
     jsonschema.validate(report, json.loads(SCHEMA.read_text(encoding="utf-8")))
-    assert (done.returncode == 0) == (report["exit_code"] == 0)
-    return done.stdout + done.stderr, report
+    assert (code == 0) == (report["exit_code"] == 0)
+    return report
 
 
 def faulty(folder: Path, fault: str, more: str = "") -> str:
@@ -64,22 +79,21 @@ def faulty(folder: Path, fault: str, more: str = "") -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("ranks", "options"),
+    ("run", "ranks", "options"),
     [
-        (2, ()),
-        (3, ("--batch-size", "100", "--dtype", "float32", "--reduction", "sum")),
-        (2, ("--hidden", "1100", "--epochs", "1")),  # two blocks of rows on each rank
+        (run_torchrun, 2, ()),
+        (run_ranks, 3, ("--batch-size", "200", "--dtype", "float32", "--reduction", "sum")),
+        (run_ranks, 2, ("--hidden", "1100", "--epochs", "1")),  # two blocks of rows on each rank
     ],
 )
 def test_uneven_shards_train_as_one_process_does(
-    ranks: int, options: tuple[str, ...], tmp_path: Path
+    run: Any, ranks: int, options: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """1,437 training and 180 validation rows; a batch of 100 falls anyhow on three shards."""
+    """1,437 training and 180 validation rows; a batch of 200 falls anyhow on three shards."""
     alone = tmp_path / "alone"
-    command = (sys.executable, "-m", "compare.run", *SMALL, *options, "--out", str(alone))
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert main([*SMALL, *options, "--out", str(alone)]) == 0
     one = json.loads((alone / "report.json").read_text())
-    _, several = run_ranks(ranks, tmp_path / "several", *options)
+    _, several = run(ranks, tmp_path / "several", *options)
     assert several["verdict"] == "agrees"
     assert several["settings"]["ranks"] == ranks
     for before, after in zip(one["epochs"], several["epochs"], strict=True):
@@ -91,18 +105,23 @@ def test_uneven_shards_train_as_one_process_does(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("fault", "sentence"),
+    ("run", "fault", "sentence"),
     [
-        ("if RANK == 1 and calls == 3: os._exit(7)", "another rank ended"),
-        ("if RANK == 1 and calls == 3: import time; time.sleep(600)", "did not return within 5"),
+        (run_torchrun, "if RANK == 1 and calls == 3: os._exit(7)", "another rank ended"),
+        (run_ranks, "if RANK == 1 and calls == 3: os._exit(7)", "another rank ended"),
+        (
+            run_ranks,
+            "if RANK == 1 and calls == 3: import time; time.sleep(600)",
+            "did not return within 5",
+        ),
     ],
-    ids=["dies", "hangs"],
+    ids=["dies and the others are asked to end", "dies", "hangs"],
 )
 def test_a_rank_that_is_lost_ends_the_run_with_one_sentence_and_a_report(
-    fault: str, sentence: str, tmp_path: Path
+    run: Any, fault: str, sentence: str, tmp_path: Path
 ) -> None:
     theirs = faulty(tmp_path, fault)
-    printed, report = run_ranks(
+    printed, report = run(
         2, tmp_path / "out", "--manual", theirs, "--batch-size", "500", "--timeout", "5"
     )
     assert report["exit_code"] == 2

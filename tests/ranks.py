@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch.distributed import TCPStore
+from torch._C._distributed_c10d import TCPStore  # torch.distributed.TCPStore, with its types
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(

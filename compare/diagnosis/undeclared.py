@@ -13,14 +13,14 @@ must then reproduce loss and gradients at every point, within the allowance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import islice, product
+from itertools import groupby, islice, product
 from typing import Any
 
 import numpy as np
 
-from compare.contracts.arrays import Float
+from compare.contracts.arrays import Array, Float
 from compare.contracts.between import NORMALISATIONS, Between
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import ACTIVATION_NAMES, Experiment
@@ -32,6 +32,7 @@ from compare.diagnosis.observation import Observation
 from compare.points.diagnostic import CONFIDENT, ORDINARY, probe, reduced
 from compare.points.drawing import batch_sizes
 from compare.textbook import Pass, Point
+from compare.textbook.network import FORWARD
 
 Implementation = Callable[..., tuple[Any, ...]]
 CLOSE = {"float64": 1e-9, "float32": 1e-3}
@@ -40,6 +41,7 @@ DIGITS = {"float64": 6, "float32": 3}
 """So many digits of a fitted constant are believed."""
 RATES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 """Shares of units that people leave out."""
+BELOW_THE_LOSS = ("x", *FORWARD, "logits")
 TYPED = (1.0, 0.5, 2.0)
 """The factors of a loss that people write; any other of two digits comes after them."""
 
@@ -106,10 +108,11 @@ def fitting(
         return
     if left(seen, experiment.objective) <= 1.0:  # what is wrong does not show at these points
         return
-    for activation, loss, output, between in candidates(experiment):
+    for (activation, between), heads in groupby(candidates(experiment), lambda one: one[:2]):
         here = [within(one, activation, between) for one in seen]
-        for objective in fitted(here, loss, output):
-            yield here, objective
+        forward = Pass(here[0].point)
+        for *_, loss, output in heads:
+            yield from ((here, objective) for objective in fitted(here, loss, output, forward))
     if experiment.loss == "cross_entropy":
         yield from ((seen, objective) for objective in counted(seen))
 
@@ -161,8 +164,8 @@ def of_every_class(point: Point) -> Point:
     return replace(point, targets=np.eye(classes, dtype=point.targets.dtype)[labels])
 
 
-def candidates(experiment: Experiment) -> Iterator[tuple[str, str, str, Between]]:
-    """Yield every (activation, loss, output, between), the declared ones first of each.
+def candidates(experiment: Experiment) -> Iterator[tuple[str, Between, str, str]]:
+    """Yield every (activation, between, loss, output), the declared ones first of each.
 
     A normalisation that was not declared has no parameters: without scale and shift.
     """
@@ -177,58 +180,83 @@ def candidates(experiment: Experiment) -> Iterator[tuple[str, str, str, Between]
         else [experiment.activation]
     )
     listed, between = list(heads), experiment.between
-    yield from ((experiment.activation, *head, between) for head in listed)
-    yield from ((name, *head, between) for name in activations[1:] for head in listed)
+    yield from ((experiment.activation, between, *head) for head in listed)
+    yield from ((name, between, *head) for name in activations[1:] for head in listed)
     if between.dropout:
         # Dividing by the rate, not by 1 - rate, is a mistake, and no other rate.
         meant = (between.dropout, 1 - between.dropout)
         rates = (rate for rate in RATES if not np.isclose(rate, meant).any())
         others = (replace(between, dropout=rate) for rate in rates)
-        yield from ((experiment.activation, *listed[0], other) for other in others)
+        yield from ((experiment.activation, other, *listed[0]) for other in others)
     if between.plain and experiment.hidden:
         for kind in NORMALISATIONS[1:]:
             inside = Between(kind, affine=False)
-            yield from ((name, *listed[0], inside) for name in activations)
+            yield from ((name, inside, *listed[0]) for name in activations)
 
 
-def fitted(seen: Sequence[Observation], loss: str, output: str) -> Iterator[Objective]:
-    """Yield the objectives whose constants fit the gradients of the first point."""
+def fitted(
+    seen: Sequence[Observation], loss: str, output: str, forward: Pass
+) -> Iterator[Objective]:
+    """Yield the objectives whose constants fit the gradients of the first point.
+
+    `forward` is a pass at that point, to share what the loss does not reach. The last layer is
+    asked first: what does not fit there fits nowhere, and most are refused without a backward pass.
+    """
     first = seen[0]
     try:
         base = Objective(loss, output, reduction="sum")
     except BadInput:  # an output that the loss has inside
         return
     names = [name for name in first.seen if name in {f"d{key}" for key in first.point.parameters}]
-    y = gradients(first.point, base, names)
-    columns = [y]
-    smooths = loss == "cross_entropy"
-    if smooths:
+    last = [name for name in names if forward.stage_of(name)[1] == forward.depth]
+    heads = [ending(forward, base, first.point.targets)]
+    if loss == "cross_entropy":
         uniform = np.full_like(first.point.targets, 1 / first.point.targets.shape[1])
-        columns.append(gradients(replace(first.point, targets=uniform), base, names))
-    wanted = np.concatenate([np.ravel(first.seen[name]).astype(np.float64) for name in names])
-    size = float(np.linalg.norm(wanted))
+        heads.append(ending(forward, base, uniform))
+    size = float(np.linalg.norm(flat(first.seen, names)))
     for penalise in ("weights", "all"):
-        parameters = np.concatenate([
-            np.ravel(first.point.parameters[name[1:]]).astype(np.float64)
-            * (penalise == "all" or name[1] == "w")
+        if not last or constants(first, heads, last, penalise, size) is not None:
+            found = constants(first, heads, names, penalise, size)
+            if found is not None:
+                yield from objectives(first.point, base, found, penalise)
+
+
+def ending(forward: Pass, objective: Objective, targets: Array) -> Pass:
+    """Return the pass that ends in another loss: what the loss does not reach is shared."""
+    forward.get("logits")
+    known = {key: value for key, value in forward.known.items() if key[0] in BELOW_THE_LOSS}
+    return Pass(replace(forward.point, objective=objective, targets=targets), known=known)
+
+
+def constants(
+    first: Observation, heads: Sequence[Pass], names: Sequence[str], penalise: str, size: float
+) -> tuple[float, float, float, float] | None:
+    """Return c, s, l2 and l1 by which these gradients are a sum of the known ones, or None.
+
+    What is left may be a share of `size`, the norm of all gradients.
+    """
+    columns = [flat({name: head.named(name).value for name in names}, names) for head in heads]
+    parameters = flat(
+        {
+            name: first.point.parameters[name[1:]] * (penalise == "all" or name[1] == "w")
             for name in names
-        ])  # fmt: skip
-        table = np.stack([*columns, parameters, np.sign(parameters)], axis=1)
-        if not (np.isfinite(table).all() and size > 0):
-            return
-        found, *_ = np.linalg.lstsq(table, wanted, rcond=None)
-        dtype = np.dtype(first.point.dtype).name
-        if np.linalg.norm(table @ found - wanted) > CLOSE[dtype] * size:
-            continue
-        c, l2, l1 = float(found[0]), float(found[-2]), float(found[-1])
-        s = float(found[1]) if smooths else 0.0
-        yield from objectives(first.point, base, (c + s, s / (c + s), l2, l1), penalise)
+        },
+        names,
+    )
+    wanted = flat(first.seen, names)
+    table = np.stack([*columns, parameters, np.sign(parameters)], axis=1)
+    if not (np.isfinite(table).all() and size > 0):
+        return None
+    found, *_ = np.linalg.lstsq(table, wanted, rcond=None)
+    if np.linalg.norm(table @ found - wanted) > CLOSE[np.dtype(first.point.dtype).name] * size:
+        return None
+    c, s = float(found[0]), float(found[1]) if len(heads) > 1 else 0.0
+    return c + s, s / (c + s) if c + s else 0.0, float(found[-2]), float(found[-1])
 
 
-def gradients(point: Point, objective: Objective, names: Sequence[str]) -> Float:
-    """Return the gradients of a declared network at `point`, one after the other."""
-    net = Pass(replace(point, objective=objective))
-    return np.concatenate([np.ravel(net.named(name).value) for name in names])
+def flat(values: Mapping[str, Array], names: Sequence[str]) -> Float:
+    """Return the values, one after the other."""
+    return np.concatenate([np.ravel(values[name]).astype(np.float64) for name in names])
 
 
 def objectives(

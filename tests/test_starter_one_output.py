@@ -56,6 +56,37 @@ def test_a_gradient_that_lacks_the_mean_over_outputs_is_named(tmp_path: Path) ->
     assert [one.mistake for one in found.diagnosis] == ["gradient-not-averaged-over-outputs"]
 
 
+PREDICTS = """
+import numpy as np
+def predict(X, W1, b1, W2, b2):
+    H = 1.0 / (1.0 + np.exp(-(X.dot(W1) + b1)))
+    return H, H.dot(W2) + b2
+def loss(Y_pred, Y):
+    return ((Y_pred - Y) ** 2).mean()
+def gradients(X, Y, W1, b1, W2, b2):
+    H, P = predict(X, W1, b1, W2, b2)
+    d = 2 * (P - Y) / Y.size
+    dz = d.dot(W2.T) * H * (1 - H)
+    return X.T.dot(dz), dz.sum(axis=0), H.T.dot(d), d.sum(axis=0)
+def start(Y, h):
+    return np.random.randn(h, Y.shape[1])
+"""
+
+
+def test_the_loss_of_what_the_gradients_predict_is_theirs(tmp_path: Path) -> None:
+    assert checked(tmp_path, PREDICTS).verdict is Verdict.AGREES
+    found = checked(tmp_path, PREDICTS.replace("Y.size", "X.shape[0]"))
+    assert [one.mistake for one in found.diagnosis] == ["gradient-not-averaged-over-outputs"]
+
+
+def test_a_declared_squared_error_is_held_against_all_outputs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(AS_MANY_AS_TARGETS.replace("return loss, ", "return "))
+    declared = {"activation": "sigmoid", "loss": "mse"}
+    found = starter_result(check_starter(path, timeout=20.0, declared=declared))
+    assert [one.mistake for one in found.diagnosis] == ["gradient-not-averaged-over-outputs"]
+
+
 @pytest.mark.parametrize(
     ("text", "one"),
     [

@@ -91,3 +91,42 @@ def test_a_cost_in_a_line_tells_the_loss_and_gradients_alone_do_not(tmp_path: Pa
     assert "declare it, --loss bce" in " ".join(found.not_compared)
     declared = {"loss": "bce", "reduction": "batch_mean"}
     assert checked(tmp_path, missing, **declared).verdict is Verdict.AGREES
+
+
+BESIDE = """
+import numpy as np
+class Quadratic:
+    def fn(self, a, y):
+        return 0.5 * np.sum((a - y) ** 2)
+    def delta(self, a, y):
+        return (a - y) * a * (1 - a)
+class Network:
+    def __init__(self, sizes):
+        self.cost = Quadratic()
+        self.biases = [np.random.randn(y, 1) for y in sizes[1:]]
+        self.weights = [np.random.randn(y, x) for x, y in zip(sizes[:-1], sizes[1:])]
+    def feedforward(self, a):
+        for b, w in zip(self.biases, self.weights):
+            a = 1 / (1 + np.exp(-(w @ a + b)))
+        return a
+    def backprop(self, x, y):
+        h = 1 / (1 + np.exp(-(self.weights[0] @ x + self.biases[0])))
+        d = self.cost.delta(self.feedforward(x), y)
+        back = self.weights[1].T @ d * h * (1 - h)
+        return [back, d], [back @ x.T, d @ h.T]
+"""
+FUNCTION = BESIDE.replace("self.cost = Quadratic()", "pass").replace("self.cost.delta", "delta")
+for method, function in (
+    ("class Quadratic:\n", ""), ("    def fn(self, a", "def quadratic_cost(a"),
+    ("        return 0.5", "    return 0.5"), ("    def delta(self, a", "def delta(a"),
+    ("        return (a -", "    return (a -"),
+):  # fmt: skip
+    FUNCTION = FUNCTION.replace(method, function)
+
+
+@pytest.mark.parametrize("text", [BESIDE, FUNCTION], ids=["an object", "a function"])
+def test_a_loss_beside_a_class_tells_what_its_gradients_are_of(text: str, tmp_path: Path) -> None:
+    right = checked(tmp_path, text)
+    assert right.verdict is Verdict.AGREES, right.sentence
+    wrong = checked(tmp_path, text.replace("(a - y) * a * (1 - a)", "a - y"))
+    assert "gradient-of-cross-entropy" in [one.mistake for one in wrong.diagnosis]

@@ -55,9 +55,11 @@ def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
                 if base not in wanted and base not in finals:
                     wanted.append(base)
                     queue.append(base)
+    inner = {one for final in finals for one in flow.calls(final)}
     named_so = [
-        one for one in flow.functions if FORWARD.fullmatch(plain(one)) and "predict" not in one
-    ]
+        one for one in flow.functions
+        if FORWARD.fullmatch(plain(one)) and ("predict" not in one or one in inner)
+    ]  # fmt: skip
     named_so += [one for one in flow.functions if returns_what_is_asked(flow, one, finals)]
     losses = [one for one in flow.functions if LOSS.fullmatch(plain(one))]
     ordered = [*reversed(wanted), *named_so, *losses]

@@ -39,11 +39,11 @@ def wrong_for_several(one: Whole, text: str) -> bool:
     return one.told.network.loss != "bce" or takes_several(text, one.chain.mode)
 
 
-def accused_of_several(several: Whole, text: str) -> bool:
-    """Whether the file itself says what is due of several outputs: it has as many as its targets
-    have, and its own loss is the squared error of all of them."""
+def accused_of_several(several: Whole, text: str, declared: bool) -> bool:
+    """Whether it is known what is due of several outputs: the file has as many as its targets have,
+    and its own loss, or the one that is `declared`, is the squared error of all of them."""
     network = several.told.network
-    shown = several.trusted and several.told.fit.loss
+    shown = several.trusted and (several.told.fit.loss or declared)
     return shown and network.loss == "mse" and has_width(text, several.chain.mode)
 
 

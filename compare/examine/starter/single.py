@@ -129,13 +129,10 @@ def as_called(
 
 
 def used_by(one: FunctionVerdict, callers: Sequence[FunctionVerdict]) -> FunctionVerdict:
-    """A forward function that could not be called, right as a right class uses it."""
-    if one.verdict is not Verdict.UNDECIDABLE or one.role not in FORWARD or not callers:
+    """A function that could not be compared alone, right as a right class uses it."""
+    if one.verdict is not Verdict.UNDECIDABLE or not callers:
         return one
     return replace(
         one, verdict=Verdict.AGREES, sentence="agrees", kind=None,
         conventions=(f"as {callers[0].name} uses it",),
     )  # fmt: skip
-
-
-FORWARD = ("relu", "softmax", "compute_layer")

@@ -29,6 +29,7 @@ from compare.examine.starter.bundles import (
 from compare.examine.starter.chain import Start, Started, places_of_weights
 from compare.examine.starter.construct import builders
 from compare.examine.starter.flow import Code, Flow, flow_of
+from compare.examine.starter.held_losses import Held, losses_beside
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.slots import set_rate
@@ -102,10 +103,31 @@ def of_class(
         for one in owner.body
         if isinstance(one, Code)
     }
-    flow = flow_of(methods, [one.node for one in source.statements])
-    starts = [("", start) for build in (*builders(cls), *makers_of(source, opened))
-              if starts_well(start := partial(built, build, methods), guard, sizes)]  # fmt: skip
-    return Subject(flow, starts[:2], {}, keys_asked(flow))
+    builds = (*builders(cls), *makers_of(source, opened))
+    good = [build for build in builds
+            if starts_well(partial(built, build, methods, {}), guard, sizes)][:2]  # fmt: skip
+    held = losses_of(source, opened, good, methods, guard, sizes)
+    nodes = methods | {name: node for name, (node, _) in held.items()}
+    flow = flow_of(nodes, [one.node for one in source.statements])
+    starts = [("", partial(built, build, methods, held)) for build in good]
+    return Subject(flow, starts, {}, keys_asked(flow))
+
+
+def losses_of(
+    source: Source,
+    opened: Opened,
+    builds: Sequence[Callable[..., Any]],
+    methods: Mapping[str, Code],
+    guard: Guard,
+    sizes: Sizes,
+) -> Held:
+    """The losses beside a class without one of its own, as the first object of it has them."""
+    parameters, x, targets = point(sizes, 0)
+    values = {**parameters, "x": x, "y": targets}
+    for build in builds:
+        thing = guard.run(lambda: build(sizes.widths, values), "start", None)  # noqa: B023
+        return losses_beside(source, opened, thing, methods)
+    return {}
 
 
 def makers_of(source: Source, opened: Opened) -> Iterator[Callable[..., Any]]:
@@ -140,6 +162,7 @@ def initialised(
 def built(
     build: Callable[..., Any],
     methods: Mapping[str, Code],
+    held: Held,
     sizes: tuple[int, ...],
     values: Mapping[str, Any],
 ) -> Started:
@@ -148,8 +171,9 @@ def built(
     if not all(hasattr(thing, name) for name in methods):
         raise TypeError("this makes no object of the class")
     set_rate(thing, 1.0)
-    return Started({name: getattr(thing, name) for name in methods if name != "__init__"},
-                   {"self": thing})  # fmt: skip
+    functions = {name: getattr(thing, name) for name in methods if name != "__init__"}
+    functions |= {name: read(thing) for name, (_, read) in held.items()}
+    return Started(functions, {"self": thing})
 
 
 def starts_well(start: Start, guard: Guard, sizes: Sizes) -> bool:

@@ -47,12 +47,20 @@ def ends(network: Network) -> tuple[object, ...]:
 
 
 def advice(network: Network) -> str:
-    """The loss that the gradients belong to, and how to declare it."""
+    """The loss that the gradients belong to, and how to declare it.
+
+    Divided by the rows a gradient may lack the number of outputs: what is declared is the user's.
+    """
     factor = "" if network.loss_factor == 1 else f" --loss-factor {network.loss_factor:g}"
+    otherwise = (
+        "; or with --reduction mean if it is the mean over all entries, rows times outputs"
+        if network.reduction == "batch_mean"
+        else ""
+    )
     options = f"--loss {network.loss} --output {network.output} --reduction {network.reduction}"
     return (
         f"its gradients are those of {network.loss}, which no line of the file shows to be its"
-        f" loss: declare it, {options}{factor}"
+        f" loss: declare it, {options}{factor}{otherwise}"
     )
 
 

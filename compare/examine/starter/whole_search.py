@@ -81,7 +81,9 @@ def searched_at(
         return None
     if several is None or not wrong_for_several(best.whole, text):
         return best
-    return several if accused_of_several(several.whole, text) else replace(best, one_only=True)
+    declared = len({(one.output, one.loss, one.reduction) for one in networks}) == 1
+    accused = accused_of_several(several.whole, text, declared)
+    return several if accused else replace(best, one_only=True)
 
 
 def consistent(whole: Whole) -> bool:

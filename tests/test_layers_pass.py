@@ -245,3 +245,21 @@ def test_the_margin_loss_is_taken_apart_in_every_shape(
         {"x": x, "target": target},
     )
     assert found.doubt is None and found.unruled == ()
+
+
+def running_log_sum(factor: float) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        y = np.logaddexp.accumulate(x, axis=1)
+        p = np.exp(x[:, :, None] - y[:, None, :]) * np.tri(x.shape[1], dtype=x.dtype).T
+        return y, {"x": (p * dy[:, None, :]).sum(2) * x.dtype.type(factor)}
+
+    return manual
+
+
+@pytest.mark.parametrize(("form", "off"), [("float32", 1e-4), ("float64", 1e-11)])
+def test_a_running_log_of_a_sum_has_a_rule_in_both_directions(form: str, off: float) -> None:
+    x = {"x": (5 * np.random.default_rng(0).normal(size=(3, 6))).astype(form)}
+    result = check_layer(running_log_sum(1.0), lambda x: torch.logcumsumexp(x, 1), x)
+    assert result and not result.weak
+    assert not check_layer(running_log_sum(1 + off), lambda x: torch.logcumsumexp(x, 1), x)

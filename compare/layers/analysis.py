@@ -40,6 +40,8 @@ NEAREST = packets("maximum minimum clamp clamp_min clamp_max")
 LOGARITHMS = packets("log log2 log10 log1p")
 LOWEST = 745.0
 """Minus the logarithm of the smallest number of float64."""
+FOR_INFINITY = torch.finfo(torch.float64).max
+"""Of this size torch's own formulas take minus a number where they mean no number at all."""
 PROBED = 4.0
 """Roundings that an operation without a rule is thought to make, at least."""
 
@@ -167,7 +169,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
             return
         for x in tensors(out):
             size = x.abs()
-            if bool(((size >= self.format.largest) & torch.isfinite(size)).any()):
+            if bool(((size >= self.format.largest) & (size < FOR_INFINITY)).any()):
                 self.overflowing.add(name_of(func.overloadpacket))
 
     def choose(self, args: Any, out: Tensor) -> None:

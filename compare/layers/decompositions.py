@@ -107,6 +107,23 @@ def addcmul(x: Tensor, a: Tensor, b: Tensor, *, value: float = 1) -> Tensor:
     return x + (a * b if value == 1 else value * (a * b))
 
 
+def logcumsumexp(x: Tensor, dim: int) -> Tensor:
+    """`log sum_(j <= i) exp(x_j)`, each with the maximum of its own entries taken off.
+
+    Where all entries so far are -infinity, so is the result.
+    """
+    if not x.dim():
+        return x * 1.0
+    x = x.movedim(dim, -1)
+    n = x.shape[-1]
+    so_far = torch.ones(n, n, dtype=torch.bool, device=x.device).tril()
+    rows = torch.where(so_far, x.unsqueeze(-2), torch.full_like(x, -math.inf).unsqueeze(-2))
+    most = torch.amax(rows, [-1], True).detach()
+    most = torch.where(torch.isinf(most), torch.zeros_like(most), most)
+    found = torch.log(torch.sum(torch.exp(rows - most), [-1])) + most.squeeze(-1)
+    return found.movedim(-1, dim)
+
+
 def multi_margin_loss_backward(
     dy: Tensor, x: Tensor, target: Tensor, p: float, margin: float, weight: Tensor | None = None,
     reduction: int = 1,
@@ -161,6 +178,7 @@ OURS: dict[Any, Callable[..., Any]] = NARROW | {
     aten.linalg_vector_norm: vector_norm,
     aten._trilinear: trilinear,
     aten.addcmul: addcmul,
+    aten.logcumsumexp: logcumsumexp,
     aten.multi_margin_loss_backward: multi_margin_loss_backward,
     aten.softshrink_backward: shrink_backward,
     aten.hardshrink_backward: shrink_backward,

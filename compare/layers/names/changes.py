@@ -14,8 +14,10 @@ from typing import Any
 
 from torch import Tensor
 
-from compare.layers.names.forward import FUNCTIONS, SLOPES, TURNS, Change, ancestors
+from compare.layers.names.arrangements import arrangements
+from compare.layers.names.forward import ancestors
 from compare.layers.names.friendly import Names, is_epsilon
+from compare.layers.names.kinds import FUNCTIONS, SLOPES, TURNS, Change
 from compare.layers.names.moments import other_correction
 from compare.layers.names.tape import Ref, Step, Tape, same_shapes
 from compare.layers.rules import aten
@@ -51,6 +53,8 @@ def changes(tape: Tape, names: Names) -> Iterator[Change]:
         if corrected is not None:
             yield Change(number, "correction", other=corrected[1], factor=corrected[0])
         yield from special(tape, names, number, step)
+    for number, step in steps:
+        yield from arrangements(tape, number, step)
     yield from late
     for number, step in steps:
         yield from exchanged(tape, number, step)
@@ -193,6 +197,8 @@ def special(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Chang
         if bool((SLOPES[slope](out) == 1).all()):
             continue  # that is the slope left out
         yield Change(number, "times", first_ref(step), slope)
+        if step.name in ("add", "clamp_min") and is_epsilon(step.args[1]):
+            continue  # a derivative of 1, which nobody writes
         shape = tape.values[step.outs[0]].shape
         if len(places) == 1 and value_of(tape, step, places[0]).shape == shape:
             yield Change(number, "slope", places[0], slope)

@@ -19,8 +19,9 @@ from compare.layers.judged import Judged
 from compare.layers.names.backward import COMPARISONS, Slip, results_of, single_result, slips
 from compare.layers.names.changes import changes
 from compare.layers.names.forms import factor_named, squared
-from compare.layers.names.forward import Change, changed_program, rerun_program
+from compare.layers.names.forward import changed_program, rerun_program
 from compare.layers.names.friendly import Names
+from compare.layers.names.kinds import Change
 from compare.layers.names.match import Match
 from compare.layers.names.single import WRONG_SIGN
 from compare.layers.names.tape import Step, Tape, record
@@ -36,7 +37,8 @@ from compare.layers.names.values import (
 from compare.layers.names.words import sentence
 from compare.layers.program import Program, Tensors, as_written
 
-BOTH = ("omitted", "correction", "scaled", "axes", "function", "parts", "sibling parts")
+BOTH = ("omitted", "correction", "scaled", "axes", "function", "parts", "sibling parts", "operand",
+        "split", "joined", "permuted", "triangle", "factors")  # fmt: skip
 """Changes of a value: a backward pass that computes it anew may have them for itself."""
 PLAIN = (1.0, 2.0, 0.5)
 POWERS = {-1: "is missing", 1: "stands once too often", -2: "is missing",

@@ -13,8 +13,8 @@ import torch
 
 from compare.layers.names.backward import Slip
 from compare.layers.names.explore import Case, backward_only, slipped
-from compare.layers.names.forward import Change
 from compare.layers.names.friendly import parameter_of
+from compare.layers.names.kinds import Change
 from compare.layers.names.tape import Ref, Step
 from compare.layers.names.trial import IN_BACKWARD, Found, between, share, tried
 from compare.layers.program import Tensors, as_written
@@ -61,25 +61,59 @@ def repeated_numbers(case: Case) -> Iterator[Found]:
             value = abs(float(step.args[place]))
             if value not in (0.0, 1.0):
                 places.setdefault(value, []).append((at, place))
-    only_backward = not any(name in case.match.outputs for name in case.match.wrong)
     for due, found in places.items():
-        rest = next((v for v in places if abs(v + due - 1) < 1e-12), None)
-        others = places[rest] if rest is not None and due < 0.5 else []
-        for value in (v for v in USUAL if v != due and len(found) + len(others) > 1):
-            new = {at: (place, value) for at, place in found}
-            new |= {at: (place, 1 - value) for at, place in others}
-            results = case.replaced(new)
-            if results is None or not case.match.fits(results):
+        for value, beside, spread in other_values(case, due, list(places)):
+            others = places.get(beside[0], []) if beside else []
+            if len(found) + len(others) < 2:
                 continue
-            if only_backward:
-                results = backward_only(case.tape, case.match, results)
-            name = next((n for at, _ in found if (n := parameter_of(tape.steps[at], due))), None)
-            beside = f", and {rest:.7g} to be {1 - value:g}" if others else ""
-            said = f"{name or f'the number {due:.7g}'} is taken to be {value:g}{beside}"
-            said = IN_BACKWARD + said if only_backward else said
-            one = tried(case.match, "value", said, results)
+            new = {at: (place, value) for at, place in found}
+            new |= {at: (place, beside[1]) for at, place in others} if beside else {}
+            one = reproduced(case, due, value, beside, new, spread)
             if one is not None:
                 yield one
+
+
+def other_values(
+    case: Case, due: float, known: list[float]
+) -> Iterator[tuple[float, tuple[float, float] | None, str]]:
+    """Yield what a number may be taken to be; with it the rest, if `rest + n due = 1`, and why.
+
+    A share that is spread over n entries, and what is left of 1: a mixture, a moving average, a
+    smoothed label.
+    """
+    for n in (1, *sorted(case.names.sizes)):
+        rest = next((v for v in known if abs(v + n * due - 1) < 1e-12 and v != due), None)
+        beside = rest is not None and due < 0.5
+        for value in USUAL if n == 1 or beside else ():
+            if value != due:
+                yield value, (rest, 1 - n * value) if beside and rest is not None else None, ""
+        for over in sorted(case.names.sizes) if beside else ():
+            if rest is not None and n in (1, over) and over > 1:
+                value = due * over / (over - 1)
+                why = f": it is spread over {over} - 1 entries in place of {over}"
+                yield value, (rest, 1 - n * value), why
+
+
+def reproduced(
+    case: Case,
+    due: float,
+    value: float,
+    beside: tuple[float, float] | None,
+    new: dict[int, tuple[int, float]],
+    why: str,
+) -> Found | None:
+    """Return what another number in several steps explains."""
+    only_backward = not any(name in case.match.outputs for name in case.match.wrong)
+    results = case.replaced(new)
+    if results is None or not case.match.fits(results):
+        return None
+    if only_backward:
+        results = backward_only(case.tape, case.match, results)
+    steps = case.tape.steps
+    name = next((n for at in new if (n := parameter_of(steps[at], due))), None)
+    also = "" if beside is None else f", and {beside[0]:.7g} to be {beside[1]:.7g}"
+    said = f"{name or f'the number {due:.7g}'} is taken to be {value:.7g}{also}{why}"
+    return tried(case.match, "value", IN_BACKWARD + said if only_backward else said, results)
 
 
 def numbers(step: Step, also: tuple[str, ...] = ()) -> list[int]:

@@ -23,6 +23,7 @@ from compare.layers.names.explore import Case, in_backward, in_forward, in_value
 from compare.layers.names.forms import RATIO
 from compare.layers.names.match import Match, slack_of
 from compare.layers.names.products import in_tensors
+from compare.layers.names.roles import in_roles
 from compare.layers.names.scalars import in_scalars
 from compare.layers.names.several import in_repeats, in_time
 from compare.layers.names.single import TIMES, shown_by
@@ -33,7 +34,8 @@ MOST_NAMES = 3
 LATE = ("factor", "comparison")
 OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum")
 SEARCHES: Sequence[Callable[[Case], Iterator[Found]]] = (
-    in_calls, in_time, in_forward, in_values, in_backward, in_repeats, in_scalars, in_tensors,
+    in_calls, in_time, in_forward, in_values, in_backward, in_repeats, in_scalars, in_roles,
+    in_tensors,
 )  # fmt: skip
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from compare.layers.names.forward import TURNS, Change, ancestors
+from compare.layers.names.forward import ancestors
 from compare.layers.names.friendly import COPIES, MASKS, Names
+from compare.layers.names.kinds import TURNS, Change
 from compare.layers.names.tape import Ref, Step, Tape
 
 GATES = ("sigmoid", "silu", "gelu", "tanh", "relu", "neg")
@@ -116,6 +117,64 @@ def axes(names: Names, step: Step, change: Change) -> str:
     """A mean or sum over other axes."""
     due, taken = (", ".join(map(str, each)) for each in (step.args[1], change.axes))
     return f"{result(names, step)} is taken over axis {taken} in place of {due}"
+
+
+def axes_of_derivative(names: Names, step: Step, change: Change) -> str:
+    """A normalised value whose backward pass takes its means over other axes."""
+    taken = ", ".join(map(str, change.axes))
+    return f"in the backward pass of {result(names, step)} the means are over axis {taken}"
+
+
+def split(names: Names, step: Step, change: Change) -> str:
+    """An axis taken apart in another order."""
+    first, shape = change.argument, names.tape.values[step.outs[0]].shape
+    due, taken = lengths(shape, first, change.axes)
+    of = names.noun(step.refs()[0].number)
+    return f"axis {first} of {of} is taken apart as {taken} in place of {due}"
+
+
+def joined(names: Names, step: Step, change: Change) -> str:
+    """Axes put into one in another order."""
+    number = step.refs()[0].number
+    due, taken = lengths(names.tape.values[number].shape, change.argument, change.axes)
+    of = names.noun(number)
+    return f"axes of {of} are put into one as {taken} in place of {due}"
+
+
+def lengths(shape: Sequence[int], first: int, order: tuple[int, ...]) -> tuple[str, str]:
+    """Return the lengths of some axes in their order and in another one, numbered if equal."""
+    of = [shape[first + at] for at in range(len(order))]
+    marks = ["'" * of[:at].count(length) for at, length in enumerate(of)]
+    said = [f"{length}{mark}" for length, mark in zip(of, marks, strict=True)]
+    return "×".join(said), "×".join(said[at] for at in order)
+
+
+def permuted(names: Names, step: Step, change: Change) -> str:
+    """Two axes of a permutation exchanged."""
+    one, other = change.axes
+    of = names.noun(step.refs()[0].number)
+    return f"axes {one} and {other} of the permuted {of} are exchanged"
+
+
+def triangle(names: Names, step: Step, change: Change) -> str:
+    """A mask of diagonals that is off by one."""
+    way = "to the right" if change.factor > 0 else "to the left"
+    return f"the triangle of the mask is off by one, {way}"
+
+
+def operand(names: Names, step: Step, change: Change) -> str:
+    """An operand turned or flipped in both passes."""
+    return f"{given(names, step, change)} is {change.other} in {result(names, step)}"
+
+
+def factors(names: Names, step: Step, change: Change) -> str:
+    """Two factors exchanged between the products of a sum."""
+    assert isinstance(change.other, tuple)
+    one, other = (
+        names.part(product.args[at], 1)
+        for product, at in zip(change.other, change.axes, strict=True)
+    )
+    return f"{one} and {other} are exchanged in {result(names, step)}"
 
 
 def through(names: Names, step: Step, change: Change) -> str:
@@ -236,5 +295,7 @@ KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
     "parts": parts, "skip": skip, "sibling parts": sibling_parts,
     "axes": axes, "through": through, "omitted": omitted, "times": times, "slope": slope,
     "slope at": slope_at, "diagonal": diagonal, "elsewhere": elsewhere,
+    "axes of the derivative": axes_of_derivative, "split": split, "joined": joined,
+    "permuted": permuted, "triangle": triangle, "operand": operand, "factors": factors,
     "softmax": softmax, "bare": bare, "row sum": row_sum, "function": function,
 }  # fmt: skip

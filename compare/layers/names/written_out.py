@@ -83,10 +83,27 @@ def instance_norm(
     momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """`(x - mean) / √(var + ε)` over the axes behind the channels."""
-    axes = list(range(2, x.dim()))
-    shape = (1, -1, *(1 for _ in axes))
+    return affine(standardised(x, list(range(2, x.dim())), eps), weight, bias)
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """`(x - mean) / √(var + ε)` over every group of channels, times γ and plus β by channel."""
+    groups = input.reshape(len(input), num_groups, -1)
+    return affine(standardised(groups, [2], eps).reshape(input.shape), weight, bias)
+
+
+def standardised(x: Tensor, axes: list[int], eps: float) -> Tensor:
+    """`(x - mean) / √(var + ε)`."""
     var, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
-    h = (x - mean) * torch.rsqrt(var + eps)
+    return (x - mean) * torch.rsqrt(var + eps)
+
+
+def affine(h: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """`γ h + β`, of one number for each channel."""
+    shape = (1, -1, *(1 for _ in range(h.dim() - 2)))
     h = h if weight is None else h * weight.view(shape)
     return h if bias is None else h + bias.view(shape)
 
@@ -125,6 +142,7 @@ WRITTEN_OUT: dict[Any, Callable[..., Any]] = {
     torch.rnn_tanh_cell: rnn_cell(torch.tanh),
     torch.rnn_relu_cell: rnn_cell(torch.relu),
     F.instance_norm: instance_norm,
+    F.group_norm: group_norm,
     F.embedding_bag: embedding_bag,
     F.cross_entropy: cross_entropy,
     torch.cosine_similarity: cosine_similarity,

@@ -113,17 +113,21 @@ def loss_and_gradients(
     """
     criterion = criterion or cross_entropy(reduction)
     divisor = criterion.divisor(targets)
-    loss, gradients = penalty.loss_at(parameters, len(x)), Arrays()
-    kept: list[Arrays] = []
-    for rows in blocks_of(x, parameters, between):
+
+    def of_block(rows: slice, before: Arrays) -> tuple[float, Arrays, Arrays]:
         how: dict[str, Any] = {"activation": activation, "between": between}
         how["context"] = rows_of(context, rows)
         values = forward(parameters, x[rows], **how)
         part, top = criterion.at(values["logits"], targets[rows], divisor)
-        block, below = backward(parameters, x[rows], values, top["dlogits"], **how)
+        gradients, below = backward(parameters, x[rows], values, top["dlogits"], **how)
+        return part, added(before, gradients), wanted(intermediates, values, top, below)
+
+    loss, gradients = penalty.loss_at(parameters, len(x)), Arrays()
+    kept: list[Arrays] = []
+    for rows in blocks_of(x, parameters, between):
+        part, gradients, shown = of_block(rows, gradients)  # a block's values end with the call
         loss += part
-        gradients = added(gradients, block)
-        kept.append(wanted(intermediates, values, top, below))
+        kept.append(shown)
     for name, more in penalty.gradients_at(parameters, len(x)).items():
         gradients[name] = gradients[name] + more
     if intermediates is False:

@@ -11,7 +11,7 @@ from math import ceil
 from manual_mlp.arrays import Array
 
 # Small enough for a few such arrays to share a cache. `python -m benchmarks.speed` measures it.
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**19
 # Adding up the gradient of a block moves 3 numbers per weight through memory, computing it takes 6
 # operations per weight and row: from some hundred rows on the first is a few per cent of that.
 LEAST_ROWS = 512

@@ -161,8 +161,8 @@ def train(
         if over:
             return
         statistics = {name: shown[0][name] for name in v if name.startswith(RUNNING)}
-        buffers = {name: array for name, array in v.items() if not name.startswith(RUNNING)}
-        now, v = step(now, gradients, buffers, learning_rate=rate, momentum=momentum)
+        v = {name: array for name, array in v.items() if not name.startswith(RUNNING)}
+        now, v = step(now, gradients, v, learning_rate=rate, momentum=momentum)
         v = v | statistics
 
 

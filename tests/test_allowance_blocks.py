@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from unittest import mock
 
@@ -13,8 +15,10 @@ import torch_reference.blocks as blocks
 from compare.allowance import Arithmetic
 from compare.allowance.alike import row_identities
 from compare.allowance.batch import Batch
+from compare.allowance.lowrank import LowRankCarried
 from compare.allowance.operands import MANY
 from compare.allowance.swept import learnt_from, looked_at
+from compare.checks import same_point
 from compare.checks.same_point import Expected, SamePoint
 from compare.checks.slopes import candidates
 from compare.checks.stages import first_wrong_stage, not_compared
@@ -23,8 +27,17 @@ from tests.allowed import DTYPES, Array, network
 from torch_reference import Reference
 
 ROWS = 1_500
-SMALL_BLOCKS = mock.patch.object(blocks, "BLOCK_BYTES", 1 << 10)
 NETWORKS = [((20, 40, 5), "relu"), ((12, 40, 36, 5), "tanh"), ((9, 20, 12), "silu")]
+
+
+@contextmanager
+def small_blocks() -> Iterator[None]:
+    """Blocks of few rows, and no batch so small that it is kept whole."""
+    with (
+        mock.patch.object(blocks, "BLOCK_BYTES", 1 << 10),
+        mock.patch.object(same_point, "WHOLE", 0),
+    ):
+        yield
 
 
 def both_ways(
@@ -36,7 +49,7 @@ def both_ways(
     check = SamePoint(reference, Arithmetic.of(x.dtype), activation, "mean")
     identities = row_identities(x)
     whole = check.expect(parameters, x, targets, identities)
-    with SMALL_BLOCKS:
+    with small_blocks():
         by_blocks = check.expect(parameters, x, targets, identities)
     assert isinstance(by_blocks.point.values, Swept)
     assert not isinstance(whole.point.values, Swept)
@@ -98,7 +111,7 @@ def test_a_unit_that_changed_sides_is_found_and_explained_in_any_block() -> None
     gradients = {name: entries.copy() for name, entries in by_blocks.gradients.items()}
     gradients["w1"][:, unit] += x[row] * other
     gradients["b1"][unit] += other
-    with SMALL_BLOCKS:
+    with small_blocks():
         held = check.hold(by_blocks, by_blocks.loss, gradients)
     assert held.agrees
     assert held.slopes.rows[1].tolist() == [row] and held.slopes.units[1].tolist() == [unit]
@@ -110,7 +123,7 @@ def test_a_reported_loss_is_allowed_the_same_by_blocks() -> None:
     check = SamePoint(reference, Arithmetic.of(x.dtype), "relu", "mean")
     loss, accuracy = reference.evaluate(parameters, x, targets)
     whole = check.reported(parameters, x, targets, loss, accuracy)
-    with SMALL_BLOCKS:
+    with small_blocks():
         by_blocks = check.reported(parameters, x, targets, loss, accuracy)
     assert by_blocks.loss.worst.allowance == pytest.approx(whole.loss.worst.allowance)
     assert by_blocks.accuracy.worst.allowance == whole.accuracy.worst.allowance
@@ -121,7 +134,7 @@ def test_a_wrong_gradient_of_a_large_batch_is_named_by_its_stage() -> None:
     check, _, by_blocks = both_ways(drawn, "relu")
     gradients = dict(by_blocks.gradients)
     gradients["b1"] = gradients["b1"] * (1 + 1e-9)
-    with SMALL_BLOCKS:
+    with small_blocks():
         held = check.hold(by_blocks, by_blocks.loss, gradients)
         assert not held.gradients["b1"].agrees and held.gradients["w2"].agrees
         assert held.reference_values["dz1"].shape == (ROWS, 40)
@@ -130,7 +143,7 @@ def test_a_wrong_gradient_of_a_large_batch_is_named_by_its_stage() -> None:
 
 def test_no_intermediates_are_kept_or_allowed_for_where_none_are_shown() -> None:
     check, _, by_blocks = both_ways(network((20, 40, 5), ROWS), "relu")
-    with SMALL_BLOCKS, mock.patch.object(Swept, "whole", side_effect=AssertionError):
+    with small_blocks(), mock.patch.object(Swept, "whole", side_effect=AssertionError):
         held = check.hold(by_blocks, by_blocks.loss, dict(by_blocks.gradients))
         assert first_wrong_stage(held, {}, 2) is None
         assert not_compared(held, {}, 2) == []
@@ -162,7 +175,7 @@ def test_a_row_that_decides_a_deep_gradient_is_learnt_from_wherever_it_lies(seed
     assert batch.decisive.tolist() == [row]
     assert row in looked_at(batch)[learnt_from(batch)]
     answer = manual_mlp.loss_and_gradients(parameters, x, targets, activation="tanh")
-    with SMALL_BLOCKS:
+    with small_blocks():
         assert check.hold(by_blocks, *answer).worst_ratio <= 0.5
     for name, entries in whole.point.allowances.gradients.items():
         assert (by_blocks.point.allowances.gradients[name] >= 0.7 * entries).all(), name
@@ -174,3 +187,21 @@ def test_decisive_rows_are_looked_for_in_deep_networks_only() -> None:
     x[1_234] *= 100
     check, _, _ = both_ways((parameters, x, targets), "relu")
     assert not len(check._batches[-1].decisive)
+
+
+def test_a_usual_batch_passes_by_once_in_either_format() -> None:
+    for dtype in DTYPES:
+        with mock.patch.object(Swept, "each", side_effect=AssertionError):
+            both_ways(network((20, 40, 5), ROWS, dtype=dtype), "relu")
+
+
+def test_what_blocks_carry_does_not_grow_with_their_number() -> None:
+    draw = np.random.default_rng(0)
+    for shape in ((7, 30), (30, 7)):
+        blocks = [LowRankCarried(draw.random((5, shape[0])), draw.random((5, shape[1])), np.ones(3))
+                  for _ in range(9)]  # fmt: skip
+        carried = blocks[0].plus(blocks[1:])
+        assert len(carried.left) == len(carried.right) == 7
+        np.testing.assert_allclose(
+            carried.left.T @ carried.right, sum(one.left.T @ one.right for one in blocks)
+        )

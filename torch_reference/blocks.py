@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from torch_reference.layout import Arrays, to_array
+from torch_reference.network import Network
 
 Term = Callable[[Tensor, Tensor], Tensor]
 """`(logits, targets) -> L_B`, a block's part of the loss."""
 Terms = Callable[[Tensor], Iterable[tuple[slice, Term]]]
 """The blocks of a batch with these targets, each with its term."""
 
-BLOCK_BYTES = 2**22  # a few such values fill a processor's cache
+BLOCK_BYTES = 2**19  # a few such values fill a processor's cache
 LEAST_ROWS = 512  # fewer rows would spend their time on adding gradients up
 
 
@@ -32,13 +33,38 @@ def row_blocks(rows: int, row_bytes: int) -> list[slice]:
     return [slice(start, min(start + size, rows)) for start in range(0, max(1, rows), size)]
 
 
-def add_up(total: dict[str, Tensor], names: Iterable[str], block: Sequence[Tensor]) -> None:
-    """Add a block's gradients to those of the blocks before it."""
-    for name, slope in zip(names, block, strict=True):
-        if name in total:
-            total[name] += slope
+def add_block(
+    gradients: dict[str, Tensor],
+    network: Network,
+    term: Term,
+    x: Tensor,
+    targets: Tensor,
+    masks: Mapping[str, Tensor],
+    see: Callable[[dict[str, Tensor]], None] | None,
+) -> float:
+    """Add a block's gradients to those of the blocks before it; return its part of the loss.
+
+    Its intermediates are `see`n, and none of them outlives the call: the next block has its own.
+    """
+    stages = network.trace(x, masks)
+    part = term(stages["logits"], targets)
+    wanted = stages if see else {}
+    slopes = torch.autograd.grad(part, [*network.named.values(), *wanted.values()])
+    for name, slope in zip(network.named, slopes, strict=False):
+        if name in gradients:
+            gradients[name] += slope
         else:
-            total[name] = slope
+            gradients[name] = slope
+    if see:
+        see(named_stages(stages, slopes[len(network.named) :]))
+    return part.item()
+
+
+def stages_of(network: Network, term: Term, x: Tensor, targets: Tensor) -> Arrays:
+    """The intermediates of some rows, whose part of the loss is `term`; no gradient of a weight."""
+    stages = network.trace(x)
+    part = term(stages["logits"], targets)
+    return arrays_of(named_stages(stages, torch.autograd.grad(part, [*stages.values()])))
 
 
 def joined(blocks: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -129,6 +129,17 @@ class Network(nn.Module):
             require(name, parameters[name], tuple(target.shape), self.dtype)
             target.copy_(to_tensor(parameters[name]))
 
+    def look_at(self, parameters: Mapping[str, Array]) -> None:
+        """Let the parameters be these arrays, on the CPU the very same memory: not to be trained.
+
+        ValueError for a wrong name, shape or dtype.
+        """
+        require_names("parameters", parameters, set(self.named))
+        for name, parameter in self.named.items():
+            shape = tuple(transposed(parameter).shape)
+            require(name, parameters[name], shape, self.dtype)
+            parameter.data = transposed(to_tensor(parameters[name])).to(parameter.device)
+
     @torch.no_grad()
     def load_statistics(self, arrays: Mapping[str, Any]) -> None:
         """Copy running statistics in, `running_mean1, running_var1, ...`, as far as they are there.

@@ -89,10 +89,10 @@ def step(
         weight_decay=0.0, dampening=0.0, nesterov=False, maximize=False,
     )  # fmt: skip
     # Without momentum torch keeps no buffer; what the update used, 0*v + dw, is the gradient.
-    after = buffers if momentum else used
+    after = buffers if momentum else {name: tensor.clone() for name, tensor in used.items()}
     return (
         {name: to_array(tensor) for name, tensor in stepped.items()},
-        {f"v_{name}": to_array(after[name] * scale) for name in stepped},
+        {f"v_{name}": to_array(after[name].mul_(scale)) for name in stepped},
     )
 
 

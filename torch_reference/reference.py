@@ -17,12 +17,12 @@ from torch import Tensor
 
 from torch_reference.blocks import (
     Term,
-    add_up,
+    add_block,
     arrays_of,
     joined,
-    named_stages,
     row_blocks,
     rows_of,
+    stages_of,
 )
 from torch_reference.criterion import Criterion, Penalty
 from torch_reference.device import find_device
@@ -57,7 +57,7 @@ class Reference:
     another code path of torch). Parameters and gradients are `w (fan_in, fan_out)` and
     `b (fan_out,)`, the latter only with `bias`, C-contiguous NumPy arrays of `dtype`.
 
-    Traps: the parameters are copied in at every call, so a result never depends on the call before.
+    Traps: on the CPU the network looks at the parameters that it is called with, without a copy.
     On a device other than the CPU `x` and `targets` are recognised by identity and sent once: do
     not change them in place.
 
@@ -212,20 +212,19 @@ class Reference:
         """
         masks = self._in_context(parameters, context or {})
         x_tensor, target_tensor = self.tensors(x, targets)
-        named = self._network.named
         loss, gradients = 0.0, dict[str, Tensor]()
         shown: list[dict[str, Tensor]] = []
-        for rows, term in self.terms(self._network, target_tensor):
-            stages = self._network.trace(x_tensor[rows], rows_of(masks, rows))
-            part = term(stages["logits"], target_tensor[rows])
-            wanted = stages if intermediates or watch else {}
-            slopes = torch.autograd.grad(part, [*named.values(), *wanted.values()])
-            loss += part.item()
-            add_up(gradients, named, slopes[: len(named)])
+
+        def see(rows: slice, stages: dict[str, Tensor]) -> None:
             if watch:
-                watch(rows, arrays_of(named_stages(stages, slopes[len(named) :])))
+                watch(rows, arrays_of(stages))
             if intermediates:
-                shown.append(named_stages(stages, slopes[len(named) :]))
+                shown.append(stages)
+
+        looking = see if intermediates or watch else None
+        for rows, term in self.terms(self._network, target_tensor):
+            part = term, x_tensor[rows], target_tensor[rows], rows_of(masks, rows)
+            loss += add_block(gradients, self._network, *part, looking and partial(looking, rows))
         arrays = {name: to_array(transposed(slope)) for name, slope in gradients.items()}
         if not intermediates:
             return loss, arrays
@@ -278,14 +277,16 @@ class Reference:
         x_tensor, target_tensor = self.tensors(x, targets)
         loss, hits = 0.0, 0
         shown: list[dict[str, Tensor]] = []
+        stages: dict[str, Tensor] = {}
         for rows, term in self.terms(self._network, target_tensor):
+            stages.clear()  # one block's at a time
             stages = self._network.trace(x_tensor[rows])
             loss += term(stages["logits"], target_tensor[rows]).item()
             hits += correct(stages["logits"], target_tensor[rows])
             if watch:
                 watch(rows, arrays_of(stages))
             if intermediates:
-                shown.append(stages)
+                shown.append(dict(stages))
         if not intermediates:
             return loss, hits / len(x)
         arrays = {name: to_array(stage) for name, stage in joined(shown).items()}
@@ -293,7 +294,7 @@ class Reference:
 
     def _in_context(self, parameters: Mapping[str, Array], context: Context) -> dict[str, Tensor]:
         """Make the network what it is at these parameters in this context; return the masks."""
-        self._network.load(parameters)
+        self._network.look_at(parameters)
         self._network.train(bool(context.get("training", True)))
         self._network.load_statistics(context)
         return self.masks(context)
@@ -319,15 +320,14 @@ class Reference:
 
         Without `backward` only those of the forward pass.
         """
-        self._network.load(parameters)
+        self._network.look_at(parameters)
         x_tensor, target_tensor = self.tensors(x, targets)
         at = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self.device)
-        wanted = target_tensor[at]
-        stages = self._network.trace(x_tensor[at])
         if not backward:
-            return arrays_of(stages)
-        part = self._of_rows(target_tensor)(stages["logits"], wanted)
-        return arrays_of(named_stages(stages, torch.autograd.grad(part, [*stages.values()])))
+            return arrays_of(self._network.trace(x_tensor[at]))
+        return stages_of(
+            self._network, self._of_rows(target_tensor), x_tensor[at], target_tensor[at]
+        )
 
     def _send(self, array: NDArray[Any]) -> Tensor:
         if self.device.type == "cpu":

@@ -21,6 +21,10 @@ hidden unit that is active in some of the samples may pick those that are rounde
 Where `1 - max p` is small, the sum of the exponentials is 1 and a few last digits of 1, and its
 logarithm is that, less a little: so lse often lies just below the middle between two numbers, and
 is always rounded down there. On average that is u, in all of these samples.
+
+phi is computed in float64. Of numbers of float64 itself it comes out as one of very few places
+where `-log max p` is about as large as lse: that says how such numbers are spaced, and nothing of
+where lse lies. These samples count as independent; those of equal logits have weights besides.
 """
 
 from __future__ import annotations
@@ -43,6 +47,8 @@ HARMONICS = 4
 SHARES = np.repeat(np.arange(1.0, HARMONICS + 1) ** -2, 2)
 SHARES *= 2 / np.add.reduce(SHARES)  # of cosine and sine alike
 CLOSE = 1 / 4
+RESOLVED = 1 / 8
+"""Places that are known to more than this part of a digit can look as if all were one."""
 
 
 class Rounded(NamedTuple):
@@ -99,6 +105,7 @@ def places(
     down = np.where(beyond * beyond < 2 * roundoff, np.minimum(beyond, roundoff), 0.0)
     size += down
     wave = np.exp((2j * np.pi) * place)
+    wave[np.spacing(beyond) > RESOLVED * digit] = 0.0
     found = np.zeros((len(place), 2 * HARMONICS + 3))
     power = wave
     for m in range(HARMONICS):

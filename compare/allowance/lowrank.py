@@ -160,7 +160,16 @@ class LowRankCarried:
             np.concatenate([one.left for one in every]),
             np.concatenate([one.right for one in every]),
             np.add.reduce([one.columns for one in every]),
-        )
+        ).folded()
+
+    def folded(self) -> Self:
+        """Return the same product in as few factors as it can have: they do not grow with N."""
+        rank, fan_in, fan_out = len(self.left), self.left.shape[1], self.right.shape[1]
+        if rank <= min(fan_in, fan_out):
+            return self
+        if fan_out < fan_in:
+            return type(self)(self.right.T @ self.left, np.eye(fan_out), self.columns)
+        return type(self)(np.eye(fan_in), self.left.T @ self.right, self.columns)
 
     def gathered(self, dz_columns: Float, of_terms: float, bias: Float | None) -> Gathered:
         total = np.add.reduce(self.right, axis=1)  # (k,)

@@ -273,8 +273,10 @@ def looked_at(batch: Batch) -> Where:
     return np.concatenate([*several, batch.decisive])
 
 
-def learnt_from(batch: Batch) -> Where:
+def learnt_from(batch: Batch) -> Where | slice:
     """Return which of those it is learnt from: the first, and the decisive ones."""
+    if not len(batch.decisive):
+        return slice(MANY)
     end = MANY + sum(PLACES)
     return np.concatenate((np.arange(MANY), end + np.arange(len(batch.decisive))))
 

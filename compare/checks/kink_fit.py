@@ -103,7 +103,7 @@ class Fit:
     def _layer(self, layer: int, slopes: Slopes, shares: tuple[float, ...], asked: Common) -> None:
         """Fit the slopes of one layer, unit by unit: only column j of dw and db sees unit j."""
         rows, units = self.near[layer]
-        moved = effect(self.point, slopes)
+        moved = effect(self.point, slopes) if len(slopes) else {}
         listed = Units.of(self.point, {layer: self.near[layer]})
         dh = _upstream(self.point, slopes, rows, layer)[np.arange(len(rows)), units]
         rise = (listed.high - listed.low) * dh
@@ -128,11 +128,13 @@ class Fit:
     def _of_unit(self, layer: int, unit: int, moved: Mapping[str, Float]) -> tuple[Float, Float]:
         """The entries of one unit's dw and db that are left to explain, and their allowances."""
         names = [name for name in (f"w{layer}", f"b{layer}") if name in self.point.parameters]
-        left, taken, allowed = (
+        left, allowed = (
             np.hstack([table[name][..., unit] for name in names])
-            for table in (self.difference, moved, self.point.allowances.gradients)
+            for table in (self.difference, self.point.allowances.gradients)
         )
-        return left - taken, allowed
+        if moved:
+            left -= np.hstack([moved[name][..., unit] for name in names])
+        return left, allowed
 
     def jointly(self) -> Iterator[Slopes]:
         """Fit all slopes at once."""

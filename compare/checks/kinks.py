@@ -84,14 +84,22 @@ def explanations(
             *_, taken = explained(slopes, quickly=False)
         values = substituted(point, taken.slopes)
         there = replace(point, values=values, allowances=taken.allowances)
-        moved = effect(point, taken.slopes)
-        left = {name: entries - moved[name] for name, entries in difference.items()}
-        fit = Fit(there, near, left, share)
+        fit = Fit(there, near, left_by(point, taken.slopes, difference), share)
         for slopes in fit.proposals():
             yield from explained(taken.slopes.with_those(slopes))
         if not fit.searched:
             allowances = widen(taken.allowances, _everything(there, near))
             yield KinkExplanation(taken.gradients, allowances, taken.slopes, widened=True)
+
+
+def left_by(
+    point: ReferencePoint, slopes: Slopes, difference: Mapping[str, Float]
+) -> Mapping[str, Float]:
+    """Return what these slopes leave of the difference."""
+    if not len(slopes):
+        return difference
+    moved = effect(point, slopes)
+    return {name: entries - moved[name] for name, entries in difference.items()}
 
 
 def explanation_of(
@@ -103,8 +111,9 @@ def explanation_of(
     quickly: bool = True,
 ) -> Iterator[KinkExplanation]:
     """Yield what a side with these slopes is held against: first the quick way, if they are few."""
-    moved = effect(point, slopes)
-    expected = {name: gradient + moved[name] for name, gradient in gradients.items()}
+    expected = effect(point, slopes)
+    for name, gradient in gradients.items():
+        expected[name] += gradient
 
     def anew() -> Allowances:
         return allow(substituted(point, slopes), expected)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 LONG = 4 * MANY
 """Shorter batches are too short for a look at some of their rows beforehand."""
+WHOLE = 2**22
+"""Bytes of the widest value up to which a batch's intermediates are all kept."""
 REMEMBERED = 2
 """Batches of a full-batch run that come again: training and validation."""
 OF_THE_REFERENCE = 30.0
@@ -229,7 +231,9 @@ class SamePoint:
         reference = self.reference
         usual = reference.normalisation == "none" and not reference.dropout
         plain = usual and (self.objective is None or self.objective.plain)
-        return plain and len(x) >= LONG and len(reference.row_blocks(len(x))) > 1
+        widest = len(x) * max(reference.sizes) * reference.dtype.itemsize
+        several = len(reference.row_blocks(len(x))) > 1
+        return plain and several and len(x) >= LONG and widest > WHOLE
 
     def hold(self, expected: Expected, loss: float, gradients: Arrays) -> Examined:
         """Hold a loss and gradients against what was expected; resolve kinks before accusing.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -23,6 +23,8 @@ from compare.contracts.arrays import Arrays, Real, Values
 if TYPE_CHECKING:
     from torch_reference import Reference
 
+KEPT = ("logits", "dlogits")
+"""What is kept of every row."""
 REMEMBERED = 2
 """So many choices of rows are computed once."""
 Numbers = NDArray[np.int64]
@@ -81,18 +83,22 @@ class Swept(Mapping[str, Real]):
 
     def evaluate(self, see: See) -> tuple[float, Arrays]:
         """Show all rows, block by block; return the loss and the gradients of the whole."""
-        self._kept = {"logits": [], "dlogits": []}
+        self._kept = {name: [] for name in KEPT}
+        return self.reference.loss_and_gradients(
+            self.parameters, self.x, self.targets, watch=partial(self._shown, see)
+        )
 
-        def shown(rows: slice, stages: Arrays) -> None:
-            for name, blocks in self._kept.items():
-                blocks.append(stages[name])
-            see(rows, self.changed_rows(rows, stages))
-
-        return self.reference.loss_and_gradients(self.parameters, self.x, self.targets, watch=shown)
+    def _shown(self, see: See, rows: slice, stages: Arrays) -> None:
+        for name, blocks in self._kept.items():
+            blocks.append(stages[name])
+        see(rows, self.changed_rows(rows, stages))
 
     def each(self, see: See) -> None:
-        """Show all rows, block by block."""
-        self.evaluate(see)
+        """Show all rows, block by block, without the gradients of the weights."""
+        self._kept = {name: [] for name in KEPT}
+        for rows in self.reference.row_blocks(len(self.x)):
+            stages = self.reference.stages(self.parameters, self.x, self.targets, rows)
+            self._shown(see, rows, stages)
 
     def at(self, numbers: Numbers) -> Values:
         """Return all stages of some rows.
@@ -113,8 +119,10 @@ class Swept(Mapping[str, Real]):
             if len(mine) or not len(numbers):
                 for name, stage in self.block(block).items():
                     found.setdefault(name, []).append(stage[mine])
-        back = np.argsort(order)
-        stages = {name: np.concatenate(parts)[back] for name, parts in found.items()}
+        stages = {name: np.concatenate(found.pop(name)) for name in list(found)}
+        if not np.array_equal(order, np.arange(len(order))):
+            back = np.argsort(order)
+            stages = {name: stage[back] for name, stage in stages.items()}
         self._chosen = [*self._chosen, (numbers, stages)][-REMEMBERED:]
         return stages
 

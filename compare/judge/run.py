@@ -34,8 +34,8 @@ from compare.points.batches import batch_of
 from compare.points.inputs import Inputs
 from manual_mlp.schedules import stops
 
-TRAIL = 2
-"""Records kept while all is well; two more follow a wrong one."""
+TRAIL = 4
+"""Records kept for the diagnosis: the one before the first wrong one, that one, two that follow."""
 STEPS = 4
 """Roundings of a learning rate in one update, and at its start."""
 EPSILON = float(np.finfo(np.float64).eps) / 2
@@ -51,8 +51,9 @@ class Judge(PointJudge):
     trail: list[Record] = field(default_factory=list)
     losses: dict[str, list[float]] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
-    _previous: tuple[Record, Record] | None = None
-    _expected: Expected | None = None
+    _previous: dict[str, Record] = field(default_factory=dict)  # until its update is replayed
+    _last: dict[str, tuple[int, int]] = field(default_factory=dict)  # epoch and update
+    _expected: tuple[Record, Expected] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,30 +77,31 @@ class Judge(PointJudge):
         if self.experiment.schedule is not None:
             self._rates(manual, reference)
         if self._expected is not None:
-            self._carried(manual, self._expected)
+            self._carried(manual, *self._expected)
         examined = self.at_point(manual, *self._batch(manual), self.context_of(manual))
-        self._expected = examined.expected if self.experiment.between.together else None
+        if self.experiment.between.together:
+            self._expected = manual, examined.expected
         drift, reference_right = self._follow(manual, reference, examined)
         if manual.evaluation is not None and reference.evaluation is not None:
             self._epoch(manual, reference, examined, drift, reference_right)
         self._keep(manual)
-        self._previous = manual, reference
+        self._previous = {"manual": manual, "reference": reference}
         return max(one.worst.ratio for one in examined.comparisons.values())
 
     def _arrived(self, side: str, record: Record) -> None:
         """Check how a record came about: what it was given, or the update that led to it."""
         self._handed_over(side, record)
-        if self._previous is not None:
-            before = self._previous[side == "reference"]
+        self._last[side] = record.epoch, record.update
+        before = self._previous.pop(side, None)
+        if before is not None:
             if self.experiment.between.together:
                 before, record = without_running(before), without_running(record)
             self.replay(side, before, record, self.steps[side])
 
-    def _carried(self, manual: Record, expected: Expected) -> None:
+    def _carried(self, manual: Record, before: Record, expected: Expected) -> None:
         """Check the running statistics that the update before left behind."""
-        assert self._previous is not None
         compared = compare_running(expected, manual.state, self.arithmetic)
-        self.updated("manual", self._previous[0], compared, counts=0)  # part of its step check
+        self.updated("manual", before, compared, counts=0)  # part of its step check
 
     def context_of(self, record: Record) -> Context:
         """What a record's pass took besides its parameters and rows."""
@@ -111,12 +113,15 @@ class Judge(PointJudge):
     def _keep(self, manual: Record) -> None:
         """Keep the manual records around the first wrong one, for the diagnosis of it."""
         if self.first is None:
-            self.first = manual.parameters
+            handed, taken = self.inputs.parameters, manual.parameters
+            self.first = {
+                k: w if np.array_equal(w, taken[k]) else taken[k] for k, w in handed.items()
+            }
         wrong = any(self.ledger.tallies[check].failed > 0 for check in ("step", "same_point"))
         self.trail.append(manual)
-        if len(self.trail) > TRAIL and not wrong:
-            del self.trail[0]
-        del self.trail[TRAIL + 2 :]
+        if not wrong:
+            del self.trail[:-1]
+        del self.trail[TRAIL:]
 
     def _batch(self, record: Record) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
         """The rows of a record's own batch: a wrong batch is a finding, not a wrong gradient."""
@@ -127,7 +132,7 @@ class Judge(PointJudge):
 
     def _handed_over(self, side: str, record: Record) -> None:
         """Each side must start from the arrays it was given, and walk the given batches."""
-        if self._previous is None:
+        if side not in self._last:
             for stage, given, taken in (
                 ("initial weights", self.inputs.parameters, record.parameters),
                 ("initial state", self.inputs.state, record.state),
@@ -164,15 +169,15 @@ class Judge(PointJudge):
 
     def ended_alone(self, side: str) -> None:
         """Accuse a side that made fewer updates than the other, unless its own losses say so."""
-        if side in self.stopped or self._previous is None:
+        if side in self.stopped or side not in self._last:
             return
-        last = self._previous[side == "reference"]
-        message = f"{side}: training ended at epoch {last.epoch}, update {last.update}"
+        epoch, update = self._last[side]
+        message = f"{side}: training ended at epoch {epoch}, update {update}"
         why = "before all batches were used, and no validation loss says so"
         self.ledger.find(
             Finding(
                 "free_run", "batch order", f"{message}, {why}",
-                epoch=last.epoch, update=last.update, side=side,
+                epoch=epoch, update=update, side=side,
             )
         )  # fmt: skip
         self.ledger.tallies["free_run"].failed += 1

@@ -18,6 +18,7 @@ Read it in this order; each file is one idea and needs only those before it:
     optimisers.py    the others: Nesterov, decay, Adam, AMSGrad, RMSprop, Adagrad
     schedules.py     the learning rate from update to update, clipping, early stopping
     per_sample.py    the gradient of every sample; the Hessian times a vector
+    curvature.py     the second derivatives it takes
     train.py         the learning loop, one record per update
 """
 

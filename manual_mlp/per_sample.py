@@ -1,15 +1,18 @@
 """The gradient of every sample by itself, and the Hessian times a vector, without the Hessian."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from manual_mlp.activations import ACTIVATIONS
 from manual_mlp.arrays import Array, Arrays, depth, entry
 from manual_mlp.between import PLAIN, Between, Context
 from manual_mlp.criterion import Criterion
-from manual_mlp.loss import softmax
+from manual_mlp.curvature import BENDS, CURVES
+from manual_mlp.losses import LOSSES
 from manual_mlp.network import NO_CONTEXT, backward, forward
+from manual_mlp.outputs import OUTPUTS
 
 
 def per_sample_gradients(
@@ -54,21 +57,6 @@ def per_sample_gradients(
     return {name: found[name] for name in parameters}
 
 
-BENDS: dict[str, Callable[[Array], Array]] = {
-    "relu": np.zeros_like,
-    "identity": np.zeros_like,
-    "tanh": lambda h: -2 * h * (1 - h * h),
-    "sigmoid": lambda h: h * (1 - h) * (1 - 2 * h),
-}
-"""The second derivative d2h/dz2, written in the value h."""
-SLOPES: dict[str, Callable[[Array], Array]] = {
-    "relu": lambda h: (h > 0).astype(h.dtype),
-    "identity": np.ones_like,
-    "tanh": lambda h: 1 - h * h,
-    "sigmoid": lambda h: h * (1 - h),
-}
-
-
 def hessian_vector_product(
     parameters: Mapping[str, Array],
     x: Array,
@@ -76,6 +64,7 @@ def hessian_vector_product(
     direction: Mapping[str, Array],
     *,
     activation: str = "relu",
+    criterion: Criterion | None = None,
 ) -> Arrays:
     """H v for the mean cross-entropy, H its Hessian, v the direction, named as the parameters are.
 
@@ -88,22 +77,23 @@ def hessian_vector_product(
         R{dh_l} = R{dz_{l+1}} w_{l+1}.T + dz_{l+1} v_{l+1}.T
         R{dz_l} = R{dh_l} f'(z_l) + dh_l f''(z_l) R{z_l}
 
+    `criterion`: another loss, of those in `CURVES`; an output of sigmoid or tanh is one more f.
+    ValueError for an activation, output or loss whose second derivative is not in the tables.
     Source: Pearlmutter 1994, Fast Exact Multiplication by the Hessian, Neural Computation 6.
     """
-    v = direction
-    bend, slope = entry(BENDS, activation, "activation"), SLOPES[activation]
+    v, bend = direction, entry(BENDS, activation, "activation of a Hessian")
+    slope = ACTIVATIONS[activation].derivative
     values = forward(parameters, x, activation=activation)
-    last, rows = depth(parameters), len(x)
+    last = depth(parameters)
+    z = {layer: values[f"z{layer}"] for layer in range(1, last)}
     h = {0: x} | {layer: values[f"h{layer}"] for layer in range(1, last)}
     r_h, r_z = {0: np.zeros_like(x)}, {}
     for layer in range(1, last + 1):
         r_z[layer] = r_h[layer - 1] @ parameters[f"w{layer}"] + h[layer - 1] @ v[f"w{layer}"]
-        r_z[layer] = r_z[layer] + v[f"b{layer}"]
+        r_z[layer] = r_z[layer] + v.get(f"b{layer}", 0)
         if layer < last:
-            r_h[layer] = slope(h[layer]) * r_z[layer]
-    p = softmax(values["logits"])  # (N, K)
-    dz = (p - targets) / rows
-    r_dz = p * (r_z[last] - (p * r_z[last]).sum(axis=1, keepdims=True)) / rows
+            r_h[layer] = slope(z[layer], h[layer]) * r_z[layer]
+    dz, r_dz = at_the_top(criterion or Criterion(), values["logits"], targets, r_z[last])
     found: Arrays = {}
     for layer in range(last, 0, -1):
         found[f"w{layer}"] = r_h[layer - 1].T @ dz + h[layer - 1].T @ r_dz
@@ -112,6 +102,25 @@ def hessian_vector_product(
             below = layer - 1
             dh = dz @ parameters[f"w{layer}"].T
             r_dh = r_dz @ parameters[f"w{layer}"].T + dz @ v[f"w{layer}"].T
-            r_dz = r_dh * slope(h[below]) + dh * bend(h[below]) * r_z[below]
-            dz = dh * slope(h[below])
+            steep = slope(z[below], h[below])
+            r_dz = r_dh * steep + dh * bend(z[below], h[below]) * r_z[below]
+            dz = dh * steep
     return {name: found[name] for name in parameters}
+
+
+def at_the_top(
+    criterion: Criterion, logits: Array, targets: Array, r_z: Array
+) -> tuple[Array, Array]:
+    """dlogits and R{dlogits}, (N, K), with o = f(z) the output and d = dL/do.
+
+    dz = d f'(z)      R{o} = f'(z) R{z}      R{dz} = R{d} f'(z) + d f''(z) R{z}
+    """
+    output = criterion.output
+    bend = entry(BENDS, output if output in OUTPUTS else "", "output of a Hessian")
+    curve = entry(CURVES, criterion.loss, "loss of a Hessian")
+    o, t = OUTPUTS[output].value(logits), criterion.counting(targets)
+    steep = ACTIVATIONS[output].derivative(logits, o)
+    d = LOSSES[criterion.loss].derivative(o, t)
+    share = logits.dtype.type(criterion.loss_factor / criterion.divisor(targets))
+    r_dz = curve(o, t, steep * r_z) * steep + d * bend(logits, o) * r_z
+    return d * steep * share, r_dz * share

@@ -13,7 +13,8 @@ from compare import check_hessian_vector_product, check_per_sample_gradients
 from compare.command.main import main
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
-from compare.textbook.plain_second import BENDS
+from compare.textbook.plain_second import BENDS, CURVES
+from manual_mlp import curvature
 from manual_mlp.per_sample import hessian_vector_product, per_sample_gradients
 from torch_reference import Reference
 from torch_reference.second_order import per_sample_gradients as of_torch
@@ -22,6 +23,11 @@ HONEST = 0.5
 FACTORS = {"float64": 1e-12, "float32": 1e-4}
 every_format = pytest.mark.parametrize("dtype", FACTORS)
 every_activation = pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "identity"])
+every_bend = pytest.mark.parametrize("activation", sorted(BENDS))
+
+
+def test_both_sides_know_the_same_second_derivatives() -> None:
+    assert set(curvature.BENDS) == set(BENDS) and set(curvature.CURVES) == set(CURVES)
 
 
 def worst(result: Any) -> float:
@@ -29,10 +35,33 @@ def worst(result: Any) -> float:
 
 
 @every_format
-@every_activation
+@every_bend
 def test_our_hessian_vector_product_agrees_with_torch(activation: str, dtype: str) -> None:
     ours = partial(hessian_vector_product, activation=activation)
     found = check_hessian_vector_product(ours, hidden=(9, 7), activation=activation, dtype=dtype)
+    assert found.verdict is Verdict.AGREES and worst(found) <= HONEST
+
+
+LOSSES: dict[str, dict[str, Any]] = {
+    "cross_entropy": {"label_smoothing": 0.1, "class_weights": (1.0, 2.0, 0.5)},
+    "bce": {"reduction": "batch_mean"},
+    "mse": {"loss_factor": 0.5, "reduction": "sum"},
+    "mse behind sigmoid": {"output": "sigmoid"},
+    "mse behind tanh": {"output": "tanh"},
+}
+
+
+@every_format
+@pytest.mark.parametrize("loss", LOSSES)
+def test_our_hessian_vector_product_of_other_losses_agrees_with_torch(
+    loss: str, dtype: str
+) -> None:
+    declared: Any = {"loss": loss.partition(" ")[0], **LOSSES[loss]}
+    ours = partial(
+        hessian_vector_product, activation="tanh", criterion=manual_mlp.Criterion(**declared)
+    )
+    asked = {"hidden": (6,), "activation": "tanh", "classes": 3, "dtype": dtype, **declared}
+    found = check_hessian_vector_product(ours, **asked)
     assert found.verdict is Verdict.AGREES and worst(found) <= HONEST
 
 
@@ -114,8 +143,8 @@ def test_the_rows_of_the_reference_are_those_of_vmap() -> None:
 
 
 REFUSED: dict[str, Callable[[], Any]] = {
-    "softmax cross-entropy": lambda: check_hessian_vector_product(
-        hessian_vector_product, loss="mse"
+    "of the losses cross_entropy, bce, mse": lambda: check_hessian_vector_product(
+        hessian_vector_product, loss="hinge"
     ),
     "of their own": lambda: check_per_sample_gradients(
         per_sample_gradients, normalisation="batch"

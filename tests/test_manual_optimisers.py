@@ -11,7 +11,7 @@ from torch import Tensor
 
 from manual_mlp import loss_and_gradients
 from manual_mlp.optimisers import SGD, Adagrad, Adam, RMSprop, Rule, update
-from manual_mlp.per_sample import BENDS, hessian_vector_product, per_sample_gradients
+from manual_mlp.per_sample import hessian_vector_product, per_sample_gradients
 from manual_mlp.schedules import (
     clipped_by_norm,
     clipped_by_value,
@@ -181,7 +181,7 @@ def torch_loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor, activation: 
     return torch.nn.functional.cross_entropy(logits, y)
 
 
-@pytest.mark.parametrize("activation", BENDS)
+@pytest.mark.parametrize("activation", FUNCTIONS)
 def test_per_sample_gradients_are_those_of_vmap_and_add_up(activation: str) -> None:
     parameters, x, y = network()
     tensors = {name: torch.tensor(array) for name, array in parameters.items()}
@@ -198,7 +198,7 @@ def test_per_sample_gradients_are_those_of_vmap_and_add_up(activation: str) -> N
         np.testing.assert_allclose(array.sum(axis=0), summed[name], rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("activation", BENDS)
+@pytest.mark.parametrize("activation", FUNCTIONS)
 def test_the_hessian_times_a_vector_is_that_of_torch_func(activation: str) -> None:
     parameters, x, y = network()
     generator = np.random.default_rng(1)

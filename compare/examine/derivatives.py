@@ -28,7 +28,14 @@ from compare.examine.sides import build_reference, differentiating
 from compare.guard.derivatives import GuardedProduct, GuardedSamples
 from compare.judge.point import PointJudge
 from compare.points.probe import ON_KINK, Probe, draw_probes
-from compare.textbook.plain_second import has_bend, hessian_vector_product
+from compare.textbook.plain_second import (
+    BENDS,
+    CURVES,
+    OUTPUTS,
+    has_bend,
+    hessian_vector_product,
+    is_smooth,
+)
 
 HIDDEN = (11,)
 SEEN = {"float64": 1e-12, "float32": 1e-4}
@@ -54,16 +61,17 @@ def check_hessian_vector_product(
 ) -> Result:
     """Check `hessian_vector_product(parameters, x, targets, direction) -> {name: H v}`.
 
-    H is the Hessian of softmax cross-entropy over units of the declared `activation`: one whose
-    second derivative is written in its value (relu, leaky_relu, relu6, hardtanh, tanh, sigmoid,
-    identity). Points and directions are drawn, none with a unit on a kink.
+    H is the Hessian of the declared loss: cross_entropy, bce or mse (behind identity, sigmoid or
+    tanh), over units of an activation whose second derivative is known (relu, leaky_relu, relu6,
+    hardtanh, identity, tanh, sigmoid, softplus, silu, gelu). Points and directions are drawn, none
+    with a unit on a kink.
 
     Parameters:
         function: the code under test; `direction` has the names and shapes of the parameters.
         inputs: F of the drawn networks.
         classes: K of the drawn networks.
         timeout: seconds for one call; None waits for ever.
-        declared: `hidden`, `activation`, `reduction`, `bias`, `dtype`, `seed`.
+        declared: settings of `Experiment`, as in `check`, of such a network.
 
     Returns:
         The verdict with everything that was found.
@@ -78,11 +86,12 @@ def check_hessian_vector_product(
         True
     """
     asked = experiment_of(dict(declared))
-    if not (asked.objective.plain and asked.between.plain and has_bend(asked.activation)):
+    known = is_smooth(asked.objective) and has_bend(asked.activation)
+    if not (known and asked.between.plain):
         raise BadInput(
-            "a Hessian-vector product is checked of softmax cross-entropy over units of relu, "
-            "leaky_relu, relu6, hardtanh, tanh, sigmoid or identity, without normalisation and "
-            "dropout"
+            f"a Hessian-vector product is checked of the losses {', '.join(CURVES)} behind "
+            f"{', '.join(OUTPUTS)}, over units of {', '.join(BENDS)}, without penalty, "
+            "normalisation and dropout"
         )
     guarded = GuardedProduct(function, timeout=fitted("timeout", Maybe(SECONDS), timeout))
 
@@ -172,8 +181,9 @@ def judged_product(judge: PointJudge, guarded: GuardedProduct, probe: Probe) -> 
     v = {k: drawn.normal(size=w.shape).astype(dtype) for k, w in probe.parameters.items()}
     at = probe.parameters, probe.x, probe.targets
     ours, theirs = guarded(*at, v), torch_product(judge.reference, *at, v)
-    divisor = len(probe.x) if asked.reduction != "sum" else 1.0
-    pairs = hessian_vector_product(*at, v, activation=asked.activation, M=divisor, dtype=dtype)
+    pairs = hessian_vector_product(
+        *at, v, activation=asked.activation, objective=asked.objective, dtype=dtype
+    )
     compared = {
         f"H{name}": compare_entries(f"H{name}", ours[name], theirs[name], pairs[name].allowance)
         for name in ours

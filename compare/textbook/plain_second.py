@@ -1,7 +1,7 @@
 """The Hessian times a vector as one writes it: the derivative of every line along the vector.
 
     R{z_l} = R{h_{l-1}} w_l + h_{l-1} v_l + u_l       R{h_l} = f'(z_l) R{z_l}
-    R{dz_L} = p (R{z_L} - sum_j p_j R{z_L}_j) / M
+    R{dz_L} = p (R{z_L} - sum_j p_j R{z_L}_j) / M          of the mean cross-entropy
     R{dw_l} = R{h_{l-1}}.T dz_l + h_{l-1}.T R{dz_l}   R{db_l} = sum_n R{dz_l}
     R{dh_l} = R{dz_{l+1}} w_{l+1}.T + dz_{l+1} v_{l+1}.T
     R{dz_l} = R{dh_l} f'(z_l) + dh_l f''(z_l) R{z_l}
@@ -17,20 +17,61 @@ from typing import Any
 
 import numpy as np
 
-from compare.allowance.rules import ACTIVATION_RULES
+from compare.allowance.rules import ACTIVATION_RULES, logistic, normal
+from compare.contracts.arrays import Float
+from compare.contracts.objective import Objective
+from compare.textbook import losses
 from compare.textbook.functions import activate, slope, softmax
 from compare.textbook.pair import Pair, exact
 
-BENDS: dict[str, Callable[[Any], Any]] = {
-    "relu": lambda h: h * 0.0,
-    "leaky_relu": lambda h: h * 0.0,
-    "relu6": lambda h: h * 0.0,
-    "hardtanh": lambda h: h * 0.0,
-    "identity": lambda h: h * 0.0,
-    "tanh": lambda h: h * -2.0 * (1.0 - h * h),
-    "sigmoid": lambda h: h * (1.0 - h) * (1.0 - h * 2.0),
+Bend = Callable[[Pair, Pair], Pair]
+STEP = 1e-4
+"""Of the differences that tell how far f'' may move: allowances need no more digits."""
+
+
+def curved(second: Callable[[Float], Float]) -> Bend:
+    """f'' of z times a probability: its tails may come from differences of order 1, and of z."""
+
+    def bend(z: Pair, h: Pair) -> Pair:
+        third = (second(z.value + STEP) - second(z.value - STEP)) / (2 * STEP)
+        rounding = 4 * z.arithmetic.unit * (1 + np.abs(z.value))
+        return z.made(second(z.value), np.abs(third) * z.allowance + rounding)
+
+    return bend
+
+
+def straight(z: Pair, h: Pair) -> Pair:
+    """f'' = 0."""
+    return h * 0.0
+
+
+BENDS: dict[str, Bend] = {
+    "relu": straight,
+    "leaky_relu": straight,
+    "relu6": straight,
+    "hardtanh": straight,
+    "identity": straight,
+    "tanh": lambda z, h: h * -2.0 * (1.0 - h * h),
+    "sigmoid": lambda z, h: h * (1.0 - h) * (1.0 - h * 2.0),
+    "softplus": curved(lambda z: logistic(z) * logistic(-z)),
+    "silu": curved(lambda z: logistic(z) * logistic(-z) * (2 + z * (1 - 2 * logistic(z)))),
+    "gelu": curved(lambda z: normal(z)[1] * (2 - z * z)),
 }
-"""f''(z), written in the value h."""
+"""f''(z) of z and h, on pairs."""
+
+
+def entropy_curve(o: Pair, t: Pair, r: Pair) -> Pair:
+    """(sum_j t_j) p (r - sum_j p_j r_j)."""
+    p = softmax(o)
+    return p * (r - (p * r).sum(axis=1, keepdims=True)) * t.sum(axis=1, keepdims=True)
+
+
+CURVES: dict[str, Callable[[Pair, Pair, Pair], Pair]] = {
+    "cross_entropy": entropy_curve,
+    "bce": lambda o, t, r: BENDS["softplus"](o, o) * r,
+    "mse": lambda o, t, r: r * 2.0,
+}
+"""How the derivative of what a loss adds up moves when o moves along r."""
 
 
 def hessian_vector_product(
@@ -40,10 +81,10 @@ def hessian_vector_product(
     direction: Mapping[str, Any],
     *,
     activation: str,
-    M: float,
+    objective: Objective,
     dtype: Any,
 ) -> dict[str, Pair]:
-    """H v of softmax cross-entropy divided by M, as pairs by the names of the parameters."""
+    """H v of the declared loss without penalty, as pairs by the names of the parameters."""
     L = sum(name[0] == "w" for name in parameters)
     w, b = layers(parameters, "w", L, dtype), layers(parameters, "b", L, dtype)
     v, u = layers(direction, "w", L, dtype), layers(direction, "b", L, dtype)
@@ -55,16 +96,14 @@ def hessian_vector_product(
         h[i] = activate(z[i], activation)
         f_slope[i] = slope(z[i], h[i], activation)
         r_h[i] = f_slope[i] * r_z[i]
-    p = softmax(z[L])
-    dz = (p - exact(y, dtype)) / M
-    r_dz = p * (r_z[L] - (p * r_z[L]).sum(axis=1, keepdims=True)) / M
+    dz, r_dz = at_the_top(objective, z[L], exact(y, dtype), r_z[L])
     found = {}
     for i in range(L, 0, -1):
         found[f"w{i}"] = r_h[i - 1].T @ dz + h[i - 1].T @ r_dz
         found[f"b{i}"] = r_dz.sum(axis=0)
         if i > 1:
             dh, r_dh = dz @ w[i].T, r_dz @ w[i].T + dz @ v[i].T
-            bend = BENDS[activation.partition(":")[0]](h[i - 1])
+            bend = BENDS[activation.partition(":")[0]](z[i - 1], h[i - 1])
             r_dz = r_dh * f_slope[i - 1] + dh * bend * r_z[i - 1]
             dz = dh * f_slope[i - 1]
     return {name: found[name] for name in parameters}
@@ -79,6 +118,29 @@ def layers(arrays: Mapping[str, Any], kind: str, depth: int, dtype: Any) -> dict
     return found
 
 
+def at_the_top(objective: Objective, z: Pair, y: Pair, r_z: Pair) -> tuple[Pair, Pair]:
+    """dlogits and R{dlogits}, with o = f(z) the output and d = dL/do.
+
+    dz = d f'(z)      R{o} = f'(z) R{z}      R{dz} = R{d} f'(z) + d f''(z) R{z}
+    """
+    name, share = objective.output, objective.share(y.value)
+    o, t = losses.output(z, objective), losses.counting(y, objective)
+    d = losses.LOSS_RULES[objective.loss].derivative(o, t)
+    steep = slope(z, o, name)
+    moved = CURVES[objective.loss](o, t, steep * r_z) * steep
+    return d * steep * share, (moved + d * BENDS[name](z, o) * r_z) * share
+
+
 def has_bend(activation: str) -> bool:
-    """Whether the second derivative is known here: it is written in the value."""
+    """Whether the second derivative of an activation is known here."""
     return activation in ACTIVATION_RULES and activation.partition(":")[0] in BENDS
+
+
+def is_smooth(objective: Objective) -> bool:
+    """Whether the second derivative of output and loss is known here, and nothing is added."""
+    output = objective.output in OUTPUTS and not objective.penalises
+    return output and objective.loss in CURVES
+
+
+OUTPUTS = ("identity", "sigmoid", "tanh")
+"""What may stand before the loss: of these f'' is an entry of `BENDS`."""

@@ -19,7 +19,7 @@ from compare.layers.formats import FORMATS
 from compare.layers.judged import Judged
 from compare.layers.names.calls import in_calls
 from compare.layers.names.counts import in_counts
-from compare.layers.names.explore import Case, in_backward, in_forward, in_values
+from compare.layers.names.explore import IMPOSSIBLE, Case, in_backward, in_forward, in_values
 from compare.layers.names.forms import RATIO
 from compare.layers.names.match import Match, slack_of
 from compare.layers.names.products import in_tensors
@@ -33,6 +33,10 @@ from compare.layers.program import Program
 MOST_NAMES = 3
 LATE = ("factor", "comparison")
 OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum")
+UNFIT = (*IMPOSSIBLE, ArithmeticError, MemoryError)
+"""What a changed program may raise: torch of shapes and places that do not fit, Python of numbers
+without a quotient, either of a tensor too large. Anything else is a fault of a search, and costs
+the name, not the verdict: the search is made in a process of its own."""
 SEARCHES: Sequence[Callable[[Case], Iterator[Found]]] = (
     in_calls, in_time, in_forward, in_values, in_backward, in_repeats, in_scalars, in_roles,
     in_tensors,
@@ -142,7 +146,7 @@ def searched(
             return [] if counted is None else [replace(counted, results=dict(counted.results))]
         found: list[Found] = []
         for search in SEARCHES:
-            with suppress(Exception):  # one search that fails leaves the others their say
+            with suppress(*UNFIT):  # one search that fails leaves the others their say
                 for one in search(case):
                     found.append(one)
             if any(one.rank == 0 for one in found):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.outside.handins import MISTAKES, drawn_style, loaded, source
 from compare import check
+from compare.judge.naming import Named
 
 pytestmark = pytest.mark.usefixtures("shared_passes")
 Array = NDArray[Any]
@@ -106,8 +107,9 @@ def test_a_mask_with_a_threshold_is_seen() -> None:
     assert "1e-05" in said
 
 
-@pytest.mark.slow
-def test_units_that_are_cut_off_at_6_are_seen() -> None:
+def test_units_that_are_cut_off_at_6_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What nothing explains is looked for longest, and what it is called is not asked here.
+    monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
     capped = network(lambda z: np.clip(z, 0, 6), lambda z: (z > 0) & (z < 6))
     assert check(capped).exit_code == 1
 

@@ -11,6 +11,7 @@ import manual_mlp
 from compare import check
 from compare.contracts.experiment import Experiment
 from compare.diagnosis.undeclared import undeclared
+from compare.judge.naming import Named
 
 FIELDS = manual_mlp.Criterion.__dataclass_fields__
 OTHERS: dict[str, dict[str, Any]] = {
@@ -179,7 +180,16 @@ def test_it_is_said_first_and_is_a_convention() -> None:
     assert result.diagnosis[0].ratio_after <= 1.0 < result.diagnosis[0].ratio_before
 
 
-def test_a_loss_that_cannot_be_declared_is_said_to_be_another_one() -> None:
+def looking_for_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nothing explains is looked for longest, and what it is called is not asked here."""
+    monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
+
+
+def test_a_loss_that_cannot_be_declared_is_said_to_be_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looking_for_no_mistake(monkeypatch)
+
     def tempered(parameters: Any, x: Any, targets: Any) -> tuple[float, Any]:
         last = parameters | {"w2": parameters["w2"] / 1.7, "b2": parameters["b2"] / 1.7}
         loss, gradients = manual_mlp.loss_and_gradients(last, x, targets)
@@ -193,7 +203,11 @@ def test_a_loss_that_cannot_be_declared_is_said_to_be_another_one() -> None:
     )
 
 
-def test_a_wrong_gradient_of_another_loss_is_no_convention() -> None:
+def test_a_wrong_gradient_of_another_loss_is_no_convention(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looking_for_no_mistake(monkeypatch)
+
     def wrong(parameters: Any, x: Any, targets: Any) -> tuple[float, Any]:
         loss, gradients, _ = written(loss="mse", output="sigmoid")(parameters, x, targets)
         return loss, gradients | {"w1": gradients["w1"] * np.float64(1 + 1e-6)}

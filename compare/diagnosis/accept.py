@@ -28,14 +28,20 @@ def accepted(
 ) -> list[Explanation]:
     """Return the candidates that reproduce every case, best first, one for each name or two."""
     best: dict[tuple[str, ...], Explanation] = {}
+    wrong = wrong_numbers(cases)
     for candidate in candidates:
-        if not first.reproduced(candidate.overrides):
+        if numbers_needed(candidate) > wrong or not first.reproduced(candidate.overrides):
             continue
         fitting = [adapted(candidate, case) for case in cases]
         if all(fitting) and confirmed(candidate, fitting, cases):
             names = tuple(sorted(part.mistake.name for part in candidate.parts))
             best[names] = min(best.get(names, candidate), candidate, key=lambda e: e.rank)
     return sorted(narrow(list(best.values())), key=lambda explanation: explanation.rank)
+
+
+def wrong_numbers(cases: Sequence[Case]) -> int:
+    """Return how many numbers there are to explain."""
+    return sum(case.wrong_entries for case in cases)
 
 
 def narrow(found: Sequence[Explanation]) -> Sequence[Explanation]:
@@ -81,14 +87,28 @@ def confirmed(
         return proved(candidate, [case for case, _ in told])
     explained = sum(case.explained(fit.overrides) for case, fit in told)
     constants = [part.constant for part in candidate.parts if part.constant is not None]
-    if explained > len(constants) + len(candidate.parts) - 1:
+    if explained >= len(constants) + len(candidate.parts):
         return True
     precise = max((precision(case, fit) for case, fit in told), default=0.0) > CONVINCING
     typical = all(typed(constant) for constant in constants)
+    if explained < numbers_needed(candidate) or not typical:
+        return False
+    return precise or (len(candidate.parts) == 1 and len(cases) > 1)
+
+
+def numbers_needed(candidate: Explanation) -> int:
+    """Return how many wrong numbers a candidate has to explain at least, to be confirmed.
+
+    One for every constant and every mistake, one less where a guard or a number that people type
+    speaks for it too.
+    """
+    if candidate.needs_proof:
+        return 0
+    constants = sum(part.constant is not None for part in candidate.parts)
     if len(candidate.parts) == 1:
-        return explained > 0 and typical and (precise or len(cases) > 1)
+        return 1
     guards = any(part.mistake.guard for part in candidate.parts)
-    return guards and typical and precise and explained > len(constants)
+    return constants + (1 if guards else len(candidate.parts))
 
 
 def proved(candidate: Explanation, wrong: Sequence[Case]) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from compare.diagnosis.accept import accepted, adapted
+from compare.diagnosis.accept import accepted, adapted, wrong_numbers
 from compare.diagnosis.candidates import parts
 from compare.diagnosis.explanation import Explanation
 from compare.diagnosis.match import Case, telling
@@ -125,10 +125,11 @@ def beside(finding: Finding, case: Case) -> list[Explanation]:
         if all(different(known, part) for known in given.parts)
     )
     cases = [*finding.cases, case]
-    return accepted(candidates, case, cases) or accepted(beside_fitted(given, case), case, cases)
+    found = accepted(candidates, case, cases)
+    return found or accepted(beside_fitted(given, case, wrong_numbers(cases)), case, cases)
 
 
-def beside_fitted(given: Explanation, case: Case) -> Iterator[Explanation]:
+def beside_fitted(given: Explanation, case: Case, numbers: int) -> Iterator[Explanation]:
     """Yield the mistakes with one more whose constant is fitted beside them."""
     for first in given.parts[:1] if len(given.parts) == 1 else ():
-        yield from refitted(case, first)
+        yield from refitted(case, first, numbers)

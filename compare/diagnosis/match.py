@@ -112,6 +112,15 @@ class Case:
         """Return the worst ratio of all tensors."""
         return max(self.ratio(name, overrides) for name in self.observation.order)
 
+    @property
+    def wrong_entries(self) -> int:
+        """Return how many entries the right computation does not reproduce."""
+        pairs = [(self.seen[n], self.right.named(n)) for n, wrong in self.wrong.items() if wrong]
+        return sum(
+            int((ratios(seen, right) > 1.0).sum()) if seen.shape == right.shape else seen.size
+            for seen, right in pairs
+        )
+
     def explained(self, overrides: Overrides) -> int:
         """Return how many entries only the mistake explains."""
         net = self.right.having(overrides)

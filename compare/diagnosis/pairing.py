@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 
 from compare.contracts.arrays import Mask
+from compare.diagnosis.accept import numbers_needed
 from compare.diagnosis.candidates import fitted, parts, possible, rest_is_reproduced
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, Overrides
@@ -58,7 +59,7 @@ class Table:
         return possible
 
 
-def pairs(case: Case) -> Iterator[Explanation]:
+def pairs(case: Case, numbers: int) -> Iterator[Explanation]:
     """Yield two mistakes from different stages; a free constant is fitted beside the other one."""
     found = [part for part in parts(case, alone=False) if needed(case, part, NOTHING)]
     possible = np.triu(Table.of(case, found).compatible(), 1)
@@ -66,10 +67,10 @@ def pairs(case: Case) -> Iterator[Explanation]:
         if different(found[i], found[j]):
             yield Explanation((found[i], found[j]))
     for given in found:
-        yield from refitted(case, given)
+        yield from refitted(case, given, numbers)
 
 
-def scaled(case: Case) -> Iterator[Explanation]:
+def scaled(case: Case, numbers: int) -> Iterator[Explanation]:
     """Yield a mistake together with a wrong divisor: the only pairs worth a single tensor."""
     found = [part for part in parts(case, alone=False) if needed(case, part, NOTHING)]
     divisors = [part for part in found if set(part.mistake.stages) == {"dlogits"}]
@@ -77,15 +78,15 @@ def scaled(case: Case) -> Iterator[Explanation]:
         yield from (Explanation((one, other)) for other in found if different(one, other))
 
 
-def in_loss(case: Case) -> Iterator[Explanation]:
+def in_loss(case: Case, numbers: int) -> Iterator[Explanation]:
     """Yield a wrong scale of the loss together with another mistake that it shows."""
     found = [part for part in parts(case, alone=False) if needed(case, part, NOTHING)]
     for scale in (part for part in found if set(part.mistake.stages) == {"loss"}):
         yield from (Explanation((scale, other)) for other in found if different(scale, other))
-        yield from refitted(case, scale)
+        yield from refitted(case, scale, numbers)
 
 
-def guarded(case: Case) -> Iterator[Explanation]:
+def guarded(case: Case, numbers: int) -> Iterator[Explanation]:
     """Yield a usual guard in the logarithm with every mistake whose constant is fitted beside it.
 
     Of two constants that one number shows together the guard's is one of a few that people type.
@@ -96,7 +97,7 @@ def guarded(case: Case) -> Iterator[Explanation]:
         if mistake.guard and mistake.paired and possible(mistake, case.point):
             guards = (Part(mistake, c) for c in USUAL_GUARDS)
             for guard in (one for one in guards if needed(case, one, NOTHING)):
-                yield from refitted(case, guard)
+                yield from refitted(case, guard, numbers)
 
 
 def needed(case: Case, part: Part, given: Overrides) -> bool:
@@ -124,15 +125,20 @@ def waits(one: NetworkMistake, other: NetworkMistake) -> bool:
     )
 
 
-def refitted(case: Case, given: Part) -> Iterator[Explanation]:
-    """Yield `given` with every mistake whose constant has to be fitted beside it."""
+def refitted(case: Case, given: Part, numbers: int) -> Iterator[Explanation]:
+    """Yield `given` with every mistake whose constant has to be fitted beside it.
+
+    `numbers`: so many are wrong in all cases; where they could not confirm the two, nothing is
+    fitted.
+    """
     for mistake in network_mistakes(case.point):
         if mistake.fit is None or isinstance(mistake.fit, Among) or not mistake.paired:
             continue
         for layer in mistake.choices(case.point) if possible(mistake, case.point) else ():
             part = Part(mistake, 1.0, layer)
             if (
-                different(given, part)
+                numbers_needed(Explanation((given, part))) <= numbers
+                and different(given, part)
                 and rest_is_reproduced(case, part, given.overrides)
                 and needed(case, part, given.overrides)
             ):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from compare.diagnosis.accept import accepted
+from compare.diagnosis.accept import accepted, wrong_numbers
 from compare.diagnosis.candidates import fitted, parts, possible
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, telling
@@ -20,7 +20,7 @@ from compare.mistakes.catalogue import network_mistakes
 from compare.mistakes.mistake import NetworkMistake
 
 Cases = Sequence[Case]
-Combined = Callable[[Case], Iterator[Explanation]]
+Combined = Callable[[Case, int], Iterator[Explanation]]
 MOST = 3
 """So many mistakes are named together; whoever combines more can explain anything."""
 TRIED = 4
@@ -122,12 +122,12 @@ def two(cases: Cases, combined: Combined = pairs) -> list[Finding]:
 
     They are looked for where most is wrong: elsewhere one of them may not show at all.
     """
-    first, alone = telling(cases)[0], singles(cases)
+    first, alone, numbers = telling(cases)[0], singles(cases), wrong_numbers(cases)
     most = max((first, *cases), key=lambda case: sum(case.wrong.values()))
-    found = accepted(combined(most), most, cases)
+    found = accepted(combined(most, numbers), most, cases)
     if not found and most.wrong != first.wrong:
-        found = accepted(combined(first), first, cases)
-    found = found or accepted(guarded(first), first, cases)
+        found = accepted(combined(first, numbers), first, cases)
+    found = found or accepted(guarded(first, numbers), first, cases)
     return whole([each for each in found if not each.needs_proof] or alone or found, cases)
 
 

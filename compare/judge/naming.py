@@ -22,9 +22,9 @@ from compare.contracts.result import Diagnosis, Finding
 from compare.data.stored import StoredRows
 from compare.guard.implementation import takes_context
 from compare.judge.point import PointJudge, Suspect
+from compare.judge.run import Judge
 
 if TYPE_CHECKING:
-    from compare.judge.run import Judge
     from compare.textbook import Point
 
 Curve = dict[str, list[float]]
@@ -62,8 +62,8 @@ def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
         return found
     if found.facts:  # wrong there too, and nothing known fits
         return Named(facts=(UNKNOWN, *found.facts))
-    left_behind = from_calls(experiment, suspect, implementation)
-    return Named(left_behind) if left_behind else from_records(experiment, judge.suspects)
+    alone = from_calls(experiment, suspect, implementation) or from_trail(judge)
+    return Named(alone) if alone else from_records(experiment, judge.suspects)
 
 
 def named_anywhere(
@@ -159,6 +159,25 @@ def moved(point: Point) -> Point:
     )
 
 
+def from_trail(judge: PointJudge) -> tuple[Diagnosis, ...]:
+    """Diagnose the rows and the order of a run's updates: one mistake there, before two at a point
+    are looked for."""
+    if not isinstance(judge, Judge):
+        return ()
+    from compare.diagnosis.records import diagnose_records
+
+    wanted = judge.experiment
+    return diagnose_records(
+        judge.trail,
+        judge.inputs.training,
+        activation=wanted.activation,
+        reduction=wanted.reduction,
+        objective=wanted.objective,
+        between=wanted.between,
+        context_of=judge.context_of,
+    )
+
+
 def searchable(suspect: Suspect) -> bool:
     """Return whether the recorded point is small enough to try every known mistake on it."""
     return len(suspect.x) * max(widths(suspect)) <= MOST_SEARCHED
@@ -208,22 +227,11 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
     if kind is None:
         return Named()
     from compare.diagnosis.curves import diagnose_curves
-    from compare.diagnosis.records import diagnose_records
     from compare.diagnosis.start import diagnose_start
     from compare.diagnosis.step import diagnose_step
 
     if kind in POINT_KINDS and judge.suspect is not None:
-        return Named(
-            diagnose_records(
-                judge.trail,
-                judge.inputs.training,
-                activation=wanted.activation,
-                reduction=wanted.reduction,
-                objective=wanted.objective,
-                between=wanted.between,
-                context_of=judge.context_of,
-            )
-        )
+        return Named(from_trail(judge))
     if kind == "update" and not wanted.plain_momentum:
         return name_update(judge)
     if kind == "update" and len(judge.trail) > 1:
@@ -294,9 +302,8 @@ def walked(judge: PointJudge) -> list[Record]:
     """Return consecutive records from the first update on, as many as were kept."""
     if judge.walked:
         return judge.walked
-    trail: list[Record] = list(getattr(judge, "trail", ()))
-    if trail:
-        return trail
+    if isinstance(judge, Judge) and judge.trail:
+        return list(judge.trail)
     found: list[Record] = []
     for before, after in judge.updates.wrong:
         if found and found[-1].update != before.update:

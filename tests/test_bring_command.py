@@ -249,6 +249,8 @@ SHAPES = {
     "one row per sample": ("dz", ["bias-not-summed"]),
     "the wrong axis": ("dz.sum(1)", ["bias-summed-over-wrong-axis"]),
     "one number": ("dz.sum()", ["bias-summed-to-a-number"]),
+    "one number with axes": ("dz.sum(keepdims=True)", ["bias-summed-to-a-number"]),
+    "one number that is a mean": ("dz.mean()", ["bias-averaged-to-a-number"]),
     "another axis": ("dz.sum(0)[:, None]", []),
 }
 

@@ -120,5 +120,4 @@ def test_a_bias_gradient_of_one_entry_in_a_dictionary_is_no_loss(tmp_path: Path)
     path.write_text(COLUMNS)
     result = starter_result(check_starter(path, timeout=20.0))
     assert result.verdict is Verdict.DISAGREES
-    assert "shape (1, 1)" in result.sentence
-    assert {one.mistake for one in result.diagnosis} <= {"bias-summed-to-a-number"}
+    assert {one.mistake for one in result.diagnosis} == {"bias-summed-to-a-number"}

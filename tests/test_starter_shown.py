@@ -130,3 +130,34 @@ def test_a_loss_beside_a_class_tells_what_its_gradients_are_of(text: str, tmp_pa
     assert right.verdict is Verdict.AGREES, right.sentence
     wrong = checked(tmp_path, text.replace("(a - y) * a * (1 - a)", "a - y"))
     assert "gradient-of-cross-entropy" in [one.mistake for one in wrong.diagnosis]
+
+
+SLOPE = """
+import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def tanh_derivative(z):
+    return 1 - np.tanh(z) ** 2
+w1, b1 = np.random.normal(0, 0.1, (64, 30)), np.zeros(30)
+for epoch in range(100):
+    into = X @ w1 + b1
+    h = np.tanh(into)
+    d = (softmax(h @ w2 + b2) - t) / len(X)
+    dw2, db2 = h.T @ d, d.sum(axis=0)
+    d = (d @ w2.T) * tanh_derivative(into)
+    dw1, db1 = X.T @ d, d.sum(axis=0)
+    w1, b1, w2, b2 = w1 - 0.1 * dw1, b1 - 0.1 * db1, w2 - 0.1 * dw2, b2 - 0.1 * db2
+"""
+
+
+def test_the_derivative_of_an_activation_is_right_in_itself_and_judged_where_it_is_used(
+    tmp_path: Path,
+) -> None:
+    right = checked(tmp_path, SLOPE)
+    assert right.verdict is Verdict.AGREES, right.sentence
+    assert "as a function of its input" in " ".join(one.sentence for one in right.checks)
+    wrong = checked(tmp_path, SLOPE.replace("tanh_derivative(into)", "tanh_derivative(h)"))
+    assert [one.mistake for one in wrong.diagnosis] == ["derivative-at-the-value"]
+    other = checked(tmp_path, SLOPE.replace("1 - np.tanh(z) ** 2", "1 - np.tanh(z)"))
+    assert other.verdict is Verdict.DISAGREES

@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from compare.allowance.rules import ACTIVATION_RULES
 from compare.checks.structure import Structure
 from compare.contracts.errors import BadInput, UserCodeError, WrongCall
 from compare.contracts.experiment import Experiment
@@ -199,10 +202,13 @@ def kink_convention(judge: PointJudge, probes: Sequence[Probe]) -> list[str]:
     update = len(probes) - 1
     slopes = [kink.slope for kink in judge.ledger.kinks if kink.update == update and kink.z == 0]
     name = judge.experiment.activation
-    slope = slopes[0] if slopes else 0.0
-    if slope == 0:
-        return [f"exactly at 0 both sides take the same slope of {name}: 0"]
+    rule = ACTIVATION_RULES[name]
+    zero = np.zeros(1)
+    due = float(rule.slope(zero if rule.of_z else rule.f(zero))[0])
+    slope = slopes[0] if slopes else due
+    if slope == due:
+        return [f"exactly at 0 both sides take the same slope of {name}: {due:g}"]
     return [
-        f"exactly at 0 the manual side takes {slope:g} as the slope of {name}, the reference 0; "
-        "both are right"
+        f"exactly at 0 the manual side takes {slope:g} as the slope of {name}, the reference"
+        f" {due:g}; both are right"
     ]

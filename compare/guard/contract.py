@@ -136,7 +136,7 @@ class Reader:
             return ": it is not summed over the batch"
         if len(due) == 1 and shape in {(self.rows,), (1, self.rows), (self.rows, 1)}:
             return ": it is summed over the wrong axis"
-        return "" if shape else ": it is collapsed to one number"
+        return ": it is collapsed to one number" if is_number(shape, due) else ""
 
     def telling_shape(self, shape: tuple[int, ...], due: tuple[int, ...]) -> bool:
         """Return whether a known mistake gives a bias gradient this shape: its numbers may be
@@ -150,8 +150,8 @@ class Reader:
             return value.T.copy()
         if len(due) == 1 and value.shape == (self.rows, *due):
             return np.asarray(value.sum(axis=0))
-        if not value.shape:
-            return np.full(due, value)
+        if is_number(value.shape, due):
+            return np.full(due, value.item())
         return np.array(value).reshape(due) if value.size == np.prod(due) else None
 
     def update(self, value: Any, state: Mapping[str, Array]) -> tuple[Arrays, Arrays]:
@@ -169,6 +169,12 @@ class Reader:
         if not isinstance(value, tuple | list) or len(value) != 2:
             self.refuse(f"returned {kind(value)}; it must return (parameters, state)")
         return self.arrays(value[0], "parameter", self.parameters), value[1]
+
+
+def is_number(shape: tuple[int, ...], due: tuple[int, ...]) -> bool:
+    """Return whether an array is one number, with whatever axes, where a bias gradient of several
+    is due; one without axes is a number anywhere."""
+    return not shape or (len(due) == 1 and all(size == 1 for size in shape))
 
 
 def kind(value: Any) -> str:

@@ -50,6 +50,16 @@ SUMS = (
         trigger="beyond the last layer: there the errors of a row add up to 0 of themselves",
     ),
     NetworkMistake(
+        "bias-averaged-to-a-number",
+        "a bias gradient averaged to a single number",
+        "The bias gradient is the mean over samples and units, not the sum over the samples: one "
+        "number for all units.",
+        "db[i] = np.full_like(b[i], (dz[i] * c).mean())",
+        fit=Among(lambda point: (1, len(point.x)), varies=True),
+        example=1,
+        trigger="beyond the last layer: there the errors of a row add up to 0 of themselves",
+    ),
+    NetworkMistake(
         "bias-from-weight-gradient",
         "a bias gradient summed over the weight gradient",
         "The bias gradient is the sum of dw over its inputs, so the inputs are in it; it is the "

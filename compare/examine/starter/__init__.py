@@ -7,7 +7,8 @@
     binding.py, meanings.py               what the arguments of a gradient function may mean
     flow.py, subject.py, chain.py, arrays_in.py    what a file's functions hand to each other
     networks.py, whole.py, whole_check.py    all of them as one gradient of the network they compute
-    gradient_functions.py, gradient_check.py, expected.py, returned.py    gradients, by calling them
+    gradient_functions.py, gradient_check.py, gradient_calls.py,
+    expected.py, returned.py, activation_slopes.py    gradients and slopes, by calling them
     construct.py, slots.py, recipe.py, class_trials.py, network_class.py    classes, by trial
     layer_classes.py, layer_losses.py, layer_objects.py, layers_check.py    layers as objects
     missed.py                             what looks like a gradient and was not compared

@@ -7,36 +7,43 @@ A function none of this can be said of was not compared, which accuses nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice
 from typing import Any
-
-import numpy as np
 
 from compare.checks.comparison import Comparison
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict
 from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
-from compare.examine.starter.binding import LAYERS
+from compare.examine.starter.binding import LAYERS, certain
 from compare.examine.starter.entropy_readings import AVERAGES, SUMS
-from compare.examine.starter.expected import DELTAS, LOSS, Expected, expected
-from compare.examine.starter.function_check import SIZES_WRITTEN_IN
+from compare.examine.starter.expected import LOSS, Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict, apart
+from compare.examine.starter.gradient_calls import (
+    EITHER,
+    Call,
+    distinct,
+    is_finite,
+    misshapen,
+    not_compared,
+    of_loss,
+    of_weights,
+    said,
+    worst_of,
+)
 from compare.examine.starter.gradient_functions import GradientFunction, meanings_of
 from compare.examine.starter.loss_check import loss_named
-from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning, in_doubt
+from compare.examine.starter.meanings import DATA, LAYOUTS, Layout, Meaning, in_doubt
 from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Sizes
-from compare.examine.starter.returned import Part, named_parts
+from compare.examine.starter.returned import named_parts
 from compare.guard.copies import OnCopies
 from compare.guard.deadline import TimedOut
 from compare.guard.guard import Guard
 from manual_mlp import Penalty
 
-EITHER = (*DELTAS, LOSS)
-"""What a function may leave unaveraged, beside gradients of weights that are averaged."""
 CALLS = 1000
 """How often one function is called in search of its meaning."""
 EXPLAINED = 3
@@ -44,19 +51,6 @@ EXPLAINED = 3
 
 NO_PENALTY = Penalty()
 SHOWN_NOWHERE = "nothing in the file computes them: declare them with --activation"
-ADVICE = "--write-adapter FILE writes a file in which you say so"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call: what was meant, and what came back or why nothing did."""
-
-    meaning: Meaning
-    sizes: Sizes = UNEQUAL
-    parts: tuple[Part, ...] = ()
-    problem: str = ""
-    raised: bool = False
-    hung: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,8 @@ class GradientCheck:
     seed: int = 0
     layouts: Sequence[Layout] = LAYOUTS
     activations: Sequence[str] = ("relu",)
-    """Those of the hidden units that the file may mean, the declared one first."""
+    """Those of the hidden units that the file may mean, the likeliest first."""
+    declared: str = "relu"
     prepare: Callable[[Expected], object] = field(default=lambda due: None)
     """Called before a function is called at another point: puts arrays into the file's module."""
     pairs: bool = True
@@ -81,10 +76,10 @@ class GradientCheck:
     def __call__(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
         """Return the verdict on one function: of hidden units as declared, or of those with
         which it is right."""
-        found = self.of_declared(function, how)
+        found = replace(self, activations=(self.declared,)).of_declared(function, how)
         if found.verdict is Verdict.AGREES or found.role == LOSS:
             return found
-        for activation in self.activations[1:]:
+        for activation in self.others:
             called = replace(self, activations=(activation,)).meaning(function, how)
             if called is None:
                 continue
@@ -94,9 +89,30 @@ class GradientCheck:
             if meant.of_data or self.shows(activation):
                 words = f"your hidden units are {activation}"
                 return replace(other, conventions=(words, *other.conventions))
-            if not self.shows(self.activations[0]):
+            if not self.shows(self.declared):
                 return other.undecided(f"right with {activation} units; {SHOWN_NOWHERE}")
-        return found
+        return found if found.diagnosis else self.named_in_another(function, how) or found
+
+    @property
+    def others(self) -> list[str]:
+        """The activations that were not declared."""
+        return [one for one in self.activations if one != self.declared]
+
+    def named_in_another(
+        self, function: Callable[..., Any], how: GradientFunction
+    ) -> FunctionVerdict | None:
+        """The verdict in a network of other hidden units that the file may mean and in which a
+        known mistake gives its numbers; None where there is none, or what is handed over would
+        give them."""
+        if not all(certain(one, how.layers) in DATA or how.bundles[one] for one in how.parameters):
+            return None
+        for activation in self.others:
+            other = replace(self, activations=(activation,), pairs=False).of_declared(function, how)
+            simple = [one for one in other.diagnosis if "activation-is" not in one.mistake]
+            if simple and other.verdict is Verdict.DISAGREES:
+                words = f"your hidden units are {activation}"
+                return replace(other, conventions=(words, *other.conventions))
+        return None
 
     def meaning(
         self, function: Callable[..., Any], how: GradientFunction
@@ -284,69 +300,3 @@ def remembered(
     if penalty.nothing:
         return expected(sizes, reduction, seed, activation)
     return remembered(sizes, reduction, seed, activation, NO_PENALTY).with_penalty(penalty)
-
-
-def said(how: GradientFunction, call: Call) -> Iterator[str]:
-    """How the function was meant, in words."""
-    if call.parts or call.problem:
-        yield how.in_words()
-    if words := call.meaning.layout.words():
-        yield words
-    if call.sizes is ASSIGNMENT and call.parts:
-        yield SIZES_WRITTEN_IN
-
-
-def misshapen(calls: Sequence[Call]) -> Call | None:
-    """The likeliest call that returned something of which a wrong shape can be said."""
-    return next((call for call in calls if call.problem and not call.raised), None)
-
-
-def of_weights(call: Call) -> bool:
-    """True if a gradient of weights or biases is among what came back."""
-    return any(name not in EITHER for names, _ in call.parts for name in names)
-
-
-def of_loss(call: Call) -> bool:
-    """True if a loss alone came back."""
-    return [names for names, _ in call.parts] == [(LOSS,)]
-
-
-def is_finite(call: Call) -> bool:
-    """True if no number that came back is NaN or infinite."""
-    return all(np.isfinite(array).all() for _, array in call.parts)
-
-
-def distinct(calls: Sequence[Call]) -> Iterator[Call]:
-    """The calls with different numbers, the first of each."""
-    seen: set[bytes] = set()
-    for call in calls:
-        key = b"".join(np.ascontiguousarray(array).tobytes() for _, array in call.parts)
-        if key not in seen:
-            seen.add(key)
-            yield call
-
-
-def not_compared(
-    how: GradientFunction, calls: Sequence[Call], doubtful: Sequence[str]
-) -> FunctionVerdict:
-    """Say that nothing could be compared, and what to do about it."""
-    about = FunctionVerdict(how.name, "gradient", None, Verdict.UNDECIDABLE, "")
-    listed = f"{how.name}({', '.join(how.parameters)})"
-    if not doubtful and not calls[0].parts:
-        likeliest = calls[0].problem
-        words = "could not be called: " if calls[0].raised else ""
-        return replace(about, sentence=f"{words}{likeliest}", conventions=(how.in_words(),))
-    if not doubtful:
-        why = "what it returns is none of the gradients it could mean"
-        return replace(about, sentence=f"{listed} was not compared: {why}; {ADVICE}")
-    why = f"what {', '.join(doubtful)} stands for is not certain, and nothing it may stand for"
-    if all(call.raised for call in calls):
-        why += f" can be passed: {calls[0].problem}"
-    else:
-        why += " makes it agree or reproduces a known mistake"
-    return replace(about, sentence=f"{listed} was not compared: {why}; {ADVICE}")
-
-
-def worst_of(compared: Sequence[Comparison]) -> Comparison:
-    """Return the comparison with the largest ratio."""
-    return max(compared, key=lambda one: one.worst.ratio)

@@ -101,8 +101,8 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
         shown = [one for one in ACTIVATION_NAMES if one in WRITTEN and WRITTEN[one].search(text)]
         slopes = [f"leaky_relu:{one}" for one in slopes_in(text) if "leaky_relu" in shown]
         hidden = list(dict.fromkeys([asked.activation, *shown, *slopes]))
-        if asked.activation == "relu" and not CORNER.search(text):
-            hidden = [*hidden[1:], "relu"]  # the text shows others, and nothing that has a corner
+        if asked.activation == "relu" and not CORNER.search(text):  # nothing there has a corner
+            hidden = sorted(hidden, key=lambda one: "relu" in one)
     ends = [(asked.output, asked.loss, asked.reduction, asked.loss_factor)]
     if not {"output", "loss"} & set(given):
         kept = asked.reduction

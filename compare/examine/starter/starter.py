@@ -21,11 +21,13 @@ import numpy as np
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
+from compare.examine.starter.activation_slopes import slope_checked
 from compare.examine.starter.cut_check import cut_checked, places
 from compare.examine.starter.forward_check import ForwardCheck
 from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.gradient_check import ADVICE, GradientCheck
+from compare.examine.starter.gradient_calls import ADVICE
+from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.gradient_functions import (
     GradientFunction,
     gradient_functions,
@@ -125,7 +127,8 @@ def check_starter(
     ]
     slope = GradientCheck(
         source.guard, reduction, seed, likeliest_layouts(found), hidden_units(source, asked),
-        lambda due: put_in(opened.module, replaced, due.quantities),
+        asked.network.activation,
+        prepare=lambda due: put_in(opened.module, replaced, due.quantities),
         shows=lambda activation: hidden_shown(source, activation, Guard(timeout=timeout)),
     )  # fmt: skip
     part_of = whole.called if whole is not None and whole.settled else frozenset[str]()
@@ -290,6 +293,8 @@ def gradient_checked(
     except UserCodeError as error:
         why = f"not defined: {error}"
         return FunctionVerdict(how.name, "gradient", place, Verdict.UNDECIDABLE, why)
+    if slope := slope_checked(how.name, function, check.activations, check.guard.timeout):
+        return replace(slope, place=place)
     found = replace(check(function, how), place=place)
     if found.verdict is Verdict.DISAGREES and shows_squares_alone(source.text):
         why = "its loss is no cross-entropy, and what its functions hand each other was not found"

@@ -29,6 +29,7 @@ from compare.examine.starter.update_words import (
     of_gradient,
 )
 
+NOTHING = ast.Constant(None)
 OTHER_NUMBER = 0.05
 """Stands for a number of which nothing is known: a strength, a batch size."""
 
@@ -93,7 +94,7 @@ class Follower:
         states = dict.fromkeys(one.key for one in lines if one.key != self.target.key)
         return Update(
             self.target.key, self.target.number, before, lines, gradient,
-            self.opaque.get(gradient, gradient), certain, tuple(states), self.scalars(gradient),
+            self.origin(gradient), certain, tuple(states), self.scalars(gradient),
             self.known, dict(self.way.counts), self.carried,
         )  # fmt: skip
 
@@ -184,6 +185,19 @@ class Follower:
         named = any(of_gradient(one) and "delta" not in one for one in words)
         rated = any(self.number(key) == "rate" for key in self.inputs)
         return gradient, named or is_computed(gradient) or rated
+
+    def origin(self, gradient: str) -> str:
+        """Return what tells a gradient from others of the same text: the line that gives it its
+        value; of one that is computed on the spot, those of the names in it, or its own."""
+        if gradient in self.opaque or not is_computed(gradient):
+            return self.opaque.get(gradient, gradient)
+        places = [i for i in self.taken if gradient in ast.unparse(self.all[i].value or NOTHING)]
+        last = max(places, default=len(self.all))
+        roots = {re.split(r"[.\[(]", name)[0] for name in re.findall(r"[A-Za-z_][\w.]*", gradient)}
+        given = {line.key: line.number for line in self.all[:last] if line.key in roots}
+        if not given and places:
+            given = {"": self.all[last].number}
+        return f"{gradient} of {sorted(given.items())}"
 
     def scalars(self, gradient: str) -> dict[str, float | str]:
         """Return what the numbers stand for; raises `Unread` at another weight."""

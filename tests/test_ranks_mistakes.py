@@ -24,6 +24,7 @@ class World:
     def __init__(self, rows: tuple[int, ...], dtype: str = "float64") -> None:
         draw = np.random.default_rng(0)
         self.rows, self.dtype = rows, dtype
+        self.numbers: list[list[int]] = []
         self.data = [
             (
                 draw.normal(size=(n, 7)).astype(dtype),
@@ -92,6 +93,7 @@ def train(
             here.mkdir(parents=True, exist_ok=True)
             step: Any = {"loss": losses[rank], "x": x, "targets": targets, **w}
             step |= {f"d{name}": dw for name, dw in own.items()}
+            step |= {"rows": world.numbers[rank]} if world.numbers else {}
             np.savez(here / f"step_{number:05d}.npz", **step)
             for name in w:
                 w[name] = w[name] - w[name].dtype.type(RATE) * own[name]
@@ -168,9 +170,30 @@ def test_weights_that_start_different_are_named_and_nothing_else(tmp_path: Path)
 def test_ranks_that_all_take_the_same_rows_are_named(tmp_path: Path) -> None:
     world = World(EQUAL)
     world.data[1] = world.data[0]
+    world.numbers = [[0, 3, 6, 9, 12, 15]] * 2 + [[2, 5, 8, 11, 14, 17]]
     result = check_dump(train(tmp_path / "dump", world, right, right))
     assert names(result) == {"batches-overlap"}
     assert "rank 1 has 6 of its 6 rows in common with earlier ranks at step 0" in result.sentence
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_ranks_whose_rows_are_equal_by_right_are_not_accused(
+    numbered: bool, tmp_path: Path
+) -> None:
+    world = World(EQUAL)
+    world.data[1] = world.data[0]
+    world.numbers = [list(range(rank, 18, 3)) for rank in range(3)] if numbered else []
+    result = check_dump(train(tmp_path / "dump", world, right, right))
+    assert result.verdict == "agrees" and not result.diagnosis
+    noted = [note for note in result.notes if "rank 1 has 6 of its 6 rows in common" in note]
+    assert len(noted) == (0 if numbered else 1)
+
+
+def test_rows_that_are_no_row_numbers_mean_nothing(tmp_path: Path) -> None:
+    world = World(EQUAL)
+    world.numbers = [[0.5] * 6] * 3  # type: ignore[list-item]
+    result = check_dump(train(tmp_path / "dump", world, right, right))
+    assert result.verdict == "agrees" and any("rows" in note for note in result.notes)
 
 
 def test_a_row_that_two_ranks_have_may_be_two_equal_rows_and_is_only_noted(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ combination of known numbers, and each mistake another one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,12 +121,19 @@ def starts_apart(weights: Sequence[Arrays]) -> tuple[int, str] | None:
     return None
 
 
-def shared_rows(batches: Sequence[tuple[Array, Array]]) -> list[tuple[int, int, int]]:
-    """Return (rank, its rows that an earlier rank has too, its rows) where there are any."""
-    known: set[bytes] = set()
+def keys_of(x: Array, targets: Array) -> list[bytes]:
+    """Return what tells a row from others where it has no number: equal rows have one key."""
+    return [one.tobytes() + other.tobytes() for one, other in zip(x, targets, strict=True)]
+
+
+def shared_rows(rows: Sequence[Sequence[Hashable]]) -> list[tuple[int, int, int]]:
+    """Return (rank, its rows that an earlier rank has too, its rows) where there are any.
+
+    `rows`: what each rank's rows are told apart by, their numbers or their keys.
+    """
+    known: set[Hashable] = set()
     found = []
-    for rank, (x, targets) in enumerate(batches):
-        keys = [one.tobytes() + other.tobytes() for one, other in zip(x, targets, strict=True)]
+    for rank, keys in enumerate(rows):
         if count := sum(key in known for key in keys):
             found.append((rank, count, len(keys)))
         known.update(keys)

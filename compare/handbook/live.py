@@ -211,7 +211,7 @@ def run_ranks(mistake: RankMistake) -> Iterator[str]:
     yield "One update of an 8-6-4 network on 3 ranks that have 5, 4 and 3 rows; what rank 0 says."
     if mistake.parts is None:
         both = [w, {name: array + 0.1 for name, array in w.items()}]
-        seen = starts_apart(both) if mistake is START_DIFFERENT else shared_rows([batches[0]] * 3)
+        seen = starts_apart(both) if mistake is START_DIFFERENT else shared_rows([range(5)] * 3)
         yield from answer([certain(mistake)] if seen else [])
         return
     check = SamePoint(Reference((8, 6, 4)), Arithmetic.of(np.float64), "relu", "mean")

@@ -41,7 +41,9 @@ STEPLIKE = re.compile(r"step[ _.-]*\d")
 KNOWN_KEYS = rf"loss|x|targets|logits|p|dlogits|(d|[vmsra]_)?{PARAMETER}"
 CONTEXT = r"(?:mask|running_mean|running_var)[1-9]\d*"
 """What normalisation and dropout take besides."""
-KNOWN = re.compile(rf"{KNOWN_KEYS}|{CONTEXT}|d?[zhna][1-9]\d*|s[1-9]\d*|t|learning_rate", re.ASCII)
+KNOWN = re.compile(
+    rf"{KNOWN_KEYS}|{CONTEXT}|d?[zhna][1-9]\d*|s[1-9]\d*|t|learning_rate|rows", re.ASCII
+)
 NEARLY = re.compile(KNOWN.pattern.replace("]_", "]").replace("g_r", "gr"), re.ASCII)
 TOP = (RUN, "x.npy", "targets.npy")
 

@@ -33,7 +33,7 @@ class Step:
     """One recorded step in the project's own form. `record.state` is empty if none was recorded;
     `shown` are intermediates, `context` the masks and the running statistics before the batch,
     which the state holds as well. `ignored` are the keys that mean nothing here, `misspelt` those
-    that nearly mean something.
+    that nearly mean something; `rows`: which rows of the data these are, None where it is not said.
     """
 
     number: int
@@ -44,6 +44,7 @@ class Step:
     context: Arrays
     ignored: tuple[str, ...]
     misspelt: tuple[str, ...]
+    rows: Array | None = None
 
 
 def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
@@ -65,9 +66,11 @@ def step_of(raw: RawStep, top: Mapping[str, Array], run: RunFile) -> Step:
     )
     shown = {name: array for name, array in reader.arrays.items() if STAGE.fullmatch(name)}
     foreign = (*reader.ignored(parameters), *raw.unread)
-    misspelt = tuple(key for key in foreign if is_nearly_known(key))
+    # How many rows there are, say: nothing that could have been compared.
+    misspelt = tuple(key for key in foreign if is_nearly_known(key) and key != "rows")
     ignored = tuple(key for key in foreign if key not in misspelt)
-    return Step(raw.number, record, x, targets, shown, context, ignored, misspelt)
+    rows = reader.rows(len(x))
+    return Step(raw.number, record, x, targets, shown, context, ignored, misspelt, rows)
 
 
 class Reader:
@@ -196,6 +199,13 @@ class Reader:
             require_probabilities(f"{self.where}: ", targets)
         return x, targets.astype(self.dtype)
 
+    def rows(self, count: int) -> Array | None:
+        """Return the numbers of the rows in the data, (N,), if that is what was recorded."""
+        found = self.arrays.get("rows")
+        if found is None or found.dtype.kind not in "iu" or found.shape != (count,):
+            return None
+        return found
+
     def loss(self) -> float:
         """Return the loss, one number."""
         return self.number("loss")
@@ -230,6 +240,7 @@ class Reader:
     def ignored(self, parameters: Sequence[str] | Arrays) -> tuple[str, ...]:
         """Return the keys that are none of the format's."""
         known = {"x", "targets", "loss", "t", "learning_rate", *parameters}
+        known |= set() if self.rows(len(self.get("targets"))) is None else {"rows"}
         known |= {prefix + name for name in parameters for prefix in ("d", *BUFFERS)}
         if self.run.declared.get("dropout"):
             known |= {name for name in self.arrays if name.startswith("mask")}

@@ -82,24 +82,17 @@ class OfRanks:
 
     def see(self, steps: Sequence[Step], look: Callable[[Step], None]) -> None:
         """Check one step of all ranks; `look` checks that of one process, and its update."""
-        from compare.diagnosis.ranks import shared_rows, starts_apart
-        from compare.mistakes.ranks import OVERLAPPING, START_DIFFERENT
+        from compare.diagnosis.ranks import starts_apart
+        from compare.mistakes.ranks import START_DIFFERENT
 
         weights = [step.record.parameters for step in steps]
-        batches = [(step.x, step.targets) for step in steps]
         other = starts_apart(weights)
         if other is not None and not self.apart:
             self.apart = True
             self.other_weights(*other, steps[0].number)
             if not self.seen:
                 self.name(START_DIFFERENT)
-        for rank, count, rows in shared_rows(batches):
-            said = f"rank {rank} has {count} of its {rows} rows in common with earlier ranks"
-            if count == rows > 1:
-                self.find("batch order", f"{said} at step {steps[0].number}")
-                self.name(OVERLAPPING)
-            elif not self.notes:
-                self.notes.append(f"{said} at step {steps[0].number}, or they are equal")
+        self.in_common(steps)
         self.seen += 1
         if self.apart:  # what they say belongs to no common weights
             return
@@ -110,6 +103,28 @@ class OfRanks:
             self.judge.at_point(record, whole.x, whole.targets)
         if self.judge.suspect is not None and not self.found:
             self.found = self.put_together(steps)
+
+    def in_common(self, steps: Sequence[Step]) -> None:
+        """Name batches that are those of other ranks, told by the numbers of their rows.
+
+        Equal rows are no evidence: a data set may hold a row several times, by right.
+        """
+        from compare.diagnosis.ranks import keys_of, shared_rows
+        from compare.mistakes.ranks import OVERLAPPING
+
+        numbers = [step.rows.tolist() for step in steps if step.rows is not None]
+        told = len(numbers) == len(steps)
+        for rank, count, rows in shared_rows(
+            numbers if told else [keys_of(step.x, step.targets) for step in steps]
+        ):
+            said = f"rank {rank} has {count} of its {rows} rows in common with earlier ranks"
+            said += f" at step {steps[0].number}"
+            if told and count == rows > 1:
+                self.find("batch order", said)
+                self.name(OVERLAPPING)
+            elif not self.notes:
+                equal = f"{said}, or they are equal: row numbers, recorded as `rows`, tell which"
+                self.notes.append(said if told else equal)
 
     def put_together(self, steps: Sequence[Step]) -> tuple[Diagnosis, ...]:
         """Return how the parts were put together, from the first rank that shows it."""

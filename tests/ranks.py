@@ -26,7 +26,8 @@ SERVER.set_forkserver_preload(
         "torch._dynamo",  # torch's own wrapper of ranks asks for it
     ]
 )
-SECONDS = 120
+SECONDS = 240
+"""Longer than ranks can wait for each other: 30 s in a sum of theirs, 60 s in each of ours."""
 
 
 def run_on_ranks(count: int, command: Sequence[str], printed: Path) -> tuple[str, list[int]]:

@@ -27,7 +27,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.guard.blame import code_of, home_of, name_of, return_of
 from compare.guard.deadline import TimedOut, within
 from compare.guard.effects import Notes
-from compare.guard.implementation import GuardedImplementation, GuardedStep
+from compare.guard.implementation import GuardedImplementation, GuardedReduction, GuardedStep
 from manual_mlp import loss_and_gradients, velocity_step
 
 Array = NDArray[Any]
@@ -601,3 +601,19 @@ def test_notes_count_what_is_said_again() -> None:
     notes.add("it warns", about="a")
     notes.add("it warns otherwise", about="a")
     assert notes.sentences() == ("it prints (1,200 times)", "it warns (2 times)")
+
+
+def test_a_sum_over_ranks_is_made_once_also_where_it_writes_to_its_arguments() -> None:
+    """What one rank's sum leaves as it was, another's changes: both have to call equally often."""
+    calls = []
+
+    def in_place(loss: Array, gradients: Arrays, rows: Array) -> tuple[Array, Arrays]:
+        calls.append(int(rows))
+        gradients["w1"] += 1
+        return loss, gradients
+
+    reduction = GuardedReduction(in_place)
+    given = {"w1": np.zeros((2, 3))}
+    _, found = reduction(0.5, given, 4)
+    assert calls == [4] and reduction.modified == {"gradients"}
+    assert found["w1"].all() and not given["w1"].any()

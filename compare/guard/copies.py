@@ -25,12 +25,14 @@ READ_ONLY = "read-only"
 
 class OnCopies:
     """Calls `function` under `guard` on copies of named arguments; `modified` says of those it
-    wrote to at which line, and the guard's notes say it too.
+    wrote to at which line, and the guard's notes say it too. `again`: whether it may be called once
+    more to find the line.
     """
 
-    def __init__(self, function: Callable[..., Any], guard: Guard) -> None:
+    def __init__(self, function: Callable[..., Any], guard: Guard, *, again: bool = True) -> None:
         self.function = function
         self.guard = guard
+        self.again = again
         self.modified: dict[str, str] = {}
 
     def __call__(self, arguments: Mapping[str, Argument], **keywords: float) -> Any:
@@ -44,7 +46,7 @@ class OnCopies:
         value = self.guard.call(self.function, *given, hint=hint, **named, **keywords)
         for name, argument in arguments.items():
             if not unchanged(argument, handed[name]) and name not in self.modified:
-                place = self.writing_line(arguments, keywords)
+                place = self.writing_line(arguments, keywords) if self.again else None
                 where = f" at {place.quoted()}" if place else ""
                 what = self.modified[name] = f"modifies its argument {name}{where}"
                 self.guard.notes.add(f"{name_of(self.function)} {what}; it got a copy")

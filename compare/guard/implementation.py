@@ -29,6 +29,7 @@ class Guarded:
 
     positions: Sequence[str]
     keywords: Sequence[str] = ()
+    again = True
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Guarded:
     ) -> None:
         self.function = function
         self.guard = Guard(timeout=timeout, notes=notes)
-        self.call = OnCopies(function, self.guard)
+        self.call = OnCopies(function, self.guard, again=self.again)
         self._require_signature()
 
     @property
@@ -255,10 +256,12 @@ class GuardedReduction(Guarded):
     """A sum over ranks of their own: `(loss, gradients, rows) -> (loss, gradients)`, checked.
 
     It gets what this rank's rows come to, and how many they are; loss and rows are arrays without
-    axes. Every rank calls it, also one without rows.
+    axes. Every rank calls it, also one without rows, and equally often: a sum that one rank makes
+    once more waits for the others, or is added to their next one.
     """
 
     positions = ("loss", "gradients", "rows")
+    again = False
 
     def __call__(
         self, loss: float, gradients: Mapping[str, Array], rows: int

@@ -394,3 +394,26 @@ def test_the_logarithm_of_nearly_one_may_be_rounded_down_in_every_fitted_row(dty
     loss = float((lse - z[:, :1]).mean())
     answer = loss, {"w1": x.T @ dlogits, "b1": dlogits.sum(axis=0)}
     assert worst((parameters, x, targets), answer) <= 0.5
+
+
+WAYS_OF_TANH: dict[str, Callable[[Array], Array]] = {
+    "by the sigmoid": lambda z: 2 / (1 + np.exp(-2 * z)) - 1,
+    "by exponentials": lambda z: (np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("way", WAYS_OF_TANH)
+@pytest.mark.parametrize("scale", [1.0, 1e-2, 1e-4])
+def test_a_tanh_of_small_numbers_may_round_like_1(way: str, scale: float, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    parameters = manual_mlp.initial_parameters((6, 9, 4), rng)  # with biases of 0
+    x, targets = scale * rng.normal(size=(11, 6)), np.eye(4)[rng.integers(4, size=11)]
+    drawn = parameters, x, targets = in_format((parameters, x, targets), dtype)
+    h = WAYS_OF_TANH[way](x @ parameters["w1"] + parameters["b1"])
+    logits = h @ parameters["w2"] + parameters["b2"]
+    d = manual_mlp.grad_ce(targets, logits)
+    below = (d @ parameters["w2"].T) * (1 - h * h)
+    gradients = {"w1": x.T @ below, "b1": below.sum(0), "w2": h.T @ d, "b2": d.sum(0)}
+    answer = manual_mlp.cross_entropy(logits, targets), gradients
+    assert worst(drawn, answer, "tanh") <= 0.5

@@ -218,3 +218,28 @@ def test_slips_in_the_backward_pass_of_a_norm_are_named(
 ) -> None:
     wrong = lambda x, w: Norm.apply(x, w, slip)  # type: ignore[no-untyped-call]  # noqa: E731
     assert words in "".join(said(in_forward(case_of(right, wrong, (3, 4, 2, 3), (4,)))))
+
+
+class Cosine(torch.autograd.Function):
+    """A cosine similarity whose backward pass has |a| in the place of |a|²."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        m, n = (torch.linalg.vector_norm(x, dim=1, keepdim=True) for x in (a, b))
+        y = (a * b).sum(1, keepdim=True) / (m * n)
+        ctx.save_for_backward(a, b, m, n, y)
+        out: Tensor = y[:, 0]
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        a, b, m, n, y = ctx.saved_tensors
+        da, db = b / (m * n) - y * a / m, a / (m * n) - y * b / n**2
+        return dy[:, None] * da, dy[:, None] * db
+
+
+def test_a_norm_in_the_place_of_its_square_is_said_first() -> None:
+    right = lambda a, b: F.cosine_similarity(a, b)  # noqa: E731
+    wrong = lambda a, b: Cosine.apply(a, b)  # type: ignore[no-untyped-call]  # noqa: E731
+    found = said(in_forward(case_of(right, wrong, (4, 3), (4, 3))))
+    assert all("the norm is multiplied by y once too often" in one for one in found) and found

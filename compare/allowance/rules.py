@@ -201,6 +201,7 @@ ACTIVATION_RULES: Rules = Rules(
             slope_rounding=1.0,  # h * h rounds at the size of 1
             kinks={},
             f=np.tanh,
+            size=np.ones_like,  # 2 / (1 + exp(-2 z)) - 1, or a quotient of differences, does too
         ),
         "sigmoid": ActivationRule(
             slope=lambda h: h * (1 - h),

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from compare.checks.comparison import Comparison
-from compare.checks.same_point import SamePoint, differences
+from compare.checks.gradients_compared import differences
+from compare.checks.same_point import SamePoint
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Implementation

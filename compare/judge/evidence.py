@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from compare.checks.gradients_compared import differences
 from compare.checks.referee import Belongs, Taylor, joint_test, kind_of, taylor_test
-from compare.checks.same_point import differences
 from compare.checks.stages import first_wrong_stage
 from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Implementation, depth

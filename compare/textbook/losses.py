@@ -79,8 +79,9 @@ def sigmoid(z: Pair) -> Pair:
 
 
 def tanh(z: Pair) -> Pair:
-    """f' = 1 - h^2."""
-    return z.smooth(np.tanh, lambda e: 1 - np.square(np.tanh(e)), rounding=2.0)
+    """f' = 1 - h^2; 2 / (1 + exp(-2 z)) - 1 rounds at the size of 1."""
+    found = z.smooth(np.tanh, lambda e: 1 - np.square(np.tanh(e)))
+    return found.made(found.value, found.allowance + 2 * z.arithmetic.unit)
 
 
 def positive(z: Pair) -> Pair:

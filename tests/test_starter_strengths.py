@@ -107,6 +107,13 @@ OF_OBJECT = changed(
     ("+ reg *", "+ self.reg *"),
 )
 FIXED = changed(OF_OBJECT, ("n_out, reg=0.0):", "n_out):"), ("self.reg = reg", "self.reg = 0.01"))
+WRITTEN = changed(
+    PENALISED, ("import numpy as np", "import numpy as np\nlam = 0.01"), (", lam)", ")")
+)
+SETTINGS = changed(
+    WRITTEN, ("lam = 0.01", "class Settings:\n    lam = 0.01"), ("* lam *", "* Settings.lam *"),
+    ("+ lam *", "+ Settings.lam *"),
+)  # fmt: skip
 ROWS = (("0.5 * lam", "0.5 * lam / len(P)"), ("+ lam", "+ lam / len(X)"))
 NOT_IN_LOSS = (("data + 0.5 * lam * (np.sum(W1**2) + np.sum(W2**2))", "data"),)
 RIGHT = {
@@ -119,6 +126,8 @@ RIGHT = {
     "left out in a class": LEFT_OUT,
     "of the object": OF_OBJECT,
     "fixed in the object": FIXED,
+    "written once": WRITTEN,
+    "among settings": SETTINGS,
 }  # fmt: skip
 WRONG = {
     "its sign": changed(PENALISED, ("+ lam * W1", "- lam * W1")),
@@ -126,6 +135,7 @@ WRONG = {
     "a default": changed(PENALISED, ("lam)", "lam=0.01)"), ("+ lam * W2", "- 3 * lam * W2")),
     "left out in a class": changed(LEFT_OUT, ("+ reg * W2", "+ 2 * reg * W2")),
     "of the object": changed(OF_OBJECT, ("+ self.reg * W1", "")),
+    "written once": changed(WRITTEN, ("+ lam * W2", "+ 2 * lam * W2")),
     "fixed in the object": changed(FIXED, ("+ self.reg * W1", "")),
     "in a class": changed(CLASS, ("+ 2 * reg * self.W1", "- 2 * reg * self.W1")),
 }

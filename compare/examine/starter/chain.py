@@ -23,6 +23,7 @@ from compare.examine.starter.arrays_in import (
     leaves,
     weight_named,
 )
+from compare.examine.starter.constants import Constant
 from compare.examine.starter.slots import OTHER_NAME, Slot, set_strength, slots_in
 
 Start = Callable[[tuple[int, ...], Mapping[str, Any]], "Started"]
@@ -129,6 +130,8 @@ class Chain:
     """What is passed for the strength of a penalty."""
     rate: float = 1.0
     """What is passed for a learning rate."""
+    constants: tuple[Constant, ...] = ()
+    """Those that the file writes down once, in their place."""
     moves: bool = False
     """Whether new weights are returned: w - rate × gradient."""
 
@@ -144,6 +147,8 @@ class Chain:
         made = dict(started.made)
         for thing in started_objects(started):
             set_strength(thing, self.strength)
+        for constant in self.constants:
+            constant.put(self.strength)
         for value in (*made.values(), *started_objects(started)):
             put_weights(value, parameters)
         passed = {value for call in self.calls for _, value in call.passed}

@@ -77,7 +77,7 @@ class GradientCheck:
         """Return the verdict on one function: of hidden units as declared, or of those with
         which it is right."""
         found = replace(self, activations=(self.declared,)).of_declared(function, how)
-        if found.verdict is Verdict.AGREES or found.role == LOSS:
+        if found.verdict is Verdict.AGREES:
             return found
         for activation in self.others:
             called = replace(self, activations=(activation,)).meaning(function, how)
@@ -91,7 +91,9 @@ class GradientCheck:
                 return replace(other, conventions=(words, *other.conventions))
             if not self.shows(self.declared):
                 return other.undecided(f"right with {activation} units; {SHOWN_NOWHERE}")
-        return found if found.diagnosis else self.named_in_another(function, how) or found
+        if found.diagnosis or found.role == LOSS:
+            return found
+        return self.named_in_another(function, how) or found
 
     @property
     def others(self) -> list[str]:

@@ -22,6 +22,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
 from compare.examine.starter.activation_slopes import slope_checked
+from compare.examine.starter.constants import constants_in
 from compare.examine.starter.cut_check import cut_checked, places
 from compare.examine.starter.forward_check import ForwardCheck
 from compare.examine.starter.function_check import FunctionCheck
@@ -299,6 +300,10 @@ def gradient_checked(
     if found.verdict is Verdict.DISAGREES and shows_squares_alone(source.text):
         why = "its loss is no cross-entropy, and what its functions hand each other was not found"
         return found.undecided(f"{how.name} was not compared: {why}; {ADVICE}")
+    if found.verdict is Verdict.DISAGREES and not found.diagnosis:
+        if written := " and ".join(one.name for one in constants_in(opened.module)):
+            why = f"what {written} adds is not known"
+            return found.undecided(f"{how.name} was not compared: {why}; {ADVICE}")
     return found
 
 

@@ -143,11 +143,13 @@ def written_in(whole: Whole, subject: Subject) -> Iterator[float]:
 
 
 def kept_in(whole: Whole, sizes: Sizes) -> dict[str, float]:
-    """The strengths that the objects keep whose methods are called, as they were built."""
+    """The strengths that the objects keep whose methods are called, as they were built, and those
+    that the file writes down."""
     parameters, x, targets = point(sizes, 0)
     started = whole.chain.start(sizes.widths, {**parameters, "x": x, "y": targets})
     every = [strengths_of(thing) for thing in started_objects(started)]
-    return {name: value for one in every for name, value in one.items()}
+    own = {name: value for one in every for name, value in one.items()}
+    return own | {one.name: one.value for one in whole.chain.constants}
 
 
 def adds(whole: Whole, subject: Subject, passed: float, sizes: Sizes) -> Added:

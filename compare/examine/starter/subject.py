@@ -27,6 +27,7 @@ from compare.examine.starter.bundles import (
     source_tree,
 )
 from compare.examine.starter.chain import Start, Started, places_of_weights
+from compare.examine.starter.constants import Constant
 from compare.examine.starter.construct import builders
 from compare.examine.starter.flow import Code, Flow, flow_of
 from compare.examine.starter.held_losses import Held, losses_beside
@@ -52,6 +53,8 @@ class Subject:
     starts: Sequence[tuple[str, Start]]
     containers: Mapping[tuple[str, str], Mapping[str, Structure]] = field(default_factory=dict)
     asked: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    constants: tuple[Constant, ...] = ()
+    """The strengths of penalties that the file writes down."""
 
     @property
     def structures(self) -> dict[str, Structure]:

@@ -126,8 +126,9 @@ class Search:
         for init, start in self.subject.starts if finals else ():
             for mode in MODES:
                 chain = Chain(
-                    start, self.subject.structures, (), mode, slopes_in(self.subject.flow)
-                )
+                    start, self.subject.structures, (), mode, slopes_in(self.subject.flow),
+                    constants=self.subject.constants,
+                )  # fmt: skip
                 known = [init] if init else []
                 chain, known = self.producers(chain, known, finals)
                 for final in (one for one in finals if not self.inside_best(one)):

@@ -24,6 +24,7 @@ from compare.examine.point import check
 from compare.examine.sides import our_manual
 from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
 from compare.examine.starter.chain import Started
+from compare.examine.starter.constants import constants_in
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates, point
 from compare.examine.starter.one_output import (
@@ -122,7 +123,12 @@ def together(
     """Search for the meaning of a file, then check it in that meaning."""
     networks = list(candidates(source.text, declared.network, list(declared.settings)))
     guard = Guard(timeout=declared.timeout)
-    meant = searched(source.text, subject_at, networks, declared.seed, guard, layers)
+    constants = constants_in(opened.module)  # once: a search sets them to 0
+
+    def subject_of(sizes: Sizes) -> Subject:
+        return replace(subject_at(sizes), constants=constants)
+
+    meant = searched(source.text, subject_of, networks, declared.seed, guard, layers)
     if meant is None:
         return None
     whole, subject, sizes = meant.whole, meant.subject, meant.sizes

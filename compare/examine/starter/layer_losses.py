@@ -107,7 +107,7 @@ def is_slope(name: str) -> bool:
 
 def is_loss(name: str) -> bool:
     """Whether a name is that of a loss."""
-    return bool(LOSS.fullmatch(plain(name))) or plain(name) in ("mse", "bce", "nll", "ce")
+    return bool(LOSS.fullmatch(plain(name)))
 
 
 def orders_of(given: Sequence[str]) -> list[tuple[str, str]]:

@@ -51,7 +51,9 @@ FORWARD = re.compile(
     r"forward\w*|fwd\w*|feed\w*|fprop|propagate|predict\w*|call|scores|forwardprop\w*|fp"
 )
 BACKWARD = re.compile(r".*back.*|.*grad.*|bprop|bp|lossand\w*")
-LOSS = re.compile(r".*(loss|cost|entropy|objective).*|ce|averagece|nll")
+LOSS = re.compile(
+    r".*(loss|cost|entropy|objective).*|ce|averagece|nll|mse|sse|bce|(mean)?squareerror|(mean)?squarederrors?"
+)
 TRAIN = re.compile(r"(fit|train|learn)\w*|(train|sgd|gradientdescent)?step|update\w*|optimi\w*")
 COUNTS = {"epochs": 1, "epoch": 1, "nepochs": 1, "numepochs": 1, "iterations": 1, "iters": 1,
           "numiters": 1, "niter": 1, "maxiter": 1, "steps": 1, "batches": 1}  # fmt: skip

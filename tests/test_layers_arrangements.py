@@ -95,6 +95,10 @@ def heads(inner: bool) -> Function:
     return split
 
 
+def unshuffled(x: Tensor) -> Tensor:
+    return x.view(2, 3, 2, 2, 1).transpose(1, 2).reshape(x.shape)
+
+
 def smoothed(over: int) -> Function:
     def loss(z: Tensor, t: Tensor) -> Tensor:
         k, e = z.shape[1], 0.1
@@ -144,6 +148,10 @@ CASES: dict[str, tuple[Callable[[], Case], str]] = {
     ),
     "heads inside": (
         lambda: case_of(heads(False), heads(True), (3, 6)), "taken apart as 3×2 in place of 2×3",
+    ),
+    "groups for their size": (
+        lambda: case_of(lambda x: F.channel_shuffle(x, 2), unshuffled, (2, 6, 2, 1)),
+        "the lengths 2×3, into which axis 1 of `x0` is taken apart, are exchanged",
     ),
     "smoothing over the others": (
         lambda: case_of(

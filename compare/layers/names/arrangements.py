@@ -48,6 +48,9 @@ def regroupings(tape: Tape, number: int, step: Step) -> Iterator[Change]:
             if found is not None:
                 for order in itertools.islice(itertools.permutations(range(found[1])), 1, None):
                     yield Change(number, kind, found[0], axes=order)
+                    taken = [apart[found[0] + at] for at in order]
+                    if kind == "split" and taken != apart[found[0] : found[0] + found[1]]:
+                        yield Change(number, "lengths", found[0], axes=order)
 
 
 def factored(whole: list[int], apart: list[int]) -> tuple[int, int] | None:

@@ -38,7 +38,7 @@ from compare.layers.names.words import sentence
 from compare.layers.program import Program, Tensors, as_written
 
 BOTH = ("omitted", "correction", "scaled", "axes", "function", "parts", "sibling parts", "operand",
-        "split", "joined", "permuted", "triangle", "factors")  # fmt: skip
+        "split", "lengths", "joined", "permuted", "triangle", "factors")  # fmt: skip
 """Changes of a value: a backward pass that computes it anew may have them for itself."""
 PLAIN = (1.0, 2.0, 0.5)
 POWERS = {-1: "is missing", 1: "stands once too often", -2: "is missing",

@@ -291,6 +291,13 @@ def split(change: Change, here: Here) -> Any:
     return here.args[0].reshape(taken).permute(back)
 
 
+def exchanged_lengths(change: Change, here: Here) -> Any:
+    """An axis taken apart into parts of each other's lengths, by which all that follows goes."""
+    first, shape = change.argument, list(here.run().shape)
+    shape[first : first + len(change.axes)] = [shape[first + at] for at in change.axes]
+    return here.args[0].reshape(shape)
+
+
 def joined(change: Change, here: Here) -> Any:
     """Axes put into one in another order."""
     first, order = change.argument, change.axes
@@ -324,6 +331,7 @@ KINDS: dict[str, Kind] = {
     "through": through, "slope": slope, "slope at": slope_at, "function": function,
     "swapped": swapped, "bare": bare, "diagonal": diagonal, "softmax": softmax,
     "row sum": row_sum, "operand": operand, "elsewhere": elsewhere, "split": split,
+    "lengths": exchanged_lengths,
     "joined": joined, "permuted": permuted, "factors": factors,
 }  # fmt: skip
 """By kind of change: what the changed step computes."""

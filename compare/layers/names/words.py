@@ -133,6 +133,14 @@ def split(names: Names, step: Step, change: Change) -> str:
     return f"axis {first} of {of} is taken apart as {taken} in place of {due}"
 
 
+def exchanged_lengths(names: Names, step: Step, change: Change) -> str:
+    """An axis taken apart into parts of each other's lengths."""
+    first, shape = change.argument, names.tape.values[step.outs[0]].shape
+    due, _ = lengths(shape, first, change.axes)
+    of = names.noun(step.refs()[0].number)
+    return f"the lengths {due}, into which axis {first} of {of} is taken apart, are exchanged"
+
+
 def joined(names: Names, step: Step, change: Change) -> str:
     """Axes put into one in another order."""
     number = step.refs()[0].number
@@ -295,7 +303,8 @@ KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
     "parts": parts, "skip": skip, "sibling parts": sibling_parts,
     "axes": axes, "through": through, "omitted": omitted, "times": times, "slope": slope,
     "slope at": slope_at, "diagonal": diagonal, "elsewhere": elsewhere,
-    "axes of the derivative": axes_of_derivative, "split": split, "joined": joined,
+    "axes of the derivative": axes_of_derivative, "split": split,
+    "lengths": exchanged_lengths, "joined": joined,
     "permuted": permuted, "triangle": triangle, "operand": operand, "factors": factors,
     "softmax": softmax, "bare": bare, "row sum": row_sum, "function": function,
 }  # fmt: skip

@@ -95,6 +95,13 @@ def group_norm(
     return affine(standardised(groups, [2], eps).reshape(input.shape), weight, bias)
 
 
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """The channels of the groups in turn: taken apart as groups x the rest, and transposed."""
+    n, channels, *rest = input.shape
+    parts = input.reshape(n, groups, channels // groups, *rest)
+    return parts.transpose(1, 2).reshape(input.shape)
+
+
 def standardised(x: Tensor, axes: list[int], eps: float) -> Tensor:
     """`(x - mean) / √(var + ε)`."""
     var, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
@@ -143,6 +150,7 @@ WRITTEN_OUT: dict[Any, Callable[..., Any]] = {
     torch.rnn_relu_cell: rnn_cell(torch.relu),
     F.instance_norm: instance_norm,
     F.group_norm: group_norm,
+    F.channel_shuffle: channel_shuffle,
     F.embedding_bag: embedding_bag,
     F.cross_entropy: cross_entropy,
     torch.cosine_similarity: cosine_similarity,

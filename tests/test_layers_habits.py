@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from compare.contracts.result import Verdict
 from compare.layers.check import check_layer
 from compare.layers.names.forms import factor_named
+from compare.layers.names.scalars import is_written
 from compare.layers.names.trial import Budget
 
 Layer = tuple[Any, Any, dict[str, Any], dict[str, Any]]
@@ -315,3 +316,16 @@ def test_a_small_mistake_is_not_excused_by_the_digits_that_a_formula_loses(
     result = check_layer(manual, lambda x: F.layer_norm(x, (16,), eps=1e-5), {"x": x})
     assert (result.verdict is Verdict.AGREES) is excused
     assert ("loses" in result.sentence) is excused
+
+
+@pytest.mark.parametrize(
+    ("value", "due", "written"),
+    [
+        (1.051645, 1.0, False), (1.04750312, 1.0, False), (0.7979, 0.7978845608, True),
+        (1 / 7, 0.2, True), (1 / 7**0.5, 0.5, True), (0.044, 0.044715, True), (0.0, 1e-5, True),
+    ],
+)  # fmt: skip
+def test_a_number_that_only_fits_is_none_that_somebody_writes(
+    value: float, due: float, written: bool
+) -> None:
+    assert is_written(value, due) is written

@@ -32,6 +32,10 @@ ROUNDS = 5
 CLOSE = 1e-5
 """A rounder number is tried where it is so close to the fitted one."""
 DIGITS = 7
+SHORT = 4
+"""Digits of a number that somebody writes down in place of another one."""
+CUT_SHORT = 1e-2
+"""So close to the due number it is that number, with less digits than it has."""
 
 
 def in_scalars(case: Case) -> Iterator[Found]:
@@ -142,7 +146,7 @@ def forward_number(case: Case, at: int, step: Step, place: int) -> Found | None:
         return backward_only(case.tape, case.match, results) if only_backward else results
 
     fitted = fit(case, run, due)
-    if fitted is None:
+    if fitted is None or not is_written(fitted, due):
         return None
     where = IN_BACKWARD if only_backward else ""
     for value in rounder(fitted):
@@ -190,6 +194,22 @@ def distance(case: Case, results: Tensors) -> float:
     return worst if worst == worst else float("inf")
 
 
+def is_written(value: float, due: float) -> bool:
+    """Return whether somebody writes a number in place of the due one, or it only fits.
+
+    A short one, its reciprocal, its square or root, 1/√n for instance; or the due one cut short.
+    """
+    if abs(value) < CLOSE or abs(value - due) <= CUT_SHORT * abs(due):
+        return True
+    forms = (1 / value, value * value, 1 / (value * value))
+    return is_short(value, SHORT) or any(is_short(form, SHORT - 1) for form in forms)
+
+
+def is_short(value: float, digits: int) -> bool:
+    """Return whether a number has no more than so many digits."""
+    return abs(float(f"{value:.{digits}g}") - value) <= CLOSE * abs(value)
+
+
 def rounder(value: float) -> Iterator[float]:
     """Yield numbers of few digits close to a number, the roundest first, and the number."""
     seen = set()
@@ -234,7 +254,10 @@ def factor_text(case: Case, at: int, step: Step, c: float) -> str | None:
     if number is not None and not isinstance(number, Ref):
         if abs(c) < 1e-9:
             return f"{made} is left out"
-        taken = next(rounder(c * number if step.name == "mul" else number / c))
+        fitted = c * number if step.name == "mul" else number / c
+        if not is_written(fitted, number):
+            return None
+        taken = next(rounder(fitted))
         said = f"the {WORDS[step.name]} {case.names.part(number, 0)} of {made}"
         return f"{said} is missing" if taken == 1 else f"{said} is taken to be {taken:.7g}"
     if abs(c) < 1e-9:

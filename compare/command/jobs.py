@@ -18,9 +18,6 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.keywords import settings_used_by
 from compare.contracts.result import Result
 from compare.contracts.setting import DUMP, LAYER, POINT, STARTER, STEP, TRAIN
-from compare.examine.carried import TrainedStep, TrainedUpdate
-from compare.examine.dump.recorder import Recorder
-from compare.examine.identifying import Hinting
 from compare.examine.ranks import launched
 from compare.guard.derivatives import GuardedProduct, GuardedSamples
 from compare.guard.implementation import GuardedReduction, GuardedUpdate
@@ -185,6 +182,7 @@ def training(
     on_update: Callable[[Progress], None],
 ) -> Result:
     """Train both sides, theirs or ours as the manual one."""
+    from compare.examine.dump.recorder import Recorder
     from compare.examine.training import run_training
 
     asked: Experiment = options.experiment
@@ -234,6 +232,8 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
     counted on their logits if they show them, and on ours at their weights if not.
     """
     from compare.contracts.records import Manual
+    from compare.examine.carried import TrainedStep, TrainedUpdate
+    from compare.examine.identifying import Hinting
     from compare.examine.sides import our_manual
 
     ours = our_manual(asked)

@@ -243,10 +243,12 @@ def annotate(found: Outcome, options: argparse.Namespace) -> None:
 
 def save(found: Outcome, options: argparse.Namespace) -> None:
     """Write everything that a program reads."""
-    from compare.report import folder, junit
+    from compare.report import folder
 
     folder.write_report(found.result, options.out, **found.extra)
     if options.junit:
+        from compare.report import junit
+
         junit.write(found.result, options.junit)
 
 

@@ -10,7 +10,16 @@ from compare.mistakes.mistake import Mistake
 from compare.mistakes.step_mistake import run
 from compare.textbook import plain_optimisers
 from compare.textbook.plain_optimisers import Rule
-from compare.textbook.program import OPTIMISERS, Slip
+from compare.textbook.program import Slip, lines_of
+
+PROGRAMS = {
+    rule.__name__: lines_of(rule)
+    for rule in (
+        plain_optimisers.sgd, plain_optimisers.decayed, plain_optimisers.adaptive,
+        plain_optimisers.rmsprop, plain_optimisers.adagrad,
+    )
+}  # fmt: skip
+"""The lines of every optimiser beside plain momentum, and of the decay they share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +38,7 @@ class OptimiserMistake(Mistake):
     @cached_property
     def parsed(self) -> Slip:
         """Return the slip as code."""
-        return Slip(self.slip, self.line, OPTIMISERS[self.program])
+        return Slip(self.slip, self.line, PROGRAMS[self.program])
 
     def changes(self, constant: float | None) -> tuple[tuple[str, str], ...]:
         """Return what stands in place of which line, with the constant filled in."""

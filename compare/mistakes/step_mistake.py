@@ -11,8 +11,10 @@ from typing import Any
 from compare.mistakes.mistake import Mistake
 from compare.textbook import plain_step
 from compare.textbook.pair import Pair
-from compare.textbook.program import STEP, Slip, planted
+from compare.textbook.program import Slip, lines_of, planted
 from compare.textbook.step import Moment, Stepped
+
+STEP = lines_of(plain_step.first_velocity, plain_step.update)
 
 
 @dataclass(frozen=True, eq=False)

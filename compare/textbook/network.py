@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -126,7 +127,7 @@ class Pass:
         self.averages = self.objective.reduction == "mean"
         self.plain = self.objective.plain
         self.inside = not self.point.between.plain
-        self.lines = INSIDE if self.inside else RIGHT
+        self.lines = inside_stages() if self.inside else RIGHT
         self.share = self.objective.share(self.point.targets)
         self.divisor: float = 1 / self.share
         if self.plain:
@@ -308,5 +309,10 @@ ABOVE: dict[str, Stage] = {
     "error": declared("error", losses.derivative),
 }
 RIGHT: dict[str, Stage] = {**{stage: right_line(stage) for stage in RIGHT_LINES}, **ABOVE}
-INSIDE: dict[str, Stage] = {**{stage: right_line(stage, True) for stage in INSIDE_LINES}, **ABOVE}
 """Every stage as it should be: `stage(pass, layer)`, without a declared penalty."""
+
+
+@cache
+def inside_stages() -> dict[str, Stage]:
+    """Return the same of a network with normalisation or dropout."""
+    return {**{stage: right_line(stage, True) for stage in INSIDE_LINES}, **ABOVE}

@@ -22,7 +22,7 @@ from textwrap import dedent, indent
 from typing import Any
 
 from compare.contracts.errors import BadInput
-from compare.textbook import plain, plain_between, plain_optimisers, plain_step
+from compare.textbook import plain, plain_between
 from compare.textbook.pair import Pair, exact
 from compare.textbook.scope import INPUTS, LAYERED, SINGLE, Net, Scope, whole
 
@@ -97,15 +97,6 @@ def nested(node: ast.AST, first: int) -> Iterator[tuple[ast.Assign, int]]:
 NETWORK = lines_of(plain.loss_and_gradients)
 INSIDE = lines_of(plain_between.loss_and_gradients)
 """The lines of the network, and of the one with normalisation and dropout."""
-STEP = lines_of(plain_step.first_velocity, plain_step.update)
-OPTIMISERS = {
-    rule.__name__: lines_of(rule)
-    for rule in (
-        plain_optimisers.sgd, plain_optimisers.decayed, plain_optimisers.adaptive,
-        plain_optimisers.rmsprop, plain_optimisers.adagrad,
-    )
-}  # fmt: skip
-"""The lines of every optimiser beside plain momentum, and of the decay they share."""
 
 
 def by_stage(program: Mapping[str, Line]) -> dict[str, Line]:

@@ -119,3 +119,49 @@ def test_weights_may_have_letters_that_an_optimiser_often_has(tmp_path: Path) ->
     assert found(tmp_path, LETTERS).verdict is Verdict.AGREES
     wrong = found(tmp_path, LETTERS.replace("self.V.T", "self.V.T * 2"))
     assert wrong.verdict is Verdict.DISAGREES
+
+
+SHARED = """
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, d):
+        self.dW, self.db = self.x.T @ d, d.sum(axis=0)
+        return d @ self.W.T
+class Net:
+    def __init__(self, input_size, hidden_size, output_size):
+        self.params = {"W1": np.random.randn(input_size, hidden_size), "b1": np.zeros(hidden_size),
+                       "W2": np.random.randn(hidden_size, output_size), "b2": np.zeros(output_size)}
+        self.layers = {"first": Affine(self.params["W1"], self.params["b1"]),
+                       "last": Affine(self.params["W2"], self.params["b2"])}
+    def loss(self, x, t):
+        self.h = np.maximum(self.layers["first"].forward(x), 0)
+        self.p = softmax(self.layers["last"].forward(self.h))
+        return -np.mean(np.sum(t * np.log(self.p), axis=1))
+    def gradient(self, x, t):
+        self.loss(x, t)
+        d = self.layers["last"].backward((self.p - t) / len(t))
+        self.layers["first"].backward(d * (self.h > 0))
+        first, last = self.layers["first"], self.layers["last"]
+        return {"W1": first.dW, "b1": first.db, "W2": last.dW, "b2": last.db}
+"""
+
+
+def test_weights_that_a_class_and_its_layers_share_are_set_in_both(tmp_path: Path) -> None:
+    assert found(tmp_path, SHARED).verdict is Verdict.AGREES
+    wrong = found(tmp_path, SHARED.replace("d * (self.h > 0)", "d"))
+    assert [one.mistake for one in wrong.diagnosis] == ["mask-missing"]
+
+
+GUESSED = MOMENTUM.replace("x, y, lr", "first, second, lr").replace("first, y", "first, second")
+
+
+def test_nobody_is_accused_of_arguments_that_were_guessed(tmp_path: Path) -> None:
+    text = GUESSED.replace("x @", "first @").replace("x.T", "first.T").replace("- y", "- second")
+    text = text.replace("len(y)", "len(second)").replace("(y *", "(second *")
+    assert found(tmp_path, text).verdict is Verdict.AGREES
+    odd = text.replace("(p - second)", "np.tanh(p - 2 * second)").replace("* (h > 0)", "* h**3")
+    assert found(tmp_path, odd).verdict is Verdict.UNDECIDABLE

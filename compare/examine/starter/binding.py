@@ -28,8 +28,10 @@ WEIGHTS = spelt(
 )
 CERTAIN = WEIGHTS | spelt(
     {
-        "x": "x xi xin input inputs data traindata xtrain trainx images image x0 h0 features",
-        "y": "y t target targets label labels ytrue onehot traintarget traintargets trainlabels "
+        "x": "x xi xin input inputs inputslist inputlist xbatch data traindata xtrain trainx "
+        "images image x0 h0 features",
+        "y": "y t target targets targetslist targetlist ybatch label labels ytrue onehot "
+        "traintarget traintargets trainlabels "
         "ytrain trainy truth groundtruth newtrain expected desired",
         "z1": "z1 zh zhid zhidden preactivation hiddenpreactivation",
         "h1": "h h1 hidden hiddenout hiddenoutput houtput hout hiddenlayer hiddenactivation",

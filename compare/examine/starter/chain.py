@@ -24,7 +24,14 @@ from compare.examine.starter.arrays_in import (
     weight_named,
 )
 from compare.examine.starter.constants import Constant
-from compare.examine.starter.slots import OTHER_NAME, Slot, set_strength, slots_in
+from compare.examine.starter.slots import (
+    OTHER_NAME,
+    Slot,
+    laid_like,
+    put_everywhere,
+    set_strength,
+    slots_in,
+)
 
 Start = Callable[[tuple[int, ...], Mapping[str, Any]], "Started"]
 
@@ -211,11 +218,10 @@ def duplicate(value: Any) -> Any:
 def put_weights(thing: Any, parameters: Arrays) -> dict[str, Slot]:
     """Give what the file built our weights, in its own layout; returns where they are."""
     found = places_of_weights(thing, parameters)
-    for name, slot in found.items():
-        shape = slot.array.shape
-        array = parameters[name]
-        long = [tuple(size for size in one if size != 1) for one in (shape, array.shape)]
-        slot.put((array if long[0] == long[1] else array.T).reshape(shape).copy())
+    laid = {
+        name: laid_like(parameters[name], one.array.shape).copy() for name, one in found.items()
+    }
+    put_everywhere(thing, found, laid)
     return found
 
 

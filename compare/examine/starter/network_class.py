@@ -30,6 +30,7 @@ from compare.examine.starter.class_trials import Trial, trial_of
 from compare.examine.starter.expected import Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import GRADIENT
+from compare.examine.starter.meanings import in_doubt
 from compare.examine.starter.minibatch import put_together
 from compare.examine.starter.networks import Network, Shown, candidates, point, told
 from compare.examine.starter.readings import UNEQUAL, Sizes
@@ -38,6 +39,7 @@ from compare.examine.starter.recipe import (
     LOSS,
     TRAIN,
     Recipe,
+    setting,
     steps_by_its_gradient,
 )
 from compare.examine.starter.single import handed
@@ -190,10 +192,22 @@ def as_it_is_called(
     words = (*strength.words(), *network.words(declared.network))
     verdict = replace(verdict, conventions=(*verdict.conventions, *words))
     shown = best.shows_loss or ends(network) == ends(declared.network)
+    if doubtful := in_doubt_of(best, verdict):
+        return about.undecided(f"was not compared: {doubtful}; {ADVICE}"), False
     lacking = " and ".join(filter(None, (strength.lacking, "" if shown else advice(network))))
     agrees = verdict.verdict is Verdict.AGREES
     right = result.verdict is Verdict.AGREES
     return (verdict.undecided(lacking) if lacking and agrees else verdict), right
+
+
+def in_doubt_of(best: Trial, verdict: FunctionVerdict) -> str:
+    """What of a call was guessed where nothing it gives is right and no mistake is known: nobody is
+    accused of it. Empty where the names say what is handed over."""
+    if verdict.verdict is not Verdict.DISAGREES or verdict.diagnosis or best.right:
+        return ""
+    names = [name for method in best.recipe.methods for name, _ in method.passed
+             if in_doubt(name) and not setting(name)]  # fmt: skip
+    return f"what {' and '.join(names)} stands for is not certain" if names else ""
 
 
 def judged(

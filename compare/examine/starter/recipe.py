@@ -30,6 +30,7 @@ from compare.examine.starter.slots import (
     fits,
     gradient_slots,
     laid_like,
+    put_everywhere,
     set_rate,
     set_strength,
     weight_slots,
@@ -145,8 +146,9 @@ class Recipe:
             missing = ", ".join(name for name in parameters if name not in slots)
             raise DoesNotFit(f"no attribute of {type(thing).__name__} has the shape of {missing}")
         shapes = {name: slot.array.shape for name, slot in slots.items()}
-        for name, slot in slots.items():
-            slot.put(laid_like(parameters[name], shapes[name]).astype(x.dtype, copy=True))
+        laid = {name: laid_like(one, shapes[name]) for name, one in parameters.items()}
+        put_everywhere(thing, slots, {name: one.astype(x.dtype, copy=True)
+                                      for name, one in laid.items()})  # fmt: skip
         return thing, slots, values
 
     def values(self, parameters: Arrays, x: Array, targets: Array) -> dict[str, Any]:

@@ -56,6 +56,13 @@ class Slot:
             setattr(self.holder, self.key, laid)
 
     @property
+    def held(self) -> Any:
+        """The object itself that is there."""
+        return vars(self.holder)[self.key] if hasattr(self.holder, "__dict__") else (
+            self.holder[self.key]
+        )  # fmt: skip
+
+    @property
     def name(self) -> str:
         """The last word of its way, in lower case and without underscores."""
         words = [plain(word) for word in self.way if not word.isdigit()]
@@ -94,6 +101,16 @@ def fits(array: Array, wanted: tuple[int, ...]) -> bool:
     """True if an array has a shape, apart from axes of length 1 and from being transposed."""
     long = [size for size in array.shape if size != 1]
     return long in (list(wanted), list(wanted[::-1]))
+
+
+def put_everywhere(thing: Any, slots: Mapping[str, Slot], arrays: Mapping[str, Array]) -> None:
+    """Give an object other arrays, each in every place where it has the same one: layers that were
+    handed `params["W1"]` have it as well."""
+    places = [(slot, slot.held) for slot in slots_in(thing)]
+    for name, slot in slots.items():
+        held = slot.held
+        for other in [one for one, array in places if array is held] or [slot]:
+            other.put(arrays[name])
 
 
 def weight_slots(thing: Any, due: Mapping[str, Array]) -> dict[str, Slot]:

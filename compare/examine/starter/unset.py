@@ -54,9 +54,9 @@ def others(recipe: Recipe, point: Point) -> Iterator[Slot]:
     """Yield the arrays that an object holds before its methods are called, but for our weights and
     what an optimiser keeps: that starts as it should."""
     thing, slots, _ = recipe.prepared(dict(point.parameters), point.x, point.targets, STEP)
-    ours = [(slot.holder, slot.key) for slot in slots.values()]
+    ours = [slot.held for slot in slots.values()]
     for slot in slots_in(thing):
-        set_by_us = any(slot.holder is holder and slot.key == key for holder, key in ours)
+        set_by_us = any(slot.held is one for one in ours)
         if not (set_by_us or OTHER_NAME.fullmatch(slot.name)):
             yield slot
 

@@ -16,7 +16,7 @@ from compare.contracts.records import Implementation
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
 from compare.judge.evidence import contradicted, evidence_of, kind_of_findings
 from compare.judge.naming import Named, name_mistake, name_update, predicted, showing, widths
-from compare.judge.point import PointJudge, Suspect
+from compare.judge.point import FirstSuspect, PointJudge
 
 if TYPE_CHECKING:
     from compare.diagnosis.undeclared import Declaration
@@ -190,7 +190,7 @@ def verdict_of(judge: PointJudge) -> Verdict:
     return Verdict.AGREES
 
 
-def heatmap_of(suspect: Suspect | None) -> Any:
+def heatmap_of(suspect: FirstSuspect | None) -> Any:
     """Return the first wrong tensor of both sides for the plot, or None."""
     if suspect is None or suspect.parameter is None:
         return None

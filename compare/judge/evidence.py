@@ -20,7 +20,7 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.records import Implementation, depth
 from compare.contracts.result import Finding
 from compare.judge.ledger import finding_of
-from compare.judge.point import PointJudge, Suspect
+from compare.judge.point import FirstSuspect, PointJudge
 
 Answer = TypeVar("Answer")
 STAGE_KINDS = {
@@ -103,7 +103,7 @@ def placed(located: tuple[Finding, ...], found: tuple[Finding, ...]) -> tuple[Fi
     return (*kept[:first], *located, *kept[first:])
 
 
-def refereed(suspect: Suspect | None, implementation: Implementation) -> Taylor | None:
+def refereed(suspect: FirstSuspect | None, implementation: Implementation) -> Taylor | None:
     """Ask the third witness about the first wrong gradient."""
     if suspect is None or suspect.parameter is None:
         return None
@@ -166,7 +166,7 @@ def kind_of_findings(
     return kind_of(examined.loss.agrees, gradients_agree, belongs, common_factor(judge.suspect))
 
 
-def common_factor(suspect: Suspect) -> float | None:
+def common_factor(suspect: FirstSuspect) -> float | None:
     """Return the one factor between all manual and reference numbers, or None.
 
     The factor is read off the loss and must explain every gradient within the allowance.

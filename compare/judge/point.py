@@ -41,12 +41,11 @@ KEPT = 4
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """The first point at which the same-point check failed, kept for referee and diagnosis."""
+    """A point at which the same-point check failed, kept for the diagnosis."""
 
     record: Record
     x: NDArray[Any]
     targets: NDArray[Any]
-    examined: Examined
     parameter: str | None
     context: Context = field(default_factory=dict)
 
@@ -54,6 +53,13 @@ class Suspect:
     def how(self) -> dict[str, Any]:
         """Return the keyword that an implementation gets besides: none without a context."""
         return {"context": self.context} if self.context else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstSuspect(Suspect):
+    """The first, with what the referee asks for: allowances are large, and kept of one only."""
+
+    examined: Examined
 
 
 @dataclass
@@ -97,7 +103,7 @@ class PointJudge:
     random: str = ""
     parts: int = 1
     ledger: Ledger = field(default_factory=Ledger)
-    suspect: Suspect | None = None
+    suspect: FirstSuspect | None = None
     suspects: list[Suspect] = field(default_factory=list)
     right: list[Suspect] = field(default_factory=list)
     control: Control | None = None
@@ -168,7 +174,7 @@ class PointJudge:
         if not examined.agrees:
             self._accuse(record, x, targets, examined, context)
         elif len(self.right) < KEPT - 2 and self.mode == "dump":
-            self.right.append(Suspect(record, x, targets, examined, None, context))
+            self.right.append(Suspect(record, x, targets, None, context))
 
     def _look_for_blind(self, record: Record, examined: Examined, gradients: Arrays) -> None:
         """Note what the allowances of this point would not have told from anything else."""
@@ -247,10 +253,10 @@ class PointJudge:
         parameter = _first_of(stage, wrong)
         if parameter is not None and stage is not None:
             self._found(stage, parameter, by_tensor[parameter], record)
-        suspect = Suspect(record, x, targets, examined, parameter, context)
+        suspect = Suspect(record, x, targets, parameter, context)
         self.suspects = [*self.suspects, suspect][:KEPT]
         if self.suspect is None:
-            self.suspect = suspect
+            self.suspect = FirstSuspect(record, x, targets, parameter, context, examined=examined)
 
     def _found(self, stage: str, parameter: str | None, one: Comparison, record: Record) -> None:
         """Enter what is wrong with the manual side at a point."""

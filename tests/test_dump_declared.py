@@ -103,7 +103,8 @@ def test_what_a_normalisation_records_is_compared(
     assert kind is None or (result.kind, result.findings[0].update) == (kind, 1)
 
 
-def test_masks_belong_to_their_step(tmp_path: Path) -> None:
+def test_masks_belong_to_their_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
     dump = recorded(tmp_path / "dump", "dropout")
     rewrite(dump, 1, mask1=array_of(dump, 2, "mask1"))
     assert check_dump(dump).exit_code is ExitCode.DISAGREES

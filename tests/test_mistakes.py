@@ -38,6 +38,7 @@ from compare.mistakes.reduction import REDUCTION
 from compare.mistakes.start import START
 from compare.textbook import Pass, plain, plain_between, plain_step
 from compare.textbook.program import filled, planted
+from tests.shared import drawn_once
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SIZES = ((12, 9, 5), (9, 7, 6, 5), (8, 8, 8, 5), (7, 9, 7), (8, 8, 8, 8, 5))
@@ -111,6 +112,7 @@ def test_the_override_reproduces_the_program_with_the_slip_and_the_right_pass_do
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("shared_passes")
 @pytest.mark.parametrize("mistake", INSIDE, ids=lambda mistake: mistake.name)
 def test_every_override_reproduces_the_program_with_normalisation_and_dropout_too(
     mistake: NetworkMistake,
@@ -129,10 +131,11 @@ def inside_cases(mistake: NetworkMistake, dtype: str, between: Between) -> Itera
     """Yield what the program with normalisation and dropout computes with the mistake in it."""
     for sizes, activation, reduction in product(SIZES, ACTIVATIONS, ("mean", "sum")):
         options: Any = {"activation": activation, "reduction": reduction, "between": between}
-        points = probes(sizes, dtype=dtype, seed=1, **options)
-        made = [(label, point) for label, point in points if mistake.applies(point)]
-        if made:
-            yield from map(Case, observations(bare(plant(mistake, **options)), made))
+        points = drawn_once(sizes, dtype=dtype, seed=1, **options)
+        code = bare(plant(mistake, **options))
+        for label, point in points:
+            if mistake.applies(point):
+                yield from map(Case, observations(code, [(label, point)]))
 
 
 def test_no_two_mistakes_that_are_combined_wait_for_each_other() -> None:

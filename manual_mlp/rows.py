@@ -10,7 +10,8 @@ from math import ceil
 
 from manual_mlp.arrays import Array
 
-# Small enough for a few such arrays to share a cache. `python -m benchmarks.speed` measures it.
+# Small enough for a few such arrays to share a cache, and for the C library to keep their memory
+# from one call to the next. `python -m benchmarks.speed` measures it.
 BLOCK_BYTES = 2**19
 # Adding up the gradient of a block moves 3 numbers per weight through memory, computing it takes 6
 # operations per weight and row: from some hundred rows on the first is a few per cent of that.

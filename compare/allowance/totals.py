@@ -16,7 +16,8 @@ def total_allowance(
     terms: Float, allowances: Float, weights: Float, arithmetic: Arithmetic
 ) -> Float:
     """Return A(sum_n terms_n), over the first axis: rounding of the sum, then the terms' own."""
-    carried = np.sqrt(np.tensordot(weights, allowances * allowances, axes=1))
+    squares = (allowances * allowances).reshape(len(terms), -1)
+    carried = np.sqrt(weights[None] @ squares).reshape(terms.shape[1:])
     rounding = rounding_of_total(terms, arithmetic)
     total: Float = rounding + carried + len(terms) * arithmetic.floor()
     return total

@@ -191,8 +191,14 @@ class Pair:
             return self.sum(axis).arranged(lambda entries: np.expand_dims(entries, axis or 0))
         if axis is None:
             return self.sum(0) if len(self.shape) == 1 else self.sum(-1).sum()
-        terms, own = np.moveaxis(self.value, axis, 0), np.moveaxis(self.allowance, axis, 0)
+        terms, own = self.value, self.allowance
+        if axis:
+            terms, own = np.moveaxis(terms, axis, 0), np.moveaxis(own, axis, 0)
         weights = occurrences(terms) if own.any() else np.ones(len(terms))
+        if not own.max(initial=0.0) > SQUARABLE:
+            return self.made(
+                terms.sum(axis=0), total_allowance(terms, own, weights, self.arithmetic)
+            )
         scale = np.maximum(1.0, own.max(axis=0, initial=0.0) / SQUARABLE)
         scaled = total_allowance(terms / scale, own / scale, weights, self.arithmetic)
         return self.made(terms.sum(axis=0), scale * scaled)

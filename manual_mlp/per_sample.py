@@ -66,7 +66,7 @@ def hessian_vector_product(
     activation: str = "relu",
     criterion: Criterion | None = None,
 ) -> Arrays:
-    """H v for the mean cross-entropy, H its Hessian, v the direction, named as the parameters are.
+    """H v, H the Hessian of the loss, v the direction, named as the parameters are.
 
     R{a} = d a(w + r v) / dr at r = 0 is a derivative along v, applied to every line of the forward
     and of the backward pass (the product rule, line by line):
@@ -77,7 +77,8 @@ def hessian_vector_product(
         R{dh_l} = R{dz_{l+1}} w_{l+1}.T + dz_{l+1} v_{l+1}.T
         R{dz_l} = R{dh_l} f'(z_l) + dh_l f''(z_l) R{z_l}
 
-    `criterion`: another loss, of those in `CURVES`; an output of sigmoid or tanh is one more f.
+    Written out is the mean cross-entropy, the default. `criterion`: another loss, of those in
+    `CURVES`; an output with an entry in `BENDS` (sigmoid, tanh, relu) is one more f.
     ValueError for an activation, output or loss whose second derivative is not in the tables.
     Source: Pearlmutter 1994, Fast Exact Multiplication by the Hessian, Neural Computation 6.
     """

@@ -167,26 +167,41 @@ def test_weights_that_start_different_are_named_and_nothing_else(tmp_path: Path)
     assert (result.verdict, result.kind) == ("disagrees", "data")
 
 
-def test_ranks_that_all_take_the_same_rows_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbered", [False, True])
+def test_ranks_that_all_take_the_same_rows_are_named(numbered: bool, tmp_path: Path) -> None:
     world = World(EQUAL)
     world.data[1] = world.data[0]
-    world.numbers = [[0, 3, 6, 9, 12, 15]] * 2 + [[2, 5, 8, 11, 14, 17]]
+    same = [[0, 3, 6, 9, 12, 15]] * 2 + [[2, 5, 8, 11, 14, 17]]
+    world.numbers = same if numbered else []
     result = check_dump(train(tmp_path / "dump", world, right, right))
     assert names(result) == {"batches-overlap"}
     assert "rank 1 has 6 of its 6 rows in common with earlier ranks at step 0" in result.sentence
+    assert numbered or "recorded as `rows`, tell equal rows apart" in result.sentence
 
 
-@pytest.mark.parametrize("numbered", [False, True])
-def test_ranks_whose_rows_are_equal_by_right_are_not_accused(
-    numbered: bool, tmp_path: Path
-) -> None:
+def test_ranks_whose_rows_are_equal_by_right_are_not_accused(tmp_path: Path) -> None:
     world = World(EQUAL)
     world.data[1] = world.data[0]
-    world.numbers = [list(range(rank, 18, 3)) for rank in range(3)] if numbered else []
+    world.numbers = [list(range(rank, 18, 3)) for rank in range(3)]
     result = check_dump(train(tmp_path / "dump", world, right, right))
     assert result.verdict == "agrees" and not result.diagnosis
-    noted = [note for note in result.notes if "rank 1 has 6 of its 6 rows in common" in note]
-    assert len(noted) == (0 if numbered else 1)
+
+
+def test_data_in_which_rows_are_repeated_may_have_them_on_every_rank(tmp_path: Path) -> None:
+    world = World(EQUAL)
+    for part in world.data[0]:
+        part[3:] = part[:3]
+    world.data[1] = world.data[0]
+    result = check_dump(train(tmp_path / "dump", world, right, right))
+    assert result.verdict == "agrees" and not result.diagnosis
+    assert any("rank 1 has 6 of its 6 rows in common" in note for note in result.notes)
+
+
+def test_numbers_of_rows_in_a_shard_of_their_own_accuse_nobody(tmp_path: Path) -> None:
+    world = World(EQUAL)
+    world.numbers = [list(range(6))] * 3
+    result = check_dump(train(tmp_path / "dump", world, right, right))
+    assert result.verdict == "agrees" and not result.diagnosis
 
 
 def test_rows_that_are_no_row_numbers_mean_nothing(tmp_path: Path) -> None:

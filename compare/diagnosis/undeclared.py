@@ -42,6 +42,7 @@ DIGITS = {"float64": 6, "float32": 3}
 RATES = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 """Shares of units that people leave out."""
 BELOW_THE_LOSS = ("x", *FORWARD, "logits")
+"""Stages that no loss changes."""
 TYPED = (1.0, 0.5, 2.0)
 """The factors of a loss that people write; any other of two digits comes after them."""
 

@@ -9,7 +9,7 @@ is tried on them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 RANK = re.compile(r"rank_(\d+)", re.ASCII)
 FORWARD = re.compile(r"[zh][1-9]\d*|logits|p")
 """Intermediates of some rows that are those rows of the whole batch's."""
+
+NUMBERED = "numbers of the rows in the data, recorded as `rows`, tell equal rows apart"
 
 
 def rank_folders(folder: Path) -> list[Path]:
@@ -105,26 +107,28 @@ class OfRanks:
             self.found = self.put_together(steps)
 
     def in_common(self, steps: Sequence[Step]) -> None:
-        """Name batches that are those of other ranks, told by the numbers of their rows.
+        """Name batches that are those of other ranks.
 
-        Equal rows are no evidence: a data set may hold a row several times, by right.
+        A row is told by what it holds, and by its number in the data where every rank records it:
+        a data set may hold a row several times, by right. Rows that are all different within a rank
+        and all found on others are no such chance.
         """
         from compare.diagnosis.ranks import keys_of, shared_rows
         from compare.mistakes.ranks import OVERLAPPING
 
+        keys: list[list[Hashable]] = [[*keys_of(step.x, step.targets)] for step in steps]
         numbers = [step.rows.tolist() for step in steps if step.rows is not None]
         told = len(numbers) == len(steps)
-        for rank, count, rows in shared_rows(
-            numbers if told else [keys_of(step.x, step.targets) for step in steps]
-        ):
+        if told:
+            keys = [list(zip(*both, strict=True)) for both in zip(numbers, keys, strict=True)]
+        for rank, count, rows in shared_rows(keys):
             said = f"rank {rank} has {count} of its {rows} rows in common with earlier ranks"
             said += f" at step {steps[0].number}"
-            if told and count == rows > 1:
-                self.find("batch order", said)
+            if count == rows > 1 and len(set(keys[rank])) == rows:
+                self.find("batch order", said if told else f"{said} ({NUMBERED})")
                 self.name(OVERLAPPING)
             elif not self.notes:
-                equal = f"{said}, or they are equal: row numbers, recorded as `rows`, tell which"
-                self.notes.append(said if told else equal)
+                self.notes.append(said if told else f"{said}, or they are equal: {NUMBERED}")
 
     def put_together(self, steps: Sequence[Step]) -> tuple[Diagnosis, ...]:
         """Return how the parts were put together, from the first rank that shows it."""

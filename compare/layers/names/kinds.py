@@ -331,8 +331,7 @@ KINDS: dict[str, Kind] = {
     "through": through, "slope": slope, "slope at": slope_at, "function": function,
     "swapped": swapped, "bare": bare, "diagonal": diagonal, "softmax": softmax,
     "row sum": row_sum, "operand": operand, "elsewhere": elsewhere, "split": split,
-    "lengths": exchanged_lengths,
-    "joined": joined, "permuted": permuted, "factors": factors,
+    "lengths": exchanged_lengths, "joined": joined, "permuted": permuted, "factors": factors,
 }  # fmt: skip
 """By kind of change: what the changed step computes."""
 

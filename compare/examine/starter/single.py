@@ -22,6 +22,7 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.source import Source
+from compare.examine.starter.straight import is_straight
 from compare.guard.guard import Guard
 
 FORMS = {"vector": (-1,), "column": (-1, 1), "row": (1, -1)}
@@ -116,6 +117,7 @@ def made_for_one(
 
 
 def as_called(
+    source: Source,
     found: Iterable[FunctionVerdict],
     classes: Iterable[FunctionVerdict],
     used: Mapping[str, Set[str]],
@@ -124,15 +126,27 @@ def as_called(
     uses them: it hands them what they are made for. `used`: by class, what its numbers came from.
     """
     right = [one for one in classes if one.verdict is Verdict.AGREES]
-    return [used_by(one, [cls for cls in right if one.name in used.get(cls.name, ())])
+    return [used_by(source, one, [cls for cls in right if one.name in used.get(cls.name, ())])
             for one in found]  # fmt: skip
 
 
-def used_by(one: FunctionVerdict, callers: Sequence[FunctionVerdict]) -> FunctionVerdict:
-    """A function that could not be compared alone, right as a right class uses it."""
+def used_by(
+    source: Source, one: FunctionVerdict, callers: Sequence[FunctionVerdict]
+) -> FunctionVerdict:
+    """A function that could not be compared alone, right as a right class uses it.
+
+    That tells nothing of a branch that the class does not take: only a part of a forward pass or
+    what has no branch is right by it.
+    """
     if one.verdict is not Verdict.UNDECIDABLE or not callers:
+        return one
+    if one.role not in FORWARD and not is_straight(source, one.name):
         return one
     return replace(
         one, verdict=Verdict.AGREES, sentence="agrees", kind=None,
         conventions=(f"as {callers[0].name} uses it",),
     )  # fmt: skip
+
+
+FORWARD = ("relu", "softmax", "compute_layer")
+"""What a forward pass is made of."""

@@ -137,7 +137,7 @@ def check_starter(
     found += [
         gradient_checked(slope, source, opened, one) for one in gradients if one.name not in part_of
     ]
-    found = as_called(found, of_classes.verdicts, of_classes.used)
+    found = as_called(source, found, of_classes.verdicts, of_classes.used)
     found += [*layers.verdicts, *together_said(source, layers, of_classes.verdicts)]
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in part_of]
     if whole is not None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from compare.contracts.result import Result, Verdict
-from compare.examine.starter.starter import check_starter
+from compare.examine.starter.source import open_source
+from compare.examine.starter.starter import check_starter, strengths_read
 from compare.examine.starter.starter_result import starter_result
 
 PENALISED = """
@@ -179,3 +180,27 @@ def test_dropout_that_was_called_without_dropping_is_not_compared(tmp_path: Path
     found = checked(tmp_path, DROPOUT)
     assert found.verdict is Verdict.UNDECIDABLE
     assert "its dropout was not compared" in " ".join(found.not_compared)
+
+
+ALONE = """
+import numpy as np
+decay = 0.9
+class Settings:
+    reg = 0.1
+def gradients(X, d):
+    return X.T @ d
+def decayed(X, d, W):
+    return gradients(X, d) + decay * W
+def penalised(X, d, W):
+    return gradients(X, d) + Settings.reg * W
+"""
+
+
+def test_a_strength_excuses_only_the_gradient_that_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(ALONE)
+    source = open_source(path)
+    opened = source.load(source.definitions)
+    read = {name: strengths_read(source, opened, name) for name in source.definitions}
+    del read["Settings"]
+    assert read == {"gradients": [], "decayed": ["decay"], "penalised": ["reg"]}

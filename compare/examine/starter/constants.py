@@ -7,7 +7,7 @@ they add is compared (`strengths`).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -27,6 +27,10 @@ class Constant:
     def put(self, value: float) -> None:
         """Let it be another number."""
         setattr(self.holder, self.name, value)
+
+    def read_by(self, names: Container[str]) -> bool:
+        """Whether code that looks up these names in the module may read it."""
+        return (self.holder.__name__ if inspect.isclass(self.holder) else self.name) in names
 
 
 def constants_in(module: ModuleType) -> tuple[Constant, ...]:

@@ -95,7 +95,11 @@ class Values:
 
 
 def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Network]:
-    """The networks a text may mean, the declared one first; what was `given` is not changed."""
+    """The networks a text may mean; what was `given` is not changed.
+
+    What was asked for comes first, but with relu as nobody declared it those of relu's kind are
+    last where nothing in the text has a corner.
+    """
     hidden = [asked.activation]
     if "activation" not in given:
         shown = [one for one in ACTIVATION_NAMES if one in WRITTEN and WRITTEN[one].search(text)]

@@ -178,7 +178,8 @@ def holds_anything_else(source: Source) -> bool:
 
 
 def hidden_units(source: Source, declared: Declared) -> tuple[str, ...]:
-    """The activations a file may mean, the declared one first; a declared one alone."""
+    """The activations a file may mean, the declared one alone where there is one; else relu first,
+    but last where nothing in the text has a corner."""
     every = candidates(source.text, declared.network, list(declared.settings))
     return tuple(dict.fromkeys(one.activation for one in every))
 
@@ -301,10 +302,16 @@ def gradient_checked(
         why = "its loss is no cross-entropy, and what its functions hand each other was not found"
         return found.undecided(f"{how.name} was not compared: {why}; {ADVICE}")
     if found.verdict is Verdict.DISAGREES and not found.diagnosis:
-        if written := " and ".join(one.name for one in constants_in(opened.module)):
-            why = f"what {written} adds is not known"
+        if strengths := " and ".join(strengths_read(source, opened, how.name)):
+            why = f"what {strengths} adds is not known"
             return found.undecided(f"{how.name} was not compared: {why}; {ADVICE}")
     return found
+
+
+def strengths_read(source: Source, opened: Opened, name: str) -> list[str]:
+    """The strengths of penalties that a file writes down and a function may read."""
+    read = source.closure([name])
+    return [one.name for one in constants_in(opened.module) if one.read_by(read)]
 
 
 def forward_checked(

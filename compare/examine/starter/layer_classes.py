@@ -6,7 +6,7 @@ A layer has a forward pass of one value and a backward pass. One with weights is
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from compare.examine.starter.binding import plain
@@ -49,9 +49,12 @@ class LayerClasses:
         return Made(name, name in self.weighted)
 
     def made(self, source: Source) -> Iterator[list[Made]]:
-        """The layers that are made in each function, and outside of all, in their order."""
+        """The layers that are made in each function, and outside of all, in their order; what is
+        made after the last backward pass predicts, and learns nothing."""
         for nodes in scopes(source):
-            calls = [one for one in nodes if isinstance(one, ast.Call)]
+            end = 0 if any(isinstance(one, ast.ClassDef) for one in nodes) else last_backward(nodes)
+            calls = [one for one in nodes if isinstance(one, ast.Call)
+                     and (not end or one.lineno <= end)]  # fmt: skip
             calls.sort(key=lambda one: (one.lineno, one.col_offset))
             yield [made for one in calls if (made := self.made_by(one))]
 
@@ -64,6 +67,13 @@ class LayerClasses:
         if name not in self.weighted or len(given) < SIZES:
             return None
         return Made(name, True, arguments(call, SIZES))
+
+
+def last_backward(nodes: Iterable[ast.AST]) -> int:
+    """The line of the last call of a backward pass; 0 without any."""
+    return max((one.lineno for one in nodes if isinstance(one, ast.Call)
+                and isinstance(one.func, ast.Attribute) and one.func.attr == BACKWARD),
+               default=0)  # fmt: skip
 
 
 def arguments(call: ast.Call, after: int) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from compare.examine.starter.binding import LAYERS, MOST_LAYERS
 from compare.examine.starter.layer_classes import LayerClasses, Made
 from compare.examine.starter.layer_losses import Cost, costs_of
+from compare.examine.starter.layers_applied import is_applied
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement, free_names
 
@@ -41,6 +42,8 @@ class Composed:
     certain: bool
     slowly: Source | None = None
     """The same at a small rate, where the backward passes move the weights."""
+    unapplied: str = ""
+    """A softmax at its end that no training of the file applies."""
 
 
 def compositions(source: Source, classes: LayerClasses) -> Iterator[list[Composed]]:
@@ -52,8 +55,9 @@ def compositions(source: Source, classes: LayerClasses) -> Iterator[list[Compose
     every = list(orders(source, classes))
     for names in dict.fromkeys(one.names for one in costs):
         with_loss = [one for one in costs if one.names == names]
-        yield [composed(source, classes, order, cost)
-               for order in (*every, *ended(every, classes)) for cost in with_loss]  # fmt: skip
+        bare = [composed(source, classes, order, cost) for order in every for cost in with_loss]
+        yield bare + [with_its_end(source, classes, order, cost)
+                      for order in ended(every, classes) for cost in with_loss]  # fmt: skip
     used = {one.name for order in every for one in order}
     for name in (one for one in classes.plain if one not in used and not SOFT.search(one)):
         order = pair(classes, name)
@@ -83,6 +87,15 @@ def ended(every: Sequence[tuple[Made, ...]], classes: LayerClasses) -> list[tupl
     """The same layers with a softmax behind them, where the file has one."""
     soft = [classes.default(name) for name in classes.plain if SOFT.search(name)]
     return [(*order, one) for order in every for one in soft if order[-1].weighted]
+
+
+def with_its_end(
+    source: Source, classes: LayerClasses, order: Sequence[Made], cost: Cost
+) -> Composed:
+    """A network with a softmax that was put behind it: nobody's, where no training applies it."""
+    one, end = composed(source, classes, order, cost), order[-1].name
+    applied = is_applied(source, classes, end)
+    return one if applied else replace(one, certain=False, unapplied=end)
 
 
 def ends(every: Sequence[tuple[Made, ...]]) -> list[tuple[Made, ...]]:

@@ -69,7 +69,7 @@ def layers_checked(source: Source, classes: Iterable[str], declared: Declared) -
         if told := judged(ways[:MOST], declared):
             found.verdicts.append(as_said(source, *told))
             found.called |= (told[1].called - OWN) | told[0].parts
-            if not told[1].right:
+            if not (told[1].right or told[0].unapplied):
                 break  # what else its layers do does not matter any more
     kinds = {*layers.weighted, *layers.plain, *loss_classes(source, layers)}
     found.kinds = (kinds | set(layers.holders)) & looked_at
@@ -98,8 +98,17 @@ def judged(ways: Iterable[Composed], declared: Declared) -> tuple[Composed, Toge
     for one in [right] if right is not None else [one for one in tried if one.certain]:
         together = class_together(one.source, NAME, declared, one.layers)
         if together is not None:
-            return one, early(one, together, declared)
+            return one, unapplied(one, early(one, together, declared))
     return None
+
+
+def unapplied(one: Composed, together: Together) -> Together:
+    """The same, undecided where it fits with a softmax that no training of the file applies."""
+    if not one.unapplied:
+        return together
+    why = f"a network's with {one.unapplied} behind its layers, which its training does not apply"
+    verdict = replace(together.verdict.undecided(why), diagnosis=(), worst=None)
+    return replace(together, verdict=verdict, right=False)
 
 
 def early(one: Composed, together: Together, declared: Declared) -> Together:

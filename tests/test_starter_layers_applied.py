@@ -1,0 +1,94 @@
+"""A softmax is part of a network of layers only where the training of the file applies it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.examine.starter.layer_classes import classes_of
+from compare.examine.starter.layer_objects import compositions
+from compare.examine.starter.layers_applied import is_applied
+from compare.examine.starter.source import Source, open_source
+from compare.guard.guard import Guard
+
+LAYERS = """
+import numpy as np
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, d):
+        self.dW, self.db = self.x.T @ d, d.sum(axis=0)
+        return d @ self.W.T
+class ReLU:
+    def forward(self, x):
+        self.x = x
+        return np.maximum(0, x)
+    def backward(self, d):
+        return d * (self.x > 0)
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+    def backward(self, d):
+        return d
+class CrossEntropy:
+    def forward(self, p, y):
+        self.p, self.y = p, y
+        return -np.mean(np.sum(y * np.log(p), axis=1))
+    def backward(self):
+        return (self.p - self.y) / len(self.y)
+"""
+TRAIN = """
+def train(X, y):
+    layers, loss = [Linear(64, 32), ReLU(), Linear(32, 10)], CrossEntropy()
+    for _ in range(10):
+        out = X
+        for layer in layers:
+            out = layer.forward(out)
+        value = loss.forward(out, y)
+        d = loss.backward()
+        for layer in layers[::-1]:
+            d = layer.backward(d)
+"""
+FORGOTTEN = {
+    "nowhere": TRAIN,
+    "in a prediction": TRAIN + "def predict(net, X):\n    return Softmax().forward(net(X))\n",
+    "after the training": TRAIN + "    return Softmax().forward(out)\n",
+}
+APPLIED = {
+    "in a line": TRAIN.replace("loss.forward(out", "loss.forward(Softmax().forward(out)"),
+    "kept": "last = Softmax()\n" + TRAIN.replace("(out, y)", "(last.forward(out), y)"),
+    "in a function": "def ahead(out):\n    return Softmax().forward(out)\n"
+    + TRAIN.replace("(out, y)", "(ahead(out), y)"),
+    "without a training": "",
+}
+
+
+def opened(text: str, folder: Path) -> Source:
+    """A file with these layers and this training."""
+    path = folder / "net.py"
+    path.write_text(LAYERS + text, encoding="utf-8")
+    return open_source(path, guard=Guard(timeout=None))
+
+
+@pytest.mark.parametrize("text", FORGOTTEN.values(), ids=FORGOTTEN)
+def test_a_softmax_that_the_training_forgets_decides_nothing(text: str, tmp_path: Path) -> None:
+    source = opened(text, tmp_path)
+    (ways, *_) = compositions(source, classes_of(source))
+    ended = [one for one in ways if "Softmax" in one.words]
+    assert ended
+    assert all(one.unapplied == "Softmax" and not one.certain for one in ended)
+
+
+@pytest.mark.parametrize("text", APPLIED.values(), ids=APPLIED)
+def test_a_softmax_that_the_training_applies_is_part_of_the_network(
+    text: str, tmp_path: Path
+) -> None:
+    source = opened(text, tmp_path)
+    assert is_applied(source, classes_of(source), "Softmax")
+    (ways, *_) = compositions(source, classes_of(source))
+    assert not any(one.unapplied for one in ways)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare.allowance import Arithmetic
-from compare.checks.same_point import Examined, SamePoint
+from compare.checks.examined import Examined
+from compare.checks.same_point import SamePoint
 from compare.contracts.arrays import Arrays
 from torch_reference import Reference
 

@@ -19,7 +19,8 @@ from compare.allowance.lowrank import LowRankCarried
 from compare.allowance.operands import MANY
 from compare.allowance.swept import learnt_from, looked_at
 from compare.checks import same_point
-from compare.checks.same_point import Expected, SamePoint
+from compare.checks.examined import Expected
+from compare.checks.same_point import SamePoint
 from compare.checks.slopes import candidates
 from compare.checks.stages import first_wrong_stage, not_compared
 from compare.checks.swept import Swept

@@ -19,8 +19,9 @@ import manual_mlp
 from compare.allowance import LAMBDA, Arithmetic
 from compare.checks.comparison import HONEST, most_spread
 from compare.checks.control import negative_control
+from compare.checks.examined import Expected
 from compare.checks.reported import compare_reported
-from compare.checks.same_point import Expected, SamePoint
+from compare.checks.same_point import SamePoint
 from compare.checks.step import StepCheck
 from compare.checks.weak import PROMISED, PROMISED_OF_ANY_SHAPE, Power
 from compare.contracts.arrays import Arrays

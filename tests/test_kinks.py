@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import manual_mlp
 from compare import Experiment, Manual, Result
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
+from compare.checks.examined import Examined
 from compare.checks.kink_fit import Units
-from compare.checks.same_point import Examined
 from compare.checks.slopes import ReferencePoint, apart, one_sided, substituted
 from compare.checks.stages import first_wrong_stage
 from compare.contracts.arrays import Arrays

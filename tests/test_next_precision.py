@@ -10,8 +10,9 @@ import pytest
 
 import manual_mlp
 from compare.allowance import Arithmetic
+from compare.checks.examined import Expected
 from compare.checks.next_precision import in_next_precision
-from compare.checks.same_point import Expected, SamePoint
+from compare.checks.same_point import SamePoint
 from tests.allowed import DTYPES, network
 from torch_reference import Reference
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from compare import Experiment, check
-from compare.checks.same_point import Examined
+from compare.checks.examined import Examined
 from compare.checks.weak import HIDDEN, UNBOUNDED, why_not_compared
 from compare.contracts.result import ExitCode, Verdict
 from compare.judge.conclusion import conclude

@@ -14,7 +14,8 @@ from benchmarks.power.case import Array, Arrays, Case
 from compare.allowance import Arithmetic
 from compare.allowance.alike import row_identities
 from compare.checks.comparison import compare_entries
-from compare.checks.same_point import Examined, Expected, SamePoint
+from compare.checks.examined import Examined, Expected
+from compare.checks.same_point import SamePoint
 from compare.checks.swept import Swept
 from compare.checks.weak import (
     PROMISED,

@@ -24,9 +24,9 @@ from compare.allowance import Arithmetic
 from compare.allowance.arithmetic import quiet
 from compare.allowance.squares import length
 from compare.checks.comparison import BLOCK
+from compare.checks.examined import Examined
 from compare.checks.optimiser_replay import NOTHING
 from compare.checks.optimiser_step import Allowed, OptimiserStep, ReplayedState
-from compare.checks.same_point import Examined
 from compare.checks.transition import IN_STATE
 from compare.contracts.arrays import Arrays
 from compare.contracts.records import Record

@@ -17,7 +17,7 @@ import numpy as np
 from compare.allowance import Arithmetic
 from compare.allowance.dense import Dense
 from compare.checks.comparison import Comparison, compare_entries
-from compare.checks.same_point import Expected
+from compare.checks.examined import Expected
 from compare.contracts.arrays import Array, Float
 from compare.contracts.between import running
 from compare.contracts.records import Record

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from compare.checks.comparison import Comparison, compare_entries
-from compare.checks.same_point import Examined
+from compare.checks.examined import Examined
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import RUNNING
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.checks.same_point import Examined
+from compare.checks.examined import Examined
 from compare.contracts.arrays import Arrays
 from compare.contracts.measured import PointRow
 from compare.points.probe import ON_KINK, Probe

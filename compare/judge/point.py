@@ -17,7 +17,8 @@ from compare.allowance import Arithmetic
 from compare.checks.comparison import Comparison
 from compare.checks.control import Control, negative_control
 from compare.checks.exact import Rows
-from compare.checks.same_point import Examined, SamePoint
+from compare.checks.examined import Examined
+from compare.checks.same_point import SamePoint
 from compare.checks.slopes import slopes_of
 from compare.checks.stages import stage_of
 from compare.checks.step_power import StepPower

@@ -17,11 +17,11 @@ from compare.allowance.arithmetic import LAMBDA
 from compare.allowance.squares import length
 from compare.checks.comparison import compare_entries
 from compare.checks.drift import Drift, moved_gradients
+from compare.checks.examined import Examined, Expected
 from compare.checks.optimiser_replay import OptimiserReplay
 from compare.checks.optimiser_step import OptimiserStep
 from compare.checks.reported import Reported, compare_reported
 from compare.checks.running import compare_running, without_running
-from compare.checks.same_point import Examined, Expected
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import NOTHING, Context, running

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compare.checks.same_point import Examined
+from compare.checks.examined import Examined
 from compare.checks.stages import first_wrong_stage, not_compared
 from compare.contracts.arrays import Arrays
 from compare.contracts.records import Record

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 import manual_mlp
+from compare.checks.examined import Examined, Expected
 from compare.checks.optimiser_replay import OptimiserReplay
 from compare.checks.optimiser_step import OptimiserStep
 from compare.checks.running import compare_running, without_running
-from compare.checks.same_point import Examined, Expected
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.between import running

@@ -13,7 +13,8 @@ from functools import partial
 import numpy as np
 
 from compare.allowance import Arithmetic
-from compare.checks.same_point import Examined, SamePoint
+from compare.checks.examined import Examined
+from compare.checks.same_point import SamePoint
 from compare.contracts.arrays import Array, Arrays, Float
 from compare.contracts.result import Diagnosis
 from compare.examine.dump.triage import Wrong

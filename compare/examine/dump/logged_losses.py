@@ -12,7 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from compare.checks.same_point import Examined, SamePoint
+from compare.checks.examined import Examined
+from compare.checks.same_point import SamePoint
 from compare.contracts.arrays import Array
 from compare.contracts.result import Diagnosis
 from compare.examine.dump.dump_step import Step

@@ -13,7 +13,7 @@ from hashlib import blake2b
 import numpy as np
 
 import manual_mlp
-from compare.checks.same_point import Examined
+from compare.checks.examined import Examined
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Array
 from compare.contracts.result import Diagnosis

@@ -33,9 +33,9 @@ from compare.examine.starter.gradient_functions import GRADIENT
 from compare.examine.starter.meanings import in_doubt
 from compare.examine.starter.minibatch import put_together
 from compare.examine.starter.networks import Network, Shown, candidates, point, told
+from compare.examine.starter.optimiser_classes import is_optimiser
 from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.recipe import (
-    FORWARD,
     LOSS,
     TRAIN,
     Recipe,
@@ -56,8 +56,6 @@ from compare.guard.guard import Guard
 from compare.judge.conclusion import RANDOM
 
 DROPOUT = re.compile(r"drop|keep_?prob|mask", re.IGNORECASE)
-OPTIMISER = re.compile(r"(\w*optimi[sz]er\w*|\w*(sgd|momentum|nesterov|ada\w*|nadam|rms_?prop))",
-                       re.IGNORECASE)  # fmt: skip
 ADVICE = (
     "wrap it in loss_and_gradients(parameters, x, targets) that sets its weights, calls it and"
     " returns its loss and gradients, and run --manual on that file (docs/bring-your-own.md)"
@@ -74,18 +72,10 @@ def network_classes(source: Source) -> list[str]:
         for name, one in source.definitions.items()
         if isinstance(one.node, ast.ClassDef)
         and any(map(computes_gradients, one.node.body))
-        and not is_optimiser(one.node)
+        and not is_optimiser(source, name)
     }
     inside = {need for name, one in found.items() for need in one.needs - {name}}
     return [name for name in found if name not in inside]
-
-
-def is_optimiser(node: ast.ClassDef) -> bool:
-    """Whether a class only moves weights that it is handed: its updates are judged by their lines
-    (`loop_steps`)."""
-    methods = [plain(one.name) for one in node.body if isinstance(one, ast.FunctionDef)]
-    named = OPTIMISER.fullmatch(node.name)
-    return bool(named) and not any(map(FORWARD.fullmatch, methods))
 
 
 def computes_gradients(node: ast.stmt) -> bool:

@@ -43,6 +43,7 @@ from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
 from compare.examine.starter.network_class import classes_checked, network_classes
 from compare.examine.starter.networks import candidates, shows_squares_alone
+from compare.examine.starter.optimiser_classes import by_updates_alone
 from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.single import as_called, by_sample, calls_unread, made_for_one
@@ -86,6 +87,7 @@ class StarterReport:
         return (
             *done,
             *unseen(self.source, seen, self.called, self.idle),
+            *by_updates_alone(self.source),
             *layer_pairs(self.source, uncompared),
         )
 

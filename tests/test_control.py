@@ -91,16 +91,18 @@ def compare_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def blind(name: str, _: Any, reference: Any, allowance: Any, *rest: Any) -> Comparison:
         return compare_entries(name, reference, reference, allowance, *rest)
 
-    monkeypatch.setattr("compare.checks.same_point.compare_entries", blind)
-    monkeypatch.setattr("compare.checks.same_point.compare_projection", lambda *_: None)
+    for module in ("same_point", "gradients_compared"):
+        monkeypatch.setattr(f"compare.checks.{module}.compare_entries", blind)
+    monkeypatch.setattr("compare.checks.gradients_compared.compare_projection", lambda *_: None)
 
 
 def allow_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     def wide(name: str, manual: Any, reference: Any, allowance: Any, *rest: Any) -> Comparison:
         return compare_entries(name, manual, reference, np.full_like(allowance, 1e300), *rest)
 
-    monkeypatch.setattr("compare.checks.same_point.compare_entries", wide)
-    monkeypatch.setattr("compare.checks.same_point.compare_projection", lambda *_: None)
+    for module in ("same_point", "gradients_compared"):
+        monkeypatch.setattr(f"compare.checks.{module}.compare_entries", wide)
+    monkeypatch.setattr("compare.checks.gradients_compared.compare_projection", lambda *_: None)
 
 
 def excuse_by_kinks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +112,7 @@ def excuse_by_kinks(monkeypatch: pytest.MonkeyPatch) -> None:
         shown = {name: gradients[name] + difference[name] for name in gradients}
         yield KinkExplanation(shown, point.allowances)
 
-    monkeypatch.setattr("compare.checks.same_point.explanations", anything)
+    monkeypatch.setattr("compare.checks.examined.explanations", anything)
 
 
 BREAK = [accept_all, compare_nothing, allow_anything, excuse_by_kinks]

@@ -166,13 +166,58 @@ def way_of(path: Path) -> str:
 
 
 def has_update(path: Path) -> bool:
-    """Whether a file defines update(parameters, x, targets, *, learning_rate), and no step of
-    somebody's own under that name."""
-    return any(
-        isinstance(node, ast.FunctionDef) and node.name == "update"
-        and [one.arg for one in node.args.args[3:] + node.args.kwonlyargs] == ["learning_rate"]
-        for node in tree_of(path).body
-    )  # fmt: skip
+    """Whether a file has update(parameters, x, targets, *, learning_rate), written, imported or
+    under another name, and no step of somebody's own under that name."""
+    body = tree_of(path).body
+    functions = {one.name: one.args for one in body if isinstance(one, ast.FunctionDef)}
+    imported = {name for one in body for name in imported_by(one)}
+
+    def meant(value: ast.expr) -> bool:
+        if isinstance(value, ast.Lambda):
+            return is_update(value.args)
+        if isinstance(value, ast.Call):  # partial(step, ...)
+            return ast.unparse(value.func).endswith("partial") and any(map(meant, value.args[:1]))
+        if isinstance(value, ast.Attribute):
+            return meant(value.value)
+        if not isinstance(value, ast.Name):
+            return False
+        return is_update(functions[value.id]) if value.id in functions else value.id in imported
+
+    return meant(ast.Name(UPDATE)) or any(map(meant, assigned(body, UPDATE)))
+
+
+def assigned(body: Iterable[ast.stmt], name: str) -> Iterator[ast.expr]:
+    """What a name is bound to at the top level of a file."""
+    for one in body:
+        to = one.targets if isinstance(one, ast.Assign) else []
+        to = [one.target] if isinstance(one, ast.AnnAssign) else to
+        value = one.value if isinstance(one, ast.Assign | ast.AnnAssign) else None
+        if value is not None and any(at.id == name for target in to for at in targets(target)):
+            yield value
+
+
+UPDATE = "update"
+
+
+def is_update(given: ast.arguments) -> bool:
+    """Whether a function takes three values and, by name, a learning rate; a rate by its place is
+    that of an update of ours only behind `parameters`."""
+    by_place = [one.arg for one in (*given.posonlyargs, *given.args)]
+    by_name = [one.arg for one in given.kwonlyargs]
+    if len(by_place) < len(POSITIONS) or RATE in by_place[: len(POSITIONS)]:
+        return False
+    return RATE in by_name or (RATE in by_place and by_place[0] == POSITIONS[0])
+
+
+POSITIONS = ("parameters", "x", "targets")
+RATE = "learning_rate"
+
+
+def imported_by(node: ast.stmt) -> set[str]:
+    """The names that an import binds; none of another statement."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return set()
+    return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
 
 def defined(path: Path) -> set[str]:
@@ -182,7 +227,7 @@ def defined(path: Path) -> set[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name for alias in node.names}
+            names |= imported_by(node)
         elif isinstance(node, ast.Assign):
             names |= {one.id for target in node.targets for one in targets(target)}
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):

@@ -208,3 +208,17 @@ def test_corners_too_many_to_resolve_are_allowed_for(monkeypatch: pytest.MonkeyP
     point = Near("absolute error of a tanh", "float32")
     examined = point.judged(dict(zip(ROWS, (0.3, 0.8, -0.4, 1), strict=True)))
     assert examined.agrees and examined.widened
+
+
+def test_corners_of_more_columns_than_are_kept_are_fitted_in_the_last_layer_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("compare.checks.joint_fit.MOST_ENTRIES", 100)  # 18 entries of 43, 4 corners
+    point = Near("absolute error of a tanh", "float32")
+    examined = point.judged(dict(zip(ROWS, (-1, 1, 1, -1), strict=True)))
+    assert examined.agrees and not examined.widened
+    monkeypatch.setattr("compare.checks.joint_fit.MOST_ENTRIES", 1)
+    monkeypatch.setattr("compare.checks.corners.Joint", None)  # none is built
+    examined = point.judged(dict(zip(ROWS, (-1, 1, 1, -1), strict=True)))
+    assert examined.agrees and examined.widened
+    assert not point.judged(dict(zip(ROWS, (-1, 99, 1, -1), strict=True))).agrees

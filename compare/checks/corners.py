@@ -16,7 +16,7 @@ import numpy as np
 
 from compare.allowance import Allowances
 from compare.checks.exact import Forward, Rows, the_same_everywhere
-from compare.checks.joint_fit import MOST_RESOLVED, Joint, common_share
+from compare.checks.joint_fit import MOST_RESOLVED, Joint, common_share, few
 from compare.checks.kinks import CONVENTIONS, KinkExplanation, explanations
 from compare.checks.slopes import Above, ReferencePoint, Slopes, effect, substituted
 from compare.contracts.arrays import Float, Mask, Real, Values
@@ -84,7 +84,7 @@ class AtCorners:
         corners = self.corners
         if corners is None:
             return
-        searched = int((~corners.exact).sum()) <= MOST_RESOLVED
+        searched = resolved = int((~corners.exact).sum()) <= MOST_RESOLVED
         for share in self._conventions(corners, difference):
             base = corners.shares
             if share is not None:
@@ -92,8 +92,11 @@ class AtCorners:
                 slopes = Listed(corners, corners.exact, base).slopes(base[corners.exact])
                 yield from self._with(slopes, difference)
             near = Listed(corners, ~corners.exact, base)
-            if searched and len(near.shares):
+            if resolved and len(near.shares):
                 for part in self._parts(difference):
+                    if not few(len(near.shares), part):
+                        searched = False
+                        continue
                     joint = Joint(self.point, near, part, share)
                     for slopes in joint.proposals():
                         yield from self._with(slopes, difference)

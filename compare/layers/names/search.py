@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -36,7 +35,7 @@ OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum")
 UNFIT = (*IMPOSSIBLE, ArithmeticError, MemoryError)
 """What a changed program may raise: torch of shapes and places that do not fit, Python of numbers
 without a quotient, either of a tensor too large. Anything else is a fault of a search, and costs
-the name, not the verdict: the search is made in a process of its own."""
+the names of that search and of later ones, neither those before nor the verdict."""
 SEARCHES: Sequence[Callable[[Case], Iterator[Found]]] = (
     in_calls, in_time, in_forward, in_values, in_backward, in_repeats, in_scalars, in_roles,
     in_tensors,
@@ -144,13 +143,7 @@ def searched(
         counted = in_counts(case, some_left_out=counts_alone)
         if counted is not None or counts_alone:
             return [] if counted is None else [replace(counted, results=dict(counted.results))]
-        found: list[Found] = []
-        for search in SEARCHES:
-            with suppress(*UNFIT):  # one search that fails leaves the others their say
-                for one in search(case):
-                    found.append(one)
-            if any(one.rank == 0 for one in found):
-                break
+        found = found_by(SEARCHES, case)
         least = min((one.rank for one in found), default=0)
         unique = {one.sentence: one for one in found if one.rank == least}.values()
         first = sorted(unique, key=plainness)[:MOST_NAMES]
@@ -160,6 +153,26 @@ def searched(
         return in_child(work, timeout)
     except Crashed:
         return []
+
+
+def found_by(searches: Iterable[Callable[[Case], Iterator[Found]]], case: Case) -> list[Found]:
+    """What the searches find, up to the first that finds a mistake of its own kind.
+
+    One of changes that fit no program leaves the others their say. A fault of a search ends them
+    all, and leaves what was found: each was proved by reproduction.
+    """
+    found: list[Found] = []
+    for search in searches:
+        try:
+            for one in search(case):
+                found.append(one)
+        except UNFIT:
+            pass
+        except Exception:
+            break
+        if any(one.rank == 0 for one in found):
+            break
+    return found
 
 
 def plainness(one: Found) -> tuple[bool, int, int]:

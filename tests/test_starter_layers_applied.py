@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from compare.examine.starter.layer_classes import classes_of
-from compare.examine.starter.layer_objects import compositions
+from compare.examine.starter.layer_objects import NAME, compositions
 from compare.examine.starter.layers_applied import is_applied
+from compare.examine.starter.layers_check import class_fits
 from compare.examine.starter.source import Source, open_source
+from compare.examine.starter.whole_check import Declared
 from compare.guard.guard import Guard
 
 LAYERS = """
@@ -92,3 +94,15 @@ def test_a_softmax_that_the_training_applies_is_part_of_the_network(
     assert is_applied(source, classes_of(source), "Softmax")
     (ways, *_) = compositions(source, classes_of(source))
     assert not any(one.unapplied for one in ways)
+
+
+@pytest.mark.parametrize(("old", "fits"), [("", True), (" * (self.x > 0)", False)])
+def test_layers_that_add_a_penalty_written_at_the_top_fit_without_it(
+    old: str, fits: bool, tmp_path: Path
+) -> None:
+    text = LAYERS.replace("self.x.T @ d,", "self.x.T @ d + reg * self.W,").replace(old, "")
+    path = tmp_path / "net.py"
+    path.write_text("reg = 1e-3\n" + text + APPLIED["in a line"], encoding="utf-8")
+    source = open_source(path, guard=Guard(timeout=None))
+    ((one, *_), *_) = compositions(source, classes_of(source))
+    assert class_fits(one.source, NAME, Declared({}), one.layers) is fits

@@ -6,8 +6,6 @@ accuses nobody; what is in none that could be compared is said in one sentence.
 
 from __future__ import annotations
 
-import ast
-import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -20,7 +18,7 @@ from compare.examine.starter.layer_losses import loss_classes
 from compare.examine.starter.layer_objects import NAME, Composed, compositions
 from compare.examine.starter.networks import candidates
 from compare.examine.starter.source import Source
-from compare.examine.starter.subject import of_class
+from compare.examine.starter.subject import class_of
 from compare.examine.starter.whole_check import Declared, Together, class_together
 from compare.examine.starter.whole_search import consistent, searched
 from compare.guard.guard import Guard
@@ -144,14 +142,10 @@ def unseen(source: Source, names: Iterable[str]) -> FunctionVerdict:
 
 def class_fits(source: Source, name: str, declared: Declared, layers: int) -> bool:
     """Whether the gradients of a class are a network's, to the digits that tell networks apart."""
-    opened = source.load(list(source.definitions))
-    node, cls = source.definitions[name].node, opened.get(name)
-    if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
-        return False
     guard = Guard(timeout=declared.timeout)
+    found = class_of(source, name, guard)
+    if found is None:
+        return False
     networks = list(candidates(source.text, declared.network, list(declared.settings)))
-    meant = searched(
-        source.text, lambda sizes: of_class(source, opened, cls, node, guard, sizes), networks,
-        declared.seed, guard, layers,
-    )  # fmt: skip
+    meant = searched(source.text, found[1], networks, declared.seed, guard, layers)
     return meant is not None and consistent(meant.whole)

@@ -8,9 +8,10 @@ form.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice, permutations
 from typing import Any
@@ -27,7 +28,7 @@ from compare.examine.starter.bundles import (
     source_tree,
 )
 from compare.examine.starter.chain import Start, Started, places_of_weights
-from compare.examine.starter.constants import Constant
+from compare.examine.starter.constants import Constant, constants_in
 from compare.examine.starter.construct import builders
 from compare.examine.starter.flow import Code, Flow, flow_of
 from compare.examine.starter.held_losses import Held, losses_beside
@@ -87,6 +88,26 @@ def of_functions(source: Source, opened: Opened, guard: Guard, sizes: Sizes) -> 
     return Subject(flow, starts, containers, keys_asked(flow))
 
 
+def with_constants(
+    opened: Opened, subject_at: Callable[[Sizes], Subject]
+) -> Callable[[Sizes], Subject]:
+    """The same with the constants of the file, read once: a search sets them to 0."""
+    constants = constants_in(opened.module)
+    return lambda sizes: replace(subject_at(sizes), constants=constants)
+
+
+def class_of(
+    source: Source, name: str, guard: Guard
+) -> tuple[Opened, Callable[[Sizes], Subject]] | None:
+    """A class in a file opened for it, as a subject at any sizes; None if it is no class."""
+    opened = source.load(list(source.definitions))
+    node, cls = source.definitions[name].node, opened.get(name)
+    if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
+        return None
+    at = partial(of_class, source, opened, cls, node, guard)
+    return opened, with_constants(opened, at)
+
+
 def of_class(
     source: Source, opened: Opened, cls: type, node: ast.ClassDef, guard: Guard, sizes: Sizes
 ) -> Subject:
@@ -127,10 +148,10 @@ def losses_of(
     """The losses beside a class without one of its own, as the first object of it has them."""
     parameters, x, targets = point(sizes, 0)
     values = {**parameters, "x": x, "y": targets}
-    for build in builds:
-        thing = guard.run(lambda: build(sizes.widths, values), "start", None)  # noqa: B023
-        return losses_beside(source, opened, thing, methods)
-    return {}
+    if not builds:
+        return {}
+    thing = guard.run(lambda: builds[0](sizes.widths, values), "start", None)
+    return losses_beside(source, opened, thing, methods)
 
 
 def makers_of(source: Source, opened: Opened) -> Iterator[Callable[..., Any]]:

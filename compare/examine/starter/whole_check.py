@@ -24,7 +24,6 @@ from compare.examine.point import check
 from compare.examine.sides import our_manual
 from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
 from compare.examine.starter.chain import Started
-from compare.examine.starter.constants import constants_in
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates, point
 from compare.examine.starter.one_output import (
@@ -34,7 +33,7 @@ from compare.examine.starter.readings import Sizes
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.strengths import Strength, strength_in
-from compare.examine.starter.subject import Subject, of_class, of_functions
+from compare.examine.starter.subject import Subject, class_of, of_functions, with_constants
 from compare.examine.starter.unshown import unshown
 from compare.examine.starter.whole import Whole
 from compare.examine.starter.whole_search import Meant, searched
@@ -94,8 +93,8 @@ def functions_together(source: Source, declared: Declared) -> Together | None:
              if isinstance(one.node, ast.FunctionDef)]  # fmt: skip
     opened = source.load(names)
     guard = Guard(timeout=declared.timeout)
-    return together(source, opened, lambda sizes: of_functions(source, opened, guard, sizes),
-                    declared, "")  # fmt: skip
+    at = functools.partial(of_functions, source, opened, guard)
+    return together(source, opened, with_constants(opened, at), declared, "")
 
 
 def class_together(
@@ -103,13 +102,8 @@ def class_together(
 ) -> Together | None:
     """The methods of a class as one gradient, each handed what another returned; of so many
     `layers`, or as many as names say."""
-    opened = source.load(list(source.definitions))
-    node, cls = source.definitions[name].node, opened.get(name)
-    if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
-        return None
-    guard = Guard(timeout=declared.timeout)
-    return together(source, opened, lambda sizes: of_class(source, opened, cls, node, guard, sizes),
-                    declared, name, layers)  # fmt: skip
+    found = class_of(source, name, Guard(timeout=declared.timeout))
+    return None if found is None else together(source, *found, declared, name, layers)
 
 
 def together(
@@ -123,12 +117,7 @@ def together(
     """Search for the meaning of a file, then check it in that meaning."""
     networks = list(candidates(source.text, declared.network, list(declared.settings)))
     guard = Guard(timeout=declared.timeout)
-    constants = constants_in(opened.module)  # once: a search sets them to 0
-
-    def subject_of(sizes: Sizes) -> Subject:
-        return replace(subject_at(sizes), constants=constants)
-
-    meant = searched(source.text, subject_of, networks, declared.seed, guard, layers)
+    meant = searched(source.text, subject_at, networks, declared.seed, guard, layers)
     if meant is None:
         return None
     whole, subject, sizes = meant.whole, meant.subject, meant.sizes

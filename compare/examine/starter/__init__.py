@@ -10,7 +10,8 @@
     gradient_functions.py, gradient_check.py, gradient_calls.py,
     expected.py, returned.py, activation_slopes.py    gradients and slopes, by calling them
     construct.py, slots.py, recipe.py, class_trials.py, network_class.py    classes, by trial
-    layer_classes.py, layer_losses.py, layer_objects.py, layers_check.py    layers as objects
+    layer_classes.py, layer_losses.py, loss_calls.py, layer_objects.py,
+    layers_check.py                       layers as objects
     missed.py                             what looks like a gradient and was not compared
     adapter.py                            the whole file as one function
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compare.examine.starter.binding import plain
 from compare.examine.starter.finals import BACKWARD
@@ -16,6 +16,14 @@ from compare.examine.starter.layer_classes import (
     methods_of,
     required,
 )
+from compare.examine.starter.loss_calls import (
+    NAMES,
+    OUT,
+    Called,
+    Order,
+    calls_of_function,
+    calls_of_method,
+)
 from compare.examine.starter.recipe import LOSS
 from compare.examine.starter.roles import argument_named
 from compare.examine.starter.source import Source
@@ -24,8 +32,7 @@ VALUES = ("calculate", "forward", "__call__", "loss", "compute", "value", "fn", 
 SLOPE_NAME = ("prime", "derivative", "slope", "dinputs")
 BOTH = 2
 NOTHING = "None"
-OUT = "out"
-KEPT = ("self.cost.output", OUT)
+KEPT = ("self.costs[0].output", OUT)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,19 @@ class Cost:
     slope: str
     names: tuple[str, ...]
     certain: bool
+    proved: bool = True
+    """Whether an agreement says that the file is right: the order of the arguments of its slope is
+    told by names or by its own calls, or is that of output and targets where it has none."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """An order of output and targets; whether an agreement in it, and whether a disagreement,
+    says something of the file."""
+
+    order: Order
+    proved: bool
+    told: bool
 
 
 def costs_of(source: Source, classes: LayerClasses) -> Iterator[Cost]:
@@ -64,14 +84,15 @@ def of_class(source: Source, name: str, methods: Methods) -> Iterator[Cost]:
         for slope in slopes[:2]:
             given, taken = required(methods[value]), required(methods[slope])
             back = handed_back(source, slope)
-            for order in orders_of(given):
-                called = call(f"self.cost.{value}", order)
-                ways = filled(taken, order, back)
-                told = len(orders_of(given)) == 1 and is_told(taken)
-                for place, way in enumerate(ways):
-                    certain = told and (len(ways) == 1 or (bool(back) and not place))
-                    both = called, call(f"self.cost.{slope}", way)
-                    yield Cost(f"{name}()", *both, (name,), certain)
+            for of_value in ways_of(given, calls_of_method(source, name, value)):
+                for of_slope in slopes_of(taken, calls_of_method(source, name, slope), of_value):
+                    called = call(f"self.costs[0].{value}", of_value.order)
+                    ways = filled(taken, of_slope.order, back)
+                    told = of_value.told and of_slope.told
+                    for place, way in enumerate(ways):
+                        certain = told and (len(ways) == 1 or (bool(back) and not place))
+                        both = called, call(f"self.costs[0].{slope}", way)
+                        yield Cost(f"{name}()", *both, (name,), certain, of_slope.proved)
 
 
 def of_functions(source: Source) -> Iterator[Cost]:
@@ -79,11 +100,33 @@ def of_functions(source: Source) -> Iterator[Cost]:
     taking = {name: source.signature(name) for name, one in source.definitions.items()
               if isinstance(one.node, Code)}  # fmt: skip
     for value, slope in pairs_of([name for name, given in taking.items() if len(given) == BOTH]):
-        every = orders_of(taking[value])
-        told = len(every) == 1 and is_told(taking[slope])
-        for order in every:
-            back = call(slope, filled(taking[slope], order, OUT)[0])
-            yield Cost(NOTHING, call(value, order), back, (value, slope), told)
+        for of_value in ways_of(taking[value], calls_of_function(source, value)):
+            for way in slopes_of(taking[slope], calls_of_function(source, slope), of_value):
+                back = call(slope, filled(taking[slope], way.order, OUT)[0])
+                told = of_value.told and way.told
+                made = call(value, of_value.order)
+                yield Cost(NOTHING, made, back, (value, slope), told, way.proved)
+
+
+def ways_of(given: Sequence[str], called: Called) -> list[Way]:
+    """What two parameters may be: as the file calls it, else by their names. Names that its calls
+    clearly contradict accuse nobody."""
+    named = None if silent(given) else orders_of(given)[0]
+    if named is not None and not (called.clear and called.order != named):
+        return [Way(named, True, True)]
+    if called.order is not None:
+        return [Way(called.order, True, named is None)]
+    first, second = orders_of(given)
+    return [Way(first, not called.any, False), Way(second, False, False)]
+
+
+def slopes_of(taken: Sequence[str], called: Called, value: Way) -> list[Way]:
+    """The same of a slope, which is that of its value where nothing else is told."""
+    if len(taken) < BOTH:
+        return [replace(value, told=True)]
+    if silent(taken) and called.order is None:
+        return [Way(value.order, value.proved and not called.any, False)]
+    return ways_of(taken, called)
 
 
 def pairs_of(names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -121,24 +164,23 @@ def orders_of(given: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def filled(given: Sequence[str], order: tuple[str, str], back: str) -> list[tuple[str, ...]]:
-    """What may be passed to a slope: by its names, in the order of the value where they are silent.
+    """What may be passed to a slope: two arguments in their order, one by its name.
     What is called neither output nor targets may be what the loss keeps, as the file hands it
     `back`; all that it may be where that is not shown."""
     named = [argument_named(one) for one in given]
-    both = order if len(given) == BOTH and not any(named) else None
-    if len(given) == BOTH and any(named):
-        both = orders_of(given)[0]
-    places = list(both or ("y" if one == "target" else OUT for one in named))
+    places = list(order) if len(given) == BOTH else [
+        "y" if one == "target" else OUT for one in named
+    ]  # fmt: skip
     at = places.index(OUT) if OUT in places else -1
-    if at < 0 or named[at] or not any(named):
+    if at < 0 or named[at] or (len(given) == BOTH and silent(given)) or not any(named):
         return [tuple(places)]
     kept = dict.fromkeys(filter(None, (back, *KEPT)))
     return [(*places[:at], one, *places[at + 1 :]) for one in kept]
 
 
-def is_told(given: Sequence[str]) -> bool:
-    """Whether the names of the parameters of a slope say what they are, as far as it has two."""
-    return len(given) < BOTH or any(map(argument_named, given))
+def silent(given: Sequence[str]) -> bool:
+    """Whether no name of a parameter says output or targets."""
+    return not any(argument_named(one) in NAMES for one in given)
 
 
 def handed_back(source: Source, slope: str) -> str:
@@ -151,7 +193,7 @@ def handed_back(source: Source, slope: str) -> str:
             continue
         owner, first = ast.unparse(node.func.value), node.args[0]
         if isinstance(first, ast.Attribute) and ast.unparse(first.value) == owner:
-            return f"self.cost.{first.attr}"
+            return f"self.costs[0].{first.attr}"
         return OUT
     return ""
 

@@ -41,6 +41,8 @@ class Composed:
     parts: frozenset[str]
     certain: bool
     slowly: Source | None = None
+    proved: bool = True
+    """Whether it is right where it agrees: see `Cost`."""
     """The same at a small rate, where the backward passes move the weights."""
     unapplied: str = ""
     """A softmax at its end that no training of the file applies."""
@@ -125,7 +127,7 @@ def composed(source: Source, classes: LayerClasses, order: Sequence[Made], cost:
     names = list(dict.fromkeys(one.name for one in order))
     words = " + ".join(one.name for one in order) + f" with {cost.names[0]}"
     parts = frozenset({*names, *cost.names})
-    return Composed(behind, words, layers, parts, cost.certain, slowly)
+    return Composed(behind, words, layers, parts, cost.certain, slowly, cost.proved)
 
 
 def with_class(source: Source, text: str, beside: str) -> Source:
@@ -139,11 +141,13 @@ def with_class(source: Source, text: str, beside: str) -> Source:
     return replace(source, statements=(*source.statements, own))
 
 
+# The loss is held in a list: as an attribute of its own it would be called with its arguments in
+# any order (`held_losses`), and only the order of the file is meant.
 CLASS = """
 class {name}:
     def __init__(self, {widths}):
         self.layers = [{layers}]
-        self.cost = {cost}
+        self.costs = [{cost}]
         self.places = [
             (vars(layer), key) for layer in self.layers for key, value in vars(layer).items()
             if hasattr(value, "shape") and getattr(value, "ndim", 0)
@@ -161,7 +165,7 @@ class {name}:
     def backward(self, out, y):
         d = {slope}
         if d is None:
-            d = self.cost.dinputs
+            d = self.costs[0].dinputs
         kept = [held[key].copy() for held, key in self.places]
         for layer in self.layers[::-1]:
             found = layer.backward(d, {rate}) if {moves} else layer.backward(d)

@@ -38,6 +38,13 @@ ADVICE = (
 )
 
 
+ORDER = (
+    "was not compared: it agrees with output and targets in one order of the arguments of its"
+    " loss, which neither their names nor a call that could be read says; name them y_true and"
+    " y_pred and run the same command again"
+)
+
+
 @dataclass
 class Layers:
     """The verdicts on networks of layers, what they are made of, and the names that were compared
@@ -90,13 +97,16 @@ def together_said(
 
 
 def judged(ways: Iterable[Composed], declared: Declared) -> tuple[Composed, Together] | None:
-    """The first network that agrees, else the one that is certainly meant."""
-    tried = list(ways)
-    right = next((one for one in tried if class_fits(one.source, NAME, declared, one.layers)), None)
+    """The first network that agrees and is shown by the file, else one that agrees, undecided, else
+    the one that is certainly meant."""
+    tried = sorted(ways, key=lambda one: not one.proved)
+    fits = (one for one in tried if class_fits(one.source, NAME, declared, one.layers))
+    right = next(fits, None)
     for one in [right] if right is not None else [one for one in tried if one.certain]:
         together = class_together(one.source, NAME, declared, one.layers)
         if together is not None:
-            return one, unapplied(one, early(one, together, declared))
+            found = unapplied(one, early(one, together, declared))
+            return one, unproved(found) if right is one and not one.proved else found
     return None
 
 
@@ -107,6 +117,11 @@ def unapplied(one: Composed, together: Together) -> Together:
     why = f"a network's with {one.unapplied} behind its layers, which its training does not apply"
     verdict = replace(together.verdict.undecided(why), diagnosis=(), worst=None)
     return replace(together, verdict=verdict, right=False)
+
+
+def unproved(found: Together) -> Together:
+    """What agrees with arguments of a loss in an order that the file does not show."""
+    return replace(found, verdict=found.verdict.undecided(ORDER)) if found.right else found
 
 
 def early(one: Composed, together: Together, declared: Declared) -> Together:

@@ -92,6 +92,10 @@ def weights_of(layers: int) -> tuple[str, ...]:
     return tuple(f"{kind}{layer}" for layer in range(1, layers + 1) for kind in "wb")
 
 
+GIVEN = frozenset({"x", "y", *weights_of(MOST_LAYERS)})
+"""What no function has to make."""
+
+
 def weight_called(name: str, layers: int = LAYERS) -> str:
     """Return the weight or bias of a network that has this name; empty where that is in doubt.
 

@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from compare.examine.starter.absent_data import COUNTS
 from compare.examine.starter.binding import (
     CERTAIN,
+    GIVEN,
     MOST_LAYERS,
     certain,
     gradient_named,
     layers_named,
     plain,
     weight_called,
-    weights_of,
 )
 from compare.examine.starter.cut_gradient import (
     ascends,
@@ -50,7 +50,6 @@ DECAY = re.compile(r"reg(ulari[sz]ation)?\w*|lam(bda|bd)?_?|l[12](reg|lambda)?|w
 """The strength of a decay, which is compared apart (`cut_check`)."""
 MOMENTUM = re.compile(r"mom(entum)?|mu")
 """What is taken as 0: it is no part of the gradient."""
-GIVEN = frozenset({"x", "y", *weights_of(MOST_LAYERS)})
 MODULES = frozenset({"np", "numpy"})
 COUNTED = re.compile(r"\w+\.shape(\[[01]\])?|len\(\w+\)")
 """How many rows or columns there are."""

@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 
 from compare.examine.starter.binding import (
+    GIVEN,
     MOST_LAYERS,
     certain,
     is_gradient_name,
     plain,
-    weights_of,
 )
 from compare.examine.starter.flow import Code, Flow
 from compare.examine.starter.gradient_functions import TRAINING, returned_names
@@ -73,7 +73,3 @@ def returns_what_is_asked(flow: Flow, name: str, finals: Sequence[str]) -> bool:
     asked = {key for key in asked if not {certain(key), certain(key, MOST_LAYERS)} & GIVEN}
     returned = {plain(called) for _, called in flow.values(name)}
     return name not in finals and len(asked & returned) > 1
-
-
-GIVEN = frozenset({"x", "y", *weights_of(MOST_LAYERS)})
-"""What no function has to make."""

@@ -8,6 +8,7 @@ the file's own code on a batch and watching.
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -22,6 +23,7 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.source import Source
+from compare.examine.starter.statements import last_name
 from compare.examine.starter.straight import is_straight
 from compare.guard.guard import Guard
 
@@ -95,6 +97,35 @@ def laid(sample: Iterable[Any], form: str) -> list[Any]:
 def by_sample(evidence: Mapping[str, str], name: str, mapped: bool) -> str:
     """The form in which a function is handed single samples: seen, or read off the code."""
     return evidence.get(name, "vector" if mapped else "")
+
+
+def called_by_sample(source: Source, name: str) -> bool:
+    """True if the file hands a function one sample after another.
+
+    As in `np.apply_along_axis(softmax, 1, z)` or `[softmax(row) for row in z]`.
+    """
+    for node in (part for one in source.statements for part in ast.walk(one.node)):
+        if isinstance(node, ast.Call):
+            mapping = last_name(node) in ("apply_along_axis", "map")
+            if mapping and any(isinstance(one, ast.Name) and one.id == name for one in node.args):
+                return True
+        elif isinstance(node, ast.ListComp | ast.GeneratorExp | ast.For):
+            loops = [node] if isinstance(node, ast.For) else node.generators
+            over = {one.target.id for one in loops if isinstance(one.target, ast.Name)}
+            if any(calls_on(part, name, over) for part in ast.walk(node)):
+                return True
+    return False
+
+
+def calls_on(node: ast.AST, name: str, over: set[str]) -> bool:
+    """True for `name(row)` and `name(z[i])` where `row` or `i` is a variable of a loop."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    if node.func.id != name or not node.args:
+        return False
+    handed = node.args[0]
+    index = handed.slice if isinstance(handed, ast.Subscript) else handed
+    return isinstance(index, ast.Name) and index.id in over
 
 
 def calls_unread(source: Source, one: FunctionVerdict, name: str) -> bool:

@@ -10,7 +10,6 @@ gradient belongs to its loss.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,28 +30,31 @@ from compare.examine.starter.gradient_calls import ADVICE
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.gradient_functions import (
     GradientFunction,
-    gradient_functions,
     read_function,
 )
+from compare.examine.starter.held import Held, held_by
 from compare.examine.starter.hidden import forward_passes, inside
 from compare.examine.starter.inline import hidden_shown
 from compare.examine.starter.layer_pairs import layer_pairs
-from compare.examine.starter.layers_check import layers_checked, together_said
+from compare.examine.starter.layers_check import together_said
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
-from compare.examine.starter.network_class import classes_checked, network_classes
+from compare.examine.starter.network_class import Found, classes_checked
 from compare.examine.starter.networks import candidates, shows_squares_alone
 from compare.examine.starter.optimiser_classes import by_updates_alone
 from compare.examine.starter.readings import UNEQUAL, F, K, N
-from compare.examine.starter.roles import role_of
-from compare.examine.starter.single import as_called, by_sample, calls_unread, made_for_one
+from compare.examine.starter.single import (
+    as_called,
+    by_sample,
+    called_by_sample,
+    calls_unread,
+    made_for_one,
+)
 from compare.examine.starter.source import Opened, Source, open_source
-from compare.examine.starter.statements import last_name
 from compare.examine.starter.together import together
 from compare.examine.starter.whole_check import (
     Declared,
-    functions_together,
     settled,
 )
 from compare.guard.blame import Place
@@ -107,70 +109,76 @@ def check_starter(
     Raises `BadInput` if the file cannot be read or holds nothing that could be checked.
     """
     source = open_source(path, guard=Guard(timeout=timeout))
-    roles = roles_in(source)
-    gradients = gradient_functions(source, set(roles))
     asked = Declared({"reduction": reduction, **declared} if declared else declared, seed, timeout)
-    layers = layers_checked(source, network_classes(source), asked)
-    classes = [one for one in network_classes(source) if one not in layers.parts]
-    whole = functions_together(source, asked)
-    compared = whole or layers.verdicts or roles or gradients or classes
-    if not (compared or holds_anything_else(source)):
+    file = held_by(source, asked)
+    if not (file.compared or holds_anything_else(source)):
         raise BadInput(nothing_known(source))
-    forward = forward_passes(source, [*roles, *(one.name for one in gradients), *classes])
-    opened = source.load([*roles, *(one.name for one in gradients), *classes, *forward])
+    forward = forward_passes(source, file.named)
+    opened = source.load([*file.named, *forward])
     replaced = stand_ins(opened)
     note_stand_ins(replaced, source.guard.notes)
     put_in(opened.module, replaced, {"x": np.ones((N, F)), "y": np.eye(N, K)})
-    check = FunctionCheck(source.guard, reduction)
-    of_classes = classes_checked(source, opened, classes, asked)
-    alone = {**of_classes.handed, **(whole.handed if whole is not None else {})}
-    found = [
-        checked(check, source, opened, name, role, alone, of_classes.verdicts)
-        for name, role in roles.items()
-    ]
+    of_classes = classes_checked(source, opened, file.classes, asked)
+    found = roles_checked(file, opened, of_classes, reduction)
     slope = GradientCheck(
         source.guard, reduction, seed, likeliest_layouts(found), hidden_units(source, asked),
         asked.network.activation,
         prepare=lambda due: put_in(opened.module, replaced, due.quantities),
         shows=lambda activation: hidden_shown(source, activation, Guard(timeout=timeout)),
     )  # fmt: skip
-    part_of = whole.called if whole is not None and whole.settled else frozenset[str]()
-    part_of |= layers.called
-    found += [
-        gradient_checked(slope, source, opened, one) for one in gradients if one.name not in part_of
-    ]
-    found = as_called(source, found, of_classes.verdicts, of_classes.used)
-    found += [*layers.verdicts, *together_said(source, layers, of_classes.verdicts)]
-    found += [forward_checked(slope, source, opened, one) for one in forward if one not in part_of]
-    if whole is not None:
-        found = settled(found, whole)
-    found += inside(source, {one.name for one in found})
-    done = {one.name for one in found} | (set() if whole is None else whole.called)
-    done |= layers.parts | layers.called
-    cut = list(cut_checked(slope, source, done))
-    found += [verdict for verdict, _ in cut]
-    found += missed(source, done | {verdict.name for verdict, _ in cut})
-    signs = {verdict.name: signed for verdict, signed in cut if signed is not None}
-    updates = loop_steps(source, {one.name for one in found}, signs)
-    found += unproved(updates.found, of_classes.stepped)
-    for sentence in updates.notes:
-        source.guard.notes.add(sentence)
+    found = with_the_rest_called(file, found, opened, slope, of_classes, forward)
+    found, updates = with_lines(file, found, slope, of_classes)
     found = [with_reason(one, source, opened, replaced) for one in found]
-    none = frozenset[str]()
-    called, idle = (none, none) if whole is None else (whole.called, whole.idle)
-    called |= layers.called
+    idle = frozenset[str]() if file.whole is None else file.whole.idle
     return StarterReport(
-        source, tuple(together(found)), tuple(gradients), reduction, updates, called, idle
+        source, tuple(together(found)), tuple(file.gradients), reduction, updates, file.called, idle
     )
 
 
-def roles_in(source: Source) -> dict[str, str]:
-    """The functions of a file whose names say what they compute."""
-    return {
-        name: role
-        for name, one in source.definitions.items()
-        if (role := role_of(name)) and not isinstance(one.node, ast.ClassDef)
-    }
+def roles_checked(
+    file: Held, opened: Opened, of_classes: Found, reduction: str
+) -> list[FunctionVerdict]:
+    """Check the functions of the assignment, each alone."""
+    check = FunctionCheck(file.source.guard, reduction)
+    alone = {**of_classes.handed, **(file.whole.handed if file.whole is not None else {})}
+    return [checked(check, file.source, opened, name, role, alone, of_classes.verdicts)
+            for name, role in file.roles.items()]  # fmt: skip
+
+
+def with_the_rest_called(
+    file: Held,
+    found: list[FunctionVerdict],
+    opened: Opened,
+    slope: GradientCheck,
+    of_classes: Found,
+    forward: Iterable[str],
+) -> list[FunctionVerdict]:
+    """Add gradient functions, layers, classes and forward passes, then see them together."""
+    source, known = file.source, file.settled
+    found = found + [gradient_checked(slope, source, opened, one)
+                     for one in file.gradients if one.name not in known]  # fmt: skip
+    found = as_called(source, found, of_classes.verdicts, of_classes.used)
+    found += [*file.layers.verdicts, *together_said(source, file.layers, of_classes.verdicts)]
+    found += [forward_checked(slope, source, opened, one) for one in forward if one not in known]
+    if file.whole is not None:
+        found = settled(found, file.whole)
+    return [*found, *inside(source, {one.name for one in found})]
+
+
+def with_lines(
+    file: Held, found: list[FunctionVerdict], slope: GradientCheck, of_classes: Found
+) -> tuple[list[FunctionVerdict], Updates]:
+    """Add what stands in lines that nobody can call: gradients that are cut out, and updates."""
+    source = file.source
+    done = {one.name for one in found} | file.called | file.layers.parts
+    cut = list(cut_checked(slope, source, done))
+    found = [*found, *(verdict for verdict, _ in cut)]
+    found += missed(source, done | {verdict.name for verdict, _ in cut})
+    signs = {verdict.name: signed for verdict, signed in cut if signed is not None}
+    updates = loop_steps(source, {one.name for one in found}, signs)
+    for sentence in updates.notes:
+        source.guard.notes.add(sentence)
+    return found + unproved(updates.found, of_classes.stepped), updates
 
 
 def holds_anything_else(source: Source) -> bool:
@@ -256,35 +264,6 @@ def with_reason(
     if one.verdict is not Verdict.UNDECIDABLE or not reasons:
         return one
     return replace(one, sentence="; ".join([one.sentence, *reasons]))
-
-
-def called_by_sample(source: Source, name: str) -> bool:
-    """True if the file hands a function one sample after another.
-
-    As in `np.apply_along_axis(softmax, 1, z)` or `[softmax(row) for row in z]`.
-    """
-    for node in (part for one in source.statements for part in ast.walk(one.node)):
-        if isinstance(node, ast.Call):
-            mapping = last_name(node) in ("apply_along_axis", "map")
-            if mapping and any(isinstance(one, ast.Name) and one.id == name for one in node.args):
-                return True
-        elif isinstance(node, ast.ListComp | ast.GeneratorExp | ast.For):
-            loops = [node] if isinstance(node, ast.For) else node.generators
-            over = {one.target.id for one in loops if isinstance(one.target, ast.Name)}
-            if any(calls_on(part, name, over) for part in ast.walk(node)):
-                return True
-    return False
-
-
-def calls_on(node: ast.AST, name: str, over: set[str]) -> bool:
-    """True for `name(row)` and `name(z[i])` where `row` or `i` is a variable of a loop."""
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        return False
-    if node.func.id != name or not node.args:
-        return False
-    handed = node.args[0]
-    index = handed.slice if isinstance(handed, ast.Subscript) else handed
-    return isinstance(index, ast.Name) and index.id in over
 
 
 def gradient_checked(

@@ -130,7 +130,9 @@ def normalised(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     made = [tape.steps[at] for ref in step.refs() if (at := tape.maker.get(ref.number)) is not None]
     if step.name not in ("mul", "div") or len(made) != 2 or made[0].name != "sub":
         return
-    x, mean = (ref.number for ref in made[0].refs()[:2]) if len(made[0].refs()) == 2 else (0, 0)
+    if len(made[0].refs()) != 2:
+        return
+    x, mean = (ref.number for ref in made[0].refs())
     moments = tape.steps[tape.maker[mean]] if mean in tape.maker else None
     scale = tape.values[step.args[1].number]
     if moments is None or moments.name not in ("mean", "var_mean") or made[1].name not in ROOTS:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from compare.contracts.result import Result, Verdict
+from compare.examine.starter.slots import is_strength
 from compare.examine.starter.source import open_source
 from compare.examine.starter.starter import check_starter, strengths_read
 from compare.examine.starter.starter_result import starter_result
+from compare.examine.starter.whole_check import Declared, class_together
 
 PENALISED = """
 import numpy as np
@@ -204,3 +206,45 @@ def test_a_strength_excuses_only_the_gradient_that_reads_it(tmp_path: Path) -> N
     read = {name: strengths_read(source, opened, name) for name in source.definitions}
     del read["Settings"]
     assert read == {"gradients": [], "decayed": ["decay"], "penalised": ["reg"]}
+
+
+SELU = """
+import numpy as np
+def softmax(s):
+    e = np.exp(s - s.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+class Net:
+    def __init__(self, sizes):
+        self.l1, self.l2, self.l3 = sizes
+        self.lam, self.scale = 1.0507009873554805, 1.6732632423543772
+        self.W1, self.b1 = np.random.randn(self.l1, self.l2), np.zeros(self.l2)
+        self.W2, self.b2 = np.random.randn(self.l2, self.l3), np.zeros(self.l3)
+    def forward(self, X):
+        self.X, self.z = X, X @ self.W1 + self.b1
+        self.h = np.zeros((len(X), self.l2)) + self.lam * np.where(
+            self.z > 0, self.z, self.scale * (np.exp(self.z) - 1))
+        self.p = softmax(self.h @ self.W2 + self.b2)
+        return self.p
+    def backward(self, y):
+        d = (self.p - y) / len(y)
+        self.dW2, self.db2 = self.h.T @ d, d.sum(axis=0)
+        slope = np.where(self.z > 0, 1, self.scale * np.exp(self.z))
+        dh = (d @ self.W2.T) * self.lam * slope
+        self.dW1, self.db1 = self.X.T @ dh, dh.sum(axis=0)
+"""
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_what_is_only_named_like_a_strength_is_left_alone(wrong: bool, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(changed(SELU, (" * self.lam * slope", " * slope")) if wrong else SELU)
+    declared = Declared({"activation": "selu"}, 0, 20.0)
+    found = class_together(open_source(path), "Net", declared)
+    assert found is not None
+    assert found.verdict.verdict is (Verdict.DISAGREES if wrong else Verdict.AGREES)
+
+
+def test_a_strength_is_no_width_of_a_layer() -> None:
+    numbers: dict[str, float] = {"l2": 64, "l2_units": 32, "l2_reg": 2, "reg": 1, "L2": 0.5}
+    found = [name for name, value in numbers.items() if is_strength(name, value)]
+    assert found == ["l2_reg", "reg", "L2"]

@@ -139,6 +139,8 @@ class Chain:
     """What is passed for a learning rate."""
     constants: tuple[Constant, ...] = ()
     """Those that the file writes down once, in their place."""
+    kept: bool = False
+    """Whether those, and what objects have, stay as the file says: SELU has its lambda."""
     moves: bool = False
     """Whether new weights are returned: w - rate × gradient."""
 
@@ -152,10 +154,10 @@ class Chain:
         laid = {name: self.mode.weight(array) for name, array in parameters.items()}
         started = self.start(sizes, {**parameters, "x": x, "y": targets})
         made = dict(started.made)
-        for thing in started_objects(started):
+        for thing in () if self.kept else started_objects(started):
             set_strength(thing, self.strength)
         for constant in self.constants:
-            constant.put(self.strength)
+            constant.put(constant.value if self.kept else self.strength)
         for value in (*made.values(), *started_objects(started)):
             put_weights(value, parameters)
         passed = {value for call in self.calls for _, value in call.passed}

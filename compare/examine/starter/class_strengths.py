@@ -20,16 +20,18 @@ from compare.examine.starter.binding import plain
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import Recipe
-from compare.examine.starter.slots import PENALTY, strengths_of
+from compare.examine.starter.slots import PENALTY
 from compare.examine.starter.strengths import OURS, Added, Strength, meant
 from compare.guard.guard import Guard
+from compare.textbook import Point
 
 
 def strength_of(
     cls: type, recipe: Recipe, declared: Mapping[str, Any], sizes: Sizes, guard: Guard
 ) -> Strength:
     """What has to be the default of a class's strengths, and declared, for them to be compared."""
-    own = guard.run(lambda: strengths_at(recipe, sizes), "", None)
+    kept = recipe.strength is None
+    own = {} if kept else guard.run(lambda: recipe.strengths(Point(*point(sizes, 0))), "", None)
     named = {name for function in functions(cls) for name in left_at_zero(function)} | set(own)
     if not named:
         return Strength()
@@ -46,13 +48,6 @@ def strength_of(
 
 
 DIFFER = "its strengths differ"
-
-
-def strengths_at(recipe: Recipe, sizes: Sizes) -> dict[str, float]:
-    """The strengths that an object keeps as it was built."""
-    parameters, x, targets = point(sizes, 0)
-    values = recipe.values(dict(parameters), x, targets)
-    return strengths_of(recipe.build(sizes.widths, values))
 
 
 def functions(cls: type) -> list[FunctionType]:
@@ -111,4 +106,5 @@ def outcome(
 ) -> tuple[float | None, Arrays]:
     """What a class gives at a strength."""
     with at_strength(cls, strength):
-        return replace(recipe, strength=strength).outcome(parameters, x, targets)
+        own = None if recipe.strength is None else strength
+        return replace(recipe, strength=own).outcome(parameters, x, targets)

@@ -7,7 +7,9 @@ that two layers leave as they were.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -77,9 +79,9 @@ def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Tri
     due = expected(sizes, reduction, declared.seed)
     other = expected(sizes, "sum" if reduction == "mean" else "mean", declared.seed)
     best: Trial | None = None
-    reason = "no method gives gradients of all its weights"
     quiet = Guard(timeout=guard.timeout)
-    for recipe in ways(cls):
+    reason = "no method gives gradients of all its weights"
+    for recipe in itertools.chain(ways(cls), as_built(cls, due, quiet)):
         point = due.point
         run = functools.partial(recipe.outcome, dict(point.parameters), point.x, point.targets)
         try:
@@ -128,6 +130,19 @@ def ways(cls: type) -> Iterator[Recipe]:
                 return
             left -= 1
             yield recipe
+
+
+def as_built(cls: type, due: Expected, guard: Guard) -> Iterator[Recipe]:
+    """The same ways with the strengths that an object was built with, if it has any but 0."""
+    has: dict[object, bool] = {}
+    for recipe in ways(cls):
+        if recipe.build not in has:
+            own = functools.partial(recipe.strengths, due.point)
+            has[recipe.build] = False
+            with contextlib.suppress(UserCodeError):
+                has[recipe.build] = any(guard.run(own, "", None).values())
+        if has[recipe.build]:
+            yield replace(recipe, strength=None)
 
 
 def agreeing(gradients: dict[str, Array], due: Expected) -> int:

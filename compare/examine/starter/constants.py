@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from compare.examine.starter.binding import plain
-from compare.examine.starter.slots import PENALTY
+from compare.examine.starter.slots import is_strength
 
 
 @dataclass(frozen=True)
@@ -43,5 +42,5 @@ def constants_in(module: ModuleType) -> tuple[Constant, ...]:
 def strengths(holder: Any) -> Iterator[Constant]:
     """Those of one holder."""
     for name, value in vars(holder).items():
-        if PENALTY.fullmatch(plain(name)) and type(value) in (int, float) and value:
+        if is_strength(name, value) and value:
             yield Constant(holder, name, value)

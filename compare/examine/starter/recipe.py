@@ -33,6 +33,7 @@ from compare.examine.starter.slots import (
     put_everywhere,
     set_rate,
     set_strength,
+    strengths_of,
     weight_slots,
 )
 from compare.guard.guard import Guard
@@ -92,8 +93,9 @@ class Recipe:
     layout: Layout = LAYOUTS[0]
     online: bool = False
     """Whether the weights move after every sample: each is then called alone."""
-    strength: float = 0.0
-    """Of the penalty, where the object keeps it."""
+    strength: float | None = 0.0
+    """Of the penalty, where the object keeps it; None where what is named so stays as it was built:
+    SELU has its lambda."""
 
     def outcome(
         self, parameters: Arrays, x: Array, targets: Array, before: Before | None = None
@@ -141,7 +143,8 @@ class Recipe:
         values = self.values(parameters, x, targets) | {"STEP": rate}
         thing = self.build(widths_of(parameters), values)
         set_rate(thing, rate)
-        set_strength(thing, self.strength)
+        if self.strength is not None:
+            set_strength(thing, self.strength)
         slots = weight_slots(thing, parameters)
         if set(slots) != set(parameters):
             missing = ", ".join(name for name in parameters if name not in slots)
@@ -151,6 +154,11 @@ class Recipe:
         put_everywhere(thing, slots, {name: one.astype(x.dtype, copy=True)
                                       for name, one in laid.items()})  # fmt: skip
         return thing, slots, values
+
+    def strengths(self, point: Point) -> dict[str, float]:
+        """The strengths that an object keeps as it was built."""
+        values = self.values(dict(point.parameters), point.x, point.targets)
+        return strengths_of(self.build(widths_of(point.parameters), values))
 
     def values(self, parameters: Arrays, x: Array, targets: Array) -> dict[str, Any]:
         """Everything that may be passed to a method, laid as the class keeps it."""

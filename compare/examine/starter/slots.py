@@ -29,6 +29,8 @@ LETTER = re.compile(r"[vms]\d*")
 """Of these, those that a weight may have as well: V beside U, s beside c."""
 PENALTY = re.compile(r"reg\w*|lam\w*|l2\w*|weightdecay|decay|wd|lambd")
 """The strength of a penalty."""
+SECOND = re.compile(r"l2(size|units|dim|width|nodes|neurons|in|out)?")
+"""Of these, those that the width of a second layer has as well."""
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
 
 
@@ -160,8 +162,16 @@ def strengths_of(thing: Any) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in getattr(thing, "__dict__", {}).items()
-        if PENALTY.fullmatch(plain(name)) and type(value) in (int, float)
+        if is_strength(name, value)
     }
+
+
+def is_strength(name: str, value: Any) -> bool:
+    """Whether something is a number named like the strength of a penalty; the 64 of `l1, l2 = 128,
+    64` is the width of a layer."""
+    key = plain(name)
+    width = type(value) is int and value > 1 and bool(SECOND.fullmatch(key))
+    return bool(PENALTY.fullmatch(key)) and type(value) in (int, float) and not width
 
 
 def set_strength(thing: Any, strength: float) -> None:

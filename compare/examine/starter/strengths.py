@@ -82,7 +82,7 @@ def strength_in(
     whole: Whole, subject: Subject, declared: Mapping[str, Any], sizes: Sizes, guard: Guard
 ) -> Strength:
     """What has to be passed for the strengths of a file, and declared, for them to be compared."""
-    own = guard.run(lambda: kept_in(whole, sizes), "", None)
+    own = {} if whole.chain.kept else guard.run(lambda: kept_in(whole, sizes), "", None)
     named = [one for call in whole.chain.calls for one, value in call.passed if value == STRENGTH]
     if not named and not own:
         return Strength()

@@ -56,6 +56,8 @@ class Subject:
     asked: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     constants: tuple[Constant, ...] = ()
     """The strengths of penalties that the file writes down."""
+    kept: bool = False
+    """Whether what is named like a strength stays as it is."""
 
     @property
     def structures(self) -> dict[str, Structure]:

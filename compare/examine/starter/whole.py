@@ -127,7 +127,7 @@ class Search:
             for mode in MODES:
                 chain = Chain(
                     start, self.subject.structures, (), mode, slopes_in(self.subject.flow),
-                    constants=self.subject.constants,
+                    constants=self.subject.constants, kept=self.subject.kept,
                 )  # fmt: skip
                 known = [init] if init else []
                 chain, known = self.producers(chain, known, finals)

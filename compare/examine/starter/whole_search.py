@@ -6,13 +6,17 @@ file may have several.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import LAYERS, layers_shown
-from compare.examine.starter.networks import EXPONENTIAL, Network
+from compare.examine.starter.chain import started_objects
+from compare.examine.starter.networks import EXPONENTIAL, Network, point
 from compare.examine.starter.one_output import accused_of_several, wrong_for_several
 from compare.examine.starter.readings import UNEQUAL, Sizes
+from compare.examine.starter.slots import strengths_of
 from compare.examine.starter.subject import Subject
 from compare.examine.starter.whole import Search, Whole
 from compare.guard.guard import Guard
@@ -46,7 +50,8 @@ def searched(
 ) -> Meant | None:
     """Search in networks of as many layers as the names say, then in those of two.
 
-    Where the forward pass is a network's, nothing else is meant.
+    Where the forward pass is a network's, nothing else is meant. Numbers that are named like the
+    strength of a penalty are 0 first, and what the file says where that gives no network.
     """
     found: list[Meant] = []
     for count in [layers] if layers else dict.fromkeys((layers_shown(text), LAYERS)):
@@ -54,7 +59,29 @@ def searched(
         if meant and (consistent(meant.whole) or meant.whole.told.fit.ahead):
             return meant
         found += [meant] if meant else []
+        sizes = UNEQUAL.of_layers(count)
+        if has_strengths(subject_at(sizes), sizes, guard):
+            kept = searched_at(sizes, text, as_built(subject_at), networks, seed, guard)
+            if kept and (consistent(kept.whole) or kept.whole.told.fit.ahead):
+                return kept
     return max(found, key=lambda one: one.rank, default=None)
+
+
+def as_built(subject_at: Callable[[Sizes], Subject]) -> Callable[[Sizes], Subject]:
+    """The same with everything that is named like a strength as the file has it."""
+    return lambda sizes: replace(subject_at(sizes), kept=True)
+
+
+def has_strengths(subject: Subject, sizes: Sizes, guard: Guard) -> bool:
+    """Whether there is any number, not 0, that a search sets to 0 as the strength of a penalty."""
+    parameters, x, targets = point(sizes, 0)
+    values = {**parameters, "x": x, "y": targets}
+    for _, start in subject.starts:
+        with contextlib.suppress(UserCodeError):
+            started = guard.run(lambda: start(sizes.widths, values), "start", None)  # noqa: B023
+            if any(any(strengths_of(one).values()) for one in started_objects(started)):
+                return True
+    return bool(subject.constants)
 
 
 def searched_at(

@@ -59,6 +59,7 @@ def train(X, y):
 FORGOTTEN = {
     "nowhere": TRAIN,
     "in a prediction": TRAIN + "def predict(net, X):\n    return Softmax().forward(net(X))\n",
+    "made for nothing": TRAIN.replace("    for _ in", "    soft = Softmax()\n    for _ in"),
     "after the training": TRAIN + "    return Softmax().forward(out)\n",
 }
 APPLIED = {

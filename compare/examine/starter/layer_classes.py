@@ -49,14 +49,15 @@ class LayerClasses:
         return Made(name, name in self.weighted)
 
     def made(self, source: Source) -> Iterator[list[Made]]:
-        """The layers that are made in each function, and outside of all, in their order; what is
-        made after the last backward pass predicts, and learns nothing."""
+        """The layers that are made in each function, and outside of all, in their order, and used;
+        what is made after the last backward pass predicts, and learns nothing."""
+        unused = set(kept_unread(source))
         for nodes in scopes(source):
             end = 0 if any(isinstance(one, ast.ClassDef) for one in nodes) else last_backward(nodes)
             calls = [one for one in nodes if isinstance(one, ast.Call)
                      and (not end or one.lineno <= end)]  # fmt: skip
             calls.sort(key=lambda one: (one.lineno, one.col_offset))
-            yield [made for one in calls if (made := self.made_by(one))]
+            yield [made for one in calls if one not in unused and (made := self.made_by(one))]
 
     def made_by(self, call: ast.Call) -> Made | None:
         """The layer that a call makes, if it makes one of known sizes."""
@@ -67,6 +68,26 @@ class LayerClasses:
         if name not in self.weighted or len(given) < SIZES:
             return None
         return Made(name, True, arguments(call, SIZES))
+
+
+def kept_unread(source: Source) -> Iterator[ast.Call]:
+    """The calls whose value gets a name that nothing in the file reads."""
+    nodes = [node for one in source.statements for node in ast.walk(one.node)]
+    read = {ast.unparse(one) for one in nodes if isinstance(one, ast.Name | ast.Attribute)
+            and isinstance(one.ctx, ast.Load)}  # fmt: skip
+    for one in (node for node in nodes if isinstance(node, ast.Assign)):
+        for target in one.targets:
+            for name, value in pairs(target, one.value):
+                if isinstance(value, ast.Call) and ast.unparse(name) not in read:
+                    yield value
+
+
+def pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """A target with its value, one by one where several are written."""
+    if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
+        yield from zip(target.elts, value.elts, strict=False)
+    elif isinstance(target, ast.Name | ast.Attribute):
+        yield target, value
 
 
 def last_backward(nodes: Iterable[ast.AST]) -> int:

@@ -117,6 +117,7 @@ SETTINGS = changed(
     WRITTEN, ("lam = 0.01", "class Settings:\n    lam = 0.01"), ("* lam *", "* Settings.lam *"),
     ("+ lam *", "+ Settings.lam *"),
 )  # fmt: skip
+IDLE = changed(FIXED, ("self.reg = 0.01", "self.reg, self.decay = 0.01, 0.9"))
 ROWS = (("0.5 * lam", "0.5 * lam / len(P)"), ("+ lam", "+ lam / len(X)"))
 NOT_IN_LOSS = (("data + 0.5 * lam * (np.sum(W1**2) + np.sum(W2**2))", "data"),)
 RIGHT = {
@@ -131,6 +132,7 @@ RIGHT = {
     "fixed in the object": FIXED,
     "written once": WRITTEN,
     "among settings": SETTINGS,
+    "beside one that adds nothing": IDLE,
 }  # fmt: skip
 WRONG = {
     "its sign": changed(PENALISED, ("+ lam * W1", "- lam * W1")),
@@ -138,6 +140,10 @@ WRONG = {
     "a default": changed(PENALISED, ("lam)", "lam=0.01)"), ("+ lam * W2", "- 3 * lam * W2")),
     "left out in a class": changed(LEFT_OUT, ("+ reg * W2", "+ 2 * reg * W2")),
     "of the object": changed(OF_OBJECT, ("+ self.reg * W1", "")),
+    "a tiny one of the object": changed(
+        FIXED, ("self.reg = 0.01", "self.reg = 1e-12"), ("+ self.reg * W1", "")
+    ),
+    "beside one that adds nothing": changed(IDLE, ("+ self.reg * W1", "")),
     "written once": changed(WRITTEN, ("+ lam * W2", "+ 2 * lam * W2")),
     "fixed in the object": changed(FIXED, ("+ self.reg * W1", "")),
     "in a class": changed(CLASS, ("+ 2 * reg * self.W1", "- 2 * reg * self.W1")),

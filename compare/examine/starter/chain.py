@@ -139,6 +139,8 @@ class Chain:
     """What is passed for a learning rate."""
     constants: tuple[Constant, ...] = ()
     """Those that the file writes down once, in their place."""
+    only: str = ""
+    """The one strength of an object or of the file that is not 0; empty for all of them."""
     kept: bool = False
     """Whether those, and what objects have, stay as the file says: SELU has its lambda."""
     moves: bool = False
@@ -155,16 +157,17 @@ class Chain:
         started = self.start(sizes, {**parameters, "x": x, "y": targets})
         made = dict(started.made)
         for thing in () if self.kept else started_objects(started):
-            set_strength(thing, self.strength)
+            set_strength(thing, self.strength, self.only)
         for constant in self.constants:
-            constant.put(constant.value if self.kept else self.strength)
+            alone = self.strength if self.only in ("", constant.name) else 0.0
+            constant.put(constant.value if self.kept else alone)
         for value in (*made.values(), *started_objects(started)):
             put_weights(value, parameters)
         passed = {value for call in self.calls for _, value in call.passed}
         answers = []
         for rows in self.mode.rows(x, targets):
             held: dict[str, Any] = {**laid, **rows, **SETTINGS}
-            held |= {STRENGTH: self.strength, RATE: self.rate}
+            held |= {STRENGTH: 0.0 if self.only else self.strength, RATE: self.rate}
             held |= {name: build(lambda one: laid[one].copy())
                      for name, build in self.structures.items() if name in passed}  # fmt: skip
             returned: dict[str, Any] = {}

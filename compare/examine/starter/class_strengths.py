@@ -7,6 +7,7 @@ while the class is called; what that adds tells which term it is (`strengths`).
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import Recipe
 from compare.examine.starter.slots import PENALTY
-from compare.examine.starter.strengths import OURS, Added, Strength, meant
+from compare.examine.starter.strengths import OURS, Added, Strength, at_least, effective, meant
 from compare.guard.guard import Guard
 from compare.textbook import Point
 
@@ -35,11 +36,15 @@ def strength_of(
     named = {name for function in functions(cls) for name in left_at_zero(function)} | set(own)
     if not named:
         return Strength()
+    alone = functools.partial(adds, cls, passed=OURS, sizes=sizes)
+    every = effective(own, (), lambda name: alone(replace(recipe, only=name)), guard)
+    named -= set(own) - set(every)
+    own = dict(every)
     called = " and ".join(sorted(named))
     written = {value for value in own.values() if value} or {OURS}
     if len(written) > 1:
         return Strength(lacking=f"what {called} adds was not compared: {DIFFER}")
-    passed = written.pop()
+    passed = at_least(written)
     try:
         added = guard.run(lambda: adds(cls, recipe, passed, sizes), cls.__name__, None)
     except UserCodeError as problem:
@@ -105,6 +110,6 @@ def outcome(
     cls: type, recipe: Recipe, strength: float, parameters: Arrays, x: Array, targets: Array
 ) -> tuple[float | None, Arrays]:
     """What a class gives at a strength."""
-    with at_strength(cls, strength):
+    with at_strength(cls, 0.0 if recipe.only else strength):
         own = None if recipe.strength is None else strength
         return replace(recipe, strength=own).outcome(parameters, x, targets)

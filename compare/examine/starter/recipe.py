@@ -96,6 +96,8 @@ class Recipe:
     strength: float | None = 0.0
     """Of the penalty, where the object keeps it; None where what is named so stays as it was built:
     SELU has its lambda."""
+    only: str = ""
+    """The one strength of an object that is not 0; empty for all of them."""
 
     def outcome(
         self, parameters: Arrays, x: Array, targets: Array, before: Before | None = None
@@ -144,7 +146,7 @@ class Recipe:
         thing = self.build(widths_of(parameters), values)
         set_rate(thing, rate)
         if self.strength is not None:
-            set_strength(thing, self.strength)
+            set_strength(thing, self.strength, self.only)
         slots = weight_slots(thing, parameters)
         if set(slots) != set(parameters):
             missing = ", ".join(name for name in parameters if name not in slots)

@@ -174,12 +174,13 @@ def is_strength(name: str, value: Any) -> bool:
     return bool(PENALTY.fullmatch(key)) and type(value) in (int, float) and not width
 
 
-def set_strength(thing: Any, strength: float) -> None:
-    """Give an object another strength: those of its own that are not 0, or all if every one is."""
+def set_strength(thing: Any, strength: float, only: str = "") -> None:
+    """Give an object another strength: those of its own that are not 0, or all if every one is; or
+    one of them `only`, and 0 for the others."""
     own = strengths_of(thing)
     for name, value in own.items():
         if value or not any(own.values()):
-            setattr(thing, name, strength)
+            setattr(thing, name, strength if only in ("", name) else 0.0)
 
 
 def set_rate(thing: Any, rate: float) -> bool:

@@ -11,8 +11,8 @@ added, or where the loss does not show it, nothing is said of the gradients.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -32,6 +32,8 @@ from manual_mlp import Penalty
 
 OURS = 2.0**-5
 """A strength whose products are exact, so that only their sums are rounded."""
+LEAST = 1e-5
+"""What a strength of this size adds still has the digits that `SAME` asks for."""
 FACTORS = (1.0, 2.0, 0.5)
 """c above: of 1/2 sum w^2, of sum w^2, of 1/4 sum w^2."""
 SAME = 1e-9
@@ -86,11 +88,17 @@ def strength_in(
     named = [one for call in whole.chain.calls for one, value in call.passed if value == STRENGTH]
     if not named and not own:
         return Strength()
+
+    def alone(name: str) -> Added:
+        chain = replace(whole.chain, only=name)
+        return adds(replace(whole, chain=chain), subject, OURS, sizes)
+
+    own = effective(own, written_in(whole, subject), alone, guard)
     called = " and ".join(dict.fromkeys([*named, *own]))
     written = {*written_in(whole, subject), *(value for value in own.values() if value)}
     if len(written) > 1:
         return Strength(lacking=f"what {called} adds was not compared: its defaults differ")
-    passed = written.pop() if written else OURS
+    passed = at_least(written)
     try:
         added = guard.run(lambda: adds(whole, subject, passed, sizes), "", None)
     except UserCodeError as problem:
@@ -98,6 +106,34 @@ def strength_in(
     if added.nothing:
         return Strength()
     return meant(added, called, passed, declared, sizes)
+
+
+def effective(
+    own: Mapping[str, float],
+    others: Iterable[float],
+    alone: Callable[[str], Added],
+    guard: Guard,
+) -> Mapping[str, float]:
+    """The strengths that an object or a file keeps; where they differ, those that add anything: the
+    `decay` of a learning rate does not."""
+    if len({*others, *filter(None, own.values())}) < 2:
+        return own
+    found = {}
+    for name, value in own.items():
+        try:
+            nothing = guard.run(lambda: alone(name), "", None).nothing  # noqa: B023
+        except UserCodeError:
+            nothing = False
+        if not nothing:
+            found[name] = value
+    return found
+
+
+def at_least(written: Iterable[float]) -> float:
+    """What is passed: the strength that a file writes down, but ours for none and for one so small
+    that a wrong derivative of its term is within the rounding of the rest."""
+    given = next(iter(written), 0.0)
+    return given if abs(given) >= LEAST else OURS
 
 
 def meant(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compare.contracts.result import Result, Verdict
-from compare.examine.starter.slots import is_strength
+from compare.examine.starter.slots import is_strength, set_rate
 from compare.examine.starter.source import open_source
 from compare.examine.starter.starter import check_starter, strengths_read
 from compare.examine.starter.starter_result import starter_result
@@ -248,6 +248,23 @@ def test_what_is_only_named_like_a_strength_is_left_alone(wrong: bool, tmp_path:
     found = class_together(open_source(path), "Net", declared)
     assert found is not None
     assert found.verdict.verdict is (Verdict.DISAGREES if wrong else Verdict.AGREES)
+
+
+class Leaky:
+    def __init__(self) -> None:
+        self.alpha, self.lr = 0.01, 0.5
+
+    def forward(self, z: float) -> float:
+        return max(z, self.alpha * z)
+
+    def step(self, d: float) -> float:
+        return self.lr * d
+
+
+def test_what_a_forward_pass_reads_is_no_learning_rate() -> None:
+    net = Leaky()
+    set_rate(net, 1.0)
+    assert (net.alpha, net.lr) == (0.01, 1.0)
 
 
 def test_a_strength_is_no_width_of_a_layer() -> None:

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ PENALTY = re.compile(r"reg\w*|lam\w*|l2\w*|weightdecay|decay|wd|lambd")
 """The strength of a penalty."""
 SECOND = re.compile(r"l2(size|units|dim|width|nodes|neurons|in|out)?")
 """Of these, those that the width of a second layer has as well."""
+AHEAD = re.compile("forward|feed|predict|activ|elu")
+"""In the names of methods that need no learning rate."""
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
 
 
@@ -183,9 +186,17 @@ def set_strength(thing: Any, strength: float, only: str = "") -> None:
             setattr(thing, name, strength if only in ("", name) else 0.0)
 
 
+def read_ahead(thing: Any, name: str) -> bool:
+    """Whether a forward pass or an activation reads an attribute: the `alpha` of a leaky ReLU."""
+    methods = (one for base in type(thing).__mro__ for one in vars(base).items())
+    return any(AHEAD.search(plain(key)) and type(one) is FunctionType
+               and name in one.__code__.co_names for key, one in methods)  # fmt: skip
+
+
 def set_rate(thing: Any, rate: float) -> bool:
     """Give an object another learning rate, if it has one."""
-    names = [name for name in getattr(thing, "__dict__", {}) if RATE.fullmatch(plain(name))]
+    names = [name for name in getattr(thing, "__dict__", {})
+             if RATE.fullmatch(plain(name)) and not read_ahead(thing, name)]  # fmt: skip
     for name in names:
         setattr(thing, name, rate)
     return bool(names)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compare.contracts.result import Verdict
-from tests.test_starter_whole import checked
+from tests.hand_ins import of_wrong_twin
 
 CACHE_WITH_NUMBERED_KEYS = """
 import numpy as np
@@ -107,8 +106,5 @@ def batch_grad(X, Y, W1, b1, W2, b2):
 def test_right_agrees_and_the_mistake_of_its_twin_is_named(
     text: str, old: str, new: str, mistake: str, tmp_path: Path
 ) -> None:
-    right = checked(tmp_path, text)
-    assert right.verdict is Verdict.AGREES, right.sentence
-    wrong = checked(tmp_path, text.replace(old, new))
-    assert wrong.verdict is Verdict.DISAGREES
+    wrong = of_wrong_twin(tmp_path, text, old, new)
     assert mistake in [one.mistake for one in wrong.diagnosis]

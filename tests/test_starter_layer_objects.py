@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compare.contracts.result import Verdict
-from tests.test_starter_whole import checked
+from tests.hand_ins import checked, of_wrong_twin
 
 MODULES = """
 import numpy as np
@@ -142,10 +142,7 @@ HANDED_ON = "        handed_on = self.W.T @ gradient\n"
 def test_layers_are_composed_and_the_mistake_of_one_is_named(
     text: str, old: str, new: str, mistake: str, tmp_path: Path
 ) -> None:
-    right = checked(tmp_path, text)
-    assert right.verdict is Verdict.AGREES, right.sentence
-    wrong = checked(tmp_path, text.replace(old, new))
-    assert wrong.verdict is Verdict.DISAGREES
+    wrong = of_wrong_twin(tmp_path, text, old, new)
     assert mistake in [one.mistake for one in wrong.diagnosis]
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.contracts.result import Result, Verdict
-from compare.examine.starter.starter import check_starter
-from compare.examine.starter.starter_result import starter_result
+from compare.contracts.result import Verdict
+from tests.hand_ins import checked
 
 STEPS = """
 import numpy as np
@@ -32,12 +31,6 @@ RIGHT = {
         "return W1, b1, W2, b2", 'return {"W1": W1, "b1": b1, "W2": W2, "b2": b2}'
     ),
 }
-
-
-def checked(folder: Path, text: str) -> Result:
-    path = folder / "mine.py"
-    path.write_text(text)
-    return starter_result(check_starter(path, timeout=20.0))
 
 
 @pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from compare.contracts.result import Result, Verdict
+from compare.contracts.result import Verdict
 from compare.examine.starter.slots import is_strength, set_rate
 from compare.examine.starter.source import open_source
-from compare.examine.starter.starter import check_starter, strengths_read
-from compare.examine.starter.starter_result import starter_result
+from compare.examine.starter.starter import strengths_read
 from compare.examine.starter.whole_check import Declared, class_together
+from tests.hand_ins import checked
 
 PENALISED = """
 import numpy as np
@@ -88,12 +88,6 @@ def backward(X, Y, h, mask, hd, P, W2, keep_prob=1.0):
     dh = d @ W2.T * (h > 0) * keep_prob
     return X.T @ dh, dh.sum(0), hd.T @ d, d.sum(0)
 """
-
-
-def checked(folder: Path, text: str, **declared: object) -> Result:
-    path = folder / "mine.py"
-    path.write_text(text)
-    return starter_result(check_starter(path, timeout=20.0, declared=declared))
 
 
 def changed(text: str, *pairs: tuple[str, str]) -> str:

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.contracts.result import Result, Verdict
 from compare.examine.starter.binding import layers_named, weight_called
-from compare.examine.starter.starter import check_starter
-from compare.examine.starter.starter_result import starter_result
+from tests.hand_ins import of_wrong_twin
 
 HEAD = """
 import numpy as np
@@ -80,13 +78,6 @@ def train(X, Y, W1, b1, W2, b2, W3, b3):
 )
 
 
-def checked(folder: Path, text: str) -> Result:
-    """What is said of a file."""
-    path = folder / "mine.py"
-    path.write_text(text, "utf-8")
-    return starter_result(check_starter(path, timeout=20.0))
-
-
 @pytest.mark.parametrize(
     ("text", "old", "new", "title"),
     [
@@ -99,10 +90,7 @@ def checked(folder: Path, text: str) -> Result:
 def test_three_layers_are_judged_and_their_mistake_is_named(
     text: str, old: str, new: str, title: str, tmp_path: Path
 ) -> None:
-    right = checked(tmp_path, text)
-    assert right.verdict is Verdict.AGREES, right.sentence
-    wrong = checked(tmp_path, text.replace(old, new))
-    assert wrong.verdict is Verdict.DISAGREES
+    wrong = of_wrong_twin(tmp_path, text, old, new)
     assert wrong.diagnosis[0].title.endswith(title)
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from compare.contracts.result import Result, Verdict
-from compare.examine.starter.starter import check_starter
-from compare.examine.starter.starter_result import starter_result
+from compare.contracts.result import Verdict
+from tests.hand_ins import checked
 
 COLUMNS_IN_DICTIONARIES = """
 import numpy as np
@@ -208,12 +207,6 @@ SHOWN_NOWHERE = {
     }
 }  # fmt: skip
 """A loss that no line of the file gives has to be declared."""
-
-
-def checked(folder: Path, text: str, **declared: object) -> Result:
-    path = folder / "mine.py"
-    path.write_text(text)
-    return starter_result(check_starter(path, timeout=20.0, declared=declared))
 
 
 @pytest.mark.parametrize("style", RIGHT)

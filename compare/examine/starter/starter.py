@@ -21,6 +21,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
 from compare.examine.starter.activation_slopes import slope_checked
+from compare.examine.starter.chosen_slopes import chosen_slopes
 from compare.examine.starter.constants import constants_in
 from compare.examine.starter.cut_check import cut_checked, places
 from compare.examine.starter.forward_check import ForwardCheck
@@ -162,6 +163,8 @@ def with_the_rest_called(
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in known]
     if file.whole is not None:
         found = settled(found, file.whole)
+    by_word = {one.name: one for one in chosen_slopes(source, slope.activations)}
+    found = [*(one for one in found if one.name not in by_word), *by_word.values()]
     return [*found, *inside(source, {one.name for one in found})]
 
 

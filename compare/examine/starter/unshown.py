@@ -2,15 +2,17 @@
 
 A missing factor turns the gradient of one loss into that of another: without sigma' the squared
 error has that of binary cross-entropy. So gradients alone do not tell a loss. A function that gives
-it does, and a line such as `cost = np.mean((A2 - Y) ** 2)`.
+it does, and a line such as `cost = np.mean((A2 - Y) ** 2)`. Nor do they tell whose a term is that
+they add: `dW + 0.001 * W` is right if the loss has 0.0005 sum w^2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compare.contracts.errors import UserCodeError
+from compare.contracts.result import Diagnosis
 from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.chain import value_of
 from compare.examine.starter.inline import cost_shown
@@ -21,6 +23,14 @@ from compare.examine.starter.subject import Subject
 from compare.examine.starter.whole import Whole
 from compare.guard.guard import Guard
 
+TERMS = {
+    "l2-in-gradient-only": ("an L2 term", "--l2 {:.6g}"),
+    "l2-over-n-in-gradient-only": ("an L2 term over the rows", "--l2 {:.6g} --penalty-over rows"),
+    "l2-on-biases-too": ("an L2 term, of the biases too,", "--l2 {:.6g} --penalise all"),
+    "l1-in-gradient-only": ("an L1 term", "--l1 {:.6g}"),
+    "smoothing-in-gradient-only": ("targets smoothed", "--label-smoothing {:.6g}"),
+}
+"""Mistakes that are none if the loss has the term too: what it is, and what declares it."""
 ROWS = ("n", "m", "nsamples", "batchsize")
 """What people call the number of rows."""
 
@@ -32,13 +42,44 @@ def unshown(
     meant = whole.told.network
     if whole.loss or ends(meant) == ends(asked):
         return ""
+    return "" if shown_in_a_line(whole, subject, source, opened, sizes) else advice(meant)
+
+
+def term_unshown(
+    whole: Whole,
+    subject: Subject,
+    source: Source,
+    opened: Opened,
+    diagnosis: Sequence[Diagnosis],
+    sizes: Sizes,
+) -> str:
+    """What to declare where only a loss could tell whether a term of the gradients is one too many;
+    empty where there is no such term, or a loss without it. No penalty has a negative strength."""
+    if whole.loss or len(diagnosis) != 1 or diagnosis[0].mistake not in TERMS:
+        return ""
+    words, option = TERMS[diagnosis[0].mistake]
+    strength = diagnosis[0].constant or 0.0
+    if strength <= 0:
+        return ""
+    if shown_in_a_line(whole, subject, source, opened, sizes):
+        return ""
+    return (
+        f"its gradients have {words} of strength {strength:.3g}, and no line of the file shows"
+        f" whether its loss has it: declare it, {option.format(strength)}, or show the loss"
+    )
+
+
+def shown_in_a_line(
+    whole: Whole, subject: Subject, source: Source, opened: Opened, sizes: Sizes
+) -> bool:
+    """Whether a line outside of functions gives the loss of the network as it was read."""
     guard = Guard()
     try:
         named = guard.run(lambda: names_at(whole, subject, sizes), "", None)
     except UserCodeError:
         named = {}
-    due = values_of(meant, sizes, 0).loss
-    return "" if cost_shown(source, opened, named, due, guard) else advice(meant)
+    due = values_of(whole.told.network, sizes, 0).loss
+    return bool(cost_shown(source, opened, named, due, guard))
 
 
 def ends(network: Network) -> tuple[object, ...]:
@@ -71,7 +112,10 @@ def names_at(whole: Whole, subject: Subject, sizes: Sizes) -> Mapping[str, Any]:
     if len(ran.answers) > 1:
         return {}
     rows = whole.chain.mode.rows(x, targets)[0]
-    named = {name: rows[quantity] for name, quantity in CERTAIN.items() if quantity in ("x", "y")}
+    p = values_of(whole.told.network, sizes, 0).p
+    rows["p"] = p.T if whole.chain.mode.samples == "columns" else p
+    known = ("x", "y", "p")
+    named = {name: rows[quantity] for name, quantity in CERTAIN.items() if quantity in known}
     given = [(value, name) for call in whole.chain.calls for name, value in call.passed]
     given += [one for call in whole.chain.calls for one in subject.flow.values(call.name) if one[1]]
     for value, called in given:

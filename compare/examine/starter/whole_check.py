@@ -34,7 +34,7 @@ from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.strengths import Strength, strength_in
 from compare.examine.starter.subject import Subject, class_of, of_functions, with_constants
-from compare.examine.starter.unshown import unshown
+from compare.examine.starter.unshown import term_unshown, unshown
 from compare.examine.starter.whole import Whole
 from compare.examine.starter.whole_search import Meant, searched
 from compare.examine.starter.whole_used import compared_in
@@ -135,7 +135,8 @@ def together(
     meant = replace(meant, whole=whole)
     verdict = verdict_on(meant, source, result, declared.network, strength, name)
     shown = unshown(whole, subject, source, opened, declared.network, sizes)
-    verdict = weakened(verdict, meant, result, strength, shown)
+    term = term_unshown(whole, subject, source, opened, verdict.diagnosis, sizes)
+    verdict = verdict.undecided(term) if term else weakened(verdict, meant, result, strength, shown)
     names = names_of(subject.flow, whole.final)
     called = compared_in(whole, opened.module, names, guard, sizes, declared.seed)
     inner = {one for call in whole.chain.calls for one in subject.flow.calls(call.name)}

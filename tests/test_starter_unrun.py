@@ -95,3 +95,54 @@ def test_a_helper_that_did_not_run_is_said_to_be_unseen(tmp_path: Path) -> None:
 
 def test_what_a_class_only_names_is_not_right_as_the_class_uses_it(tmp_path: Path) -> None:
     assert checked(tmp_path, CLASS).verdict is Verdict.UNDECIDABLE
+
+
+UNREAD = """
+import numpy as np
+def relu_backward(dout, z):
+    return dout * (z > 0)
+def softmax_loss(x, y):
+    probs = np.exp(x - x.max(axis=1, keepdims=True))
+    probs /= probs.sum(axis=1, keepdims=True)
+    dx = probs.copy()
+    dx[np.arange(len(x)), y] -= 1
+    return -np.log(probs[np.arange(len(x)), y]).mean(), dx
+"""
+LOGISTIC = """
+import numpy as np
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+def propagate(w, X, Y):
+    A = sigmoid(w.T @ X)
+    return {"dw": X @ (A + Y).T / X.shape[1]}, -np.mean(Y * np.log(A))
+def optimize(w, X, Y, steps, learning_rate):
+    for i in range(steps):
+        grads, cost = propagate(w, X, Y)
+        w = w - learning_rate * grads["dw"]
+    return w
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(UNREAD, "softmax_loss"), (LOGISTIC, "propagate")], ids=["helper", "update"]
+)
+def test_a_gradient_that_no_call_was_found_for_is_not_hidden_by_what_agrees(
+    tmp_path: Path, text: str, name: str
+) -> None:
+    found = checked(tmp_path, text)
+    assert found.verdict is Verdict.UNDECIDABLE
+    assert name in found.sentence
+
+
+def test_a_training_that_keeps_what_a_gradient_returns_computes_none(tmp_path: Path) -> None:
+    """Nor does what checks gradients by differences: neither is a gradient to be compared."""
+    training = """
+def model(X, Y, W1, b1, W2, b2):
+    P = forward(X, W1, b1, W2, b2)
+    grads = backward(X, Y, *P, W2)
+    return grads
+def approximate(f, w):
+    dw = f(w + 1e-6) - f(w - 1e-6)
+    return dw / 2e-6
+"""
+    assert checked(tmp_path, FILE + training).verdict is Verdict.AGREES

@@ -54,6 +54,7 @@ from compare.examine.starter.single import (
 )
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.together import together
+from compare.examine.starter.uncompared import uncompared
 from compare.examine.starter.whole_check import (
     Declared,
     settled,
@@ -87,9 +88,10 @@ class StarterReport:
         done = (*left_out(self.source), *self.source.guard.notes.sentences())
         seen = {one.name for one in self.functions} | self.updates.functions | self.called
         uncompared = [one.name for one in self.functions if one.verdict is Verdict.UNDECIDABLE]
+        names = unseen(self.source, seen, self.called, self.idle)
         return (
             *done,
-            *unseen(self.source, seen, self.called, self.idle),
+            *([f"not looked at: {', '.join(names)}"] if names else []),
             *by_updates_alone(self.source),
             *layer_pairs(self.source, uncompared),
         )
@@ -131,6 +133,9 @@ def check_starter(
     found, updates = with_lines(file, found, slope, of_classes)
     found = [with_reason(one, source, opened, replaced) for one in found]
     idle = frozenset[str]() if file.whole is None else file.whole.idle
+    seen = {one.name for one in found} | file.called  # not what a training calls beside an update
+    left = unseen(source, seen, file.called, idle)
+    found += uncompared(source, [name for name in left if name not in updates.functions])
     return StarterReport(
         source, tuple(together(found)), tuple(file.gradients), reduction, updates, file.called, idle
     )
@@ -313,11 +318,10 @@ def forward_checked(
     return replace(check(function, how), place=place)
 
 
-def unseen(source: Source, seen: Set[str], called: Set[str], idle: Set[str]) -> tuple[str, ...]:
-    """Name the functions and classes that were neither compared nor called by what was."""
+def unseen(source: Source, seen: Set[str], called: Set[str], idle: Set[str]) -> list[str]:
+    """The functions and classes that were neither compared nor called by what was."""
     looked_at = (source.closure(seen) - idle) | source.closure(seen - called) | seen
-    names = [name for name in source.definitions if name not in looked_at]
-    return (f"not looked at: {', '.join(names)}",) if names else ()
+    return [name for name in source.definitions if name not in looked_at]
 
 
 def left_out(source: Source) -> tuple[str, ...]:

@@ -1,0 +1,74 @@
+"""Functions that compute gradients, and from which nothing that was compared came.
+
+A file may agree on the strength of one helper, or of the updates of its training, while the
+function that computes the gradients was never called: it is named, and the file is undecided.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.binding import plain
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.gradient_calls import ADVICE
+from compare.examine.starter.gradient_functions import TRAINING
+from compare.examine.starter.missed import names_in, trains_inline
+from compare.examine.starter.source import Source
+
+OF_LOSS = re.compile(r"d_?(x|w|b|z|a|h|y|o|p|s|out|logits|scores|theta)_?\d*|.*grad.*")
+"""Names that lines give to gradients."""
+AGAINST = re.compile(r"approx|finite|estimate")
+"""In the name of a function that computes gradients to check others, beside those of training."""
+
+
+def uncompared(source: Source, names: Iterable[str]) -> Iterator[FunctionVerdict]:
+    """Say that functions compute gradients, of those that nothing compared came from."""
+    for name in names:
+        node = source.definitions[name].node
+        found = gradients_computed(source, node) if isinstance(node, ast.FunctionDef) else []
+        if found and not trains_inline(node) and not for_others(name):
+            sentence = (
+                f"was not compared: it computes {', '.join(found[:4])}, and what its arguments are"
+                f" was not found; {ADVICE}"
+            )
+            where = source.where(name)
+            yield FunctionVerdict(name, "gradient", where, Verdict.UNDECIDABLE, sentence)
+
+
+def for_others(name: str) -> bool:
+    """Whether a function uses gradients or checks them, as its name says."""
+    return bool(TRAINING.search(plain(name)) or AGAINST.search(plain(name)))
+
+
+def gradients_computed(source: Source, node: ast.FunctionDef) -> list[str]:
+    """The names of gradients that a function computes itself, in order, if it returns anything."""
+    returned = [one for one in ast.walk(node) if isinstance(one, ast.Return) and one.value]
+    given = {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
+    made = [name for name, value in named_values(node) if computes(source, value)]
+    found = [one for one in dict.fromkeys(made) if one not in given]
+    return [one for one in found if OF_LOSS.fullmatch(plain(one))] if returned else []
+
+
+def named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """What a function gives a name to, as a variable or under a key."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.Assign | ast.AugAssign):
+            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+            yield from ((name, one.value) for target in targets
+                        for name in names_in(target, ast.Store))  # fmt: skip
+        elif isinstance(one, ast.Dict):
+            for key, value in zip(one.keys, one.values, strict=True):
+                if isinstance(key, ast.Constant):
+                    yield str(key.value), value
+
+
+def computes(source: Source, value: ast.expr) -> bool:
+    """Whether an expression does more than hand on what there is, or a function of the file
+    returned."""
+    if isinstance(value, ast.Call):
+        known = isinstance(value.func, ast.Name) and value.func.id in source.definitions
+        return not known
+    return any(isinstance(one, ast.BinOp | ast.Call) for one in ast.walk(value))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from compare.examine.starter.absent_data import COUNTS
@@ -34,8 +34,8 @@ from compare.examine.starter.cut_gradient import (
     is_gradient,
 )
 from compare.examine.starter.cut_names import loaded, stored
+from compare.examine.starter.cut_piece import NotCut, Piece, innermost
 from compare.examine.starter.gradient_functions import GradientFunction, read_function
-from compare.examine.starter.missed import multiplies_by_transpose
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
@@ -56,16 +56,13 @@ COUNTED = re.compile(r"\w+\.shape(\[[01]\])?|len\(\w+\)")
 SOME_RATE = 0.1
 
 
-class NotCut(Exception):
-    """A back propagation that cannot be cut out."""
-
-
 @dataclass(frozen=True)
 class Cut:
     """A function made of the statements of a loop; `name` is what stands in the report.
 
-    `climbs`: an update goes up what is taken for the gradient, which may be its negative. `decays`
-    are the names of strengths in it.
+    `climbs`: an update goes up what is taken for the gradient, which may be its negative. `piece`
+    is where it was cut out, `weights` are the names that are updated there, `defaults` the numbers
+    of the parameters and `decays` the names of strengths in it.
     """
 
     source: Source
@@ -75,23 +72,15 @@ class Cut:
     rows: frozenset[str]
     lines: str
     climbs: bool
+    piece: Piece
+    weights: frozenset[str]
+    defaults: dict[str, float]
     decays: frozenset[str] = frozenset()
 
     @property
     def function(self) -> str:
         """Return the name of the function in `source`."""
         return self.how.name
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A body, the statements before it in those around it, and the names that count its turns."""
-
-    body: Sequence[ast.stmt]
-    before: tuple[ast.stmt, ...] = ()
-    counts: frozenset[str] = frozenset()
-    file: str = ""
-    files: tuple[str, ...] = ()
 
 
 def cut_out(
@@ -104,13 +93,9 @@ def cut_out(
     """
     if len(factors_left_out(updates)) > 1:
         raise NotCut  # whether they are rates or a part of the gradients is not known
-    first = statements[0].node
-    if isinstance(first, ast.FunctionDef):
-        piece = innermost(first.body, [statements[0].file] * len(first.body))
-    else:
-        piece = innermost([one.node for one in statements], [one.file for one in statements])
+    piece = innermost(statements)
     wanted = captures(piece, updates, signed)
-    weights = {re.split(r"[.\[]", update.weight)[0] for update in updates}
+    weights = roots_of(updates)
     drawn = indices(piece) - weights
     kept, needed = sliced(piece, wanted, drawn)
     if not kept:
@@ -133,17 +118,16 @@ def cut_out(
     inside, how = made(source, piece.file, function, wanted)
     climbs = any(map(ascends, updates)) and not signed
     decays = frozenset(one for each in ahead for one in stored(each) if DECAY.fullmatch(plain(one)))
-    return Cut(inside, how, name, place, rows, lines, climbs, decays)
+    return Cut(
+        inside, how, name, place, rows, lines, climbs, piece, frozenset(weights), defaults, decays
+    )
 
 
 def made(
     source: Source, file: str, function: ast.FunctionDef, wanted: dict[str, tuple[str, int]]
 ) -> tuple[Source, GradientFunction]:
     """Return the file with the function behind it, and how its names are read."""
-    ast.fix_missing_locations(function)
-    read = frozenset(part.id for part in ast.walk(function) if isinstance(part, ast.Name))
-    one = Statement(file, function, Kind.DEFINITION, frozenset({function.name}), read)
-    inside = replace(source, statements=(*source.statements, one))
+    inside = in_file(source, file, function)
     how = read_function(inside, function.name, function)
     weights = [weight_called(word(weight), how.layers) for weight in wanted]
     known = all(weights) and len(set(weights)) == len(weights)
@@ -153,36 +137,17 @@ def made(
     )  # fmt: skip
 
 
-def innermost(statements: Sequence[ast.stmt], files: Sequence[str]) -> Piece:
-    """Return the innermost body with a product by a transpose among its own statements."""
-    piece = Piece(statements, files=tuple(files))
-    while True:
-        for place, one in enumerate(piece.body):
-            if not any(map(multiplies_by_transpose, ast.walk(one))):
-                continue
-            inner = getattr(one, "body", None)
-            if isinstance(one, ast.FunctionDef | ast.ClassDef):
-                continue
-            if not isinstance(inner, list):
-                return replace(piece, file=piece.files[place])
-            counts = piece.counts | frozenset(counting(one))
-            ahead = (*piece.before, *piece.body[:place])
-            piece = Piece(inner, ahead, counts, files=(piece.files[place],) * len(inner))
-            break
-        else:
-            raise NotCut
+def in_file(source: Source, file: str, function: ast.FunctionDef) -> Source:
+    """Return a file with a function behind it."""
+    ast.fix_missing_locations(function)
+    read = frozenset(part.id for part in ast.walk(function) if isinstance(part, ast.Name))
+    one = Statement(file, function, Kind.DEFINITION, frozenset({function.name}), read)
+    return replace(source, statements=(*source.statements, one))
 
 
-def counting(loop: ast.stmt) -> Iterator[str]:
-    """Yield the names of a loop that are no data: of `range`, and the first of `enumerate`."""
-    if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Call):
-        return
-    called, target = ast.unparse(loop.iter.func).rpartition(".")[2], loop.target
-    if called == "enumerate" and isinstance(target, ast.Tuple):
-        target = target.elts[0]
-    elif called not in ("range", "trange"):
-        return
-    yield from (part.id for part in ast.walk(target) if isinstance(part, ast.Name))
+def roots_of(updates: Sequence[Update]) -> set[str]:
+    """Return the names that the weights are, or that they are parts of."""
+    return {re.split(r"[.\[]", update.weight)[0] for update in updates}
 
 
 def captures(piece: Piece, updates: Sequence[Update], signed: bool) -> dict[str, tuple[str, int]]:

@@ -14,9 +14,11 @@ from typing import Any
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import put_in, stand_ins
-from compare.examine.starter.cut import Cut, NotCut, cut_out
+from compare.examine.starter.cut import Cut, cut_out
 from compare.examine.starter.cut_gradient import is_gradient
+from compare.examine.starter.cut_loss import AGREE, with_loss
 from compare.examine.starter.cut_names import stored
+from compare.examine.starter.cut_piece import NotCut
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.loop_steps import updates_at
@@ -62,7 +64,13 @@ def cut_checked(
         right = [one for one in tried if one[0] and one[0].verdict is Verdict.AGREES]
         told = [one for one in tried if one[0] and is_told(one[0])]
         simple = [one for one in told if one[0] and is_simple(one[0])]
-        lacking = [one for one in tried if one[0] and one[0].sentence.startswith(DECAYS)]
+        lacking = [
+            one
+            for one in tried
+            if one[0]
+            and one[0].verdict is Verdict.UNDECIDABLE
+            and one[0].sentence.startswith((DECAYS, AGREE))
+        ]
         best = next(iter((*right, *simple, *told, *lacking)), None)
         if best is not None and best[0] is not None:
             yield best[0], best[1]
@@ -78,6 +86,8 @@ def attempt(
     try:
         cut = cut_from(source, name, statements, signed)
         found = judged(check, cut)
+        if found.verdict is Verdict.AGREES or found.kind == "convention":
+            found = beside_its_loss(check, source, cut, found)
         if found.verdict is Verdict.AGREES and cut.decays:
             decaying = cut_from(source, name, statements, signed, OURS)
             found = with_decay(check, decaying, found)
@@ -85,6 +95,19 @@ def attempt(
         return None if doubtful else found
     except (NotCut, TooMany, Unread, UserCodeError):
         return None
+
+
+def beside_its_loss(
+    check: GradientCheck, source: Source, cut: Cut, found: FunctionVerdict
+) -> FunctionVerdict:
+    """The verdict on gradients that agree, or are summed, in the light of the loss in that loop."""
+    here, function = prepared(check, cut)
+    for activation in check.activations:
+        alone = replace(here, activations=(activation,))
+        called = alone.meaning(function, cut.how)
+        if called is not None and called[0].verdict is found.verdict:
+            return with_loss(alone, source, cut, called[1], found)
+    return found
 
 
 def with_decay(check: GradientCheck, cut: Cut, found: FunctionVerdict) -> FunctionVerdict:

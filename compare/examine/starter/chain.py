@@ -32,6 +32,7 @@ from compare.examine.starter.slots import (
     set_strength,
     slots_in,
 )
+from compare.examine.starter.unrolled import Unrolled, taken_apart
 
 Start = Callable[[tuple[int, ...], Mapping[str, Any]], "Started"]
 
@@ -164,9 +165,12 @@ class Chain:
         for value in (*made.values(), *started_objects(started)):
             put_weights(value, parameters)
         passed = {value for call in self.calls for _, value in call.passed}
+        forms = [one for name, one in self.structures.items()
+                 if name in passed and isinstance(one, Unrolled)]  # fmt: skip
         answers = []
         for rows in self.mode.rows(x, targets):
             held: dict[str, Any] = {**laid, **rows, **SETTINGS}
+            held |= {"F": sizes[0], "H": sizes[1], "K": sizes[-1], FROM_ONE: rows["labels"] + 1}
             held |= {STRENGTH: 0.0 if self.only else self.strength, RATE: self.rate}
             held |= {name: build(lambda one: laid[one].copy())
                      for name, build in self.structures.items() if name in passed}  # fmt: skip
@@ -175,7 +179,8 @@ class Chain:
                 given = {
                     name: value_of(value, held, made | returned) for name, value in call.passed
                 }
-                returned[call.name] = started.functions[call.name](**given)
+                value = started.functions[call.name](**given)
+                returned[call.name] = taken_apart(value, forms, parameters, self.mode.transposed)
             for thing in started_objects(started):
                 returned[LEFT] = gradients_left(thing, parameters)
             answers.append(returned)
@@ -190,6 +195,7 @@ def widths_of(parameters: Mapping[str, Array]) -> tuple[int, ...]:
 
 LEFT = "(left behind)"
 """Among the answers: the gradients that an object keeps after the calls."""
+FROM_ONE = "class numbers from 1"
 STRENGTH, RATE, KEPT, DROPPED = "strength", "rate", "share kept", "share dropped"
 SETTINGS: dict[str, Any] = {KEPT: 1, DROPPED: 0.0}
 """What is passed for a parameter that is no array: neither a penalty nor dropout."""

@@ -17,6 +17,7 @@ from compare.examine.starter.flow import Code, Flow
 from compare.examine.starter.gradient_functions import TRAINING, returned_names
 from compare.examine.starter.missed import multiplies_by_transpose
 from compare.examine.starter.recipe import FORWARD, LOSS
+from compare.examine.starter.uncompared import OF_LOSS, named_values
 
 BACKWARD = re.compile(r".*(back|grad|deriv|delta).*|bprop|bp|bwd")
 
@@ -36,10 +37,14 @@ def returns_gradients(name: str, node: Code) -> bool:
     if not returns or TRAINING.search(plain(name)):
         return False
     gradients = any(is_gradient_name(one) for one in returned_names(node))
-    computed = any(map(multiplies_by_transpose, ast.walk(node))) and not FORWARD.fullmatch(
-        plain(name)
-    )
+    ahead = FORWARD.fullmatch(plain(name)) or (LOSS.fullmatch(plain(name)) and names_none(node))
+    computed = any(map(multiplies_by_transpose, ast.walk(node))) and not ahead
     return bool(BACKWARD.fullmatch(plain(name))) or gradients or computed
+
+
+def names_none(node: Code) -> bool:
+    """Whether no line gives anything the name of a gradient: `x @ theta.T` is no backward pass."""
+    return not any(OF_LOSS.fullmatch(plain(name)) for name, _ in named_values(node))
 
 
 def makers(flow: Flow, finals: Sequence[str]) -> list[str]:

@@ -28,7 +28,7 @@ OTHER_NAME = re.compile(r"[vms][wb]?\d*|vel.*|.*(veloc|moment|cache|prev|sum|avg
 """The last name on the way to what an optimiser keeps."""
 LETTER = re.compile(r"[vms]\d*")
 """Of these, those that a weight may have as well: V beside U, s beside c."""
-PENALTY = re.compile(r"reg\w*|lam\w*|l2\w*|weightdecay|decay|wd|lambd")
+PENALTY = re.compile(r"reg\w*|lam\w*|lmb\w*|l2\w*|weightdecay|decay|wd|lambd")
 """The strength of a penalty."""
 SECOND = re.compile(r"l2(size|units|dim|width|nodes|neurons|in|out)?")
 """Of these, those that the width of a second layer has as well."""

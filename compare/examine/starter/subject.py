@@ -36,6 +36,7 @@ from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.slots import set_rate
 from compare.examine.starter.source import Opened, Source
+from compare.examine.starter.unrolled import unrolled_in
 from compare.guard.guard import Guard
 
 INITIALISER = re.compile(
@@ -246,8 +247,10 @@ def followed(
 def structures(
     source: Source, function: ast.AST, parameter: str, layers: int
 ) -> Iterator[Structure]:
-    """Containers of weights: by keys with known names, by keys in their order, by position."""
+    """Containers of weights: one vector, by keys with known names, by keys in their order, by
+    position."""
     quantities = weights_of(layers)
+    yield from unrolled_in(function, source_tree(source), parameter, layers)
     for bundle in bundles_of(source, function, parameter, layers):
         if set(bundle.quantities) <= set(quantities):
             yield bundle.built

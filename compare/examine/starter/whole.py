@@ -7,6 +7,7 @@ the one that the forward pass computes (`networks`). Then the whole is checked l
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from compare.examine.starter.arrays_in import leaves
 from compare.examine.starter.binding import LAYERS, certain, plain, possible, weights_of
 from compare.examine.starter.chain import (
     DROPPED,
+    FROM_ONE,
     KEPT,
     MODES,
     RATE,
@@ -54,6 +56,7 @@ from compare.examine.starter.slots import PENALTY
 from compare.examine.starter.slots import RATE as LEARNING
 from compare.examine.starter.stepped import as_update
 from compare.examine.starter.subject import Subject, unpacked_into
+from compare.examine.starter.unrolled import Unrolled, size_named
 from compare.guard.guard import Guard
 
 NONE: Mapping[str, Array] = {}
@@ -69,7 +72,7 @@ SETTINGS = (
     (re.compile(r"k|c|num\w*class\w*|nclass\w*|classes"), "K"),
     (re.compile(r"keep(?!\w*mask)\w*"), KEPT), (re.compile(r"drop(?!\w*mask)\w*"), DROPPED),
 )  # fmt: skip
-NUMBERS = frozenset({"N", "K", STRENGTH, RATE, KEPT, DROPPED})
+NUMBERS = frozenset({"N", "F", "H", "K", STRENGTH, RATE, KEPT, DROPPED})
 """What several parameters may mean at once."""
 
 
@@ -301,6 +304,11 @@ class Search:
         made += [value for other in known for value, _ in self.parts.get(other, ())]
         return list(dict.fromkeys(["x", "y", "labels", *made, *self.weights]))
 
+    def unrolled(self, name: str) -> bool:
+        """Whether a function takes weights in one vector."""
+        given = [forms for (one, _), forms in self.subject.containers.items() if one == name]
+        return any(isinstance(build, Unrolled) for forms in given for build in forms.values())
+
     def evidence(self, name: str, parameter: str, known: list[str], chain: Chain) -> list[str]:
         """What the file says that a parameter means: by its own calls, by the names of what its
         functions return, by what an earlier call was handed under that name, or by its own name.
@@ -319,15 +327,21 @@ class Search:
         found += [value for value, length in self.lengths.items() if length == unpacked]
         quantity, given = certain(key, self.sizes.layers), {"x", "y", *self.weights}
         containers = self.subject.containers.get((name, parameter), {})
-        if containers and quantity not in given:
+        forms = [one for one, build in containers.items() if isinstance(build, Unrolled)]
+        if containers and (forms or quantity not in given):
             found += [one for one in known[:1] if one in self.built]
             found += containers
+        if not containers and self.unrolled(name) and (size := size_named(key)):
+            return [size]
         if not found and quantity not in given:
             setting = next((value for form, value in SETTINGS if form.fullmatch(key)), "")
             if setting:
                 return [setting]
         if quantity in given:
-            found += ["y", "labels"] if quantity == "y" else [quantity]
+            less = rf"\b{parameter}(\[[^\]]*\]|\.\w+\(\))? - 1\b"
+            from_one = re.search(less, ast.unparse(flow.functions[name]))
+            labels = ["y", "labels", *([FROM_ONE] if from_one else [])]
+            found += labels if quantity == "y" else [quantity]
         if not found:
             for one in [quantity] if quantity else possible(key, self.sizes.layers):
                 found += [one] if one in given else self.stages.get(one[0], ())

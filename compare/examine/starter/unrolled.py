@@ -1,0 +1,158 @@
+"""Weights in one vector, or with the biases in a column of ones: theta, as optimisers take it.
+
+    theta = [w1, b1, w2, b2] one after another, or layer by layer the matrix [b | w.T]
+
+The vector is what a general minimiser wants, the column what a course writes for x with a 1 in
+front. Gradients come back in the same form and are taken apart again.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from compare.contracts.arrays import Array, Arrays
+from compare.examine.starter.binding import weights_of
+
+JOINS = frozenset({"hstack", "column_stack", "concatenate", "c_", "append", "insert", "vstack"})
+"""Calls that put a column of ones in front."""
+SIZES = {
+    "F": frozenset("d f nin ninput ninputs inputsize inputlayersize inputdim nx nfeatures "
+                   "numfeatures inputunits inputlayer".split()),
+    "H": frozenset("h nh nhid nhidden hiddensize hiddenlayersize hiddendim numhidden hidden "
+                   "hiddenunits hiddenlayer nhiddenunits".split()),
+    "K": frozenset("k c nout noutput noutputs outputsize outputlayersize outputdim ny nlabels "
+                   "numlabels nclasses numclasses classes labels outputunits outputlayer".split()),
+}  # fmt: skip
+"""What people call the widths of the layers, without underscores."""
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """How weights lie in one array: all of them, or those of `only` one layer, as [b | w.T] if
+    `with_ones`; read in `order`, row by row (C) or column by column (F)."""
+
+    names: tuple[str, ...]
+    with_ones: bool = False
+    order: Literal["C", "F"] = "C"
+    only: bool = False
+
+    def __call__(self, laid: Callable[[str], Array]) -> Array:
+        """The array, of weights as the code keeps them."""
+        if self.only:
+            return self.parts(laid)[0]
+        return np.concatenate([one.ravel(self.order) for one in self.parts(laid)])
+
+    def parts(self, laid: Callable[[str], Array]) -> list[Array]:
+        """The arrays one after another."""
+        if not self.with_ones:
+            return [laid(name) for name in self.names]
+        layers = zip(self.names[::2], self.names[1::2], strict=True)
+        return [np.column_stack([laid(b).ravel(), upright(laid(w), laid(b))]) for w, b in layers]
+
+    def apart(self, array: Array, parameters: Mapping[str, Array], transposed: bool) -> Arrays:
+        """The gradients in an array of this form, by the names of their parameters."""
+        kept = {name: turned(one, transposed) for name, one in parameters.items()}
+        shapes = [one.shape for one in self.parts(kept.__getitem__)]
+        ends = np.cumsum([int(np.prod(one)) for one in shapes])
+        pieces = [array] if self.only else np.split(array.ravel(), ends[:-1])
+        order: Literal["C", "F"] = "C" if self.only else self.order
+        found: Arrays = {}
+        for place, (shape, piece) in enumerate(zip(shapes, pieces, strict=True)):
+            laid = piece.reshape(shape, order=order)
+            if self.with_ones:
+                w, b = self.names[2 * place : 2 * place + 2]
+                found |= {f"d{w}": laid[:, 1:], f"d{b}": laid[:, 0]}
+            else:
+                found[f"d{self.names[place]}"] = laid
+        return found
+
+    def fits(self, array: Array, parameters: Mapping[str, Array]) -> bool:
+        """Whether an array has this form."""
+        parts = self.parts(lambda name: parameters[name])
+        if self.only:
+            return array.shape == parts[0].shape
+        return array.size == sum(one.size for one in parts) == max(array.shape, default=0)
+
+
+def upright(w: Array, b: Array) -> Array:
+    """A weight with a row for each unit, whichever way it lies."""
+    return w if len(w) == b.size else w.T
+
+
+def turned(array: Array, transposed: bool) -> Array:
+    """A weight as the code keeps it."""
+    return array.T if transposed and array.ndim == 2 else array
+
+
+def unrolled_in(
+    function: ast.AST, file: ast.AST, parameter: str, layers: int
+) -> Iterator[Unrolled]:
+    """The forms that a parameter may have, by what the function and its file do."""
+    names = weights_of(layers)
+    ones = joins_ones(file)
+    if is_cut(function, parameter):
+        order: Literal["C", "F"] = "F" if reads_columns(file) else "C"
+        if ones:
+            yield Unrolled(names, True, order)
+        yield Unrolled(names, False, order)
+        yield Unrolled((*names[::2], *names[1::2]), False, order)
+    elif ones and parameter[-1:].isdigit() and 1 <= int(parameter[-1]) <= layers:
+        place = 2 * int(parameter[-1]) - 2
+        yield Unrolled(names[place : place + 2], True, only=True)
+
+
+def is_cut(function: ast.AST, parameter: str) -> bool:
+    """Whether pieces of a parameter are given another shape."""
+    parts = list(ast.walk(function))
+    cut = any(isinstance(one, ast.Subscript) and isinstance(one.slice, ast.Slice)
+              and isinstance(one.value, ast.Name) and one.value.id == parameter
+              for one in parts)  # fmt: skip
+    return cut and any(called(one) == "reshape" for one in parts)
+
+
+def joins_ones(file: ast.AST) -> bool:
+    """Whether a column of ones is put in front of anything."""
+    words = {called(one) for one in ast.walk(file)} | {
+        one.attr for one in ast.walk(file) if isinstance(one, ast.Attribute)
+    }
+    return bool({"ones", "ones_like", "insert", "append"} & words and JOINS & words)
+
+
+def reads_columns(file: ast.AST) -> bool:
+    """Whether a shape is filled column by column, as Octave does."""
+    given = (one for part in ast.walk(file) if isinstance(part, ast.Call)
+             for one in part.keywords)  # fmt: skip
+    return any(one.arg == "order" and isinstance(one.value, ast.Constant) and one.value.value == "F"
+               for one in given)  # fmt: skip
+
+
+def called(node: ast.AST) -> str:
+    """The last name of what a call calls."""
+    named = node.func if isinstance(node, ast.Call) else None
+    if isinstance(named, ast.Attribute):
+        return named.attr
+    return named.id if isinstance(named, ast.Name) else ""
+
+
+def size_named(key: str) -> str:
+    """Which width a name, without underscores, stands for; empty for none."""
+    return next((size for size, names in SIZES.items() if key in names), "")
+
+
+def taken_apart(
+    value: Any, forms: Sequence[Unrolled], parameters: Mapping[str, Array], transposed: bool
+) -> Any:
+    """What a function returned, with the arrays of these forms taken apart."""
+    if isinstance(value, np.ndarray):
+        form = next((one for one in forms if one.fits(value, parameters)), None)
+        return value if form is None else form.apart(value, parameters, transposed)
+    if isinstance(value, tuple | list):
+        return type(value)(taken_apart(one, forms, parameters, transposed) for one in value)
+    if isinstance(value, dict):
+        return {key: taken_apart(one, forms, parameters, transposed) for key, one in value.items()}
+    return value

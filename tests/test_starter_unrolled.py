@@ -1,0 +1,95 @@
+"""Weights in one vector, or with their biases in a column of ones, are found and put back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.binding import weights_of
+from compare.examine.starter.networks import point
+from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.unrolled import Unrolled, taken_apart
+from tests.hand_ins import checked, of_wrong_twin
+
+NAMES = weights_of(2)
+FORMS = [
+    Unrolled(NAMES), Unrolled(NAMES, order="F"), Unrolled(("w1", "w2", "b1", "b2")),
+    Unrolled(NAMES, with_ones=True), Unrolled(NAMES, with_ones=True, order="F"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_put_into_a_vector_is_found_in_it(form: Unrolled, transposed: bool) -> None:
+    weights = point(UNEQUAL, 0)[0]
+    kept = {name: one.T if transposed else one for name, one in weights.items()}
+    _, found = taken_apart((0.5, form(kept.__getitem__)), [form], weights, transposed)
+    for name, array in weights.items():
+        back = found[f"d{name}"]
+        assert np.array_equal(back if back.shape == array.shape else back.T, array)
+
+
+def test_a_matrix_with_its_biases_in_front_is_taken_apart_alone() -> None:
+    weights = point(UNEQUAL, 0)[0]
+    form = Unrolled(("w2", "b2"), with_ones=True, only=True)
+    theta = form(weights.__getitem__)
+    assert np.array_equal(theta[:, 1:], weights["w2"].T)
+    found = taken_apart({"theta2": theta, "x": np.ones(3)}, [form], weights, False)
+    assert np.array_equal(found["theta2"]["db2"], weights["b2"])
+    assert np.array_equal(found["x"], np.ones(3))
+
+
+COURSE = """
+import numpy as np
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+def sigmoidGradient(z):
+    return sigmoid(z) * (1 - sigmoid(z))
+def nnCostFunction(nn_params, input_layer_size, hidden_layer_size, num_labels, X, y, lambda_):
+    cut = hidden_layer_size * (input_layer_size + 1)
+    Theta1 = nn_params[:cut].reshape(hidden_layer_size, input_layer_size + 1, order="F")
+    Theta2 = nn_params[cut:].reshape(num_labels, hidden_layer_size + 1, order="F")
+    m = X.shape[0]
+    a1 = np.hstack([np.ones((m, 1)), X])
+    z2 = a1 @ Theta1.T
+    a2 = np.hstack([np.ones((m, 1)), sigmoid(z2)])
+    a3 = sigmoid(a2 @ Theta2.T)
+    Y = np.eye(num_labels)[y - 1]
+    J = -np.sum(Y * np.log(a3) + (1 - Y) * np.log(1 - a3)) / m
+    J += lambda_ / (2 * m) * (np.sum(Theta1[:, 1:] ** 2) + np.sum(Theta2[:, 1:] ** 2))
+    d3 = a3 - Y
+    d2 = (d3 @ Theta2)[:, 1:] * sigmoidGradient(z2)
+    Theta1_grad, Theta2_grad = d2.T @ a1 / m, d3.T @ a2 / m
+    Theta1_grad[:, 1:] += lambda_ / m * Theta1[:, 1:]
+    Theta2_grad[:, 1:] += lambda_ / m * Theta2[:, 1:]
+    return J, np.r_[Theta1_grad.ravel(order="F"), Theta2_grad.ravel(order="F")]
+"""
+
+
+def test_the_course_in_which_theta_is_one_vector_is_compared(tmp_path: Path) -> None:
+    """Theta is read column by column, and the classes are numbered from 1."""
+    wrong = of_wrong_twin(tmp_path, COURSE, "lambda_ / m * Theta2[:", "lambda_ * Theta2[:")
+    assert wrong.diagnosis[0].mistake == "penalty-not-averaged-in-gradient"
+
+
+MATRICES = """
+import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def backprop(X, y, Theta1, Theta2):
+    a1 = np.insert(X, 0, 1, axis=1)
+    h = np.tanh(a1 @ Theta1.T)
+    a2 = np.insert(h, 0, 1, axis=1)
+    p = softmax(a2 @ Theta2.T)
+    delta3 = (p - y) / len(X)
+    delta2 = delta3 @ Theta2[:, 1:] * (1 - h**2)
+    return -np.mean(np.sum(y * np.log(p), axis=1)), delta2.T @ a1, delta3.T @ a2
+"""
+
+
+def test_two_matrices_with_their_biases_in_front_are_compared(tmp_path: Path) -> None:
+    assert checked(tmp_path, MATRICES).verdict is Verdict.AGREES

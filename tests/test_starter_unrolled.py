@@ -93,3 +93,38 @@ def backprop(X, y, Theta1, Theta2):
 
 def test_two_matrices_with_their_biases_in_front_are_compared(tmp_path: Path) -> None:
     assert checked(tmp_path, MATRICES).verdict is Verdict.AGREES
+
+
+CLASS = """
+import numpy as np
+class TwoLayer:
+    def __init__(self, d, h, k):
+        self.W1 = np.random.randn(d + 1, h) * 0.1
+        self.W2 = np.random.randn(h + 1, k) * 0.1
+    def forward(self, X):
+        one = np.ones((len(X), 1))
+        self.X = np.hstack([X, one])
+        self.Z1 = self.X @ self.W1
+        self.A1 = np.hstack([np.maximum(0, self.Z1), one])
+        e = np.exp(self.A1 @ self.W2)
+        self.P = e / e.sum(1, keepdims=True)
+        return self.P
+    def loss(self, Y):
+        return -np.sum(Y * np.log(self.P)) / len(Y)
+    def backward(self, Y):
+        dZ2 = (self.P - Y) / len(Y)
+        self.dW2 = self.A1.T @ dZ2
+        dZ1 = (dZ2 @ self.W2.T)[:, :-1] * (self.Z1 > 0)
+        self.dW1 = self.X.T @ dZ1
+"""
+
+
+def test_a_class_whose_weights_have_their_biases_behind_is_compared(tmp_path: Path) -> None:
+    wrong = of_wrong_twin(tmp_path, CLASS, " * (self.Z1 > 0)", "")
+    assert wrong.diagnosis[0].mistake == "mask-missing"
+
+
+def test_a_class_whose_weights_have_their_biases_in_front_is_compared(tmp_path: Path) -> None:
+    front = CLASS.replace("[X, one]", "[one, X]").replace("(0, self.Z1), one]", "(0, self.Z1)]")
+    front = front.replace("[np.max", "[one, np.max").replace("[:, :-1]", "[:, 1:]")
+    assert checked(tmp_path, front).verdict is Verdict.AGREES

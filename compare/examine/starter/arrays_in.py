@@ -80,13 +80,8 @@ def gradients_in(value: Any, parameters: Mapping[str, Array]) -> Arrays:
     return gradients_of(found, parameters)
 
 
-def gradients_left(thing: Any, parameters: Mapping[str, Array]) -> Arrays:
-    """The gradients that an object keeps, under names of gradients."""
-    return gradients_of([leaf for leaf in leaves(thing) if leaf.of_gradient], parameters)
-
-
 def gradients_of(given: Sequence[Leaf], parameters: Mapping[str, Array]) -> Arrays:
-    """The gradients among arrays."""
+    """The gradients among arrays, those first that are named so."""
     found = sorted(given, key=lambda one: not one.of_gradient)
     layers = len(parameters) // 2
     said = {name: leaf for leaf in found

@@ -18,7 +18,7 @@ from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.arrays_in import (
     Leaf,
     fits,
-    gradients_left,
+    gradients_of,
     inside,
     leaves,
     weight_named,
@@ -33,6 +33,7 @@ from compare.examine.starter.slots import (
     slots_in,
 )
 from compare.examine.starter.unrolled import Unrolled, taken_apart
+from compare.examine.starter.with_ones import forms_of, halves_in, opened
 
 Start = Callable[[tuple[int, ...], Mapping[str, Any]], "Started"]
 
@@ -111,6 +112,8 @@ class Started:
 
     functions: Mapping[str, Callable[..., Any]]
     made: Mapping[str, Any]
+    ones: str = ""
+    """Whether the biases are the `first` or `last` rows or columns of the weights."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +166,11 @@ class Chain:
             alone = self.strength if self.only in ("", constant.name) else 0.0
             constant.put(constant.value if self.kept else alone)
         for value in (*made.values(), *started_objects(started)):
-            put_weights(value, parameters)
+            put_weights(value, parameters, started.ones)
         passed = {value for call in self.calls for _, value in call.passed}
         forms = [one for name, one in self.structures.items()
                  if name in passed and isinstance(one, Unrolled)]  # fmt: skip
+        forms += forms_of(parameters, started.ones)
         answers = []
         for rows in self.mode.rows(x, targets):
             held: dict[str, Any] = {**laid, **rows, **SETTINGS}
@@ -182,7 +186,7 @@ class Chain:
                 value = started.functions[call.name](**given)
                 returned[call.name] = taken_apart(value, forms, parameters, self.mode.transposed)
             for thing in started_objects(started):
-                returned[LEFT] = gradients_left(thing, parameters)
+                returned[LEFT] = gradients_left(thing, parameters, forms)
             answers.append(returned)
         return Ran(tuple(answers), started, self.slopes, self.rate if self.moves else 0.0)
 
@@ -226,9 +230,9 @@ def duplicate(value: Any) -> Any:
     return value
 
 
-def put_weights(thing: Any, parameters: Arrays) -> dict[str, Slot]:
+def put_weights(thing: Any, parameters: Arrays, ones: str = "") -> dict[str, Slot]:
     """Give what the file built our weights, in its own layout; returns where they are."""
-    found = places_of_weights(thing, parameters)
+    found = places_of_weights(thing, parameters, ones)
     laid = {
         name: laid_like(parameters[name], one.array.shape).copy() for name, one in found.items()
     }
@@ -236,13 +240,16 @@ def put_weights(thing: Any, parameters: Arrays) -> dict[str, Slot]:
     return found
 
 
-def places_of_weights(thing: Any, parameters: Arrays) -> dict[str, Slot]:
-    """Where w1, b1, ... are in an object or container, by name, and else by shape."""
+def places_of_weights(thing: Any, parameters: Arrays, ones: str = "") -> dict[str, Slot]:
+    """Where w1, b1, ... are in an object or container, by name, and else by shape; in matrices with
+    the biases in front or behind where they are the `first` or `last`."""
     slots = [
         slot
         for slot in slots_in(thing)
         if not slot.of_gradients and not OTHER_NAME.fullmatch(slot.name)
     ]
+    if ones:
+        return dict(halves_in(slots, parameters, ones))
     found: dict[str, Slot] = {}
     for slot in slots:
         if name := weight_named(Leaf(slot.way, slot.array), parameters):
@@ -253,6 +260,12 @@ def places_of_weights(thing: Any, parameters: Arrays) -> dict[str, Slot]:
             if name not in found and not used and fits(slot.array, array.shape):
                 found[name] = slot
     return found
+
+
+def gradients_left(thing: Any, parameters: Arrays, forms: Sequence[Unrolled]) -> Arrays:
+    """The gradients that an object keeps, under names of gradients."""
+    left = [leaf for leaf in leaves(thing) if leaf.of_gradient]
+    return gradients_of(list(opened(left, forms, parameters)), parameters)
 
 
 def shown_arrays(ran: Ran) -> list[Array]:

@@ -36,7 +36,7 @@ from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.slots import set_rate
 from compare.examine.starter.source import Opened, Source
-from compare.examine.starter.unrolled import unrolled_in
+from compare.examine.starter.unrolled import joins_ones, unrolled_in
 from compare.guard.guard import Guard
 
 INITIALISER = re.compile(
@@ -131,13 +131,31 @@ def of_class(
         if isinstance(one, Code)
     }
     builds = (*builders(cls), *makers_of(source, opened))
-    good = [build for build in builds
-            if starts_well(partial(built, build, methods, {}), guard, sizes)][:2]  # fmt: skip
-    held = losses_of(source, opened, good, methods, guard, sizes)
+    good = builds_of(builds, methods, joins_ones(source_tree(source)), guard, sizes)
+    held = losses_of(source, opened, [one for one, _ in good], methods, guard, sizes)
     nodes = methods | {name: node for name, (node, _) in held.items()}
     flow = flow_of(nodes, [one.node for one in source.statements])
-    starts = [("", partial(built, build, methods, held)) for build in good]
+    starts = [("", partial(built, build, methods, held, ones)) for build, ones in good]
     return Subject(flow, starts, {}, keys_asked(flow))
+
+
+def builds_of(
+    builds: Sequence[Callable[..., Any]],
+    methods: Mapping[str, Code],
+    joins: bool,
+    guard: Guard,
+    sizes: Sizes,
+) -> list[tuple[Callable[..., Any], str]]:
+    """The ways to make an object with a place for every weight, and whether the biases are `first`
+    or `last` in the weights: which of the two only numbers tell."""
+    found: list[tuple[Callable[..., Any], str]] = []
+    for ones in ("", "first", "last") if joins else ("",):
+        good = [(one, ones) for one in builds
+                if starts_well(partial(built, one, methods, {}, ones), guard, sizes)]  # fmt: skip
+        if good and not ones:
+            return good[:2]
+        found += good[:1]
+    return found
 
 
 def losses_of(
@@ -190,6 +208,7 @@ def built(
     build: Callable[..., Any],
     methods: Mapping[str, Code],
     held: Held,
+    ones: str,
     sizes: tuple[int, ...],
     values: Mapping[str, Any],
 ) -> Started:
@@ -200,7 +219,7 @@ def built(
     set_rate(thing, 1.0)
     functions = {name: getattr(thing, name) for name in methods if name != "__init__"}
     functions |= {name: read(thing) for name, (_, read) in held.items()}
-    return Started(functions, {"self": thing})
+    return Started(functions, {"self": thing}, ones)
 
 
 def starts_well(start: Start, guard: Guard, sizes: Sizes) -> bool:
@@ -212,7 +231,8 @@ def starts_well(start: Start, guard: Guard, sizes: Sizes) -> bool:
     except UserCodeError:
         return False
     return any(
-        set(places_of_weights(one, parameters)) == set(parameters) for one in started.made.values()
+        set(places_of_weights(one, parameters, started.ones)) == set(parameters)
+        for one in started.made.values()
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -34,12 +35,15 @@ SIZES = {
 @dataclass(frozen=True)
 class Unrolled:
     """How weights lie in one array: all of them, or those of `only` one layer, as [b | w.T] if
-    `with_ones`; read in `order`, row by row (C) or column by column (F)."""
+    `with_ones`, as [w.T | b] if the bias is `last`, or the transpose of that if it is `lying`; read
+    in `order`, row by row (C) or column by column (F)."""
 
     names: tuple[str, ...]
     with_ones: bool = False
     order: Literal["C", "F"] = "C"
     only: bool = False
+    last: bool = False
+    lying: bool = False
 
     def __call__(self, laid: Callable[[str], Array]) -> Array:
         """The array, of weights as the code keeps them."""
@@ -52,7 +56,12 @@ class Unrolled:
         if not self.with_ones:
             return [laid(name) for name in self.names]
         layers = zip(self.names[::2], self.names[1::2], strict=True)
-        return [np.column_stack([laid(b).ravel(), upright(laid(w), laid(b))]) for w, b in layers]
+        return [self.joined(upright(laid(w), laid(b)), laid(b).ravel()) for w, b in layers]
+
+    def joined(self, w: Array, b: Array) -> Array:
+        """A weight with a row for each unit, and its bias, in one matrix."""
+        matrix = np.column_stack([w, b] if self.last else [b, w])
+        return np.array(matrix.T if self.lying else matrix, order="C")
 
     def apart(self, array: Array, parameters: Mapping[str, Array], transposed: bool) -> Arrays:
         """The gradients in an array of this form, by the names of their parameters."""
@@ -65,8 +74,10 @@ class Unrolled:
         for place, (shape, piece) in enumerate(zip(shapes, pieces, strict=True)):
             laid = piece.reshape(shape, order=order)
             if self.with_ones:
-                w, b = self.names[2 * place : 2 * place + 2]
-                found |= {f"d{w}": laid[:, 1:], f"d{b}": laid[:, 0]}
+                w, b = (f"d{one}" for one in self.names[2 * place : 2 * place + 2])
+                units = laid.T if self.lying else laid
+                found |= {w: units[:, :-1] if self.last else units[:, 1:]}
+                found |= {b: units[:, -1] if self.last else units[:, 0]}
             else:
                 found[f"d{self.names[place]}"] = laid
         return found
@@ -103,7 +114,13 @@ def unrolled_in(
         yield Unrolled((*names[::2], *names[1::2]), False, order)
     elif ones and parameter[-1:].isdigit() and 1 <= int(parameter[-1]) <= layers:
         place = 2 * int(parameter[-1]) - 2
-        yield Unrolled(names[place : place + 2], True, only=True)
+        yield from matrices(names[place : place + 2])
+
+
+def matrices(names: tuple[str, ...]) -> Iterator[Unrolled]:
+    """The forms of a matrix that holds the weight and the bias of one layer."""
+    for last, lying in product((False, True), repeat=2):
+        yield Unrolled(names, True, only=True, last=last, lying=lying)
 
 
 def is_cut(function: ast.AST, parameter: str) -> bool:

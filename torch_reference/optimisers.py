@@ -30,6 +30,10 @@ BUFFERS: dict[str, dict[str, str]] = {
 """The buffers of an optimiser: our prefix, and the key torch keeps it under."""
 
 
+CLIP_GUARD = 1e-6
+"""What clip_grad_norm_ adds to the norm."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """An optimiser with its settings, as torch's classes have them.
@@ -50,6 +54,7 @@ class Recipe:
         centred: of rmsprop.
         clip_norm: to which all gradients together are shortened before the step.
         clip_value: at which every entry is cut off before the step.
+        clip_guard: what is added to the norm of all gradients; torch's is 1e-6.
         schedule: a kind and its two numbers, see `scheduler`.
 
     Example:
@@ -72,6 +77,7 @@ class Recipe:
     centred: bool = False
     clip_norm: float | None = None
     clip_value: float | None = None
+    clip_guard: float = CLIP_GUARD
     schedule: tuple[str, tuple[float, ...]] | None = None
 
     def built(self, parameters: Mapping[str, Tensor]) -> Optimizer:
@@ -116,8 +122,14 @@ class Recipe:
 
     def clip(self, parameters: Sequence[Tensor]) -> None:
         """Hold the gradients in check, in place."""
-        if self.clip_norm is not None:
+        if self.clip_norm is not None and self.clip_guard == CLIP_GUARD:
             clip_grad_norm_(parameters, self.clip_norm, foreach=False)
+        elif self.clip_norm is not None:
+            norm = clip_grad_norm_(parameters, float("inf"), foreach=False)  # only measures it
+            share = (self.clip_norm / (norm + self.clip_guard)).clamp(max=1.0)
+            for tensor in parameters:
+                if tensor.grad is not None:
+                    tensor.grad.mul_(share)
         if self.clip_value is not None:
             clip_grad_value_(parameters, self.clip_value, foreach=False)
 

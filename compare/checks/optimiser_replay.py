@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.checks.comparison import Comparison, compare_entries
+from compare.checks.clipping import told_apart
+from compare.checks.comparison import HONEST, Comparison, compare_entries
 from compare.checks.optimiser_power import ReplayedUpdate
 from compare.checks.optimiser_step import OptimiserStep, ReplayedState, compare_update
 from compare.checks.step_power import StepPower
@@ -25,11 +26,22 @@ NOTHING = ReplayedState({}, {})
 
 @dataclass
 class OptimiserReplay:
-    """The step check of one side's records; `compared` tells that its buffers were recorded."""
+    """The step check of one side's records; `compared` tells that its buffers were recorded.
+
+    `forms` are the same step in other forms of clipping by norm, those that made every update so
+    far. Where `step` fails an update and one of them does not, the side has that form.
+    """
 
     step: OptimiserStep
     compared: bool = True
     replayed: ReplayedState = field(default=NOTHING)
+    forms: list[OptimiserReplay] = field(default_factory=list)
+
+    @classmethod
+    def in_any_form(cls, step: OptimiserStep) -> OptimiserReplay:
+        """Return the step check of somebody's step, which may clip as torch does or otherwise."""
+        others = [replace(step, clipping=one) for one in step.clipping.forms()]
+        return cls(step, forms=[cls(one) for one in others])
 
     @property
     def begun(self) -> bool:
@@ -40,6 +52,35 @@ class OptimiserReplay:
         self, before: Record, after: Record, power: StepPower | None = None
     ) -> dict[str, Comparison]:
         """Compare `after` with one reference step from `before`; keys `w1`, `m_w1`, ..., `t`."""
+        found = self.judged(before, after, power)
+        return self.in_its_form(found, before, after) if self.forms else found
+
+    def in_its_form(
+        self, found: dict[str, Comparison], before: Record, after: Record
+    ) -> dict[str, Comparison]:
+        """Return what was found in the form that the side has, where this update tells it."""
+        clippings = [self.step.clipping, *(one.step.clipping for one in self.forms)]
+        if not told_apart(clippings, before.gradients):
+            for one in self.forms:
+                one.replayed = self.replayed
+            return found
+        judged = [(one, one.judged(before, after)) for one in self.forms]
+        fitting = [(one, its) for one, its in judged if furthest(its) <= 1]
+        self.forms = [one for one, _ in fitting]
+        if not fitting or furthest(found) <= HONEST:
+            return found
+        close = [one for one in fitting if furthest(one[1]) <= HONEST]
+        chosen, its = (close or fitting)[0]
+        if furthest(found) <= 1 and furthest(its) > furthest(found) / 2:
+            return found
+        self.step, self.replayed = chosen.step, chosen.replayed
+        self.forms.remove(chosen)
+        return its
+
+    def judged(
+        self, before: Record, after: Record, power: StepPower | None = None
+    ) -> dict[str, Comparison]:
+        """Compare `after` with one step of this form."""
         step, start = self.step.at(before.learning_rate), self.start(before)
         expected, allowed, self.replayed = step(before.parameters, before.gradients, start)
         whole = ReplayedUpdate(
@@ -70,6 +111,12 @@ class OptimiserReplay:
     def documents(self, record: Record) -> bool:
         """Whether a record has all the buffers that the reference has."""
         return {*record.state, "t"} == {*self.step.keys(record.parameters), "t"}
+
+
+def furthest(found: Mapping[str, Comparison]) -> float:
+    """Return the worst ratio of all comparisons; infinite where a number is no number."""
+    ratios = [one.ratio if one.agrees else max(one.ratio, np.inf) for one in found.values()]
+    return max(ratios, default=0.0)
 
 
 def compared(

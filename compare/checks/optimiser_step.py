@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.allowance.arithmetic import quiet
-from compare.checks.clipping import Clipping
+from compare.checks.clipping import Clipping, norm_of
 from compare.checks.comparison import Comparison, compare_entries
 from compare.contracts.arrays import Arrays
 from compare.contracts.experiment import Experiment
@@ -128,9 +128,12 @@ class OptimiserStep:
         """Return parameters and buffers after the update by torch; both in torch's own form."""
         from torch_reference import Recipe, optimiser_step
 
+        clipping = self.clipping
+        left = clipping.longer and clipping.share(norm_of(gradients)) == 1
         recipe = Recipe(
             self.name, **asdict(self.settings), decay_of=self.decay_of,
-            clip_norm=self.clipping.norm, clip_value=self.clipping.value,
+            clip_norm=None if left else clipping.norm, clip_value=clipping.value,
+            clip_guard=clipping.guard,
         )  # fmt: skip
         stored = {
             key: array if key == "t" else (array / self.scale).astype(array.dtype)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
 
 import manual_mlp
+from compare.checks.clipping import norm_of
+from compare.checks.comparison import HONEST
 from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, UserCodeError
@@ -53,10 +56,7 @@ def first_updates(
         step = GuardedOptimiser(function, UNKNOWN, settings)
         replay, state, now = OptimiserStep.of(experiment), None, like
         for update in range(UPDATES + 1):
-            gradients = {
-                name: generator.normal(scale=0.1, size=w.shape).astype(w.dtype)
-                for name, w in now.items()
-            }
+            gradients = drawn_gradients(generator, now, experiment, update)
             found.append(manual_mlp.Record(update, 0, np.arange(1), 0.0, gradients, now, {}, None))
             if not update:
                 state = first_state(step, replay, now, gradients, {})
@@ -64,6 +64,39 @@ def first_updates(
     except (BadInput, UserCodeError):
         return []
     return found
+
+
+def drawn_gradients(
+    generator: np.random.Generator, like: Arrays, experiment: Experiment, update: int
+) -> Arrays:
+    """Return gradients for an update, normal with the deviation 0.1.
+
+    Where clipping was declared its bound is the deviation, and at every third update they are half
+    as long as it allows: a step that shortens too little, or what is short, is seen, and one that
+    cuts off entries for a norm.
+    """
+    drawn = {name: generator.normal(scale=0.1, size=w.shape) for name, w in like.items()}
+    bound, short = experiment.clip_norm or experiment.clip_value, update % 3 == 1
+    if bound is not None:
+        largest = max(float(np.abs(g).max()) for g in drawn.values())
+        length = largest if experiment.clip_norm is None else norm_of(drawn)
+        times = bound / (2 * length if short else 0.1)
+        drawn = {name: g * times for name, g in drawn.items()}
+    return {name: g.astype(like[name].dtype) for name, g in drawn.items()}
+
+
+def in_its_form(
+    function: Callable[..., Any], experiment: Experiment, like: Arrays
+) -> OptimiserStep:
+    """Return the declared update, in the form in which this step clips by norm: torch's, or the
+    first other one that makes its first updates."""
+    from compare.diagnosis.identity import worst
+
+    declared = OptimiserStep.of(experiment)
+    forms = [declared, *(replace(declared, clipping=one) for one in declared.clipping.forms())]
+    walked = first_updates(function, experiment, like) if len(forms) > 1 else []
+    close = (one for one in forms if walked and worst(one, walked, tuple(like)) <= HONEST)
+    return next(close, declared)
 
 
 def hint(function: Callable[..., Any], experiment: Experiment, like: Arrays) -> str:

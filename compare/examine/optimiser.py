@@ -18,6 +18,7 @@ from compare.checks.optimiser_step import OptimiserStep, ReplayedState
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import CheckSummary
 from compare.examine.carried import first_state
+from compare.examine.identifying import drawn_gradients, in_its_form
 from compare.examine.step import record_at
 from compare.guard.optimiser import GuardedOptimiser
 from compare.judge.point import PointJudge
@@ -33,7 +34,7 @@ def examine_optimiser(
     judge: PointJudge, step: GuardedOptimiser, probe: Probe
 ) -> tuple[CheckSummary, str]:
     """Check updates from the start, and from a later state where the keys are documented."""
-    replay = OptimiserStep.of(judge.experiment)
+    replay = in_its_form(step.function, judge.experiment, probe.parameters)
     generator = np.random.default_rng(judge.experiment.seed)
     own = Updates(judge, step, replay, probe, generator)
     counted = own.walk(
@@ -45,14 +46,13 @@ def examine_optimiser(
         own.walk(*drawn_state(own), 2)
     tally = judge.ledger.tallies["step"]
     sentence = f"{tally.made} step checks, worst {tally.worst_ratio:.2g} × allowance"
-    note = (
-        ""
-        if own.compared
-        else (
+    note = own.replay.clipping.note()
+    if not own.compared:
+        note = f"{note}; " if note else ""
+        note += (
             "step keeps its state in its own way: compared is what it does to the parameters in "
             f"{UPDATES} updates from the start (documented: {', '.join(own.keys[:3])}, ...)"
         )
-    )
     summary = CheckSummary("step", tally.verdict, tally.made, tally.worst_ratio, sentence)
     return summary, note
 
@@ -76,11 +76,9 @@ class Updates:
         self.seen: list[manual_mlp.Record] = []
 
     def drawn(self) -> Arrays:
-        """Return gradients, normal with the deviation 0.1."""
-        return {
-            name: self.generator.normal(scale=0.1, size=w.shape).astype(w.dtype)
-            for name, w in self.probe.parameters.items()
-        }
+        """Return the gradients of the next update."""
+        like = self.probe.parameters
+        return drawn_gradients(self.generator, like, self.judge.experiment, self.made)
 
     def walk(self, state: Any, replayed: ReplayedState, updates: int) -> bool:
         """Check consecutive updates; return whether the state has all documented keys, t too."""

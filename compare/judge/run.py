@@ -62,8 +62,8 @@ class Judge(PointJudge):
         plain = StepCheck(self.arithmetic, rate, momentum, form, wanted.device)
         optimiser = None if wanted.plain_momentum else OptimiserStep.of(wanted)
         self.steps: dict[str, Replay] = {
-            side: plain if optimiser is None else OptimiserReplay(optimiser)
-            for side in ("manual", "reference")
+            "manual": plain if optimiser is None else OptimiserReplay.in_any_form(optimiser),
+            "reference": plain if optimiser is None else OptimiserReplay(optimiser),
         }
         self.drift = Drift(self.arithmetic, rate, momentum, form, optimiser)
 

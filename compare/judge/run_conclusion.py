@@ -68,6 +68,7 @@ def shown_of(worst: Mapping[str, Worst], own: bool) -> dict[str, Worst]:
 def of_run(judge: Judge, manual: Manual) -> Iterator[str]:
     """Yield what else there is to say of a run."""
     yield from state_note(judge, manual)
+    yield from filter(None, (clipping_note(judge),))
     yield from ends_note(judge)
 
 
@@ -82,6 +83,12 @@ def state_note(judge: Judge, manual: Manual) -> tuple[str, ...]:
         "step keeps its state in its own way: compared is what it does to the parameters in every "
         f"update (documented: {keys}, ...)",
     )
+
+
+def clipping_note(judge: Judge) -> str:
+    """Say in which form the manual side clips, if not in torch's."""
+    replay = judge.steps["manual"]
+    return replay.step.clipping.note() if isinstance(replay, OptimiserReplay) else ""
 
 
 def ends_note(judge: Judge) -> Iterator[str]:
@@ -168,10 +175,11 @@ def free_run_sentence(judge: Judge) -> str:
     )
     tallies = judge.ledger.tallies
     if free_verdict(judge) is Verdict.AGREES:
+        also = " and what the two forms of clipping differ by" if clipping_note(judge) else ""
         return (
             f"{apart}; both sides started equal and every one of the "
             f"{tallies['same_point'].made} same-point and {tallies['step'].made // 2} step checks "
-            "holds, so by induction the difference is accumulated rounding"
+            f"holds, so by induction the difference is accumulated rounding{also}"
         )
     placed = [one for one in judge.ledger.findings.values() if one.update is not None]
     first = min(placed, key=lambda finding: finding.update or 0, default=None)

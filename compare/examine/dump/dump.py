@@ -167,7 +167,7 @@ def replay_of(first: Step, judge: PointJudge) -> StepCheck | OptimiserReplay:
     """Return the step check of the recorded run."""
     wanted = judge.experiment
     if not wanted.plain_momentum or first.record.learning_rate is not None:
-        return OptimiserReplay(OptimiserStep.of(wanted))
+        return OptimiserReplay.in_any_form(OptimiserStep.of(wanted))
     return StepCheck(judge.arithmetic, wanted.learning_rate, wanted.momentum, wanted.momentum_form)
 
 
@@ -320,6 +320,8 @@ class Dump:
                 "no buffer of the optimiser is recorded: compared is what the updates do to the "
                 "parameters"
             )
+        if isinstance(self.replay, OptimiserReplay) and self.replay.step.clipping.note():
+            yield self.replay.step.clipping.note()
         if self.misrecorded.moved_rightly:
             yield BY_TORCH
         if self.ignored:

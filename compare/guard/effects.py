@@ -8,6 +8,7 @@ because in a backward pass most of it is a surprise to its author too.
 from __future__ import annotations
 
 import io
+import operator
 import os
 import random
 import sys
@@ -16,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -185,15 +187,14 @@ def gradients_kept(who: str, home: Place | None, notes: Notes) -> Iterator[None]
 @contextmanager
 def generators_kept(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
     """Put every global random generator back to where it stood, and say which one had moved."""
-    before = [(name, read(), write) for name, read, write in global_generators()]
+    before = [(one, one.read()) for one in global_generators()]
     try:
         yield
     finally:
-        now = {name: read() for name, read, _ in global_generators()}
-        for name, state, write in before:
-            if not same(state, now[name]):
-                write(state)
-                notes.add(f"a call of {who} ({home}) moves {name}'s {MOVED}; it was put back")
+        for one, state in before:
+            if not one.same(state, one.read()):
+                one.write(state)
+                notes.add(f"a call of {who} ({home}) moves {one.name}'s {MOVED}; it was put back")
 
 
 @contextmanager
@@ -208,23 +209,28 @@ def another_random_state() -> Iterator[None]:
         yield
 
 
-Generator = tuple[str, Callable[[], Any], Callable[[Any], Any]]
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """A global random generator: how its state is read, written, and compared with another."""
+
+    name: str
+    read: Callable[[], Any]
+    write: Callable[[Any], Any]
+    same: Callable[[Any, Any], bool]
 
 
 def global_generators() -> list[Generator]:
-    """Return name, reader and writer of the generators that exist; torch is never imported."""
-    found: list[Generator] = [
-        ("Python", random.getstate, random.setstate),
-        ("NumPy", np.random.get_state, np.random.set_state),
+    """Return the generators that exist; torch is never imported."""
+    found = [
+        Generator("Python", random.getstate, random.setstate, operator.eq),
+        Generator("NumPy", np.random.get_state, np.random.set_state, same_parts),
     ]
     torch: Any = sys.modules.get("torch")
     if hasattr(torch, "get_rng_state"):
-        found.append(("torch", torch.get_rng_state, torch.set_rng_state))
+        found.append(Generator("torch", torch.get_rng_state, torch.set_rng_state, torch.equal))
     return found
 
 
-def same(a: Any, b: Any) -> bool:
-    """Compare two generator states: tuples of numbers and arrays, or one tensor."""
-    if isinstance(a, tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return bool(np.array_equal(a, b)) if not isinstance(a, str | float | int | None) else a == b
+def same_parts(one: Any, other: Any) -> bool:
+    """Compare two states that are tuples of numbers and arrays."""
+    return len(one) == len(other) and all(map(np.array_equal, one, other))

@@ -16,12 +16,13 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import put_in, stand_ins
 from compare.examine.starter.cut import Cut, cut_out
 from compare.examine.starter.cut_gradient import is_gradient
-from compare.examine.starter.cut_loss import AGREE, with_loss
+from compare.examine.starter.cut_loss import with_loss
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.cut_piece import NotCut
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.loop_steps import updates_at
+from compare.examine.starter.loss_beside import AGREE
 from compare.examine.starter.missed import AGAIN, MOVE, multiplies_by_transpose, trains_inline
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement

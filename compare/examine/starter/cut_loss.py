@@ -3,8 +3,8 @@
     total += -np.sum(y * np.log(p))       a sum, which may be divided later: nobody is accused
     loss = np.sum(correct_logprobs) / n   a mean: gradients that are summed do not belong to it
 
-It is evaluated at the weights that the loop begins with, without its penalty. A loss that is wrong
-is one with a known mistake; any other was not compared.
+It is evaluated at the weights that the loop begins with, without its penalty, and held against the
+loss of the gradients (`loss_beside`).
 """
 
 from __future__ import annotations
@@ -12,28 +12,24 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 
 import numpy as np
 
 from compare.contracts.arrays import Array
-from compare.contracts.errors import UserCodeError
-from compare.contracts.result import Diagnosis, Verdict
 from compare.examine.starter.absent_data import COUNTS, put_in, stand_ins
 from compare.examine.starter.binding import GIVEN, certain, plain
 from compare.examine.starter.cut import Cut, gives_whole, in_file, indices, outside, sliced
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.cut_piece import NotCut, Piece
-from compare.examine.starter.expected import LOSS, Expected
-from compare.examine.starter.function_verdict import FunctionVerdict, apart
+from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
-from compare.examine.starter.loss_check import loss_named
+from compare.examine.starter.loss_beside import Beside, Shown, Value
 from compare.examine.starter.loss_lines import LossLine, Unguarded, in_order, loss_lines, negated
 from compare.examine.starter.meanings import Meaning
 from compare.examine.starter.readings import UNEQUAL
 from compare.examine.starter.source import Source
-from compare.examine.starter.together import known
 from compare.guard.copies import OnCopies
 from compare.guard.guard import Guard
 
@@ -42,29 +38,6 @@ ROWS, CLASSES, ONE = "N", "K", "1"
 """Numbers that a loss may be divided by."""
 BATCH_COUNT = re.compile(r"(n|num|nr|numberof|total)?(mini)?batches|nb|numbatch|nbatch")
 CLASS_COUNT = re.compile(r"k|c|num\w*class\w*|nclass\w*|classes|num\w*labels|noutputs?|outputdim")
-AGREE = "its gradients agree"
-Value = Callable[[Mapping[str, Array]], float]
-"""From everything that is known at a point to the number that a line gives."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A line of a loss, and what it gives; `guards` were left out of its logarithms."""
-
-    line: LossLine
-    value: Value
-    guards: tuple[str, ...]
-
-    def __call__(self, due: Expected) -> float:
-        """What it gives at one point; NaN where it gives no number."""
-        try:
-            return self.value(due.quantities)
-        except UserCodeError:
-            return np.nan
-
-    def per_row(self, quantities: Mapping[str, Array]) -> float:
-        """What it gives, divided by the rows."""
-        return self.value(quantities) / len(quantities["y"])
 
 
 def with_loss(
@@ -73,89 +46,12 @@ def with_loss(
     """The verdict on gradients that are right, or right as a sum, in the light of the loss that
     stands beside them."""
     lines = loss_lines(cut.piece.body)
-    if not lines:
-        return found
     shown = list(shown_of(source, cut, meaning, lines, check.guard.timeout))
-    sizes = UNEQUAL.of_layers(cut.how.layers)
-    mean, total = (check.due(sizes, reduction) for reduction in ("mean", "sum"))
-    numbers = [(one, one(mean)) for one in shown]
-    numbers = [(one, number) for one, number in numbers if np.isfinite(number)]
-    right = [one for one, number in numbers if is_loss(mean, number)]
-    if right:
-        return beside_a_mean(right[0], found, check.reduction)
-    summed = [one for one, number in numbers if one.line.last and is_loss(total, number)]
-    if summed:
-        return beside_a_sum(summed[0], found)
-    if found.verdict is not Verdict.AGREES:
-        return found
-    last = [(one, number) for one, number in numbers if one.line.last]
-    if not last:
-        where = lines[-1].number
-        return found.undecided(f"{AGREE}; its loss, line {where}, was not compared")
-    return of_another_loss(check, meaning, found, mean, *last[-1])
-
-
-def is_loss(due: Expected, number: float) -> bool:
-    """Whether a number is the loss of a point."""
-    return due.compare(LOSS, np.array(number)).agrees
-
-
-def beside_a_mean(one: Shown, found: FunctionVerdict, declared: str) -> FunctionVerdict:
-    """The verdict on gradients whose loss is the mean over the batch."""
-    if found.reduction != "sum":
-        return replace(found, conventions=(*found.conventions, *words(one, "is right")))
-    line = one.line.number
-    if declared == "sum":
-        sentence = f"its loss, line {line}, is the mean over the batch, its gradients are summed"
-        return replace(
-            found.wrong("value", sentence), role=LOSS, diagnosis=known("loss-averaged"),
-        )  # fmt: skip
-    sentence = f"it sums over the batch, but its loss, line {line}, is the mean: N times too large"
-    return replace(
-        found.wrong("value", sentence, found.worst), diagnosis=known("gradient-summed")
+    beside = Beside(
+        UNEQUAL.of_layers(cut.how.layers), check.reduction, check.seed, check.activations[0],
+        check.guard.timeout,
     )  # fmt: skip
-
-
-def beside_a_sum(one: Shown, found: FunctionVerdict) -> FunctionVerdict:
-    """The verdict on gradients whose loss is the sum over the batch, which may be divided later."""
-    if found.reduction == "sum" and found.verdict is Verdict.DISAGREES:
-        return replace(found, diagnosis=known("summed-not-averaged"))
-    said = words(one, "is the sum over the batch")
-    return replace(found, conventions=(*found.conventions, *said))
-
-
-def words(one: Shown, is_what: str) -> Iterator[str]:
-    """What is said of a loss that was compared."""
-    yield f"its loss, line {one.line.number}, {is_what}"
-    if one.guards:
-        yield f"the guard + {' and + '.join(one.guards)} in its logarithm was left out"
-
-
-def of_another_loss(
-    check: GradientCheck, meaning: Meaning, found: FunctionVerdict, due: Expected, one: Shown,
-    number: float,
-) -> FunctionVerdict:  # fmt: skip
-    """The verdict on right gradients whose loss is another number: a known mistake, or not told.
-
-    A sum that lines add to may be divided by the rows later: that it is one is no mistake.
-    """
-
-    def named(value: Value) -> tuple[Diagnosis, ...]:
-        return loss_named(
-            lambda *given: given[0], lambda quantities: {LOSS: value(quantities)},
-            activation=due.point.activation, reduction=check.reduction, seed=check.seed,
-            timeout=check.guard.timeout,
-        )  # fmt: skip
-
-    found_in = named(one.value)
-    if one.line.own and any("+" in each.mistake for each in found_in):
-        found_in = named(one.per_row) or found_in
-    worst = due.compare(LOSS, np.array(number)).worst
-    is_not = f"is {number:.10g}, where {worst.reference:.10g} is right{apart(worst)}"
-    sentence = f"its loss, line {one.line.number}, {is_not}"
-    if not found_in:
-        return found.undecided(f"{AGREE}; {sentence}: what it is was not told")
-    return replace(found.wrong("value", sentence, worst), role=LOSS, diagnosis=found_in)
+    return beside(shown, found, lines[-1].number) if lines else found
 
 
 def shown_of(

@@ -70,11 +70,15 @@ def cost_shown(
 
 
 def assignments(source: Source) -> Iterator[tuple[ast.expr, str]]:
-    """The values that are assigned to one name anywhere in a file, and the name."""
-    for one in source.statements:
-        for node in ast.walk(one.node):
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                yield node.value, node.targets[0].id
+    """The values that are assigned to one name anywhere in a file, and the name: all that it gets,
+    to which no line adds a penalty."""
+    nodes = [node for one in source.statements for node in ast.walk(one.node)]
+    given = [(node.value, node.targets[0].id) for node in nodes
+             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]  # fmt: skip
+    added = {ast.unparse(node.target) for node in nodes
+             if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add)}  # fmt: skip
+    added |= {name for value, name in given if name in names_in(value)}
+    yield from ((value, name) for value, name in given if name not in added)
 
 
 def values_in(source: Source) -> Iterator[ast.expr]:

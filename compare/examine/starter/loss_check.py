@@ -17,7 +17,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Diagnosis
 from compare.examine.point import check
 from compare.examine.starter.expected import known_quantities
-from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.textbook import Point
 
 Given = Callable[[Mapping[str, Array]], Mapping[str, Any]]
@@ -32,6 +32,7 @@ def loss_named(
     reduction: str = "mean",
     seed: int = 0,
     timeout: float | None = None,
+    sizes: Sizes = UNEQUAL,
 ) -> tuple[Diagnosis, ...]:
     """The known mistake that gives what a loss gave at every point; empty where none does."""
 
@@ -45,7 +46,7 @@ def loss_named(
 
     try:
         return check(
-            loss_and_gradients, inputs=UNEQUAL.F, classes=UNEQUAL.K, hidden=(UNEQUAL.H,),
+            loss_and_gradients, inputs=sizes.F, classes=sizes.K, hidden=sizes.hidden,
             activation=activation, reduction=reduction, seed=seed, timeout=timeout,
         ).diagnosis  # fmt: skip
     except (BadInput, UserCodeError):

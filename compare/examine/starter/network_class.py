@@ -11,7 +11,7 @@ import ast
 import functools
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
 from compare.examine.starter.binding import plain
+from compare.examine.starter.class_loss import UNSHOWN, LinesOf
 from compare.examine.starter.class_strengths import outcome, strength_of
 from compare.examine.starter.class_trials import Trial, trial_of
 from compare.examine.starter.expected import Expected, expected
@@ -55,6 +56,7 @@ from compare.examine.starter.whole_check import (
 from compare.guard.guard import Guard
 from compare.judge.conclusion import RANDOM
 
+NOTHING: Mapping[str, Any] = {}
 DROPOUT = re.compile(r"drop|keep_?prob|mask", re.IGNORECASE)
 ADVICE = (
     "wrap it in loss_and_gradients(parameters, x, targets) that sets its weights, calls it and"
@@ -171,7 +173,9 @@ def as_it_is_called(
     other = network.declared() if network != declared.network else {}
     try:
         result = check(
-            contract_1(cls, best.recipe, network, best.sizes, strength.passed),
+            contract_1(
+                cls, best.recipe, network, best.sizes, strength.passed, declared.settings
+            ),
             inputs=best.sizes.F, classes=best.sizes.K, hidden=best.sizes.hidden,
             timeout=declared.timeout, seed=declared.seed, **{**declared.settings, **other},
         )  # fmt: skip
@@ -181,6 +185,9 @@ def as_it_is_called(
     verdict = said(about, best, without_our_labels(result, numbers))
     words = (*strength.words(), *network.words(declared.network))
     verdict = replace(verdict, conventions=(*verdict.conventions, *words))
+    penalty = penalty_of({**declared.settings, **other}, best.sizes) if strength.declared else 0.0
+    lines = LinesOf(cls, source, best, network, declared.seed, strength.passed, penalty)
+    verdict = lines(verdict)
     shown = best.shows_loss or ends(network) == ends(declared.network)
     if doubtful := in_doubt_of(best, verdict):
         return about.undecided(f"was not compared: {doubtful}; {ADVICE}"), False
@@ -188,6 +195,14 @@ def as_it_is_called(
     agrees = verdict.verdict is Verdict.AGREES
     right = result.verdict is Verdict.AGREES
     return (verdict.undecided(lacking) if lacking and agrees else verdict), right
+
+
+def penalty_of(settings: Mapping[str, Any], sizes: Sizes) -> float:
+    """What the terms that are declared add to a loss, at one point."""
+    ours = Experiment(**{**settings, "hidden": sizes.hidden})
+    losses = [our_manual(one).loss_and_gradients(*point(sizes, 0))[0]
+              for one in (ours, replace(ours, l1=0.0, l2=0.0))]  # fmt: skip
+    return float(losses[0] - losses[1])
 
 
 def in_doubt_of(best: Trial, verdict: FunctionVerdict) -> str:
@@ -253,15 +268,16 @@ def used_by(recipe: Recipe, opened: Opened, due: Expected, guard: Guard) -> froz
 
 
 def contract_1(
-    cls: type, recipe: Recipe, network: Network, sizes: Sizes = UNEQUAL, strength: float = 0.0
-) -> Implementation:
+    cls: type, recipe: Recipe, network: Network, sizes: Sizes = UNEQUAL, strength: float = 0.0,
+    settings: Mapping[str, Any] = NOTHING,
+) -> Implementation:  # fmt: skip
     """The class as a function of contract 1, whose failures are blamed on its own lines.
 
     It is called at a `strength` of its penalty. Where it shows no loss it is given that of the
-    network.
+    network with these `settings`, its penalty for one.
     """
-    asked: dict[str, Any] = network.declared()
-    ours = our_manual(Experiment(hidden=sizes.hidden, **asked)).loss_and_gradients
+    asked: dict[str, Any] = {**settings, **network.declared(), "hidden": sizes.hidden}
+    ours = our_manual(Experiment(**asked)).loss_and_gradients
 
     def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
         loss, gradients = outcome(cls, recipe, strength, parameters, x, targets)
@@ -277,7 +293,7 @@ def contract_1(
 def said(about: FunctionVerdict, best: Trial, result: Result) -> FunctionVerdict:
     """The verdict of the check, as that of one function of the file."""
     worst = max(result.worst.values(), key=lambda one: one.ratio, default=None)
-    unseen = () if best.shows_loss else ("it shows no loss: only its gradients were compared",)
+    unseen = () if best.shows_loss else (UNSHOWN,)
     agrees = result.verdict is Verdict.AGREES
     sentence = "agrees" if agrees else result.sentence.partition(": ")[2] or result.sentence
     return replace(

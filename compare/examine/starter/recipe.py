@@ -42,6 +42,8 @@ from compare.textbook import Point
 STEP = 2.0**40
 """A learning rate so large that the weights before a step are below the last digit after it: the
 step is the gradient, to rounding."""
+OWN_RATE = 2.0**20
+"""A step below it is none of rate `STEP`: gradients of this network are far above 2^-20."""
 SMALL = 0.125
 """A learning rate at which three steps of a row and one of their sum come far apart."""
 LOSSES = 12
@@ -270,7 +272,10 @@ def leaves(answer: Any, depth: int = 0) -> Iterator[Array]:
 def stepped(
     slots: Mapping[str, Slot], parameters: Arrays, shapes: Mapping[str, tuple[int, ...]]
 ) -> Arrays:
-    """The gradients read off one step of size `STEP`; nothing if the weights did not move."""
+    """The gradients read off one step of size `STEP`; nothing if the weights did not move.
+
+    Raises `DoesNotFit` where they moved as weights of size 1 do at a rate of their own.
+    """
     found: Arrays = {}
     for name, slot in slots.items():
         before = laid_like(parameters[name], shapes[name])
@@ -278,6 +283,8 @@ def stepped(
         if after.shape != before.shape or not (after != before).any():
             return {}
         found[name] = (before - after) / STEP
+    if found and max(np.abs(one).max() for one in found.values()) * STEP < OWN_RATE:
+        raise DoesNotFit("its learning rate is written into it and cannot be handed over")
     return found
 
 

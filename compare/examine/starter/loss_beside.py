@@ -1,0 +1,147 @@
+"""A loss in lines beside gradients that are right: does it belong to them?
+
+The mean and the sum over the batch do, each to gradients of its kind; a sum may be divided later. A
+loss that is wrong is one with a known mistake; any other was not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from compare.contracts.arrays import Array
+from compare.contracts.errors import UserCodeError
+from compare.contracts.result import Diagnosis, Verdict
+from compare.examine.starter.entropy_readings import SUMS
+from compare.examine.starter.expected import LOSS, Expected, expected
+from compare.examine.starter.function_verdict import FunctionVerdict, apart
+from compare.examine.starter.loss_check import loss_named
+from compare.examine.starter.loss_lines import LossLine
+from compare.examine.starter.readings import Sizes
+from compare.examine.starter.together import known
+
+AGREE = "its gradients agree"
+Value = Callable[[Mapping[str, Array]], float]
+"""From everything that is known at a point to the number that a line gives."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A line of a loss, and what it gives; `guards` were left out of its logarithms."""
+
+    line: LossLine
+    value: Value
+    guards: tuple[str, ...]
+
+    def __call__(self, due: Expected) -> float:
+        """What it gives at one point; NaN where it gives no number."""
+        try:
+            return self.value(due.quantities)
+        except UserCodeError:
+            return np.nan
+
+    def per_row(self, quantities: Mapping[str, Array]) -> float:
+        """What it gives, divided by the rows."""
+        return self.value(quantities) / len(quantities["y"])
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Holds the lines of a loss against the loss that right gradients belong to."""
+
+    sizes: Sizes
+    reduction: str
+    seed: int
+    activation: str
+    timeout: float | None
+
+    def __call__(
+        self, shown: Sequence[Shown], found: FunctionVerdict, line: int
+    ) -> FunctionVerdict:
+        """The verdict on gradients that are right, or right as a sum; `line` is where a loss stands
+        if none can be evaluated."""
+        mean, total = (
+            expected(self.sizes, reduction, self.seed, self.activation)
+            for reduction in ("mean", "sum")
+        )
+        numbers = [(one, one(mean)) for one in shown]
+        numbers = [(one, number) for one, number in numbers if np.isfinite(number)]
+        if right := [one for one, number in numbers if is_loss(mean, number)]:
+            return beside_a_mean(right[0], found, self.reduction)
+        last = [(one, number) for one, number in numbers if one.line.last]
+        if summed := [one for one, number in last if is_loss(total, number)]:
+            return beside_a_sum(summed[0], found)
+        if found.verdict is not Verdict.AGREES:
+            return found
+        if not last:
+            return found.undecided(f"{AGREE}; its loss, line {line}, was not compared")
+        return self.of_another(found, mean if found.reduction == "mean" else total, *last[-1])
+
+    def any_right(self, shown: Sequence[Shown]) -> bool:
+        """Whether a line is the loss, without any term beside it."""
+        dues = [expected(self.sizes, one, self.seed, self.activation) for one in ("mean", "sum")]
+        return any(is_loss(due, one(due)) for one in shown for due in dues)
+
+    def of_another(
+        self, found: FunctionVerdict, due: Expected, one: Shown, number: float
+    ) -> FunctionVerdict:
+        """The verdict on right gradients whose loss is another: a known mistake, or not told.
+
+        A sum that lines add to may be divided by the rows later: that it is one is no mistake.
+        """
+        named = self.named(one.value)
+        if one.line.own and any("+" in each.mistake for each in named):
+            named = self.named(one.per_row) or named
+        worst = due.compare(LOSS, np.array(number)).worst
+        is_not = f"is {number:.10g}, where {worst.reference:.10g} is right{apart(worst)}"
+        sentence = f"its loss, line {one.line.number}, {is_not}"
+        if not named:
+            return found.undecided(f"{AGREE}; {sentence}: what it is was not told")
+        return replace(found.wrong("value", sentence, worst), role=LOSS, diagnosis=named)
+
+    def named(self, value: Value) -> tuple[Diagnosis, ...]:
+        """The known mistake that gives these numbers at every point."""
+        return loss_named(
+            lambda *given: given[0], lambda quantities: {LOSS: value(quantities)},
+            activation=self.activation, reduction=self.reduction, seed=self.seed,
+            timeout=self.timeout, sizes=self.sizes,
+        )  # fmt: skip
+
+
+def is_loss(due: Expected, number: float) -> bool:
+    """Whether a number is the loss of a point."""
+    return bool(np.isfinite(number)) and due.compare(LOSS, np.array(number)).agrees
+
+
+def beside_a_mean(one: Shown, found: FunctionVerdict, declared: str) -> FunctionVerdict:
+    """The verdict on gradients whose loss is the mean over the batch."""
+    if found.reduction != "sum":
+        return replace(found, conventions=(*found.conventions, *words(one, "is right")))
+    line = one.line.number
+    if declared == "sum":
+        sentence = f"its loss, line {line}, is the mean over the batch, its gradients are summed"
+        return replace(
+            found.wrong("value", sentence), role=LOSS, diagnosis=known("loss-averaged"),
+        )  # fmt: skip
+    sentence = f"it sums over the batch, but its loss, line {line}, is the mean: N times too large"
+    return replace(
+        found.wrong("value", sentence, found.worst), diagnosis=known("gradient-summed")
+    )  # fmt: skip
+
+
+def beside_a_sum(one: Shown, found: FunctionVerdict) -> FunctionVerdict:
+    """The verdict on gradients whose loss is the sum over the batch, which may be divided later."""
+    if found.reduction == "sum" and found.verdict is Verdict.DISAGREES:
+        convention = found.wrong("convention", SUMS, found.worst)
+        return replace(convention, diagnosis=known("summed-not-averaged"))
+    said = words(one, "is the sum over the batch")
+    return replace(found, conventions=(*found.conventions, *said))
+
+
+def words(one: Shown, is_what: str) -> Iterator[str]:
+    """What is said of a loss that was compared."""
+    yield f"its loss, line {one.line.number}, {is_what}"
+    if one.guards:
+        yield f"the guard + {' and + '.join(one.guards)} in its logarithm was left out"

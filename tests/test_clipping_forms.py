@@ -123,3 +123,11 @@ def test_a_check_says_in_which_form_a_step_clips_and_sees_one_that_always_does()
     assert right and any("clips by 0.3 / norm where" in note for note in right.notes)
     wrong = check(loss_and_gradients, step=clipping_step(WRONG["always"]), clip_norm=C, hidden=(4,))
     assert wrong.kind == "update"
+
+
+def test_the_headline_of_clipping_that_was_not_declared_is_the_clipping() -> None:
+    step = clipping_step(RIGHT["by the larger"][0])
+    result = check(loss_and_gradients, step=step, hidden=(4,), inputs=5, classes=3)
+    start = "disagrees (convention): gradients clipped to a norm of 0.3, which was not declared: "
+    assert result.kind == "convention" and result.sentence.startswith(start)
+    assert "`--clip-norm 0.3` declares it" in result.diagnosis[0].sentence

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from compare.checks.clipping import GUARD
 from compare.checks.optimiser_step import OptimiserStep, widened
 from compare.checks.ratio import ratio
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.track import Recorded
 from compare.diagnosis.undeclared import Declaration
 from compare.mistakes.mistake import Mistake
@@ -49,9 +51,25 @@ class Identity:
     @property
     def sentence(self) -> str:
         """What the user reads."""
+        if self.mistake is None and set(self.options) == {"momentum_form"}:
+            return f"The velocity is kept in the other form: `{self.words}` declares it."
         if self.mistake is None:
             return f"Your update is {whose(self.optimiser)}: `{self.words}` declares it."
         return self.mistake.sentence + (f" (With `{self.words}`.)" if self.options else "")
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """The same as a diagnosis."""
+        name, title = "another-optimiser", f"an update that `{self.words}` declares"
+        if set(self.options) == {"momentum_form"}:
+            name, title = "other-momentum-form", "the other momentum form"
+        return Diagnosis(
+            mistake=self.mistake.name if self.mistake else name,
+            sentence=self.sentence,
+            ratio_before=self.before,
+            ratio_after=self.after,
+            title=self.mistake.title if self.mistake else title,
+        )
 
 
 def whose(optimiser: str) -> str:
@@ -60,33 +78,90 @@ def whose(optimiser: str) -> str:
     return f"{label}'s" if label[0].isupper() else f"another form of {label}"
 
 
-def tried(
-    declared: Experiment, options: Options, mistake: OptimiserMistake | None
-) -> OptimiserStep | None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was declared, and what the code is taken to add to the norm where it clips by it."""
+
+    experiment: Experiment
+    guard: float = GUARD
+
+    @property
+    def right(self) -> OptimiserStep:
+        """The declared update."""
+        return self.guarded(OptimiserStep.of(self.experiment))
+
+    def guarded(self, step: OptimiserStep) -> OptimiserStep:
+        """Return an update whose clipping by norm has this guard."""
+        return replace(step, clipping=replace(step.clipping, guard=self.guard))
+
+
+def tried(asked: Asked, options: Options, mistake: OptimiserMistake | None) -> OptimiserStep | None:
     """Return the update so declared; None for settings that exclude each other."""
     try:
-        step = OptimiserStep.of(replace(declared, **options))
+        step = asked.guarded(OptimiserStep.of(replace(asked.experiment, **options)))
     except BadInput:
         return None
     return step if mistake is None else replace(step, written=mistake.rule(step.name))
 
 
-def worst(step: OptimiserStep, walked: Walked, names: Sequence[str], enough: float = 1.0) -> float:
-    """Return the worst ratio of the parameters, or the first that is beyond `enough`."""
-    old: dict[str, dict[str, Pair]] = {name: {} for name in names}
+Buffered = dict[str, dict[str, Pair]]
+"""The buffers of every parameter, in torch's form."""
+
+
+def worst(
+    step: OptimiserStep,
+    walked: Walked,
+    names: Sequence[str],
+    enough: float = 1.0,
+    start: Buffered | None = None,
+) -> float:
+    """Return the worst ratio of the parameters, or the first that is beyond `enough`.
+
+    `start`: the buffers before the first of these updates; none by default.
+    """
     found = 0.0
+    for moment in unfolded(step, walked, names, start):
+        found = max(found, moment.ratio)
+        if not found <= enough:
+            return found if np.isfinite(found) else np.inf
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """One of consecutive updates: at its own rate, the buffers before it, its worst ratio."""
+
+    step: OptimiserStep
+    buffers: Buffered
+    ratio: float
+
+
+def unfolded(
+    step: OptimiserStep, walked: Walked, names: Sequence[str], start: Buffered | None = None
+) -> Iterator[Unfolded]:
+    """Yield consecutive updates of these parameters, their buffers carried along."""
+    old = {name: (start or {}).get(name, {}) for name in names}
+    last = 0.0
     for before, after in pairwise(walked):
         now = step.at(getattr(before, "learning_rate", None))
-        gradients = now.clipping.pairs(before.gradients)
+        if last and now.scale and now.scale != last:
+            old = {name: rescaled(buffers, last / now.scale) for name, buffers in old.items()}
+        last, gradients = now.scale, now.clipping.pairs(before.gradients)
+        new: Buffered = {}
+        found = 0.0
         for name in names:
             w = before.parameters[name]
             dw, of = gradients[name], now.settings_of(name)
-            stepped, old[name] = now.rule(exact(w, w.dtype), dw, old[name], before.update + 1, of)
+            stepped, new[name] = now.rule(exact(w, w.dtype), dw, old[name], before.update + 1, of)
             error = np.abs(after.parameters[name] - stepped.value)
             found = max(found, float(ratio(error, widened(stepped, w)).max(initial=0.0)))
-            if not found <= enough:
-                return found if np.isfinite(found) else np.inf
-    return found
+        yield Unfolded(now, old, found)
+        old = new
+
+
+def rescaled(buffers: dict[str, Pair], factor: float) -> dict[str, Pair]:
+    """Return the buffers with v, which keeps its velocity where the learning rate changes."""
+    return buffers | ({"v": buffers["v"] * factor} if "v" in buffers else {})
 
 
 def differing(options: Options, declared: Experiment) -> Options:

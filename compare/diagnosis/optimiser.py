@@ -13,10 +13,10 @@ from itertools import chain, pairwise, product
 
 import numpy as np
 
-from compare.checks.optimiser_step import OptimiserStep
+from compare.checks.clipping import GUARD
 from compare.contracts.experiment import OPTIMISER_NAMES, Experiment
 from compare.diagnosis.clipped import otherwise_clipped, velocity_clipped
-from compare.diagnosis.identity import Identity, Options, Walked, differing, tried, worst
+from compare.diagnosis.identity import Asked, Identity, Options, Walked, differing, tried, worst
 from compare.diagnosis.track import Recorded
 from compare.mistakes.catalogue import OTHER_STEP
 from compare.mistakes.fits import rounded
@@ -29,36 +29,48 @@ BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.95), (0.9, 0.9), (0.5, 0.999))
 ALPHAS = (0.99, 0.9, 0.95, 0.999)
 DECAYS = (0.1, 0.01, 1e-3, 1e-4, 5e-4, 0.05)
 """Constants that people type."""
+TYPED_GUARDS = (GUARD, 0.0, 1e-8)
+"""What people add to the norm by which they clip."""
 
 
 def identify(walked: Walked, declared: Experiment) -> Identity | None:
     """Return what the updates of consecutive records, from the first one on, are; None if unknown.
 
-    Also None if they are what was declared.
+    Also None if they are what was declared, in one of the forms of clipping by norm.
     """
     if len(walked) < 3 or walked[0].update != 0:
         return None
+    every = tuple(walked[0].parameters)
+    guards = TYPED_GUARDS if declared.clip_norm is not None else (GUARD,)
+    asked = [Asked(declared, guard) for guard in guards]
+    with np.errstate(all="ignore"):
+        before = min(worst(one.right, walked, every, np.inf) for one in asked)
+        if before <= 1:
+            return None
+        clipped = (otherwise_clipped(one, walked, before) for one in asked)
+        others = (identified(walked, one, before) for one in asked)
+        return next(filter(None, chain(clipped, others)), None)
+
+
+def identified(walked: Walked, declared: Asked, before: float) -> Identity | None:
+    """Return what the updates are, with clipping in one form."""
     smallest = min(walked[0].parameters, key=lambda name: walked[0].parameters[name].size)
     largest = max(walked[0].parameters, key=lambda name: walked[0].parameters[name].size)
     few, every = tuple(dict.fromkeys((smallest, largest))), tuple(walked[0].parameters)
-    with np.errstate(all="ignore"):
-        before = worst(OptimiserStep.of(declared), walked, every, np.inf)
-        if before <= 1:
-            return None
-        for options, mistake in candidates(declared, walked):
-            step = tried(declared, options, mistake)
-            if step is None or worst(step, walked, few[:1]) > 1 or worst(step, walked, few) > 1:
-                continue
-            after = worst(step, walked, every)
-            if after <= 1:
-                name = options.get("optimiser", declared.optimiser)
-                return Identity(name, differing(options, declared), mistake, before, after)
-        return (
-            otherwise_clipped(declared, walked, before)
-            or velocity_clipped(declared, walked, before)
-            or standing_still(declared, walked, before)
-            or at_another_rate(declared, walked, before)
-        )
+    for options, mistake in candidates(declared, walked):
+        step = tried(declared, options, mistake)
+        if step is None or worst(step, walked, few[:1]) > 1 or worst(step, walked, few) > 1:
+            continue
+        after = worst(step, walked, every)
+        if after <= 1:
+            name = options.get("optimiser", declared.experiment.optimiser)
+            differ = differing(options, declared.experiment)
+            return Identity(name, differ, mistake, before, after)
+    return (
+        velocity_clipped(declared, walked, before)
+        or standing_still(declared, walked, before)
+        or at_another_rate(declared, walked, before)
+    )
 
 
 RATE = Mistake(
@@ -71,41 +83,41 @@ STILL = Mistake(
 )  # fmt: skip
 
 
-def at_another_rate(declared: Experiment, walked: Walked, before: float) -> Identity | None:
+def at_another_rate(declared: Asked, walked: Walked, before: float) -> Identity | None:
     """Return the learning rate that makes the updates right, if one does.
 
     The first update is proportional to it unless a decay is coupled to the gradient.
     """
     old, new = walked[0], walked[1]
     name = max(old.parameters, key=lambda name: old.parameters[name].size)
-    step = OptimiserStep.of(declared)
+    step, wanted = declared.right, declared.experiment
     w, dw = old.parameters[name], step.clipping.pairs(old.gradients)[name]
     due = step.rule(exact(w, w.dtype), dw, {}, 1, step.settings_of(name))[0].value - w
     size = float((due * due).sum())
     share = float(((new.parameters[name] - w) * due).sum()) / size if size else 0.0
-    for rate in rounded(declared.learning_rate * share) if share > 0 else ():
+    for rate in rounded(wanted.learning_rate * share) if share > 0 else ():
         there = tried(declared, {"learning_rate": rate}, None)
         if there is None:
             continue
         after = worst(there, walked, tuple(old.parameters))
         if after <= 1:
             told = replace(RATE, sentence=RATE.sentence.format(rate=f"{rate:.6g}"))
-            return Identity(declared.optimiser, {"learning_rate": rate}, told, before, after)
+            return Identity(wanted.optimiser, {"learning_rate": rate}, told, before, after)
     return None
 
 
-def standing_still(declared: Experiment, walked: Walked, before: float) -> Identity | None:
+def standing_still(declared: Asked, walked: Walked, before: float) -> Identity | None:
     """Return which parameters never change where the update is right for all others."""
     names = tuple(walked[0].parameters)
     still = [n for n in names if all(unmoved(n, *pair) for pair in pairwise(walked))]
     moving = [name for name in names if name not in still]
     if not still or not moving:
         return None
-    after = worst(OptimiserStep.of(declared), walked, moving)
+    after = worst(declared.right, walked, moving)
     if after > 1:
         return None
     told = replace(STILL, sentence=STILL.sentence.format(names=" and ".join(still)))
-    return Identity(declared.optimiser, {}, told, before, after)
+    return Identity(declared.experiment.optimiser, {}, told, before, after)
 
 
 def unmoved(name: str, before: Recorded, after: Recorded) -> bool:
@@ -114,19 +126,27 @@ def unmoved(name: str, before: Recorded, after: Recorded) -> bool:
     return moving and np.array_equal(before.parameters[name], after.parameters[name])
 
 
-def candidates(
-    declared: Experiment, walked: Walked
-) -> Iterator[tuple[Options, OptimiserMistake | None]]:
+def candidates(asked: Asked, walked: Walked) -> Iterator[tuple[Options, OptimiserMistake | None]]:
     """Yield what the update may be: of each optimiser its settings, then its mistakes."""
+    declared = asked.experiment
     others = [name for name in OPTIMISER_NAMES if name != declared.optimiser]
     for name in (declared.optimiser, *others):
         yield from ((options, None) for options in settings_of(name))
+        if name == declared.optimiser == "sgd" and rates_of(walked) > 1:
+            form = "velocity" if declared.momentum_form == "buffer" else "buffer"
+            others_of = ({**options, "momentum_form": form} for options in settings_of(name))
+            yield from ((options, None) for options in others_of)
         yield from mistakes_of(name, declared, others, EPSILONS[:1])
         if name == "rmsprop":
             yield from mistakes_of(name, declared, others, EPSILONS, without=True)
-        more = chain(epsilons_of(name), decays_of(name, declared, walked))
+        more = chain(epsilons_of(name), decays_of(name, asked, walked))
         yield from ((options, None) for options in more)
         yield from mistakes_of(name, declared, others, EPSILONS[1:])
+
+
+def rates_of(walked: Walked) -> int:
+    """Return how many learning rates the updates were made with."""
+    return len({getattr(record, "learning_rate", None) for record in walked[:-1]})
 
 
 STRENGTHS = ("weight_decay", "dampening")
@@ -178,7 +198,7 @@ def epsilons_of(name: str) -> Iterator[Options]:
         yield from ({**usual, "eps": eps} for eps in EPSILONS[1:])
 
 
-def decays_of(name: str, declared: Experiment, walked: Walked) -> Iterator[Options]:
+def decays_of(name: str, declared: Asked, walked: Walked) -> Iterator[Options]:
     """Yield the optimiser with weight decay: of a strength that is fitted, or usual."""
     bases: list[Options] = [{"optimiser": name}]
     if name == "sgd":
@@ -192,7 +212,7 @@ def decays_of(name: str, declared: Experiment, walked: Walked) -> Iterator[Optio
         yield from ({**base, **form, "weight_decay": strength} for strength in strengths)
 
 
-def fitted(declared: Experiment, options: Options, walked: Walked) -> Iterator[float]:
+def fitted(declared: Asked, options: Options, walked: Walked) -> Iterator[float]:
     """Yield the strengths of a decay by which the first update moves the largest weight."""
     before, after = walked[0], walked[1]
     name = max(before.parameters, key=lambda name: before.parameters[name].size)

@@ -155,7 +155,9 @@ class Track:
     def _moment(self, record: Recorded, v: Pair, earlier: Pair, first: bool) -> Moment:
         s, name = self.settings, self.name
         w, dw = self._exact(record.parameters[name]), self._exact(record.gradients[name])
-        return Moment(name, w, dw, v, earlier, s.learning_rate, s.momentum, s.form, first)
+        own = getattr(record, "learning_rate", None)
+        rate = s.learning_rate if own is None else own
+        return Moment(name, w, dw, v, earlier, rate, s.momentum, s.form, first)
 
     def _exact(self, array: NDArray[Any]) -> Pair:
         return exact(array, self.dtype)

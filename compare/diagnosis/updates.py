@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.match import ratios
 from compare.diagnosis.step import diagnose_chains
@@ -18,8 +16,6 @@ from compare.diagnosis.track import Recorded, Settings, Track
 
 Transition = tuple[Recorded, Recorded]
 RATE = "another-learning-rate"
-CLOSE = 1e-6
-"""Relative distance within which norms are the same."""
 OTHER = (
     "no known mistake of gradient descent with momentum reproduces the update (another optimiser, "
     "such as Adam or RMSProp, would look like this)"
@@ -59,30 +55,8 @@ def changing(wrong: Sequence[Transition], settings: Settings) -> tuple[Diagnosis
         return ()
     said = ", ".join(f"{constant:.4g}" for constant in constants if constant is not None)
     more = f" (From update to update: {said}.)"
-    if first.mistake == RATE:
-        more += clipped(wrong, [c or 0.0 for c in constants], settings)
     after = max(found[0].ratio_after for found in each)
     return (replace(first, sentence=first.sentence + more, ratio_after=after),)
-
-
-def clipped(wrong: Sequence[Transition], rates: Sequence[float], settings: Settings) -> str:
-    """Say so if the rates are what clipping the norm of all gradients together makes of one."""
-    kept = [
-        rate / settings.learning_rate * norm(before)
-        for rate, (before, _) in zip(rates, wrong, strict=True)
-    ]
-    if max(kept) - min(kept) > CLOSE * max(kept):
-        return ""
-    return (
-        f" It is the declared one with gradients clipped: scaled to a norm of {kept[0]:.4g}, taken "
-        f"over all of them together. `--clip-norm {kept[0]:.4g}` declares it."
-    )
-
-
-def norm(record: Recorded) -> float:
-    """Return the norm of all gradients of a record together."""
-    squares = (np.square(g, dtype=np.float64).sum() for g in record.gradients.values())
-    return float(np.sqrt(sum(squares)))
 
 
 def step_facts(wrong: Sequence[Transition], settings: Settings) -> Iterator[str]:
@@ -98,4 +72,5 @@ def step_facts(wrong: Sequence[Transition], settings: Settings) -> Iterator[str]
             fits = float(ratios(seen, expected).max(initial=0.0)) <= 1.0
             (right if fits else off).append(what)
     agreeing = f"right: {', '.join(right)}" if right else "nothing is right"
-    yield f"After update {records[0].update}, wrong: {', '.join(off)}; {agreeing}."
+    if off:  # else nothing is known of the velocities before
+        yield f"After update {records[0].update}, wrong: {', '.join(off)}; {agreeing}."

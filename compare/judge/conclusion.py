@@ -15,7 +15,8 @@ from compare.checks.weak import UNBOUNDED
 from compare.contracts.records import Implementation
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
 from compare.judge.evidence import contradicted, evidence_of, kind_of_findings
-from compare.judge.naming import Named, name_mistake, name_update, predicted, showing, widths
+from compare.judge.naming import Named, name_mistake, predicted, showing, widths
+from compare.judge.naming_run import name_update
 from compare.judge.point import FirstSuspect, PointJudge
 
 if TYPE_CHECKING:

@@ -38,6 +38,8 @@ Replay = Callable[[Record, Record, StepPower | None], dict[str, Comparison]]
 """A step check: of momentum or of any other optimiser."""
 KEPT = 4
 """So many wrong updates are kept for the diagnosis."""
+WALKED, MOST_WALKED = 8, 1 << 20
+"""So many first updates of a dump without buffers, of at most so many entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,16 @@ class PointJudge:
         failed = self.updated(side, before, compared)
         if side == "manual":
             self.updates.see(before, after, right=not failed)
+            if self.mode == "dump":
+                self._walk(before, after)
+
+    def _walk(self, before: Record, after: Record) -> None:
+        """Keep the first updates of a dump that shows no buffers: they are carried from there."""
+        follows = bool(self.walked) and self.walked[-1].update == before.update
+        begins = before.update == 0 and not before.state.keys() - {"t"}
+        small = sum(w.size for w in before.parameters.values()) <= MOST_WALKED
+        if (follows or begins) and small and len(self.walked) <= WALKED:
+            self.walked[-1:] = [before, after]
 
     def updated(
         self, side: str, before: Record, compared: dict[str, Comparison], *, counts: int = 1

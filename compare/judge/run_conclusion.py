@@ -14,7 +14,8 @@ from compare.contracts.measured import Worst
 from compare.contracts.records import Manual
 from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.judge.conclusion import conclude, leading, same_point_summary
-from compare.judge.naming import UNKNOWN, Named, name_run_mistake
+from compare.judge.naming import UNKNOWN, Named
+from compare.judge.naming_run import name_run_mistake
 from compare.judge.run import Judge
 
 BUFFER = re.compile(r"[vmsra]_|t$")

@@ -1,0 +1,149 @@
+"""Names of mistakes that no single point shows: in the rows, the update, the start, the curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+from compare.contracts.arrays import Arrays
+from compare.contracts.measured import Curves, EpochRow
+from compare.contracts.records import Record
+from compare.judge.naming import Named, from_trail
+from compare.judge.point import PointJudge
+from compare.judge.run import Judge
+
+if TYPE_CHECKING:
+    from compare.diagnosis.track import Recorded
+
+Curve = dict[str, list[float]]
+OTHER_FORM = "other-momentum-form"
+POINT_KINDS = ("derivative", "loss", "function", "loss and derivative")
+"""Kinds that a single point shows; looking at the wrong rows gives the loss of another function."""
+
+
+def name_run_mistake(judge: Judge, kind: str | None) -> Named:
+    """Name a mistake that no single point shows: in the rows, the update, the start, the curves."""
+    wanted = judge.experiment
+    if kind is None:
+        return Named()
+    from compare.diagnosis.curves import diagnose_curves
+    from compare.diagnosis.start import diagnose_start
+    from compare.diagnosis.step import diagnose_step
+
+    if kind in POINT_KINDS and judge.suspect is not None:
+        return Named(from_trail(judge))
+    if kind == "update" and not wanted.plain_momentum:
+        return name_update(judge)
+    if kind == "update" and len(judge.trail) > 1:
+        found = diagnose_step(
+            judge.trail,
+            learning_rate=wanted.learning_rate,
+            momentum=wanted.momentum,
+            form=wanted.momentum_form,
+            start=judge.inputs.state,
+        )
+        if found:
+            return with_options(judge, Named(found))
+        return name_update(judge, judge.inputs.state)
+    if kind == "data" and judge.first is not None:
+        reference = judge.inputs.parameters
+        return Named(diagnose_start(judge.first, scheme=wanted.init, reference=reference))
+    if kind == "reporting":
+        manual, reference_curves, allowed = drawn(judge.rows)
+        return Named(diagnose_curves(manual, reference_curves, allowed))
+    return Named()
+
+
+def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
+    """Name the mistake of the wrong updates, with when it begins, or say facts about them."""
+    seen, wanted = judge.updates, judge.experiment
+    if not judge.ledger.tallies["step"].failed:
+        return Named()
+    from compare.diagnosis.track import Settings
+    from compare.diagnosis.updates import diagnose_updates
+
+    if not wanted.plain_momentum or not seen.wrong:
+        unknown = f"no known mistake of {wanted.optimiser} reproduces the update"
+        return with_options(judge, Named(facts=(unknown,)))
+    declared = Settings(
+        wanted.learning_rate, wanted.momentum, wanted.momentum_form, start or judge.state
+    )
+    found, told = diagnose_updates(seen.wrong, declared, seen.right)
+    when = since(judge)
+    said = tuple(replace(one, sentence=one.sentence + when) for one in found)
+    return with_options(judge, Named(said, told))
+
+
+def with_options(judge: PointJudge, named: Named) -> Named:
+    """Return the same with the options that declare the update, where some do; or what it is.
+
+    A learning rate that is another one at every update is what clipping looks like.
+    """
+    from compare.diagnosis.optimiser import identify
+    from compare.diagnosis.shortened import RATE, shortened, typed
+
+    best = named.diagnosis[0] if named.diagnosis else None
+    if best is None or (best.mistake == RATE and not typed(best.constant or 0.0)):
+        clipped = shortened(stretches(judge), judge.experiment)
+        if clipped is not None:
+            return Named((clipped.diagnosis,), convention=clipped.mistake.convention)
+    if best is not None and best.mistake == OTHER_FORM:
+        return replace(named, convention=True)
+    identity = identify(walked(judge), judge.experiment)
+    if identity is None:
+        return named
+    if identity.mistake is None and named.diagnosis:
+        best, *others = named.diagnosis
+        declared = f"{best.sentence} `{identity.words}` declares it."
+        return Named((replace(best, sentence=declared), *others), convention=True)
+    if named.diagnosis:
+        return named
+    return Named((identity.diagnosis,), convention=identity.mistake is None)
+
+
+def stretches(judge: PointJudge) -> Sequence[Sequence[Recorded]]:
+    """Return all consecutive records that were kept, right updates among them."""
+    from compare.diagnosis.updates import chains
+
+    whole = walked(judge)
+    if judge.walked or (isinstance(judge, Judge) and judge.trail):
+        return [whole]
+    return chains([*judge.updates.right, *judge.updates.wrong])
+
+
+def walked(judge: PointJudge) -> list[Record]:
+    """Return consecutive records from the first update on, as many as were kept."""
+    if judge.walked:
+        return judge.walked
+    if isinstance(judge, Judge) and judge.trail:
+        return list(judge.trail)
+    found: list[Record] = []
+    for before, after in judge.updates.wrong:
+        if found and found[-1].update != before.update:
+            break
+        found[-1:] = [before, after]
+    return found
+
+
+def since(judge: PointJudge) -> str:
+    """Say which updates are wrong where some before or between them are right."""
+    seen = judge.updates
+    if not seen.right_before and not seen.right_since:
+        return ""
+    numbers = [str(before.update) for before, _ in seen.wrong]
+    if seen.right_since:
+        return f" (Not at every update: at {', '.join(numbers)}.)"
+    return f" (From update {numbers[0]} on.)"
+
+
+def drawn(rows: Sequence[EpochRow]) -> tuple[Curve, Curve, Curve]:
+    """The curves of both sides and the bands of their losses, by name."""
+    names = [item.name for item in fields(Curves)]
+    manual = {name: [getattr(row.manual, name) for row in rows] for name in names}
+    reference = {name: [getattr(row.reference, name) for row in rows] for name in names}
+    bands = {
+        "train_loss": [row.band.train_loss for row in rows],
+        "validation_loss": [row.band.validation_loss for row in rows],
+    }
+    return manual, reference, bands

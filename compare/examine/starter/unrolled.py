@@ -21,6 +21,7 @@ from compare.examine.starter.binding import weights_of
 
 JOINS = frozenset({"hstack", "column_stack", "concatenate", "c_", "append", "insert", "vstack"})
 """Calls that put a column of ones in front."""
+NUMPY = ("np", "numpy")
 SIZES = {
     "F": frozenset("d f nin ninput ninputs inputsize inputlayersize inputdim nx nfeatures "
                    "numfeatures inputunits inputlayer".split()),
@@ -133,10 +134,12 @@ def is_cut(function: ast.AST, parameter: str) -> bool:
 
 
 def joins_ones(file: ast.AST) -> bool:
-    """Whether a column of ones is put in front of anything."""
-    words = {called(one) for one in ast.walk(file)} | {
-        one.attr for one in ast.walk(file) if isinstance(one, ast.Attribute)
-    }
+    """Whether a column of ones is put in front of anything; a list has an `append` too."""
+    parts = list(ast.walk(file))
+    words = {one.id for one in parts if isinstance(one, ast.Name)} | {
+        one.attr for one in parts
+        if isinstance(one, ast.Attribute) and ast.unparse(one.value) in NUMPY
+    }  # fmt: skip
     return bool({"ones", "ones_like", "insert", "append"} & words and JOINS & words)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis
 from compare.examine.starter.binding import CERTAIN, plain
@@ -108,11 +109,18 @@ def advice(network: Network) -> str:
 def names_at(whole: Whole, subject: Subject, sizes: Sizes) -> Mapping[str, Any]:
     """The arrays at one point, by what the file calls them; none of single samples."""
     parameters, x, targets = point(sizes, 0)
+    p = values_of(whole.told.network, sizes, 0).p
+    return names_for(whole, subject, parameters, x, targets, p)
+
+
+def names_for(
+    whole: Whole, subject: Subject, parameters: Arrays, x: Array, targets: Array, p: Array
+) -> dict[str, Any]:
+    """The same of these arrays."""
     ran = whole.chain.run(dict(parameters), x, targets)
     if len(ran.answers) > 1:
         return {}
     rows = whole.chain.mode.rows(x, targets)[0]
-    p = values_of(whole.told.network, sizes, 0).p
     rows["p"] = p.T if whole.chain.mode.samples == "columns" else p
     known = ("x", "y", "p")
     named = {name: rows[quantity] for name, quantity in CERTAIN.items() if quantity in known}

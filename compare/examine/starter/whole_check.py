@@ -36,6 +36,7 @@ from compare.examine.starter.strengths import Strength, strength_in
 from compare.examine.starter.subject import Subject, class_of, of_functions, with_constants
 from compare.examine.starter.unshown import term_unshown, unshown
 from compare.examine.starter.whole import Whole
+from compare.examine.starter.whole_loss import TrainingLines
 from compare.examine.starter.whole_search import Meant, searched
 from compare.examine.starter.whole_used import compared_in
 from compare.examine.starter.whole_words import said, without_dropout
@@ -137,6 +138,9 @@ def together(
     shown = unshown(whole, subject, source, opened, declared.network, sizes)
     term = term_unshown(whole, subject, source, opened, verdict.diagnosis, sizes)
     verdict = verdict.undecided(term) if term else weakened(verdict, meant, result, strength, shown)
+    seed, reduction = declared.seed, declared.network.reduction
+    lines = TrainingLines(whole, subject, source, opened, sizes, reduction, seed)
+    verdict = lines(verdict) if not name else verdict
     names = names_of(subject.flow, whole.final)
     called = compared_in(whole, opened.module, names, guard, sizes, declared.seed)
     inner = {one for call in whole.chain.calls for one in subject.flow.calls(call.name)}

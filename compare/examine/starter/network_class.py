@@ -43,6 +43,7 @@ from compare.examine.starter.recipe import (
     setting,
     steps_by_its_gradient,
 )
+from compare.examine.starter.short_batch import with_a_short_batch
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.unset import left_unset, not_set
@@ -188,6 +189,8 @@ def as_it_is_called(
     penalty = penalty_of({**declared.settings, **other}, best.sizes) if strength.declared else 0.0
     lines = LinesOf(cls, source, best, network, declared.seed, strength.passed, penalty)
     verdict = lines(verdict)
+    if verdict.verdict is Verdict.AGREES:
+        verdict = with_a_short_batch(verdict, best.recipe, best.sizes, quiet)
     shown = best.shows_loss or ends(network) == ends(declared.network)
     if doubtful := in_doubt_of(best, verdict):
         return about.undecided(f"was not compared: {doubtful}; {ADVICE}"), False

@@ -171,7 +171,7 @@ class Recipe:
             name: self.layout.lay(name, array) for name, array in known_quantities(point).items()
         }
         loss = manual_mlp.loss_and_gradients(parameters, x, targets)[0]
-        return {**laid, "N": len(x), "1": 1, "loss": loss}
+        return {**laid, "N": len(x), "2N": 2 * len(x), "1": 1, "2": 2, "loss": loss}
 
     def gradients(
         self,

@@ -121,3 +121,14 @@ def test_a_bias_gradient_of_one_entry_in_a_dictionary_is_no_loss(tmp_path: Path)
     result = starter_result(check_starter(path, timeout=20.0))
     assert result.verdict is Verdict.DISAGREES
     assert {one.mistake for one in result.diagnosis} == {"bias-summed-to-a-number"}
+
+
+GRAD_CE = """
+def grad_ce(target, logits):
+    return (softmax(logits) - target) / target.shape[1]
+"""
+
+
+def test_a_size_that_a_function_never_sees_is_not_what_it_divides_by(tmp_path: Path) -> None:
+    result = checked(tmp_path / "mine.ipynb", FUNCTIONS, GRAD_CE)
+    assert [one.mistake for one in result.diagnosis] == ["gradient-divided-by-classes"]

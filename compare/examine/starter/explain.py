@@ -28,6 +28,8 @@ SEEN = {
 """What a function's value is called in a network."""
 
 
+UNSEEN = 2
+"""Inputs beyond those that a function is handed."""
 Call = tuple[Reading, Array]
 """How a function was called, and what came back."""
 
@@ -64,6 +66,7 @@ def observation_of(role: str, reading: Reading, observed: Array) -> Observation:
         x = arguments.get("x", reading.logits)
         parameters = identity_layers(x.shape[1], 2 if role == "relu" else 1)
         targets = one_hot(reading) if "target" in arguments else np.eye(*x.shape)
+        x, parameters["w1"] = with_more_inputs(x, parameters["w1"])
     point = Point(parameters, x, targets, reduction=reading.reduction or "mean")
     return Observation(point, {SEEN[role]: observed}, f"one call of {role}")
 
@@ -73,3 +76,18 @@ def identity_layers(width: int, depth: int) -> dict[str, Array]:
     layers = range(1, depth + 1)
     weights = {f"w{i}": np.eye(width) for i in layers}
     return weights | {f"b{i}": np.zeros(width) for i in layers}
+
+
+def with_more_inputs(x: Array, w1: Array) -> tuple[Array, Array]:
+    """Return the inputs and the weights of a layer with more inputs, all 0.
+
+    A function of logits never sees how many inputs the network has: with as many as there are
+    outputs, what is divided by K would be divided by F as well.
+    """
+    rows, more = len(x), UNSEEN
+    while w1.shape[0] + more in (rows, *w1.shape):
+        more += 1
+    return (
+        np.concatenate([x, np.zeros((rows, more), x.dtype)], axis=1),
+        np.concatenate([w1, np.zeros((more, w1.shape[1]), w1.dtype)]),
+    )  # fmt: skip

@@ -26,18 +26,19 @@ from compare.examine.starter.source import Source
 from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
 from compare.examine.starter.update_reading import Update, update_of
+from compare.examine.starter.update_siblings import beside_siblings, unused
 from compare.examine.starter.update_sites import LOOSE, Site, constants_of, sites
 from compare.examine.starter.update_targets import may_update, relevant, targets
 from compare.examine.starter.update_verdicts import (
     ADVICE,
     Judged,
+    about_update,
     climbs,
     judged,
     on_all_ways,
     shared,
 )
 from compare.examine.starter.update_words import is_weight, of_gradient
-from compare.guard.blame import Place
 
 COEFFICIENT = re.compile(r"(mu|mom|momentum|gamma|beta|rho|decay|decayrate|b)\d")
 """The name, without underscores, of one of two coefficients of means of gradients and squares."""
@@ -107,11 +108,8 @@ def at_site(
         ways = ways_through(site, relevant(candidates, lines))
     except TooMany:
         first = candidates[0]
-        about = FunctionVerdict(
-            f"the update of {first.key} {site.where}", "step", Place(first.file, first.number),
-            Verdict.UNDECIDABLE, f"was not compared: too many branches lead to it; {ADVICE}",
-        )  # fmt: skip
-        return [about], []
+        why = f"was not compared: too many branches lead to it; {ADVICE}"
+        return [about_update(first, site.where).undecided(why)], []
     found: dict[str, list[Judged]] = {}
     for way in ways:
         where = site.where if not site.loose or way.repeated else "outside of functions"
@@ -125,11 +123,12 @@ def at_site(
                 said = replace(said, verdict=None)  # its sign was compared with the gradient
             if said:
                 on_way.append(checked(said, on_way, site, where))
-        for said in on_way:
+        for said in beside_siblings(on_way, where):
             found.setdefault(said.target.key, []).append(said)
     verdicts = {key: on_all_ways(several) for key, several in found.items()}
     wrong = [verdict for verdict in verdicts.values() if verdict is not None]
-    return wrong, [key for key, one in verdicts.items() if one is None]
+    right = [key for key, one in verdicts.items() if one is None]
+    return [*wrong, *unused(site.nodes, right, site.where)], right
 
 
 def ways_through(site: Site, wanted: Set[str]) -> list[Way]:
@@ -152,10 +151,7 @@ def updates_at(site: Site, constants: Mapping[str, float]) -> list[Update]:
 
 def checked(one: Judged, others: Sequence[Judged], site: Site, where: str) -> Judged:
     """Say of a right update that it takes another weight's gradient, or that it is kept nowhere."""
-    about = FunctionVerdict(
-        f"the update of {one.target.key} {where}", "step",
-        Place(one.target.file, one.target.number), Verdict.UNDECIDABLE, "",
-    )  # fmt: skip
+    about = about_update(one.target, where)
     other = shared(others, one)
     if other:
         sentence = f"it takes {one.gradient}, as the update of {other} does"
@@ -183,7 +179,7 @@ def is_lost(target: Line, way: Way, site: Site) -> bool:
     own = [line for line in way.lines if line.key == target.key]
     if not target.key.isidentifier() or any(line.in_place for line in own) or target not in own:
         return False
-    nodes = [part for _, one in site.statements for part in ast.walk(one)]
+    nodes = site.nodes
     given = end_of(target, nodes)
     if given is None:
         return False
@@ -193,13 +189,24 @@ def is_lost(target: Line, way: Way, site: Site) -> bool:
         if isinstance(part, ast.For) and part.lineno <= target.number <= (part.end_lineno or 0)
         and target.key in {one.id for one in ast.walk(part.target) if isinstance(one, ast.Name)}
     ]  # fmt: skip
-    if not ends and (way.repeated or target.key not in site.parameters):
+    if not ends and (way.repeated or not is_local(target.key, site, nodes)):
         return False
     return not any(
         isinstance(part, ast.Name) and part.id == target.key and isinstance(part.ctx, ast.Load)
         and given <= (part.lineno, part.col_offset) and part.lineno <= min(ends, default=inf)
         for part in nodes
     )  # fmt: skip
+
+
+def is_local(name: str, site: Site, nodes: Sequence[ast.AST]) -> bool:
+    """Return whether a name is a function's own, and no function inside of it reads it later."""
+    if site.loose or any(isinstance(one, ast.Global | ast.Nonlocal) for one in nodes):
+        return False
+    inside = [one for one in nodes if isinstance(one, ast.FunctionDef | ast.Lambda)]
+    elsewhere = {part.id for one in inside for part in ast.walk(one) if isinstance(part, ast.Name)}
+    if {"locals", "vars"} & names_of(nodes):
+        return False
+    return name in site.parameters or name not in elsewhere
 
 
 def end_of(target: Line, nodes: Iterable[ast.AST]) -> tuple[int, int] | None:
@@ -227,7 +234,7 @@ def idle_coefficient(way: Way, site: Site) -> str:
     ):
         return ""
     used = {stem(one) for one in coefficients(names_of(made))}
-    nodes = [part for _, one in site.statements for part in ast.walk(one)]
+    nodes = site.nodes
     idle = coefficients(set(site.parameters) - names_of(nodes))
     return min((one for one in idle if stem(one) in used), default="")
 

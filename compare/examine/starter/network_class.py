@@ -28,6 +28,7 @@ from compare.examine.starter.binding import plain
 from compare.examine.starter.class_loss import UNSHOWN, LinesOf
 from compare.examine.starter.class_strengths import outcome, strength_of
 from compare.examine.starter.class_trials import Trial, trial_of
+from compare.examine.starter.class_updates import left_by_methods
 from compare.examine.starter.expected import Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import GRADIENT
@@ -151,6 +152,8 @@ def class_checked(
     seen.used[name] = used_by(best.recipe, opened, due, Guard(timeout=declared.timeout))
     verdict, right = as_it_is_called(source, cls, best, declared, about)
     method = best.recipe.methods[-1]
+    quiet = Guard(timeout=declared.timeout)
+    seen.updates += left_by_methods(cls, best.recipe, due.point, place, quiet)
     if (
         right
         and TRAIN.fullmatch(plain(method.name))

@@ -55,6 +55,7 @@ from compare.examine.starter.single import (
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.together import together
 from compare.examine.starter.uncompared import uncompared
+from compare.examine.starter.update_calls import left_where_they_were
 from compare.examine.starter.whole_check import (
     Declared,
     settled,
@@ -186,7 +187,10 @@ def with_lines(
     updates = loop_steps(source, {one.name for one in found}, signs)
     for sentence in updates.notes:
         source.guard.notes.add(sentence)
-    return found + unproved(updates.found, of_classes.stepped), updates
+    named = {one.name for one in updates.found}
+    still = [one for one in left_where_they_were(source, sorted(updates.functions))
+             if one.name not in named]  # fmt: skip
+    return found + unproved(updates.found, of_classes.stepped) + still, updates
 
 
 def holds_anything_else(source: Source) -> bool:

@@ -57,6 +57,11 @@ class Update:
     carried: Mapping[str, str] = field(default_factory=dict)
 
 
+def is_size(key: str) -> bool:
+    """Return whether what is read is a size of an array or list."""
+    return key.startswith("len(") or bool(re.search(r"\.shape\[|\.size$|\.shape$", key))
+
+
 def update_of(
     target: Line, way: Way, constants: Mapping[str, float], known: Set[str] = frozenset()
 ) -> Update:
@@ -211,7 +216,7 @@ class Follower:
 
     def number(self, key: str) -> float | str:
         """Return what a name stands for that is a number, by its name or its value; else empty."""
-        if key.startswith("len(") or re.search(r"\.shape\[|\.size$|\.shape$", key):
+        if is_size(key):
             return OTHER_NUMBER
         name, value = word(key), self.constants.get(key)
         given = [line.value for line in self.all[: self.start] if line.key == key]

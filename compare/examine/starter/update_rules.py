@@ -7,15 +7,19 @@ Adam, RMSprop and Adagrad (`update_adaptive`). A learning rate is positive.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.step import diagnose_step
 from compare.diagnosis.track import Settings, Track
+from compare.examine.starter.slots import PENALTY
 from compare.examine.starter.update_adaptive import divides_by_root, is_adaptive
-from compare.examine.starter.update_reading import Update
+from compare.examine.starter.update_lines import word
+from compare.examine.starter.update_reading import OTHER_NUMBER, Update, is_size
 from compare.examine.starter.update_running import NAME, run, settings_of
 from compare.examine.starter.update_slips import slip_of, squares
 
@@ -39,6 +43,14 @@ CHOSEN = frozenset({
     "another-learning-rate", "another-momentum", "sign-of-gradient", "gradient-normalised",
 })  # fmt: skip
 """What is a choice: another method or decay."""
+DECAYS = frozenset({
+    "weight-decay", "weight-decay-outside", "weight-decay-without-rate", "l1-decay",
+})  # fmt: skip
+"""Of these, what makes weights smaller, if its strength is positive."""
+GROWTH = (
+    "decay-sign", "a weight decay of the wrong sign",
+    "The update contains a weight decay of the wrong sign: it makes the weights grow.",
+)  # fmt: skip
 SEARCHED = 4
 """Of how many pairs of rate and momentum mistakes and choices are looked for."""
 NOTHING = 1e-9
@@ -46,11 +58,15 @@ NOTHING = 1e-9
 
 
 class Rules:
-    """An update beside every rule: whether one fits, and which mistake does."""
+    """An update beside every rule: whether one fits, and which mistake does.
 
-    def __init__(self, update: Update) -> None:
+    `turned`: its gradient's sign was turned, and with it that of a decay.
+    """
+
+    def __init__(self, update: Update, *, turned: bool = False) -> None:
         self.adaptive = squares(update)
         self.named: Diagnosis | None = None
+        self.turned = turned
         self.fits = is_adaptive(update) if divides_by_root(update) else self.descends(update)
         if self.adaptive and not self.fits:
             self.named = slip_of(update) or self.named
@@ -68,19 +84,45 @@ class Rules:
             named += diagnose_step(
                 records, learning_rate=rate, momentum=momentum, pairs=len(settings) == 1
             )
+        if plainly_twice(update, named):
+            return True
         found = sorted(
             (one for one in named if one.mistake in accused),
             key=lambda one: one.mistake != "gradient-ascent",
         )
         self.named = found[0] if found else None
         climbs = self.named is not None and self.named.mistake == "gradient-ascent"
-        return not climbs and any(map(is_chosen, named))
+        grows = not climbs and not self.turned and any(map(is_growth, named))
+        if grows and is_strength_known(update):
+            name, title, sentence = GROWTH
+            self.named = Diagnosis(name, sentence, inf, 0.0, title=title)
+        return not climbs and not grows and any(map(is_chosen, named))
 
 
 def is_chosen(one: Diagnosis) -> bool:
     """Return whether what was found is a choice, as a learning rate is unless it is negative."""
     upwards = "another-learning-rate" in one.mistake and not (one.constant or 0.0) > NOTHING
     return set(one.mistake.split(" + ")) <= CHOSEN and not upwards
+
+
+def plainly_twice(update: Update, named: Sequence[Diagnosis]) -> bool:
+    """Return whether a single line without a velocity takes twice the rate: one of its own, as
+    biases often have."""
+    own = [line for line in update.lines if line.key == update.weight]
+    twice = [one.mistake for one in named] == ["update-applied-twice"]
+    return twice and len(own) == 1 and not update.states
+
+
+def is_growth(one: Diagnosis) -> bool:
+    """Return whether what was found is a decay that makes weights larger."""
+    return one.mistake in DECAYS and (one.constant or 0.0) < 0
+
+
+def is_strength_known(update: Update) -> bool:
+    """Return whether every number of an update says what it is: nobody is accused of the sign of
+    one that may be negative."""
+    unknown = [key for key, said in update.scalars.items() if said == OTHER_NUMBER]
+    return all(PENALTY.fullmatch(word(key)) or is_size(key) for key in unknown)
 
 
 def sign_turned(update: Update) -> Update | None:

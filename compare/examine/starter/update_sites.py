@@ -31,6 +31,11 @@ class Site:
     parameters: frozenset[str] = frozenset()
     defaults: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def nodes(self) -> list[ast.AST]:
+        """Return every node of its code."""
+        return [part for _, one in self.statements for part in ast.walk(one)]
+
 
 LOOSE = "training loop"
 """What the code outside of functions is called."""

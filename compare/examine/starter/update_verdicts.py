@@ -42,6 +42,14 @@ def is_computed_here(update: Update, way: Way) -> bool:
     return is_product(update.gradient) or any(is_product(ast.unparse(one)) for one in values)
 
 
+def about_update(target: Line, where: str) -> FunctionVerdict:
+    """Return the verdict on an update, of which nothing is said yet."""
+    return FunctionVerdict(
+        f"the update of {target.key} {where}", "step", Place(target.file, target.number),
+        Verdict.UNDECIDABLE, "",
+    )  # fmt: skip
+
+
 class NoUpdate(Exception):
     """Something that moves a weight, but not by a gradient: a numerical derivative does."""
 
@@ -55,6 +63,7 @@ class Judged:
     verdict: FunctionVerdict | None
     origin: str = ""
     gradient: str = ""
+    update: Update | None = None
 
     @property
     def wrong(self) -> bool:
@@ -81,10 +90,7 @@ def judged(
 
     `compared`: its gradient was, so that it is known which way is up.
     """
-    about = FunctionVerdict(
-        f"the update of {target.key} {where}", "step", Place(target.file, target.number),
-        Verdict.UNDECIDABLE, "",
-    )  # fmt: skip
+    about = about_update(target, where)
     try:
         update = update_of(target, way, constants, known)
         verdict = verdict_on(about, update)
@@ -102,7 +108,7 @@ def judged(
     except Exception as problem:  # their lines, on numbers they were not written for
         said = about.undecided(f"was not compared: {type(problem).__name__}; {ADVICE}")
         return Judged(target, way, said)
-    return Judged(target, way, verdict, update.origin, update.gradient)
+    return Judged(target, way, verdict, update.origin, update.gradient, update)
 
 
 def severity(verdict: FunctionVerdict | None) -> int:
@@ -144,7 +150,7 @@ def verdict_on(about: FunctionVerdict, update: Update) -> FunctionVerdict | None
     if found.fits and (update.certain or not update.gradient):
         return None
     turned = None if found.named else sign_turned(update)
-    upwards = turned is not None and Rules(turned).fits
+    upwards = turned is not None and Rules(turned, turned=True).fits
     if (found.fits or found.named or upwards) and not update.certain:
         return about.undecided(
             f"was not compared: whether {update.gradient or 'what it takes'} is a gradient is not"

@@ -1,0 +1,144 @@
+"""Updates seen together: a weight left behind is named, nothing right accused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.class_updates import UPDATE, weights_after
+from compare.examine.starter.construct import builders
+from compare.examine.starter.expected import expected
+from compare.examine.starter.loop_steps import loop_steps
+from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.recipe import Method, Recipe, methods_of
+from compare.examine.starter.source import open_source
+from compare.examine.starter.update_calls import left_where_they_were
+
+DICTIONARY = """def update_parameters(parameters, grads, learning_rate=1.2):
+    W1 = np.copy(parameters["W1"]); b1 = np.copy(parameters["b1"])
+    W2 = np.copy(parameters["W2"]); b2 = np.copy(parameters["b2"])
+    W1 = W1 - learning_rate * grads["dW1"]
+    b1 = b1 - learning_rate * grads["db1"]
+    W2 = W2 - learning_rate * grads["dW2"]
+    b2 = b2 - learning_rate * grads["db2"]
+    return {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
+"""
+LAYERS = """def update(params, grads, lr):
+    for l in range(1, len(params) // 2 + 1):
+        params["W" + str(l)] -= lr * grads["dW" + str(l)]
+        params[f"b{l}"] -= lr * grads[f"db{l}"]
+    return params
+"""
+DECAY = """class Net:
+    def update(self, lr=0.1, wd=1e-4):
+        self.W1 -= lr * (self.dW1 + wd * self.W1)
+        self.b1 -= lr * self.db1
+"""
+LOOP = """def train(W1, b1, W2, b2, X, Y, lr):
+    for epoch in range(9):
+        dW1 = f(X, Y, W1)
+        db1 = f(X, Y, b1)
+        dW2 = f(X, Y, W2)
+        db2 = f(X, Y, b2)
+        W1 -= lr * dW1; b1 -= lr * db1
+        W2 -= lr * dW2; b2 -= lr * db2
+    return W1, b1, W2, b2
+"""
+STYLES = {"dictionary": DICTIONARY, "layers": LAYERS, "decay": DECAY, "loop": LOOP}
+RIGHT = [
+    ("dictionary", "", ""),
+    ("dictionary", "b2 - learning_rate", "b2 - 2 * learning_rate"),
+    ("dictionary", "b2 - learning_rate", "b2 - 0.1"),
+    ("dictionary", 'return {"W1": W1,', 'parameters["W1"] = W1; return {"W1": parameters["W1"],'),
+    ("layers", "", ""),
+    ("decay", "", ""),
+    ("decay", "-= lr * (self.dW1 + wd", "+= lr * (-self.dW1 - wd"),
+    ("loop", "", ""),
+    ("loop", "db2 = f(X, Y, b2)", "db2 = lr * f(X, Y, b2)"),
+]
+WRONG = [
+    ("dictionary", "b1 = b1 - learning_rate * grads", "b1 = b1 - grads", "without the learning"),
+    ("dictionary", '{"W1": W1', '{"W1": parameters["W1"]', "the new W1 is kept nowhere"),
+    ("decay", "self.dW1 + wd", "self.dW1 - wd", "a weight decay of the wrong sign"),
+    ("decay", "(self.dW1 + wd", "(self.dW1 - 0.01", "a weight decay of the wrong sign"),
+    ("loop", "b2 -= lr * db2", "b2 -= db2", "db2 is taken without the learning rate"),
+]
+LEFT = [
+    ("dictionary", '    b1 = b1 - learning_rate * grads["db1"]\n', "", "leaves b1 where"),
+    ("dictionary", '"b2": b2}', '"b2": parameters["b2"]}', "leaves b2 where"),
+    ("layers", "// 2 + 1", "// 2", "leaves W3 and b3 where"),
+    ("loop", "; b2 -= lr * db2", "", "db2 is computed and moves nothing"),
+]
+
+
+def said(folder: Path, text: str) -> list[tuple[Verdict, str]]:
+    """What is found in a file's updates."""
+    path = folder / "net.py"
+    path.write_text("import numpy as np\n" + text)
+    source = open_source(path)
+    updates = loop_steps(source, (), {"train": True})
+    found = [*updates.found, *left_where_they_were(source, sorted(updates.functions))]
+    assert found or updates.right
+    return [(one.verdict, one.sentence) for one in found]
+
+
+@pytest.mark.parametrize(("style", "old", "new"), RIGHT)
+def test_right_updates_are_all_right(style: str, old: str, new: str, tmp_path: Path) -> None:
+    assert old in STYLES[style]
+    text = STYLES[style].replace(old, new, 1)
+    text = text.replace("b2 -= lr * db2", "b2 -= db2") if "lr * f" in text else text
+    assert said(tmp_path, text) == []
+
+
+@pytest.mark.parametrize(("style", "old", "new", "words"), WRONG)
+def test_a_wrong_one_among_right_ones_disagrees(
+    style: str, old: str, new: str, words: str, tmp_path: Path
+) -> None:
+    assert old in STYLES[style]
+    (verdict, sentence), *more = said(tmp_path, STYLES[style].replace(old, new, 1))
+    assert verdict is Verdict.DISAGREES and words in sentence
+    assert all(other is Verdict.UNDECIDABLE for other, _ in more)
+
+
+@pytest.mark.parametrize(("style", "old", "new", "words"), LEFT)
+def test_a_weight_left_behind_is_undecidable_and_named(
+    style: str, old: str, new: str, words: str, tmp_path: Path
+) -> None:
+    assert old in STYLES[style]
+    found = said(tmp_path, STYLES[style].replace(old, new, 1))
+    assert any(words in sentence for _, sentence in found)
+
+
+class Net:
+    """Gradients of weights alone matter here: its backward pass is none."""
+
+    def __init__(self, F: int, H: int, K: int) -> None:
+        self.p = {"W1": np.ones((F, H)), "b1": np.ones(H), "W2": np.ones((H, K)), "b2": np.ones(K)}
+        self.last = 2
+
+    def backward(self, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+        return {key: np.ones_like(one) for key, one in self.p.items()}
+
+    def update(self, grads: dict[str, np.ndarray], lr: float) -> None:
+        for layer in range(1, self.last + 1):
+            self.p[f"W{layer}"] = self.p[f"W{layer}"] - lr * grads[f"W{layer}"]
+            self.p[f"b{layer}"] -= lr * grads[f"b{layer}"]
+
+
+class Short(Net):
+    """Leaves out a layer."""
+
+    def __init__(self, F: int, H: int, K: int) -> None:
+        super().__init__(F, H, K)
+        self.last = 1
+
+
+@pytest.mark.parametrize(("cls", "left"), [(Net, []), (Short, ["self.p.W2", "self.p.b2"])])
+def test_an_update_of_an_object_moves_every_weight(cls: type, left: list[str]) -> None:
+    recipe = Recipe(next(builders(cls)), (Method("backward", (("x", "x"), ("y", "y"))),))
+    (update,) = [given for name, given in methods_of(cls, UPDATE) if name == "update"]
+    _, stay = weights_after(recipe, expected(UNEQUAL, "mean", 0).point, "update", update)
+    assert stay == left

@@ -102,6 +102,11 @@ def over_the_batch(point: Point) -> bool:
     return point.between.together and point.depth > 1
 
 
+def with_running_statistics(point: Point) -> bool:
+    """Statistics of the batch, beside running ones: code that was given no context has none."""
+    return over_the_batch(point) and "running_mean1" in point.context
+
+
 def in_evaluation(condition: Callable[[Point], bool]) -> Callable[[Point], bool]:
     """Return the condition for a network that is evaluated, not trained."""
     return lambda point: condition(point) and not point.training

@@ -6,7 +6,12 @@ treated as constants (pytorch#2330, mxnet#12369, stats.SE 328242).
 
 from __future__ import annotations
 
-from compare.mistakes.conditions import in_evaluation, normalised, over_the_batch
+from compare.mistakes.conditions import (
+    in_evaluation,
+    normalised,
+    over_the_batch,
+    with_running_statistics,
+)
 from compare.mistakes.inside import InsideMistake
 
 MEAN = "mean(ds[i - 1], axis)"
@@ -223,7 +228,7 @@ NORMALISATION = (
         "running statistics in training",
         "Mean and variance are the running ones in training too; there those of the batch are due.",
         "given = True\nmean = nothing",
-        applies=over_the_batch,
+        applies=with_running_statistics,
         convention=True,
         trigger="in training",
     ),

@@ -108,6 +108,16 @@ def softmax_loss(x, y):
     dx[np.arange(len(x)), y] -= 1
     return -np.log(probs[np.arange(len(x)), y]).mean(), dx
 """
+TUPLE = """
+import numpy as np
+def sigmoid_derivative(z):
+    s = 1 / (1 + np.exp(-z))
+    return s * (1 - s)
+def learn(X, T, W, V):
+    H = np.tanh(X @ W)
+    E = H @ V - T
+    return X.T @ (E @ V.T), H.T @ E
+"""
 LOGISTIC = """
 import numpy as np
 def sigmoid(z):
@@ -124,7 +134,9 @@ def optimize(w, X, Y, steps, learning_rate):
 
 
 @pytest.mark.parametrize(
-    ("text", "name"), [(UNREAD, "softmax_loss"), (LOGISTIC, "propagate")], ids=["helper", "update"]
+    ("text", "name"),
+    [(UNREAD, "softmax_loss"), (LOGISTIC, "propagate"), (TUPLE, "learn")],
+    ids=["helper", "update", "products"],
 )
 def test_a_gradient_that_no_call_was_found_for_is_not_hidden_by_what_agrees(
     tmp_path: Path, text: str, name: str
@@ -146,3 +158,27 @@ def approximate(f, w):
     return dw / 2e-6
 """
     assert checked(tmp_path, FILE + training).verdict is Verdict.AGREES
+
+
+JACOBIAN = """
+import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def cross_entropy_grad(p, y):
+    return -(y / p) / len(y)
+def softmax_grad(p, dp):
+    return p * (dp - (p * dp).sum(axis=1, keepdims=True))
+def backward(x, y, w1, b1, w2, b2):
+    h1 = np.tanh(x @ w1 + b1)
+    p = softmax(h1 @ w2 + b2)
+    dz2 = softmax_grad(p, cross_entropy_grad(p, y))
+    dz1 = dz2 @ w2.T * (1 - h1**2)
+    return x.T @ dz1, dz1.sum(0), h1.T @ dz2, dz2.sum(0)
+"""
+
+
+def test_a_slope_at_the_probabilities_is_right_as_the_jacobian_takes_it(tmp_path: Path) -> None:
+    assert checked(tmp_path, JACOBIAN).verdict is Verdict.AGREES
+    alone = JACOBIAN[: JACOBIAN.index("def backward")]
+    assert checked(tmp_path, alone).verdict is Verdict.DISAGREES

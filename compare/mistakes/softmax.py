@@ -151,6 +151,20 @@ SOFTMAX = (
         "p = softmax(logits.reshape(1, -1)).reshape(N, K)",
     ),
     NetworkMistake(
+        "softmax-sum-over-batch",
+        "a softmax whose sum runs over the samples",
+        "The maximum is that of each row, but the sum of the exponentials runs over the samples "
+        "(axis 0), not over the classes (axis 1).",
+        "e = np.exp(logits - logits.max(axis=1, keepdims=True))\np = e / e.sum(axis=0)",
+    ),
+    NetworkMistake(
+        "softmax-sum-over-everything",
+        "a softmax whose sum runs over the whole batch",
+        "The maximum is that of each row, but the sum of the exponentials runs over the whole "
+        "batch: all N·K probabilities together add up to 1.",
+        "e = np.exp(logits - logits.max(axis=1, keepdims=True))\np = e / e.sum()",
+    ),
+    NetworkMistake(
         "softmax-of-single-entries",
         "a softmax over an axis of length 1",
         "The softmax runs over an axis of length 1: every probability is 1 and the loss is 0.",

@@ -15,7 +15,7 @@ from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_calls import ADVICE
 from compare.examine.starter.gradient_functions import TRAINING
-from compare.examine.starter.missed import names_in, trains_inline
+from compare.examine.starter.missed import multiplies_by_transpose, names_in, trains_inline
 from compare.examine.starter.source import Source
 
 OF_LOSS = re.compile(r"d_?(x|w|b|z|a|h|y|o|p|s|out|logits|scores|theta)_?\d*|.*grad.*")
@@ -31,8 +31,8 @@ def uncompared(source: Source, names: Iterable[str]) -> Iterator[FunctionVerdict
         found = gradients_computed(source, node) if isinstance(node, ast.FunctionDef) else []
         if found and not trains_inline(node) and not for_others(name):
             sentence = (
-                f"was not compared: it computes {', '.join(found[:4])}, and what its arguments are"
-                f" was not found; {ADVICE}"
+                f"was not compared: it computes {' and '.join(found[:4])}, and what its arguments"
+                f" are was not found; {ADVICE}"
             )
             where = source.where(name)
             yield FunctionVerdict(name, "gradient", where, Verdict.UNDECIDABLE, sentence)
@@ -45,11 +45,20 @@ def for_others(name: str) -> bool:
 
 def gradients_computed(source: Source, node: ast.FunctionDef) -> list[str]:
     """The names of gradients that a function computes itself, in order, if it returns anything."""
-    returned = [one for one in ast.walk(node) if isinstance(one, ast.Return) and one.value]
+    returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value]
     given = {one.arg for one in ast.walk(node) if isinstance(one, ast.arg)}
     made = [name for name, value in named_values(node) if computes(source, value)]
     found = [one for one in dict.fromkeys(made) if one not in given]
-    return [one for one in found if OF_LOSS.fullmatch(plain(one))] if returned else []
+    named = [one for one in found if OF_LOSS.fullmatch(plain(one))]
+    products = [ast.unparse(one) for value in returned for one in several_products(value)]
+    return (named or products) if returned else []
+
+
+def several_products(value: ast.expr) -> list[ast.expr]:
+    """What a function returns if it is several products with a transpose: gradients of weights."""
+    parts = value.elts if isinstance(value, ast.Tuple | ast.List) else []
+    found = [part for part in parts if any(map(multiplies_by_transpose, ast.walk(part)))]
+    return found if len(found) > 1 else []
 
 
 def named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -22,15 +22,6 @@ from compare.examine.starter.binding import weights_of
 JOINS = frozenset({"hstack", "column_stack", "concatenate", "c_", "append", "insert", "vstack"})
 """Calls that put a column of ones in front."""
 NUMPY = ("np", "numpy")
-SIZES = {
-    "F": frozenset("d f nin ninput ninputs inputsize inputlayersize inputdim nx nfeatures "
-                   "numfeatures inputunits inputlayer".split()),
-    "H": frozenset("h nh nhid nhidden hiddensize hiddenlayersize hiddendim numhidden hidden "
-                   "hiddenunits hiddenlayer nhiddenunits".split()),
-    "K": frozenset("k c nout noutput noutputs outputsize outputlayersize outputdim ny nlabels "
-                   "numlabels nclasses numclasses classes labels outputunits outputlayer".split()),
-}  # fmt: skip
-"""What people call the widths of the layers, without underscores."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +148,6 @@ def called(node: ast.AST) -> str:
     if isinstance(named, ast.Attribute):
         return named.attr
     return named.id if isinstance(named, ast.Name) else ""
-
-
-def size_named(key: str) -> str:
-    """Which width a name, without underscores, stands for; empty for none."""
-    return next((size for size, names in SIZES.items() if key in names), "")
 
 
 def taken_apart(

@@ -25,16 +25,14 @@ from compare.examine.starter.answered import (
     slopes_in,
 )
 from compare.examine.starter.arrays_in import leaves
+from compare.examine.starter.batches import made_for_batches
 from compare.examine.starter.binding import LAYERS, certain, plain, possible, weights_of
 from compare.examine.starter.chain import (
-    DROPPED,
     FROM_ONE,
-    KEPT,
     MODES,
-    RATE,
-    STRENGTH,
     Call,
     Chain,
+    Mode,
     Ran,
     shown_arrays,
     value_of,
@@ -50,13 +48,12 @@ from compare.examine.starter.networks import (
     point,
     told,
 )
+from compare.examine.starter.numbers_named import NUMBERS, setting_named, size_named
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import LOSS
-from compare.examine.starter.slots import PENALTY
-from compare.examine.starter.slots import RATE as LEARNING
 from compare.examine.starter.stepped import as_update
 from compare.examine.starter.subject import Subject, unpacked_into
-from compare.examine.starter.unrolled import Unrolled, size_named
+from compare.examine.starter.unrolled import Unrolled
 from compare.guard.guard import Guard
 
 NONE: Mapping[str, Array] = {}
@@ -66,14 +63,6 @@ PICKED = 5000
 """How many are looked at for one that hands no value over twice."""
 EACH = 60
 """How many meanings of one function are tried from one start."""
-COUNT = re.compile(r"n|m|num\w*(samples|examples)|batch\w*|nsamples|samples")
-SETTINGS = (
-    (PENALTY, STRENGTH), (COUNT, "N"), (LEARNING, RATE),
-    (re.compile(r"k|c|num\w*class\w*|nclass\w*|classes"), "K"),
-    (re.compile(r"keep(?!\w*mask)\w*"), KEPT), (re.compile(r"drop(?!\w*mask)\w*"), DROPPED),
-)  # fmt: skip
-NUMBERS = frozenset({"N", "F", "H", "K", STRENGTH, RATE, KEPT, DROPPED})
-"""What several parameters may mean at once."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +123,7 @@ class Search:
                 )  # fmt: skip
                 known = [init] if init else []
                 chain, known = self.producers(chain, known, finals)
-                for final in (one for one in finals if not self.inside_best(one)):
+                for final in (one for one in finals if self.may_be(one, mode)):
                     self.bind(chain, known, final)
                     if self.done():
                         return self.best
@@ -152,6 +141,13 @@ class Search:
         return self.left <= 0 or (
             self.best is not None and self.best.told.right == len(self.weights)
         )
+
+    def may_be(self, final: str, mode: Mode) -> bool:
+        """Whether a function is tried in a mode: single samples, where what a batch gives may be
+        wrong, only if it is not made for batches."""
+        excused = self.best is not None and mode.one_by_one
+        of_batch = excused and made_for_batches(self.subject.flow.functions[final])
+        return not of_batch and not self.inside_best(final)
 
     def inside_best(self, final: str) -> bool:
         """Whether a function is called by the one that was bound, as its names say: a sample's
@@ -334,8 +330,7 @@ class Search:
         if not containers and self.unrolled(name) and (size := size_named(key)):
             return [size]
         if not found and quantity not in given:
-            setting = next((value for form, value in SETTINGS if form.fullmatch(key)), "")
-            if setting:
+            if setting := setting_named(key):
                 return [setting]
         if quantity in given:
             less = rf"\b{parameter}(\[[^\]]*\]|\.\w+\(\))? - 1\b"

@@ -328,10 +328,14 @@ def undecided(one: FunctionVerdict) -> bool:
     return one.verdict is Verdict.UNDECIDABLE
 
 
+OF_USE = (None, "value", "shape", "convention")
+"""What a right use excuses; that it overflows or writes to its arguments, none does."""
+
+
 def as_used(one: FunctionVerdict, whole: Together) -> FunctionVerdict:
     """A function that is part of a right whole: right as the file uses it."""
     wrong = one.verdict is not Verdict.AGREES
-    if not wrong or one.name not in whole.called or one.kind not in (None, "value", "shape"):
+    if not wrong or one.name not in whole.called or one.kind not in OF_USE:
         return one
     return replace(
         one, verdict=Verdict.AGREES, sentence="agrees", kind=None, diagnosis=(),

@@ -160,14 +160,18 @@ def typed(fit: Fit) -> Fit:
 
 
 def number(trial: Trial, seen: Seen) -> Iterator[float]:
-    """Yield a factor of three digits or fewer, or one over such a number; not 1."""
+    """Yield a factor that people write: a whole number, one of two digits or fewer, or one over
+    such a number; not 1. Any other constant would be invented."""
     for c in list(linear(trial, seen))[-1:]:
-        for text in (*(f"{c:.{n}e}" for n in range(3)), *(f"{1 / c:.{n}e}" for n in range(5))):
-            share = float(text) * c
-            near = float(text) if abs(float(text) / c - 1) < WHOLE else 1 / float(text)
-            if near != 1.0 and (abs(near / c - 1) < WHOLE or abs(share - 1) < WHOLE):
-                yield near
-                return
+        for times in (c, 1 / c):
+            written = [
+                float(f"{times:.1e}"),
+                float(round(times)) if abs(times) < 0.1 / WHOLE else 0.0,
+            ]
+            for near in written:
+                if near not in (0.0, 1.0) and abs(near / times - 1) < WHOLE:
+                    yield near if times is c else 1 / near
+                    return
 
 
 @dataclass(frozen=True)

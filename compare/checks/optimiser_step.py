@@ -72,7 +72,18 @@ class OptimiserStep:
         """Return the update at another learning rate; None for this one."""
         if rate is None or rate == self.settings.learning_rate:
             return self
+        if rate == 0 and self.name == "sgd" and self.form != "buffer":
+            return self.standing()
         return replace(self, settings=replace(self.settings, learning_rate=rate))
+
+    def standing(self) -> OptimiserStep:
+        """Return the update at a rate of 0 of a velocity that has the rate inside.
+
+        It goes on and the gradient adds nothing, nor does a decay; no buffer of torch's is that
+        velocity divided by its rate, but at a rate of 1 with gradients of 0 it is.
+        """
+        still = replace(self.settings, learning_rate=1.0, weight_decay=0.0)
+        return replace(self, settings=still, clipping=Clipping(value=0.0))
 
     def keys(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the keys of the state after an update: `m_w1`, `s_w1`, ..., and `t` of adam."""

@@ -132,7 +132,7 @@ def candidates(asked: Asked, walked: Walked) -> Iterator[tuple[Options, Optimise
     others = [name for name in OPTIMISER_NAMES if name != declared.optimiser]
     for name in (declared.optimiser, *others):
         yield from ((options, None) for options in settings_of(name))
-        if name == declared.optimiser == "sgd" and rates_of(walked) > 1:
+        if name == "sgd" and rates_of(walked) > 1:
             form = "velocity" if declared.momentum_form == "buffer" else "buffer"
             others_of = ({**options, "momentum_form": form} for options in settings_of(name))
             yield from ((options, None) for options in others_of)

@@ -189,6 +189,19 @@ def guesses(
         yield ALONE, bound, EachClipped(bound, guard=guard)
 
 
+def share_of(step: OptimiserStep, walked: Walked, start: Buffered) -> float | None:
+    """Return by what part of its step the first wrong of these updates moves; None if all are
+    right."""
+    names = list(walked[0].parameters)
+    for number, moment in enumerate(unfolded(step, walked, names, start)):
+        if moment.ratio > 1:
+            before, after = walked[number], walked[number + 1]
+            lines = [Line.of_step(moment, before, after, name) for name in names]
+            square = sum(one.square for one in lines)
+            return sum(one.along for one in lines) / square if square else None
+    return None
+
+
 def of_bound(bound: float) -> Iterator[tuple[Mistake, float, Clipping]]:
     """Yield what may be clipped at a bound."""
     for guard in ADDED:
@@ -219,6 +232,14 @@ class Line:
             ends.append(made[0].value if kept is None else made[1][key].value * step.scale)
         seen = after.parameters[name] if kept is None else kept
         return cls(seen - ends[0], ends[1] - ends[0])
+
+    @classmethod
+    def of_step(cls, moment: Unfolded, before: Recorded, after: Recorded, name: str) -> Line:
+        """Return where the parameter stands between its place before and that of the full step."""
+        step, w = moment.step, before.parameters[name]
+        dw, of = step.clipping.pairs(before.gradients)[name], step.settings_of(name)
+        made = step.rule(exact(w, w.dtype), dw, moment.buffers[name], before.update + 1, of)[0]
+        return cls(np.subtract(after.parameters[name], w, dtype=np.float64), made.value - w)
 
     @property
     def along(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from compare.contracts.arrays import Arrays
@@ -60,9 +61,13 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
     seen, wanted = judge.updates, judge.experiment
     if not judge.ledger.tallies["step"].failed:
         return Named()
+    from compare.diagnosis.rates import at_other_rates
     from compare.diagnosis.track import Settings
     from compare.diagnosis.updates import diagnose_updates
 
+    rates = at_other_rates(stretches(judge), wanted) if seen.wrong else None
+    if rates is not None:
+        return Named((rates,))
     if not wanted.plain_momentum or not seen.wrong:
         unknown = f"no known mistake of {wanted.optimiser} reproduces the update"
         return with_options(judge, Named(facts=(unknown,)))
@@ -70,6 +75,9 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
         wanted.learning_rate, wanted.momentum, wanted.momentum_form, start or judge.state
     )
     found, told = diagnose_updates(seen.wrong, declared, seen.right)
+    first = [*pairwise(judge.walked)] if judge.mode == "dump" and not found else []
+    if seen.wrong[0][0].update in [before.update for before, _ in first]:
+        found, told = diagnose_updates(first, declared)  # velocities are known from the first on
     when = since(judge)
     said = tuple(replace(one, sentence=one.sentence + when) for one in found)
     return with_options(judge, Named(said, told))
@@ -93,6 +101,8 @@ def with_options(judge: PointJudge, named: Named) -> Named:
     identity = identify(walked(judge), judge.experiment)
     if identity is None:
         return named
+    if set(identity.options) == {"momentum_form"}:
+        return Named((identity.diagnosis,), convention=True)
     if identity.mistake is None and named.diagnosis:
         best, *others = named.diagnosis
         declared = f"{best.sentence} `{identity.words}` declares it."

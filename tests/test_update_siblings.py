@@ -47,7 +47,14 @@ LOOP = """def train(W1, b1, W2, b2, X, Y, lr):
         W2 -= lr * dW2; b2 -= lr * db2
     return W1, b1, W2, b2
 """
-STYLES = {"dictionary": DICTIONARY, "layers": LAYERS, "decay": DECAY, "loop": LOOP}
+LISTS = """class Network:
+    def update_mini_batch(self, mini_batch, eta, lmbda, n):
+        nabla_b, nabla_w = self.summed(mini_batch)
+        self.weights = [(1 - eta * (lmbda / n)) * w - (eta / len(mini_batch)) * nw
+                        for w, nw in zip(self.weights, nabla_w)]
+        self.biases = [b - (eta / len(mini_batch)) * nb for b, nb in zip(self.biases, nabla_b)]
+"""
+STYLES = {"dictionary": DICTIONARY, "layers": LAYERS, "decay": DECAY, "loop": LOOP, "lists": LISTS}
 RIGHT = [
     ("dictionary", "", ""),
     ("dictionary", "b2 - learning_rate", "b2 - 2 * learning_rate"),
@@ -56,6 +63,9 @@ RIGHT = [
     ("layers", "", ""),
     ("decay", "", ""),
     ("decay", "-= lr * (self.dW1 + wd", "+= lr * (-self.dW1 - wd"),
+    ("lists", "", ""),
+    ("lists", "(1 - eta * (lmbda / n)) * w", "w * (1 - eta * (lmbda / n))"),
+    ("lists", "(1 - eta * (lmbda / n))", "0.999"),
     ("loop", "", ""),
     ("loop", "db2 = f(X, Y, b2)", "db2 = lr * f(X, Y, b2)"),
 ]
@@ -64,6 +74,8 @@ WRONG = [
     ("dictionary", '{"W1": W1', '{"W1": parameters["W1"]', "the new W1 is kept nowhere"),
     ("decay", "self.dW1 + wd", "self.dW1 - wd", "a weight decay of the wrong sign"),
     ("decay", "(self.dW1 + wd", "(self.dW1 - 0.01", "a weight decay of the wrong sign"),
+    ("lists", "* w - (eta", "* w + (eta", "a step up the gradient"),
+    ("lists", "(1 - eta", "(1 + eta", "a weight decay of the wrong sign"),
     ("loop", "b2 -= lr * db2", "b2 -= db2", "db2 is taken without the learning rate"),
 ]
 LEFT = [

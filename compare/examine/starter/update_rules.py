@@ -7,7 +7,7 @@ Adam, RMSprop and Adagrad (`update_adaptive`). A learning rate is positive.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import re
 from dataclasses import replace
 from math import inf
 
@@ -19,9 +19,11 @@ from compare.diagnosis.track import Settings, Track
 from compare.examine.starter.slots import PENALTY
 from compare.examine.starter.update_adaptive import divides_by_root, is_adaptive
 from compare.examine.starter.update_lines import word
+from compare.examine.starter.update_plain import PlainStep, plain_step
 from compare.examine.starter.update_reading import OTHER_NUMBER, Update, is_size
 from compare.examine.starter.update_running import NAME, run, settings_of
 from compare.examine.starter.update_slips import slip_of, squares
+from compare.mistakes.catalogue import STEP
 
 ACCUSED = frozenset({
     "gradient-ascent", "parameter-as-gradient", "parameter-as-velocity", "bias-as-velocity",
@@ -47,10 +49,17 @@ DECAYS = frozenset({
     "weight-decay", "weight-decay-outside", "weight-decay-without-rate", "l1-decay",
 })  # fmt: skip
 """Of these, what makes weights smaller, if its strength is positive."""
-GROWTH = (
-    "decay-sign", "a weight decay of the wrong sign",
+GROWTH = Diagnosis(
+    "decay-sign",
     "The update contains a weight decay of the wrong sign: it makes the weights grow.",
+    inf, 0.0, title="a weight decay of the wrong sign",
 )  # fmt: skip
+ASCENT = next(
+    Diagnosis(one.name, one.sentence, inf, 0.0, title=one.title)
+    for one in STEP if one.name == "gradient-ascent"
+)  # fmt: skip
+COUNTED = re.compile(r"n|m|n?(batch|samples?|examples|rows)(size)?|num\w*")
+"""A number of samples, which is positive."""
 SEARCHED = 4
 """Of how many pairs of rate and momentum mistakes and choices are looked for."""
 NOTHING = 1e-9
@@ -78,14 +87,15 @@ class Rules:
         for rate, momentum in settings:
             if not Track(NAME, records, Settings(rate, momentum, "velocity", {})).wrong:
                 return True
+        step = plain_step(update)
+        if step is not None:
+            return self.descends_plainly(update, step)
         accused = ACCUSED if len(settings) == 1 else WHATEVER_THE_RATES
         named: list[Diagnosis] = []
         for rate, momentum in settings[:SEARCHED]:
             named += diagnose_step(
                 records, learning_rate=rate, momentum=momentum, pairs=len(settings) == 1
             )
-        if plainly_twice(update, named):
-            return True
         found = sorted(
             (one for one in named if one.mistake in accused),
             key=lambda one: one.mistake != "gradient-ascent",
@@ -94,23 +104,23 @@ class Rules:
         climbs = self.named is not None and self.named.mistake == "gradient-ascent"
         grows = not climbs and not self.turned and any(map(is_growth, named))
         if grows and is_strength_known(update):
-            name, title, sentence = GROWTH
-            self.named = Diagnosis(name, sentence, inf, 0.0, title=title)
+            self.named = GROWTH
         return not climbs and not grows and any(map(is_chosen, named))
+
+    def descends_plainly(self, update: Update, step: PlainStep) -> bool:
+        """Return whether a step along gradient and weight goes down both."""
+        grows = step.of_weight < 0 and not self.turned
+        if step.of_gradient < 0:
+            self.named = ASCENT
+        elif step.of_gradient and grows and is_strength_known(update):
+            self.named = GROWTH
+        return step.of_gradient > 0 and not grows
 
 
 def is_chosen(one: Diagnosis) -> bool:
     """Return whether what was found is a choice, as a learning rate is unless it is negative."""
     upwards = "another-learning-rate" in one.mistake and not (one.constant or 0.0) > NOTHING
     return set(one.mistake.split(" + ")) <= CHOSEN and not upwards
-
-
-def plainly_twice(update: Update, named: Sequence[Diagnosis]) -> bool:
-    """Return whether a single line without a velocity takes twice the rate: one of its own, as
-    biases often have."""
-    own = [line for line in update.lines if line.key == update.weight]
-    twice = [one.mistake for one in named] == ["update-applied-twice"]
-    return twice and len(own) == 1 and not update.states
 
 
 def is_growth(one: Diagnosis) -> bool:
@@ -122,7 +132,10 @@ def is_strength_known(update: Update) -> bool:
     """Return whether every number of an update says what it is: nobody is accused of the sign of
     one that may be negative."""
     unknown = [key for key, said in update.scalars.items() if said == OTHER_NUMBER]
-    return all(PENALTY.fullmatch(word(key)) or is_size(key) for key in unknown)
+    return all(
+        PENALTY.fullmatch(word(key)) or is_size(key) or COUNTED.fullmatch(word(key))
+        for key in unknown
+    )
 
 
 def sign_turned(update: Update) -> Update | None:

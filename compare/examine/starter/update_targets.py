@@ -27,7 +27,8 @@ def may_update(line: Line, lines: Sequence[Line]) -> bool:
     if value is None or "random" in ast.unparse(value):
         return False
     if itself and is_weight(line.key):
-        return True
+        plainly = any(ast.unparse(side) == line.key for side in sides_of(value))
+        return plainly or learning(value, lines, (RATE.fullmatch, of_gradient))
     rated = learning(value, lines, (RATE.fullmatch,))
     if any(map(multiplies, ast.walk(value))) and not rated:
         return False  # x @ w + b
@@ -36,6 +37,13 @@ def may_update(line: Line, lines: Sequence[Line]) -> bool:
     if any(map(is_key, moved(value))):
         return rated and learning(value, lines, (of_gradient,))
     return False
+
+
+def sides_of(value: ast.expr) -> list[ast.expr]:
+    """Return what is added and subtracted, as it is written."""
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.Add | ast.Sub):
+        return [value]
+    return [*sides_of(value.left), value.right]
 
 
 def multiplies(node: ast.AST) -> bool:

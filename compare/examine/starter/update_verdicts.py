@@ -11,7 +11,6 @@ import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from math import inf
 
 from compare.contracts.result import Diagnosis, Verdict
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -19,10 +18,9 @@ from compare.examine.starter.update_lines import Line
 from compare.examine.starter.update_paths import Way
 from compare.examine.starter.update_reader import Unread
 from compare.examine.starter.update_reading import Update, update_of
-from compare.examine.starter.update_rules import CHOSEN, Rules, shrinks, sign_turned
+from compare.examine.starter.update_rules import ASCENT, CHOSEN, Rules, shrinks, sign_turned
 from compare.examine.starter.update_words import is_product
 from compare.guard.blame import Place
-from compare.mistakes.catalogue import STEP
 
 ADVICE = "write it as step(parameters, gradients, state, *, learning_rate, momentum) for --manual"
 
@@ -159,8 +157,7 @@ def verdict_on(about: FunctionVerdict, update: Update) -> FunctionVerdict | None
     if found.named:
         return about_named(about, found.named)
     if upwards:
-        (up,) = (one for one in STEP if one.name == "gradient-ascent")
-        return about_named(about, Diagnosis(up.name, up.sentence, inf, 0.0, title=up.title))
+        return about_named(about, ASCENT)
     known = (
         "form of Adam, RMSprop or Adagrad" if found.adaptive else "gradient descent with momentum"
     )

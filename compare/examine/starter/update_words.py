@@ -32,6 +32,8 @@ STATE = re.compile(
 )
 """What an optimiser keeps between updates."""
 
+VELOCITY = re.compile("mom|velo")
+
 
 def is_weight(key: str) -> bool:
     """Return whether a name, attribute or entry is called like a weight, and not part of something
@@ -48,19 +50,39 @@ def of_gradient(name: str) -> bool:
 
 
 def moves(line: Line) -> bool:
-    """Return whether a line is `w = w - ...` or `w = w + ...`, with more than a number."""
+    """Return whether a line is `w = w - ...` or `w = w + ...`, with more than a number, or
+    `w = (1 - c) * w - ...`."""
     value = line.value
     if not isinstance(value, ast.BinOp) or isinstance(value.right, ast.Constant):
         return False
-    return any(ast.unparse(side) == line.key for side in moved(value))
+    return any(ast.unparse(side) == line.key for side in moved(value, line.key))
 
 
-def moved(value: ast.expr | None) -> list[ast.expr]:
-    """Return what a sum or difference adds to or takes from."""
+def moved(value: ast.expr | None, own: str = "") -> list[ast.expr]:
+    """Return what a sum or difference adds to or takes from; of `(1 - c) * w` the w."""
     if not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.Add | ast.Sub):
         return []
-    inner = moved(value.left) or [value.left]
-    return [*inner, *([value.right] if isinstance(value.op, ast.Add) else [])]
+    inner = moved(value.left, own) or [shrunk(value.left, own)]
+    return [*inner, *([shrunk(value.right, own)] if isinstance(value.op, ast.Add) else [])]
+
+
+def shrunk(side: ast.expr, own: str = "") -> ast.expr:
+    """Return the weight that a decay makes smaller by a share, `(1 - c) * w`; else the side."""
+    if not isinstance(side, ast.BinOp) or not isinstance(side.op, ast.Mult):
+        return side
+    for factor, weight in ((side.left, side.right), (side.right, side.left)):
+        named = ast.unparse(weight)
+        if share(factor, own == named) and is_weight(named) and not VELOCITY.search(word(named)):
+            return weight
+    return side
+
+
+def share(factor: ast.expr, owned: bool) -> bool:
+    """Return whether a factor leaves a share: `1 - c`; of an `owned` weight also `1 + c` or a
+    number."""
+    if isinstance(factor, ast.BinOp) and isinstance(factor.op, ast.Sub | ast.Add):
+        return number_in(factor.left) == 1.0 and (owned or isinstance(factor.op, ast.Sub))
+    return owned and number_in(factor) is not None
 
 
 def is_computed(key: str) -> bool:

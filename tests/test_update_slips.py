@@ -75,3 +75,45 @@ def test_of_an_unknown_form_no_momentum_is_spoken(tmp_path: Path) -> None:
     (found,) = updates(tmp_path, ADAM.replace("np.sqrt(v_hat)", "v_hat ** 3")).found
     assert found.verdict is Verdict.UNDECIDABLE
     assert "Adam, RMSprop or Adagrad" in found.sentence and "momentum that" not in found.sentence
+
+
+KEPT = ADAM.replace(
+    "    def update", "    def __init__(self):\n        self.t = 0\n\n    def update"
+)
+ONCE = "        self.t += 1\n        for k in self.params:\n"
+EACH = "        for k in self.params:\n            self.t += 1\n"
+BEHIND = KEPT.replace(ONCE, "        for k in self.params:\n")
+COUNTS = {
+    "before the loop": KEPT,
+    "behind the loop": BEHIND.replace("self.t = 0", "self.t = 1") + "        self.t += 1\n",
+    "one for every weight": KEPT.replace(ONCE, EACH).replace("self.t", "self.t[k]"),
+    "by another method": BEHIND + "    def next(self):\n        self.t += 1\n",
+    "by somebody else": BEHIND + "def train(net):\n    net.t = net.t + 1\n",
+}
+MISCOUNTED = [
+    (ONCE.partition("\n")[0] + "\n", "", "0", "adam-t-never-advanced"),
+    (ONCE.partition("\n")[0] + "\n", "", "1", "adam-constant-t"),
+    (ONCE, EACH, "0", "adam-t-per-weight"),
+]
+
+
+@pytest.mark.parametrize("case", COUNTS)
+def test_a_count_that_is_advanced_is_right(case: str, tmp_path: Path) -> None:
+    found = updates(tmp_path, COUNTS[case])
+    assert found.right == 1 and not found.found, case
+
+
+@pytest.mark.parametrize(("old", "new", "start", "mistake"), MISCOUNTED)
+def test_a_count_that_is_not_advanced_with_the_updates_is_named(
+    old: str, new: str, start: str, mistake: str, tmp_path: Path
+) -> None:
+    text = KEPT.replace(old, new).replace("self.t = 0", f"self.t = {start}")
+    trained = "def train(net, grads):\n    net.update(grads)\n"
+    (found,) = updates(tmp_path, text + trained).found
+    assert found.verdict is Verdict.DISAGREES, found.sentence
+    assert [one.mistake for one in found.diagnosis] == [mistake]
+
+
+def test_a_count_that_another_file_may_advance_accuses_nobody(tmp_path: Path) -> None:
+    (found,) = updates(tmp_path, BEHIND).found
+    assert found.verdict is Verdict.UNDECIDABLE and "advances its t" in found.sentence

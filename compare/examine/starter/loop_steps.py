@@ -23,6 +23,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.missed import names_in, trains_inline
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
+from compare.examine.starter.update_counts import EVERY, miscounted
 from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
 from compare.examine.starter.update_reading import Update, update_of
@@ -32,6 +33,7 @@ from compare.examine.starter.update_targets import may_update, relevant, targets
 from compare.examine.starter.update_verdicts import (
     ADVICE,
     Judged,
+    about_named,
     about_update,
     climbs,
     judged,
@@ -67,11 +69,12 @@ def loop_steps(
     cut = cut or {}
     done = set(compared)
     constants = constants_of(source)
+    everything = [part for one in source.statements for part in ast.walk(one.node)]
     found: list[FunctionVerdict] = []
     notes: list[str] = []
     right, homes = 0, set[str]()
     for site in sites(source, done, frozenset(cut)):
-        wrong, good = at_site(site, constants | site.defaults, done, cut)
+        wrong, good = at_site(site, constants | site.defaults, done, cut, everything)
         found += wrong
         right += len(good)
         homes |= {site.home} if wrong or good else set()
@@ -97,7 +100,11 @@ def unread_functions(source: Source, done: Set[str], homes: Set[str]) -> Iterato
 
 
 def at_site(
-    site: Site, constants: dict[str, float], known: Set[str], cut: Mapping[str, bool]
+    site: Site,
+    constants: dict[str, float],
+    known: Set[str],
+    cut: Mapping[str, bool],
+    everything: Sequence[ast.AST] = (),
 ) -> tuple[list[FunctionVerdict], list[str]]:
     """Return what is wrong or unread at a site, and the weights whose updates are right."""
     lines = [line for file, one in site.statements for line in all_lines([one], file)]
@@ -122,7 +129,7 @@ def at_site(
             if said and whole and climbs(said.verdict):
                 said = replace(said, verdict=None)  # its sign was compared with the gradient
             if said:
-                on_way.append(checked(said, on_way, site, where))
+                on_way.append(counted(checked(said, on_way, site, where), where, everything))
         for said in beside_siblings(on_way, where):
             found.setdefault(said.target.key, []).append(said)
     verdicts = {key: on_all_ways(several) for key, several in found.items()}
@@ -165,6 +172,24 @@ def checked(one: Judged, others: Sequence[Judged], site: Site, where: str) -> Ju
         )
         return replace(one, verdict=about.wrong("value", sentence))
     return one
+
+
+def counted(one: Judged, where: str, everything: Sequence[ast.AST]) -> Judged:
+    """Say of a right update that what counts its updates is wrong."""
+    slip = miscounted(one, everything) if one.verdict is None else None
+    if slip is None:
+        return one
+    about = about_update(one.target, where)
+    if slip is EVERY or is_called(where.rpartition(".")[2], everything):
+        return replace(one, verdict=about_named(about, slip))
+    unseen = "was not compared: what advances its t from update to update is not in this file"
+    return replace(one, verdict=about.undecided(unseen))
+
+
+def is_called(name: str, everything: Iterable[ast.AST]) -> bool:
+    """Return whether the file calls a method: then its training is there to see."""
+    called = (one.func for one in everything if isinstance(one, ast.Call))
+    return any(isinstance(one, ast.Attribute) and one.attr == name for one in called)
 
 
 def once(way: Way) -> Way:

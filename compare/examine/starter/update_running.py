@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.examine.starter.update_lines import Line, keys_in
+from compare.examine.starter.update_lines import Line, keys_in, word
 from compare.examine.starter.update_reader import Reader
 from compare.examine.starter.update_reading import Update
+from compare.examine.starter.update_words import COUNT
 
 Array = NDArray[Any]
 UPDATES = 4
@@ -47,6 +48,9 @@ def run(update: Update, first: int | None = None) -> list[Record]:
     generator = np.random.default_rng(0)
     scope: dict[str, Any] = {update.weight: generator.normal(size=SHAPE)}
     scope |= {key: np.zeros(SHAPE) for key in (*update.states, *update.carried)}
+    if first is not None:
+        kept = [key for key in update.states if COUNT.fullmatch(word(key))]
+        scope |= {key: np.full(SHAPE, float(first)) for key in kept}
     scope |= dict(numbers(update))
     scope[update.gradient] = generator.normal(size=SHAPE)
     for line in update.before:

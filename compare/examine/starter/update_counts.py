@@ -1,0 +1,114 @@
+"""The t of Adam, that counts the updates: never advanced, or advanced once for every weight.
+
+    m^ = m / (1 - b1**t)        t = 1, 2, 3, ... from update to update, the same for all weights
+
+One update alone does not show it: t is 1 in the first. What advances it is looked for in the whole
+file; what a caller passes for it is his, and not judged here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from math import inf
+
+from compare.contracts.result import Diagnosis
+from compare.examine.starter.update_adaptive import divides_by_root
+from compare.examine.starter.update_lines import Line, keys_in, word
+from compare.examine.starter.update_paths import all_lines, goes_over
+from compare.examine.starter.update_verdicts import Judged
+from compare.examine.starter.update_words import COUNT, number_in
+from compare.mistakes.optimisers import OPTIMISERS
+
+STAYS_ONE = next(
+    Diagnosis(one.name, one.sentence, inf, 0.0, title=one.title)
+    for one in OPTIMISERS if one.name == "adam-constant-t"
+)  # fmt: skip
+NEVER = Diagnosis(
+    "adam-t-never-advanced", "The t of Adam is set once and never advanced from update to update.",
+    inf, 0.0, title="a t of Adam that is never advanced",
+)  # fmt: skip
+EVERY = Diagnosis(
+    "adam-t-per-weight",
+    "The t of Adam is advanced once for every weight: it counts updates, the same for all of them.",
+    inf, 0.0, title="a t of Adam that is advanced once for every weight",
+)  # fmt: skip
+
+
+def miscounted(one: Judged, everything: Sequence[ast.AST]) -> Diagnosis | None:
+    """Return what is wrong with the count that an update divides by, None where nothing is.
+
+    `everything` are the nodes of the file.
+    """
+    update = one.update
+    if update is None or not divides_by_root(update):
+        return None
+    read = {key for line in (*update.before, *update.lines) if line.value is not None
+            for key in keys_in(line.value) if COUNT.fullmatch(word(key))}  # fmt: skip
+    if any(advanced_beside(key, one.target, everything) for key in read):
+        return EVERY
+    kept = {key for key, said in update.scalars.items() if said == "count" and "." in key}
+    held = [held_at(word(key), everything) for key in kept]
+    if 1.0 in held:
+        return STAYS_ONE
+    return NEVER if any(one is not None for one in held) else None
+
+
+def advanced_beside(key: str, weight: Line, everything: Sequence[ast.AST]) -> bool:
+    """Return whether a loop over the weights advances a count, that is not one for each of them."""
+    for loop in everything:
+        if not isinstance(loop, ast.For) or not holds(loop, weight.number):
+            continue
+        inside = [*all_lines(loop.body, weight.file)]
+        own = {part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)}
+        own |= {line.key for line in inside if line.key != key}
+        root = key.partition(".")[0].partition("[")[0]
+        moves = [line for line in inside if line.key == key and is_next(line)]
+        if (
+            moves
+            and goes_over(loop, inside)
+            and root not in own
+            and not own & set(keys_in(ast.parse(key)))
+        ):
+            return True
+    return False
+
+
+def holds(loop: ast.For, number: int) -> bool:
+    """Return whether a line stands in the body of a loop."""
+    return loop.lineno < number <= (loop.end_lineno or loop.lineno)
+
+
+def is_next(line: Line) -> bool:
+    """Return whether a line is `t = t + 1`."""
+    value = line.value
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.Add):
+        return False
+    return {ast.unparse(value.left), ast.unparse(value.right)} == {line.key, "1"}
+
+
+def held_at(name: str, everything: Sequence[ast.AST]) -> float | None:
+    """Return the number that an attribute is set to, if nothing in the file sets it to another."""
+    numbers = {number_in(value) for value in stores(name, everything)}
+    by_name = any(isinstance(one, ast.Name) and one.id in ("setattr", "vars") for one in everything)
+    return next(iter(numbers)) if len(numbers) == 1 and not by_name else None
+
+
+def stores(name: str, everything: Sequence[ast.AST]) -> Iterator[ast.expr | None]:
+    """Yield what is assigned to an attribute or a name that is called so, None where it is not a
+    single value."""
+    for one in everything:
+        if isinstance(one, ast.Assign):
+            for target in one.targets:
+                if called_so(target, name):
+                    yield one.value
+                elif any(called_so(part, name) for part in ast.walk(target)):
+                    yield None
+        elif isinstance(one, ast.AugAssign | ast.AnnAssign | ast.For | ast.NamedExpr):
+            if any(called_so(part, name) for part in ast.walk(one.target)):
+                yield one.value if isinstance(one, ast.AnnAssign) else None
+
+
+def called_so(target: ast.AST, name: str) -> bool:
+    """Return whether an attribute or entry ends in a name."""
+    return isinstance(target, ast.Attribute | ast.Subscript) and word(ast.unparse(target)) == name

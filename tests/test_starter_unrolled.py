@@ -18,6 +18,7 @@ NAMES = weights_of(2)
 FORMS = [
     Unrolled(NAMES), Unrolled(NAMES, order="F"), Unrolled(("w1", "w2", "b1", "b2")),
     Unrolled(NAMES, with_ones=True), Unrolled(NAMES, with_ones=True, order="F"),
+    Unrolled(NAMES, lying=("w1",)), Unrolled(NAMES, with_ones=True, last=True, lying=("w1", "w2")),
 ]  # fmt: skip
 
 
@@ -93,6 +94,34 @@ def backprop(X, y, Theta1, Theta2):
 
 def test_two_matrices_with_their_biases_in_front_are_compared(tmp_path: Path) -> None:
     assert checked(tmp_path, MATRICES).verdict is Verdict.AGREES
+
+
+VECTOR = """
+import numpy as np
+def objective(theta, X, Y, h):
+    d, k = X.shape[1], Y.shape[1]
+    v1, b1, v2, b2 = np.split(theta, np.cumsum([d * h, h, h * k]))
+    W1, W2 = v1.reshape(h, d).T, v2.reshape(h, k)
+    a = np.tanh(X @ W1 + b1)
+    e = np.exp(a @ W2 + b2)
+    p = e / e.sum(axis=1, keepdims=True)
+    r = (p - Y) / len(X)
+    s = r @ W2.T * (1 - a**2)
+    f = -np.sum(Y * np.log(p)) / len(X)
+    return f, np.concatenate([(X.T @ s).T.ravel(), s.sum(0), (a.T @ r).ravel(), r.sum(0)])
+"""
+
+
+def test_a_vector_with_one_weight_transposed_is_compared(tmp_path: Path) -> None:
+    assert checked(tmp_path, VECTOR).verdict is Verdict.AGREES
+
+
+def test_a_vector_in_a_form_that_is_not_known_accuses_nobody(tmp_path: Path) -> None:
+    """The same, read backwards: no number of it is a network's, which tells of the reading."""
+    other = VECTOR.replace("np.split(theta", "np.split(theta[::-1]").replace(
+        "ravel()", "ravel()[::-1]"
+    )
+    assert checked(tmp_path, other).verdict is Verdict.UNDECIDABLE
 
 
 CLASS = """

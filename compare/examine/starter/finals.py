@@ -43,8 +43,11 @@ def returns_gradients(name: str, node: Code) -> bool:
 
 
 def names_none(node: Code) -> bool:
-    """Whether no line gives anything the name of a gradient: `x @ theta.T` is no backward pass."""
-    return not any(OF_LOSS.fullmatch(plain(name)) for name, _ in named_values(node))
+    """Whether a function returns one value, and no line gives anything the name of a gradient:
+    `x @ theta.T` is no backward pass."""
+    several = any(isinstance(one, ast.Return) and isinstance(one.value, ast.Tuple | ast.List)
+                  for one in ast.walk(node))  # fmt: skip
+    return not several and not any(OF_LOSS.fullmatch(plain(name)) for name, _ in named_values(node))
 
 
 def makers(flow: Flow, finals: Sequence[str]) -> list[str]:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any, Literal
 
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.binding import weights_of
+from compare.examine.starter.bundles import is_name
 
 JOINS = frozenset({"hstack", "column_stack", "concatenate", "c_", "append", "insert", "vstack"})
 """Calls that put a column of ones in front."""
@@ -27,15 +28,15 @@ NUMPY = ("np", "numpy")
 @dataclass(frozen=True)
 class Unrolled:
     """How weights lie in one array: all of them, or those of `only` one layer, as [b | w.T] if
-    `with_ones`, as [w.T | b] if the bias is `last`, or the transpose of that if it is `lying`; read
-    in `order`, row by row (C) or column by column (F)."""
+    `with_ones`, as [w.T | b] if the bias is `last`; those `lying` are transposed; read in `order`,
+    row by row (C) or column by column (F)."""
 
     names: tuple[str, ...]
     with_ones: bool = False
     order: Literal["C", "F"] = "C"
     only: bool = False
     last: bool = False
-    lying: bool = False
+    lying: tuple[str, ...] = ()
 
     def __call__(self, laid: Callable[[str], Array]) -> Array:
         """The array, of weights as the code keeps them."""
@@ -46,14 +47,15 @@ class Unrolled:
     def parts(self, laid: Callable[[str], Array]) -> list[Array]:
         """The arrays one after another."""
         if not self.with_ones:
-            return [laid(name) for name in self.names]
+            return [self.turned(laid(name), name) for name in self.names]
         layers = zip(self.names[::2], self.names[1::2], strict=True)
-        return [self.joined(upright(laid(w), laid(b)), laid(b).ravel()) for w, b in layers]
+        joined = ((w, upright(laid(w), laid(b)), laid(b).ravel()) for w, b in layers)
+        return [self.turned(np.column_stack([w, b] if self.last else [b, w]), name)
+                for name, w, b in joined]  # fmt: skip
 
-    def joined(self, w: Array, b: Array) -> Array:
-        """A weight with a row for each unit, and its bias, in one matrix."""
-        matrix = np.column_stack([w, b] if self.last else [b, w])
-        return np.array(matrix.T if self.lying else matrix, order="C")
+    def turned(self, matrix: Array, name: str) -> Array:
+        """A matrix as it lies."""
+        return np.array(matrix.T if name in self.lying else matrix, order="C")
 
     def apart(self, array: Array, parameters: Mapping[str, Array], transposed: bool) -> Arrays:
         """The gradients in an array of this form, by the names of their parameters."""
@@ -64,14 +66,14 @@ class Unrolled:
         order: Literal["C", "F"] = "C" if self.only else self.order
         found: Arrays = {}
         for place, (shape, piece) in enumerate(zip(shapes, pieces, strict=True)):
-            laid = piece.reshape(shape, order=order)
+            first = self.names[2 * place if self.with_ones else place]
+            units = self.turned(piece.reshape(shape, order=order), first)
             if self.with_ones:
-                w, b = (f"d{one}" for one in self.names[2 * place : 2 * place + 2])
-                units = laid.T if self.lying else laid
-                found |= {w: units[:, :-1] if self.last else units[:, 1:]}
-                found |= {b: units[:, -1] if self.last else units[:, 0]}
+                bias = f"d{self.names[2 * place + 1]}"
+                found[f"d{first}"] = units[:, :-1] if self.last else units[:, 1:]
+                found[bias] = units[:, -1] if self.last else units[:, 0]
             else:
-                found[f"d{self.names[place]}"] = laid
+                found[f"d{first}"] = units
         return found
 
     def fits(self, array: Array, parameters: Mapping[str, Array]) -> bool:
@@ -100,28 +102,40 @@ def unrolled_in(
     ones = joins_ones(file)
     if is_cut(function, parameter):
         order: Literal["C", "F"] = "F" if reads_columns(file) else "C"
-        if ones:
-            yield Unrolled(names, True, order)
-        yield Unrolled(names, False, order)
-        yield Unrolled((*names[::2], *names[1::2]), False, order)
+        for last, lying in product((False, True), ((), names[::2])) if ones else ():
+            yield Unrolled(names, True, order, last=last, lying=lying)
+        for each, lying in product((names, (*names[::2], *names[1::2])), some_of(names[::2])):
+            yield Unrolled(each, False, order, lying=lying)
     elif ones and parameter[-1:].isdigit() and 1 <= int(parameter[-1]) <= layers:
         place = 2 * int(parameter[-1]) - 2
         yield from matrices(names[place : place + 2])
 
 
+def some_of(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Every choice of some of these names, none of them first."""
+    for count in range(len(names) + 1):
+        yield from combinations(names, count)
+
+
 def matrices(names: tuple[str, ...]) -> Iterator[Unrolled]:
     """The forms of a matrix that holds the weight and the bias of one layer."""
-    for last, lying in product((False, True), repeat=2):
+    for last, lying in product((False, True), ((), names[:1])):
         yield Unrolled(names, True, only=True, last=last, lying=lying)
 
 
 def is_cut(function: ast.AST, parameter: str) -> bool:
     """Whether pieces of a parameter are given another shape."""
     parts = list(ast.walk(function))
-    cut = any(isinstance(one, ast.Subscript) and isinstance(one.slice, ast.Slice)
-              and isinstance(one.value, ast.Name) and one.value.id == parameter
-              for one in parts)  # fmt: skip
+    cut = any(is_piece(one, parameter) for one in parts)
     return cut and any(called(one) == "reshape" for one in parts)
+
+
+def is_piece(node: ast.AST, parameter: str) -> bool:
+    """Whether this is `parameter[a:b]` or `np.split(parameter, ...)`."""
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.slice, ast.Slice) and is_name(node.value, parameter)
+    given = node.args[:1] if isinstance(node, ast.Call) and called(node) == "split" else []
+    return any(is_name(one, parameter) for one in given)
 
 
 def joins_ones(file: ast.AST) -> bool:

@@ -229,7 +229,9 @@ class Search:
             if set(gradients) != set(parameters):
                 continue
             fits = self.told(ran, gradients)
-            sure = self.sure(chain, known, final) and (fits.fit.ahead or not longer.calls[:-1])
+            right = fits.fit.loss or fits.fit.right > 0 if self.unrolled(final) else fits.fit.ahead
+            alone = not longer.calls[:-1] and not self.unrolled(final)
+            sure = self.sure(chain, known, final) and (right or alone)
             found = Whole(longer, final, fits, loss_from(ran), sure, self.sizes.layers)
             if self.best is None or found.rank > self.best.rank:
                 self.best = found

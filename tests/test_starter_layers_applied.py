@@ -9,7 +9,7 @@ import pytest
 from compare.examine.starter.layer_classes import classes_of
 from compare.examine.starter.layer_objects import NAME, compositions
 from compare.examine.starter.layers_applied import is_applied
-from compare.examine.starter.layers_check import class_fits
+from compare.examine.starter.layers_check import class_fits, computes_back, went_back
 from compare.examine.starter.source import Source, open_source
 from compare.examine.starter.whole_check import Declared
 from compare.guard.guard import Guard
@@ -107,3 +107,31 @@ def test_layers_that_add_a_penalty_written_at_the_top_fit_without_it(
     source = open_source(path, guard=Guard(timeout=None))
     ((one, *_), *_) = compositions(source, classes_of(source))
     assert class_fits(one.source, NAME, Declared({}), one.layers) is fits
+
+
+FUSED = """
+class Fused:
+    def __init__(self):
+        self.softmax = Softmax()
+    def forward(self, x, y):
+        self.p, self.y = self.softmax.forward(x), y
+        return -np.mean(np.sum(y * np.log(self.p), axis=1))
+    def backward(self):
+        return (self.p - self.y) / len(self.y)
+"""
+CALLED = FUSED.replace("return (self.p", "return self.softmax.backward(self.p").replace("len(", "(")
+
+
+@pytest.mark.parametrize(("text", "run"), [(FUSED, False), (CALLED, True)])
+def test_a_layer_of_which_only_the_forward_pass_was_called_is_not_compared(
+    text: str, run: bool, tmp_path: Path
+) -> None:
+    source = opened(text, tmp_path)
+    assert ("Softmax" in went_back(source, {"Linear", "ReLU", "Fused"})) is run
+
+
+@pytest.mark.parametrize(("name", "computes"), [("Softmax", False), ("ReLU", True)])
+def test_a_backward_pass_that_hands_on_what_it_is_given_needs_no_comparison(
+    name: str, computes: bool, tmp_path: Path
+) -> None:
+    assert computes_back(opened("", tmp_path), name) is computes

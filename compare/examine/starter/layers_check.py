@@ -6,6 +6,7 @@ accuses nobody; what is in none that could be compared is said in one sentence.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -13,8 +14,13 @@ from math import inf
 from compare.contracts.result import Diagnosis, Verdict
 from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.layer_classes import bases_of, classes_of
-from compare.examine.starter.layer_losses import loss_classes
+from compare.examine.starter.layer_classes import (
+    bases_of,
+    classes_of,
+    last_backward,
+    methods_of,
+)
+from compare.examine.starter.layer_losses import is_slope, loss_classes
 from compare.examine.starter.layer_objects import NAME, Composed, compositions
 from compare.examine.starter.networks import candidates
 from compare.examine.starter.source import Source
@@ -70,8 +76,10 @@ def layers_checked(source: Source, classes: Iterable[str], declared: Declared) -
     found, layers, looked_at = Layers(), classes_of(source), set(classes)
     if not looked_at & set(layers.weighted):
         return found
+    parts = set[str]()
     for ways in compositions(source, layers):
         if told := judged(ways[:MOST], declared):
+            parts |= told[0].parts
             found.verdicts.append(as_said(source, *told))
             found.called |= (told[1].called - OWN) | told[0].parts
             if not (told[1].right or told[0].unapplied):
@@ -79,11 +87,32 @@ def layers_checked(source: Source, classes: Iterable[str], declared: Declared) -
     kinds = {*layers.weighted, *layers.plain, *loss_classes(source, layers)}
     found.kinds = (kinds | set(layers.holders)) & looked_at
     if found.verdicts:
+        run = went_back(source, parts)
         above = {base for one in kinds for base in bases_of(source, one)}
         found.parts = (found.kinds | found.called | above) & looked_at
-        left = (kinds & looked_at) - found.called
+        called = {one for one in kinds & found.called if computes_back(source, one)}
+        left = ((kinds & looked_at) - found.called | called) - run
         found.verdicts += [unseen(source, left)] if left and found.right else []
     return found
+
+
+def went_back(source: Source, parts: Iterable[str]) -> set[str]:
+    """The classes whose backward passes were run: the parts of a network, and what these call it
+    of."""
+    run = set(parts)
+    for name in parts:
+        one = source.definitions[name].node if name in source.definitions else None
+        if one is not None and last_backward(ast.walk(one)):
+            run |= source.closure([name])
+    return run
+
+
+def computes_back(source: Source, name: str) -> bool:
+    """Whether the backward pass of a class does more than hand on what it is given, or raise."""
+    methods = methods_of(source, name)
+    slopes = [one for key, one in methods.items() if is_slope(key)]
+    return any(isinstance(part, ast.BinOp | ast.AugAssign)
+               for one in slopes for part in ast.walk(one))  # fmt: skip
 
 
 def together_said(

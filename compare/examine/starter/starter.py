@@ -38,6 +38,11 @@ from compare.examine.starter.hidden import forward_passes, inside
 from compare.examine.starter.inline import hidden_shown
 from compare.examine.starter.layer_pairs import layer_pairs
 from compare.examine.starter.layers_check import together_said
+from compare.examine.starter.linear_softmax import (
+    linear_checked,
+    linear_functions,
+    linear_softmaxes,
+)
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed
@@ -166,7 +171,9 @@ def with_the_rest_called(
                      for one in file.gradients if one.name not in known]  # fmt: skip
     found = as_called(source, found, of_classes.verdicts, of_classes.used)
     found += [*file.layers.verdicts, *together_said(source, file.layers, of_classes.verdicts)]
-    found += [forward_checked(slope, source, opened, one) for one in forward if one not in known]
+    found += linear_softmaxes(source, {one.name for one in found} | known, slope)
+    done = {one.name for one in found} | known
+    found += [forward_checked(slope, source, opened, one) for one in forward if one not in done]
     if file.whole is not None:
         found = settled(found, file.whole)
     by_word = {one.name: one for one in chosen_slopes(source, slope.activations)}
@@ -196,7 +203,8 @@ def with_lines(
 def holds_anything_else(source: Source) -> bool:
     """Whether a file holds updates, gradients outside of functions, or code that cannot be read."""
     unread = bool(source.broken and source.definitions)
-    return unread or holds_updates(source) or any(places(source, set()))
+    known = any(linear_functions(source)) or any(places(source, set()))
+    return unread or holds_updates(source) or known
 
 
 def hidden_units(source: Source, declared: Declared) -> tuple[str, ...]:
@@ -290,6 +298,8 @@ def gradient_checked(
         return FunctionVerdict(how.name, "gradient", place, Verdict.UNDECIDABLE, why)
     if slope := slope_checked(how.name, function, check.activations, check.guard.timeout):
         return replace(slope, place=place)
+    if linear := linear_checked(source, how, function, check):
+        return replace(linear, place=place)
     found = replace(check(function, how), place=place)
     if found.verdict is Verdict.DISAGREES and shows_squares_alone(source.text):
         why = "its loss is no cross-entropy, and what its functions hand each other was not found"

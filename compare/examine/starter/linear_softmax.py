@@ -1,0 +1,255 @@
+"""A softmax classifier without hidden layer: loss and gradient of one matrix of weights.
+
+    def softmax_loss(W, X, y, reg):
+        probs = softmax(X @ W)
+        loss = -mean(log(probs[range(n), y])) + reg * sum(W * W)
+        dW = X.T @ (probs - onehot(y)) / n + 2 * reg * W
+        return loss, dW
+
+It is a network of one layer, and is checked as such: first at a strength of 0, then with what the
+strength adds to the loss. A hinge looks the same: nobody is accused without a known mistake where
+neither loss nor gradients are right.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.arrays import Array, Arrays
+from compare.contracts.errors import BadInput, UserCodeError
+from compare.contracts.experiment import Experiment
+from compare.contracts.result import Result, Verdict
+from compare.examine.point import check
+from compare.examine.sides import our_manual
+from compare.examine.starter.binding import CERTAIN, plain
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.gradient_check import GradientCheck
+from compare.examine.starter.gradient_functions import GradientFunction, read_function
+from compare.examine.starter.meanings import LAYOUTS, Layout
+from compare.examine.starter.networks import EXPONENTIAL
+from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.recipe import number_in
+from compare.examine.starter.returned import parts_of
+from compare.examine.starter.slots import PENALTY
+from compare.examine.starter.source import Source
+from compare.examine.starter.strengths import OURS, Added, at_strength, forms
+from compare.examine.starter.whole_check import in_words, without_our_labels
+from compare.guard.guard import Guard
+from compare.points.probe import draw_probes
+
+WEIGHT = re.compile(r"w|weights?|theta")
+BIAS = re.compile(r"b|bias")
+SIZES = (UNEQUAL.F, UNEQUAL.K)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """What the parameters of a function are: x, y, w1, b1 or strength, by their names; class
+    numbers or rows for y; and the layout."""
+
+    function: Callable[..., Any]
+    roles: Mapping[str, str]
+    labels: bool = True
+    layout: Layout = LAYOUTS[0]
+    strength: float = 0.0
+
+    @property
+    def bias(self) -> bool:
+        """Whether there is one."""
+        return "b1" in self.roles.values()
+
+    def __call__(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        """Loss and gradients, as a function of contract 1; the loss is NaN where none is shown."""
+        values: dict[str, Any] = {
+            **{name: self.layout.lay(name, one) for name, one in parameters.items()},
+            "x": self.layout.lay("x", x), "strength": self.strength,
+            "y": targets.argmax(axis=1) if self.labels else self.layout.lay("y", targets),
+        }  # fmt: skip
+        answer = self.function(**{name: values[role] for name, role in self.roles.items()})
+        arrays = [one for one in parts_of(answer) if np.ndim(one)]
+        gradients = {name: self.found(arrays, name, one) for name, one in parameters.items()}
+        loss = number_in(answer)
+        return np.nan if loss is None else loss, gradients
+
+    def found(self, arrays: Sequence[Any], name: str, parameter: Array) -> Array:
+        """The gradient of one parameter among what came back."""
+        due = self.layout.lay(name, parameter)
+        for one in map(np.asarray, arrays):
+            if name == "b1" and one.size == due.size:
+                return np.array(one.reshape(parameter.shape))
+            if name == "w1" and one.shape == due.shape:
+                return np.array(one if due.shape == parameter.shape else one.T, order="C")
+        raise ValueError(f"no array of the shape of {name} came back")
+
+
+def linear_functions(source: Source) -> Iterator[GradientFunction]:
+    """The functions of a file that may be softmax classifiers, by their parameters and text."""
+    for name, one in source.definitions.items():
+        if isinstance(one.node, ast.FunctionDef):
+            how = read_function(source, name, one.node)
+            if may_be_one(source, how):
+                yield how
+
+
+def may_be_one(source: Source, how: GradientFunction) -> bool:
+    """Whether a function takes one matrix of weights, and exponentials that are no sigmoid's."""
+    text = "".join(ast.unparse(source.definitions[one].node)
+                   for one in source.closure([how.name]) & set(source.definitions))  # fmt: skip
+    softmax = "exp(" in text and not EXPONENTIAL.search(text)
+    return softmax and "return" in text and roles_of(source, how) is not None
+
+
+def linear_softmaxes(
+    source: Source, done: Set[str], asked: GradientCheck
+) -> Iterator[FunctionVerdict]:
+    """The verdicts on the functions of a file that are softmax classifiers, without those done."""
+    for how in linear_functions(source):
+        with contextlib.suppress(UserCodeError):
+            function = source.load([how.name]).get(how.name)
+            found = None if how.name in done else linear_checked(source, how, function, asked)
+            if found is not None:
+                yield replace(found, place=source.where(how.name))
+
+
+def linear_checked(
+    source: Source, how: GradientFunction, function: Callable[..., Any], asked: GradientCheck
+) -> FunctionVerdict | None:
+    """The verdict on a function that may be a softmax classifier; None where it is none."""
+    roles = roles_of(source, how)
+    if roles is None or not may_be_one(source, how):
+        return None
+    guard, reduction, seed = Guard(timeout=source.guard.timeout), asked.reduction, asked.seed
+    ways = [Linear(function, roles, labels, layout)
+            for layout, labels in product(LAYOUTS, (True, False))]  # fmt: skip
+    tried = [(one, compared(one, {"reduction": reduction}, seed, guard))
+             for one in ways if shown(one, guard, seed)]  # fmt: skip
+    results = [(one, result) for one, result in tried if result is not None]
+    best = next((one for one in results if one[1].verdict is Verdict.AGREES), None)
+    told = (one for one in results if one[1].diagnosis or half_right(one[1], one[0], seed))
+    best = best or next(told, None)
+    if best is None:
+        return None
+    return with_strength(how.name, *best, reduction, seed, guard)
+
+
+def half_right(result: Result, linear: Linear, seed: int) -> bool:
+    """Whether the loss that it shows is right or all gradients are: it is a softmax, no hinge."""
+    ratios = {name: worst.ratio for name, worst in result.worst.items()}
+    loss = ratios.pop("loss", np.inf)
+    shows = not np.isnan(linear(*drawn(linear, seed))[0])
+    return (shows and loss <= 1) or max(ratios.values(), default=np.inf) <= 1
+
+
+def roles_of(source: Source, how: GradientFunction) -> dict[str, str] | None:
+    """What the parameters are that a function has to be handed; None where one has another name,
+    or where there is not one matrix of weights, one x and one y."""
+    given = {"x": "x", "y": "y", "labels": "y"}
+    roles: dict[str, str] = {}
+    for name in how.parameters:
+        key = plain(name)
+        role = given.get(CERTAIN.get(key, ""), "")
+        role = role or ("w1" if WEIGHT.fullmatch(key) else "b1" if BIAS.fullmatch(key) else "")
+        role = role or ("strength" if PENALTY.fullmatch(key) else "")
+        if role:
+            roles[name] = role
+        elif name not in defaults_of(source, how.name):
+            return None
+    found = sorted(role for role in roles.values() if role != "strength")
+    return roles if found in (["w1", "x", "y"], ["b1", "w1", "x", "y"]) else None
+
+
+def defaults_of(source: Source, name: str) -> set[str]:
+    """The parameters of a function that may be left out."""
+    node = source.definitions[name].node
+    if not isinstance(node, ast.FunctionDef) or not node.args.defaults:
+        return set()
+    return {one.arg for one in node.args.args[-len(node.args.defaults) :]}
+
+
+def drawn(linear: Linear, seed: int) -> tuple[Arrays, Array, Array]:
+    """Parameters, inputs and targets at one point."""
+    probe = draw_probes(SIZES, activation="relu", dtype="float64", seed=seed, bias=linear.bias)[0]
+    return dict(probe.parameters), probe.x, probe.targets
+
+
+def shown(linear: Linear, guard: Guard, seed: int) -> bool:
+    """Whether a function, called so, returns gradients of all its parameters."""
+    try:
+        guard.run(lambda: linear(*drawn(linear, seed)), "", None)
+    except UserCodeError:
+        return False
+    return True
+
+
+def compared(linear: Linear, settings: Mapping[str, Any], seed: int, guard: Guard) -> Result | None:
+    """The function as a network of one layer against torch; None where that cannot be done."""
+    asked = {**settings, "hidden": (), "bias": linear.bias, "seed": seed}
+    ours = our_manual(Experiment(**asked)).loss_and_gradients
+
+    def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        loss, gradients = linear(dict(parameters), x, targets)
+        return ours(parameters, x, targets)[0] if np.isnan(loss) else loss, gradients
+
+    called_as = inspect.signature(loss_and_gradients)
+    functools.update_wrapper(loss_and_gradients, linear.function)
+    loss_and_gradients.__signature__ = called_as  # type: ignore[attr-defined]  # not its function's
+    try:
+        result = check(
+            loss_and_gradients, inputs=SIZES[0], classes=SIZES[1], timeout=guard.timeout, **asked
+        )
+    except (BadInput, UserCodeError):
+        return None
+    return without_our_labels(result, linear.labels)
+
+
+def with_strength(
+    name: str, linear: Linear, result: Result, reduction: str, seed: int, guard: Guard
+) -> FunctionVerdict:
+    """The verdict at a strength of 0, or where that agrees with what the strength adds."""
+    words = tuple(in_short(linear))
+    if "strength" not in linear.roles.values() or result.verdict is not Verdict.AGREES:
+        return in_words(name, role_in(result), result, (*words, *result.notes))
+    parameters, x, targets = drawn(linear, seed)
+    own = replace(linear, strength=OURS)
+    without, given = (one(dict(parameters), x, targets) for one in (linear, own))
+    loss = None if np.isnan(given[0]) else given[0] - without[0]
+    added = Added(loss, {one: array - without[1][one] for one, array in given[1].items()})
+    form = next((form for form in forms()
+                 if added.is_of(at_strength(form, OURS), parameters, len(x))), None)  # fmt: skip
+    verdict = in_words(name, role_in(result), result, (*words, *result.notes))
+    if added.nothing:
+        return verdict
+    (strength,) = (one for one, role in linear.roles.items() if role == "strength")
+    if form is None or loss == 0:
+        return verdict.undecided(f"what {strength} adds was not compared: it is no usual term")
+    (key,) = {"l2", "l1"} & set(form)
+    again = compared(own, {"reduction": reduction, **form, key: form[key] * OURS}, seed, guard)
+    if again is None:
+        return verdict.undecided(f"what {strength} adds was not compared")
+    said = f"your loss has an {key} term of {form[key]:g} × {strength}"
+    return in_words(name, role_in(again), again, (*words, said, *again.notes))
+
+
+def role_in(result: Result) -> str:
+    """What of a function is wrong, if anything: its loss or its gradients."""
+    return "loss" if result.kind == "loss" else "gradient"
+
+
+def in_short(linear: Linear) -> Iterator[str]:
+    """How the function was read."""
+    given = {"w1": "w1", "b1": "b1", "x": "x", "strength": "the strength of its penalty",
+             "y": "class numbers" if linear.labels else "y"}  # fmt: skip
+    listed = ", ".join(f"{name} = {given[role]}" for name, role in linear.roles.items())
+    yield f"read as a softmax of one layer, without hidden units: {listed}"
+    if words := linear.layout.words():
+        yield words

@@ -16,6 +16,7 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import put_in, stand_ins
 from compare.examine.starter.cut import Cut, cut_out
 from compare.examine.starter.cut_gradient import is_gradient
+from compare.examine.starter.cut_loops import Alone, each_loop
 from compare.examine.starter.cut_loss import with_loss
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.cut_piece import NotCut
@@ -59,25 +60,47 @@ def cut_checked(
     None beside what stands in loose code and could not be told.
     """
     for name, statements in places(source, compared):
-        tried = [(attempt(check, source, name, statements, signed=False), False)]
-        if tried[0][0] is None:
-            tried.insert(0, (attempt(check, source, name, statements, signed=True), True))
-        right = [one for one in tried if one[0] and one[0].verdict is Verdict.AGREES]
-        told = [one for one in tried if one[0] and is_told(one[0])]
-        simple = [one for one in told if one[0] and is_simple(one[0])]
-        lacking = [
-            one
-            for one in tried
-            if one[0]
-            and one[0].verdict is Verdict.UNDECIDABLE
-            and one[0].sentence.startswith((DECAYS, AGREE))
-        ]
-        best = next(iter((*right, *simple, *told, *lacking)), None)
-        if best is not None and best[0] is not None:
-            yield best[0], best[1]
+        first, *more = each_loop(statements)
+        found = best_of(check, source, name, first.statements)
+        if found is not None:
+            yield found
         elif name == LOOSE and not any(trains_inline(one.node) for one in statements):
             if said := untold(statements):
                 yield said, None
+        for other in more:
+            if found is not None:
+                again = best_of(check, source, name, other.statements)
+                yield another_loop(again, found, other), None
+
+
+def best_of(
+    check: GradientCheck, source: Source, name: str, statements: list[Statement]
+) -> tuple[FunctionVerdict, bool] | None:
+    """Return the verdict on what could be cut out of a place, and whether with the signs of its
+    updates; None where nothing could be told."""
+    tried = [(attempt(check, source, name, statements, signed=False), False)]
+    if tried[0][0] is None:
+        tried.insert(0, (attempt(check, source, name, statements, signed=True), True))
+    known = [(one, signed) for one, signed in tried if one is not None]
+    right = [one for one in known if one[0].verdict is Verdict.AGREES]
+    told = [one for one in known if is_told(one[0])]
+    simple = [one for one in told if is_simple(one[0])]
+    lacking = [one for one in known if one[0].verdict is Verdict.UNDECIDABLE
+               and one[0].sentence.startswith((DECAYS, AGREE))]  # fmt: skip
+    return next(iter((*right, *simple, *told, *lacking)), None)
+
+
+def another_loop(
+    found: tuple[FunctionVerdict, bool] | None, first: tuple[FunctionVerdict, bool], loop: Alone
+) -> FunctionVerdict:
+    """Return the verdict on a further loop of a place, by its line; undecided where nothing could
+    be told, or where its updates go the other way than those of the first."""
+    name = f"{first[0].name}{ANOTHER}{loop.line}"
+    if found is not None and found[1] == first[1]:
+        return replace(found[0], name=name)
+    why = f"another training loop, which was not compared: {MOVE}, {AGAIN}"
+    file = first[0].place.file if first[0].place else ""
+    return FunctionVerdict(name, "gradient", Place(file, loop.line), Verdict.UNDECIDABLE, why)
 
 
 def attempt(
@@ -129,6 +152,8 @@ def of_weights(form: Mapping[str, Any]) -> bool:
 
 
 DECAYS = "its decay was not compared"
+ANOTHER = ", the loop at line "
+"""Between the name of a place and the line of another loop in it."""
 
 
 def is_simple(found: FunctionVerdict) -> bool:

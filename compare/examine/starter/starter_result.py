@@ -8,6 +8,7 @@ from dataclasses import replace
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict
 from compare.diagnosis.gradients import GUARDS
 from compare.examine.environment import environment
+from compare.examine.starter.cut_check import ANOTHER
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.starter import StarterReport
 from compare.examine.starter.update_sites import LOOSE
@@ -103,7 +104,7 @@ def sentence_of(
 def totals(functions: Sequence[FunctionVerdict], right_updates: int) -> list[str]:
     """Return how many functions, training loops and updates there are, each in words."""
     updates = sum(one.role == "step" for one in functions)
-    loops = sum(one.name == LOOSE for one in functions)
+    loops = sum(one.name.startswith(LOOSE) or ANOTHER in one.name for one in functions)
     counts = {
         "function": len(functions) - updates - loops,
         LOOSE: loops,

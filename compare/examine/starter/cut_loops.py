@@ -1,0 +1,66 @@
+"""The training loops of one place, each as if it stood there alone.
+
+A script or a notebook may train twice, the second time with another mistake. What is cut out
+(`cut`) is one back propagation, so the others are taken away before each is.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+
+from compare.examine.starter.missed import trains_inline
+from compare.examine.starter.statements import Statement
+
+Loop = ast.For | ast.AsyncFor | ast.While
+
+
+@dataclass(frozen=True)
+class Alone:
+    """The statements of a place with one of its training loops, and where that begins."""
+
+    statements: list[Statement]
+    line: int
+
+
+def each_loop(statements: Sequence[Statement]) -> list[Alone]:
+    """Return the place once for each of its training loops; once as it is where it has no two."""
+    loops = [loop for one in statements for loop in training_loops([one.node])]
+    if len(loops) < 2:
+        return [Alone(list(statements), statements[0].line)]
+    return [
+        Alone([without(one, {id(other) for other in loops if other is not loop})
+               for one in statements], loop.lineno)
+        for loop in loops
+    ]  # fmt: skip
+
+
+def training_loops(nodes: Sequence[ast.stmt]) -> Iterator[Loop]:
+    """Yield the outermost loops that train, those of branches and of a function's body too."""
+    for one in nodes:
+        if isinstance(one, Loop):
+            if trains_inline(one):
+                yield one
+        elif not isinstance(one, ast.ClassDef):
+            for name in ("body", "orelse", "finalbody"):
+                yield from training_loops(getattr(one, name, []))
+
+
+def without(statement: Statement, others: Set[int]) -> Statement:
+    """Return a statement with some loops in it replaced by nothing."""
+    if not any(id(part) in others for part in ast.walk(statement.node)):
+        return statement
+    return replace(statement, node=emptied(statement.node, others))
+
+
+def emptied(node: ast.stmt, others: Set[int]) -> ast.stmt:
+    """Return a statement in which these loops do nothing."""
+    if id(node) in others:
+        return ast.copy_location(ast.Pass(), node)
+    found = copy.copy(node)
+    for name in ("body", "orelse", "finalbody"):
+        if isinstance(body := getattr(node, name, None), list):
+            setattr(found, name, [emptied(one, others) for one in body])
+    return found

@@ -43,7 +43,18 @@ def softmax_grad(W, X, y):
     p[y, range(len(y))] -= 1
     return p.dot(X.T) / len(y)
 """
+SCORES = """import numpy as np
+def softmax_loss(x, y):
+    shifted = x - np.max(x, axis=1, keepdims=True)
+    log_p = shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    loss = -np.mean(log_p[np.arange(len(x)), y])
+    dx = np.exp(log_p)
+    dx[np.arange(len(x)), y] -= 1
+    dx /= len(x)
+    return loss, dx
+"""
 WRONG = [
+    (SCORES, "    dx /= len(x)\n", "", "gradient-summed"),
     (NAIVE, "2 * reg * W", "reg * W", "penalty-halved-in-gradient"),
     (ROWS, "(p - Y).mean(", "(p - Y).sum(", "bias-gradient-summed"),
     (COLUMNS, "    p[y, range(len(y))] -= 1\n", "", "prediction-without-target"),

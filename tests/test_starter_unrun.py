@@ -101,9 +101,10 @@ UNREAD = """
 import numpy as np
 def relu_backward(dout, z):
     return dout * (z > 0)
-def softmax_loss(x, y):
+def softmax_loss(x, y, state):
     probs = np.exp(x - x.max(axis=1, keepdims=True))
     probs /= probs.sum(axis=1, keepdims=True)
+    probs *= state["scale"]
     dx = probs.copy()
     dx[np.arange(len(x)), y] -= 1
     return -np.log(probs[np.arange(len(x)), y]).mean(), dx

@@ -66,10 +66,12 @@ class Linear:
     @property
     def bias(self) -> bool:
         """Whether there is one."""
-        return "b1" in self.roles.values()
+        return "b1" in self.roles.values() or self.of_scores
 
     def __call__(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
         """Loss and gradients, as a function of contract 1; the loss is NaN where none is shown."""
+        if self.of_scores:
+            return self.behind_a_layer(parameters, x, targets)
         values: dict[str, Any] = {
             **{name: self.layout.lay(name, one) for name, one in parameters.items()},
             "x": self.layout.lay("x", x), "strength": self.strength,
@@ -80,6 +82,25 @@ class Linear:
         gradients = {name: self.found(arrays, name, one) for name, one in parameters.items()}
         loss = number_in(answer)
         return np.nan if loss is None else loss, gradients
+
+    @property
+    def of_scores(self) -> bool:
+        """Whether it is handed scores, not the inputs of a layer."""
+        return "w1" not in self.roles.values()
+
+    def behind_a_layer(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        """Loss and gradients of a layer in front of it: dw1 = x.T @ ds of what it returns."""
+        scores = x @ parameters["w1"] + parameters["b1"]
+        labels = targets.argmax(axis=1) if self.labels else self.layout.lay("y", targets)
+        values = {"x": self.layout.lay("x", scores), "y": labels}
+        answer = self.function(**{name: values[role] for name, role in self.roles.items()})
+        arrays = [one for one in map(np.asarray, parts_of(answer)) if one.ndim == 2]
+        loss = number_in(answer)
+        slope = next((one for one in arrays if one.shape == values["x"].shape), None)
+        if slope is None or loss is None:
+            raise ValueError("no loss and gradient of the scores came back")
+        ds = slope if slope.shape == scores.shape else slope.T
+        return loss, {"w1": x.T @ ds, "b1": ds.sum(axis=0)}
 
     def found(self, arrays: Sequence[Any], name: str, parameter: Array) -> Array:
         """The gradient of one parameter among what came back."""
@@ -152,8 +173,8 @@ def half_right(result: Result, linear: Linear, seed: int) -> bool:
 
 def roles_of(source: Source, how: GradientFunction) -> dict[str, str] | None:
     """What the parameters are that a function has to be handed; None where one has another name,
-    or where there is not one matrix of weights, one x and one y."""
-    given = {"x": "x", "y": "y", "labels": "y"}
+    or where there are not one x, or scores in its place, one y and at most one matrix."""
+    given = {"x": "x", "y": "y", "labels": "y", "logits": "x"}
     roles: dict[str, str] = {}
     for name in how.parameters:
         key = plain(name)
@@ -165,7 +186,8 @@ def roles_of(source: Source, how: GradientFunction) -> dict[str, str] | None:
         elif name not in defaults_of(source, how.name):
             return None
     found = sorted(role for role in roles.values() if role != "strength")
-    return roles if found in (["w1", "x", "y"], ["b1", "w1", "x", "y"]) else None
+    of_scores = found == ["x", "y"] and "strength" not in roles.values()
+    return roles if of_scores or found in (["w1", "x", "y"], ["b1", "w1", "x", "y"]) else None
 
 
 def defaults_of(source: Source, name: str) -> set[str]:
@@ -247,6 +269,11 @@ def role_in(result: Result) -> str:
 
 def in_short(linear: Linear) -> Iterator[str]:
     """How the function was read."""
+    if linear.of_scores:
+        y = "class numbers" if linear.labels else "y"
+        names = {role: name for name, role in linear.roles.items()}
+        yield f"read as the loss of scores: {names['x']} = scores, {names['y']} = {y}"
+        return
     given = {"w1": "w1", "b1": "b1", "x": "x", "strength": "the strength of its penalty",
              "y": "class numbers" if linear.labels else "y"}  # fmt: skip
     listed = ", ".join(f"{name} = {given[role]}" for name, role in linear.roles.items())

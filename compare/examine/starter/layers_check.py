@@ -22,6 +22,7 @@ from compare.examine.starter.layer_classes import (
 )
 from compare.examine.starter.layer_losses import is_slope, loss_classes
 from compare.examine.starter.layer_objects import NAME, Composed, compositions
+from compare.examine.starter.layer_strengths import strengths_checked
 from compare.examine.starter.networks import candidates
 from compare.examine.starter.source import Source
 from compare.examine.starter.subject import class_of
@@ -92,6 +93,9 @@ def layers_checked(source: Source, classes: Iterable[str], declared: Declared) -
         found.parts = (found.kinds | found.called | above) & looked_at
         called = {one for one in kinds & found.called if computes_back(source, one)}
         left = ((kinds & looked_at) - found.called | called) - run
+        if found.right and not layers.moves:
+            quiet = Guard(timeout=declared.timeout)
+            found.verdicts += strengths_checked(source, parts & set(layers.weighted), quiet)
         found.verdicts += [unseen(source, left)] if left and found.right else []
     return found
 

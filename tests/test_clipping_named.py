@@ -14,6 +14,7 @@ from compare.diagnosis.optimiser import identify
 from compare.diagnosis.shortened import Shortened, shortened
 from compare.diagnosis.track import Settings
 from compare.diagnosis.updates import diagnose_updates
+from compare.judge.naming_run import momentum_of
 from manual_mlp import Record
 
 pytestmark = pytest.mark.rounding
@@ -138,7 +139,8 @@ def test_no_clipping_is_made_of_what_is_right_or_wrong_otherwise() -> None:
         for form in ("velocity", "buffer"):
             assert shortened([sgd(form, clip)], asked(form)) is None, clip.__name__
             assert shortened([sgd(form, clip, state=False)], asked(form)) is None, clip.__name__
-    assert shortened([sgd("buffer", each)], asked("buffer", clip_norm=C)) is None
+    assert shortened([sgd("buffer", whole)], asked("buffer", clip_norm=C)) is None
+    assert shortened([sgd("buffer", together)], asked("buffer", clip_norm=C)) is None
     assert shortened([sgd("buffer", together, state=False, first=2)], asked("buffer")) is None
 
 
@@ -188,3 +190,25 @@ def test_the_other_momentum_form_is_named_where_the_learning_rate_changes(
         settings = Settings(0.1, MOMENTUM, declared, {})
         (named, *_), _ = diagnose_updates(list(pairwise(records)), settings)
         assert named.mistake == "other-momentum-form"
+
+
+@pytest.mark.parametrize("lengths", [(2.0, 0.1, 0.7), (2.0, 1.1, 0.7)], ids=["some", "all"])
+def test_another_bound_is_told_from_another_rate_where_a_gradient_is_short(
+    lengths: tuple[float, ...],
+) -> None:
+    records = sgd("velocity", together, lengths=lengths, rates=(0.1, 0.1, 0.1))
+    found = shortened([records], asked("velocity", clip_norm=0.2))
+    assert found is not None and found.bound == C
+    assert ("1.5 times the declared one" in found.mistake.title) == (min(lengths) > C)
+
+
+def test_a_mistake_of_the_momentum_is_named_beside_declared_decay_and_clipping() -> None:
+    records = sgd("buffer", together, momentum=0.5)
+    wanted = asked("buffer", clip_norm=C)
+    found = [
+        one.mistake
+        for declared in momentum_of(wanted, {})
+        for one in diagnose_updates(list(pairwise(records)), declared, pairs=False)[0]
+    ]
+    assert found == ["another-momentum"]
+    assert momentum_of(asked("buffer", nesterov=True), {}) == ()

@@ -20,7 +20,7 @@ from compare.contracts.arrays import Float
 from compare.contracts.experiment import Experiment
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.clipped import EachClipped
-from compare.diagnosis.identity import Buffered, Unfolded, Walked, unfolded, worst
+from compare.diagnosis.identity import Asked, Buffered, Unfolded, Walked, unfolded, worst
 from compare.diagnosis.track import Recorded
 from compare.mistakes.fits import rounded
 from compare.mistakes.mistake import Mistake
@@ -94,13 +94,13 @@ def shortened(chains: Sequence[Walked], declared: Experiment) -> Shortened | Non
     `chains` are stretches of consecutive records, right updates among them. A bound of many digits
     has to shorten two updates: what shortens one may be any factor.
     """
-    step = OptimiserStep.of(declared)
+    step = OptimiserStep.of(replace(declared, clip_norm=None, clip_value=None))
     pieces = [piece for chain in chains for piece in known(step, chain)]
-    if declared.clip_norm or declared.clip_value or not pieces:
+    if not pieces:
         return None
     before = [ratio_of(step, [piece]) for piece in pieces]
-    if max(before) <= 1:
-        return None
+    if max(before) <= 1 or any(ratio_of(one, pieces) <= 1 for one in declared_forms(declared)):
+        return None  # a declared clipping is left out, or right: what is wrong is a buffer
     first = pieces[next(index for index, one in enumerate(before) if one > 1)]
     for mistake, bound, clipping in guesses(step, *first):
         candidate = replace(step, clipping=clipping)
@@ -108,10 +108,30 @@ def shortened(chains: Sequence[Walked], declared: Experiment) -> Shortened | Non
             continue
         after = ratio_of(candidate, pieces)
         if after <= 1 and (typed(bound) or touched(clipping, pieces) > 1):
-            title, sentence = mistake.title.format(bound), mistake.sentence.format(bound)
-            said = replace(mistake, title=title, sentence=sentence)
+            whole = touched(clipping, pieces) == sum(len(walked) - 1 for walked, _ in pieces)
+            said = worded(mistake, bound, declared if whole else None)
             return Shortened(said, bound, max(before), after)
     return None
+
+
+def declared_forms(declared: Experiment) -> Iterator[OptimiserStep]:
+    """Yield the declared update in the forms of clipping by norm."""
+    for guard in ADDED:
+        yield Asked(declared, guard).right
+
+
+def worded(mistake: Mistake, bound: float, declared: Experiment | None) -> Mistake:
+    """Return a mistake with its bound in its words.
+
+    `declared`: where every gradient is longer than another bound that was declared, a learning rate
+    does the same to gradient descent.
+    """
+    title, sentence = mistake.title.format(bound), mistake.sentence.format(bound)
+    if declared is not None and declared.clip_norm and declared.optimiser == "sgd":
+        rate = f"a learning rate of {bound / declared.clip_norm:.4g} times the declared one"
+        title = f"{title}, or {rate}"
+        sentence = f"{sentence} ({rate[0].upper()}{rate[1:]} does the same: all are longer.)"
+    return replace(mistake, title=title, sentence=sentence)
 
 
 def known(step: OptimiserStep, chain: Walked) -> Iterator[Piece]:

@@ -9,10 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.arrays import Array
 from compare.diagnosis.match import only_by, ratios
 from compare.mistakes.step_mistake import StepMistake, with_two
 from compare.textbook.pair import Pair, exact
+from compare.textbook.plain_optimisers import decayed
 from compare.textbook.step import Moment, Stepped, right_step
 
 
@@ -31,12 +33,16 @@ class Recorded(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the update was declared to be; `start` is the first velocity, zeros where absent."""
+    """What the update was declared to be; `start` is the first velocity, zeros where absent.
+
+    `before`: what clipping and decay it has before the momentum, if any.
+    """
 
     learning_rate: float
     momentum: float
     form: str
     start: Mapping[str, Array]
+    before: OptimiserStep | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,9 @@ class Track:
         w, dw = self._exact(record.parameters[name]), self._exact(record.gradients[name])
         own = getattr(record, "learning_rate", None)
         rate = s.learning_rate if own is None else own
+        if s.before is not None:
+            dw = s.before.clipping.pairs(record.gradients)[name]
+            w, dw = decayed(w, dw, s.before.at(rate).settings_of(name))
         return Moment(name, w, dw, v, earlier, rate, s.momentum, s.form, first)
 
     def _exact(self, array: NDArray[Any]) -> Pair:

@@ -23,13 +23,18 @@ OTHER = (
 
 
 def diagnose_updates(
-    wrong: Sequence[Transition], settings: Settings, right: Sequence[Transition] = ()
+    wrong: Sequence[Transition],
+    settings: Settings,
+    right: Sequence[Transition] = (),
+    *,
+    pairs: bool = True,
 ) -> tuple[tuple[Diagnosis, ...], tuple[str, ...]]:
     """Return the mistake that makes the wrong updates, or else plain facts about them.
 
-    `right` are updates before them.
+    `right` are updates before them. Two mistakes together are looked for only with `pairs`.
     """
-    found = diagnose_chains(chains(wrong), settings, chains(right)) or changing(wrong, settings)
+    found = diagnose_chains(chains(wrong), settings, chains(right), pairs=pairs)
+    found = found or changing(wrong, settings, pairs=pairs)
     return (found, ()) if found else ((), (OTHER, *step_facts(wrong, settings)))
 
 
@@ -44,9 +49,11 @@ def chains(transitions: Sequence[Transition]) -> list[list[Recorded]]:
     return found
 
 
-def changing(wrong: Sequence[Transition], settings: Settings) -> tuple[Diagnosis, ...]:
+def changing(
+    wrong: Sequence[Transition], settings: Settings, *, pairs: bool = True
+) -> tuple[Diagnosis, ...]:
     """Return the mistake that makes each update by itself, with a constant of its own."""
-    each = [diagnose_chains([list(one)], settings) for one in wrong]
+    each = [diagnose_chains([list(one)], settings, pairs=pairs) for one in wrong]
     if len(wrong) < 2 or not all(each) or len({found[0].mistake for found in each}) > 1:
         return ()
     constants = [found[0].constant for found in each]

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from compare.contracts.arrays import Arrays
+from compare.contracts.experiment import Experiment
 from compare.contracts.measured import Curves, EpochRow
 from compare.contracts.records import Record
 from compare.judge.naming import Named, from_trail
@@ -15,7 +16,7 @@ from compare.judge.point import PointJudge
 from compare.judge.run import Judge
 
 if TYPE_CHECKING:
-    from compare.diagnosis.track import Recorded
+    from compare.diagnosis.track import Recorded, Settings
 
 Curve = dict[str, list[float]]
 OTHER_FORM = "other-momentum-form"
@@ -35,7 +36,7 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
     if kind in POINT_KINDS and judge.suspect is not None:
         return Named(from_trail(judge))
     if kind == "update" and not wanted.plain_momentum:
-        return name_update(judge)
+        return name_update(judge, judge.inputs.state)
     if kind == "update" and len(judge.trail) > 1:
         found = diagnose_step(
             judge.trail,
@@ -57,30 +58,67 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
 
 
 def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
-    """Name the mistake of the wrong updates, with when it begins, or say facts about them."""
-    seen, wanted = judge.updates, judge.experiment
+    """Name the mistake of the wrong updates, with when it begins, or say facts about them.
+
+    One cause is looked for first, whatever it is; then two together, which takes seconds.
+    """
     if not judge.ledger.tallies["step"].failed:
         return Named()
     from compare.diagnosis.rates import at_other_rates
-    from compare.diagnosis.track import Settings
-    from compare.diagnosis.updates import diagnose_updates
 
-    rates = at_other_rates(stretches(judge), wanted) if seen.wrong else None
+    wanted, wrong = judge.experiment, judge.updates.wrong
+    rates = at_other_rates(stretches(judge), wanted) if wrong else None
     if rates is not None:
         return Named((rates,))
-    if not wanted.plain_momentum or not seen.wrong:
-        unknown = f"no known mistake of {wanted.optimiser} reproduces the update"
-        return with_options(judge, Named(facts=(unknown,)))
-    declared = Settings(
-        wanted.learning_rate, wanted.momentum, wanted.momentum_form, start or judge.state
-    )
-    found, told = diagnose_updates(seen.wrong, declared, seen.right)
+    declared = momentum_of(wanted, start or judge.state) if wrong else ()
+    alone = next(filter(None, (of_momentum(judge, one, pairs=False) for one in declared)), None)
+    unknown = f"no known mistake of {wanted.optimiser} reproduces the update"
+    found = with_options(judge, alone or Named(facts=(unknown,)))
+    if found.diagnosis or not (wrong and wanted.plain_momentum):
+        return found
+    return of_momentum(judge, declared[0], pairs=True) or Named(facts=facts_of(judge, declared[0]))
+
+
+def momentum_of(wanted: Experiment, start: Arrays) -> tuple[Settings, ...]:
+    """Return the declared momentum, with what clipping and decay stand before it; empty for any
+    other optimiser, and for forms that the plain step has not."""
+    from compare.diagnosis.identity import Asked
+    from compare.diagnosis.optimiser import TYPED_GUARDS
+    from compare.diagnosis.track import Settings
+
+    plain = Settings(wanted.learning_rate, wanted.momentum, wanted.momentum_form, start)
+    if wanted.plain_momentum:
+        return (plain,)
+    of_sgd = wanted.optimiser == "sgd" and wanted.momentum_form in ("velocity", "buffer")
+    if not of_sgd or wanted.nesterov or wanted.dampening:
+        return ()
+    guards = TYPED_GUARDS if wanted.clip_norm is not None else TYPED_GUARDS[:1]
+    return tuple(replace(plain, before=Asked(wanted, guard).right) for guard in guards)
+
+
+def of_momentum(judge: PointJudge, declared: Settings, *, pairs: bool) -> Named | None:
+    """Return the mistake of the momentum, if one makes the updates; of a declared decay or clipping
+    none, what else is declared with it is told apart elsewhere."""
+    from compare.diagnosis.updates import diagnose_updates
+
+    seen = judge.updates
+    found, _ = diagnose_updates(seen.wrong, declared, seen.right, pairs=pairs)
     first = [*pairwise(judge.walked)] if judge.mode == "dump" and not found else []
     if seen.wrong[0][0].update in [before.update for before, _ in first]:
-        found, told = diagnose_updates(first, declared)  # velocities are known from the first on
+        # Velocities are known from the first on.
+        found, _ = diagnose_updates(first, declared, pairs=pairs)
+    if declared.before is not None:
+        found = tuple(one for one in found if "decay" not in one.mistake)
     when = since(judge)
     said = tuple(replace(one, sentence=one.sentence + when) for one in found)
-    return with_options(judge, Named(said, told))
+    return Named(said) if said else None
+
+
+def facts_of(judge: PointJudge, declared: Settings) -> tuple[str, ...]:
+    """Return plain facts about updates that no mistake makes."""
+    from compare.diagnosis.updates import OTHER, step_facts
+
+    return (OTHER, *step_facts(judge.updates.wrong, declared))
 
 
 def with_options(judge: PointJudge, named: Named) -> Named:
@@ -91,22 +129,27 @@ def with_options(judge: PointJudge, named: Named) -> Named:
     from compare.diagnosis.optimiser import identify
     from compare.diagnosis.shortened import RATE, shortened, typed
 
-    best = named.diagnosis[0] if named.diagnosis else None
-    if best is None or (best.mistake == RATE and not typed(best.constant or 0.0)):
-        clipped = shortened(stretches(judge), judge.experiment)
-        if clipped is not None:
-            return Named((clipped.diagnosis,), convention=clipped.mistake.convention)
+    best, wanted = (named.diagnosis[0] if named.diagnosis else None), judge.experiment
     if best is not None and best.mistake == OTHER_FORM:
         return replace(named, convention=True)
-    identity = identify(walked(judge), judge.experiment)
+    measured = best is not None and best.mistake == RATE and not typed(best.constant or 0.0)
+    declared = (wanted.clip_norm or wanted.clip_value) is not None
+    identity = identify(walked(judge), wanted) if declared or not measured else None
+    known = identity is not None and identity.mistake is not None and identity.mistake.name != RATE
+    if declared and known and identity is not None and (best is None or best.mistake == RATE):
+        return Named((identity.diagnosis,))
+    if best is None or measured or (declared and best.mistake == RATE):
+        clipped = shortened(stretches(judge), wanted)
+        if clipped is not None:
+            return Named((clipped.diagnosis,), convention=clipped.mistake.convention)
     if identity is None:
         return named
     if set(identity.options) == {"momentum_form"}:
         return Named((identity.diagnosis,), convention=True)
     if identity.mistake is None and named.diagnosis:
         best, *others = named.diagnosis
-        declared = f"{best.sentence} `{identity.words}` declares it."
-        return Named((replace(best, sentence=declared), *others), convention=True)
+        more = f"{best.sentence} `{identity.words}` declares it."
+        return Named((replace(best, sentence=more), *others), convention=True)
     if named.diagnosis:
         return named
     return Named((identity.diagnosis,), convention=identity.mistake is None)

@@ -54,13 +54,33 @@ LISTS = """class Network:
                         for w, nw in zip(self.weights, nabla_w)]
         self.biases = [b - (eta / len(mini_batch)) * nb for b, nb in zip(self.biases, nabla_b)]
 """
-STYLES = {"dictionary": DICTIONARY, "layers": LAYERS, "decay": DECAY, "loop": LOOP, "lists": LISTS}
+APART = """def update_params(W1, b1, W2, b2, dW1, db1, dW2, db2, alpha):
+    W1 = W1 - alpha * dW1
+    b1 = b1 - alpha * db1
+    W2 = W2 - alpha * dW2
+    b2 = b2 - alpha * db2
+    return W1, b1, W2, b2
+"""
+PLACED = APART.replace("1 = W1 -", "1 -=").replace("1 = b1 -", "1 -=").replace(
+    "2 = W2 -", "2 -=").replace("2 = b2 -", "2 -=").rpartition("    return")[0]  # fmt: skip
+STYLES = {
+    "apart": APART,
+    "in place": PLACED,
+    "dictionary": DICTIONARY,
+    "layers": LAYERS,
+    "decay": DECAY,
+    "loop": LOOP,
+    "lists": LISTS,
+}
 RIGHT = [
     ("dictionary", "", ""),
     ("dictionary", "b2 - learning_rate", "b2 - 2 * learning_rate"),
     ("dictionary", "b2 - learning_rate", "b2 - 0.1"),
     ("dictionary", 'return {"W1": W1,', 'parameters["W1"] = W1; return {"W1": parameters["W1"],'),
     ("layers", "", ""),
+    ("layers", "params, grads", "grads, params"),
+    ("apart", "", ""),
+    ("in place", "", ""),
     ("decay", "", ""),
     ("decay", "-= lr * (self.dW1 + wd", "+= lr * (-self.dW1 - wd"),
     ("lists", "", ""),
@@ -81,6 +101,8 @@ WRONG = [
 LEFT = [
     ("dictionary", '    b1 = b1 - learning_rate * grads["db1"]\n', "", "leaves b1 where"),
     ("dictionary", '"b2": b2}', '"b2": parameters["b2"]}', "leaves b2 where"),
+    ("apart", "    b1 = b1 - alpha * db1\n", "", "leaves b1 where"),
+    ("in place", "    W2 -= alpha * dW2\n", "", "leaves W2 where"),
     ("layers", "// 2 + 1", "// 2", "leaves W3 and b3 where"),
     ("loop", "; b2 -= lr * db2", "", "db2 is computed and moves nothing"),
 ]

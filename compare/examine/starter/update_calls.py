@@ -1,6 +1,7 @@
-"""Functions that are handed weights and gradients in dictionaries, called: does every weight move?
+"""Functions that are handed weights and gradients, called: does every weight move?
 
     update_parameters(parameters, grads, learning_rate)    W1, b1, ..., WL, bL and dW1, db1, ...
+    update(W1, b1, W2, b2, dW1, db1, dW2, db2, rate)       each a parameter of its own
 
 The lines of an update say how a weight moves (`update_verdicts`), not which ones do: a loop over
 `range(1, L)` leaves the last layer where it was. So the function is called once with weights of our
@@ -13,6 +14,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.returned import parts_of
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.update_sites import Function
@@ -40,8 +44,8 @@ def left_where_they_were(source: Source, names: Iterable[str]) -> Iterator[Funct
     """Yield the functions that move some of the weights they are handed and not the others."""
     for name in names:
         node = source.definitions[name].node if name in source.definitions else None
-        given = arguments(source, node) if isinstance(node, Function) else None
-        if node is None or given is None:
+        given = handed(source, node) if isinstance(node, Function) else None
+        if given is None:
             continue
         moved, stay = weights_after(source, name, given)
         if stay and len(moved) >= FEWEST:
@@ -53,20 +57,30 @@ def left_where_they_were(source: Source, names: Iterable[str]) -> Iterator[Funct
             )  # fmt: skip
 
 
-def weights_after(
-    source: Source, name: str, given: Mapping[str, Any]
-) -> tuple[list[str], list[str]]:
+def weights_after(source: Source, name: str, given: Handed) -> tuple[list[str], list[str]]:
     """Return the weights that a call moves and those it leaves; none where it cannot be called."""
-    weights = next(one for one in given.values() if isinstance(one, dict) and is_weights(one))
-    before = {key: array.copy() for key, array in weights.items()}
+    before = {key: array.copy() for key, array in given.weights.items()}
     try:
         function = source.load([name]).get(name)
-        answer = Guard(timeout=source.guard.timeout).run(lambda: function(**given), name, None)
+        call = partial(function, **given.arguments)
+        answer = Guard(timeout=source.guard.timeout).run(call, name, None)
     except UserCodeError:
         return [], []
-    after = next((one for one in dictionaries(answer) if set(one) & set(before)), weights)
-    moved = [key for key, old in before.items() if not same(after.get(key), old)]
-    return moved, [key for key in before if key not in moved]
+    if given.apart:
+        stay = [key for key, old in before.items() if stays(given.weights[key], old, answer)]
+    else:
+        found = (one for one in dictionaries(answer) if set(one) & set(before))
+        after = next(found, given.weights)
+        stay = [key for key, old in before.items() if same(after.get(key), old)]
+    return [key for key in before if key not in stay], stay
+
+
+def stays(array: Array, old: Array, answer: Any) -> bool:
+    """Return whether a weight that is a parameter of its own is neither written to nor returned as
+    another one."""
+    returned = [one for one in parts_of(answer) if isinstance(one, np.ndarray)]
+    handed_back = not returned or any(np.array_equal(one, old) for one in returned)
+    return bool(np.array_equal(array, old)) and handed_back
 
 
 def same(new: Any, old: Array) -> bool:
@@ -81,41 +95,53 @@ def dictionaries(answer: Any) -> Iterator[Mapping[str, Any]]:
             yield one
 
 
-def is_weights(one: Mapping[str, Any]) -> bool:
-    """Return whether a dictionary holds weights, by its keys."""
-    return all(map(KEY.fullmatch, one))
+@dataclass(frozen=True)
+class Handed:
+    """What a function is called with, and the weights in it; `apart`: each is a parameter."""
+
+    arguments: dict[str, Any]
+    weights: Arrays
+    apart: bool = False
 
 
-def arguments(source: Source, node: Function) -> dict[str, Any] | None:
-    """Return what a function is called with; None where a parameter is not understood."""
-    needed = len(node.args.args) - len(node.args.defaults)
+def handed(source: Source, node: Function) -> Handed | None:
+    """Return what a function is called with; None where it takes no weights and gradients."""
     held = {one.arg: set(keys_of(node, one.arg)) for one in node.args.args}
     weights = next((name for name, keys in held.items() if any(map(KEY.fullmatch, keys))), None)
-    if weights is None or not any(of_gradient(plain(name)) for name in held):
+    if weights is not None and any(of_gradient(plain(name)) for name in held):
+        due = weight_keys(source, held[weights])
+        kept = {name: container(name, held[name], due) for name in held if held[name]}
+        return Handed({**kept, **numbers(node, kept)}, kept[weights])
+    apart = [name for name in held if number_of(name)]
+    gradients = [name for name in held if of_gradient(plain(name))]
+    if len(apart) <= FEWEST or len(apart) != len(gradients):
         return None
-    generator = np.random.default_rng(0)
-    due = weight_keys(source, held[weights])
-    given: dict[str, Any] = {}
-    for place, one in enumerate(node.args.args):
-        name, word = one.arg, plain(one.arg)
-        if name == weights:
-            given[name] = drawn(generator, due)
-        elif of_gradient(word):
-            prefix = "" if any(map(KEY.fullmatch, held[name])) else "d"
-            given[name] = drawn(generator, [f"{prefix}{key}" for key in due])
-        elif RATE.fullmatch(word):
-            given[name] = 0.5
-        elif STATE.fullmatch(word) and held[name] and place < needed:
-            prefix = "" if any(map(KEY.fullmatch, held[name])) else "d"
-            given[name] = {f"{prefix}{key}": np.zeros(SHAPE) for key in due}
-        elif place < needed:
-            given[name] = 2.0 if word == "t" else 0.5
-    return given
+    given = drawn([*apart, *gradients])
+    weights_apart = {name: given[name] for name in apart}
+    return Handed({**given, **numbers(node, given)}, weights_apart, apart=True)
 
 
-def drawn(generator: np.random.Generator, keys: Sequence[str]) -> Arrays:
-    """Return arrays of one shape under these keys: an update is elementwise."""
-    return {key: generator.normal(size=SHAPE) for key in keys}
+def container(name: str, keys: set[str], due: Sequence[str]) -> Arrays:
+    """Return weights, gradients or velocities under the keys that a function asks for."""
+    prefix = "" if any(map(KEY.fullmatch, keys)) else "d"
+    found = drawn([f"{prefix}{key}" for key in due])
+    kept = STATE.fullmatch(plain(name)) and not of_gradient(plain(name))
+    return {key: np.zeros(SHAPE) for key in found} if kept else found
+
+
+def numbers(node: Function, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return numbers for the rates among the parameters, and for what else has no default."""
+    needed = len(node.args.args) - len(node.args.defaults)
+    rates = [one.arg for place, one in enumerate(node.args.args)
+             if place < needed or RATE.fullmatch(plain(one.arg))]  # fmt: skip
+    return {name: 2.0 if plain(name) == "t" else 0.5 for name in rates if name not in given}
+
+
+def drawn(keys: Sequence[str]) -> Arrays:
+    """Return arrays of one shape under these keys, no two the same: an update is elementwise."""
+    seeds = (int.from_bytes(key.encode(), "little") for key in keys)
+    generators = map(np.random.default_rng, seeds)
+    return {key: one.normal(size=SHAPE) for key, one in zip(keys, generators, strict=True)}
 
 
 def weight_keys(source: Source, keys: set[str]) -> list[str]:

@@ -17,6 +17,7 @@ SUMMED = ("(p - Y) / n", "p - Y")
 TOTAL = (("    for epoch", "    total = 0.0\n    for epoch"), ("(epoch, loss)", "(total / n)"))
 SHORT = "loss = -np.sum(Y * np.log(p)) / n"
 RIGHT = {
+    "a likelihood": ((LOSS, "log_likelihood = np.sum(Y * np.log(p)) / n"), (", loss)", ")")),
     "a guard": (("np.log(p)", "np.log(p + 1e-9)"),),
     "a sum only": ((LOSS, "loss = -np.sum(Y * np.log(p))"),),
     "sample by sample": (
@@ -67,6 +68,18 @@ def test_a_wrong_loss_is_named_and_a_summed_gradient_belongs_to_a_sum(
     assert result.verdict is Verdict.DISAGREES
     assert [one.mistake for one in result.diagnosis] == [mistake]
     assert (result.kind == "convention") == (mistake == "summed-not-averaged")
+
+
+NO_LOSS = {
+    "entropy": "entropy = -np.mean(np.sum(p * np.log(p), axis=1))",
+    "running average": "shown = 0.9 * shown + 0.1 * -np.mean(np.sum(Y * np.log(p), axis=1))",
+}
+
+
+@pytest.mark.parametrize("line", NO_LOSS.values(), ids=NO_LOSS)
+def test_what_is_not_the_loss_of_a_batch_is_not_held_against_it(line: str, tmp_path: Path) -> None:
+    result = checked(tmp_path, changed(TRAIN, (LOSS, line), ("(epoch, loss)", "(epoch)")))
+    assert result.verdict is Verdict.AGREES, result.sentence
 
 
 def test_a_loss_that_cannot_be_evaluated_leaves_the_loop_undecided(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ from compare.examine.starter.binding import weights_of
 from compare.examine.starter.class_strengths import at_strength
 from compare.examine.starter.class_trials import Trial
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.loss_beside import AGREE, Beside, Shown
-from compare.examine.starter.loss_lines import LossLine, Unguarded, loss_lines
+from compare.examine.starter.loss_beside import AGREE, Beside, Shown, Value
+from compare.examine.starter.loss_lines import LossLine, Unguarded, loss_lines, negated
 from compare.examine.starter.networks import Network, point
 from compare.examine.starter.recipe import TRAIN, Recipe, calls_of, methods_of
 from compare.examine.starter.source import Source
@@ -56,6 +56,8 @@ class Watched:
     lines: list[LossLine]
     guards: tuple[str, ...]
     methods: Mapping[str, Any]
+    negated: frozenset[LossLine]
+    """Those whose minus stands elsewhere."""
     seen: dict[int, float] = field(default_factory=dict)
     moved: bool = False
     """Whether the weights moved at a rate of 0: what a line gives may be the loss of others."""
@@ -65,6 +67,11 @@ class Watched:
         array = np.asarray(value)
         if array.size == 1 and array.dtype.kind == "f":
             self.seen[index] = float(array.item())
+
+    def shown(self, index: int, value: Value) -> Shown:
+        """One line with what gives its number."""
+        line = self.lines[index]
+        return Shown(line, value, self.guards, line in self.negated)
 
     @contextmanager
     def watching(self, cls: type) -> Iterator[None]:
@@ -150,8 +157,10 @@ def watched_in(source: Source, name: str) -> Watched | None:
     unguarded = Unguarded()
     lines: list[LossLine] = []
     named: list[str] = []
+    minus: set[LossLine] = set()
     for one in node.body:
         if isinstance(one, ast.FunctionDef) and (found := loss_lines(one.body)):
+            minus |= {line for line in found if negated(line, [one])}
             Handing(found, len(lines)).visit(one)
             unguarded.visit(one)
             lines += found
@@ -166,7 +175,7 @@ def watched_in(source: Source, name: str) -> Watched | None:
     if made is None:
         return None
     methods = {method: vars(made)[method] for method in named}
-    watched = Watched(lines, tuple(dict.fromkeys(unguarded.guards)), methods)
+    watched = Watched(lines, tuple(dict.fromkeys(unguarded.guards)), methods, frozenset(minus))
     setattr(opened.module, HOOK, watched.note)
     return watched
 
@@ -200,7 +209,7 @@ def shown_in(cls: type, best: Trial, watched: Watched, guard: Guard) -> tuple[Re
             continue
         if found:
             values = {index: functools.partial(one_of, numbers, index) for index in found}
-            return recipe, [Shown(watched.lines[index], value, watched.guards)
+            return recipe, [watched.shown(index, value)
                             for index, value in values.items()]  # fmt: skip
     return best.recipe, []
 

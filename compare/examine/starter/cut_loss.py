@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 import numpy as np
@@ -36,8 +36,13 @@ from compare.guard.guard import Guard
 NAME = "loss_of_the_loop"
 ROWS, CLASSES, ONE = "N", "K", "1"
 """Numbers that a loss may be divided by."""
+TARGETS = frozenset({"y", "labels"})
 BATCH_COUNT = re.compile(r"(n|num|nr|numberof|total)?(mini)?batches|nb|numbatch|nbatch")
 CLASS_COUNT = re.compile(r"k|c|num\w*class\w*|nclass\w*|classes|num\w*labels|noutputs?|outputdim")
+
+
+class NoLoss(Exception):
+    """A line that is the loss of nothing."""
 
 
 def with_loss(
@@ -46,30 +51,29 @@ def with_loss(
     """The verdict on gradients that are right, or right as a sum, in the light of the loss that
     stands beside them."""
     lines = loss_lines(cut.piece.body)
-    shown = list(shown_of(source, cut, meaning, lines, check.guard.timeout))
+    shown: list[Shown] = []
+    unread: list[LossLine] = []
+    piece = unfolded(cut.piece, lines)
+    for line in lines:
+        try:
+            shown.append(shown_by(source, cut, piece, meaning, line, check.guard.timeout))
+        except NoLoss:
+            continue
+        except NotCut:
+            unread.append(line)
     beside = Beside(
         UNEQUAL.of_layers(cut.how.layers), check.reduction, check.seed, check.activations[0],
         check.guard.timeout,
     )  # fmt: skip
-    return beside(shown, found, lines[-1].number) if lines else found
+    read = [*(one.line for one in shown), *unread]
+    return beside(shown, found, read[-1].number) if read else found
 
 
-def shown_of(
-    source: Source, cut: Cut, meaning: Meaning, lines: Sequence[LossLine], timeout: float | None
-) -> Iterator[Shown]:
-    """The lines that can be evaluated with what the gradients are handed."""
-    piece = unfolded(cut.piece, lines)
-    for line in lines:
-        try:
-            yield shown(source, cut, piece, meaning, line, timeout)
-        except NotCut:
-            continue
-
-
-def shown(
+def shown_by(
     source: Source, cut: Cut, piece: Piece, meaning: Meaning, line: LossLine, timeout: float | None
 ) -> Shown:
-    """One line, with what it needs of the statements before it; raises `NotCut`."""
+    """One line, with what it needs of the statements before it; raises `NotCut`, and `NoLoss` for
+    one that reads no targets, such as the entropy of p."""
     place = place_of(piece, line) + (line.text == line.name)
     ahead = replace(piece, body=[one for one in piece.body[:place]
                                  if not set(stored(one)) & cut.weights])  # fmt: skip
@@ -84,6 +88,8 @@ def shown(
     if needed & drawn:
         raise NotCut
     meaning = with_more(meaning, parameters, cut.how.layers)
+    if not {str(meaning.bound[name]) for name in parameters} & TARGETS:
+        raise NoLoss
     unguarded = Unguarded()
     own = set_before if line.own else []
     body = [unguarded.visit(copy.deepcopy(one)) for one in (*own, *before, *kept)]
@@ -91,10 +97,10 @@ def shown(
     assert isinstance(function, ast.FunctionDef)
     function.body = [*body, *function.body]
     ast.copy_location(function, line.statement)
-    sign = -1.0 if line.own and negated(line, around(source, cut.name)) else 1.0
     inside = in_file(source, piece.file, function)
-    value = called(inside, parameters, frozenset(rows), meaning, sign, timeout)
-    return Shown(line, value, tuple(dict.fromkeys(unguarded.guards)))
+    value = called(inside, parameters, frozenset(rows), meaning, timeout)
+    guards = tuple(dict.fromkeys(unguarded.guards))
+    return Shown(line, value, guards, negated(line, around(source, cut.name)))
 
 
 def with_more(meaning: Meaning, parameters: Sequence[str], layers: int) -> Meaning:
@@ -117,7 +123,7 @@ def with_more(meaning: Meaning, parameters: Sequence[str], layers: int) -> Meani
 
 
 def called(
-    source: Source, parameters: Sequence[str], rows: Set[str], meaning: Meaning, sign: float,
+    source: Source, parameters: Sequence[str], rows: Set[str], meaning: Meaning,
     timeout: float | None,
 ) -> Value:  # fmt: skip
     """What a line gives as a function of what is known at a point."""
@@ -132,7 +138,7 @@ def called(
         arguments = meaning.arguments({**quantities, **sizes})
         array = np.asarray(function({name: arguments[name] for name in parameters}))
         number = array.size == 1 and array.dtype.kind == "f"
-        return sign * float(array.item()) if number else np.nan
+        return float(array.item()) if number else np.nan
 
     return value
 

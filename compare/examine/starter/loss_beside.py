@@ -29,11 +29,15 @@ Value = Callable[[Mapping[str, Array]], float]
 
 @dataclass(frozen=True)
 class Shown:
-    """A line of a loss, and what it gives; `guards` were left out of its logarithms."""
+    """A line of a loss, and what it gives; `guards` were left out of its logarithms.
+
+    `negated`: its minus stands elsewhere, or it is called a likelihood.
+    """
 
     line: LossLine
-    value: Value
+    given: Value
     guards: tuple[str, ...]
+    negated: bool = False
 
     def __call__(self, due: Expected) -> float:
         """What it gives at one point; NaN where it gives no number."""
@@ -41,6 +45,11 @@ class Shown:
             return self.value(due.quantities)
         except UserCodeError:
             return np.nan
+
+    def value(self, quantities: Mapping[str, Array]) -> float:
+        """The loss that it gives, or whose negative."""
+        number = self.given(quantities)
+        return -number if self.negated and number < 0 else number
 
     def per_row(self, quantities: Mapping[str, Array]) -> float:
         """What it gives, divided by the rows."""

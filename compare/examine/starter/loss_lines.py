@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 
 from compare.examine.starter.binding import plain
@@ -23,6 +23,7 @@ from compare.examine.starter.update_words import number_in
 
 LOGS = re.compile(r"((np|numpy|math)\.)?log(2|10)?")
 NO_LOSS = re.compile(r"(val|test|valid|validation|dev|eval|best|old|prev|smooth)\w*|acc\w*|perp\w*")
+LIKELIHOOD = re.compile(r"ll|logl\w*|(?!n|neg).*likelihood\w*")
 LOSSES = re.compile(r"j|(running|total|epoch|batch|train)\w*|history|err(or)?s?|(\w*loss|cost)es|l")
 STOPS = frozenset({"exp", "argmax", "argmin"})
 """What a loss does not go through: of a log-softmax it gives p, of a loss the perplexity."""
@@ -56,7 +57,8 @@ def loss_lines(statements: Sequence[ast.stmt]) -> list[LossLine]:
     for one in in_order(statements):
         for name, value, stands_for_itself in values_of(one):
             reads = loaded(value)
-            if not goes_into(value, of_logs) or NO_LOSS.fullmatch(plain(name)):
+            other = NO_LOSS.fullmatch(plain(name)) or is_average(value, name, of_logs)
+            if other or not goes_into(value, of_logs):
                 of_logs -= {name} if stands_for_itself else set()
                 continue
             of_logs |= {name} if stands_for_itself else set()
@@ -130,6 +132,15 @@ def goes_into(node: ast.AST, names: set[str]) -> bool:
     return any(goes_into(one, names) for one in ast.iter_child_nodes(node))
 
 
+def is_average(value: ast.expr, name: str, of_logs: Set[str]) -> bool:
+    """Whether a name keeps a running average of losses: `avg = 0.9 * avg + 0.1 * loss`."""
+    scaled = any(
+        isinstance(one, ast.BinOp) and isinstance(one.op, ast.Mult) and name in loaded(one)
+        for one in ast.walk(value)
+    )
+    return scaled and (has_log(value) or bool(loaded(value) & of_logs - {name}))
+
+
 def has_log(node: ast.AST) -> bool:
     """Whether an expression takes the logarithm of a p; log(sum exp z) and softplus are none."""
     return any(
@@ -176,7 +187,12 @@ def is_guard(node: ast.expr) -> bool:
 
 
 def negated(line: LossLine, nodes: Sequence[ast.AST]) -> bool:
-    """Whether the sum that a line adds to is taken with a minus elsewhere: `-total / n`."""
+    """Whether what a line gives is taken with a minus elsewhere, as `-total / n`, or is called a
+    likelihood, which has none."""
+    if LIKELIHOOD.fullmatch(plain(line.name)):
+        return True
+    if line.text != line.name:
+        return False
     inside = set(ast.walk(line.statement))
     every = [part for node in nodes for part in ast.walk(node) if part not in inside]
     for one in every:
@@ -185,6 +201,6 @@ def negated(line: LossLine, nodes: Sequence[ast.AST]) -> bool:
             minus = (number_in(one.left) or number_in(one.right) or 0) < 0
         if isinstance(one, ast.BinOp) and isinstance(one.op, ast.Sub):
             minus, one = True, one.right
-        if minus and line.own in loaded(one):
+        if minus and line.name in loaded(one):
             return True
     return False

@@ -29,7 +29,7 @@ from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.expected import expected
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.loss_beside import Beside, Shown, Value
-from compare.examine.starter.loss_lines import LossLine, Unguarded, in_order, loss_lines
+from compare.examine.starter.loss_lines import LossLine, Unguarded, in_order, loss_lines, negated
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.statements import Kind, last_name
@@ -64,7 +64,7 @@ class TrainingLines:
         bodies = list(self.bodies())
         lines = [line for _, found in bodies for line in found]
         shown = [one for body, found in bodies for line in found for one in self.shown(body, line)]
-        if not lines:
+        if not shown:
             return verdict
         found = replace(
             verdict, reduction="sum" if summed else self.reduction,
@@ -91,6 +91,8 @@ class TrainingLines:
         names = self.called_so
         kept, needed = computed(body, line, names)
         known = {one for one in needed if plain(one) in names or DECAY.fullmatch(plain(one))}
+        if not any(CERTAIN.get(plain(one)) == "y" for one in needed):
+            return
         if needed - known - set(vars(self.opened.module)) - set(dir(builtins)) - {line.own}:
             return
         own = ast.parse(f"{line.own} = 0.0").body if line.own else []
@@ -98,7 +100,8 @@ class TrainingLines:
         code = ast.Module(
             [unguarded.visit(copy.deepcopy(one)) for one in (*own, *kept, *taken)], []
         )
-        yield Shown(line, self.value(ast.fix_missing_locations(code)), tuple(unguarded.guards))
+        value = self.value(ast.fix_missing_locations(code))
+        yield Shown(line, value, tuple(unguarded.guards), negated(line, body))
 
     def value(self, code: ast.Module) -> Value:
         """What lines give, as a function of what is known at a point."""

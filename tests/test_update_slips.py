@@ -117,3 +117,26 @@ def test_a_count_that_is_not_advanced_with_the_updates_is_named(
 def test_a_count_that_another_file_may_advance_accuses_nobody(tmp_path: Path) -> None:
     (found,) = updates(tmp_path, BEHIND).found
     assert found.verdict is Verdict.UNDECIDABLE and "advances its t" in found.sentence
+
+
+FUNCTION = """def adam(params, grads, m, v, lr, beta1, beta2, eps, t=1):
+    for k in params:
+        m[k] = beta1 * m[k] + (1 - beta1) * grads[k]
+        v[k] = beta2 * v[k] + (1 - beta2) * grads[k] ** 2
+        m_hat, v_hat = m[k] / (1 - beta1 ** t), v[k] / (1 - beta2 ** t)
+        params[k] -= lr * m_hat / (np.sqrt(v_hat) + eps)
+"""
+CALL = "def train(p, m, v):\n    for i in range(9):\n        adam(p, g(p), m, v, 1, 1, 1, 1{})\n"
+ONE = "adam(*start)\nprint(adam(p, g, m, v, 1, 1, 1, 1))\n"
+
+
+@pytest.mark.parametrize("call", [CALL.format(", i + 1"), CALL.format(", t=i + 1"), "", ONE])
+def test_a_count_that_a_caller_advances_is_right(call: str, tmp_path: Path) -> None:
+    found = updates(tmp_path, FUNCTION + call)
+    assert found.right == 1 and not found.found
+
+
+@pytest.mark.parametrize("handed", ["", ", 1", ", t=1"])
+def test_a_count_that_every_caller_leaves_at_one_is_named(handed: str, tmp_path: Path) -> None:
+    (found,) = updates(tmp_path, FUNCTION + CALL.format(handed)).found
+    assert [one.mistake for one in found.diagnosis] == ["adam-constant-t"]

@@ -176,20 +176,20 @@ def checked(one: Judged, others: Sequence[Judged], site: Site, where: str) -> Ju
 
 def counted(one: Judged, where: str, everything: Sequence[ast.AST]) -> Judged:
     """Say of a right update that what counts its updates is wrong."""
-    slip = miscounted(one, everything) if one.verdict is None else None
+    slip = miscounted(one, where, everything) if one.verdict is None else None
     if slip is None:
         return one
     about = about_update(one.target, where)
-    if slip is EVERY or is_called(where.rpartition(".")[2], everything):
+    if slip is EVERY or is_called(re.split(r"[ .]", where)[-1], everything):
         return replace(one, verdict=about_named(about, slip))
     unseen = "was not compared: what advances its t from update to update is not in this file"
     return replace(one, verdict=about.undecided(unseen))
 
 
 def is_called(name: str, everything: Iterable[ast.AST]) -> bool:
-    """Return whether the file calls a method: then its training is there to see."""
-    called = (one.func for one in everything if isinstance(one, ast.Call))
-    return any(isinstance(one, ast.Attribute) and one.attr == name for one in called)
+    """Return whether the file calls a function or method: then its training is there to see."""
+    called = (ast.unparse(one.func) for one in everything if isinstance(one, ast.Call))
+    return any(one.rpartition(".")[2] == name for one in called)
 
 
 def once(way: Way) -> Way:

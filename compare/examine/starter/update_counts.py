@@ -9,6 +9,7 @@ file; what a caller passes for it is his, and not judged here.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from math import inf
 
@@ -35,10 +36,10 @@ EVERY = Diagnosis(
 )  # fmt: skip
 
 
-def miscounted(one: Judged, everything: Sequence[ast.AST]) -> Diagnosis | None:
+def miscounted(one: Judged, where: str, everything: Sequence[ast.AST]) -> Diagnosis | None:
     """Return what is wrong with the count that an update divides by, None where nothing is.
 
-    `everything` are the nodes of the file.
+    `where` ends in the name of its function; `everything` are the nodes of the file.
     """
     update = one.update
     if update is None or not divides_by_root(update):
@@ -47,8 +48,12 @@ def miscounted(one: Judged, everything: Sequence[ast.AST]) -> Diagnosis | None:
             for key in keys_in(line.value) if COUNT.fullmatch(word(key))}  # fmt: skip
     if any(advanced_beside(key, one.target, everything) for key in read):
         return EVERY
-    kept = {key for key, said in update.scalars.items() if said == "count" and "." in key}
-    held = [held_at(word(key), everything) for key in kept]
+    counts = [key for key, said in update.scalars.items() if said == "count"]
+    function = re.split(r"[ .]", where)[-1]
+    held = [
+        held_at(word(key), everything) if "." in key else handed(key, function, everything)
+        for key in counts
+    ]
     if 1.0 in held:
         return STAYS_ONE
     return NEVER if any(one is not None for one in held) else None
@@ -92,6 +97,33 @@ def held_at(name: str, everything: Sequence[ast.AST]) -> float | None:
     numbers = {number_in(value) for value in stores(name, everything)}
     by_name = any(isinstance(one, ast.Name) and one.id in ("setattr", "vars") for one in everything)
     return next(iter(numbers)) if len(numbers) == 1 and not by_name else None
+
+
+def handed(name: str, function: str, everything: Sequence[ast.AST]) -> float | None:
+    """Return the number that every call in a loop hands over for a parameter, or that is its
+    default where it hands over none; None where no loop calls it, or with something else."""
+    found: set[float | None] = set()
+    loops = [one for one in everything if isinstance(one, ast.For | ast.While)]
+    calls = {one for loop in loops for one in ast.walk(loop) if isinstance(one, ast.Call)}
+    for node in everything:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            names = [one.arg for one in node.args.args]
+            late = dict(zip(reversed(names), reversed(node.args.defaults), strict=False))
+            if name in names:
+                place, default = names.index(name) - (names[0] == "self"), late.get(name)
+                found |= {passed(one, name, place, default) for one in calls
+                          if re.split(r"\.", ast.unparse(one.func))[-1] == function}  # fmt: skip
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def passed(call: ast.Call, name: str, place: int, default: ast.expr | None) -> float | None:
+    """Return the number that a call hands over for a parameter."""
+    if any(isinstance(one, ast.Starred) for one in call.args):
+        return None
+    named = {one.arg: one.value for one in call.keywords}
+    if None in named:
+        return None
+    return number_in(call.args[place] if place < len(call.args) else named.get(name, default))
 
 
 def stores(name: str, everything: Sequence[ast.AST]) -> Iterator[ast.expr | None]:

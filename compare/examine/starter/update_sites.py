@@ -9,10 +9,11 @@ import ast
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
+from compare.examine.starter.binding import plain
 from compare.examine.starter.missed import trains_inline
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind
-from compare.examine.starter.update_words import number_in
+from compare.examine.starter.update_words import COUNT, number_in
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -75,11 +76,17 @@ def functions(node: Function, ahead: str, file: str, home: str) -> Iterator[Site
     yield Site(
         tuple((file, one) for one in node.body), f"in {name}", home,
         parameters=frozenset(one.arg for one in parameters),
-        defaults={key: value for key, value in numbers.items() if value is not None},
+        defaults={key: value for key, value in numbers.items()
+                  if value is not None and not begins_to_count(key, value)},
     )  # fmt: skip
     for part in ast.walk(node):
         if isinstance(part, Function) and part is not node and part in inner_functions(node):
             yield from functions(part, f"{name}.", file, home)
+
+
+def begins_to_count(name: str, value: float) -> bool:
+    """Return whether a default is where a caller's count of updates begins: `t=1`."""
+    return value in (0.0, 1.0) and bool(COUNT.fullmatch(plain(name)))
 
 
 def inner_functions(node: Function) -> list[Function]:

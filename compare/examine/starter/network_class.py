@@ -26,6 +26,7 @@ from compare.examine.point import check
 from compare.examine.sides import our_manual
 from compare.examine.starter.binding import plain
 from compare.examine.starter.class_loss import UNSHOWN, LinesOf
+from compare.examine.starter.class_options import as_made
 from compare.examine.starter.class_strengths import outcome, strength_of
 from compare.examine.starter.class_trials import Trial, trial_of
 from compare.examine.starter.class_updates import left_by_methods
@@ -110,7 +111,8 @@ def classes_checked(
     """Check classes; one that is a layer of another of them was looked at inside that one."""
     found = Found()
     for name in names:
-        found.verdicts.append(class_checked(source, opened, name, declared, found))
+        verdict = class_checked(source, opened, name, declared, found)
+        found.verdicts.append(as_made(source, name, declared, verdict))
     found.verdicts = [
         one
         for one in found.verdicts

@@ -42,6 +42,7 @@ from compare.guard.guard import Guard
 INITIALISER = re.compile(
     r".*(init|param|weight|xavier|glorot).*|(build|create|make|setup|new|get)\w*|net\w*|model"
 )
+DEFAULTS: Mapping[str, str] = {}
 Laid = Callable[[str], Array]
 Structure = Callable[[Laid], Any]
 
@@ -100,19 +101,25 @@ def with_constants(
 
 
 def class_of(
-    source: Source, name: str, guard: Guard
+    source: Source, name: str, guard: Guard, made: Mapping[str, str] = DEFAULTS
 ) -> tuple[Opened, Callable[[Sizes], Subject]] | None:
-    """A class in a file opened for it, as a subject at any sizes; None if it is no class."""
+    """A class in a file opened for it, `made` with these words, as a subject at any sizes; None if
+    it is no class."""
     opened = source.load(list(source.definitions))
     node, cls = source.definitions[name].node, opened.get(name)
     if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
         return None
-    at = partial(of_class, source, opened, cls, node, guard)
+    at = partial(of_class, source, opened, partial(cls, **made), node, guard)
     return opened, with_constants(opened, at)
 
 
 def of_class(
-    source: Source, opened: Opened, cls: type, node: ast.ClassDef, guard: Guard, sizes: Sizes
+    source: Source,
+    opened: Opened,
+    cls: Callable[..., Any],
+    node: ast.ClassDef,
+    guard: Guard,
+    sizes: Sizes,
 ) -> Subject:
     """The methods of an object of a class, also those it has from a class above it.
 

@@ -33,7 +33,13 @@ from compare.examine.starter.readings import Sizes
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.strengths import Strength, strength_in
-from compare.examine.starter.subject import Subject, class_of, of_functions, with_constants
+from compare.examine.starter.subject import (
+    DEFAULTS,
+    Subject,
+    class_of,
+    of_functions,
+    with_constants,
+)
 from compare.examine.starter.unshown import term_unshown, unshown
 from compare.examine.starter.whole import Whole
 from compare.examine.starter.whole_loss import TrainingLines
@@ -99,11 +105,12 @@ def functions_together(source: Source, declared: Declared) -> Together | None:
 
 
 def class_together(
-    source: Source, name: str, declared: Declared, layers: int = 0
-) -> Together | None:
+    source: Source, name: str, declared: Declared, layers: int = 0,
+    made: Mapping[str, str] = DEFAULTS,
+) -> Together | None:  # fmt: skip
     """The methods of a class as one gradient, each handed what another returned; of so many
-    `layers`, or as many as names say."""
-    found = class_of(source, name, Guard(timeout=declared.timeout))
+    `layers`, or as many as names say; `made` with words other than its defaults."""
+    found = class_of(source, name, Guard(timeout=declared.timeout), made)
     return None if found is None else together(source, *found, declared, name, layers)
 
 

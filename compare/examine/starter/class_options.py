@@ -1,0 +1,95 @@
+"""What a class is made with by default: `MLP(sizes, activation="relu", keep_prob=1.0)`.
+
+What is right for one word may be wrong for another. So a right class is made with each of the other
+words that name an activation, and compared again. A dropout that drops nothing was not compared.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from compare.allowance.rules import ACTIVATION_RULES
+from compare.contracts.result import Verdict
+from compare.examine.starter.binding import plain
+from compare.examine.starter.chain import DROPPED, KEPT
+from compare.examine.starter.chosen_slopes import compared_in, named_by, words_in
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.numbers_named import setting_named
+from compare.examine.starter.source import Source
+from compare.examine.starter.whole_check import Declared, class_together
+
+MOST = 5
+"""So many words are tried."""
+
+
+def as_made(
+    source: Source, name: str, declared: Declared, verdict: FunctionVerdict
+) -> FunctionVerdict:
+    """The verdict on a class, or the first that is not right of those made with another word; one
+    that could drop units and did not is undecided."""
+    if verdict.verdict is not Verdict.AGREES:
+        return verdict
+    for given in drops_nothing(source.definitions[name].node):
+        return verdict.undecided(f"its dropout was not compared: it was made with {given}")
+    settings = {key: value for key, value in declared.settings.items() if key != "activation"}
+    right: list[str] = []
+    for parameter, word in list(words_of(source, name))[:MOST]:
+        made = {parameter: word}
+        whole = class_together(source, name, replace(declared, settings=settings), made=made)
+        given = f"{parameter} = {word!r}"
+        if whole is None or whole.verdict.verdict is Verdict.UNDECIDABLE:
+            return verdict.undecided(f"agrees, but with {given} it was not compared")
+        if not whole.right:
+            sentence = f"with {given}: {whole.verdict.sentence}"
+            return replace(whole.verdict, name=name, place=verdict.place, sentence=sentence)
+        right.append(given)
+    said = (f"right with {', '.join(right)} too",) if right else ()
+    return replace(verdict, conventions=(*verdict.conventions, *said))
+
+
+def words_of(source: Source, name: str) -> Iterator[tuple[str, str]]:
+    """The parameters of a constructor that are a word by default, with the other words that the
+    class knows for them and that name an activation."""
+    node = source.definitions[name].node
+    for parameter, default in defaults_of(node, str):
+        words = [word for part in ast.walk(node) if asks_for(part, parameter)
+                 for word in words_in(compared_in(part))]  # fmt: skip
+        meant = named_by(default, ACTIVATION_RULES)
+        for word in dict.fromkeys(words):
+            other = named_by(word, ACTIVATION_RULES)
+            if meant and other and other != meant and "identity" not in other:
+                yield parameter, word
+
+
+def defaults_of(node: ast.AST, *kinds: type) -> Iterator[tuple[str, Any]]:
+    """The parameters of a constructor that are of some kind by default, and what they are."""
+    for init in ast.walk(node):
+        if isinstance(init, ast.FunctionDef) and init.name == "__init__":
+            given = init.args
+            pairs = zip(given.args[::-1], given.defaults[::-1], strict=False)
+            named = zip(given.kwonlyargs, given.kw_defaults, strict=True)
+            for one, default in (*pairs, *named):
+                if isinstance(default, ast.Constant) and type(default.value) in kinds:
+                    yield one.arg, default.value
+
+
+def drops_nothing(node: ast.AST) -> Iterator[str]:
+    """The shares of units kept or dropped with which a class drops none, if it reads them."""
+    read = {one.attr.lstrip("_") for one in ast.walk(node)
+            if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Load)}  # fmt: skip
+    for name, value in defaults_of(node, int, float):
+        neutral = {KEPT: 1.0, DROPPED: 0.0}.get(setting_named(plain(name)))
+        if value == neutral and name.lstrip("_") in read:
+            yield f"{name} = {value:g}"
+
+
+def asks_for(node: ast.AST, parameter: str) -> bool:
+    """Whether something is compared with a parameter, or with the attribute called like it."""
+    names = {one.id for part in compared_in(node) for one in ast.walk(part)
+             if isinstance(one, ast.Name)}  # fmt: skip
+    names |= {one.attr for part in compared_in(node) for one in ast.walk(part)
+              if isinstance(one, ast.Attribute)}  # fmt: skip
+    return parameter in {one.lstrip("_") for one in names}

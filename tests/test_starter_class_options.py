@@ -1,0 +1,47 @@
+"""A class is compared with every word it may be made with; what it never drops was not compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compare.contracts.result import Verdict
+from tests.hand_ins import checked, of_wrong_twin
+
+WORDS = """
+import numpy as np
+class MLP:
+    def __init__(self, sizes, activation="relu", keep_prob=0.5):
+        self.W = [np.random.randn(a, b) for a, b in zip(sizes[:-1], sizes[1:])]
+        self.b = [np.zeros(b) for b in sizes[1:]]
+        self.activation = activation
+    def act(self, z):
+        return np.tanh(z) if self.activation == "tanh" else np.maximum(z, 0)
+    def slope(self, z):
+        return 1 - np.tanh(z) ** 2 if self.activation == "tanh" else (z > 0) * 1.0
+    def forward(self, x):
+        self.x, self.z = x, x @ self.W[0] + self.b[0]
+        self.h = self.act(self.z)
+        e = np.exp(self.h @ self.W[1] + self.b[1])
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return self.p
+    def backward(self, y):
+        d = (self.p - y) / len(y)
+        d1 = d @ self.W[1].T * self.slope(self.z)
+        return [self.x.T @ d1, self.h.T @ d], [d1.sum(axis=0), d.sum(axis=0)]
+"""
+
+
+def test_a_derivative_that_is_wrong_for_another_word_of_a_class_is_seen(tmp_path: Path) -> None:
+    wrong = of_wrong_twin(tmp_path, WORDS, "1 - np.tanh(z) ** 2 if", "1 - np.tanh(z) if")
+    assert wrong.diagnosis[0].mistake == "square-left-out"
+    assert "with activation = 'tanh'" in wrong.findings[0].sentence
+
+
+def test_a_class_that_could_drop_units_and_drops_none_is_undecided(tmp_path: Path) -> None:
+    drops = WORDS.replace("keep_prob=0.5", "keep_prob=1.0").replace(
+        "self.h = self.act(self.z)",
+        "self.h = self.act(self.z) * (np.random.rand(*self.z.shape) < self.keep_prob)",
+    )
+    drops = drops.replace("self.activation = activation", "self.activation = activation\n"
+                          "        self.keep_prob = keep_prob")  # fmt: skip
+    assert checked(tmp_path, drops).verdict is Verdict.UNDECIDABLE

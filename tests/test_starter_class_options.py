@@ -34,7 +34,7 @@ class MLP:
 def test_a_derivative_that_is_wrong_for_another_word_of_a_class_is_seen(tmp_path: Path) -> None:
     wrong = of_wrong_twin(tmp_path, WORDS, "1 - np.tanh(z) ** 2 if", "1 - np.tanh(z) if")
     assert wrong.diagnosis[0].mistake == "square-left-out"
-    assert "with activation = 'tanh'" in wrong.findings[0].sentence
+    assert "with activation = 'tanh'" in wrong.findings[0].message
 
 
 def test_a_class_that_could_drop_units_and_drops_none_is_undecided(tmp_path: Path) -> None:

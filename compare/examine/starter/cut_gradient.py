@@ -100,6 +100,10 @@ def positive(step: ast.expr) -> ast.expr:
     return step
 
 
+OTHER_RATES = frozenset({"epsilon", "eps", "step", "gamma", "mu", "nu", "learn", "speed"})
+"""What people call a rate, and other things too."""
+
+
 class Step(ast.NodeTransformer):
     """Writes a step without its rate, and in full what other names of it stand for."""
 
@@ -109,6 +113,10 @@ class Step(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """A factor that is a rate, or a number in its place, is left out."""
+        if isinstance(node.op, ast.Mult) and scales(node.left, node.right):
+            right = self.visit(node.right)
+            turned = isinstance(node.left, ast.UnaryOp)
+            return ast.UnaryOp(ast.USub(), right) if turned else right
         left, right = self.visit(node.left), self.visit(node.right)
         if isinstance(node.op, ast.Mult):
             if is_number(left) and not is_number(right):
@@ -138,6 +146,16 @@ class Step(ast.NodeTransformer):
         return full
 
     visit_Name = visit_Attribute = visit_Subscript = key
+
+
+def scales(factor: ast.expr, other: ast.expr) -> bool:
+    """Return whether a factor beside a gradient can only be its rate: the epsilon of `-epsilon *
+    dW`."""
+    named = factor.operand if isinstance(factor, ast.UnaryOp) else factor
+    if not isinstance(named, ast.Name | ast.Attribute):
+        return False
+    called = word(ast.unparse(named)) in OTHER_RATES
+    return called and isinstance(other, ast.Name) and is_gradient(other.id)
 
 
 def is_number(node: ast.expr) -> bool:

@@ -84,7 +84,7 @@ class GradientCheck:
             if called is None:
                 continue
             other, meant = called
-            if other.verdict is not Verdict.AGREES:
+            if other.verdict is not Verdict.AGREES and other.kind != "convention":
                 continue
             if meant.of_data or self.shows(activation):
                 words = f"your hidden units are {activation}"

@@ -1,0 +1,49 @@
+"""A rate under a name that means other things too is left out of the gradient it scales."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Verdict
+from tests.hand_ins import checked
+
+LOOP = """
+import numpy as np
+epsilon = 0.01
+def build_model(X, y, W1, b1, W2, b2, passes=100):
+    rows = len(X)
+    for i in range(passes):
+        a1 = np.tanh(X.dot(W1) + b1)
+        exp_scores = np.exp(a1.dot(W2) + b2)
+        probs = exp_scores / np.sum(exp_scores, axis=1, keepdims=True)
+        delta3 = probs
+        delta3[range(rows), y] -= 1
+        delta3 /= rows
+        delta2 = delta3.dot(W2.T) * (1 - np.power(a1, 2))
+        dW2, db2 = a1.T.dot(delta3), np.sum(delta3, axis=0)
+        dW1, db1 = X.T.dot(delta2), np.sum(delta2, axis=0)
+        W1 += -epsilon * dW1
+        b1 += -epsilon * db1
+        W2 += -epsilon * dW2
+        b2 += -epsilon * db2
+    return W1, b1, W2, b2
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict", "words"),
+    [
+        ("", "", Verdict.AGREES, "agrees"),
+        ("        delta3 /= rows\n", "", Verdict.DISAGREES, "--reduction sum declares it"),
+        ("np.power(a1, 2)", "a1", Verdict.DISAGREES, "1 - h where 1 - h**2 belongs"),
+    ],
+    ids=["right", "summed", "a square left out"],
+)
+def test_an_epsilon_that_scales_every_gradient_is_the_rate(
+    tmp_path: Path, old: str, new: str, verdict: Verdict, words: str
+) -> None:
+    found = checked(tmp_path, LOOP.replace(old, new))
+    assert found.verdict is verdict, found.sentence
+    assert words in found.sentence

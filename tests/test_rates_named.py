@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -74,7 +75,8 @@ def asked(way: dict[str, Any]) -> Experiment:
 @pytest.mark.parametrize("name", WRONG)
 def test_another_rate_is_named_in_every_optimiser(name: str, way: str) -> None:
     used, title = WRONG[name]
-    found = at_other_rates([written(used, **WAYS[way])], asked(WAYS[way]))
+    records, multiples = [written(used, **WAYS[way])], name == "twice"
+    found = at_other_rates(records, asked(WAYS[way]), multiples=multiples)
     assert found is not None and found.title == title
     assert found.ratio_after <= 1 < found.ratio_before
 
@@ -102,3 +104,11 @@ def test_a_rate_of_zero_stops_the_gradient_and_not_the_velocity(form: str, state
         assert max(one.ratio for one in replay(before, after).values()) <= 0.5
     moved = records[3].parameters["w1"] - records[2].parameters["w1"]
     assert form == "buffer" or np.abs(moved).max() > 0  # the velocity goes on
+
+
+def test_a_gradient_weighted_in_a_recorded_buffer_is_no_multiple_of_the_rate() -> None:
+    records = written(lambda t: 0.1 * RATES[t])
+    weighted = [replace(one, state={k: v * 0.1 for k, v in one.state.items()}) for one in records]
+    wanted = asked({})
+    assert at_other_rates([records], wanted, multiples=True) is not None
+    assert at_other_rates([weighted], wanted, multiples=True) is None

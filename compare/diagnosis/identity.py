@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -114,13 +114,16 @@ def worst(
     names: Sequence[str],
     enough: float = 1.0,
     start: Buffered | None = None,
+    *,
+    shown: bool = False,
 ) -> float:
     """Return the worst ratio of the parameters, or the first that is beyond `enough`.
 
-    `start`: the buffers before the first of these updates; none by default.
+    `start`: the buffers before the first of these updates; none by default. `shown`: those that
+    were recorded are compared as well.
     """
     found = 0.0
-    for moment in unfolded(step, walked, names, start):
+    for moment in unfolded(step, walked, names, start, shown=shown):
         found = max(found, moment.ratio)
         if not found <= enough:
             return found if np.isfinite(found) else np.inf
@@ -137,9 +140,17 @@ class Unfolded:
 
 
 def unfolded(
-    step: OptimiserStep, walked: Walked, names: Sequence[str], start: Buffered | None = None
+    step: OptimiserStep,
+    walked: Walked,
+    names: Sequence[str],
+    start: Buffered | None = None,
+    *,
+    shown: bool = False,
 ) -> Iterator[Unfolded]:
-    """Yield consecutive updates of these parameters, their buffers carried along."""
+    """Yield consecutive updates of these parameters, their buffers carried along.
+
+    `shown`: what was recorded of the buffers is held against them too.
+    """
     old = {name: (start or {}).get(name, {}) for name in names}
     last = 0.0
     for before, after in pairwise(walked):
@@ -155,8 +166,24 @@ def unfolded(
             stepped, new[name] = now.rule(exact(w, w.dtype), dw, old[name], before.update + 1, of)
             error = np.abs(after.parameters[name] - stepped.value)
             found = max(found, float(ratio(error, widened(stepped, w)).max(initial=0.0)))
+            if shown:
+                found = max(found, of_buffers(now, new[name], after, name))
         yield Unfolded(now, old, found)
         old = new
+
+
+def of_buffers(
+    step: OptimiserStep, buffers: Mapping[str, Pair], after: Recorded, name: str
+) -> float:
+    """Return the worst ratio of what was recorded of a parameter's buffers."""
+    found = 0.0
+    for prefix, pair in buffers.items():
+        kept = after.state.get(f"{prefix}_{name}")
+        if kept is not None:
+            due = pair * step.scale
+            error = np.abs(kept - due.value)
+            found = max(found, float(ratio(error, widened(due, due)).max(initial=0.0)))
+    return found
 
 
 def rescaled(buffers: dict[str, Pair], factor: float) -> dict[str, Pair]:

@@ -65,9 +65,14 @@ class AtRate:
 
 
 @quiet
-def at_other_rates(chains: Sequence[Walked], declared: Experiment) -> Diagnosis | None:
+def at_other_rates(
+    chains: Sequence[Walked], declared: Experiment, *, multiples: bool = False
+) -> Diagnosis | None:
     """Return which other rates make all these updates right; None where the rate never changes, or
-    where fewer than two updates would tell."""
+    where fewer than two updates would tell.
+
+    `multiples`: only those of the right rates, which much else looks like.
+    """
     rates = rates_of(chains, declared.learning_rate)
     step = OptimiserStep.of(declared)
     pieces = [piece for chain in chains for piece in pieces_of(step, chain)]
@@ -76,7 +81,8 @@ def at_other_rates(chains: Sequence[Walked], declared: Experiment) -> Diagnosis 
     before = ratio_of(step, pieces)
     if before <= 1:
         return None
-    for mistake, rule in rules(step, chains, rates):
+    tried = factors(step, chains, rates) if multiples else rules(step, rates)
+    for mistake, rule in tried:
         made = [again(chain, rule) for chain in chains]
         if any(one is None for one in made) or moved(chains, rates, rule) < 2:
             continue
@@ -96,18 +102,22 @@ def rates_of(chains: Sequence[Walked], declared: float) -> Rates:
     return found
 
 
-def rules(
-    step: OptimiserStep, chains: Sequence[Walked], rates: Rates
-) -> Iterator[tuple[Mistake, Rule]]:
+def rules(step: OptimiserStep, rates: Rates) -> Iterator[tuple[Mistake, Rule]]:
     """Yield what the rate of an update may be."""
     yield BEFORE, lambda t: rates.get(t - 1) if t else rates.get(t)
     yield NEXT, lambda t: rates.get(t + 1)
     for constant in dict.fromkeys((step.settings.learning_rate, *rates.values())):
         yield told(CONSTANT, constant), lambda t, c=constant: c  # type: ignore[misc]
+    yield SQUARED, lambda t: rates[t] ** 2
+
+
+def factors(
+    step: OptimiserStep, chains: Sequence[Walked], rates: Rates
+) -> Iterator[tuple[Mistake, Rule]]:
+    """Yield what the rate of an update may be multiplied by."""
     for share in shares(step, chains):
         if typed(share):
             yield told(FACTOR, share), lambda t, c=share: c * rates[t]  # type: ignore[misc]
-    yield SQUARED, lambda t: rates[t] ** 2
 
 
 def told(mistake: Mistake, constant: float) -> Mistake:

@@ -30,7 +30,6 @@ Piece = tuple[Walked, Buffered]
 """Consecutive records, and the buffers before their first update."""
 MOST_TRIED = 1 << 17
 """Entries of all gradients up to which every bound is tried."""
-RATE = "another-learning-rate"
 ADDED = (0.0, GUARD, 1e-8)
 """What people add to the norm."""
 BOUNDS = tuple(
@@ -166,7 +165,7 @@ def ratio_of(step: OptimiserStep, pieces: Sequence[Piece], *, smallest: bool = F
     """Return the worst ratio of all updates, or of their smallest parameter."""
     shapes = pieces[0][0][0].parameters
     names = [min(shapes, key=lambda name: shapes[name].size)] if smallest else list(shapes)
-    return max(worst(step, walked, names, start=start) for walked, start in pieces)
+    return max(worst(step, walked, names, start=start, shown=True) for walked, start in pieces)
 
 
 def touched(clipping: Clipping, pieces: Sequence[Piece]) -> int:
@@ -183,7 +182,9 @@ def guesses(
     step: OptimiserStep, walked: Walked, start: Buffered
 ) -> Iterator[tuple[Mistake, float, Clipping]]:
     """Yield what the first wrong of these updates may have been clipped by."""
-    for number, moment in enumerate(unfolded(step, walked, list(walked[0].parameters), start)):
+    for number, moment in enumerate(
+        unfolded(step, walked, list(walked[0].parameters), start, shown=True)
+    ):
         if moment.ratio > 1:
             before, after = walked[number], walked[number + 1]
             break
@@ -213,7 +214,7 @@ def share_of(step: OptimiserStep, walked: Walked, start: Buffered) -> float | No
     """Return by what part of its step the first wrong of these updates moves; None if all are
     right."""
     names = list(walked[0].parameters)
-    for number, moment in enumerate(unfolded(step, walked, names, start)):
+    for number, moment in enumerate(unfolded(step, walked, names, start, shown=True)):
         if moment.ratio > 1:
             before, after = walked[number], walked[number + 1]
             lines = [Line.of_step(moment, before, after, name) for name in names]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Curve = dict[str, list[float]]
 OTHER_FORM = "other-momentum-form"
+RATE = "another-learning-rate"
 POINT_KINDS = ("derivative", "loss", "function", "loss and derivative")
 """Kinds that a single point shows; looking at the wrong rows gives the loss of another function."""
 
@@ -72,6 +73,10 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
         return Named((rates,))
     declared = momentum_of(wanted, start or judge.state) if wrong else ()
     alone = next(filter(None, (of_momentum(judge, one, pairs=False) for one in declared)), None)
+    if wrong and (alone is None or alone.diagnosis[0].mistake == RATE):
+        rates = at_other_rates(stretches(judge), wanted, multiples=True)
+        if rates is not None:
+            return Named((rates,))
     unknown = f"no known mistake of {wanted.optimiser} reproduces the update"
     found = with_options(judge, alone or Named(facts=(unknown,)))
     if found.diagnosis or not (wrong and wanted.plain_momentum):
@@ -127,7 +132,7 @@ def with_options(judge: PointJudge, named: Named) -> Named:
     A learning rate that is another one at every update is what clipping looks like.
     """
     from compare.diagnosis.optimiser import identify
-    from compare.diagnosis.shortened import RATE, shortened, typed
+    from compare.diagnosis.shortened import shortened, typed
 
     best, wanted = (named.diagnosis[0] if named.diagnosis else None), judge.experiment
     if best is not None and best.mistake == OTHER_FORM:

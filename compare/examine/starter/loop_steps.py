@@ -3,7 +3,8 @@
 Where updates may stand is found here. `update_paths` follows the ways to them, `update_targets`
 tells which lines they are, `update_lines` and `update_reading` read them, `update_running` runs
 them and `update_verdicts` judges them: against gradient descent with momentum, and against Adam,
-RMSprop and Adagrad (`update_adaptive`). Judged is
+RMSprop and Adagrad (`update_adaptive`). `update_siblings` sees those of one place together, and
+`update_counts` what counts them. Judged is
     W -= ..., W[:] = ..., W = W - ..., np.subtract(W, ..., out=W), a list or dictionary made anew,
 and what a function returns as new weights; under branches, in loops and in functions inside of
 functions. What is read and is none of these rules, or cannot be read, is named as not compared.

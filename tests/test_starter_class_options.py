@@ -45,3 +45,31 @@ def test_a_class_that_could_drop_units_and_drops_none_is_undecided(tmp_path: Pat
     drops = drops.replace("self.activation = activation", "self.activation = activation\n"
                           "        self.keep_prob = keep_prob")  # fmt: skip
     assert checked(tmp_path, drops).verdict is Verdict.UNDECIDABLE
+
+
+FIELDS = """
+from __future__ import annotations
+from dataclasses import dataclass, field
+import numpy as np
+@dataclass
+class TwoLayer:
+    w1: np.ndarray
+    b1: np.ndarray
+    w2: np.ndarray
+    b2: np.ndarray
+    saved: dict = field(default_factory=dict)
+    def forward(self, x):
+        h = np.tanh(x @ self.w1 + self.b1)
+        self.saved = {"x": x, "h": h}
+        e = np.exp(h @ self.w2 + self.b2)
+        return e / e.sum(axis=1, keepdims=True)
+    def backward(self, p, targets):
+        d = (p - targets) / len(targets)
+        dz = d @ self.w2.T * (1 - self.saved["h"] ** 2)
+        return self.saved["x"].T @ dz, dz.sum(axis=0), self.saved["h"].T @ d, d.sum(axis=0)
+"""
+
+
+def test_a_dataclass_is_made_with_the_weights_that_are_its_fields(tmp_path: Path) -> None:
+    wrong = of_wrong_twin(tmp_path, FIELDS, '["h"] ** 2', '["h"]')
+    assert wrong.diagnosis[0].mistake == "square-left-out"

@@ -31,16 +31,32 @@ class Bare(ast.NodeTransformer):
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
-        """Keep methods and simple constants of a class."""
+        """Keep methods and simple constants of a class, and the fields of a dataclass."""
         body: list[ast.stmt] = []
+        fields = any(map(makes_fields, node.decorator_list))
         for one in node.body:
             value = getattr(one, "value", None)
             if isinstance(one, ast.FunctionDef):
                 body.append(self.visit_FunctionDef(one))
             elif isinstance(one, ast.Assign | ast.AnnAssign) and value and is_simple(value):
                 body.append(one)
+            elif fields and isinstance(one, ast.AnnAssign):
+                body.append(untyped(one))
         node.body = body or [ast.Pass()]
         return node
+
+
+def makes_fields(decorator: ast.expr) -> bool:
+    """True for `dataclass`, however it is written."""
+    named = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(named).rpartition(".")[2] == "dataclass"
+
+
+def untyped(field: ast.AnnAssign) -> ast.AnnAssign:
+    """A field without a type that has a name: names are looked up in a module that was imported,
+    and theirs was not."""
+    field.annotation = ast.copy_location(ast.List([], ast.Load()), field.annotation)
+    return field
 
 
 def make_plain(node: ast.FunctionDef) -> bool:

@@ -25,6 +25,7 @@ from compare.examine.starter.arrays_in import (
 )
 from compare.examine.starter.constants import Constant
 from compare.examine.starter.slots import (
+    LETTER,
     OTHER_NAME,
     Slot,
     laid_like,
@@ -243,13 +244,12 @@ def put_weights(thing: Any, parameters: Arrays, ones: str = "") -> dict[str, Slo
 def places_of_weights(thing: Any, parameters: Arrays, ones: str = "") -> dict[str, Slot]:
     """Where w1, b1, ... are in an object or container, by name, and else by shape; in matrices with
     the biases in front or behind where they are the `first` or `last`."""
-    slots = [
-        slot
-        for slot in slots_in(thing)
-        if not slot.of_gradients and not OTHER_NAME.fullmatch(slot.name)
-    ]
+    every = [slot for slot in slots_in(thing) if not slot.of_gradients]
+    slots = [slot for slot in every if not OTHER_NAME.fullmatch(slot.name)]
     if ones:
-        return dict(halves_in(slots, parameters, ones))
+        letters = [slot for slot in every if LETTER.fullmatch(slot.name)]
+        halves = list(halves_in([*slots, *letters], parameters, ones))
+        return dict(reversed(halves))  # the first of each name counts
     found: dict[str, Slot] = {}
     for slot in slots:
         if name := weight_named(Leaf(slot.way, slot.array), parameters):

@@ -58,7 +58,7 @@ def by_name(cls: Callable[..., Any], sizes: Sizes, values: Mapping[str, Any]) ->
         elif required:
             given[one.name] = left[0] if left else 1
         if required or value is not None:
-            left = [size for size in left if size != given[one.name]]
+            left = [size for size in left if not np.array_equal(size, given[one.name])]
     return given
 
 
@@ -77,6 +77,9 @@ def meant(key: str, default: Any, sizes: Sizes, values: Mapping[str, Any]) -> An
     if HIDDEN.fullmatch(key):
         hidden = list(sizes[1:-1])
         return hidden if isinstance(default, list | tuple) else hidden[0] if number else None
+    weight = CERTAIN.get(key, "")
+    if default is inspect.Parameter.empty and weight in values and weight not in ("x", "y"):
+        return np.array(values[weight])
     if default is inspect.Parameter.empty and CERTAIN.get(key) in ("x", "y") and len(key) < 3:
         return values[CERTAIN[key]]
     if not number:

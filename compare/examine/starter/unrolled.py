@@ -99,15 +99,17 @@ def unrolled_in(
 ) -> Iterator[Unrolled]:
     """The forms that a parameter may have, by what the function and its file do."""
     names = weights_of(layers)
-    ones = joins_ones(file)
-    if is_cut(function, parameter):
+    cut, layer = is_cut(function, parameter), parameter[-1:]
+    alone = not cut and layer.isdigit() and 1 <= int(layer) <= layers
+    ones = (cut or alone) and joins_ones(file)
+    if cut:
         order: Literal["C", "F"] = "F" if reads_columns(file) else "C"
         for last, lying in product((False, True), ((), names[::2])) if ones else ():
             yield Unrolled(names, True, order, last=last, lying=lying)
         for each, lying in product((names, (*names[::2], *names[1::2])), some_of(names[::2])):
             yield Unrolled(each, False, order, lying=lying)
-    elif ones and parameter[-1:].isdigit() and 1 <= int(parameter[-1]) <= layers:
-        place = 2 * int(parameter[-1]) - 2
+    elif ones:
+        place = 2 * int(layer) - 2
         yield from matrices(names[place : place + 2])
 
 

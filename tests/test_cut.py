@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
 import pytest
 
 from compare.contracts.result import ExitCode, Result
+from compare.examine.starter.cut_loops import each_loop
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
+from compare.examine.starter.statements import Kind, Statement
 
 TRAIN = """import numpy as np
 def train(X, Y, hidden=20, epochs=100, lr=0.1, reg=1e-3):
@@ -271,3 +274,11 @@ def test_a_training_loop_that_cannot_be_cut_out_is_named_beside_one_that_can(
     result = judged(tmp_path, f"{ahead}e = unknown(s{last}")
     assert result.exit_code is ExitCode.UNDECIDABLE
     assert any("another training loop" in one for one in result.not_compared)
+
+
+def test_a_loop_of_a_notebook_is_named_by_its_cell() -> None:
+    """Lines begin at 1 in every cell."""
+    train = "for i in range(9):\n    dW = X.T @ d\n    W -= lr * dW\n"
+    cells = [Statement(f"a.ipynb, cell {i}", ast.parse(train).body[0], Kind.LEFT_OUT)
+             for i in (3, 7)]  # fmt: skip
+    assert [one.where for one in each_loop(cells)] == ["cell 3, line 1", "cell 7, line 1"]

@@ -95,12 +95,12 @@ def another_loop(
 ) -> FunctionVerdict:
     """Return the verdict on a further loop of a place, by its line; undecided where nothing could
     be told, or where its updates go the other way than those of the first."""
-    name = f"{first[0].name}{ANOTHER}{loop.line}"
+    name = f"{first[0].name}{ANOTHER}{loop.where}"
     if found is not None and found[1] == first[1]:
         return replace(found[0], name=name)
     why = f"another training loop, which was not compared: {MOVE}, {AGAIN}"
-    file = first[0].place.file if first[0].place else ""
-    return FunctionVerdict(name, "gradient", Place(file, loop.line), Verdict.UNDECIDABLE, why)
+    place = Place(loop.file, loop.line)
+    return FunctionVerdict(name, "gradient", place, Verdict.UNDECIDABLE, why)
 
 
 def attempt(
@@ -152,8 +152,8 @@ def of_weights(form: Mapping[str, Any]) -> bool:
 
 
 DECAYS = "its decay was not compared"
-ANOTHER = ", the loop at line "
-"""Between the name of a place and the line of another loop in it."""
+ANOTHER = ", the loop at "
+"""Between the name of a place and where another loop in it begins."""
 
 
 def is_simple(found: FunctionVerdict) -> bool:

@@ -23,18 +23,25 @@ class Alone:
 
     statements: list[Statement]
     line: int
+    file: str
+
+    @property
+    def where(self) -> str:
+        """Return its line, and in a notebook its cell."""
+        cell = self.file.partition(", ")[2]
+        return ", ".join(filter(None, (cell, f"line {self.line}")))
 
 
 def each_loop(statements: Sequence[Statement]) -> list[Alone]:
     """Return the place once for each of its training loops; once as it is where it has no two."""
-    loops = [loop for one in statements for loop in training_loops([one.node])]
+    loops = [(loop, one.file) for one in statements for loop in training_loops([one.node])]
     if len(loops) < 2:
-        return [Alone(list(statements), statements[0].line)]
-    return [
-        Alone([without(one, {id(other) for other in loops if other is not loop})
-               for one in statements], loop.lineno)
-        for loop in loops
-    ]  # fmt: skip
+        return [Alone(list(statements), statements[0].line, statements[0].file)]
+    found = []
+    for loop, file in loops:
+        others = {id(other) for other, _ in loops if other is not loop}
+        found.append(Alone([without(one, others) for one in statements], loop.lineno, file))
+    return found
 
 
 def training_loops(nodes: Sequence[ast.stmt]) -> Iterator[Loop]:

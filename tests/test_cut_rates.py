@@ -47,3 +47,29 @@ def test_an_epsilon_that_scales_every_gradient_is_the_rate(
     found = checked(tmp_path, LOOP.replace(old, new))
     assert found.verdict is verdict, found.sentence
     assert words in found.sentence
+
+
+BATCHES = """
+import numpy as np
+def train(X, Y, W1, b1, W2, b2, lr=0.1, batch=10):
+    for i in range(0, len(X), batch):
+        xb, yb = X[i:i + batch], Y[i:i + batch]
+        h = np.tanh(xb @ W1 + b1)
+        e = np.exp(h @ W2 + b2)
+        p = e / e.sum(axis=1, keepdims=True)
+        do = (p - yb) / batch
+        dh = do @ W2.T * (1 - h**2)
+        W1 -= lr * xb.T @ dh
+        b1 -= lr * dh.sum(0)
+        W2 -= lr * h.T @ do
+        b2 -= lr * do.sum(0)
+    return W1, b1, W2, b2
+"""
+
+
+def test_gradients_that_are_zero_as_they_were_read_tell_no_mistake(tmp_path: Path) -> None:
+    """With p for `yb` everything is 0, which a clipping at 0 would give as well."""
+    found = checked(tmp_path, BATCHES)
+    assert found.verdict is Verdict.DISAGREES
+    assert not any("clip" in one.mistake for one in found.diagnosis)
+    assert "10" in found.diagnosis[0].sentence

@@ -197,15 +197,20 @@ def gradients(seen: Seen) -> list[NDArray[Any]]:
 def largest_entry(trial: Trial, seen: Seen) -> Iterator[float]:
     """Yield the size of the largest entry of all gradients: where values are clipped."""
     sizes = [float(np.abs(array).max()) for array in gradients(seen)]
-    yield from rounded(max(sizes)) if sizes else ()
+    yield from positive(max(sizes, default=0.0))
 
 
 def whole_norm(trial: Trial, seen: Seen) -> Iterator[float]:
     """Yield the Euclidean norm of all gradients together."""
-    yield from rounded(float(np.sqrt(sum(float((g * g).sum()) for g in gradients(seen)))))
+    yield from positive(float(np.sqrt(sum(float((g * g).sum()) for g in gradients(seen)))))
 
 
 def each_norm(trial: Trial, seen: Seen) -> Iterator[float]:
     """Yield the largest norm of a gradient, if several share it: each is clipped."""
     norms = [float(np.linalg.norm(array)) for array in gradients(seen)]
-    yield from rounded(max(norms)) if norms else ()
+    yield from positive(max(norms, default=0.0))
+
+
+def positive(bound: float) -> Iterator[float]:
+    """Yield what people type near a bound; gradients that are all 0 are not clipped at it."""
+    yield from rounded(bound) if bound > 0 else ()

@@ -28,9 +28,9 @@ WEIGHTS = spelt(
 )
 CERTAIN = WEIGHTS | spelt(
     {
-        "x": "x xi xin input inputs inputslist inputlist xbatch data traindata xtrain trainx "
-        "images image x0 h0 features",
-        "y": "y t target targets targetslist targetlist ybatch label labels ytrue onehot "
+        "x": "x xi xin input inputs inputslist inputlist xbatch xb batchx data traindata "
+        "xtrain trainx images image x0 h0 features",
+        "y": "y t target targets targetslist targetlist ybatch yb batchy label labels ytrue onehot "
         "traintarget traintargets trainlabels "
         "ytrain trainy truth groundtruth newtrain expected desired",
         "z1": "z1 zh zhid zhidden preactivation hiddenpreactivation",

@@ -19,6 +19,8 @@ from compare.examine.starter.returned import Part
 
 EITHER = (*DELTAS, LOSS)
 """What a function may leave unaveraged, beside gradients of weights that are averaged."""
+NOTHING = 1e-12
+"""Far below every gradient at the points of this program, and above the rounding of p - p."""
 ADVICE = "--write-adapter FILE writes a file in which you say so"
 
 
@@ -62,6 +64,11 @@ def of_loss(call: Call) -> bool:
 def is_finite(call: Call) -> bool:
     """True if no number that came back is NaN or infinite."""
     return all(np.isfinite(array).all() for _, array in call.parts)
+
+
+def vanishes(call: Call) -> bool:
+    """True if nothing but zeros came back, as where p stands for the targets in p - y."""
+    return all(np.abs(array).max(initial=0.0) < NOTHING for _, array in call.parts)
 
 
 def distinct(calls: Sequence[Call]) -> Iterator[Call]:

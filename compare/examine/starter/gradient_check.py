@@ -32,6 +32,7 @@ from compare.examine.starter.gradient_calls import (
     of_loss,
     of_weights,
     said,
+    vanishes,
     worst_of,
 )
 from compare.examine.starter.gradient_functions import GradientFunction, meanings_of
@@ -231,10 +232,11 @@ class GradientCheck:
     def most_right(self, calls: Sequence[Call]) -> list[Call]:
         """The calls that returned gradients: most right ones first, else the likeliest.
 
-        The logarithm of logits is NaN: where a meaning gives numbers, such a one was not meant.
+        The logarithm of logits is NaN, and p - p is 0: where a meaning gives numbers, such a one
+        was not meant.
         """
         answered = [call for call in calls if call.parts]
-        kept = [call for call in answered if is_finite(call)] or answered
+        kept = [call for call in answered if is_finite(call) and not vanishes(call)] or answered
         return sorted(kept, key=lambda one: -self.rights(one))
 
     def rights(self, call: Call) -> int:

@@ -29,13 +29,24 @@ def diagnose_updates(
     *,
     pairs: bool = True,
 ) -> tuple[tuple[Diagnosis, ...], tuple[str, ...]]:
-    """Return the mistake that makes the wrong updates, or else plain facts about them.
+    """Return the mistake that makes the wrong updates, or else plain facts about them."""
+    found = mistakes_in(wrong, settings, right, pairs=pairs)
+    return (found, ()) if found else ((), (OTHER, *step_facts(wrong, settings)))
+
+
+def mistakes_in(
+    wrong: Sequence[Transition],
+    settings: Settings,
+    right: Sequence[Transition] = (),
+    *,
+    pairs: bool = True,
+) -> tuple[Diagnosis, ...]:
+    """Return the mistake that makes the wrong updates, if one does.
 
     `right` are updates before them. Two mistakes together are looked for only with `pairs`.
     """
     found = diagnose_chains(chains(wrong), settings, chains(right), pairs=pairs)
-    found = found or changing(wrong, settings, pairs=pairs)
-    return (found, ()) if found else ((), (OTHER, *step_facts(wrong, settings)))
+    return found or changing(wrong, settings, pairs=pairs)
 
 
 def chains(transitions: Sequence[Transition]) -> list[list[Recorded]]:

@@ -188,7 +188,7 @@ def test_the_other_momentum_form_is_named_where_the_learning_rate_changes(
     assert identify(sgd(declared, whole, rates=RATES, state=state), asked(declared)) is None
     if state:
         settings = Settings(0.1, MOMENTUM, declared, {})
-        (named, *_), _ = diagnose_updates(list(pairwise(records)), settings)
+        named, *_ = diagnose_updates(list(pairwise(records)), settings)
         assert named.mistake == "other-momentum-form"
 
 
@@ -208,7 +208,7 @@ def test_a_mistake_of_the_momentum_is_named_beside_declared_decay_and_clipping()
     found = [
         one.mistake
         for declared in momentum_of(wanted, {})
-        for one in diagnose_updates(list(pairwise(records)), declared, pairs=False)[0]
+        for one in diagnose_updates(list(pairwise(records)), declared, pairs=False)
     ]
     assert found == ["another-momentum"]
     assert momentum_of(asked("buffer", nesterov=True), {}) == ()

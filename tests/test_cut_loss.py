@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.loss_beside import divides_its_rate
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
 from tests.hand_ins import checked
@@ -92,3 +93,19 @@ def test_a_declared_sum_is_a_sum_in_the_loss_too(tmp_path: Path) -> None:
     path.write_text(changed(TRAIN, SUMMED), "utf-8")
     result = starter_result(check_starter(path, reduction="sum"))
     assert result.kind == "loss" and [one.mistake for one in result.diagnosis] == ["loss-averaged"]
+
+
+@pytest.mark.parametrize(
+    ("step", "divided"),
+    [
+        ("W -= lr / n * dW", True),
+        ("W = W - self.lr * self.dW / m", True),
+        ("W -= learning_rate / len(X) * dW", True),
+        ("W -= lr * dW", False),
+        ("W -= lr / 2 * dW", False),
+    ],
+)
+def test_a_rate_that_is_divided_by_the_rows_makes_a_mean_of_summed_gradients(
+    step: str, divided: bool
+) -> None:
+    assert divides_its_rate(step) is divided

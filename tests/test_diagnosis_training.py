@@ -161,9 +161,9 @@ def test_what_begins_in_the_middle_is_a_learning_rate_that_falls_and_no_dampenin
     made = falling((0.2, 0.2, 0.06, 0.06))
     settings = Settings(0.2, 0.7, "velocity", {})
     wrong, right = [(made[2], made[3])], [(made[1], made[2])]
-    (found, *_), _ = diagnose_updates(wrong, settings, right)
+    found, *_ = diagnose_updates(wrong, settings, right)
     assert (found.mistake, found.constant) == ("another-learning-rate", 0.06)
-    (found, *_), _ = diagnose_updates(wrong, settings)
+    found, *_ = diagnose_updates(wrong, settings)
     assert found.mistake == "dampened"  # 0.06 is (1 - 0.7) 0.2: without the update before
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compare.examine.starter.batches import made_for_batches
-from tests.hand_ins import of_wrong_twin
+from compare.contracts.result import Verdict
+from compare.examine.starter.batches import hands_single_samples, made_for_batches
+from tests.hand_ins import checked, of_wrong_twin
 
 COLUMNS = """
 import numpy as np
@@ -46,3 +47,33 @@ def test_a_softmax_over_everything_is_not_excused_by_single_samples(tmp_path: Pa
 )
 def test_a_sum_over_the_samples_or_their_number_tells_a_batch(line: str, batch: bool) -> None:
     assert made_for_batches(ast.parse(line)) is batch
+
+
+ONLINE = """
+def train(X, Y, W1, b1, W2, b2):
+    for i in range(X.shape[1]):
+        x, y = X[:, i:i+1], Y[:, i:i+1]
+        Z1, A1, A2 = forward(x, W1, b1, W2, b2)
+        grads = backward(x, y, Z1, A1, A2, W2)
+    return grads
+"""
+
+
+def test_a_file_that_hands_over_single_samples_is_judged_on_them(tmp_path: Path) -> None:
+    online = COLUMNS.replace("np.sum(E, axis=0)", "np.sum(E)") + ONLINE
+    assert checked(tmp_path, online).verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize(
+    ("line", "single"),
+    [
+        ("forward(X[i:i + 1])", True),
+        ("x = X[:, j:j + 1]", True),
+        ("for x, y in zip(X, Y): step(x, y)", True),
+        ("x = X[:, [i]]", True),
+        ("x = X[i:i + batch]", False),
+        ("for w, b in layers: pass", False),
+    ],
+)
+def test_a_slice_of_one_or_pairs_of_samples_tell_single_samples(line: str, single: bool) -> None:
+    assert hands_single_samples(ast.unparse(ast.parse(line))) is single

@@ -37,6 +37,7 @@ def act_backward(dA, a, how):
     [
         (OF_Z, "s * (1 - s)", "s * (1 + s)", "for kind = 'sigmoid' its numbers are not"),
         (OF_Z, "s * (1 - s)", "z * (1 - z)", "tanh of its input, sigmoid of h"),
+        (WITH_WHAT_FLOWS_IN, "dA * {", "dA ** (how != 'tanh') * {", "tanh of h, whatever flows in"),
         (WITH_WHAT_FLOWS_IN, "* {", "* 2 ** (how == 'tanh') * {", "for how = 'tanh' its numbers"),
     ],
 )

@@ -127,10 +127,11 @@ FUNCTION = """def adam(params, grads, m, v, lr, beta1, beta2, eps, t=1):
         params[k] -= lr * m_hat / (np.sqrt(v_hat) + eps)
 """
 CALL = "def train(p, m, v):\n    for i in range(9):\n        adam(p, g(p), m, v, 1, 1, 1, 1{})\n"
+ONCE = "def first(p):\n    for k in p:\n        p[k] = adam(p, g, m, v, 1, 1, 1, 1, t=1)\n"
 ONE = "adam(*start)\nprint(adam(p, g, m, v, 1, 1, 1, 1))\n"
 
 
-@pytest.mark.parametrize("call", [CALL.format(", i + 1"), CALL.format(", t=i + 1"), "", ONE])
+@pytest.mark.parametrize("call", [CALL.format(", i + 1"), CALL.format(", t=i + 1"), "", ONE, ONCE])
 def test_a_count_that_a_caller_advances_is_right(call: str, tmp_path: Path) -> None:
     found = updates(tmp_path, FUNCTION + call)
     assert found.right == 1 and not found.found

@@ -28,18 +28,6 @@ def diagnose_updates(
     right: Sequence[Transition] = (),
     *,
     pairs: bool = True,
-) -> tuple[tuple[Diagnosis, ...], tuple[str, ...]]:
-    """Return the mistake that makes the wrong updates, or else plain facts about them."""
-    found = mistakes_in(wrong, settings, right, pairs=pairs)
-    return (found, ()) if found else ((), (OTHER, *step_facts(wrong, settings)))
-
-
-def mistakes_in(
-    wrong: Sequence[Transition],
-    settings: Settings,
-    right: Sequence[Transition] = (),
-    *,
-    pairs: bool = True,
 ) -> tuple[Diagnosis, ...]:
     """Return the mistake that makes the wrong updates, if one does.
 

@@ -104,14 +104,14 @@ def momentum_of(wanted: Experiment, start: Arrays) -> tuple[Settings, ...]:
 def of_momentum(judge: PointJudge, declared: Settings, *, pairs: bool) -> Named | None:
     """Return the mistake of the momentum, if one makes the updates; of a declared decay or clipping
     none, what else is declared with it is told apart elsewhere."""
-    from compare.diagnosis.updates import mistakes_in
+    from compare.diagnosis.updates import diagnose_updates
 
     seen = judge.updates
-    found = mistakes_in(seen.wrong, declared, seen.right, pairs=pairs)
+    found = diagnose_updates(seen.wrong, declared, seen.right, pairs=pairs)
     first = [*pairwise(judge.walked)] if judge.mode == "dump" and not found else []
     if seen.wrong[0][0].update in [before.update for before, _ in first]:
         # Velocities are known from the first on.
-        found = mistakes_in(first, declared, pairs=pairs)
+        found = diagnose_updates(first, declared, pairs=pairs)
     if declared.before is not None:
         found = tuple(one for one in found if "decay" not in one.mistake)
     when = since(judge)

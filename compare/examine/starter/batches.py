@@ -2,18 +2,26 @@
 
 A softmax divided by the sum over everything is right for one sample and wrong for several. Code
 that adds a bias gradient up over the samples, or divides by their number, means several: that it
-agrees when it is handed one sample after another is no excuse.
+agrees when it is handed one sample after another is no excuse, unless its file hands it just those.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from compare.examine.starter.binding import MOST_LAYERS, gradient_named
 from compare.examine.starter.uncompared import named_values
 
+SINGLE = re.compile(r"\[(:, )?(\w+):\2 \+ 1\]|for \w+, \w+ in zip\(|\[(:, )?\[\w+\]\]")
+"""How a file, as Python writes it, hands over samples one by one: `X[i:i + 1]`, `zip(X, Y)`."""
 ADDING = frozenset({"sum", "mean", "average"})
+
+
+def hands_single_samples(text: str) -> bool:
+    """Whether a file hands its functions one sample after another."""
+    return bool(SINGLE.search(text))
 
 
 def made_for_batches(node: ast.AST) -> bool:

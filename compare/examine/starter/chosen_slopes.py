@@ -101,24 +101,32 @@ def matching(
     function: Callable[..., Any], choice: str, word: str, activations: Iterable[str]
 ) -> frozenset[str] | None:
     """What the derivative that a function gives for a word is a function of, nothing if it gives
-    none; None if it cannot be called so."""
+    none; None if it cannot be called so. What flows in must come out again, times the derivative.
+    """
     others = [one for one in required(function) if one != choice]
-    ones = np.ones(drawn(UNEQUAL)[0].shape)
+    flows_in = np.random.default_rng(0).uniform(0.5, 1.5, drawn(UNEQUAL)[0].shape)
     tried = []
     for name in others[:2]:
-        given = {choice: word, **dict.fromkeys(others, ones)}  # what flows in, where it takes that
-        tried.append(forms_of(of_one(function, given, name), activations))
+        given = {choice: word, **dict.fromkeys(others, flows_in)}
+        alone = forms_of(of_one(function, given, name, 1.0), activations)
+        if len(others) == 1:
+            return alone
+        tried.append(forms_of(of_one(function, given, name, flows_in), activations))
+        tried.append(alone and frozenset(f"{form}{ALONE}" for form in alone))
     called = [one for one in tried if one is not None]
     return frozenset[str]().union(*called) if called else None
 
 
+ALONE = ", whatever flows in"
+
+
 def of_one(
-    function: Callable[..., Any], given: Mapping[str, Any], name: str
+    function: Callable[..., Any], given: Mapping[str, Any], name: str, share: Array | float
 ) -> Callable[[Array], Any]:
-    """A function of one of its arguments, the others being `given`."""
+    """A function of one of its arguments, the others being `given`, divided by a share of it."""
 
     def called(z: Array) -> Any:
-        return function(**{**given, name: z})
+        return np.asarray(function(**{**given, name: z})) / share
 
     return called
 
@@ -156,7 +164,8 @@ def verdict_on(
     about = FunctionVerdict(name, "slope", source.where(name), Verdict.AGREES, "agrees")
     tried = {word: forms for word, forms in found.items() if forms is not None}
     wrong = [word for word, forms in tried.items() if not forms]
-    shared = frozenset(FORMS).intersection(*tried.values())
+    every = (*FORMS, *(f"{form}{ALONE}" for form in FORMS))
+    shared = frozenset(every).intersection(*tried.values())
     if wrong:
         sentence = (
             f"was not compared: for {choice} = {wrong[0]!r} its numbers are not the derivative of"
@@ -167,6 +176,6 @@ def verdict_on(
         said = ", ".join(f"{word} of {' or '.join(sorted(of))}" for word, of in tried.items())
         yield about.undecided(f"was not compared: its derivatives are functions of {said}")
     else:
-        of = next(form for form in FORMS if form in shared)
+        of = next(form for form in every if form in shared)
         said = f"the derivatives of {', '.join(tried)}, as functions of {of}"
         yield replace(about, conventions=(said,))

@@ -28,7 +28,7 @@ from compare.examine.starter.binding import weights_of
 from compare.examine.starter.class_strengths import at_strength
 from compare.examine.starter.class_trials import Trial
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.loss_beside import AGREE, Beside, Shown, Value
+from compare.examine.starter.loss_beside import AGREE, Beside, Shown, Value, divides_its_rate
 from compare.examine.starter.loss_lines import LossLine, Unguarded, loss_lines, negated
 from compare.examine.starter.networks import Network, point
 from compare.examine.starter.recipe import TRAIN, Recipe, calls_of, methods_of
@@ -123,7 +123,7 @@ class LinesOf:
             return found
         beside = Beside(
             self.best.sizes, self.network.reduction, self.seed, self.network.activation,
-            guard.timeout,
+            guard.timeout, divides_its_rate(self.source.text),
         )  # fmt: skip
         if found.diagnosis and found.reduction != "sum":
             return found if beside.any_right(shown) else found.undecided(NO_TERM)
@@ -145,7 +145,8 @@ class LinesOf:
             at = replace(recipe, strength=own)
             there = numbers_of(self.cls, at, watched, layers, guard, given)
         without = numbers_of(self.cls, recipe, watched, layers, guard, given)
-        added = [there[one] - number for one, number in without.items() if there[one] != number]
+        added = [there[one] - number for one, number in without.items()
+                 if there.get(one, number) != number]  # fmt: skip
         size = abs(self.penalty) + max(map(abs, without.values()))
         return not added or any(abs(one - self.penalty) <= SAME * size for one in added)
 
@@ -245,7 +246,8 @@ def numbers_of(
     rows = [slice(n, n + 1) for n in range(len(x))] if recipe.online else [slice(None)]
     call = functools.partial(called, cls, recipe, watched, parameters)
     found = [guard.run(functools.partial(call, x[one], y[one]), "", None) for one in rows]
-    return {index: float(np.mean([one[index] for one in found])) for index in found[0]}
+    every = [index for index in found[0] if all(index in one for one in found)]  # of no branch
+    return {index: float(np.mean([one[index] for one in found])) for index in every}
 
 
 def called(

@@ -6,6 +6,7 @@ loss that is wrong is one with a known mistake; any other was not compared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,11 @@ from compare.examine.starter.loss_lines import LossLine
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.together import known
 
+DIVIDED = re.compile(
+    r"\b(?:lr|eta|alpha|rate|learning_rate|step_size)\b(?: \* [\w.\[\]']+)? / "
+    r"(?:n|m|N|M|rows|n_samples|batch_size|float\(|len\(|\w+\.shape|self\.(?:n|m)\b)"
+)
+"""A learning rate that is divided by how many rows there are."""
 AGREE = "its gradients agree"
 Value = Callable[[Mapping[str, Array]], float]
 """From everything that is known at a point to the number that a line gives."""
@@ -65,6 +71,8 @@ class Beside:
     seed: int
     activation: str
     timeout: float | None
+    divided: bool = False
+    """Whether the updates divide by the rows what the gradients add up."""
 
     def __call__(
         self, shown: Sequence[Shown], found: FunctionVerdict, line: int
@@ -78,6 +86,8 @@ class Beside:
         numbers = [(one, one(mean)) for one in shown]
         numbers = [(one, number) for one, number in numbers if np.isfinite(number)]
         if right := [one for one, number in numbers if is_loss(mean, number)]:
+            if self.divided and found.reduction == "sum" and self.reduction == "mean":
+                return beside_a_sum(right[0], found.wrong("convention", SUMS, found.worst))
             return beside_a_mean(right[0], found, self.reduction)
         last = [(one, number) for one, number in numbers if one.line.last]
         if summed := [one for one, number in last if is_loss(total, number)]:
@@ -117,6 +127,11 @@ class Beside:
             activation=self.activation, reduction=self.reduction, seed=self.seed,
             timeout=self.timeout, sizes=self.sizes,
         )  # fmt: skip
+
+
+def divides_its_rate(text: str) -> bool:
+    """Whether a file divides its learning rate by the rows: `lr / n * dW` of summed gradients."""
+    return bool(DIVIDED.search(text))
 
 
 def is_loss(due: Expected, number: float) -> bool:

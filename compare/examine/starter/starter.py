@@ -176,7 +176,9 @@ def with_the_rest_called(
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in done]
     if file.whole is not None:
         found = settled(found, file.whole)
-    by_word = {one.name: one for one in chosen_slopes(source, slope.activations)}
+    wrong = {one.name for one in found if one.verdict is Verdict.DISAGREES}
+    every = chosen_slopes(source, slope.activations)
+    by_word = {one.name: one for one in every if one.name not in wrong}
     found = [*(one for one in found if one.name not in by_word), *by_word.values()]
     return [*found, *inside(source, {one.name for one in found})]
 

@@ -103,7 +103,7 @@ def handed(name: str, function: str, everything: Sequence[ast.AST]) -> float | N
     """Return the number that every call in a loop hands over for a parameter, or that is its
     default where it hands over none; None where no loop calls it, or with something else."""
     found: set[float | None] = set()
-    loops = [one for one in everything if isinstance(one, ast.For | ast.While)]
+    loops = [one for one in everything if isinstance(one, ast.For | ast.While) and takes_turns(one)]
     calls = {one for loop in loops for one in ast.walk(loop) if isinstance(one, ast.Call)}
     for node in everything:
         if isinstance(node, ast.FunctionDef) and node.name == function:
@@ -114,6 +114,11 @@ def handed(name: str, function: str, everything: Sequence[ast.AST]) -> float | N
                 found |= {passed(one, name, place, default) for one in calls
                           if re.split(r"\.", ast.unparse(one.func))[-1] == function}  # fmt: skip
     return next(iter(found)) if len(found) == 1 else None
+
+
+def takes_turns(loop: ast.For | ast.While) -> bool:
+    """Return whether a loop does something again, and does not go over the weights once."""
+    return isinstance(loop, ast.While) or not goes_over(loop, [*all_lines(loop.body, "")])
 
 
 def passed(call: ast.Call, name: str, place: int, default: ast.expr | None) -> float | None:

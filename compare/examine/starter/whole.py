@@ -98,6 +98,8 @@ class Search:
     networks: Sequence[Network]
     sizes: Sizes
     seed: int = 0
+    single: bool = False
+    """Whether the file hands its functions one sample after another."""
     left: int = RUNS
     best: Whole | None = None
     stages: dict[str, list[str]] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Search:
     def may_be(self, final: str, mode: Mode) -> bool:
         """Whether a function is tried in a mode: single samples, where what a batch gives may be
         wrong, only if it is not made for batches."""
-        excused = self.best is not None and mode.one_by_one
+        excused = self.best is not None and mode.one_by_one and not self.single
         of_batch = excused and made_for_batches(self.subject.flow.functions[final])
         return not of_batch and not self.inside_best(final)
 

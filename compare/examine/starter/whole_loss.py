@@ -28,7 +28,7 @@ from compare.examine.starter.cut import DECAY, gives_whole
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.expected import expected
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.loss_beside import Beside, Shown, Value
+from compare.examine.starter.loss_beside import Beside, Shown, Value, divides_its_rate
 from compare.examine.starter.loss_lines import LossLine, Unguarded, in_order, loss_lines, negated
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.source import Opened, Source
@@ -71,7 +71,10 @@ class TrainingLines:
             conventions=tuple(one for one in verdict.conventions if one != UNSHOWN),
         )  # fmt: skip
         timeout = self.source.guard.timeout
-        beside = Beside(self.sizes, self.reduction, self.seed, network.activation, timeout)
+        beside = Beside(
+            self.sizes, self.reduction, self.seed, network.activation, timeout,
+            divides_its_rate(self.source.text),
+        )  # fmt: skip
         return replace(beside(shown, found, lines[-1].number), reduction="")
 
     def bodies(self) -> Iterator[tuple[list[ast.stmt], list[LossLine]]]:

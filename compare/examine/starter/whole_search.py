@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from compare.contracts.errors import UserCodeError
+from compare.examine.starter.batches import hands_single_samples
 from compare.examine.starter.binding import LAYERS, layers_shown
 from compare.examine.starter.chain import started_objects
 from compare.examine.starter.networks import EXPONENTIAL, Network, point
@@ -99,7 +100,8 @@ def searched_at(
     for sizes in (unequal, one_output) if EXPONENTIAL.search(text) else (unequal,):
         subject = subject_at(sizes)
         fitting = [one for one in networks if sizes.K > 1 or one.loss != "cross_entropy"]
-        found = Search(subject, guard, fitting, sizes, seed)() if fitting else None
+        search = Search(subject, guard, fitting, sizes, seed, hands_single_samples(text))
+        found = search() if fitting else None
         if found and (best is None or consistent(found)):
             several, best = best, Meant(found, subject, sizes)
         if best and consistent(best.whole):

@@ -73,3 +73,16 @@ def test_gradients_that_are_zero_as_they_were_read_tell_no_mistake(tmp_path: Pat
     assert found.verdict is Verdict.DISAGREES
     assert not any("clip" in one.mistake for one in found.diagnosis)
     assert "10" in found.diagnosis[0].sentence
+
+
+def test_two_arguments_that_can_only_be_the_same_accuse_nobody(tmp_path: Path) -> None:
+    both = """
+import numpy as np
+def gradients(X, xb, yb, W1, b1, W2, b2):
+    h = np.tanh(xb @ W1 + b1)
+    e = np.exp(h @ W2 + b2)
+    d = (e / e.sum(axis=1, keepdims=True) - yb) / len(X)
+    dz = d @ W2.T * (1 - h**2)
+    return xb.T @ dz, dz.sum(0), h.T @ d, d.sum(0)
+"""
+    assert checked(tmp_path, both).verdict is Verdict.UNDECIDABLE

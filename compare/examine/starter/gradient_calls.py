@@ -87,6 +87,9 @@ def not_compared(
     """Say that nothing could be compared, and what to do about it."""
     about = FunctionVerdict(how.name, "gradient", None, Verdict.UNDECIDABLE, "")
     listed = f"{how.name}({', '.join(how.parameters)})"
+    if not calls:  # two of its arguments can only be the same
+        return replace(about, sentence=f"{listed} was not compared: its arguments were not told"
+                       f" apart; {ADVICE}")  # fmt: skip
     if not doubtful and not calls[0].parts:
         likeliest = calls[0].problem
         words = "could not be called: " if calls[0].raised else ""

@@ -50,6 +50,7 @@ from compare.examine.starter.network_class import Found, classes_checked
 from compare.examine.starter.networks import candidates, shows_squares_alone
 from compare.examine.starter.optimiser_classes import by_updates_alone
 from compare.examine.starter.readings import UNEQUAL, F, K, N
+from compare.examine.starter.settled import settled
 from compare.examine.starter.single import (
     as_called,
     by_sample,
@@ -61,10 +62,7 @@ from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.together import together
 from compare.examine.starter.uncompared import uncompared
 from compare.examine.starter.update_calls import left_where_they_were
-from compare.examine.starter.whole_check import (
-    Declared,
-    settled,
-)
+from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import Place
 from compare.guard.guard import TIMEOUT, Guard
 

@@ -104,6 +104,15 @@ def test_two_forms_in_one_training_are_not_one() -> None:
     assert max(one.ratio for one in replay(other[1], other[2]).values()) > 1
 
 
+def test_a_wrong_update_leaves_the_form_of_the_right_ones_to_be_told() -> None:
+    wrong = trained(WRONG["squared"], np.float64, (2.0, 2.0))
+    right = trained(RIGHT["by the larger"][0], np.float64, (2.0, 2.0, 2.0))
+    asked = Experiment(learning_rate=RATE, clip_norm=C)
+    replay = OptimiserReplay.in_any_form(OptimiserStep.of(asked))
+    assert max(one.ratio for one in replay(wrong[0], wrong[1]).values()) > 1
+    assert max(one.ratio for one in replay(right[1], right[2]).values()) <= 0.5
+
+
 def clipping_step(form: Form) -> Any:
     def step(w: Any, g: Any, state: Any, *, learning_rate: float, momentum: float) -> Any:
         share = form(float(np.sqrt(sum((a * a).sum() for a in g.values()))))

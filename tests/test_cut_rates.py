@@ -86,3 +86,37 @@ def gradients(X, xb, yb, W1, b1, W2, b2):
     return xb.T @ dz, dz.sum(0), h.T @ d, d.sum(0)
 """
     assert checked(tmp_path, both).verdict is Verdict.UNDECIDABLE
+
+
+MEANT = """
+import numpy as np
+def forward(X, W1, b1, W2, b2):
+    A1 = np.tanh(X @ W1 + b1)
+    e = np.exp(A1 @ W2 + b2)
+    return A1, e / e.sum(axis=1, keepdims=True)
+def backward(X, Y, A1, A2, W2):
+    dZ2 = A2 - Y
+    dZ1 = dZ2 @ W2.T * (1 - A1**2)
+    return X.T @ dZ1, dZ1.sum(axis=0), A1.T @ dZ2, dZ2.sum(axis=0)
+def train(X, Y, W1, b1, W2, b2, lr=0.1):
+    n = len(X)
+    for epoch in range(9):
+        A1, A2 = forward(X, W1, b1, W2, b2)
+        loss = -np.mean(np.sum(Y * np.log(A2), axis=1))
+        dW1, db1, dW2, db2 = backward(X, Y, A1, A2, W2)
+        W1 = W1 - lr / n * dW1
+        b1 = b1 - lr / n * db1
+        W2 = W2 - lr / n * dW2
+        b2 = b2 - lr / n * db2
+    return W1, b1, W2, b2
+"""
+
+
+def test_a_sum_that_the_updates_divide_is_a_convention_that_can_be_declared(
+    tmp_path: Path,
+) -> None:
+    """Without the rows in the updates a sum beside a mean is a mistake, declared or not."""
+    assert checked(tmp_path, MEANT).kind == "convention"
+    assert checked(tmp_path, MEANT, reduction="sum").verdict is Verdict.AGREES
+    wrong = checked(tmp_path, MEANT.replace("lr / n", "lr"), reduction="sum")
+    assert wrong.verdict is Verdict.DISAGREES

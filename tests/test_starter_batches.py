@@ -70,6 +70,8 @@ def test_a_file_that_hands_over_single_samples_is_judged_on_them(tmp_path: Path)
         ("forward(X[i:i + 1])", True),
         ("x = X[:, j:j + 1]", True),
         ("for x, y in zip(X, Y): step(x, y)", True),
+        ("for w, b in zip(self.W, self.b): a = a @ w + b", False),
+        ("for w, b in zip(weights, biases): a = a @ w + b", False),
         ("x = X[:, [i]]", True),
         ("x = X[i:i + batch]", False),
         ("for w, b in layers: pass", False),

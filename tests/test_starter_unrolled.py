@@ -49,7 +49,7 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 def sigmoidGradient(z):
     return sigmoid(z) * (1 - sigmoid(z))
-def nnCostFunction(nn_params, input_layer_size, hidden_layer_size, num_labels, X, y, lambda_):
+def nnCostFunction(nn_params, input_layer_size, hidden_layer_size, num_labels, X, labels, lambda_):
     cut = hidden_layer_size * (input_layer_size + 1)
     Theta1 = nn_params[:cut].reshape(hidden_layer_size, input_layer_size + 1, order="F")
     Theta2 = nn_params[cut:].reshape(num_labels, hidden_layer_size + 1, order="F")
@@ -58,7 +58,7 @@ def nnCostFunction(nn_params, input_layer_size, hidden_layer_size, num_labels, X
     z2 = a1 @ Theta1.T
     a2 = np.hstack([np.ones((m, 1)), sigmoid(z2)])
     a3 = sigmoid(a2 @ Theta2.T)
-    Y = np.eye(num_labels)[y - 1]
+    Y = np.eye(num_labels)[labels - 1]
     J = -np.sum(Y * np.log(a3) + (1 - Y) * np.log(1 - a3)) / m
     J += lambda_ / (2 * m) * (np.sum(Theta1[:, 1:] ** 2) + np.sum(Theta2[:, 1:] ** 2))
     d3 = a3 - Y

@@ -66,7 +66,7 @@ class OptimiserReplay:
             return found
         judged = [(one, one.judged(before, after)) for one in self.forms]
         fitting = [(one, its) for one, its in judged if furthest(its) <= 1]
-        self.forms = [one for one, _ in fitting]
+        self.forms = [one for one, _ in fitting] or self.forms  # a wrong update tells no form
         if not fitting or furthest(found) <= HONEST:
             return found
         close = [one for one in fitting if furthest(one[1]) <= HONEST]

@@ -8,20 +8,35 @@ agrees when it is handed one sample after another is no excuse, unless its file 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
-from compare.examine.starter.binding import MOST_LAYERS, gradient_named
+from compare.examine.starter.binding import MOST_LAYERS, certain, gradient_named
 from compare.examine.starter.uncompared import named_values
 
-SINGLE = re.compile(r"\[(:, )?(\w+):\2 \+ 1\]|for \w+, \w+ in zip\(|\[(:, )?\[\w+\]\]")
-"""How a file, as Python writes it, hands over samples one by one: `X[i:i + 1]`, `zip(X, Y)`."""
 ADDING = frozenset({"sum", "mean", "average"})
 
 
 def hands_single_samples(text: str) -> bool:
-    """Whether a file hands its functions one sample after another."""
-    return bool(SINGLE.search(text))
+    """Whether a file hands its functions one sample after another: `X[i:i + 1]`, `zip(X, Y)`."""
+    return any(is_slice_of_one(one) or is_walk(one) for one in ast.walk(ast.parse(text)))
+
+
+def is_slice_of_one(node: ast.AST) -> bool:
+    """Whether a part is `i:i + 1` or `[i]`, an index that keeps the axis."""
+    if isinstance(node, ast.Slice) and node.lower is not None and node.upper is not None:
+        return ast.unparse(node.upper) == f"{ast.unparse(node.lower)} + 1"
+    places = node.slice.elts if isinstance(node, ast.Subscript) and isinstance(
+        node.slice, ast.Tuple) else []  # fmt: skip
+    return any(isinstance(one, ast.List) and len(one.elts) == 1 for one in places)
+
+
+def is_walk(node: ast.AST) -> bool:
+    """Whether a loop goes through inputs and targets together, sample by sample."""
+    walked = node.iter if isinstance(node, ast.For) else None
+    if not isinstance(walked, ast.Call) or ast.unparse(walked.func) != "zip":
+        return False
+    named = [certain(one.id) for one in walked.args if isinstance(one, ast.Name)]
+    return named == ["x", "y"]
 
 
 def made_for_batches(node: ast.AST) -> bool:

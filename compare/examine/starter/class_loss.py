@@ -24,11 +24,18 @@ import numpy as np
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
-from compare.examine.starter.binding import weights_of
 from compare.examine.starter.class_strengths import at_strength
 from compare.examine.starter.class_trials import Trial
+from compare.examine.starter.expected import parameters_in
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.loss_beside import AGREE, Beside, Shown, Value, divides_its_rate
+from compare.examine.starter.loss_beside import (
+    AGREE,
+    UNSHOWN,
+    Beside,
+    Shown,
+    Value,
+    divides_its_rate,
+)
 from compare.examine.starter.loss_lines import LossLine, Unguarded, loss_lines, negated
 from compare.examine.starter.networks import Network, point
 from compare.examine.starter.recipe import TRAIN, Recipe, calls_of, methods_of
@@ -46,7 +53,6 @@ NO_TERM = (
     " too; declare it, --l2 or --l1, or show the loss"
 )
 OTHER_TERM = "what its strength adds to its loss is not what it adds to its gradients"
-UNSHOWN = "it shows no loss: only its gradients were compared"
 
 
 @dataclass
@@ -240,8 +246,7 @@ def numbers_of(
     quantities: Mapping[str, Array],
 ) -> Mapping[int, float]:
     """What the lines give when a class is called: of single samples the mean."""
-    parameters = {name: quantities[name] for name in weights_of(layers)}
-    parameters = {name: one.ravel() if name[0] == "b" else one for name, one in parameters.items()}
+    parameters = parameters_in(quantities, layers)
     x, y = quantities["x"], quantities["y"]
     rows = [slice(n, n + 1) for n in range(len(x))] if recipe.online else [slice(None)]
     call = functools.partial(called, cls, recipe, watched, parameters)

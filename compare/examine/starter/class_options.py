@@ -21,9 +21,6 @@ from compare.examine.starter.numbers_named import setting_named
 from compare.examine.starter.source import Source
 from compare.examine.starter.whole_check import Declared, class_together
 
-MOST = 5
-"""So many words are tried."""
-
 
 def as_made(
     source: Source, name: str, declared: Declared, verdict: FunctionVerdict
@@ -36,7 +33,7 @@ def as_made(
         return verdict.undecided(f"its dropout was not compared: it was made with {given}")
     settings = {key: value for key, value in declared.settings.items() if key != "activation"}
     right: list[str] = []
-    for parameter, word in list(words_of(source, name))[:MOST]:
+    for parameter, word in words_of(source, name):
         made = {parameter: word}
         whole = class_together(source, name, replace(declared, settings=settings), made=made)
         given = f"{parameter} = {word!r}"

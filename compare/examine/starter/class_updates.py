@@ -21,6 +21,7 @@ from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.recipe import Recipe, methods_of
 from compare.examine.starter.slots import RATE, weight_slots
+from compare.examine.starter.update_siblings import FEWEST
 from compare.examine.starter.update_words import of_gradient
 from compare.guard.blame import Place
 from compare.guard.guard import Guard
@@ -29,8 +30,6 @@ from compare.textbook import Point
 UPDATE = re.compile(r"update\w*|step|(opt|optim)\w*step|apply\w*grad\w*|optimi[sz]e|sgd\w*|adam")
 """A method that moves weights by gradients it has or is handed."""
 SMALL = 0.125
-FEWEST = 2
-"""How many weights have to move before one that does not is missed."""
 
 
 def left_by_methods(

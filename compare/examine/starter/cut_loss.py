@@ -25,7 +25,7 @@ from compare.examine.starter.cut_names import stored
 from compare.examine.starter.cut_piece import NotCut, Piece
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
-from compare.examine.starter.loss_beside import Beside, Shown, Value, divides_its_rate
+from compare.examine.starter.loss_beside import Beside, Shown, Value
 from compare.examine.starter.loss_lines import LossLine, Unguarded, in_order, loss_lines, negated
 from compare.examine.starter.meanings import Meaning
 from compare.examine.starter.readings import UNEQUAL
@@ -63,7 +63,7 @@ def with_loss(
             unread.append(line)
     beside = Beside(
         UNEQUAL.of_layers(cut.how.layers), check.reduction, check.seed, check.activations[0],
-        check.guard.timeout, divides_its_rate(source.text),
+        check.guard.timeout,
     )  # fmt: skip
     read = [*(one.line for one in shown), *unread]
     return beside(shown, found, read[-1].number) if read else found

@@ -13,7 +13,8 @@ import numpy as np
 
 import manual_mlp
 from compare.checks.comparison import Comparison, compare_entries
-from compare.contracts.arrays import Array
+from compare.contracts.arrays import Array, Arrays
+from compare.examine.starter.binding import weights_of
 from compare.examine.starter.readings import Sizes
 from compare.points.probe import draw_probes
 from compare.textbook import Pass, Point
@@ -81,3 +82,9 @@ def known_quantities(point: Point) -> dict[str, Array]:
         **shown, **point.parameters, **biases,
         "x": point.x, "y": point.targets, "labels": labels,
     }  # fmt: skip
+
+
+def parameters_in(quantities: Mapping[str, Array], layers: int) -> Arrays:
+    """The weights and biases among the quantities of a point; biases with one axis."""
+    found = {name: quantities[name] for name in weights_of(layers)}
+    return {name: one.ravel() if name[0] == "b" else one for name, one in found.items()}

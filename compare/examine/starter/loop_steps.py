@@ -136,7 +136,7 @@ def at_site(
     verdicts = {key: on_all_ways(several) for key, several in found.items()}
     wrong = [verdict for verdict in verdicts.values() if verdict is not None]
     right = [key for key, one in verdicts.items() if one is None]
-    return [*wrong, *unused(site.nodes, right, site.where)], right
+    return [*wrong, *unused(site.statements, right, site.where)], right
 
 
 def ways_through(site: Site, wanted: Set[str]) -> list[Way]:

@@ -29,6 +29,8 @@ DIVIDED = re.compile(
 )
 """A learning rate that is divided by how many rows there are."""
 AGREE = "its gradients agree"
+UNSHOWN = "it shows no loss: only its gradients were compared"
+"""What is said where no line of a loss was found either."""
 Value = Callable[[Mapping[str, Array]], float]
 """From everything that is known at a point to the number that a line gives."""
 
@@ -86,8 +88,8 @@ class Beside:
         numbers = [(one, one(mean)) for one in shown]
         numbers = [(one, number) for one, number in numbers if np.isfinite(number)]
         if right := [one for one, number in numbers if is_loss(mean, number)]:
-            if self.divided and found.reduction == "sum" and self.reduction == "mean":
-                return beside_a_sum(right[0], found.wrong("convention", SUMS, found.worst))
+            if self.divided and found.reduction == "sum":
+                return beside_a_sum(right[0], found, "is the mean: the updates divide by the rows")
             return beside_a_mean(right[0], found, self.reduction)
         last = [(one, number) for one, number in numbers if one.line.last]
         if summed := [one for one, number in last if is_loss(total, number)]:
@@ -155,12 +157,15 @@ def beside_a_mean(one: Shown, found: FunctionVerdict, declared: str) -> Function
     )  # fmt: skip
 
 
-def beside_a_sum(one: Shown, found: FunctionVerdict) -> FunctionVerdict:
-    """The verdict on gradients whose loss is the sum over the batch, which may be divided later."""
+def beside_a_sum(
+    one: Shown, found: FunctionVerdict, is_what: str = "is the sum over the batch"
+) -> FunctionVerdict:
+    """The verdict on gradients whose loss is the sum over the batch, which may be divided later, or
+    the mean, where their sum is divided later."""
     if found.reduction == "sum" and found.verdict is Verdict.DISAGREES:
         convention = found.wrong("convention", SUMS, found.worst)
         return replace(convention, diagnosis=known("summed-not-averaged"))
-    said = words(one, "is the sum over the batch")
+    said = words(one, is_what)
     return replace(found, conventions=(*found.conventions, *said))
 
 

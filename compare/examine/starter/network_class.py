@@ -25,7 +25,7 @@ from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
 from compare.examine.starter.binding import plain
-from compare.examine.starter.class_loss import UNSHOWN, LinesOf
+from compare.examine.starter.class_loss import LinesOf
 from compare.examine.starter.class_options import as_made
 from compare.examine.starter.class_strengths import outcome, strength_of
 from compare.examine.starter.class_trials import Trial, trial_of
@@ -33,6 +33,7 @@ from compare.examine.starter.class_updates import left_by_methods
 from compare.examine.starter.expected import Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import GRADIENT
+from compare.examine.starter.loss_beside import UNSHOWN
 from compare.examine.starter.meanings import in_doubt
 from compare.examine.starter.minibatch import put_together
 from compare.examine.starter.networks import Network, Shown, candidates, point, told

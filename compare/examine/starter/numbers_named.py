@@ -22,7 +22,7 @@ SIZES = {
     "H": frozenset("h nh nhid nhidden hiddensize hiddenlayersize hiddendim numhidden hidden "
                    "hiddenunits hiddenlayer nhiddenunits".split()),
     "K": frozenset("k c nout noutput noutputs outputsize outputlayersize outputdim ny nlabels "
-                   "numlabels nclasses numclasses classes labels outputunits outputlayer".split()),
+                   "numlabels nclasses numclasses classes outputunits outputlayer".split()),
 }  # fmt: skip
 """What people call the widths of the layers, without underscores."""
 

@@ -28,6 +28,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.returned import parts_of
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
+from compare.examine.starter.update_siblings import FEWEST
 from compare.examine.starter.update_sites import Function
 from compare.examine.starter.update_words import STATE, of_gradient
 from compare.guard.guard import Guard
@@ -36,8 +37,6 @@ LAYERS = (1, 2, 3)
 SHAPE = (3, 2)
 KEY = re.compile(r"(W|w|b|B)(\d*)")
 """The key of a weight, or what stands before its number in `"W" + str(l)`."""
-FEWEST = 2
-"""How many weights have to move before one that does not is missed."""
 
 
 def left_where_they_were(source: Source, names: Iterable[str]) -> Iterator[FunctionVerdict]:

@@ -67,20 +67,23 @@ def family(gradient: str) -> str:
     return re.sub(r"(w|b|weights?|bias(es)?)?\d*$", "", plain(named))
 
 
-def unused(nodes: Sequence[ast.AST], moved: Sequence[str], where: str) -> Iterator[FunctionVerdict]:
+def unused(
+    statements: Sequence[tuple[str, ast.stmt]], moved: Sequence[str], where: str
+) -> Iterator[FunctionVerdict]:
     """Yield the weights whose gradients a place computes and never reads, where others `moved`.
 
-    `nodes` are all of its code.
+    `statements` are all of its code, each with its file.
     """
-    names = [one for one in nodes if isinstance(one, ast.Name)]
-    read = {one.id for one in names if isinstance(one.ctx, ast.Load)}
-    for one in names:
+    names = [(file, one) for file, each in statements for one in ast.walk(each)
+             if isinstance(one, ast.Name)]  # fmt: skip
+    read = {one.id for _, one in names if isinstance(one.ctx, ast.Load)}
+    for file, one in names:
         whole = OF_WEIGHT.fullmatch(one.id)
         weight = whole.group(1).lstrip("_") if whole else ""
         if one.id in read or weight not in read or weight in moved or len(moved) < FEWEST:
             continue
         read.add(one.id)  # said once
-        about = about_update(Line(weight, None, one.lineno), where)
+        about = about_update(Line(weight, None, one.lineno, file), where)
         yield about.undecided(
             f"was not compared: {one.id} is computed and moves nothing, beside the updates of"
             f" {', '.join(moved)}"

@@ -23,12 +23,12 @@ import numpy as np
 from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
-from compare.examine.starter.binding import CERTAIN, plain, weights_of
+from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.cut import DECAY, gives_whole
 from compare.examine.starter.cut_names import loaded, stored
-from compare.examine.starter.expected import expected
+from compare.examine.starter.expected import expected, parameters_in
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.loss_beside import Beside, Shown, Value, divides_its_rate
+from compare.examine.starter.loss_beside import UNSHOWN, Beside, Shown, Value, divides_its_rate
 from compare.examine.starter.loss_lines import LossLine, Unguarded, in_order, loss_lines, negated
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.source import Opened, Source
@@ -37,8 +37,6 @@ from compare.examine.starter.subject import Subject
 from compare.examine.starter.unshown import names_for
 from compare.examine.starter.whole import Whole
 from compare.guard.guard import Guard
-
-UNSHOWN = "it shows no loss: only its gradients were compared"
 
 
 @dataclass(frozen=True)
@@ -126,9 +124,7 @@ class TrainingLines:
 
     def named(self, quantities: Mapping[str, Array]) -> dict[str, Any]:
         """The arrays of a point, by what the file calls them."""
-        parameters = {name: quantities[name] for name in weights_of(self.sizes.layers)}
-        parameters = {name: one.ravel() if name[0] == "b" else one
-                      for name, one in parameters.items()}  # fmt: skip
+        parameters = parameters_in(quantities, self.sizes.layers)
         x, y, p = (quantities[name] for name in "xyp")
         named = names_for(self.whole, self.subject, parameters, x, y, p)
         if any(value == "labels" for call in self.whole.chain.calls for _, value in call.passed):

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from compare.examine.starter.chain import DROPPED, KEPT, RATE, STRENGTH
+from compare.examine.starter.loss_beside import UNSHOWN
 from compare.examine.starter.networks import Network
 from compare.examine.starter.strengths import Strength
 from compare.examine.starter.subject import Subject
@@ -25,7 +26,7 @@ def said(whole: Whole, subject: Subject, asked: Network, strength: Strength) -> 
     if whole.chain.moves:
         yield "it returns new weights: its gradients were read off their step"
     if not whole.loss:
-        yield "it shows no loss: only its gradients were compared"
+        yield UNSHOWN
 
 
 def without_dropout(whole: Whole, subject: Subject) -> Iterator[str]:

@@ -44,10 +44,9 @@ class Half(Slot):
 
 def forms_of(parameters: Mapping[str, Array], where: str) -> list[Unrolled]:
     """The forms of matrices whose biases are `first` or `last`; none if they have their own."""
-    names = tuple(parameters)
+    names = tuple(parameters) if where else ()
     layers = [names[place : place + 2] for place in range(0, len(names), 2)]
-    return [form for one in layers for form in matrices(one) if form.last == (where == "last")
-            if where]  # fmt: skip
+    return [form for one in layers for form in matrices(one) if form.last == (where == "last")]
 
 
 def halves_in(

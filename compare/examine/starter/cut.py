@@ -62,7 +62,8 @@ class Cut:
 
     `climbs`: an update goes up what is taken for the gradient, which may be its negative. `piece`
     is where it was cut out, `weights` are the names that are updated there, `defaults` the numbers
-    of the parameters and `decays` the names of strengths in it.
+    of the parameters, `wanted` the text and the place of each gradient and `decays` the names of
+    strengths in it.
     """
 
     source: Source
@@ -75,6 +76,7 @@ class Cut:
     piece: Piece
     weights: frozenset[str]
     defaults: dict[str, float]
+    wanted: dict[str, tuple[str, int]]
     decays: frozenset[str] = frozenset()
 
     @property
@@ -119,7 +121,18 @@ def cut_out(
     climbs = any(map(ascends, updates)) and not signed
     decays = frozenset(one for each in ahead for one in stored(each) if DECAY.fullmatch(plain(one)))
     return Cut(
-        inside, how, name, place, rows, lines, climbs, piece, frozenset(weights), defaults, decays
+        inside,
+        how,
+        name,
+        place,
+        rows,
+        lines,
+        climbs,
+        piece,
+        frozenset(weights),
+        defaults,
+        wanted,
+        decays,
     )
 
 

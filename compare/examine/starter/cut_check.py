@@ -25,6 +25,7 @@ from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.loop_steps import updates_at
 from compare.examine.starter.loss_beside import AGREE
 from compare.examine.starter.missed import AGAIN, MOVE, multiplies_by_transpose, trains_inline
+from compare.examine.starter.rehearsal import rehearsed
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
 from compare.examine.starter.strengths import OURS, at_strength, forms
@@ -111,7 +112,7 @@ def attempt(
         cut = cut_from(source, name, statements, signed)
         found = judged(check, cut)
         if found.verdict is Verdict.AGREES or found.kind == "convention":
-            found = beside_its_loss(check, source, cut, found)
+            found = beside_its_loop(check, source, cut, statements, found)
         if found.verdict is Verdict.AGREES and cut.decays:
             decaying = cut_from(source, name, statements, signed, OURS)
             found = with_decay(check, decaying, found)
@@ -121,16 +122,21 @@ def attempt(
         return None
 
 
-def beside_its_loss(
-    check: GradientCheck, source: Source, cut: Cut, found: FunctionVerdict
-) -> FunctionVerdict:
-    """The verdict on gradients that agree, or are summed, in the light of the loss in that loop."""
+def beside_its_loop(
+    check: GradientCheck, source: Source, cut: Cut, statements: list[Statement],
+    found: FunctionVerdict,
+) -> FunctionVerdict:  # fmt: skip
+    """The verdict on gradients that agree, or are summed, in the light of the loss in that loop and
+    of a few batches of it."""
     here, function = prepared(check, cut)
     for activation in check.activations:
         alone = replace(here, activations=(activation,))
         called = alone.meaning(function, cut.how)
         if called is not None and called[0].verdict is found.verdict:
-            return with_loss(alone, source, cut, called[1], found)
+            found = with_loss(alone, source, cut, called[1], found)
+            if found.verdict is not Verdict.AGREES:
+                return found
+            return rehearsed(source, cut, statements, called[1], found)
     return found
 
 

@@ -16,10 +16,16 @@ from numpy.typing import NDArray
 from compare.checks.clipping import told_apart
 from compare.checks.comparison import HONEST, Comparison, compare_entries
 from compare.checks.optimiser_power import ReplayedUpdate
-from compare.checks.optimiser_step import OptimiserStep, ReplayedState, compare_update
+from compare.checks.optimiser_step import (
+    CONSTANTS,
+    OptimiserStep,
+    ReplayedState,
+    compare_update,
+)
 from compare.checks.step_power import StepPower
 from compare.contracts.arrays import Arrays
 from compare.contracts.records import Record
+from compare.textbook.pair import exact
 
 NOTHING = ReplayedState({}, {})
 
@@ -42,11 +48,6 @@ class OptimiserReplay:
         """Return the step check of somebody's step, which may clip as torch does or otherwise."""
         others = [replace(step, clipping=one) for one in step.clipping.forms()]
         return cls(step, forms=[cls(one) for one in others])
-
-    @property
-    def begun(self) -> bool:
-        """Whether an update was replayed already."""
-        return self.replayed is not NOTHING
 
     def __call__(
         self, before: Record, after: Record, power: StepPower | None = None
@@ -108,9 +109,35 @@ class OptimiserReplay:
             return ReplayedState(dict(before.state) | t, {})
         return replace(self.replayed, values=self.replayed.values | t)
 
+    def shown_by(self, before: Record, after: Record) -> bool:
+        """Take the velocity from an update of plain momentum; False where it does not show it.
+
+        w - next w is the learning rate times the buffer, up to the rounding of next w.
+        """
+        step = self.step.at(before.learning_rate)
+        rate, name = step.settings.learning_rate, step.name
+        if name != "sgd" or not (step.plain and rate):
+            return False
+        t = np.asarray(updates_before(before))
+        _, allowed, _ = step(before.parameters, before.gradients, replace(NOTHING, values={"t": t}))
+        values: Arrays = {"t": t + 1}
+        allowances = {}
+        for key, w in before.parameters.items():
+            v = np.subtract(w, after.parameters[key], dtype=np.float64) * (step.scale / rate)
+            values[f"v_{key}"] = v.astype(w.dtype)
+            carried = CONSTANTS * exact(w, w.dtype).arithmetic.unit * np.abs(v)
+            allowances[f"v_{key}"] = allowed[key] * abs(step.scale / rate) + carried
+        self.replayed = ReplayedState(values, allowances)
+        return True
+
     def documents(self, record: Record) -> bool:
         """Whether a record has all the buffers that the reference has."""
         return {*record.state, "t"} == {*self.step.keys(record.parameters), "t"}
+
+
+def updates_before(record: Record) -> int:
+    """Return how many updates came before a record: its number, unless it says so itself."""
+    return int(record.state.get("t", record.update))
 
 
 def furthest(found: Mapping[str, Comparison]) -> float:

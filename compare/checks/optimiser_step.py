@@ -93,6 +93,12 @@ class OptimiserStep:
         return (*keys, "t") if self.counts else keys
 
     @property
+    def plain(self) -> bool:
+        """Whether a parameter moves by the learning rate times its new buffer, nothing else."""
+        clips = self.clipping.norm is not None or self.clipping.value is not None
+        return not (clips or self.settings.nesterov or self.settings.weight_decay)
+
+    @property
     def counts(self) -> bool:
         """Whether an update depends on how many came before."""
         return self.name in COUNTING

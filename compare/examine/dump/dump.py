@@ -12,20 +12,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import manual_mlp
 from compare.checks.examined import Examined, Expected
 from compare.checks.optimiser_replay import OptimiserReplay
-from compare.checks.optimiser_step import OptimiserStep
-from compare.checks.running import compare_running, without_running
+from compare.checks.running import compare_running
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.between import running
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.limits import shown
-from compare.contracts.result import CheckSummary, Diagnosis, Result
+from compare.contracts.result import Diagnosis, Result
 from compare.examine.dump.dump_format import (
     RunFile,
     passed_over,
@@ -38,6 +34,7 @@ from compare.examine.dump.dump_format import (
 from compare.examine.dump.dump_step import Step, step_of
 from compare.examine.dump.misrecorded import Misrecorded, follows
 from compare.examine.dump.ranks import OfRanks, in_step, merged, rank_folders
+from compare.examine.dump.updated import Updated, recorded, replay_of, why_not
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference, differentiating
 from compare.judge.conclusion import conclude
@@ -96,7 +93,7 @@ def _checked(folder: Path, declared: Mapping[str, Any]) -> Result:
     )  # fmt: skip
     result = replace(
         result,
-        checks=(*result.checks, dump.summary()),
+        checks=(*result.checks, dump.updated.summary()),
         notes=(*result.notes, *ranks.notes, *dump.notes(run, experiment)),
     )
     no_run = without_run(folder)
@@ -151,42 +148,20 @@ def experiment_of(run: RunFile, step: Step, sizes: tuple[int, ...]) -> Experimen
     )
 
 
-def why_not(run: RunFile | None, first: Step, experiment: Experiment) -> str:
-    """Say what is missing for a step check, empty if nothing is."""
-    if run is None:
-        return NO_RUN
-    missing = [name for name in ("learning_rate", "momentum") if getattr(run, name) is None]
-    if first.record.learning_rate is not None:
-        missing = [name for name in missing if name != "learning_rate"]
-    if experiment.optimiser not in ("sgd", "rmsprop"):
-        missing = [name for name in missing if name != "momentum"]
-    return f"run.json does not say {' and '.join(missing)}" if missing else ""
-
-
-def replay_of(first: Step, judge: PointJudge) -> StepCheck | OptimiserReplay:
-    """Return the step check of the recorded run."""
-    wanted = judge.experiment
-    if not wanted.plain_momentum or first.record.learning_rate is not None:
-        return OptimiserReplay.in_any_form(OptimiserStep.of(wanted))
-    return StepCheck(judge.arithmetic, wanted.learning_rate, wanted.momentum, wanted.momentum_form)
-
-
 BY_TORCH = (
     "the updates are right with torch's gradients, not with those recorded: the training had the "
     "right ones"
 )
-NO_RUN = "there is no run.json"
-NO_TWO = "no two steps have consecutive numbers"
 
 
 @dataclass
 class Dump:
-    """Looks at the steps of one dump in order; `why_not` says why no step check is made."""
+    """Looks at the steps of one dump in order; `missing` says why no step check can be made."""
 
     judge: PointJudge
     sizes: tuple[int, ...]
     replay: StepCheck | OptimiserReplay | None
-    why_not: str
+    missing: str
     seen: int = 0
     previous: Step | None = None
     shown: Arrays = field(default_factory=dict)
@@ -200,6 +175,7 @@ class Dump:
 
     def __post_init__(self) -> None:
         self.misrecorded = Misrecorded(self.judge)
+        self.updated = Updated(self.judge, self.misrecorded, self.replay, self.missing)
 
     def see(self, step: Step) -> None:
         """Check one step at its own point, and the update that led to it."""
@@ -218,10 +194,10 @@ class Dump:
         for key in step.misspelt:
             self.lacking.setdefault(key, f"the array {shown(key)} has no such name here")
         self.misrecorded.see(step, examined, self.previous)
-        self.check_update(step)
+        self.updated.see(self.previous, step, self.examined)
         self.examined = examined
         self.seen += 1
-        kept = bool(without_running(record).state.keys() - {"t"})
+        kept = recorded(record)
         self.velocities += kept
         self.telling |= {k for k, array in record.state.items() if k != "t" and array.any()}
         self.nothing_yet += (
@@ -242,43 +218,8 @@ class Dump:
     def diagnosis(self) -> tuple[Diagnosis, ...]:
         """Return what was recorded in place of what was computed, if the steps prove it."""
         self.misrecorded.leave()
-        rate = None if self.why_not else self.judge.experiment.learning_rate
+        rate = None if self.missing else self.judge.experiment.learning_rate
         return self.misrecorded.diagnosis(self.replay, rate)
-
-    def replayed(self, old: manual_mlp.Record, new: manual_mlp.Record, replay: StepCheck) -> None:
-        """Replay an update; if it is wrong, ask whether torch's gradients make it right."""
-        tally = self.judge.ledger.tallies["step"]
-        failed = tally.failed
-        self.judge.replay("manual", old, new, replay)
-        if tally.failed > failed:
-            self.misrecorded.updated(self.examined, old, new, replay)
-
-    def check_update(self, step: Step) -> None:
-        """Replay the update from the last step, if that is the one before."""
-        before = self.previous
-        if self.replay is None or before is None or before.number + 1 != step.number:
-            return
-        old, new = without_running(before.record), without_running(step.record)
-        if isinstance(self.replay, OptimiserReplay):
-            self.replay_any(self.replay, old, new)
-            return
-        if not (old.state and new.state):
-            if self.replay.momentum:
-                self.why_not = "no velocity is recorded (v_w1, v_b1, ...)"
-                return
-            old, new = stateless(old, new, self.replay)
-        self.replayed(old, new, self.replay)
-
-    def replay_any(
-        self, replay: OptimiserReplay, old: manual_mlp.Record, new: manual_mlp.Record
-    ) -> None:
-        """Replay an update of another optimiser: from recorded buffers, or from the start on."""
-        begins = old.update == 0 or not replay.step.keys(old.parameters)
-        if not (replay.documents(old) or begins or replay.begun):
-            keys = ", ".join(replay.step.keys({"w1": old.parameters["w1"]}))
-            self.why_not = f"no state of {replay.step.name} is recorded ({keys}, ...)"
-            return
-        self.judge.replay("manual", old, new, replay)
 
     def recorded(
         self, parameters: Arrays, x: Array, targets: Array, **how: Any
@@ -288,15 +229,6 @@ class Dump:
         if suspect is None or parameters is not suspect.record.parameters:
             raise NotRecorded("a dump has no numbers for another point")
         return suspect.record.loss, suspect.record.gradients, self.shown
-
-    def summary(self) -> CheckSummary:
-        """One line on the step checks, also if there were none."""
-        step = self.judge.ledger.tallies["step"]
-        why = self.why_not or NO_TWO
-        sentence = f"{step.made} step checks, worst {step.worst_ratio:.2g} × allowance"
-        if not step.made:
-            sentence = f"not done: {why}"
-        return CheckSummary("step", step.verdict, step.made, step.worst_ratio, sentence)
 
     def not_compared(self) -> Iterator[str]:
         """Yield what was recorded and is not compared, each in a clause."""
@@ -308,7 +240,9 @@ class Dump:
             yield f"{what} are recorded at {self.velocities} of {due} steps only"
         elif self.telling and not self.judge.ledger.tallies["step"].made:
             # Zeros before the first update are right by themselves.
-            yield f"{what} are recorded and were not compared: {self.why_not or NO_TWO}"
+            yield f"{what} are recorded and were not compared: {self.updated.because}"
+        else:
+            yield from self.updated.not_checked()
 
     def notes(self, run: RunFile | None, experiment: Experiment) -> Iterator[str]:
         """Yield what was assumed and what was passed over."""
@@ -316,25 +250,11 @@ class Dump:
             if run is None or getattr(run, name) is None:
                 yield f"run.json does not say the {name}; {getattr(experiment, name)} was assumed"
         if isinstance(self.replay, OptimiserReplay) and not self.replay.compared:
-            yield (
-                "no buffer of the optimiser is recorded: compared is what the updates do to the "
-                "parameters"
-            )
+            what = "velocity" if experiment.optimiser == "sgd" else "buffer of the optimiser"
+            yield f"no {what} is recorded: compared is what the updates do to the parameters"
         if isinstance(self.replay, OptimiserReplay) and self.replay.step.clipping.note():
             yield self.replay.step.clipping.note()
         if self.misrecorded.moved_rightly:
             yield BY_TORCH
         if self.ignored:
             yield f"keys without a meaning here were passed over: {', '.join(sorted(self.ignored))}"
-
-
-def stateless(
-    old: manual_mlp.Record, new: manual_mlp.Record, replay: StepCheck
-) -> tuple[manual_mlp.Record, manual_mlp.Record]:
-    """Return two records with the velocities that follow from no momentum at all."""
-    rate = replay.learning_rate if replay.form == "velocity" else 1.0
-    zeros = {f"v_{name}": np.zeros_like(array) for name, array in old.parameters.items()}
-    after = {
-        f"v_{name}": (rate * array).astype(array.dtype) for name, array in old.gradients.items()
-    }
-    return replace(old, state=zeros), replace(new, state=after)

@@ -236,8 +236,8 @@ def counted(found: FunctionVerdict, factors: Sequence[tuple[int, float]]) -> Fun
     for divisor, words in ((ROWS, "the number of all rows"), (BATCH, "the batch size")):
         if off and all(np.isclose(factor, rows / divisor, rtol=NEAR) for rows, factor in off):
             sentence = (
-                f"in the loop it divides by {words}, also where a batch has fewer rows: its gradient"
-                " is too small there"
+                f"in the loop it divides by {words}, also where a batch has fewer rows: its "
+                "gradient is too small there"
             )
             return wrong(found, MISTAKE, sentence, f"a gradient that is divided by {words}")
     if off:

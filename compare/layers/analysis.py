@@ -28,7 +28,7 @@ from compare.layers.rules import BILINEAR, COSTLY, EXACT, MOVES, SUMS, aten, pac
 from compare.layers.slopes import SLOPES
 from compare.layers.sums import rounding_of_sum
 from compare.layers.trees import floats, listed, mapped, tensors
-from compare.layers.walk import Walk, name_of, pointer
+from compare.layers.walk import Walk, axis_of, name_of, pointer
 from compare.layers.whole_functions import OWN_EPSILON, WholeFunctions
 
 DRAWS = 4
@@ -339,11 +339,3 @@ def rounded(value: Any) -> bool:
     """Return whether a number of the program is not a short binary fraction."""
     scaled = value * 4096 if isinstance(value, float) else 0.0
     return math.isfinite(scaled) and scaled != round(scaled)
-
-
-def axis_of(packet: Any, args: Any, kwargs: Any) -> int:
-    """Return the axis along which a selection selects."""
-    at = 2 if packet in packets("topk kthvalue") else 1
-    if "dim" in kwargs:
-        return int(kwargs["dim"])
-    return int(args[at]) if len(args) > at and not isinstance(args[at], bool) else -1

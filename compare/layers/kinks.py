@@ -9,8 +9,8 @@ over, and the observed difference has to be a combination of what that changes, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,12 @@ from compare.contracts.measured import LayerKink
 from compare.layers.analysed import walked
 from compare.layers.analysis import Analysis, Decision
 from compare.layers.formats import FORMATS, LAMBDA
+from compare.layers.orders import Script, reordered
 from compare.layers.program import Program, Tensors, as_written
 from compare.layers.replay import Replay
+from compare.layers.walk import PICKS, name_of
 
+ALONG_AN_AXIS = frozenset(name_of(packet) for packet in PICKS)
 Flip = tuple[int, int, Any]
 """Number of the decision, flat entry, what to put there."""
 MOST = 64
@@ -35,12 +38,20 @@ ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """One thing that could be turned over; several entries at once where there are too many."""
+    """What could be turned over; several entries at once where they share a convention.
+
+    `places`: index and distance from the tie; `rank`: which of how many other choices this is.
+    """
 
     operation: str
-    index: tuple[int, ...]
-    margin: float
+    places: tuple[tuple[tuple[int, ...], float], ...]
     flips: tuple[Flip, ...]
+    rank: tuple[int, int] = (0, 1)
+
+    @property
+    def margin(self) -> float:
+        """How far from the tie its first entry is."""
+        return self.places[0][1]
 
 
 def ties(analysis: Analysis) -> list[Tie] | None:
@@ -51,26 +62,38 @@ def ties(analysis: Analysis) -> list[Tie] | None:
     found = [tie for n, d in enumerate(analysis.decisions) for tie in ties_of(n, d)]
     if len(found) <= MOST:
         return found
-    groups: dict[tuple[int, Any], list[Tie]] = {}
+    groups: dict[Any, list[Tie]] = {}
     for tie in found:
         number, _, value = tie.flips[0]
-        alone = tie.margin != 0
-        groups.setdefault((number, (tie.index, value) if alone else bool(value)), []).append(tie)
-    merged = [
-        Tie(group[0].operation, group[0].index, group[0].margin,
-            tuple(flip for tie in group for flip in tie.flips))
-        for group in groups.values()
-    ]  # fmt: skip
+        choice = tie.rank if isinstance(value, int) and not isinstance(value, bool) else value
+        alone = (tie.places, value) if tie.margin else None
+        groups.setdefault((number, choice, alone), []).append(tie)
+    merged = [together(group) for group in groups.values()]
     return merged if len(merged) <= MOST else None
+
+
+def together(group: Sequence[Tie]) -> Tie:
+    """Return several ties as one."""
+    places = tuple(place for tie in group for place in tie.places)
+    return Tie(group[0].operation, places, tuple(f for tie in group for f in tie.flips))
+
+
+def ranked(choices: Iterable[Tie]) -> Iterator[Tie]:
+    """Number the other choices of each entry."""
+    by_entry: dict[int, list[Tie]] = {}
+    for tie in choices:
+        by_entry.setdefault(tie.flips[0][1], []).append(tie)
+    for several in by_entry.values():
+        yield from (replace(tie, rank=(n, len(several))) for n, tie in enumerate(several))
 
 
 def ties_of(number: int, decision: Decision) -> Iterator[Tie]:
     """Yield the entries of one decision that could have come out otherwise."""
     if decision.kind == "max_pool":
-        yield from ties_in_windows(number, decision)
-    elif decision.kind in ("max", "min"):
-        yield from ties_along_axis(number, decision)
-    else:
+        yield from ranked(ties_in_windows(number, decision))
+    elif decision.kind in ALONG_AN_AXIS:
+        yield from ranked(ties_along_axis(number, decision))
+    elif decision.kind != "order":
         yield from ties_of_signs(number, decision)
 
 
@@ -86,7 +109,7 @@ def ties_of_signs(number: int, decision: Decision) -> Iterator[Tie]:
         others = [not bool(was)] if decision.found.dtype is torch.bool else [-1.0, 1.0]
         for other in others:
             if other != was.item():
-                yield Tie(decision.kind, index, size, ((number, entry, other),))
+                yield Tie(decision.kind, ((index, size),), ((number, entry, other),))
 
 
 def ties_along_axis(number: int, decision: Decision) -> Iterator[Tie]:
@@ -101,9 +124,8 @@ def ties_along_axis(number: int, decision: Decision) -> Iterator[Tie]:
         other = place[axis]
         at = [0 if d == axis else i for d, i in enumerate(place)]
         entry = int(strides[tuple(at)])
-        yield Tie(
-            decision.kind, tuple(place), float(margin[tuple(place)]), ((number, entry, other),)
-        )
+        at_tie = tuple(place), float(margin[tuple(place)])
+        yield Tie(decision.kind, (at_tie,), ((number, entry, other),))
 
 
 def ties_in_windows(number: int, decision: Decision) -> Iterator[Tie]:
@@ -132,7 +154,8 @@ def ties_in_windows(number: int, decision: Decision) -> Iterator[Tie]:
         entry = plane * index.shape[1] + window
         where = tuple(int(i) for i in np.unravel_index(entry, tuple(decision.found.shape)))
         margin = float((top - value)[plane, row if top.shape[1] > 1 else 0, window])
-        yield Tie("max_pool", where, margin, ((number, entry, int(place[plane, row, window])),))
+        other = int(place[plane, row, window])
+        yield Tie("max_pool", ((where, margin),), ((number, entry, other),))
 
 
 def pair(value: Any) -> tuple[int, int]:
@@ -157,21 +180,30 @@ def explain(
     manual: Mapping[str, NDArray[Any]],
 ) -> Explained | None:
     """Return how kinks explain the manual numbers, None if there are none that could."""
-    analysis, base, allowances = walked(program, inputs, dy, judged)
+    analysis, plain, allowances = walked(program, inputs, dy, judged)
+    observed = {n: torch.from_numpy(np.asarray(manual[n], dtype=np.float64)) for n in plain}
+
+    def run(script: Script, flips: Sequence[Flip] = ()) -> Tensors:
+        with as_written(), Replay(script, by_number(flips)):
+            return program.run(inputs, dy)
+
+    script, exchanged = reordered(
+        analysis.decisions, lambda tried: distance(run(tried), observed, allowances)
+    )
+    orders = tuple(LayerKink("sort", place, margin, 1.0) for place, margin in exchanged)
+    base = run(script) if orders else plain
+    difference = {n: observed[n] - base[n] for n in base}
+    if orders and all(bool((difference[n].abs() <= allowances[n]).all()) for n in base):
+        return Explained(0.0, orders)
     candidates = ties(analysis)
     if not candidates:
         return None
-    script = [decision.found for decision in analysis.decisions]
 
     def turned(flips: Sequence[Flip]) -> Tensors:
-        with as_written(), Replay(script, by_number(flips)):
-            found = program.run(inputs, dy)
+        found = run(script, flips)
         return {name: found[name] - base[name] for name in base}
 
     moved = [turned(tie.flips) for tie in candidates]
-    difference = {
-        n: torch.from_numpy(np.asarray(manual[n], dtype=np.float64)) - base[n] for n in base
-    }
     unit = 4 * LAMBDA * FORMATS[judged].unit  # the other slope is rounded as well
     wide = {
         n: allowances[n]
@@ -193,7 +225,17 @@ def explain(
         together = turned([flip for tie, _ in used for flip in tie.flips])
         left = min(left, float((right - weighed(together)).abs().max()))
         used = [(tie, 1.0) for tie, _ in used]
-    return Explained(left, tuple(LayerKink(t.operation, t.index, t.margin, s) for t, s in used))
+    kinks = (LayerKink(t.operation, i, margin, s) for t, s in used for i, margin in t.places)
+    return Explained(left, (*orders, *kinks))
+
+
+def distance(found: Tensors, observed: Tensors, allowances: Tensors) -> float:
+    """Return how far one answer is from another, every tensor in units of its largest entry."""
+    off = 0.0
+    for name, values in observed.items():
+        size = float(values.square().sum() + allowances[name].square().sum())
+        off += float((found[name] - values).square().sum()) / size if size > 0 else 0.0
+    return off
 
 
 def by_number(flips: Sequence[Flip]) -> dict[int, list[tuple[int, Any]]]:
@@ -210,7 +252,8 @@ def bounded(columns: Tensor, right: Tensor) -> Tensor:
     free = torch.ones(columns.shape[1], dtype=torch.bool)
     for _ in range(ROUNDS):
         rest = right - columns[:, ~free] @ slopes[~free]
-        fitted = torch.linalg.lstsq(columns[:, free], rest[:, None], driver="gelsd").solution[:, 0]
+        fitted = solved(columns[:, free], rest)
+        fitted += solved(columns[:, free], rest - columns[:, free] @ fitted)
         slopes[free] = fitted.clamp(0, 1)
         out = free.clone()
         out[free] = (fitted < -1e-9) | (fitted > 1 + 1e-9)
@@ -219,3 +262,9 @@ def bounded(columns: Tensor, right: Tensor) -> Tensor:
         free &= ~out
     usual = torch.round(slopes * 2) / 2
     return torch.where((slopes - usual).abs() <= SNAP, usual, slopes)
+
+
+def solved(columns: Tensor, right: Tensor) -> Tensor:
+    """Return the least squares solution, the shortest of several."""
+    solution: Tensor = torch.linalg.lstsq(columns, right[:, None], driver="gelsd").solution
+    return solution[:, 0]

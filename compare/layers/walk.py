@@ -21,6 +21,7 @@ from compare.layers.trees import floats
 
 SIGNS = packets("sign sgn")
 PICKS = packets("max min median nanmedian kthvalue mode")
+ORDERS = packets("sort topk")
 SOFT = packets("_softmax _log_softmax logsumexp")
 """Here the maximum is a shift that cancels, so its error does not count."""
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
@@ -128,18 +129,22 @@ class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __ini
             index = self.decide("max_pool", out[1], args)
             value = args[0].flatten(-2).gather(-1, index.flatten(-2)).view_as(out[0])
             out = value, index
-        elif packet in PICKS and isinstance(out, tuple) and len(args) > 1:
+        elif packet in PICKS and isinstance(out, tuple):
             out = self.pick(packet, name, args, kwargs, out)
+        elif packet in ORDERS and floats(args[0]) and args[0].dim():
+            axis = axis_of(packet, args, kwargs) % args[0].dim()
+            index = self.decide("order", out[1], (args[0], axis))
+            out = args[0].gather(axis, index), index
         self.carry(func, args, kwargs, out)
         return out
 
     def pick(
         self, packet: Any, name: str, args: Any, kwargs: Any, out: Any
     ) -> tuple[Tensor, Tensor]:
-        """The place of a maximum or minimum along an axis is a decision; others are kept."""
-        if packet not in (aten.max, aten.min) or not floats(args[0]) or args[0].dim() == 0:
+        """The place of a maximum, a median and the like along an axis is a decision."""
+        if not floats(args[0]) or args[0].dim() == 0:
             return out[0], out[1]
-        axis = int(args[1]) % args[0].dim()
+        axis = axis_of(packet, args, kwargs) % args[0].dim()
         keep = out[1].dim() == args[0].dim()
         index = self.decide(name, out[1], (args[0], axis, keep))
         wide = index if keep else index.unsqueeze(axis)
@@ -164,6 +169,14 @@ def widened(packet: Any, args: Any, kwargs: Any) -> Any:
     if packet is aten._to_copy and kwargs.get("dtype") in NARROW and floats(args[0]):
         return kwargs | {"dtype": torch.float64}
     return kwargs
+
+
+def axis_of(packet: Any, args: Any, kwargs: Any) -> int:
+    """Return the axis along which a selection selects."""
+    at = 2 if packet in packets("topk kthvalue") else 1
+    if "dim" in kwargs:
+        return int(kwargs["dim"])
+    return int(args[at]) if len(args) > at and not isinstance(args[at], bool) else -1
 
 
 def pointer(tensor: Tensor) -> int:

@@ -1,0 +1,117 @@
+"""Among equal entries and at kinks every choice that is a subgradient is right, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from compare import check_layer
+from compare.contracts.result import Verdict
+
+TIED = np.array([[1.0, 1, 1, 0, 0, 2], [0, 0, 0, 0, 0, 0], [3, 2, 3, 2, 3, 2]])
+Order = Callable[[Any], Any]
+
+
+def stable(x: Any) -> Any:
+    return np.argsort(x, 1, kind="stable")
+
+
+def from_the_end(x: Any) -> Any:
+    return x.shape[1] - 1 - stable(x[:, ::-1])
+
+
+def taking(order: Order) -> Callable[..., Any]:
+    """A layer that returns the entries in an order, and hands every gradient to its entry."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        places = order(x)
+        dx = np.zeros_like(x)
+        np.put_along_axis(dx, places, dy, 1)
+        return np.take_along_axis(x, places, 1), {"x": dx}
+
+    return manual
+
+
+def top(x: Any) -> Any:
+    return torch.topk(x, 2, 1).values
+
+
+def ordered(x: Any) -> Any:
+    return torch.sort(x, 1).values
+
+
+@pytest.mark.parametrize("inputs", [{"x": (4, 6)}, {"x": TIED}], ids=["drawn", "tied"])
+@pytest.mark.parametrize(
+    "order, reference",
+    [
+        (lambda x: stable(-x)[:, :2], top),
+        (lambda x: stable(x)[:, ::-1][:, :2], top),
+        (stable, ordered),
+        (from_the_end, ordered),
+        (lambda x: np.argsort(x, 1), ordered),
+        (lambda x: stable(-x), lambda x: torch.sort(x, 1, descending=True).values),
+        (lambda x: stable(x)[:, 1:2], lambda x: x.kthvalue(2, 1, keepdim=True).values),
+        (lambda x: from_the_end(x)[:, 2:3], lambda x: x.median(1, keepdim=True).values),
+    ],
+)
+def test_any_order_of_equal_entries_is_right(order: Order, reference: Any, inputs: Any) -> None:
+    result = check_layer(taking(order), reference, inputs)
+    assert result.verdict is Verdict.AGREES and "digits" not in result.sentence
+
+
+def test_one_entry_cannot_be_taken_twice() -> None:
+    def both_to_the_first(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        y = -np.sort(-x, 1)[:, :2]
+        dx = np.zeros_like(x)
+        for row, column in np.ndindex(*y.shape):
+            dx[row, np.flatnonzero(x[row] == y[row, column])[0]] += dy[row, column]
+        return y, {"x": dx}
+
+    assert check_layer(both_to_the_first, top, {"x": TIED}).verdict is Verdict.DISAGREES
+
+
+def test_a_sort_whose_gradient_is_not_put_back_is_wrong() -> None:
+    manual = taking(stable)
+    wrong = check_layer(lambda i, dy: (manual(i, dy)[0], {"x": dy.copy()}), ordered, {"x": (4, 6)})
+    assert wrong.verdict is Verdict.DISAGREES
+
+
+def pooled(share: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Max-pooling by 2, with `share` of the mask of the maxima of every window."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        n, c, h, w = x.shape
+        windows = x.reshape(n, c, h // 2, 2, w // 2, 2).swapaxes(3, 4).reshape(n, c, -1, 4)
+        y = windows.max(-1)
+        dx = share((windows == y[..., None]).astype(x.dtype)) * dy.reshape(y.shape)[..., None]
+        dx = dx.reshape(n, c, h // 2, w // 2, 2, 2).swapaxes(3, 4).reshape(x.shape)
+        return y.reshape(n, c, h // 2, w // 2), {"x": dx}
+
+    return manual
+
+
+def shared(mask: Any) -> Any:
+    return mask / mask.sum(-1, keepdims=True)
+
+
+def last(mask: Any) -> Any:
+    return mask * (np.cumsum(mask[..., ::-1], -1)[..., ::-1] == 1)
+
+
+@pytest.mark.parametrize("planes", [2, 8])
+@pytest.mark.parametrize("seed", [3, 15, 26])
+@pytest.mark.parametrize("share, right", [(shared, True), (last, True), (lambda m: m, False)])
+def test_tied_maxima_of_many_windows_share_their_gradient(
+    share: Any, right: bool, seed: int, planes: int
+) -> None:
+    x = np.random.default_rng(0).integers(0, 3, (2, planes, 6, 6)).astype(np.float64)
+    result = check_layer(pooled(share), lambda x: F.max_pool2d(x, 2), {"x": x}, seed=seed)
+    assert (result.verdict is Verdict.AGREES) is right

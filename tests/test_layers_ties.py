@@ -115,3 +115,36 @@ def test_tied_maxima_of_many_windows_share_their_gradient(
     x = np.random.default_rng(0).integers(0, 3, (2, planes, 6, 6)).astype(np.float64)
     result = check_layer(pooled(share), lambda x: F.max_pool2d(x, 2), {"x": x}, seed=seed)
     assert (result.verdict is Verdict.AGREES) is right
+
+
+ZEROS = {"x": np.array([[0.0, 1.0], [0.0, -1.0], [2.0, 0.0]])}
+
+
+@pytest.mark.parametrize(
+    "slopes, right",
+    [([1.0], True), ([0.3], True), ([0.1, 0.5, 0.9], False), ([1.0, 0.0, 0.0], False)],
+)
+@pytest.mark.parametrize("through", [1.0, 0.25])
+def test_all_zeros_of_a_rectifier_have_one_slope(
+    slopes: list[float], right: bool, through: float
+) -> None:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        slope = np.where(x > 0, 1, 1 - through)
+        at_zero = 1 - through + through * np.resize(slopes, x.shape)
+        return x * np.where(x > 0, 1, 1 - through), {"x": dy * np.where(x == 0, at_zero, slope)}
+
+    reference = torch.relu if through == 1 else lambda x: F.leaky_relu(x, 1 - through)
+    result = check_layer(manual, reference, ZEROS)
+    assert (result.verdict is Verdict.AGREES) is right
+
+
+@pytest.mark.parametrize("slope", [1.0, -1.0, 0.4])
+def test_the_absolute_value_has_one_slope_at_all_its_zeros(slope: float) -> None:
+    def manual(inputs: Any, dy: Any, slopes: Any = slope) -> Any:
+        x = inputs["x"]
+        return np.abs(x), {"x": dy * np.where(x == 0, np.resize(slopes, x.shape), np.sign(x))}
+
+    assert check_layer(manual, torch.abs, ZEROS).verdict is Verdict.AGREES
+    other = check_layer(lambda i, dy: manual(i, dy, [slope, 0.2, 0.7]), torch.abs, ZEROS)
+    assert other.verdict is Verdict.DISAGREES

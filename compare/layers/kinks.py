@@ -4,7 +4,8 @@ A comparison whose sides are closer than their allowances, a maximum that is tie
 other side may take the other branch, and in a reverse pass everything between the two slopes is
 right there. So the plain program is run once more for each of them with that one result turned
 over, and the observed difference has to be a combination of what that changes, with slopes between
-0 and 1, within the ordinary allowance.
+0 and 1, within the ordinary allowance. Where nothing was rounded, all entries of an operation that
+are on their kink have one slope: an implementation has one convention there.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def ties(analysis: Analysis) -> list[Tie] | None:
 
     Of very many, those exactly on their kink are turned over together: they share a convention.
     """
-    found = [tie for n, d in enumerate(analysis.decisions) for tie in ties_of(n, d)]
+    floor = analysis.format.floor
+    found = [tie for n, d in enumerate(analysis.decisions) for tie in ties_of(n, d, floor)]
     if len(found) <= MOST:
         return found
     groups: dict[Any, list[Tie]] = {}
@@ -87,20 +89,35 @@ def ranked(choices: Iterable[Tie]) -> Iterator[Tie]:
         yield from (replace(tie, rank=(n, len(several))) for n, tie in enumerate(several))
 
 
-def ties_of(number: int, decision: Decision) -> Iterator[Tie]:
+def ties_of(number: int, decision: Decision, floor: float) -> Iterator[Tie]:
     """Yield the entries of one decision that could have come out otherwise."""
     if decision.kind == "max_pool":
         yield from ranked(ties_in_windows(number, decision))
     elif decision.kind in ALONG_AN_AXIS:
         yield from ranked(ties_along_axis(number, decision))
-    elif decision.kind != "order":
+    elif decision.kind == "equal":
         yield from ties_of_signs(number, decision)
+    elif decision.kind != "order":
+        yield from one_slope(decision, ties_of_signs(number, decision), floor)
+
+
+def one_slope(decision: Decision, found: Iterable[Tie], floor: float) -> Iterator[Tie]:
+    """Turn those entries over together that are on their kink, and that no rounding could move."""
+    still = (decision.allowance <= 2 * floor).expand_as(decision.found).flatten()
+    exact: dict[Any, list[Tie]] = {}
+    for tie in found:
+        _, entry, other = tie.flips[0]
+        if tie.margin == 0 and bool(still[entry]):
+            exact.setdefault(other, []).append(tie)
+        else:
+            yield tie
+    yield from map(together, exact.values())
 
 
 def ties_of_signs(number: int, decision: Decision) -> Iterator[Tie]:
     """A comparison of a and b, or a sign: tied where |a - b| is within the allowance."""
     operands = decision.operands
-    margin = operands[0] - operands[1] if decision.kind == "compare" else operands[0]
+    margin = operands[0] - operands[1] if len(operands) > 1 else operands[0]
     margin = torch.as_tensor(margin, dtype=torch.float64).expand_as(decision.found)
     near = margin.abs() <= LAMBDA * decision.allowance
     for entry in torch.nonzero(near.flatten()).flatten().tolist():

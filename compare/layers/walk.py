@@ -22,6 +22,8 @@ from compare.layers.trees import floats
 SIGNS = packets("sign sgn")
 PICKS = packets("max min median nanmedian kthvalue mode")
 ORDERS = packets("sort topk")
+EQUALITIES = packets("eq ne")
+"""They choose among equals, as the gradient of `amax` does, one for each of its results."""
 SOFT = packets("_softmax _log_softmax logsumexp")
 """Here the maximum is a shift that cancels, so its error does not count."""
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
@@ -122,7 +124,8 @@ class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __ini
         """Run an operation that is not taken apart, and replace what is discrete in its result."""
         out = func(*args, **kwargs)
         if isinstance(out, Tensor) and packet in COMPARISONS and floats(args[0]):
-            return self.decide("compare", out, args[:2])
+            kind = "equal" if packet in EQUALITIES else "compare"
+            return self.decide(kind, out, args[:2])
         if isinstance(out, Tensor) and packet in SIGNS:
             return self.decide("sign", out, args[:1])
         if packet is aten.max_pool2d_with_indices:

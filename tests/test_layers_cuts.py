@@ -215,3 +215,54 @@ def test_the_weights_of_an_interpolation_round_where_its_inputs_are_exact() -> N
     assert check_layer(manual, reference, {"x": x})
     assert not check_layer(lambda i, dy: (manual(i, dy)[0] * (1 + 1e-12), manual(i, dy)[1]),
                            reference, {"x": x})  # fmt: skip
+
+
+SMALL = np.array([[0.0, -50.0, -60.0, 1.0]])
+
+
+def softmax_with(change: Function) -> Callable[..., Any]:
+    """Softmax, with the two small entries of its gradient changed."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        e = np.exp(x - x.max(1, keepdims=True))
+        p = e / e.sum(1, keepdims=True)
+        dx = p * (dy - (p * dy).sum(1, keepdims=True))
+        dx[:, 1:3] = change(dx[:, 1:3])
+        return p, {"x": dx}
+
+    return manual
+
+
+@pytest.mark.parametrize("form", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "change, right",
+    [
+        (lambda small: small, True),
+        (lambda small: 0 * small, True),
+        (lambda small: -small, False),
+        (lambda small: 3 * small, False),
+    ],
+)
+def test_a_small_entry_may_be_cut_off_and_not_turned(
+    change: Function, right: bool, form: str
+) -> None:
+    inputs = {"x": SMALL.astype(form)}
+    result = check_layer(softmax_with(change), lambda x: torch.softmax(x, 1), inputs)
+    assert (result.verdict is Verdict.AGREES) is right
+
+
+@pytest.mark.parametrize("form, size", [("float32", 1e-14), ("float64", 1e-20)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_small_row_of_the_wrong_sign_is_wrong(form: str, size: float, sign: int) -> None:
+    def linear(inputs: Any, dy: Any) -> Any:
+        x, w = inputs["x"], inputs["w"]
+        dx = dy @ w.T
+        dx[1] *= sign
+        return x @ w, {"x": dx, "w": x.T @ dy}
+
+    rng = np.random.default_rng(0)
+    dy = rng.normal(size=(3, 4)) * np.array([[1], [size], [1]])
+    inputs = {"x": rng.normal(size=(3, 5)).astype(form), "w": rng.normal(size=(5, 4)).astype(form)}
+    result = check_layer(linear, lambda x, w: x @ w, inputs, dy=dy.astype(form))
+    assert (result.verdict is Verdict.AGREES) is (sign == 1)

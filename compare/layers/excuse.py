@@ -7,8 +7,10 @@ precision up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compare.checks.comparison import compare_entries
 from compare.contracts.arrays import Arrays
@@ -17,7 +19,7 @@ from compare.layers.analysed import as_tensors
 from compare.layers.calling import Shape
 from compare.layers.child import Crashed, in_child
 from compare.layers.formats import FORMATS
-from compare.layers.judged import Judged, State, digits_lost, is_tail
+from compare.layers.judged import SAME, Judged, State, digits_lost, is_tail
 from compare.layers.kinks import Explained, explain
 from compare.layers.manual import Manual
 from compare.layers.program import Program
@@ -28,6 +30,9 @@ ROUNDINGS = 64
 """So many roundings of the largest entry or of 1, in the wider format, are no mistake of a small
 one: 0.5 * (1 + tanh(x / 2)) is a right sigmoid whose tail rounds like 1, and 2 sigmoid(2 x) - 1 a
 right tanh all of which does."""
+
+MORE = 1.5
+"""A small entry that is more than so many times too large is not cut off."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,26 @@ def shrunk(judged: Judged, again: Arrays, name: str) -> bool:
         return False
     # Only where it was wrong: elsewhere the reference's own rounding stands in the difference.
     wrong = ~(before <= judged.surveyed.analysed.allowances[name])
+    if stays(judged.manual[name], again[name], right, wrong):
+        return False
     form = FORMATS[judged.point.format]
     shrinks = before[wrong].max() * LUCK * unit_of(form.wider) / form.unit
     return bool(after[wrong].max() <= max(shrinks, form.unit * np.abs(right).max(initial=0)))
+
+
+def stays(manual: NDArray[Any], again: NDArray[Any], right: NDArray[Any], wrong: Any) -> bool:
+    """Return whether an entry has a turned sign, or half as much again, and keeps it one format up.
+
+    Rounding would have changed it, and a tail that is cut off comes nearer to 0. Code whose numbers
+    are the same in every format cannot be asked.
+    """
+    before = np.asarray(manual, dtype=np.float64) - right
+    after = np.asarray(again, dtype=np.float64) - right
+    if (before == after).all():
+        return False
+    same = np.abs(after - before) <= SAME * np.abs(before)
+    factor = np.divide(after + right, right, out=np.zeros_like(right), where=right != 0)
+    return bool((wrong & same & ((factor < 0) | (factor > MORE))).any())
 
 
 def judge_one(judged: Judged, name: str, again: Arrays) -> bool:

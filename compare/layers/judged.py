@@ -26,6 +26,9 @@ from compare.layers.survey import Surveyed
 CLIPPED = 2.0**-20
 """A difference below this many roundings of a tensor's largest entry is a tail, not a digit."""
 
+SAME = 1e-3
+"""Factors so close to each other are one."""
+
 
 class State(StrEnum):
     """What was found at one point."""
@@ -87,17 +90,34 @@ def judge(surveyed: Surveyed, manual: Arrays) -> Judged:
 
 
 def is_tail(judged: Judged) -> bool:
-    """Return whether all that differs is far below the last digit of its tensor's largest entry."""
+    """Return whether all that differs is cut off, far below its tensor's last digit."""
     unit = FORMATS[judged.point.format].unit
     if judged.missing or judged.misshapen:
         return False
     for name in judged.wrong:
         right = judged.surveyed.analysed.reference[name]
-        off = np.abs(np.asarray(judged.manual[name], dtype=np.float64) - right)
+        manual = np.asarray(judged.manual[name], dtype=np.float64)
+        off = np.abs(manual - right)
         beyond = ~(off <= judged.surveyed.analysed.allowances[name])
         if not (off[beyond] <= CLIPPED * unit * np.abs(right).max()).all():
             return False
+        if not is_cut(manual[beyond], right[beyond]):
+            return False
     return True
+
+
+def is_cut(manual: NDArray[Any], right: NDArray[Any]) -> bool:
+    """Return whether entries may be those of a function with its tail cut off, at 0 or at a bound.
+
+    A cut turns no sign, and multiplies no two entries by one factor other than 1.
+    """
+    there = right != 0
+    factors = manual[there] / right[there]
+    if (factors < 0).any():
+        return False
+    different = np.unique(np.abs(right[there])).size > 1
+    one = different and factors.min() > 0 and np.ptp(factors) <= SAME * factors.max()
+    return not (one and abs(factors.max() - 1) > SAME)
 
 
 def digits_lost(judged: Judged) -> dict[str, float]:

@@ -39,7 +39,7 @@ DECLARED: dict[str, dict[str, Any]] = {
     "adam": {"optimiser": "adam", "weight_decay": 0.01},
     "adamw": {"optimiser": "adamw", "weight_decay": 0.01},
     "amsgrad": {"optimiser": "amsgrad"},
-    "rmsprop": {"optimiser": "rmsprop", "centred": True, "alpha": 0.9},
+    "rmsprop": {"optimiser": "rmsprop", "centred": True, "alpha": 0.9, "momentum": 0.9},
     "adagrad": {"optimiser": "adagrad"},
 }
 

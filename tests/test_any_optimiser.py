@@ -48,7 +48,8 @@ RIGHT: dict[str, tuple[Settings, Rule]] = {
     "amsgrad": ({"optimiser": "amsgrad"}, Adam(RATE, amsgrad=True)),
     "rmsprop": ({"optimiser": "rmsprop", "momentum": 0}, RMSprop(RATE)),
     "rmsprop, centred": (
-        {"optimiser": "rmsprop", "centred": True, "alpha": 0.9, "weight_decay": 0.1},
+        {"optimiser": "rmsprop", "centred": True, "alpha": 0.9, "momentum": 0.9,
+         "weight_decay": 0.1},
         RMSprop(RATE, 0.9, momentum=0.9, centred=True, weight_decay=0.1),
     ),
     "adagrad": ({"optimiser": "adagrad"}, Adagrad(RATE)),
@@ -163,7 +164,67 @@ def test_a_step_without_momentum_is_asked_to_declare_that() -> None:
         return parameters, state
 
     with pytest.raises(BadInput, match=r"takes no momentum, and rmsprop has one of 0\.9"):
-        checked(step, optimiser="rmsprop")
+        checked(step, optimiser="rmsprop", momentum=0.9)
+
+
+def rms(parameters: Any, gradients: Any, state: Any, *, learning_rate: float, decay: float) -> Any:
+    after, kept = {}, {}
+    for name, w in parameters.items():
+        dw = gradients[name]
+        s = kept[f"s_{name}"] = decay * state.get(f"s_{name}", 0 * w) + (1 - decay) * dw**2
+        after[name] = w - learning_rate * dw / (np.sqrt(s) + 1e-8)
+    return after, kept
+
+
+@pytest.mark.parametrize(("decay", "verdict"), [(0.99, Verdict.AGREES), (0.98, Verdict.DISAGREES)])
+def test_rmsprop_has_no_momentum_unless_one_is_declared(decay: float, verdict: Verdict) -> None:
+    def step(parameters: Any, gradients: Any, state: Any, *, learning_rate: float) -> Any:
+        return rms(parameters, gradients, state, learning_rate=learning_rate, decay=decay)
+
+    assert checked(step, optimiser="rmsprop").verdict is verdict
+    assert Experiment(optimiser="rmsprop").momentum == 0 and Experiment().momentum == 0.9
+
+
+def test_a_momentum_of_rmsprop_that_is_not_declared_is_told_by_its_option() -> None:
+    step = step_of(RMSprop(RATE, momentum=0.9))
+    result = checked(step, optimiser="rmsprop")
+    assert (result.kind, result.verdict) == ("convention", Verdict.DISAGREES)
+    assert "--momentum 0.9" in result.sentence
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize(("late", "verdict"), [(0, Verdict.AGREES), (1, Verdict.DISAGREES)])
+@pytest.mark.parametrize("starts", [False, True], ids=["from nothing", "from zeros"])
+def test_the_count_of_adam_is_a_plain_number(
+    dtype: str, late: int, verdict: Verdict, starts: bool
+) -> None:
+    def step(
+        parameters: Any, gradients: Any, state: Any, *, learning_rate: float, betas: Any, eps: float
+    ) -> Any:
+        t = (state["t"] if starts else state.get("t", 0)) + 1
+        after, kept = {}, {"t": t}
+        for name, w in parameters.items():
+            dw = gradients[name]
+            m = kept[f"m_{name}"] = betas[0] * state.get(f"m_{name}", 0 * w) + (1 - betas[0]) * dw
+            s = kept[f"s_{name}"] = (
+                betas[1] * state.get(f"s_{name}", 0 * w) + (1 - betas[1]) * dw**2
+            )
+            root = np.sqrt(s / (1 - betas[1] ** (t + late))) + eps
+            after[name] = w - learning_rate * (m / (1 - betas[0] ** (t + late))) / root
+        return after, kept
+
+    assert checked(step, optimiser="adam", dtype=dtype).verdict is verdict
+
+
+def test_a_count_that_a_step_keeps_as_an_array_comes_back_as_one() -> None:
+    rule = Adam(RATE)
+
+    def step(parameters: Any, gradients: Any, state: Any, *, learning_rate: float) -> Any:
+        if state:
+            assert isinstance(state["t"], np.ndarray)
+        return update(rule, parameters, gradients, state)
+
+    assert checked(step, optimiser="adam").verdict is Verdict.AGREES
 
 
 @pytest.mark.parametrize(

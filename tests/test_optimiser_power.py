@@ -25,7 +25,7 @@ OPTIMISERS: dict[str, dict[str, Any]] = {
     "nesterov": {"nesterov": True, "momentum_form": "buffer"},
     "adam": {"optimiser": "adam"},
     "amsgrad": {"optimiser": "amsgrad"},
-    "rmsprop": {"optimiser": "rmsprop", "centred": True, "alpha": 0.9},
+    "rmsprop": {"optimiser": "rmsprop", "centred": True, "alpha": 0.9, "momentum": 0.9},
     "adagrad": {"optimiser": "adagrad"},
 }
 

@@ -31,7 +31,10 @@ TRAINED: dict[str, tuple[dict[str, Any], str]] = {
     "adamw": ({"optimiser": "adamw", "weight_decay": 0.1, "betas": (0.8, 0.95)}, "ms"),
     "amsgrad": ({"optimiser": "amsgrad", "weight_decay": 0.1, "decoupled": True}, "msr"),
     "rmsprop": ({"optimiser": "rmsprop", "momentum": 0.0}, "s"),
-    "rmsprop, centred": ({"optimiser": "rmsprop", "centred": True, "alpha": 0.9}, "sav"),
+    "rmsprop, centred": (
+        {"optimiser": "rmsprop", "centred": True, "alpha": 0.9, "momentum": 0.9},
+        "sav",
+    ),
     "rmsprop, decoupled": (
         {"optimiser": "rmsprop", "weight_decay": 0.1, "decoupled": True, "decay_of": "weights"},
         "sv",

@@ -161,10 +161,13 @@ def compared(
 
 
 def first_zeros(step: OptimiserStep, parameters: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Return zeros under the documented keys, for a step that does not start from nothing."""
+    """Return zeros under the documented keys, for a step that does not start from nothing.
+
+    `t` is a plain number: a NumPy integer makes float64 of what a float32 step multiplies by it.
+    """
     zeros: dict[str, Any] = {
         key: np.zeros_like(parameters[key.partition("_")[2]])
         for key in step.keys(parameters)
         if key != "t"
     }
-    return zeros | ({"t": np.asarray(0)} if step.counts else {})
+    return zeros | ({"t": 0} if step.counts else {})

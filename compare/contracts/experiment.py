@@ -67,9 +67,16 @@ OPTIMISER_SETTINGS = (
     "betas", "eps", "alpha", "centred",
 )  # fmt: skip
 EPSILON = {"adagrad": 1e-10}
+UNSAID: Any = None
+"""In place of a default that depends on another setting."""
 """What torch adds to the root where nothing is said; 1e-8 elsewhere."""
 DTYPES = ("float64", "float32")
 LARGEST_FLOAT32 = 3.4028234e38
+
+
+def usual_momentum(optimiser: str) -> float:
+    """Return the momentum where none is declared: RMSprop's plain form has none, as in torch."""
+    return 0.0 if optimiser == "rmsprop" else 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +131,8 @@ class Experiment:
         used_by=(TRAIN, STEP),
     )  # fmt: skip
     momentum: float = setting(
-        0.9, SHARE, TRAINING, "share of the last velocity that is kept",
-        used_by=(TRAIN, STEP),
+        UNSAID, Maybe(SHARE), TRAINING, "share of the last velocity that is kept",
+        used_by=(TRAIN, STEP), default_said="0.9; 0 of rmsprop, as in torch",
     )  # fmt: skip
     momentum_form: str = setting(
         "velocity", Choice(MOMENTUM_FORMS), TRAINING,
@@ -317,6 +324,8 @@ class Experiment:
             limit = setting_of(declared).limit
             plain = fitted(declared.name, limit, getattr(self, declared.name))
             object.__setattr__(self, declared.name, plain)
+        if self.momentum is UNSAID:
+            object.__setattr__(self, "momentum", usual_momentum(self.optimiser))
         if self.dtype == "float32" and abs(self.initial_velocity) > LARGEST_FLOAT32:
             raise BadInput("initial_velocity: must be a number that float32 can hold, or smaller")
         _ = self.objective  # refuses settings that exclude each other

@@ -13,7 +13,7 @@ from compare.checks.clipping import GUARD
 from compare.checks.optimiser_step import OptimiserStep, widened
 from compare.checks.ratio import ratio
 from compare.contracts.errors import BadInput
-from compare.contracts.experiment import Experiment
+from compare.contracts.experiment import Experiment, usual_momentum
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.track import Recorded
 from compare.diagnosis.undeclared import Declaration
@@ -192,10 +192,15 @@ def rescaled(buffers: dict[str, Pair], factor: float) -> dict[str, Pair]:
 
 
 def differing(options: Options, declared: Experiment) -> Options:
-    """Return the options that say something else than what was declared; AdamW is decoupled."""
+    """Return the options that say something else than what was declared; AdamW is decoupled.
+
+    A momentum that another optimiser has not by itself is said in any case.
+    """
     of = options.get("optimiser", declared.optimiser)
+    usual = {"momentum": usual_momentum(of)} if of != declared.optimiser else {}
     return {
         name: value
         for name, value in options.items()
-        if value != getattr(declared, name) and (name, of) != ("decoupled", "adamw")
+        if (value != getattr(declared, name) or value != usual.get(name, value))
+        and (name, of) != ("decoupled", "adamw")
     }

@@ -14,7 +14,7 @@ from itertools import chain, pairwise, product
 import numpy as np
 
 from compare.checks.clipping import GUARD
-from compare.contracts.experiment import OPTIMISER_NAMES, Experiment
+from compare.contracts.experiment import OPTIMISER_NAMES, Experiment, usual_momentum
 from compare.diagnosis.clipped import otherwise_clipped, velocity_clipped
 from compare.diagnosis.identity import Asked, Identity, Options, Walked, differing, tried, worst
 from compare.diagnosis.track import Recorded
@@ -131,7 +131,7 @@ def candidates(asked: Asked, walked: Walked) -> Iterator[tuple[Options, Optimise
     declared = asked.experiment
     others = [name for name in OPTIMISER_NAMES if name != declared.optimiser]
     for name in (declared.optimiser, *others):
-        yield from ((options, None) for options in settings_of(name))
+        yield from ((options, None) for options in with_momentum(name, declared))
         if name == "sgd" and rates_of(walked) > 1:
             form = "velocity" if declared.momentum_form == "buffer" else "buffer"
             others_of = ({**options, "momentum_form": form} for options in settings_of(name))
@@ -166,8 +166,8 @@ def mistakes_of(
         if name not in mistake.of or (name in others and name == "sgd") or not all(strengths):
             continue
         needed = {key: value for key, value in mistake.needs if key not in STRENGTHS}
-        if name == "rmsprop" and declared.momentum and without:
-            needed["momentum"] = 0.0
+        if name == "rmsprop" and (name in others or (declared.momentum and without)):
+            needed["momentum"] = 0.0 if without else declared.momentum
         for eps in epsilons:
             if eps is None:
                 yield {"optimiser": name, **needed}, mistake
@@ -191,6 +191,17 @@ def settings_of(name: str) -> Iterator[Options]:
     yield from ({"optimiser": name, **options} for options in own)
 
 
+def with_momentum(name: str, declared: Experiment) -> Iterator[Options]:
+    """Yield the usual settings of an optimiser; of gradient descent that was not declared with its
+    usual momentum, too."""
+    other = name == "sgd" and declared.optimiser != name
+    momenta = dict.fromkeys((usual_momentum(name), declared.momentum)) if other else ()
+    for options in settings_of(name):
+        yield from ({**options, "momentum": momentum} for momentum in momenta)
+        if not momenta:
+            yield options
+
+
 def epsilons_of(name: str) -> Iterator[Options]:
     """Yield an optimiser with another epsilon."""
     if name != "sgd":
@@ -204,7 +215,7 @@ def decays_of(name: str, declared: Asked, walked: Walked) -> Iterator[Options]:
     if name == "sgd":
         bases.append({"optimiser": name, "nesterov": True})
     if name == "rmsprop":
-        bases.append({"optimiser": name, "momentum": 0.0})
+        bases = [{"optimiser": name, "momentum": momentum} for momentum in (0.9, 0.0)]
     for base, decoupled, decay_of in product(bases, (False, True), ("all", "weights")):
         form = {"decoupled": decoupled, "decay_of": decay_of}
         linear = decoupled or name == "sgd"

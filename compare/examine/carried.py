@@ -87,10 +87,13 @@ def first_state(
 ) -> Any:
     """Return the first state that the step takes; raise its own error with the keys if none is.
 
-    The given one, usually {}, else zeros under the documented keys, else None.
+    The given one, usually {}, else zeros under the documented keys, `t` among them as a number or
+    as an array, else None.
     """
     trouble: UserCodeError | None = None
-    for state in (given, first_zeros(replay, parameters), None):
+    zeros = first_zeros(replay, parameters)
+    arrays = [{key: np.asarray(value) for key, value in zeros.items()}] if "t" in zeros else []
+    for state in (given, zeros, *arrays, None):
         try:
             step(parameters, gradients, state)
             return state

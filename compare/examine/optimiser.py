@@ -58,7 +58,10 @@ def examine_optimiser(
 
 
 class Updates:
-    """Consecutive updates of one `step`; `compared` tells that its buffers were."""
+    """Consecutive updates of one `step`; `compared` tells that its buffers were.
+
+    `count`: its last `t`, as it keeps it.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class Updates:
         self.keys = replay.keys(probe.parameters)
         self.compared = True
         self.made = 0
+        self.count: Any = 0
         self.seen: list[manual_mlp.Record] = []
 
     def drawn(self) -> Arrays:
@@ -105,6 +109,7 @@ class Updates:
             self.seen.append(before)
             now = after
         self.seen.append(self.record(now, gradients))
+        self.count = state.get("t", 0) if documented is not None else 0
         return documented is not None and ("t" in state or not self.replay.counts)
 
     def record(self, parameters: Arrays, gradients: Arrays) -> manual_mlp.Record:
@@ -114,8 +119,11 @@ class Updates:
         return record_at(probe, self.made - 1, gradients)
 
 
-def drawn_state(own: Updates) -> tuple[Arrays, ReplayedState]:
-    """Return a state as after some updates: means drawn, squares above them."""
+def drawn_state(own: Updates) -> tuple[dict[str, Any], ReplayedState]:
+    """Return a state as after some updates: means drawn, squares above them.
+
+    `t` is a number as the step keeps it: a NumPy integer makes float64 of a float32 step.
+    """
     state: Arrays = {}
     for key in own.keys:
         if key == "t":
@@ -126,5 +134,12 @@ def drawn_state(own: Updates) -> tuple[Arrays, ReplayedState]:
         if prefix in "sr":  # above the square of any mean drawn here, r above s
             noise = noise**2 + (1.0 if prefix == "s" else 2.0)
         state[key] = noise.astype(w.dtype)
-    count = {"t": np.asarray(LATER)}
-    return state | count if own.replay.counts else state, ReplayedState(state | count, {})
+    start = ReplayedState(state | {"t": np.asarray(LATER)}, {})
+    return (state | {"t": counted_as(own.count, LATER)} if own.replay.counts else state), start
+
+
+def counted_as(kept: Any, number: int) -> Any:
+    """Return a count as an array or a NumPy number, where a step keeps it so, else plainly."""
+    if isinstance(kept, np.ndarray):
+        return np.full_like(kept, number)
+    return type(kept)(number) if isinstance(kept, np.generic) else number

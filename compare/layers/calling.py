@@ -1,7 +1,7 @@
 """Every form in which people write a layer, called in one way.
 
-A function `manual(inputs, dy)`, a pair `(forward, backward)`, an object with both, a
-`torch.autograd.Function`: each becomes one `Call`, from inputs and dy by name to what was returned.
+A function `manual(inputs, dy)`, a pair `(forward, backward)`, a `torch.autograd.Function`, and in
+`objects` one with both: each becomes one `Call`, from inputs and dy by name to what was returned.
 """
 
 from __future__ import annotations
@@ -19,16 +19,9 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.guard.blame import name_of, return_of
 from compare.guard.contract import kind
 from compare.guard.guard import Guard
-from compare.layers.spelling import (
-    DICTIONARIES,
-    PARAMETERS,
-    attributes,
-    gradient_key,
-    looked_up,
-    spellings,
-)
 
 Values = dict[str, Any]
+WRITES = "modifies its argument {}; it got a copy"
 
 
 @dataclass(frozen=True)
@@ -61,16 +54,13 @@ def refuse(function: Callable[..., Any], what: str) -> NoReturn:
 
 
 def form_of(what: Any, guard: Guard) -> tuple[Call, Callable[..., Any]]:
-    """Return how to call the manual side, and the function that sentences are about."""
+    """Return how to call what is no object, and the function that sentences are about."""
     if isinstance(what, tuple | list):
         if len(what) != 2 or not all(callable(part) for part in what):
             raise BadInput(f"manual is {kind(what)}; give a pair (forward, backward) of functions")
         return pair(what[0], what[1], guard), what[1]
     if isinstance(what, type) and issubclass(what, torch.autograd.Function):
         return autograd_function(what, guard), what.backward
-    if hasattr(what, "backward"):
-        forward = what.forward if hasattr(what, "forward") else what.__call__
-        return thing(what, guard), what.backward if not isinstance(what, type) else forward
     if callable(what):
         return function(what, guard), what
     raise BadInput(
@@ -135,10 +125,15 @@ def split(returned: Any, shape: Shape) -> tuple[Any, tuple[Any] | None]:
 
 def called(what: Callable[..., Any], inputs: Values, guard: Guard) -> Any:
     """Call with the inputs in order, or as keywords where these are its names in another order."""
-    names = parameter_names(what)
+    names, before = parameter_names(what), copy.deepcopy(inputs)
     if names is not None and set(names) == set(inputs) and list(names) != list(inputs):
-        return guard.call(what, **inputs)
-    return guard.call(what, *inputs.values())
+        returned = guard.call(what, **inputs)
+    else:
+        returned = guard.call(what, *inputs.values())
+    for name, value in before.items():
+        if not unchanged(inputs[name], value):
+            guard.notes.add(f"{name_of(what)} {WRITES.format(name)}")
+    return returned
 
 
 def parameter_names(what: Callable[..., Any]) -> list[str] | None:
@@ -186,100 +181,11 @@ def autograd_function(what: Any, guard: Guard) -> Call:
     return call
 
 
-def thing(what: Any, guard: Guard) -> Call:
-    """An object with `forward` (or `__call__`) and `backward`, gradients returned or attributes.
-
-    Every call gets a copy of it as it was handed over, so that what it keeps, it keeps for once.
-    Inputs that `forward` does not take are set as its attributes (`W` for `weight`, and so on).
-    """
-
-    def call(inputs: Values, dy: Values | None, shape: Shape) -> tuple[Any, Any]:
-        mine, left = made(what, inputs, guard)
-        forward = mine.forward if hasattr(mine, "forward") else mine.__call__
-        taken = positional(forward)
-        set_names: dict[str, str] = {}
-        if taken is None or len(left) != taken:
-            set_names = set_attributes(mine, left, taken)
-        passed = {name: value for name, value in left.items() if name not in set_names}
-        returned = called(forward, passed, guard)
-        y, cache = split(returned, shape)
-        seed = one_like(inputs) if dy is None else shape.packed(dy)
-        needed = positional(mine.backward)
-        arguments: tuple[Any, ...] = (seed,)
-        if needed == 0:
-            arguments = ()
-        elif needed == 2 and cache is not None:
-            arguments = (seed, cache[0])
-        value = guard.call(mine.backward, *arguments)
-        return y, collected(mine, value, passed, shape)
-
-    return call
-
-
-def made(what: Any, inputs: Values, guard: Guard) -> tuple[Any, Values]:
-    """Return a fresh object, and the inputs that it does not have yet; a class is called first."""
-    if isinstance(what, type):
-        names = parameter_names(what) or []
-        keys = {name: looked_up(inputs, iter(spellings(name))) for name in names}
-        if None in keys.values():
-            missing = [name for name, key in keys.items() if key is None]
-            raise BadInput(
-                f"manual is the class {what.__name__}, and no input is called "
-                f"{', '.join(missing)}; give an object of it"
-            )
-        given = {name: inputs[key] for name, key in keys.items() if key is not None}
-        left = {name: value for name, value in inputs.items() if name not in keys.values()}
-        return guard.call(what, **given), left
-    try:
-        return copy.deepcopy(what), dict(inputs)
-    except Exception:  # whatever it holds that cannot be copied
-        return what, dict(inputs)
-
-
-def set_attributes(mine: Any, inputs: Values, taken: int | None) -> dict[str, str]:
-    """Set those inputs as attributes that the object has by some name; return which are set."""
-    found: dict[str, str] = {}
-    own = attributes(mine)
-    tables = (own[name] for name in PARAMETERS if isinstance(own.get(name), dict))
-    held: Values = next(tables, {})
-    used: set[str] = set()
-    for name in reversed(inputs):  # the first inputs are what forward takes
-        if taken is not None and len(inputs) - len(found) <= taken:
-            break
-        for place in (own, held):
-            free = {key: value for key, value in place.items() if key not in used}
-            key = looked_up(free, spellings(name))
-            if key is None:
-                continue
-            if place is held:
-                held[key] = inputs[name]
-            else:
-                setattr(mine, key, inputs[name])
-            used.add(key)
-            found[name] = key
-            break
-    return found
-
-
-def collected(mine: Any, value: Any, passed: Values, shape: Shape) -> Any:
-    """Return the gradients: what `backward` returned, and what it left in attributes."""
-    if isinstance(value, Mapping):
-        returned = {name: value[key] for name in shape.wrt if (key := gradient_key(value, name))}
-    else:
-        parts = [] if value is None else list(value) if isinstance(value, tuple | list) else [value]
-        if len(parts) == len(shape.wrt):
-            return value if isinstance(value, tuple | list) else (value,)
-        names = [name for name in passed if name in shape.wrt]
-        returned = dict(zip(names, parts, strict=False))
-    own = attributes(mine)
-    tables = [own[name] for name in DICTIONARIES if isinstance(own.get(name), Mapping)]
-    for name in shape.wrt:
-        for table in () if name in returned else tables:
-            if (key := gradient_key(table, name)) is not None:
-                returned.setdefault(name, table[key])
-        if name not in returned and (key := gradient_key(own, name, bare=False)) is not None:
-            returned[name] = own[key]
-    return returned
+def unchanged(handed: Any, kept: Any) -> bool:
+    """Return whether an argument still is what it was; NaN is what it was too."""
+    if isinstance(kept, torch.Tensor):
+        return bool(torch.equal(torch.nan_to_num(handed), torch.nan_to_num(kept)))
+    return np.array_equal(handed, kept, equal_nan=kept.dtype.kind == "f")
 
 
 def flattened(value: Any) -> list[Any]:

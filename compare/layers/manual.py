@@ -19,12 +19,20 @@ from compare.contracts.arrays import Arrays
 from compare.guard.blame import name_of
 from compare.guard.contract import kind
 from compare.guard.guard import Guard
-from compare.layers.calling import Shape, Values, flattened, form_of, refuse
+from compare.layers.calling import (
+    WRITES,
+    Call,
+    Shape,
+    Values,
+    flattened,
+    form_of,
+    refuse,
+    unchanged,
+)
+from compare.layers.objects import is_object, main_function, thing
 from compare.layers.points import Point
 from compare.layers.recorded import Recorded
-from compare.layers.spelling import (
-    gradient_key,
-)
+from compare.layers.spelling import gradient_key
 
 
 class Manual:
@@ -32,8 +40,12 @@ class Manual:
 
     def __init__(self, what: Any, timeout: float | None) -> None:
         self.guard = Guard(timeout=timeout)
-        self.call, self.function = form_of(what, self.guard)
-        self.modified: set[str] = set()
+        self.call_twice: Call | None = None
+        if is_object(what):
+            self.call, self.function = thing(what, self.guard), main_function(what)
+            self.call_twice = thing(what, self.guard, times=2)
+        else:
+            self.call, self.function = form_of(what, self.guard)
         self.repeatable = not isinstance(what, Recorded)
 
     @property
@@ -42,18 +54,26 @@ class Manual:
         return self.guard.notes.sentences()
 
     def __call__(
-        self, point: Point, shape: Shape, *, form: str | None = None, dy: Arrays | None = None
+        self,
+        point: Point,
+        shape: Shape,
+        *,
+        form: str | None = None,
+        dy: Arrays | None = None,
+        twice: bool = False,
     ) -> Arrays:
         """Return outputs `y` and gradients `dx` by name, at a point, in its format or another.
 
-        A gradient that is missing is left out. Errors: `UserCodeError` in one sentence.
+        A gradient that is missing is left out. `twice`: of the second call on one object. Errors:
+        `UserCodeError` in one sentence.
         """
         seeds = point.dy if dy is None else dy
         inputs = point.handed(point.inputs, form)
         handed = None if seeds is None else point.handed(seeds, form)
         kept = point.handed(point.inputs, form)
         kept_dy = None if seeds is None else point.handed(seeds, form)
-        returned, gradients = self.call(inputs, handed, shape)
+        call = self.call_twice if twice and self.call_twice is not None else self.call
+        returned, gradients = call(inputs, handed, shape)
         outputs = self.outputs(returned, shape)
         found = outputs | self.gradients(gradients, shape)
         self.look_at(inputs, kept, "")
@@ -116,9 +136,9 @@ class Manual:
         """Note an argument that was written to; it was a copy."""
         for name, value in kept.items():
             if name not in handed or not unchanged(handed[name], value):
-                self.modified.add(f"{prefix}{name}")
-                who = name_of(self.function)
-                self.guard.notes.add(f"{who} modifies its argument {prefix}{name}; it got a copy")
+                said = WRITES.format(f"{prefix}{name}")
+                if not any(said in note for note in self.notes):  # of the forward pass
+                    self.guard.notes.add(f"{name_of(self.function)} {said}")
 
     def look_at_formats(self, found: Values, form: str) -> None:
         """Note a result in another format than its arguments."""
@@ -134,10 +154,3 @@ class Manual:
     def refuse(self, what: str) -> NoReturn:
         """Raise the one sentence: where, who, what."""
         refuse(self.function, what)
-
-
-def unchanged(handed: Any, kept: Any) -> bool:
-    """Return whether an argument still is what it was; NaN is what it was too."""
-    if isinstance(kept, torch.Tensor):
-        return bool(torch.equal(torch.nan_to_num(handed), torch.nan_to_num(kept)))
-    return np.array_equal(handed, kept, equal_nan=kept.dtype.kind == "f")

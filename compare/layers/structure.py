@@ -1,8 +1,8 @@
 """What any backward pass is, whatever it computes: a function, and linear in dy.
 
-Called twice it gives the same; with dy = 0 it gives 0; with 2 dy it gives twice as much, with -dy
-the same of the other sign. What fails here and agrees at the points themselves keeps something
-between calls, or adds something.
+Called twice it gives the same, of one object too; with dy = 0 it gives 0; with 2 dy it gives twice
+as much, with -dy the same of the other sign. What fails here and agrees at the points themselves
+keeps something between calls, or adds something.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.arrays import Arrays
+from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Finding
 from compare.layers.calling import Shape
 from compare.layers.judged import Judged, same_error
@@ -29,6 +30,7 @@ def structure(manual: Manual, shape: Shape, judged: Judged) -> Iterator[Finding]
     for name in differing(judged.manual, again, allowances):
         yield finding(name, f"{name} is another one when called a second time with the same inputs")
         return
+    yield from growing(manual, shape, judged)
     if point.dy is None or not all(np.isfinite(a).all() for a in judged.manual.values()):
         return
     zero = manual(point, shape, dy={name: np.zeros_like(dy) for name, dy in point.dy.items()})
@@ -52,6 +54,30 @@ def structure(manual: Manual, shape: Shape, judged: Judged) -> Iterator[Finding]
         for name in differing(due, again, wide):
             yield finding(name, f"{name} {said}: {NOT_LINEAR}")
             return
+
+
+def growing(manual: Manual, shape: Shape, judged: Judged) -> Iterator[Finding]:
+    """Yield a gradient that is another one when the same object is called a second time.
+
+    Where the outputs change as well, the object is meant to go on from call to call.
+    """
+    if manual.call_twice is None:
+        return
+    try:
+        again = manual(judged.point, shape, twice=True)
+    except UserCodeError:
+        return
+    allowances = judged.surveyed.analysed.allowances
+    changed = list(differing(judged.manual, again, allowances))
+    if changed and not any(name in shape.outputs for name in changed):
+        name = changed[0]
+        twice = again[name].shape == judged.manual[name].shape and same_error(
+            name, again, {name: 2 * judged.manual[name]}, 4 * allowances[name]
+        )
+        grows = ": twice as much, what it keeps adds up" if twice else ""
+        yield finding(
+            name, f"{name} is another one when backward is called again on the same object{grows}"
+        )
 
 
 def gradients(shape: Shape) -> set[str]:

@@ -263,3 +263,34 @@ def test_a_running_log_of_a_sum_has_a_rule_in_both_directions(form: str, off: fl
     result = check_layer(running_log_sum(1.0), lambda x: torch.logcumsumexp(x, 1), x)
     assert result and not result.weak
     assert not check_layer(running_log_sum(1 + off), lambda x: torch.logcumsumexp(x, 1), x)
+
+
+@pytest.mark.parametrize("slip, verdict", [(False, "agrees"), (True, "disagrees")])
+def test_a_cumulative_product_is_analysed(slip: bool, verdict: str) -> None:
+    """Its gradient counts zeros by a rectifier of whole numbers."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        y = np.cumprod(x, 1)
+        dx = np.zeros_like(x)
+        for k in range(x.shape[1]):
+            rest = x.copy()
+            rest[:, k] = 1
+            dx[:, k] = (dy * np.cumprod(rest, 1))[:, 0 if slip else k :].sum(1)
+        return y, {"x": dx}
+
+    assert check_layer(manual, lambda x: torch.cumprod(x, 1), {"x": (3, 4)}).verdict == verdict
+
+
+@pytest.mark.parametrize("factor, verdict", [(1.0, "agrees"), (1.0001, "disagrees")])
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_a_product_has_a_rule(axis: int | None, factor: float, verdict: str) -> None:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        others = np.stack([np.delete(x, k, axis).prod(axis) for k in range(x.size if axis is None
+                           else x.shape[axis])], 0 if axis is None else axis)  # fmt: skip
+        seed = 1 if dy is None else np.expand_dims(dy, 0 if axis is None else axis)
+        return x.prod(axis), {"x": seed * others.reshape(x.shape) * x.dtype.type(factor)}
+
+    reference = torch.prod if axis is None else lambda x: torch.prod(x, axis)
+    assert check_layer(manual, reference, {"x": (3, 4)}).verdict == verdict

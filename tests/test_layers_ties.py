@@ -148,3 +148,36 @@ def test_the_absolute_value_has_one_slope_at_all_its_zeros(slope: float) -> None
     assert check_layer(manual, torch.abs, ZEROS).verdict is Verdict.AGREES
     other = check_layer(lambda i, dy: manual(i, dy, [slope, 0.2, 0.7]), torch.abs, ZEROS)
     assert other.verdict is Verdict.DISAGREES
+
+
+def parts(place: Callable[[Any], int]) -> Callable[..., Any]:
+    """Adaptive max-pooling of 7 columns to 3, with a place for the maximum of a part."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        y, dx = np.zeros((*x.shape[:2], 3), x.dtype), np.zeros_like(x)
+        for n, c, k in np.ndindex(*y.shape):
+            start, end = k * 7 // 3, -(-(k + 1) * 7 // 3)
+            at = start + place(x[n, c, start:end])
+            y[n, c, k] = x[n, c, start:end].max()
+            dx[n, c, at] += dy[n, c, k]
+        return y, {"x": dx}
+
+    return manual
+
+
+@pytest.mark.parametrize(
+    "place, right",
+    [
+        (np.argmax, True),
+        (lambda part: len(part) - 1 - int(np.argmax(part[::-1])), True),
+        (lambda part: 0, False),
+    ],
+)
+@pytest.mark.parametrize("inputs", [(2, 3, 7), np.tile([1.0, 2, 2, 0, 2, 2, 1], (2, 3, 1))])
+def test_adaptive_pooling_takes_a_maximum_of_every_part(
+    place: Any, right: bool, inputs: Any
+) -> None:
+    result = check_layer(parts(place), lambda x: F.adaptive_max_pool1d(x, 3), {"x": inputs})
+    assert (result.verdict is Verdict.AGREES) is right
+    assert not any("no rule" in weak.reason for weak in result.weak)

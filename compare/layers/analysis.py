@@ -21,10 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compare.layers import rules
 from compare.layers.crowds import Crowds
 from compare.layers.cuts import NOTHING, left_out
 from compare.layers.formats import LAMBDA, Format
-from compare.layers.rules import BILINEAR, COSTLY, EXACT, MOVES, SUMS, aten, packets
+from compare.layers.rules import BILINEAR, COSTLY, EXACT, MOVES, POOLS, SUMS, aten, packets
 from compare.layers.slopes import SLOPES
 from compare.layers.sums import rounding_of_sum
 from compare.layers.trees import floats, listed, mapped, tensors
@@ -152,7 +153,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
             return
         if packet is aten.where:
             self.choose(args, out)
-        elif packet in CHOSEN | EXTREMES or packet is aten.max_pool2d_with_indices:
+        elif packet in CHOSEN | EXTREMES | POOLS:
             self.gather(packet, args, kwargs, out)
         elif packet in MOVES:
             self.move(func, args, kwargs, out)
@@ -184,7 +185,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         variance = self.variance(args[0])
         if variance is None:
             return
-        if packet is aten.max_pool2d_with_indices:
+        if packet in POOLS:
             value, index = out
             taken = variance.flatten(-2).gather(-1, index.flatten(-2)).view_as(value)
             self.put(value, taken)
@@ -215,7 +216,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         if any(self.variance(t) is not None for t in tensors(args)):
             if func.overloadpacket in BILINEAR:
                 brought = self.products(func, args, kwargs)
-            elif func.overloadpacket is aten.max_pool2d_with_indices_backward:
+            elif func.overloadpacket in rules.POOLS_BACK:
                 brought = [func(self.known(args[0]), *args[1:], **kwargs)]
             else:
                 brought = listed(func(*mapped(self.known, args), **kwargs))

@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -124,6 +125,18 @@ def logcumsumexp(x: Tensor, dim: int) -> Tensor:
     return found.movedim(-1, dim)
 
 
+def prod(x: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The entries multiplied one after the other."""
+    if dim is None or not x.dim():
+        x, dim = x.reshape(-1), 0
+    return cumprod(x, dim).narrow(dim, -1, 1) if keepdim else cumprod(x, dim).select(dim, -1)
+
+
+def cumprod(x: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Every entry times the product before it."""
+    return torch.stack(list(accumulate(x.unbind(dim), torch.mul)), dim) if x.dim() else x * 1
+
+
 def multi_margin_loss_backward(
     dy: Tensor, x: Tensor, target: Tensor, p: float, margin: float, weight: Tensor | None = None,
     reduction: int = 1,
@@ -178,6 +191,8 @@ OURS: dict[Any, Callable[..., Any]] = NARROW | {
     aten.linalg_vector_norm: vector_norm,
     aten._trilinear: trilinear,
     aten.addcmul: addcmul,
+    aten.prod: prod,
+    aten.cumprod: cumprod,
     aten.logcumsumexp: logcumsumexp,
     aten.multi_margin_loss_backward: multi_margin_loss_backward,
     aten.softshrink_backward: shrink_backward,

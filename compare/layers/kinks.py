@@ -93,6 +93,8 @@ def ties_of(number: int, decision: Decision, floor: float) -> Iterator[Tie]:
     """Yield the entries of one decision that could have come out otherwise."""
     if decision.kind == "max_pool":
         yield from ranked(ties_in_windows(number, decision))
+    elif decision.kind == "adaptive_max_pool":
+        yield from ranked(ties_in_parts(number, decision))
     elif decision.kind in ALONG_AN_AXIS:
         yield from ranked(ties_along_axis(number, decision))
     elif decision.kind == "equal":
@@ -173,6 +175,25 @@ def ties_in_windows(number: int, decision: Decision) -> Iterator[Tie]:
         margin = float((top - value)[plane, row if top.shape[1] > 1 else 0, window])
         other = int(place[plane, row, window])
         yield Tie("max_pool", ((where, margin),), ((number, entry, other),))
+
+
+def ties_in_parts(number: int, decision: Decision) -> Iterator[Tie]:
+    """The place of a maximum in one of the parts that adaptive pooling cuts an image into."""
+    x, size = decision.operands
+    width = x.shape[-1]
+    values, allowed = x.flatten(-2), LAMBDA * decision.allowance.flatten(-2)
+    places = torch.arange(values.shape[-1]).view(x.shape[-2:])
+    for entry, place in enumerate(decision.found.flatten().tolist()):
+        where = tuple(int(i) for i in np.unravel_index(entry, tuple(decision.found.shape)))
+        rows, columns = (
+            slice(i * n // parts, -(-(i + 1) * n // parts))
+            for i, n, parts in zip(where[-2:], (x.shape[-2], width), pair(size), strict=True)
+        )
+        plane, near = values[where[:-2]], allowed[where[:-2]]
+        for other in places[rows, columns].flatten().tolist():
+            margin = float(plane[place] - plane[other])
+            if other != place and margin <= float(near[place] + near[other]):
+                yield Tie(decision.kind, ((where, margin),), ((number, entry, other),))
 
 
 def pair(value: Any) -> tuple[int, int]:

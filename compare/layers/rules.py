@@ -19,12 +19,16 @@ def packets(names: str) -> Packets:
     return frozenset(getattr(aten, name) for name in names.split() if hasattr(aten, name))
 
 
-MOVES = packets(
+POOLS = packets("max_pool2d_with_indices adaptive_max_pool2d")
+POOLS_BACK = packets("max_pool2d_with_indices_backward adaptive_max_pool2d_backward")
+"""Maxima of windows, and where they were; the way back adds up what several windows took."""
+
+MOVES = POOLS | packets(
     "clone copy _to_copy detach neg where masked_fill gather index index_select embedding "
     "select_backward slice_backward cat stack constant_pad_nd flip roll tril triu im2col "
     "contiguous repeat scatter index_put select_scatter slice_scatter unfold_backward lift_fresh "
     "diagonal_backward masked_scatter new_empty_strided unbind sort max min topk amax amin "
-    "max_pool2d_with_indices channel_shuffle pixel_shuffle pixel_unshuffle reflection_pad1d "
+    "channel_shuffle pixel_shuffle pixel_unshuffle reflection_pad1d "
     "reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
     "take rot90 median nanmedian kthvalue mode msort"
 )
@@ -46,13 +50,17 @@ AVERAGES = packets(
 )
 """Sums with weights: their terms cannot be counted by ones, and the division rounds."""
 
-SUMS = AVERAGES | packets(
-    "sum cumsum embedding_dense_backward max_pool2d_with_indices_backward col2im scatter_add "
-    "index_add replication_pad1d_backward replication_pad2d_backward replication_pad3d_backward "
-    "reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward trace "
-    + UPSAMPLES
-    + " "
-    + " ".join(f"{name}_backward" for name in UPSAMPLES.split())
+SUMS = (
+    AVERAGES
+    | POOLS_BACK
+    | packets(
+        "sum cumsum embedding_dense_backward col2im scatter_add index_add "
+        "replication_pad1d_backward replication_pad2d_backward replication_pad3d_backward "
+        "reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward trace "
+        + UPSAMPLES
+        + " "
+        + " ".join(f"{name}_backward" for name in UPSAMPLES.split())
+    )
 )
 """Linear in every floating argument at once."""
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from compare.layers.decompositions import decomposition
-from compare.layers.rules import COMPARISONS, QUIET, RANDOM, aten, packets
+from compare.layers.rules import COMPARISONS, POOLS, QUIET, RANDOM, aten, packets
 from compare.layers.trees import floats
 
 SIGNS = packets("sign sgn")
@@ -74,7 +74,7 @@ class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __ini
             return args[0]
         if name.endswith("_") and not name.startswith("_") and hasattr(aten, name[:-1]):
             return self.in_place(func, name, types, args, kwargs)
-        if packet is aten.relu:
+        if packet is aten.relu and floats(args[0]):
             return self.rectify(func, args[0])
         if packet is aten.threshold_backward and args[2] == 0 and self.was_rectified(args[1]):
             on = self.rectified[pointer(args[1])][0].view_as(args[0])
@@ -83,7 +83,9 @@ class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __ini
             )
         how = decomposition(func)
         if how is not None:
-            return self.apart(packet, how, args, kwargs)
+            out = self.apart(packet, how, args, kwargs)
+            if out is not NotImplemented:
+                return out
         return self.primitive(func, packet, name, args, kwargs)
 
     def in_place(self, func: Any, name: str, types: Any, args: Any, kwargs: Any) -> Any:
@@ -126,10 +128,11 @@ class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __ini
         if isinstance(out, Tensor) and packet in COMPARISONS and floats(args[0]):
             kind = "equal" if packet in EQUALITIES else "compare"
             return self.decide(kind, out, args[:2])
-        if isinstance(out, Tensor) and packet in SIGNS:
+        if isinstance(out, Tensor) and packet in SIGNS and floats(args[0]):
             return self.decide("sign", out, args[:1])
-        if packet is aten.max_pool2d_with_indices:
-            index = self.decide("max_pool", out[1], args)
+        if packet in POOLS:
+            kind = "max_pool" if packet is aten.max_pool2d_with_indices else "adaptive_max_pool"
+            index = self.decide(kind, out[1], args)
             value = args[0].flatten(-2).gather(-1, index.flatten(-2)).view_as(out[0])
             out = value, index
         elif packet in PICKS and isinstance(out, tuple):

@@ -3,7 +3,8 @@
     R = (l2 / 2 sum w^2 + l1 sum |w|) / M        dR/dw = (l2 w + l1 sign w) / M
 
 M is 1, or N where the term is divided by the rows as the loss is. With l2 / 2 the derivative has no
-factor of 2. Biases are left out, unless all parameters are penalised.
+factor of 2. Biases are left out, and gamma and beta of a normalisation, unless they are
+asked for.
 
 Source: Goodfellow, Bengio & Courville 2016, Deep Learning, section 7.1.
 """
@@ -25,7 +26,7 @@ class Penalty:
     Parameters:
         l2: the strength of l2 / 2 sum w^2.
         l1: the strength of l1 sum |w|.
-        penalise: "weights" or "all" parameters.
+        penalise: "weights", "linear" (weights and biases) or "all" parameters.
         penalty_over: M above: "1", or "rows" for N.
 
     Raises:
@@ -42,7 +43,7 @@ class Penalty:
     penalty_over: str = "1"
 
     def __post_init__(self) -> None:
-        entry(dict.fromkeys(("weights", "all")), self.penalise, "penalise")
+        entry(dict.fromkeys(("weights", "linear", "all")), self.penalise, "penalise")
         entry(dict.fromkeys(("1", "rows")), self.penalty_over, "penalty_over")
 
     @property
@@ -52,7 +53,8 @@ class Penalty:
 
     def penalised(self, name: str) -> bool:
         """Whether the parameter `name` counts."""
-        return self.penalise == "all" or name.startswith("w")
+        linear = self.penalise == "linear" and not name.startswith(("gamma", "beta"))
+        return self.penalise == "all" or linear or name.startswith("w")
 
     def loss_at(self, parameters: Mapping[str, Array], rows: int) -> float:
         """R."""

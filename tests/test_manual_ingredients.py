@@ -201,17 +201,19 @@ def test_settings_that_belong_to_cross_entropy_are_refused_elsewhere() -> None:
         Criterion("mse", label_smoothing=0.1)
 
 
-@pytest.mark.parametrize("penalise", ["weights", "all"])
+@pytest.mark.parametrize("penalise", ["weights", "linear", "all"])
 @pytest.mark.parametrize("penalty_over", ["1", "rows"])
 def test_penalties_are_torchs_gradient_of_their_closed_form(
     penalise: str, penalty_over: str
 ) -> None:
     generator = np.random.default_rng(0)
     parameters = {"w1": generator.normal(size=(3, 2)), "b1": generator.normal(size=2)}
+    parameters |= {"gamma1": generator.normal(size=2), "beta1": generator.normal(size=2)}
     parameters["w1"][0, 0] = 0.0  # the kink of |w|
     penalty = Penalty(0.03, 0.01, penalise, penalty_over)
     tensors = {k: torch.tensor(v, requires_grad=True) for k, v in parameters.items()}
-    counted = [t for k, t in tensors.items() if penalise == "all" or k == "w1"]
+    of = {"weights": ["w1"], "linear": ["w1", "b1"], "all": [*tensors]}[penalise]
+    counted = [tensors[name] for name in of]
     total = sum((0.015 * t.square().sum() + 0.01 * t.abs().sum() for t in counted), torch.zeros(()))
     total = total / (7 if penalty_over == "rows" else 1)
     assert penalty.loss_at(parameters, 7) == pytest.approx(total.item(), rel=1e-14)

@@ -29,6 +29,7 @@ OBJECTIVES = (
     Objective(l2=0.1),
     Objective(l1=0.1),
     Objective(l2=0.1, penalty_over="rows"),
+    Objective(l2=0.1, penalise="all"),
 )  # fmt: skip
 
 
@@ -124,6 +125,19 @@ def penalty_doubled(w: Arrays, x: Any, t: Any) -> Any:
     return loss, g | {k: g[k] + 2 * 0.02 * w[k] for k in ("w1", "w2")}
 
 
+def penalised_but(*unpenalised: str) -> Any:
+    """Return a network whose loss has the penalty of everything, the gradient not of these."""
+
+    def code(w: Arrays, x: Any, t: Any) -> Any:
+        _, h, s = parts(w, x)
+        loss, d = entropy(s, t)
+        g = back(w, x, h, d)
+        loss += 0.01 * sum((array**2).sum() for array in w.values())
+        return loss, {k: g[k] + 0.02 * w[k] * (k not in unpenalised) for k in w}
+
+    return code
+
+
 def sign_beside_a_penalty(w: Arrays, x: Any, t: Any) -> Any:
     _, h, s = parts(w, x)
     loss, d = entropy(s, t)
@@ -163,6 +177,13 @@ WRONG: dict[str, tuple[Any, Arrays]] = {
     "sigmoid-derivative-on-top": (sigmoid_slope_on_top, {"loss": "bce", "activation": "tanh"}),
     "huber-not-limited": (unlimited, {"loss": "huber", "activation": "tanh"}),
     "penalty-twice-in-gradient": (penalty_doubled, {"l2": 0.02, "activation": "tanh"}),
+    "penalty-missing-in-gradient-of-biases": (
+        penalised_but("b1", "b2"), {"l2": 0.02, "penalise": "all", "activation": "tanh"}
+    ),
+    "penalty-missing-in-every-gradient": (
+        penalised_but("w1", "b1", "w2", "b2"),
+        {"l2": 0.02, "penalise": "linear", "activation": "tanh"},
+    ),
     "target-minus-prediction": (sign_beside_a_penalty, {"l2": 0.02, "activation": "tanh"}),
     "smoothing-missing-in-gradient": (
         unsmoothed, {"label_smoothing": 0.1, "activation": "tanh"}
@@ -180,6 +201,11 @@ def asked(code: Any, declared: Arrays) -> Result:
 def test_a_mistake_in_what_is_declared_is_named_alone(name: str) -> None:
     result = asked(*WRONG[name])
     assert [one.mistake for one in result.diagnosis] == [name]
+
+
+@pytest.mark.parametrize("penalise", ["all", "linear"])
+def test_without_a_normalisation_all_parameters_are_linear(penalise: str) -> None:
+    assert asked(penalised_but(), {"l2": 0.02, "penalise": penalise, "activation": "tanh"})
 
 
 def test_of_another_declared_loss_no_softmax_is_spoken() -> None:

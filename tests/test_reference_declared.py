@@ -71,7 +71,7 @@ def test_a_network_without_biases_has_weights_only() -> None:
     np.testing.assert_array_equal(shown["p"], shown["logits"])  # what it predicts
 
 
-@pytest.mark.parametrize("penalise", ["weights", "all"])
+@pytest.mark.parametrize("penalise", ["weights", "linear", "all"])
 def test_penalty_is_in_loss_gradient_and_evaluation(penalise: str) -> None:
     parameters, x, targets = batch()
     parameters = {
@@ -81,7 +81,7 @@ def test_penalty_is_in_loss_gradient_and_evaluation(penalise: str) -> None:
     penalty = Penalty(l2=0.3, l1=0.1, penalise=penalise, penalty_over="rows")
     reference = Reference(SIZES, penalty=penalty)
     loss, gradients = reference.loss_and_gradients(parameters, x, targets)
-    counted = [k for k in parameters if penalise == "all" or k[0] == "w"]
+    counted = [k for k in parameters if penalise != "weights" or k[0] == "w"]
     added = sum(0.15 * (parameters[k] ** 2).sum() + 0.1 * abs(parameters[k]).sum() for k in counted)
     assert loss - plain[0] == pytest.approx(added / 7, rel=1e-12)
     assert reference.evaluate(parameters, x, targets)[0] == pytest.approx(loss, rel=1e-14)

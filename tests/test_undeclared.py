@@ -59,6 +59,21 @@ def test_the_options_that_were_left_out_are_found(words: str, dtype: str) -> Non
     assert found.ratio <= 1.0
 
 
+@pytest.mark.parametrize("normalisation", ["layer", "batch"])
+def test_scales_that_a_penalty_leaves_out_are_told_by_its_option(normalisation: str) -> None:
+    from manual_mlp import Between
+
+    code = partial(
+        manual_mlp.declared.loss_and_gradients,
+        penalty=manual_mlp.Penalty(l2=0.05, penalise="linear"),
+        between=Between(normalisation),
+    )
+    how: dict[str, Any] = {"hidden": (11,), "l2": 0.05, "normalisation": normalisation}
+    assert check(code, penalise="linear", **how)
+    result = check(code, penalise="all", **how)
+    assert result.kind == "convention" and "`--penalise linear`" in result.sentence
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
     "words",

@@ -8,6 +8,7 @@ sum divided by N.
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from string import digits
 
 import torch
 from torch import Tensor, nn
@@ -129,13 +130,17 @@ class Criterion(nn.Module):
         return predicted
 
 
+KINDS = {"weights": ("w",), "linear": ("w", "b"), "all": ("w", "b", "gamma", "beta")}
+"""The parameters in a penalty, by their names without the number of the layer."""
+
+
 class Penalty:
     """`(named parameters, N) -> (l2 / 2 sum w^2 + l1 sum |w|) / M`, M being 1 or N.
 
     Parameters:
         l2: the strength of the squares.
         l1: the strength of the absolute values.
-        penalise: "weights" or "all" parameters.
+        penalise: "weights", "linear" (weights and biases) or "all" parameters.
         penalty_over: "1", or "rows" for N.
 
     Raises:
@@ -149,16 +154,16 @@ class Penalty:
     def __init__(
         self, l2: float = 0.0, l1: float = 0.0, penalise: str = "weights", penalty_over: str = "1"
     ) -> None:
-        if penalise not in ("weights", "all") or penalty_over not in ("1", "rows"):
-            raise ValueError("penalise is weights or all, penalty_over is 1 or rows.")
+        if penalise not in KINDS or penalty_over not in ("1", "rows"):
+            raise ValueError("penalise is weights, linear or all, penalty_over is 1 or rows.")
         self.l2, self.l1 = l2, l1
-        self.everything, self.over_rows = penalise == "all", penalty_over == "rows"
+        self.kinds, self.over_rows = KINDS[penalise], penalty_over == "rows"
 
     def __bool__(self) -> bool:
         return bool(self.l2 or self.l1)
 
     def __call__(self, named: Mapping[str, Tensor], rows: int) -> Tensor:
-        counted = [w for name, w in named.items() if self.everything or name.startswith("w")]
+        counted = [w for name, w in named.items() if name.rstrip(digits) in self.kinds]
         flat = torch.cat([w.reshape(-1) for w in counted])
         total = self.l2 / 2 * flat.square().sum() + self.l1 * flat.abs().sum()
         return total / rows if self.over_rows else total

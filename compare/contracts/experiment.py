@@ -288,7 +288,9 @@ class Experiment:
         used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     penalise: str = setting(
-        "weights", Choice(PENALISED), LOSS, "what l1 and l2 are of: with `all` of biases too",
+        "weights", Choice(PENALISED), LOSS,
+        "what l1 and l2 are of: `linear` is weights and biases, `all` every parameter, gamma and "
+        "beta of a normalisation too",
         used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     penalty_over: str = setting(

@@ -17,7 +17,7 @@ from compare.contracts.errors import BadInput
 REDUCTIONS = ("mean", "batch_mean", "sum")
 LOSS_NAMES = ("cross_entropy", "bce", "mse", "l1", "huber", "hinge")
 OUTPUT_NAMES = ("identity", "sigmoid", "tanh", "relu", "softmax")
-PENALISED = ("weights", "all")
+PENALISED = ("weights", "linear", "all")
 PENALTY_OVER = ("1", "rows")
 INSIDE = {("softmax", "cross_entropy"): "softmax", ("sigmoid", "bce"): "sigmoid"}
 """Losses on logits have this inside; as an output it would be applied twice."""
@@ -96,8 +96,15 @@ class Objective:
 
     def penalised(self, parameters: Mapping[str, NDArray[Any]]) -> list[str]:
         """The names of the parameters in the penalty."""
-        return [name for name in parameters if self.penalise == "all" or name[0] == "w"]
+        return [name for name in parameters if is_penalised(name, self.penalise)]
 
     def penalty_share(self, rows: int) -> float:
         """What the penalty is multiplied by."""
         return 1 / rows if self.penalty_over == "rows" else 1.0
+
+
+def is_penalised(name: str, penalise: str) -> bool:
+    """Return whether a parameter is in the penalty: all are, or without scales and shifts, or the
+    weights alone."""
+    linear = not name.startswith(("gamma", "beta"))
+    return penalise == "all" or name[0] == "w" or (penalise == "linear" and linear)

@@ -24,7 +24,14 @@ from compare.contracts.arrays import Array, Float
 from compare.contracts.between import NORMALISATIONS, Between
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import ACTIVATION_NAMES, Experiment
-from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, REDUCTIONS, Objective
+from compare.contracts.objective import (
+    LOSS_NAMES,
+    OUTPUT_NAMES,
+    PENALISED,
+    REDUCTIONS,
+    Objective,
+    is_penalised,
+)
 from compare.diagnosis.asking import observations
 from compare.diagnosis.counted import MOST_CLASSES, counted
 from compare.diagnosis.match import Case
@@ -215,11 +222,16 @@ def fitted(
         uniform = np.full_like(first.point.targets, 1 / first.point.targets.shape[1])
         heads.append(ending(forward, base, uniform))
     size = float(np.linalg.norm(flat(first.seen, names)))
-    for penalise in ("weights", "all"):
+    for penalise in penalisable(first.point.parameters):
         if not last or constants(first, heads, last, penalise, size) is not None:
             found = constants(first, heads, names, penalise, size)
             if found is not None:
                 yield from objectives(first.point, base, found, penalise)
+
+
+def penalisable(parameters: Mapping[str, Array]) -> tuple[str, ...]:
+    """Return what a penalty may be of: without a normalisation all parameters are linear."""
+    return PENALISED if "gamma1" in parameters else ("weights", "all")
 
 
 def ending(forward: Pass, objective: Objective, targets: Array) -> Pass:
@@ -239,7 +251,7 @@ def constants(
     columns = [flat({name: head.named(name).value for name in names}, names) for head in heads]
     parameters = flat(
         {
-            name: first.point.parameters[name[1:]] * (penalise == "all" or name[1] == "w")
+            name: first.point.parameters[name[1:]] * is_penalised(name[1:], penalise)
             for name in names
         },
         names,

@@ -151,7 +151,8 @@ def penalty_rows() -> Iterator[Row]:
     """Yield the penalties."""
     named = tuple(one.name for one in (*FAMILIES["loss against gradient"], *OF_PENALTIES))
     for name, formula in PENALTIES.items():
-        said = f"over the weights, divided by {' or '.join(PENALTY_OVER)}"
+        said = "over the weights; with `--penalise linear` over biases too, with `all` over every "
+        said += f"parameter, gamma and beta too; divided by {' or '.join(PENALTY_OVER)}"
         kinks = "w = 0, slope 0" if name == "l1" else "none"
         ours, twin = "manual_mlp.penalty", "square" if name == "l2" else "abs"
         yield Row(name, formula, ours, f"Tensor.{twin}", said, kinks, named)

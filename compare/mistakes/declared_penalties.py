@@ -29,6 +29,7 @@ from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pair, Pass
 from compare.textbook.losses import LOSS_RULES
 from compare.textbook.pair import exact
+from compare.textbook.point import Point
 
 
 def left_out(name: str, what: str, applies: Condition) -> tuple[NetworkMistake, ...]:
@@ -91,6 +92,11 @@ def penalised(name: str) -> Condition:
     return lambda point: bool(getattr(point.minimised, name))
 
 
+def of_biases(point: Point) -> bool:
+    """Return whether a penalty is declared, of the biases too."""
+    return point.minimised.penalises and point.minimised.penalise != "weights"
+
+
 def both(by: Callable[[Pass, Pair], Pair]) -> dict[str, Function]:
     """Return the weight gradients with something added to what is right."""
     return {"dw": regular("dw", by)}
@@ -140,6 +146,17 @@ PENALTY = (
         "db = dz.sum(axis=0) + l2 * b",
         lambda point: point.minimised.penalises and point.minimised.penalise == "weights",
         {"db": regular("db", penal)}, paired=True),
+    one("penalty-missing-in-gradient-of-biases", "gradients of the biases without the penalty",
+        "The gradients of the biases lack the derivative of the declared penalty, which is of the "
+        "biases too; the loss has it.",
+        "db = dz.sum(axis=0)",
+        of_biases,
+        {"db": regular("db", lambda net, b: -penal(net, b))}),
+    one("penalty-missing-in-every-gradient", "gradients without the declared penalty",
+        "The gradients of weights and biases lack the derivative of the declared penalty, which is "
+        "of both; the loss has it.",
+        "dw = h.T @ dz\ndb = dz.sum(axis=0)", of_biases,
+        {kind: regular(kind, lambda net, w: -penal(net, w)) for kind in ("dw", "db")}),
     one("penalty-of-biases-in-loss", "a declared penalty of the biases too in the loss",
         "The loss contains the declared penalty of the biases too; the gradient that of the "
         "weights only, as declared.",

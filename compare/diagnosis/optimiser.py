@@ -17,6 +17,7 @@ from compare.checks.clipping import GUARD
 from compare.contracts.experiment import OPTIMISER_NAMES, Experiment, usual_momentum
 from compare.diagnosis.clipped import otherwise_clipped, velocity_clipped
 from compare.diagnosis.identity import Asked, Identity, Options, Walked, differing, tried, worst
+from compare.diagnosis.told_apart import Told
 from compare.diagnosis.track import Recorded
 from compare.mistakes.catalogue import OTHER_STEP
 from compare.mistakes.fits import rounded
@@ -101,7 +102,8 @@ def at_another_rate(declared: Asked, walked: Walked, before: float) -> Identity 
             continue
         after = worst(there, walked, tuple(old.parameters))
         if after <= 1:
-            told = replace(RATE, sentence=RATE.sentence.format(rate=f"{rate:.6g}"))
+            said = f"{Told.beside(rate, wanted.learning_rate):.6g}"
+            told = replace(RATE, sentence=RATE.sentence.format(rate=said))
             return Identity(wanted.optimiser, {"learning_rate": rate}, told, before, after)
     return None
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.result import Diagnosis
+from compare.diagnosis.told_apart import Told
 from compare.diagnosis.track import RIGHT, Recorded, Settings, Track, Version
 from compare.mistakes.catalogue import STEP
 from compare.mistakes.fits import rounded
@@ -183,7 +184,7 @@ def told(
         also=tuple(map(name_of, others)),
         constant=next((version.constant for version in best if version.bound), None),
         title=" and ".join(
-            mistake.title.format(constant=version.constant)
+            mistake.title.format(constant=told_from(settings, version))
             for version in best
             for mistake in version.made
         ),
@@ -209,11 +210,19 @@ def rank(versions: Sequence[Version]) -> tuple[int, int, int, int]:
 
 def sentence(version: Version, where: str, settings: Settings) -> str:
     """Return the mistake's sentence and the parameters it was seen in."""
-    said = [mistake.sentence.format(constant=version.constant) for mistake in version.made]
+    constant = told_from(settings, version)
+    said = [mistake.sentence.format(constant=constant) for mistake in version.made]
     filled = " ".join(said) + reading(version, settings)
     if version.beside is not None:
         filled = f"Two mistakes together. {filled}"
     return filled if any(mistake.only for mistake in version.made) else filled + where
+
+
+def told_from(settings: Settings, version: Version) -> float | None:
+    """Return the constant, which is told from the declared rate and momentum."""
+    if version.constant is None:
+        return None
+    return Told.beside(version.constant, settings.learning_rate, settings.momentum)
 
 
 def reading(version: Version, settings: Settings) -> str:

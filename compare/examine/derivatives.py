@@ -26,6 +26,7 @@ from compare.examine.at_points import SETTINGS
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference, differentiating
 from compare.guard.derivatives import GuardedProduct, GuardedSamples
+from compare.judge.ledger import ENDLESS, bounded
 from compare.judge.point import PointJudge
 from compare.points.probe import ON_KINK, Probe, draw_probes
 from compare.textbook.plain_second import (
@@ -248,7 +249,7 @@ def result_of(
         Verdict.DISAGREES: f"disagrees (derivative): {findings[0].message if findings else ''}",
     }
     settings = {"mode": check, **{name: getattr(asked, name) for name in SETTINGS}}
-    sentence = f"{len(points)} points, worst {largest:.2g} × allowance"
+    sentence = f"{len(points)} points, worst {bounded(largest)} × allowance"
     return Result(
         verdict, "derivative" if findings else None, settings, environment(), said[verdict],
         findings=findings, worst=worst, notes=notes,
@@ -265,8 +266,9 @@ def findings_of(points: list[Judged]) -> Iterator[Finding]:
                 known.add(name)
                 at = one.worst
                 place = f"{name}[{', '.join(map(str, at.index))}]" if at.index else name
+                size = f"{at.ratio:.3g} × allowance; " if at.ratio <= ENDLESS else ""
                 message = (
                     f"{place} is {at.manual:.7g}; the reference has {at.reference:.7g} "
-                    f"({at.ratio:.3g} × allowance; {point.note})"
+                    f"({size}{point.note})"
                 )
                 yield Finding.at(at, "same_point", name, message, parameter=name[1:], update=number)

@@ -21,6 +21,7 @@ from compare.examine.carried import first_state
 from compare.examine.identifying import drawn_gradients, in_its_form
 from compare.examine.step import record_at
 from compare.guard.optimiser import GuardedOptimiser
+from compare.judge.ledger import bounded
 from compare.judge.point import PointJudge
 from compare.points.probe import Probe
 
@@ -45,7 +46,7 @@ def examine_optimiser(
     if counted:
         own.walk(*drawn_state(own), 2)
     tally = judge.ledger.tallies["step"]
-    sentence = f"{tally.made} step checks, worst {tally.worst_ratio:.2g} × allowance"
+    sentence = f"{tally.made} step checks, worst {bounded(tally.worst_ratio)} × allowance"
     note = own.replay.clipping.note()
     if not own.compared:
         note = f"{note}; " if note else ""

@@ -13,6 +13,7 @@ from compare.checks.step import StepCheck
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import CheckSummary
 from compare.guard.implementation import GuardedStep
+from compare.judge.ledger import bounded
 from compare.judge.point import PointJudge
 from compare.points.probe import Probe
 
@@ -36,7 +37,7 @@ def examine_step(judge: PointJudge, guarded: GuardedStep, probe: Probe) -> tuple
         now, state = guarded(now, gradients, state, learning_rate=rate, momentum=momentum)
         after = record_at(replace(probe, parameters=now), update + 1, gradients, state)
         judge.replay("manual", before, after, replay)
-    sentence = f"{tally.made} step checks, worst {tally.worst_ratio:.2g} × allowance"
+    sentence = f"{tally.made} step checks, worst {bounded(tally.worst_ratio)} × allowance"
     return (CheckSummary("step", tally.verdict, tally.made, tally.worst_ratio, sentence),)
 
 

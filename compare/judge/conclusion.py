@@ -15,6 +15,7 @@ from compare.checks.weak import UNBOUNDED
 from compare.contracts.records import Implementation
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
 from compare.judge.evidence import contradicted, evidence_of, kind_of_findings
+from compare.judge.ledger import bounded
 from compare.judge.naming import Named, name_mistake, predicted, showing, widths
 from compare.judge.naming_run import name_update
 from compare.judge.point import FirstSuspect, PointJudge
@@ -210,7 +211,7 @@ def same_point_summary(judge: PointJudge) -> CheckSummary:
     """One line on the same-point checks."""
     same = judge.ledger.tallies["same_point"]
     lost = f" ({same.blind} with something that was not compared)" if same.blind else ""
-    sentence = f"{same.made} same-point checks{lost}, worst {same.worst_ratio:.2g} × allowance"
+    sentence = f"{same.made} same-point checks{lost}, worst {bounded(same.worst_ratio)} × allowance"
     return CheckSummary("same_point", same.verdict, same.made, same.worst_ratio, sentence)
 
 

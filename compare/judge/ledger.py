@@ -21,6 +21,11 @@ ENDLESS = 1e15
 CHECKS = ("same_point", "step", "free_run", "structure", "referee")
 
 
+def bounded(ratio: float) -> str:
+    """Return a largest ratio as a summary says it."""
+    return f"> {ENDLESS:.0e}" if ratio > ENDLESS else f"{ratio:.2g}"
+
+
 @dataclass
 class Tally:
     """How often a check was made, how often it failed or could not be made, its largest ratio."""

@@ -14,6 +14,7 @@ from compare.contracts.measured import Worst
 from compare.contracts.records import Manual
 from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.judge.conclusion import conclude, leading, same_point_summary
+from compare.judge.ledger import bounded
 from compare.judge.naming import UNKNOWN, Named
 from compare.judge.naming_run import name_run_mistake
 from compare.judge.run import Judge
@@ -132,7 +133,8 @@ def summaries(judge: Judge) -> tuple[CheckSummary, ...]:
             step.verdict,
             step.made // 2,
             step.worst_ratio,
-            f"{step.made // 2} step checks on each side, worst {step.worst_ratio:.2g} × allowance",
+            f"{step.made // 2} step checks on each side, worst {bounded(step.worst_ratio)} × "
+            "allowance",
         ),
         CheckSummary(
             "free_run",

@@ -23,6 +23,7 @@ from compare.contracts.result import CheckSummary
 from compare.examine.dump.dump_format import RunFile
 from compare.examine.dump.dump_step import Step
 from compare.examine.dump.misrecorded import Misrecorded, follows
+from compare.judge.ledger import bounded
 from compare.judge.point import PointJudge
 
 NO_RUN = "there is no run.json"
@@ -142,7 +143,7 @@ class Updated:
     def summary(self) -> CheckSummary:
         """One line on the step checks, also if there were none."""
         step = self.judge.ledger.tallies["step"]
-        sentence = f"{step.made} step checks, worst {step.worst_ratio:.2g} × allowance"
+        sentence = f"{step.made} step checks, worst {bounded(step.worst_ratio)} × allowance"
         if not step.made:
             sentence = f"not done: {self.because}"
         return CheckSummary("step", step.verdict, step.made, step.worst_ratio, sentence)

@@ -97,6 +97,8 @@ def loss_after_update() -> Steps:
         (moved(weights, 5), "weights-stored-without-a-copy"),
         (moved(lambda name: name[0] == "v", 1), "velocity-recorded-after-the-update"),
         (moved(lambda name: name in ("x", "targets"), 1), "batch-of-the-step-before"),
+        (moved(lambda name: name == "x", 1), "inputs-of-the-step-after"),
+        (moved(lambda name: name == "x", -1), "inputs-of-the-step-before"),
     ],
 )
 def test_a_slip_of_recording_is_proved_by_the_steps_beside(

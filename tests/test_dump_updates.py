@@ -27,8 +27,14 @@ def training(
     share: float = 1.0,
     momentum: float = MOMENTUM,
     dtype: str = "float64",
+    dampening: float = 0.0,
+    first: float = 1.0,
 ) -> list[Arrays]:
-    """Train with momentum; `sign` -1 climbs the gradient, `share` is that of the rate."""
+    """Train with momentum; `sign` -1 climbs the gradient, `share` is that of the rate.
+
+    `first`: what the first gradient is weighted with, those after it with 1 - `dampening`; with a
+    dampening the velocities are recorded.
+    """
     r = np.random.default_rng(3)
     x = r.normal(size=(ROWS, SIZES[0])).astype(dtype)
     targets = np.eye(SIZES[-1], dtype=dtype)[r.integers(SIZES[-1], size=ROWS)]
@@ -39,11 +45,13 @@ def training(
     v, steps = {name: np.zeros_like(array) for name, array in w.items()}, []
     rate = np.dtype(dtype).type(RATE * share)
     inside, outside = (rate, 1) if form == "velocity" else (1, rate)
-    for _ in ALL:
+    for number in ALL:
         loss, dw, *_ = manual_mlp.loss_and_gradients(w, x, targets)
         step = {"loss": np.asarray(loss), "x": x, "targets": targets, **w}
+        step |= {f"v_{name}": array for name, array in v.items()} if dampening else {}
         steps.append(step | {f"d{name}": array for name, array in dw.items()})
-        v = {k: np.dtype(dtype).type(momentum) * v[k] + inside * dw[k] for k in w}
+        into = inside * (1 - dampening if number else first)
+        v = {k: np.dtype(dtype).type(momentum) * v[k] + into * dw[k] for k in w}
         w = {k: (w[k] - sign * outside * v[k]).astype(dtype) for k in w}
     return steps
 
@@ -139,6 +147,15 @@ def test_a_count_of_updates_is_no_velocity(tmp_path: Path) -> None:
     steps = [step | {"t": np.asarray(n)} for n, step in enumerate(training(momentum=0.0))]
     result = checked(tmp_path, steps, **momentum(momentum=0.0))
     assert result.exit_code is ExitCode.AGREES, result.sentence
+
+
+@pytest.mark.parametrize(("first", "names"), [(1.0, []), (0.7, ["first-step-dampened"])])
+def test_a_first_step_that_is_dampened_is_named_beside_its_recorded_velocities(
+    tmp_path: Path, first: float, names: list[str]
+) -> None:
+    steps = training("buffer", dampening=0.3, first=first)
+    result = checked(tmp_path, steps, **momentum("buffer", dampening=0.3))
+    assert [one.mistake for one in result.diagnosis] == names and bool(result) == (not names)
 
 
 def test_adam_is_not_carried_over_a_gap(tmp_path: Path) -> None:

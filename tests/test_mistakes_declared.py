@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+import manual_mlp
 from compare import check
 from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, Objective
 from compare.contracts.result import Result
@@ -92,6 +94,19 @@ def half_squares(w: Arrays, x: Any, t: Any) -> Any:
     return np.mean((o - t) ** 2), back(w, x, h, (o - t) / o.size)
 
 
+def squares_over(divisor: Callable[[Any], float]) -> Any:
+    """Return a network whose loss is a sum of squares and whose gradient is divided."""
+
+    def code(w: Arrays, x: Any, t: Any) -> Any:
+        _, h, o = parts(w, x)
+        return ((o - t) ** 2).sum(), back(w, x, h, 2 * (o - t) / divisor(o))
+
+    return code
+
+
+SUMMED = {"loss": "mse", "reduction": "sum", "activation": "tanh"}
+
+
 def over_rows_only(w: Arrays, x: Any, t: Any) -> Any:
     _, h, o = parts(w, x)
     return np.mean((o - t) ** 2), back(w, x, h, 2 * (o - t) / len(o))
@@ -171,6 +186,8 @@ def silu_without_s(w: Arrays, x: Any, t: Any) -> Any:
 WRONG: dict[str, tuple[Any, Arrays]] = {
     "gradient-without-factor-2": (half_squares, {"loss": "mse", "activation": "tanh"}),
     "gradient-not-averaged-over-outputs": (over_rows_only, {"loss": "mse", "activation": "tanh"}),
+    "gradient-averaged-over-entries": (squares_over(lambda o: o.size), SUMMED),
+    "gradient-averaged-over-rows": (squares_over(len), SUMMED),
     "output-derivative-missing": (
         no_output_slope, {"loss": "mse", "output": "sigmoid", "activation": "tanh"}
     ),
@@ -206,6 +223,26 @@ def test_a_mistake_in_what_is_declared_is_named_alone(name: str) -> None:
 @pytest.mark.parametrize("penalise", ["all", "linear"])
 def test_without_a_normalisation_all_parameters_are_linear(penalise: str) -> None:
     assert asked(penalised_but(), {"l2": 0.02, "penalise": penalise, "activation": "tanh"})
+
+
+def test_a_sum_with_its_gradient_agrees() -> None:
+    assert asked(squares_over(lambda o: 1), SUMMED)
+
+
+@pytest.mark.parametrize(("share", "names"), [(0.5, ["loss-without-factor"]), (1.0, [])])
+def test_beside_a_normalisation_mistakes_of_declared_losses_are_named(
+    share: float, names: list[str]
+) -> None:
+    mse = manual_mlp.Criterion(loss="mse")
+
+    def code(w: Arrays, x: Any, t: Any) -> Any:
+        loss, gradients, *_ = manual_mlp.declared.loss_and_gradients(
+            w, x, t, criterion=mse, between=manual_mlp.Between("layer")
+        )
+        return share * loss, gradients
+
+    result = asked(code, {"loss": "mse", "normalisation": "layer"})
+    assert [one.mistake for one in result.diagnosis] == names and bool(result) == (not names)
 
 
 def test_of_another_declared_loss_no_softmax_is_spoken() -> None:

@@ -210,9 +210,12 @@ class PointJudge:
                 self._walk(before, after)
 
     def _walk(self, before: Record, after: Record) -> None:
-        """Keep the first updates of a dump that shows no buffers: they are carried from there."""
+        """Keep the first updates of a dump that shows no buffers, or zeros: they are carried from
+        there."""
         follows = bool(self.walked) and self.walked[-1].update == before.update
-        begins = before.update == 0 and not before.state.keys() - {"t"}
+        kept = [array for key, array in before.state.items() if key != "t"]
+        zeros = not self.experiment.plain_momentum and not any(array.any() for array in kept)
+        begins = before.update == 0 and (not kept or zeros)
         small = sum(w.size for w in before.parameters.values()) <= MOST_WALKED
         if (follows or begins) and small and len(self.walked) <= WALKED:
             self.walked[-1:] = [before, after]

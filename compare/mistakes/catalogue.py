@@ -71,10 +71,9 @@ STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, StepMistake
 def network_mistakes(point: Point) -> tuple[NetworkMistake, ...]:
     """Return those that can be made in such a network as the point's, with those of a loss,
     penalty or activation only where one is declared."""
-    if not point.between.plain:
-        return INSIDE
+    known = NETWORK if point.between.plain else INSIDE
     plain = point.minimised.plain and point.activation in SLOPES
-    return NETWORK if plain else (*NETWORK, *DECLARED)
+    return known if plain else (*known, *DECLARED)
 
 
 def named(name: str) -> Mistake:

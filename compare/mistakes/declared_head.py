@@ -21,6 +21,13 @@ from compare.mistakes.declared_parts import (
     with_output,
     written_at_z,
 )
+from compare.textbook import Point
+
+
+def declared_sum(point: Point) -> bool:
+    """Return whether another loss than softmax cross-entropy is summed."""
+    return foreign(point) and point.minimised.reduction == "sum"
+
 
 SCALES = (
     one("gradient-without-factor-2", "a gradient that lacks a factor 2",
@@ -60,6 +67,13 @@ SCALES = (
         "The gradient is divided by the number of outputs K, the loss is not.",
         "dlogits = do / M / K", lambda point: foreign(point) and point.targets.shape[1] > 1,
         scaled("dlogits", lambda net: 1 / net.classes), paired=True),
+    one("gradient-averaged-over-entries", "a gradient that is averaged over all entries",
+        "The gradient is divided by rows and outputs, N times K; the loss is a sum.",
+        "dlogits = do / (N * K)", declared_sum,
+        scaled("dlogits", lambda net: 1 / (net.rows * net.classes))),
+    one("gradient-averaged-over-rows", "a gradient that is averaged over the rows",
+        "The gradient is divided by the rows N; the loss is a sum.",
+        "dlogits = do / N", declared_sum, scaled("dlogits", lambda net: 1 / net.rows)),
     one("gradient-sign", "a gradient of the wrong sign",
         "The gradient has the wrong sign: t - o for o - t.",
         "do = t - o", foreign, scaled("dlogits", lambda net: -1.0), paired=True),

@@ -8,7 +8,7 @@ mistake of the derivation is looked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -49,6 +49,14 @@ class Misrecording:
 
 before, itself, after = attrgetter("before"), attrgetter("step"), attrgetter("after")
 
+
+def with_inputs(step: Step, other: Step | None) -> Step | None:
+    """Return a step with the inputs of a neighbour; None where they belong to no such targets."""
+    if other is None or other.x.shape != step.x.shape:
+        return None
+    return replace(step, x=other.x)
+
+
 SLIPS = (
     Misrecording(
         "weights-recorded-after-the-update", "The recorded weights are those after the update: "
@@ -73,6 +81,16 @@ SLIPS = (
     Misrecording(
         "batch-of-the-step-after", "The recorded batch belongs to the step before: loss and "
         "gradients are those of the batch of the step after.", "both", itself, after,
+    ),
+    Misrecording(
+        "inputs-of-the-step-before", "The recorded x is that of the step before, the targets are "
+        "the step's own: loss and gradients are those of the x of the step after.",
+        "both", itself, lambda one: with_inputs(one.step, one.after),
+    ),
+    Misrecording(
+        "inputs-of-the-step-after", "The recorded x is that of the step after, the targets are "
+        "the step's own: loss and gradients are those of the x of the step before.",
+        "both", itself, lambda one: with_inputs(one.step, one.before),
     ),
     Misrecording(
         "loss-after-the-update", "The recorded loss is that of the weights after the update, on "

@@ -103,6 +103,21 @@ def test_what_a_normalisation_records_is_compared(
     assert kind is None or (result.kind, result.findings[0].update) == (kind, 1)
 
 
+@pytest.mark.parametrize(("over", "names"), [(0, ["running-variance-over-n"]), (1, []), (2, [])])
+def test_a_running_variance_over_n_is_named(tmp_path: Path, over: int, names: list[str]) -> None:
+    dump = recorded(tmp_path / "dump", "batch normalisation")
+    kept = [array_of(dump, number, "running_var1") for number in range(13)]
+    mine = kept[0]
+    for number in range(12):
+        rows = len(array_of(dump, number, "x"))
+        added = kept[number + 1] - 0.9 * kept[number]
+        mine = 0.9 * mine + added * (rows - 1) / (rows - over)
+        rewrite(dump, number + 1, running_var1=mine)
+    result = check_dump(dump)
+    assert [one.mistake for one in result.diagnosis] == names
+    assert result.exit_code is (ExitCode.AGREES if over == 1 else ExitCode.DISAGREES)
+
+
 def test_masks_belong_to_their_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
     dump = recorded(tmp_path / "dump", "dropout")

@@ -39,6 +39,18 @@ def test_a_momentum_a_little_off_is_not_said_to_be_the_declared_one() -> None:
     assert "The momentum is 0.9000001, not the one declared." in found.sentence
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("rate", "names"), [(False, ["learning-rate-left-out"]), (True, [])])
+def test_an_update_without_its_rate_is_named(dtype: str, rate: bool, names: list[str]) -> None:
+    def update(parameters: Any, x: Any, targets: Any, *, learning_rate: float) -> Any:
+        _, gradients, *_ = loss_and_gradients(parameters, x, targets)
+        share = learning_rate if rate else 1.0
+        return {name: w - share * gradients[name] for name, w in parameters.items()}
+
+    result = check(update, dtype=dtype)
+    assert [one.mistake for one in result.diagnosis] == names and bool(result) is rate
+
+
 @pytest.mark.parametrize(("ratio", "said"), [(0.25, "0.25"), (8e153, "> 1e+15")])
 def test_a_ratio_beside_a_zero_says_only_that_it_is_large(ratio: float, said: str) -> None:
     assert bounded(ratio) == said

@@ -39,6 +39,19 @@ def compare_running(
     return found
 
 
+def over_rows(expected: Expected, state: Mapping[str, Array], arithmetic: Arithmetic) -> bool:
+    """Return whether the running statistics are right with a variance of the batch over N."""
+    for name, theirs in running(expected.point.values).items():
+        inside = expected.point.inside[int(name.lstrip("_abcdefghijklmnopqrstuvwxyz"))]
+        due = theirs.astype(np.float64)
+        if name.startswith("running_var"):
+            due = due - MOMENTUM * inside.z.var(axis=0) / (inside.count - 1)
+        allowance = allowed(expected, name, theirs, arithmetic)
+        if name not in state or not (np.abs(state[name] - due) <= allowance).all():
+            return False
+    return True
+
+
 def allowed(expected: Expected, name: str, after: Array, arithmetic: Arithmetic) -> Float:
     """Return the allowance of one of them, (H,); `after` is the reference's."""
     kind, layer = name.rstrip("0123456789"), int(name.lstrip("_abcdefghijklmnopqrstuvwxyz"))

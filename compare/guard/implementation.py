@@ -176,6 +176,7 @@ class GuardedUpdate(Guarded):
     """
 
     shows_loss = False
+    reading_rate = READING_RATE
     positions = ("parameters", "x", "targets")
     keywords = ("learning_rate",)
 

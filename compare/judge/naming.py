@@ -19,7 +19,7 @@ from compare.contracts.records import Implementation, depth
 from compare.contracts.result import Diagnosis, Finding
 from compare.data.stored import StoredRows
 from compare.guard.implementation import takes_context
-from compare.judge.point import PointJudge, Suspect
+from compare.judge.point import FirstSuspect, PointJudge, Suspect
 from compare.judge.run import Judge
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
         return Named()
     if judge.mode == "dump":
         return from_records(experiment, [*judge.suspects, *judge.right])
+    if without_rate := rate_left_out(suspect, implementation):
+        return Named((without_rate,))
     found = named_anywhere(experiment, implementation, widths(suspect))
     if found.diagnosis:
         return found
@@ -59,6 +61,30 @@ def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:
         return Named(facts=(UNKNOWN, *found.facts))
     alone = from_calls(experiment, suspect, implementation) or from_trail(judge)
     return Named(alone) if alone else from_records(experiment, judge.suspects)
+
+
+def rate_left_out(suspect: FirstSuspect, implementation: Implementation) -> Diagnosis | None:
+    """Return that an update has no learning rate, if the gradients read from it say so.
+
+    They are the movement over the rate of the reading, so without one they are that much smaller;
+    of the movement the last digits of the weight are lost.
+    """
+    rate = getattr(implementation, "reading_rate", None)
+    if rate is None:
+        return None
+    record, examined = suspect.record, suspect.examined
+    for name, gradient in examined.reference_gradients.items():
+        w, seen = record.parameters[name], record.gradients[name] * rate
+        lost = np.finfo(w.dtype).eps * (np.abs(w) + np.abs(seen))
+        allowance = examined.allowances.gradients[name] + lost
+        if not (np.abs(seen - gradient) <= allowance).all():
+            return None
+    return Diagnosis(
+        "learning-rate-left-out",
+        "The learning rate is left out: the weights move by the gradient itself.",
+        max(one.worst.ratio for one in examined.gradients.values()), 1.0,
+        title="a missing learning rate",
+    )  # fmt: skip
 
 
 def named_anywhere(

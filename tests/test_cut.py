@@ -202,7 +202,6 @@ OTHERS = {
         ("        e = np.exp(s - s.max(axis=1, keepdims=True))\n", ""),
     ),
     "a batch size written in": changed(TRAIN, ("/ n", "/ 32")),
-    "the negative in a dictionary": changed(DICTIONARY, ("(p - Y)", "(Y - p)"), ("-= lr", "+= lr")),
     "sigmoids": "import numpy as np\nX = np.array([[0, 1]]); y = np.array([[1]])\n"
     "W1 = np.ones((2, 4)); W2 = np.ones((4, 1))\nfor i in range(9):\n"
     "    h = 1 / (1 + np.exp(-X.dot(W1)))\n    o = 1 / (1 + np.exp(-h.dot(W2)))\n"
@@ -216,6 +215,11 @@ def test_another_network_is_not_accused_and_not_green(tmp_path: Path, text: str)
     result = judged(tmp_path, text)
     assert result.exit_code is ExitCode.UNDECIDABLE
     assert any("were not compared: " in one for one in result.not_compared)
+
+
+def test_the_negative_of_a_gradient_that_is_added_is_right(tmp_path: Path) -> None:
+    text = changed(DICTIONARY, ("(p - Y)", "(Y - p)"), ("-= lr", "+= lr"))
+    assert judged(tmp_path, text).exit_code is ExitCode.AGREES
 
 
 @pytest.mark.parametrize("cells", [CELLS, CELLS[:-1]], ids=["with updates", "without"])

@@ -60,6 +60,7 @@ from compare.examine.starter.single import (
 )
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.together import together
+from compare.examine.starter.training.told import with_training
 from compare.examine.starter.uncompared import uncompared
 from compare.examine.starter.update_calls import left_where_they_were
 from compare.examine.starter.whole_check import Declared
@@ -136,8 +137,11 @@ def check_starter(
     found = with_the_rest_called(file, found, opened, slope, of_classes, forward)
     found, updates = with_lines(file, found, slope, of_classes)
     found = [with_reason(one, source, opened, replaced) for one in found]
+    found, trained = with_training(source, found, asked, updates.right)
     idle = frozenset[str]() if file.whole is None else file.whole.idle
-    seen = {one.name for one in found} | file.called  # not what a training calls beside an update
+    seen = (
+        {one.name for one in found} | file.called | trained
+    )  # not what a training calls beside an update
     left = unseen(source, seen, file.called, idle)
     found += uncompared(source, [name for name in left if name not in updates.functions])
     return StarterReport(

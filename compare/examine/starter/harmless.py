@@ -1,0 +1,120 @@
+"""Somebody's training without what reaches outside of it: files, windows, processes, the network.
+
+A training that is run on rows of ours must not write its weights over those that its author kept.
+A call that reads or writes files is refused; as a statement of its own it is left out. Modules that
+do more than compute are not imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import builtins
+import re
+from collections.abc import Sequence
+
+COMPUTE = frozenset(
+    "numpy math cmath random time datetime collections itertools functools operator dataclasses"
+    " typing abc enum copy types scipy statistics string re warnings __future__ numbers contextlib"
+    " argparse".split()
+)
+"""Modules that a training may have."""
+OUTSIDE = re.compile(
+    r"(np)?save\w*|savetxt|savefig|tofile|dump|load\w*|from(file|txt)|genfromtxt|memmap|read\w*|to_\w+"
+    r"|open|input|exec|eval|compile|__import__|system|popen|remove|unlink|rmdir|rmtree|mkdir"
+    r"|makedirs|write\w*|fetch\w*|urlopen|urlretrieve|get_file|download\w*|exit|quit|_exit|kill|show"
+    r"|sleep"
+)
+"""Calls, by the last part of their name, that reach outside."""
+REFUSED, DEFAULTS = "_rehearsed_refused", "_rehearsed_defaults"
+"""What is called in the place of a call that reaches outside, and of one that reads the command
+line."""
+PARSED = frozenset({"parse_args", "parse_known_args"})
+
+
+class Harmless(ast.NodeTransformer):
+    """Leaves out calls that reach outside of the statements of a file.
+
+    `own` are the names of its functions and methods, and `gone` those of modules that do more than
+    compute.
+    """
+
+    def __init__(self, statements: Sequence[ast.stmt]) -> None:
+        every = [part for one in statements for part in ast.walk(one)]
+        self.own = {one.name for one in every if isinstance(one, ast.FunctionDef)}
+        self.gone = {
+            (alias.asname or alias.name).partition(".")[0]
+            for one in every if isinstance(one, ast.Import | ast.ImportFrom)
+            for alias in one.names if not computes(module_of(one, alias))
+        } - set(dir(builtins))  # fmt: skip
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        """A call that stands alone is left out."""
+        if isinstance(node.value, ast.Call) and self.reaches(node.value):
+            return ast.copy_location(ast.Pass(), node)
+        self.generic_visit(node)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Another one raises; arguments of a command line are their defaults."""
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in PARSED:
+            return called(DEFAULTS, [node.func.value], node)
+        return called(REFUSED, [], node) if self.reaches(node) else node
+
+    def visit_With(self, node: ast.With) -> ast.stmt:
+        """What is done with an opened file is left out."""
+        if any(isinstance(one.context_expr, ast.Call) and self.reaches(one.context_expr)
+               for one in node.items):  # fmt: skip
+            return ast.copy_location(ast.Pass(), node)
+        self.generic_visit(node)
+        return node
+
+    def visit_Import(self, node: ast.Import) -> ast.stmt:
+        """A module that only computes."""
+        node.names = [one for one in node.names if computes(one.name)]
+        return node if node.names else ast.copy_location(ast.Pass(), node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
+        """What is taken from such a module."""
+        return node if computes(node.module or "") else ast.copy_location(ast.Pass(), node)
+
+    def reaches(self, node: ast.Call) -> bool:
+        """Return whether a call reaches outside."""
+        called = node.func
+        root: ast.expr = called
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if isinstance(root, ast.Name) and root.id in self.gone:
+            return True
+        name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+        return name not in self.own and bool(OUTSIDE.fullmatch(name))
+
+
+def module_of(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
+    """Return the module that a name comes from."""
+    return alias.name if isinstance(node, ast.Import) else node.module or alias.name
+
+
+def computes(module: str) -> bool:
+    """Return whether a module only computes."""
+    return module.partition(".")[0] in COMPUTE
+
+
+def called(name: str, given: list[ast.expr], node: ast.expr) -> ast.expr:
+    """Return a call at the place of another one."""
+    function = ast.copy_location(ast.Name(name, ast.Load()), node)
+    return ast.copy_location(ast.Call(function, given, []), node)
+
+
+def defaults(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the arguments of a command line on which nothing stands; what has no default is an
+    empty text."""
+    actions = [one for one in parser._actions if one.dest != "help"]
+    values = {one.dest: "" if one.default is None else one.default for one in actions}
+    return argparse.Namespace(**values)
+
+
+def refused() -> None:
+    """What is called in place of a call that reaches outside."""
+    raise OSError("a training that is run on other rows reads and writes nothing")

@@ -1,0 +1,137 @@
+"""What is wrong with a step of a training that is another one than is due.
+
+That the last weights are moved by their gradient shows which network it is, and how large the rate.
+What the others are moved by is then told from the step, or the catalogue is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+
+from compare.contracts.arrays import Arrays
+from compare.contracts.errors import BadInput
+from compare.contracts.result import Diagnosis
+from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
+from compare.diagnosis.observation import Observation
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.source import Source
+from compare.examine.starter.training.exact import point_of
+from compare.examine.starter.training.program import program_of
+from compare.examine.starter.training.steps import SAME, Step, multiple
+from compare.examine.starter.training.trained import Training, laid_beside, left_beside, pairs_of
+
+HUGE = 2.0**40
+"""A rate at which the weights are below the last digit of what is taken off them."""
+Told = tuple[str, str, str]
+"""A mistake: its name, a sentence and its title."""
+
+
+def named(about: FunctionVerdict, mistake: str, sentence: str, title: str) -> FunctionVerdict:
+    """The verdict with a mistake of the loop."""
+    known = Diagnosis(mistake, f"{sentence}.", inf, 0.0, title=title)
+    return replace(about.wrong("value", sentence), diagnosis=(known,))
+
+
+def explained(source: Source, training: Training, about: FunctionVerdict) -> FunctionVerdict | None:
+    """The verdict on a step of which the last weights are right; None where they are not."""
+    right = training.fit.right
+    last = f"w{len(training.chain.weights)}"
+    if training.fit.ways or last not in right:
+        return None
+    told = rate_left_out(training) or never_moved(training) or of_another(training)
+    if told:
+        return named(about, *told)
+    ways = training.chain.ways()
+    wrong = [ways[name] for name in training.fit.factors if name not in right]
+    sentence = (
+        f"its first step moves {' and '.join(ways[name] for name in right)} against the gradient"
+        f" and {' and '.join(wrong)} elsewhere"
+    )
+    diagnosis = () if at_a_rate_of_its_own(training) else known_mistakes(source, training, last)
+    if not diagnosis:
+        return about.undecided(sentence)
+    return replace(about.wrong("value", sentence), diagnosis=diagnosis)
+
+
+def rate_left_out(training: Training) -> Told | None:
+    """Parameters that are moved by the gradient itself, where the others have a rate."""
+    factors, right = training.fit.factors, training.fit.right
+    left = [name for name in factors if name not in right]
+    if np.isclose(factors[right[0]], 1, rtol=SAME):
+        return None
+    if not all(np.isclose(factors[name], 1, rtol=SAME) for name in left):
+        return None
+    words = " and ".join(training.chain.ways()[name] for name in left)
+    sentence = f"{words}: moved by the gradient itself, without the learning rate"
+    return "learning-rate-left-out", sentence, f"a learning rate that is left out of {words}"
+
+
+def at_a_rate_of_its_own(training: Training) -> bool:
+    """Whether every parameter is moved by its gradient, and some at another rate that no number of
+    rows says: that may be meant."""
+    factors, right = training.fit.factors, training.fit.right
+    ratios = [factors[name] / factors[right[0]] for name in factors if name not in right]
+    counts = (len(training.rows), len(training.data.x))
+    of_rows = any(np.isclose(max(one, 1 / one), counts, rtol=SAME).any() for one in ratios)
+    return bool(np.isfinite(ratios).all()) and min(ratios) > 0 and not of_rows
+
+
+def never_moved(training: Training) -> Told | None:
+    """Parameters that stay as they are."""
+    still = [name for name, one in training.step.taken.items() if not one.any()]
+    if not still:
+        return None
+    words = " and ".join(training.chain.ways()[name] for name in still)
+    sentence = f"no step of the loop moves {words}"
+    return "parameter-never-updated", sentence, f"{words}: no step moves it"
+
+
+def of_another(training: Training) -> Told | None:
+    """Parameters that are moved by the gradient of another."""
+    due, step = training.due(training.step, training.rows), training.step
+    ways, said = training.chain.ways(), []
+    wrong = [name for name in due if name not in training.fit.right]
+    for name in wrong:
+        taken = step.taken[name].ravel()
+        said += [f"{ways[name]} is moved by the gradient of {ways[one]}" for one in due
+                 if one != name and due[one].size == taken.size
+                 and multiple(taken, due[one].ravel(), step.near) > 0][:1]  # fmt: skip
+    words = " and ".join(said)
+    return ("gradient-of-another-parameter", words, words) if len(said) == len(wrong) else None
+
+
+def known_mistakes(source: Source, training: Training, last: str) -> tuple[Diagnosis, ...]:
+    """The mistake of the catalogue that reproduces all gradients of a step."""
+    rows = list(training.rows)
+    point = point_of(training.network, training.step.parameters, training.data.x[rows],
+                     training.targets[rows], "float64")  # fmt: skip
+    seen = {f"d{name}": one for name, one in exact_gradients(source, training, last).items()}
+    try:
+        found = Observation(point, seen, "the first step of its training")
+        return diagnose_gradients(found) if one_mistake_explains(found) else ()
+    except BadInput:
+        return ()
+
+
+def exact_gradients(source: Source, training: Training, last: str) -> Arrays:
+    """What the first step takes off the weights, as a gradient without their roundings: of a step
+    that is larger than they are by far, or of an array that is a multiple of it."""
+    again = program_of(source, HUGE).run(training.supply)
+    pairs = pairs_of(again.runs.get(training.loop, []))
+    if pairs:
+        step = Step(training.chain, *pairs[0])
+        due = training.due(step, training.rows)[last]
+        factor = multiple(step.taken[last], due, step.near)
+        if factor > HUGE / 1e6:
+            return {name: one / factor for name, one in step.taken.items()}
+    step, factor = training.step, training.fit.factors[last]
+    beside = left_beside(step, step.taken)
+    if not beside.whole:
+        return {name: one / factor for name, one in step.taken.items()}
+    scale = factor * float(np.median(list(beside.factors.values())))
+    scale = scale if abs(scale - 1) > SAME else 1.0
+    return {name: laid_beside(step, way, step.taken[name]) / scale
+            for name, way in beside.ways.items()}  # fmt: skip

@@ -1,0 +1,233 @@
+"""The statements of a file as a program: its definitions, and what it does outside of them.
+
+The body of `if __name__ == "__main__":` and of a `main()` without arguments stand in their place.
+What loads data is not run, and names of data get rows of ours (`supply`); a statement that fails is
+left out. A file that trains in a function which nothing calls has that function called.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.errors import UserCodeError
+from compare.examine.starter.binding import plain
+from compare.examine.starter.construct import builders
+from compare.examine.starter.cut import DECAY
+from compare.examine.starter.cut_names import stored
+from compare.examine.starter.harmless import DEFAULTS, REFUSED, Harmless, defaults, refused
+from compare.examine.starter.recipe import TRAIN, methods_of
+from compare.examine.starter.short_batch import NOMINAL
+from compare.examine.starter.slots import RATE
+from compare.examine.starter.source import Source
+from compare.examine.starter.statements import Kind, Statement
+from compare.examine.starter.training.supply import SOME_BATCH, Supply, data_role
+from compare.examine.starter.training.watch import LOOP, TURN, Enough, Recorder, Watched
+from compare.examine.starter.update_words import number_in
+from compare.guard.guard import Guard
+
+SECONDS = 3.0
+DEEPEST = 3
+
+
+Wrap = Callable[[Source, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A file that can be run on any data: its definitions with their loops watched, and what it
+    does outside of them; `places` are the files and lines of the loops."""
+
+    source: Source
+    main: tuple[ast.stmt, ...]
+    places: dict[int, tuple[str, int]]
+    text: str
+    penalised: bool
+    """Whether the strength of a penalty was made 0 in it."""
+
+    def run(self, supply: Supply, wrap: Wrap | None = None) -> Recorder:
+        """Run it on some data until enough was seen, and return what was; `wrap` may put others in
+        the place of its functions."""
+        names = {name for one in self.source.statements for name in (*one.binds, *one.needs)}
+        space = vars(self.source.load(names).module)
+        recorder = Recorder(space)
+        space |= {LOOP: recorder.loop, TURN: recorder.turn, REFUSED: refused, DEFAULTS: defaults}
+        if wrap is not None:
+            wrap(self.source, space)
+        with contextlib.suppress(UserCodeError, Enough):
+            Guard(timeout=SECONDS).run(lambda: self.execute(space, supply), "the program", None)
+        if not recorder.turns:
+            with contextlib.suppress(UserCodeError, Enough):
+                Guard(timeout=SECONDS).run(lambda: self.call(space, supply), "the program", None)
+        return recorder
+
+    def execute(self, space: dict[str, Any], supply: Supply) -> None:
+        """Execute the statements one by one; one that fails, or that would load data, gives its
+        names rows of ours."""
+        for one in self.main:
+            code = compile(ast.Module([one], []), "rehearsed", "exec")
+            try:
+                exec(code, space)
+            except (Exception, SystemExit):
+                space |= supplied(one, supply)
+            else:
+                space |= {name: value for name, value in supplied(one, supply).items()
+                          if is_empty(space.get(name))}  # fmt: skip
+
+    def call(self, space: dict[str, Any], supply: Supply) -> None:
+        """Call the functions that train and that nothing has called, and methods of classes."""
+        for name, one in self.source.definitions.items():
+            value = space.get(name)
+            if isinstance(one.node, ast.FunctionDef) and callable(value) and has_loop(one.node):
+                with contextlib.suppress(Exception):
+                    value(**arguments(value, supply))
+            elif isinstance(one.node, ast.ClassDef) and inspect.isclass(value):
+                for method, _ in methods_of(value, TRAIN):
+                    with contextlib.suppress(Exception):
+                        bound = getattr(built(value, supply), method)
+                        bound(**arguments(bound, supply))
+
+
+def program_of(source: Source, rate: float | None = None) -> Program:
+    """Return the program of a file; its penalties are 0 as far as a number in it says them, and
+    its learning rates another one if asked for."""
+    nodes = [copy.deepcopy(one.node) for one in source.statements]
+    harmless, watched = Harmless(nodes), Watched()
+    numbers = Numbers(rate)
+    defined = {one.name: one for one in nodes if isinstance(one, ast.FunctionDef)}
+    definitions: list[Statement] = []
+    main: list[ast.stmt] = []
+    for one, node in zip(source.statements, nodes, strict=True):
+        watched.file = one.file
+        if one.kind is Kind.DEFINITION:
+            node = watched.visit(harmless.visit(numbers.visit(node)))
+            definitions.append(replace(one, node=ast.fix_missing_locations(node)))
+        elif one.kind is Kind.IMPORT:
+            definitions.append(one)
+        else:
+            for part in inlined(copy.deepcopy(node), defined):
+                made = watched.visit(harmless.visit(numbers.visit(part)))
+                main += made if isinstance(made, list) else [made]
+    lines = tuple(map(ast.fix_missing_locations, main))
+    opened = replace(source, statements=tuple(definitions))
+    return Program(opened, lines, watched.places, source.text, numbers.penalised)
+
+
+def inlined(
+    node: ast.stmt, defined: Mapping[str, ast.FunctionDef], depth: int = 0
+) -> Iterator[ast.stmt]:
+    """Yield what a statement does: the body of the guard of a main program, and of a function that
+    is called without arguments."""
+    if depth > DEEPEST:
+        return
+    inner: list[ast.stmt] | None = None
+    if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+        inner = node.body
+    elif isinstance(node, ast.Expr) and isinstance(call := node.value, ast.Call):
+        called = defined.get(call.func.id) if isinstance(call.func, ast.Name) else None
+        if called is not None and not (call.args or call.keywords or called.args.args):
+            inner = copy.deepcopy(called.body)
+    if inner is None:
+        if not isinstance(node, ast.Return):
+            yield node
+        return
+    for one in inner:
+        yield from inlined(one, defined, depth + 1)
+
+
+class Numbers(ast.NodeTransformer):
+    """Makes the numbers 0 that are named like the strength of a penalty, those `rate` that are
+    named like a learning rate, and batches small enough that there are several."""
+
+    def __init__(self, rate: float | None) -> None:
+        self.rate, self.penalised = rate, False
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        """`reg = 1e-3`."""
+        self.generic_visit(node)
+        names = {ast.unparse(one).rpartition(".")[2] for one in node.targets}
+        if len(names) == 1:
+            node.value = self.chosen(names.pop(), node.value)
+        return node
+
+    def visit_keyword(self, node: ast.keyword) -> ast.keyword:
+        """`reg=1e-3`, handed over."""
+        self.generic_visit(node)
+        node.value = self.chosen(node.arg or "", node.value)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """`parser.add_argument("--lr", default=0.1)`."""
+        self.generic_visit(node)
+        named = [one.value for one in node.args if isinstance(one, ast.Constant)
+                 and isinstance(one.value, str)]  # fmt: skip
+        for one in node.keywords if named and "add_argument" in ast.unparse(node.func) else []:
+            if one.arg == "default":
+                one.value = self.chosen(str(named[-1]).lstrip("-"), one.value)
+        return node
+
+    def visit_arguments(self, node: ast.arguments) -> ast.arguments:
+        """`reg=1e-3`, as a default."""
+        last = [*node.posonlyargs, *node.args][-len(node.defaults) :] if node.defaults else []
+        node.defaults = [self.chosen(one.arg, default)
+                         for one, default in zip(last, node.defaults, strict=True)]  # fmt: skip
+        return node
+
+    def chosen(self, name: str, value: ast.expr) -> ast.expr:
+        """Return the number that a name gets."""
+        number, key = number_in(value), plain(name)
+        if not number:
+            return value
+        if DECAY.fullmatch(key):
+            self.penalised = True
+            return ast.copy_location(ast.Constant(0.0), value)
+        if NOMINAL.fullmatch(key) and number > SOME_BATCH:
+            return ast.copy_location(ast.Constant(SOME_BATCH), value)
+        if self.rate is not None and RATE.fullmatch(key):
+            return ast.copy_location(ast.Constant(self.rate), value)
+        return value
+
+
+def supplied(one: ast.stmt, supply: Supply) -> dict[str, Any]:
+    """Return rows of ours for the names of data that a statement would have set."""
+    found = {name: supply.named(name) for name in stored(one)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def is_empty(value: Any) -> bool:
+    """Return whether a name got no data: its file was not read."""
+    return value is None or (isinstance(value, np.ndarray | list | tuple) and not np.size(value))
+
+
+def has_loop(node: ast.FunctionDef) -> bool:
+    """Return whether there is a loop in a function, and data among its parameters."""
+    takes = {data_role(one.arg) for one in node.args.args}
+    return {"x", "y"} <= takes and any(
+        isinstance(one, ast.For | ast.While) for one in ast.walk(node)
+    )
+
+
+def arguments(function: Callable[..., Any], supply: Supply) -> dict[str, Any]:
+    """Return what a training is passed: data, sizes and numbers by their names."""
+    found = {}
+    for one in inspect.signature(function).parameters.values():
+        value = supply.argument(one.name)
+        if one.default is one.empty or data_role(one.name):
+            found[one.name] = value
+    return found
+
+
+def built(cls: type, supply: Supply) -> Any:
+    """Return an object of a class, for a network of two hidden layers or of one."""
+    for build, sizes in product(builders(cls), (supply.sizes, supply.sizes_of_two)):
+        with contextlib.suppress(Exception):
+            return build(sizes, {})
+    raise TypeError(cls)

@@ -1,0 +1,164 @@
+"""What the training of a file shows when it is run over rows of ours.
+
+A training whose steps are torch's is right in all that its steps are made of. One whose are not may
+be so for what its loop does: targets that are not those of the rows, gradients that are added up
+from batch to batch, or a mistake in the gradients (`loop_mistakes`).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from compare.contracts.arrays import Arrays
+from compare.contracts.result import Verdict
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.networks import Network, candidates
+from compare.examine.starter.source import Source
+from compare.examine.starter.training.exact import recovered
+from compare.examine.starter.training.loop_mistakes import explained, named
+from compare.examine.starter.training.parts import Parts, parts_of
+from compare.examine.starter.training.program import Program, program_of
+from compare.examine.starter.training.steps import SAME, fit_of, multiple
+from compare.examine.starter.training.trained import Training, best_fit, span, training_of
+from compare.examine.starter.update_sites import LOOSE
+from compare.examine.starter.whole_check import Declared
+from compare.guard.blame import Place
+
+RUN = "run over rows of ours, its steps are torch's gradient times a rate"
+LEFT = "run over rows of ours, the gradients it leaves are torch's"
+OTHER_ROWS = "inputs and targets of a batch that do not belong together"
+ADDED_UP = "gradients that are added up from batch to batch"
+MOST = 3
+"""How many batches a step may have been made of are tried."""
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """The verdict on a training and, where it is right, what takes part in it.
+
+    `plain`: its updates are gradient descent. `penalised`: penalties were left out.
+    """
+
+    verdict: FunctionVerdict
+    parts: Parts = field(default_factory=Parts)
+    plain: bool = False
+    penalised: bool = False
+
+
+def rehearse(source: Source, declared: Declared) -> Rehearsed | None:
+    """Run the training of a file and say what it shows; None where it shows nothing."""
+    program = program_of(source)
+    if not program.places:
+        return None
+    networks = list(candidates(source.text, declared.network, list(declared.settings)))
+    with np.errstate(all="ignore"):
+        training = training_of(program, networks)
+        return None if training is None else shown(source, program, training)
+
+
+def shown(source: Source, program: Program, training: Training) -> Rehearsed | None:
+    """What a training shows."""
+    about = about_loop(source, *program.places[training.loop])
+    if training.other:
+        sentence = (
+            f"its first step is made of the rows in {training.batch} and of other targets than"
+            f" theirs, the targets{training.other}: one of the two is shuffled or picked in another"
+            " way"
+        )
+        return Rehearsed(named(about, "targets-of-another-batch", sentence, OTHER_ROWS))
+    if training.fit.whole:
+        return right_or_added_up(source, program, training, about)
+    wrong = explained(source, training, about)
+    return None if wrong is None else Rehearsed(wrong)
+
+
+def about_loop(source: Source, file: str, line: int) -> FunctionVerdict:
+    """The verdict on a loop, of which nothing is said yet, by the name of the function it is in."""
+    nodes: list[ast.stmt] = [one.node for one in source.definitions.values() if one.file == file]
+    names: list[str] = []
+    while holding := [one for one in nodes if isinstance(one, ast.FunctionDef | ast.ClassDef)
+                      and one.lineno <= line <= (one.end_lineno or line)]:  # fmt: skip
+        names.append(holding[0].name)
+        nodes = holding[0].body if isinstance(holding[0], ast.ClassDef) else []
+    name = ".".join(names) or LOOSE
+    return FunctionVerdict(name, "gradient", Place(file, line), Verdict.UNDECIDABLE, "")
+
+
+def right_or_added_up(
+    source: Source, program: Program, training: Training, about: FunctionVerdict
+) -> Rehearsed | None:
+    """The verdict on a training whose first step is right: the next ones must be, too."""
+    factor = float(np.median(list(training.fit.factors.values())))
+    found = recovered(training, training.step, list(training.rows), factor)
+    if found.worst() > 1 or not of_its_text(source, training.network):
+        return None
+    if up := climbing(training):
+        title = f"a step up the gradient in {' and '.join(up)}"
+        return Rehearsed(named(about, "gradient-ascent", title, title))
+    plain = not training.fit.ways
+    for number in range(1, len(training.steps)):
+        how = next_step(training, number, factor)
+        if training.steps[number].before is not training.steps[number - 1].after and how != "plain":
+            break  # what it is made of besides its gradient was not seen
+        if how == "added":
+            sentence = (
+                f"its step {number + 1} is made of the gradients of both batches: they are added up"
+                " and never set back to 0"
+            )
+            return Rehearsed(named(about, "gradients-accumulate", sentence, ADDED_UP))
+        if not how:
+            sentence = f"its first step is right, and step {number + 1} is none of its gradient"
+            return Rehearsed(about.undecided(sentence))
+        plain = plain and how == "plain"
+        if how == "momentum":  # a later one is made of all before it
+            break
+    words = (LEFT if training.fit.ways else RUN, *training.network.words(Network()))
+    verdict = replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=words)
+    return Rehearsed(verdict, parts_of(program, training), plain, program.penalised)
+
+
+def of_its_text(source: Source, network: Network) -> bool:
+    """Whether the network that a step fits is one that the text shows: where it shows a logarithm,
+    a squared error is none."""
+    text = re.sub(r"logit\w*|login\w*|logg\w*", "", source.text)
+    return network.loss != "mse" or not re.search(r"\blog\w*\(", text)
+
+
+def climbing(training: Training) -> list[str]:
+    """The parameters that move up their gradient, where only the gradients were seen."""
+    if not training.fit.ways:
+        return []
+    due, step = training.due(training.step, training.rows), training.step
+    return [name for name, one in step.taken.items() if multiple(one, due[name], step.near) < 0]
+
+
+def next_step(training: Training, number: int, factor: float) -> str:
+    """How a later step is made: `plain` of its own gradient, `added` of that and the one before in
+    equal shares, `momentum` of both, `left` where only gradients are seen; empty if of neither."""
+    step, last = training.steps[number], training.steps[number - 1]
+    before = [training.due(last, rows) for _, rows in last.batches(training.data)[:MOST]]
+    for _, rows in step.batches(training.data)[:MOST]:
+        due = training.due(step, rows)
+        if training.fit.ways:
+            if best_fit(step, due).whole:
+                return "left"
+            if any(best_fit(step, added(one, due)).whole for one in before):
+                return "added"
+            continue
+        if fit_of(step.taken, due, step.near).whole:
+            return "plain"
+        for one in before:
+            shares = span(step, one, due)
+            if shares is not None and all(share > 0 for _, share in shares.values()):
+                same = np.allclose(list(shares.values()), factor, rtol=SAME)
+                return "added" if same else "momentum"
+    return ""
+
+
+def added(one: Arrays, other: Arrays) -> Arrays:
+    """The sum of two gradients."""
+    return {name: one[name] + array for name, array in other.items()}

@@ -1,0 +1,121 @@
+"""The data that a training program is handed in place of the files it would load.
+
+The form that a program wants is not known: inputs in rows or columns, targets as class numbers, as
+one-hot rows or as a column of zeros and ones. Each is tried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.arrays import Array
+from compare.examine.starter.binding import CERTAIN, plain
+from compare.examine.starter.construct import ALL, HIDDEN, INPUTS, OUTPUTS, RATE
+from compare.examine.starter.recipe import COUNTS
+
+ROWS = 150
+"""No multiple of a usual batch size."""
+F, HIDDEN_UNITS, MORE_UNITS = 13, 11, 11
+"""Two hidden layers of one width: what is mixed up between them has the right shape."""
+FORMS = ("labels", "rows", "column")
+AFFIX = re.compile(
+    r"^(train(ing)?|val(id(ation)?)?|test(ing)?|dev|all|full|raw|my)_?"
+    r"|_?(train(ing)?|tr|val(id(ation)?)?|va|test(ing)?|te|ts|dev|all|full|set|orig|raw|shuffled)$"
+)
+NUMBER = re.compile(r"\b\d{1,4}\b")
+MOST_INPUTS = 3100
+"""Those of a small colour picture; larger numbers in a text are no number of inputs."""
+BATCH = re.compile(r"(mini)?_?batch(_?(size|sz))?|bs")
+SOME_RATE, SOME_BATCH = 0.1, 32
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Rows of ours: how many inputs and classes, in which form, samples in rows or `columns`."""
+
+    inputs: int = F
+    classes: int = 10
+    form: str = "labels"
+    columns: bool = False
+
+    @cached_property
+    def labels(self) -> Array:
+        """A class number for each row."""
+        return np.random.default_rng(1).permutation(np.arange(ROWS) % self.classes)
+
+    @cached_property
+    def x(self) -> Array:
+        """Inputs, of which no two rows are alike."""
+        x: Array = np.random.default_rng(0).normal(size=(ROWS, self.inputs))
+        return np.ascontiguousarray(x.T) if self.columns else x
+
+    @cached_property
+    def y(self) -> Array:
+        """Targets in their form."""
+        if self.form == "labels":
+            return self.labels
+        wide = np.eye(self.classes)[self.labels]
+        if self.form == "column":
+            wide = (self.labels % 2).astype(float)[:, None]
+        return np.ascontiguousarray(wide.T) if self.columns else wide
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The widths of a network of three layers."""
+        outputs = 1 if self.form == "column" else self.classes
+        return self.inputs, HIDDEN_UNITS, MORE_UNITS, outputs
+
+    @property
+    def sizes_of_two(self) -> tuple[int, ...]:
+        """Those of two layers."""
+        return self.inputs, HIDDEN_UNITS, self.sizes[-1]
+
+    def named(self, name: str) -> Array | None:
+        """What a name of data stands for; None for a name of something else."""
+        what = data_role(name)
+        return {"x": self.x, "y": self.y}[what].copy() if what else None
+
+    def argument(self, name: str) -> Any:
+        """What is passed for a parameter of a training; None where its name does not say."""
+        key = plain(name)
+        found = self.named(name)
+        if found is not None:
+            return found
+        if key in COUNTS:
+            return 3
+        if RATE.fullmatch(key):
+            return SOME_RATE
+        if BATCH.fullmatch(key):
+            return SOME_BATCH
+        if HIDDEN.fullmatch(key):
+            return HIDDEN_UNITS
+        if ALL.fullmatch(key):
+            return list(self.sizes)
+        if OUTPUTS.fullmatch(key):
+            return self.sizes[-1]
+        return self.inputs if INPUTS.fullmatch(key) else None
+
+
+def data_role(name: str) -> str:
+    """Return `x` or `y` for a name of data, of a training or another set; else nothing."""
+    key = name.lower()
+    while (bare := AFFIX.sub("", key)) not in (key, ""):
+        key = bare
+    meant = CERTAIN.get(plain(key), "") or CERTAIN.get(plain(name), "")
+    return meant if meant in ("x", "y") else ""
+
+
+def supplies(text: str) -> Iterator[Supply]:
+    """Yield the data that a program may want."""
+    shown = {int(one) for one in NUMBER.findall(text)}
+    wide = [784, F] if 784 in shown else [F]
+    classes = next((one for one in (10, 5, 3) if one in shown), 5)
+    for columns in (False, True):
+        for form in FORMS:
+            yield from (Supply(one, classes, form, columns) for one in wide)

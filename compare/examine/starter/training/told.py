@@ -1,0 +1,94 @@
+"""The verdicts on a file in the light of its training, run over rows of ours (`rehearsal`).
+
+A right training decides what could not be compared alone: the functions that its steps are made
+of, a loss that is its network's, the loop itself and a guess at what was cut out of it. It excuses
+no function that was found wrong. A mistake that its steps show is one of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.cut_check import ANOTHER
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.source import Source
+from compare.examine.starter.training.rehearsal import Rehearsed, rehearse
+from compare.examine.starter.update_sites import LOOSE
+from compare.examine.starter.whole_check import Declared
+
+CUT = "cut out of"
+OF_LOOPS = frozenset({"gradient-divided-by-data-set", "targets-of-another-batch"})
+
+
+def with_training(
+    source: Source, found: Sequence[FunctionVerdict], declared: Declared, right_updates: int
+) -> tuple[list[FunctionVerdict], frozenset[str]]:
+    """Return the verdicts, and the functions that the steps of a right training are made of."""
+    if not asked(found):
+        return list(found), frozenset()
+    shown = rehearse(source, declared)
+    if shown is None:
+        return list(found), frozenset()
+    if shown.verdict.verdict is Verdict.UNDECIDABLE:
+        alone = all(one.verdict is Verdict.AGREES for one in found)
+        return [*found, *([shown.verdict] if alone else [])], frozenset()
+    if shown.verdict.verdict is Verdict.DISAGREES:
+        return with_mistake(found, shown), frozenset()
+    updated = shown.plain or right_updates > 0
+    if shown.penalised or not updated:
+        return list(found), frozenset()
+    return [in_its_light(one, shown) for one in found], shown.parts.path
+
+
+def asked(found: Sequence[FunctionVerdict]) -> bool:
+    """Return whether a training has anything to say: where nothing is wrong yet, or only what was
+    cut out of a loop."""
+    wrong = [one for one in found if one.verdict is Verdict.DISAGREES]
+    return all(is_cut_out(one) for one in wrong)
+
+
+def is_cut_out(one: FunctionVerdict) -> bool:
+    """Return whether a verdict is that on lines of a loop."""
+    return any(CUT in words for words in one.conventions)
+
+
+def shown_by_its_loop(one: FunctionVerdict) -> bool:
+    """Return whether a mistake was seen while the loop was run, and not guessed."""
+    return any(known.mistake in OF_LOOPS for known in one.diagnosis)
+
+
+def with_mistake(found: Sequence[FunctionVerdict], shown: Rehearsed) -> list[FunctionVerdict]:
+    """Return the verdicts with the mistake of the training, but for those on the same loop."""
+    whole = shown.verdict.name
+    kept = [one for one in found if not (one.name == whole or is_cut_out(one)
+            or (one.name.startswith(LOOSE) and whole == LOOSE))]  # fmt: skip
+    return [*kept, shown.verdict]
+
+
+def in_its_light(one: FunctionVerdict, shown: Rehearsed) -> FunctionVerdict:
+    """Return a verdict, right where the steps of a right training say so."""
+    if one.verdict is Verdict.AGREES:
+        return one
+    holds_it = one.name == shown.verdict.name or one.name == shown.verdict.name.partition(".")[0]
+    undecided = one.verdict is Verdict.UNDECIDABLE
+    words = shown.verdict.conventions
+    guessed = undecided or (is_cut_out(one) and not shown_by_its_loop(one))
+    of_loop = holds_it and ANOTHER not in one.name and guessed
+    if of_loop or (undecided and is_part(one, shown)):
+        return replace(
+            one, verdict=Verdict.AGREES, sentence="agrees", kind=None, diagnosis=(),
+            conventions=words if of_loop else (f"as {shown.verdict.name} uses it",),
+        )  # fmt: skip
+    return one
+
+
+def is_part(one: FunctionVerdict, shown: Rehearsed) -> bool:
+    """Return whether a verdict is on a part of a right training: functions or classes that its
+    steps are made of, its loss, or an update in one of them."""
+    parts = shown.parts.path | {name.partition(".")[0] for name in shown.parts.path}
+    if one.role == "step":
+        places = {shown.verdict.name, *shown.parts.path}
+        return shown.plain and any(f" {one.name}".endswith(f" {name}") for name in places)
+    return all(name in parts or name in shown.parts.losses for name in one.name.split(", "))

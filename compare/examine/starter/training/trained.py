@@ -1,0 +1,261 @@
+"""The training that a program makes: which of its loops steps, in which network, and how rightly.
+
+The networks that a text may mean are held against what the first turns of each loop take off the
+weights. Plain gradient descent takes a multiple of the gradient off; with momentum the second step
+has a share of the first; other optimisers leave the gradient itself among the arrays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+
+import numpy as np
+
+from compare.contracts.arrays import Array, Arrays
+from compare.contracts.errors import BadInput
+from compare.examine.starter.networks import Network
+from compare.examine.starter.training.program import Program
+from compare.examine.starter.training.seen import Chain, Data, chains, data_in
+from compare.examine.starter.training.steps import (
+    Fit,
+    Step,
+    due_at,
+    fit_of,
+    multiple,
+    outputs_for,
+    targets_for,
+)
+from compare.examine.starter.training.supply import ROWS, Supply, data_role, supplies
+from compare.examine.starter.training.watch import Recorder, Snapshot
+
+SECONDS = 5.0
+"""Of processor time in search of the network of a training."""
+MOST_CHAINS, MOST_BATCHES, MOST_SIZES, MOST_STEPS, FORMS = 3, 4, 12, 4, 2
+
+
+@dataclass(frozen=True)
+class Training:
+    """A loop of a program that steps: its turns, where its weights are, its data and network.
+
+    `rows` are those of the first batch, named `batch`, `fit` how its first step fits. `other` says
+    which targets it was made of, if not those of its rows.
+    """
+
+    supply: Supply
+    loop: int
+    steps: tuple[Step, ...]
+    data: Data
+    network: Network
+    targets: Array
+    rows: tuple[int, ...]
+    batch: str
+    fit: Fit
+    other: str = ""
+
+    @property
+    def step(self) -> Step:
+        """The first step."""
+        return self.steps[0]
+
+    @property
+    def chain(self) -> Chain:
+        """Where the weights are."""
+        return self.step.chain
+
+    def due(self, step: Step, rows: Sequence[int]) -> Arrays:
+        """torch's gradients at the weights that a step began with."""
+        return due_at(self.network, step.parameters, self.data.x[list(rows)],
+                      self.targets[list(rows)])  # fmt: skip
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """Which of two is the likelier meaning: more right gradients of more parameters."""
+        return self.fit.whole, len(self.fit.right), len(self.fit.factors)
+
+
+def training_of(program: Program, networks: Sequence[Network]) -> Training | None:
+    """Return the training that fits best, None where nothing is seen to train.
+
+    Where no step is made of the targets of its rows, other targets are tried: those that were
+    handed over, the first ones, those of the neighbouring rows.
+    """
+    kinds = {(one.activation, one.output, one.loss): one for one in reversed(networks)}
+    distinct = list(kinds.values())[::-1]
+    best: Training | None = None
+    until = time.process_time() + SECONDS
+    seen: list[tuple[Supply, Recorder]] = []
+    for supply, recorder in runs(program):
+        before = best
+        for found in trainings(recorder, supply, distinct, until):
+            if best is None or found.rank > best.rank:
+                best = found
+            if best.fit.whole:
+                return best
+        seen += [(supply, recorder)] if best is not before else []
+        if time.process_time() > until or len(seen) >= FORMS:
+            break
+    until = time.process_time() + SECONDS
+    for supply, recorder in seen:
+        for found in trainings(recorder, supply, distinct, until, others=True):
+            if found.fit.whole:
+                return found
+    return best
+
+
+def runs(program: Program) -> Iterator[tuple[Supply, Recorder]]:
+    """Yield what was seen of a program on all data that it may want.
+
+    Where no loop came to its second turn, the shapes of what was there before the first one say
+    how many inputs and classes there are.
+    """
+    for supply in supplies(program.text):
+        recorder = program.run(supply)
+        if recorder.steps:
+            yield supply, recorder
+            continue
+        for inputs, classes in sizes_in(recorder, supply):
+            other = replace(supply, inputs=inputs, classes=classes)
+            again = program.run(other)
+            if again.steps:
+                yield other, again
+                break
+
+
+def sizes_in(recorder: Recorder, supply: Supply) -> Iterator[tuple[int, int]]:
+    """Yield the numbers of inputs and of classes that matrices there may have."""
+    shapes = {array.shape for seen in recorder.first[:2] for array in seen.values()
+              if array.ndim == 2 and ROWS not in array.shape}  # fmt: skip
+    wide = sorted({one for shape in shapes for one in shape})
+    pairs = (
+        (one, two) for one in wide for two in (supply.classes, *wide) if one != two and two > 1
+    )
+    yield from islice(pairs, MOST_SIZES)
+
+
+def trainings(
+    recorder: Recorder, supply: Supply, networks: Sequence[Network], until: float, *,
+    others: bool = False,
+) -> Iterator[Training]:  # fmt: skip
+    """Yield every meaning of the loops that were seen; with `others`, of other targets."""
+    for data in data_in(recorder.first):
+        outputs = outputs_for([data])
+        for loop, several in recorder.runs.items():
+            pairs = pairs_of(several)
+            if not pairs:
+                continue
+            for chain in islice(chains(pairs, data.x.shape[1], outputs), MOST_CHAINS):
+                steps = tuple(Step(chain, *pair) for pair in pairs)
+                for batch, rows in steps[0].batches(data)[:MOST_BATCHES]:
+                    for network in networks:
+                        if time.process_time() > until:
+                            return
+                        about = (supply, loop, steps, data, network)
+                        yield from meant(*about, batch, tuple(rows), others=others)
+
+
+def pairs_of(several: Sequence[Sequence[Snapshot]]) -> list[tuple[Snapshot, Snapshot]]:
+    """Return the beginning and the end of turns: of those within one run of a loop, or where each
+    run has one turn, from run to run."""
+    within = [pair for run in several for pair in pairwise(run)]
+    first = [run[0] for run in several if run]
+    return (within or list(pairwise(first)))[:MOST_STEPS]
+
+
+def meant(
+    supply: Supply, loop: int, steps: tuple[Step, ...], data: Data, network: Network, batch: str,
+    rows: tuple[int, ...], *, others: bool,
+) -> Iterator[Training]:  # fmt: skip
+    """Yield the training in one network."""
+    step = steps[0]
+    outputs = step.parameters[f"w{len(step.chain.weights)}"].shape[1]
+    for targets in targets_for(network, data.targets, outputs):
+        for words, given in other_targets(step, data, targets, rows) if others else [("", targets)]:
+            try:
+                due = due_at(network, step.parameters, data.x[list(rows)], given[list(rows)])
+            except (ValueError, BadInput):  # no network for targets like these
+                continue
+            fit = best_fit(step, due)
+            yield Training(supply, loop, steps, data, network, given, rows, batch, fit, words)
+
+
+def other_targets(
+    step: Step, data: Data, targets: Array, rows: tuple[int, ...]
+) -> Iterator[tuple[str, Array]]:
+    """Yield other targets of the rows of a batch, and where they are: the first ones, those of the
+    neighbouring rows, and those that lie among the arrays."""
+    count, outputs = len(rows), targets.shape[1]
+    found = [(" of the first rows", targets[:count])]
+    found += [(f" of row n {way:+d}", np.roll(targets, -way, axis=0)[list(rows)])
+              for way in (1, -1)]  # fmt: skip
+    found += [(" in the other order", targets[::-1][list(rows)])]
+    for seen in (step.after, step.before):
+        for way, array in seen.items():
+            if data_role(way.rpartition(".")[2]) == "y":
+                laid = array.T if data.columns and array.ndim == 2 else array
+                numbers = laid.ndim == 1 and outputs > 1 and laid.dtype.kind in "iu"
+                if numbers and 0 <= laid.min() and laid.max() < outputs:
+                    laid = np.eye(outputs)[laid]
+                laid = laid.reshape(-1, 1) if laid.ndim == 1 else laid
+                found += [(f" in {way}", laid), (f" in {way}", laid[:count])]
+    for words, given in found:
+        if given.shape == (count, outputs) and not np.array_equal(given, targets[list(rows)]):
+            whole = targets.copy()
+            whole[list(rows)] = given
+            yield words, whole
+
+
+def best_fit(step: Step, due: Mapping[str, Array]) -> Fit:
+    """What a step takes off the weights, or else the gradients that lie beside them.
+
+    Where the last weights are moved by their gradient, the others are meant to be, too.
+    """
+    taken = fit_of(step.taken, due, step.near)
+    if taken.whole or f"w{len(step.chain.weights)}" in taken.right:
+        return taken
+    beside = left_beside(step, due)
+    return beside if len(beside.right) > len(taken.right) else taken
+
+
+def left_beside(step: Step, due: Mapping[str, Array]) -> Fit:
+    """The arrays beside the weights that are a multiple of a gradient."""
+    factors: dict[str, float] = {}
+    ways: dict[str, str] = {}
+    own = {*step.chain.weights, *step.chain.biases}
+    for name, one in due.items():
+        for way, array in step.after.items():
+            if way in own or array.size != one.size or array.dtype.kind != "f":
+                continue
+            factor = multiple(laid_beside(step, way, one), one, step.near)
+            if factor > 0 and (name not in factors or abs(factor - 1) < abs(factors[name] - 1)):
+                factors[name], ways[name] = factor, way
+    return Fit({name: factors.get(name, np.nan) for name in due}, ways)
+
+
+def laid_beside(step: Step, way: str, due: Array) -> Array:
+    """An array beside the weights, laid like a gradient of ours."""
+    array = np.asarray(step.after[way], float)
+    turned = due.ndim == 2 and array.shape == due.shape[::-1]
+    if turned and (step.chain.transposed or array.shape != due.shape):
+        array = array.T
+    return array.reshape(due.shape)
+
+
+def span(
+    step: Step, first: Mapping[str, Array], due: Mapping[str, Array]
+) -> dict[str, tuple[float, float]] | None:
+    """Return (a, b) by weight where a step takes a × `first` + b × `due` off each; else None.
+
+    Not all weights need to have the same momentum.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for name, one in due.items():
+        columns = np.stack([first[name].ravel(), one.ravel()], axis=1)
+        seen = step.taken[name].ravel()
+        solved, *_ = np.linalg.lstsq(columns, seen, rcond=None)
+        if np.abs(seen - columns @ solved).max() > step.near * np.abs(seen).max():
+            return None
+        found[name] = float(solved[0]), float(solved[1])
+    return found

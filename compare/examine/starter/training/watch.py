@@ -1,0 +1,131 @@
+"""What is seen of a program while it runs: all its arrays whenever the body of a loop begins.
+
+for x in xs:             is run as       _loop(3)
+    body                                 for x in xs:
+                                             _turn(3, locals())
+                                             body
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from compare.contracts.arrays import Array
+
+LOOP, TURN = "_rehearsed_loop", "_rehearsed_turn"
+DEEPEST, MOST_ARRAYS, MOST_NUMBERS = 4, 200, 2_000_000
+TURNS, RUNS, MOST_TURNS = 6, 3, 1500
+"""So many turns of one run of a loop are kept, so many runs of each, and so many turns of all are
+waited for."""
+Snapshot = dict[str, Array]
+
+
+class Enough(BaseException):
+    """As much was seen as is looked at."""
+
+
+@dataclass
+class Recorder:
+    """The arrays at the beginning of each turn, by loop and by run of it; `first`: of the first
+    turn of each run, in order."""
+
+    module: Mapping[str, Any]
+    first: list[Snapshot] = field(default_factory=list)
+    runs: dict[int, list[list[Snapshot]]] = field(default_factory=dict)
+    turns: int = 0
+
+    @property
+    def steps(self) -> bool:
+        """Whether a loop in which a matrix changes came to its second turn."""
+        return any(
+            array.ndim == 2 and array.dtype.kind == "f" and array.shape == after.shape
+            and (array != after).any()
+            for runs in self.runs.values() for run in runs if len(run) > 1
+            for way, array in run[0].items() if (after := run[1].get(way)) is not None
+        )  # fmt: skip
+
+    def loop(self, number: int) -> None:
+        """A loop is about to run."""
+        runs = self.runs.setdefault(number, [])
+        if len(runs) < RUNS:
+            runs.append([])
+
+    def turn(self, number: int, scope: Mapping[str, Any]) -> None:
+        """A turn of a loop begins."""
+        self.turns += 1
+        if self.turns > MOST_TURNS:
+            raise Enough
+        run = self.runs[number][-1]
+        if len(run) < TURNS:
+            run.append(snapshot({**self.module, **scope}))
+            self.first += run[-1:] if len(run) == 1 else []
+
+
+def snapshot(scope: Mapping[str, Any]) -> Snapshot:
+    """Return copies of all arrays that names lead to, by the way to them."""
+    found: Snapshot = {}
+    for way, array in reached(scope, "", 0, set()):
+        if array.size <= MOST_NUMBERS:
+            found[way] = array.copy()
+        if len(found) == MOST_ARRAYS:
+            break
+    return found
+
+
+def reached(value: Any, way: str, depth: int, seen: set[int]) -> Iterator[tuple[str, Array]]:
+    """Yield arrays in containers and objects, each once."""
+    if id(value) in seen or depth > DEEPEST:
+        return
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind in "fiub" and value.ndim in (1, 2) and value.size:
+            seen.add(id(value))
+            yield way, value
+        return
+    if isinstance(value, str | bytes | int | float | ModuleType | FunctionType | type):
+        return
+    inner: Iterator[tuple[Any, Any]] | None = None
+    if isinstance(value, Mapping):
+        inner = iter(list(value.items()))
+    elif isinstance(value, list | tuple):
+        inner = iter(enumerate(value[:50]))
+    elif hasattr(value, "__dict__"):
+        inner = iter(list(vars(value).items()))
+    if inner is None:
+        return
+    seen.add(id(value))
+    for key, one in inner:
+        if not str(key).startswith("__"):
+            yield from reached(one, f"{way}.{key}" if way else str(key), depth + 1, seen)
+
+
+class Watched(ast.NodeTransformer):
+    """Puts the calls into loops; `places` are their lines."""
+
+    def __init__(self) -> None:
+        self.places: dict[int, tuple[str, int]] = {}
+        self.file = ""
+
+    def visit_For(self, node: ast.For) -> list[ast.stmt]:
+        """A loop, and in front of it that it begins."""
+        return self.watched(node)
+
+    def visit_While(self, node: ast.While) -> list[ast.stmt]:
+        """A loop, and in front of it that it begins."""
+        return self.watched(node)
+
+    def watched(self, node: ast.For | ast.While) -> list[ast.stmt]:
+        """The loop with its calls."""
+        number = len(self.places)
+        self.places[number] = (self.file, node.lineno)
+        self.generic_visit(node)
+        ahead, turn = ast.parse(f"{LOOP}({number})\n{TURN}({number}, locals())").body
+        for part in (*ast.walk(ahead), *ast.walk(turn)):
+            ast.copy_location(part, node)
+        node.body = [turn, *node.body]
+        return [ahead, node]

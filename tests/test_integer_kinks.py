@@ -6,13 +6,14 @@ planted gradient that is accepted must be such a subgradient, found here by tryi
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from compare import check
 from compare.allowance import Arithmetic
 from compare.checks.same_point import SamePoint
 from torch_reference import Reference
@@ -75,3 +76,40 @@ def test_no_scaled_bias_gradient_is_excused_that_is_no_subgradient(factor: float
             change[0] = (factor - 1) * gradients["b1"][unit]
             assert is_one(change, subgradients(int(unit), weights, x, targets))
     assert tried > 20
+
+
+@pytest.mark.parametrize("hidden", [(7,), (7, 6)], ids=["two layers", "three"])
+@pytest.mark.parametrize(
+    ("slope", "names"),
+    [(2.0, ["slope-at-zero"]), (-0.3, ["slope-at-zero"]), (1.0, []), (0.5, []), (0.0, [])],
+)
+def test_a_slope_at_zero_that_is_none_is_named_and_others_agree(
+    hidden: tuple[int, ...], slope: float, names: list[str]
+) -> None:
+    r = np.random.default_rng(0)
+    sizes = (5, *hidden, 4)
+    w: Arrays = {}
+    for layer, (a, b) in enumerate(pairwise(sizes), start=1):
+        w[f"w{layer}"] = r.integers(-2, 3, (a, b)).astype(float)
+        w[f"b{layer}"] = r.integers(-1, 2, b).astype(float)
+    x, targets = r.integers(-2, 3, (12, 5)).astype(float), np.eye(4)[r.integers(4, size=12)]
+
+    def code(w: Arrays, x: Array, t: Array) -> Any:
+        last = len(w) // 2
+        h, z = {0: x}, {}
+        for i in range(1, last + 1):
+            z[i] = h[i - 1] @ w[f"w{i}"] + w[f"b{i}"]
+            h[i] = np.maximum(z[i], 0)
+        s = z[last] - z[last].max(axis=1, keepdims=True)
+        log_p = s - np.log(np.exp(s).sum(axis=1, keepdims=True))
+        found: Arrays = {}
+        d = (np.exp(log_p) - t) / len(x)
+        for i in range(last, 0, -1):
+            found |= {f"w{i}": h[i - 1].T @ d, f"b{i}": d.sum(axis=0)}
+            if i > 1:
+                d = d @ w[f"w{i}"].T * np.where(z[i - 1] == 0, slope, z[i - 1] > 0)
+        return -(t * log_p).sum() / len(x), {name: found[name] for name in w}
+
+    result = check(code, parameters=w, x=x, targets=targets)
+    assert [one.mistake for one in result.diagnosis] == names
+    assert (result.verdict == "agrees") is (not names)

@@ -209,6 +209,7 @@ def from_records(experiment: Experiment, suspects: Sequence[Suspect]) -> Named:
 
     What explains the first one must explain the others, the right ones too.
     """
+    from compare.diagnosis.at_zero import slope_at_zero
     from compare.diagnosis.facts import facts
     from compare.diagnosis.gradients import explain
     from compare.diagnosis.observation import observe
@@ -219,6 +220,8 @@ def from_records(experiment: Experiment, suspects: Sequence[Suspect]) -> Named:
         return Named(facts=(UNKNOWN,))
     if not searchable(suspects[0]):
         return Named(facts=(UNKNOWN, *facts(seen[0])))
+    if at_zero := slope_at_zero(seen):
+        return Named(at_zero)
     found = explain(*seen)
     return Named(found.diagnosis, found.facts if found.diagnosis else (UNKNOWN, *found.notes))
 

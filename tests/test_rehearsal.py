@@ -189,3 +189,17 @@ def test_a_nominal_batch_size_is_right_where_no_batch_is_shorter(tmp_path: Path)
     whole = text.replace("range(0, n, batch_size)", "range(0, n - batch_size + 1, batch_size)")
     verdict, said, _ = checked(tmp_path, whole)
     assert verdict == 0, said
+
+
+def test_a_loop_writes_nothing_over_what_its_author_kept(tmp_path: Path) -> None:
+    kept = tmp_path / "best.npy"
+    kept.write_bytes(b"theirs")
+    text = SCRIPT.format(targets="y_train[rows]", count="len(yb)")
+    text = text.replace("        W1 -= lr * dW1\n", "        keep(W1)\n        W1 -= lr * dW1\n")
+    text = text.replace(
+        "import numpy as np\n",
+        f"import numpy as np\ndef keep(w):\n    np.save({str(kept)!r}, w)\n", 1,
+    )  # fmt: skip
+    verdict, said, _ = checked(tmp_path, text)
+    assert verdict == 0, said
+    assert kept.read_bytes() == b"theirs"

@@ -193,7 +193,8 @@ WAYS_IN = (
         "FILE",
         "check the functions of an assignment, a .py or .ipynb file, one by one: relu, "
         "softmax, compute_layer, average_ce, grad_ce and gradients whose parameters have clear "
-        "names. Nothing else in the file is run (default: none)",
+        "names. Of the rest only a training is run, for a few steps over rows of ours; it reads "
+        "and writes no file (default: none)",
     ),
     (
         "--dump",

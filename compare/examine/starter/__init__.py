@@ -1,4 +1,4 @@
-"""A student's file: read without being run as a whole, then compared function by function.
+"""A student's file: read without being run as it stands, then compared function by function.
 
     cells.py, blocks.py, statements.py    a file taken apart without being run
     aliases.py, absent.py, bare.py        what makes old and incomplete files readable
@@ -13,6 +13,8 @@
     layer_classes.py, layer_losses.py, loss_calls.py, layer_objects.py,
     layers_check.py                       layers as objects
     missed.py                             what looks like a gradient and was not compared
+    cut.py, loop_program.py, rehearsal.py    a back propagation in a loop, cut out and run in it
+    training/                             the training of a file, run over rows of ours
     adapter.py                            the whole file as one function
 
 Nothing here is a sandbox. The code under test runs with the rights of whoever starts the program.

@@ -10,8 +10,14 @@ from __future__ import annotations
 import argparse
 import ast
 import builtins
+import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from compare.examine.starter.source import Source
+from compare.examine.starter.statements import Kind
 
 COMPUTE = frozenset(
     "numpy math cmath random time datetime collections itertools functools operator dataclasses"
@@ -94,6 +100,20 @@ class Harmless(ast.NodeTransformer):
 def module_of(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
     """Return the module that a name comes from."""
     return alias.name if isinstance(node, ast.Import) else node.module or alias.name
+
+
+def without_effects(source: Source) -> Source:
+    """Return a file whose definitions reach nothing outside."""
+    harmless = Harmless([one.node for one in source.statements])
+    return replace(source, statements=tuple(
+        replace(one, node=harmless.visit(copy.deepcopy(one.node)))
+        if one.kind is Kind.DEFINITION else one for one in source.statements
+    ))  # fmt: skip
+
+
+def in_their_place() -> dict[str, Callable[..., Any]]:
+    """Return what is called instead, by name."""
+    return {REFUSED: refused, DEFAULTS: defaults}
 
 
 def computes(module: str) -> bool:

@@ -23,6 +23,7 @@ from compare.examine.starter.binding import certain, plain
 from compare.examine.starter.cut import DECAY, Cut, in_file
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.cut_piece import NotCut
+from compare.examine.starter.harmless import without_effects
 from compare.examine.starter.short_batch import NOMINAL
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
@@ -81,7 +82,8 @@ def program_of(
     assert isinstance(function, ast.FunctionDef)
     function.body = [*(assigned(name, value) for name, value in numbers.items()), *body]
     ast.copy_location(function, loop)
-    return Program(in_file(source, cut.piece.file, function), parameters, data, further)
+    inside = in_file(source, cut.piece.file, copy.deepcopy(function))
+    return Program(without_effects(inside), parameters, data, further)
 
 
 def outermost(

@@ -29,6 +29,7 @@ from compare.examine.starter.absent_data import put_in, stand_ins
 from compare.examine.starter.cut import Cut
 from compare.examine.starter.cut_piece import NotCut
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.harmless import in_their_place
 from compare.examine.starter.loop_program import (
     BATCH,
     GRADIENT,
@@ -113,6 +114,7 @@ class Rehearsal:
         recorder = Recorder()
         opened = self.program.source.load([NAME])
         calls = {WEIGHTS: recorder.take_weights, GRADIENT: recorder.take_gradient}
+        calls |= in_their_place()
         vars(opened.module).update(calls)
         with suppress(UserCodeError):  # what it does besides is not looked at here
             Guard(timeout=SECONDS).call(until_enough(opened.get(NAME)), **self.handed())

@@ -5,7 +5,8 @@ The file is opened without being run (`source`), the functions of the assignment
 parameters (`gradient_check`), classes are wrapped (`network_class`), updates in training loops are
 taken out (`loop_steps`). What looks like a gradient and could not be compared is said (`missed`).
 Then the functions are looked at together: one file keeps samples in rows or in columns, and its
-gradient belongs to its loss.
+gradient belongs to its loss. Where nothing is wrong so far, the training is run over rows of ours
+(`training`).
 """
 
 from __future__ import annotations

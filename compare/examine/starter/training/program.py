@@ -23,7 +23,7 @@ from compare.examine.starter.binding import plain
 from compare.examine.starter.construct import builders
 from compare.examine.starter.cut import DECAY
 from compare.examine.starter.cut_names import stored
-from compare.examine.starter.harmless import DEFAULTS, REFUSED, Harmless, defaults, refused
+from compare.examine.starter.harmless import Harmless, in_their_place
 from compare.examine.starter.recipe import TRAIN, methods_of
 from compare.examine.starter.short_batch import NOMINAL
 from compare.examine.starter.slots import RATE
@@ -59,7 +59,7 @@ class Program:
         names = {name for one in self.source.statements for name in (*one.binds, *one.needs)}
         space = vars(self.source.load(names).module)
         recorder = Recorder(space)
-        space |= {LOOP: recorder.loop, TURN: recorder.turn, REFUSED: refused, DEFAULTS: defaults}
+        space |= {LOOP: recorder.loop, TURN: recorder.turn, **in_their_place()}
         if wrap is not None:
             wrap(self.source, space)
         with contextlib.suppress(UserCodeError, Enough):

@@ -608,3 +608,26 @@ def test_what_cannot_be_finished_is_said_before_the_time_is_up() -> None:
     assert said is not None
     assert "smaller shapes" in said
     assert Clock(600.0).hopeless(Reference.of(torch.tanh), point, ("x",), None, 0) is None
+
+
+@pytest.mark.parametrize("threshold, right", [(0.0, True), (-1e-3, False), (1e-6, False)])
+def test_a_threshold_that_is_not_quite_zero_is_found(threshold: float, right: bool) -> None:
+    def relu(inputs: Any, dy: Any) -> Any:
+        x, w = inputs["x"], inputs["w"]
+        z = x @ w
+        dz = dy * (z > threshold)
+        return np.maximum(z, 0), {"x": dz @ w.T, "w": x.T @ dz}
+
+    result = check_layer(relu, lambda x, w: torch.relu(x @ w), {"x": (4, 3), "w": (3, 5)})
+    assert (result.verdict is Verdict.AGREES) is right
+
+
+def test_poor_algebra_just_beside_zero_only_loses_digits() -> None:
+    def tanh(inputs: Any, dy: Any) -> Any:
+        a, b = np.exp(inputs["x"]), np.exp(-inputs["x"])
+        y = (a - b) / (a + b)
+        return y, {"x": dy * (1 - y * y)}
+
+    result = check_layer(tanh, torch.tanh, {"x": (4, 3)})
+    assert result.verdict is Verdict.AGREES and result.kind == "digits"
+    assert not result.weak

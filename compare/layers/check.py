@@ -58,7 +58,8 @@ def check_layer(
         reference: a `torch.nn.Module`, whose parameters are inputs by their torch names, or a
             function that takes the inputs as keywords.
         inputs: by name an array, or a shape (a tuple) to be drawn: then at three scales, in
-            float32 and float64, and once with zeros and ties. Arrays are judged in their format.
+            float32 and float64, and once each with zeros and ties, and just beside 0. Arrays are
+            judged in their format.
         dy: an array like the output, or several of them; drawn if it is not given, and absent for
             a scalar loss.
         wrt: the inputs to differentiate, by default all floating ones.
@@ -229,7 +230,7 @@ def named_mistake(case: Case, wrong: Judged, seed: int) -> Named:
 def clearest(points: Sequence[Judged]) -> Judged | None:
     """Return the point that disagrees and has the most digits: float64 before float32."""
     wrong = [one for one in points if one.state is State.DISAGREES]
-    ordinary = [one for one in wrong if not one.point.ties] or wrong
+    ordinary = [one for one in wrong if not one.point.special] or wrong
     precise = [one for one in ordinary if one.point.format == "float64"] or ordinary
     return precise[0] if precise else None
 

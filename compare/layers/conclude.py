@@ -58,7 +58,7 @@ def kind_of(points: Sequence[Judged], structure: Sequence[Finding], verdict: Ver
 def left_out(judged: Sequence[Judged], points: Sequence[Point]) -> list[str]:
     """Say which formats and scales were not judged, for want of time or of finite numbers."""
     done = [one.point.note.removesuffix(", positive") for one in judged]
-    left = [point.note for point in points if point.note not in done and not point.ties]
+    left = [point.note for point in points if point.note not in done and not point.special]
     if not left or all(one.state is State.UNDECIDED for one in judged):
         return []
     return [f"not judged, for want of time or of finite numbers: {listing(left)}"]

@@ -3,7 +3,8 @@
 Drawn points have three sizes of their entries, in both formats, a mean that is not zero, and biases
 like everything else. One more, in float64, has zeros and ties, for what happens at kinks. Entries
 are held in float64 and are numbers of the judged format; a manual side gets them in that format, as
-NumPy arrays, or as torch tensors where tensors were given (bfloat16 has no other way).
+NumPy arrays, or as torch tensors where tensors were given (bfloat16 has no other way). A last one,
+in float32, has entries just beside 0, for thresholds that are not quite there.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ SCALES = (1.0, 1 / 32, 16.0)
 DRAWN_FORMATS = ("float32", "float64")
 MEAN = 0.25
 """The mean of drawn entries, in units of their scale."""
+BESIDE_ZERO = (1e-12, 1e-3)
+"""The sizes of entries just beside 0, all equally likely in their logarithms."""
 TIES = 3
 """So many zeros, and so many pairs of equal neighbours, in every tensor of the point with ties."""
 
@@ -33,7 +36,8 @@ TIES = 3
 class Point:
     """Inputs and dy by name, float64 or whole numbers; `format` is the judged one.
 
-    `dy` is None for a scalar loss, and until it is drawn. `note` says which point it is.
+    `dy` is None for a scalar loss, and until it is drawn. `note` says which point it is; `special`
+    is one that was not drawn to show every error.
     """
 
     inputs: Arrays
@@ -41,7 +45,7 @@ class Point:
     format: str
     note: str
     tensors: bool = False
-    ties: bool = False
+    special: bool = False
 
     def handed(self, values: Arrays, form: str | None = None) -> dict[str, Any]:
         """Return copies in the judged format, or in another one."""
@@ -119,6 +123,13 @@ def with_ties(generator: np.random.Generator, values: NDArray[Any]) -> NDArray[A
     return flat.reshape(values.shape)
 
 
+def beside_zero(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Draw entries just beside 0, of both signs."""
+    low, high = np.log(BESIDE_ZERO)
+    sizes = np.exp(generator.uniform(low, high, size=shape))
+    return np.asarray(generator.choice((-1.0, 1.0), size=shape) * sizes, dtype=np.float64)
+
+
 @dataclass(frozen=True)
 class Asked:
     """What the caller gave: arrays and shapes by name, of which some belong to the module.
@@ -151,9 +162,17 @@ class Asked:
         cast = {k: rounded(v, form) if v.dtype.kind == "f" else v for k, v in values.items()}
         return self.ordered(cast)
 
+    def beside_zero(self, form: str, seed: int) -> Arrays:
+        """Draw what is given by its shape just beside 0, but for a module's own parameters."""
+        generator = np.random.default_rng(seed)
+        values = self.at_scale(form, 1.0, seed)
+        for name in (n for n in self.shapes if n not in self.own):
+            values[name] = rounded(beside_zero(generator, self.shapes[name]), form)
+        return values
+
 
 def drawn_points(asked: Asked, seed: int) -> list[Point]:
-    """Return the points of a layer given by shapes: three scales, both formats, and ties."""
+    """Return the points of a layer given by shapes: three scales, both formats, ties, beside 0."""
     points = [
         Point(asked.at_scale(form, scale, seed + number), None, form, f"scale {scale:g}, {form}",
               tensors=asked.tensors)
@@ -161,8 +180,12 @@ def drawn_points(asked: Asked, seed: int) -> list[Point]:
         for number, scale in enumerate(SCALES)
     ]  # fmt: skip
     tied = asked.at_scale("float64", 1.0, seed + len(SCALES), ties=True)
-    note = "zeros and ties, float64"
-    return [*points, Point(tied, None, "float64", note, tensors=asked.tensors, ties=True)]
+    near = asked.beside_zero("float32", seed + len(SCALES) + 1)
+    return [
+        *points,
+        Point(tied, None, "float64", "zeros and ties, float64", asked.tensors, special=True),
+        Point(near, None, "float32", "just beside 0, float32", asked.tensors, special=True),
+    ]
 
 
 def repeated(point: Point, asked: Asked, seed: int) -> Point:

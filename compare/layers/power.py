@@ -33,6 +33,7 @@ def smallest_scale_error(reference: NDArray[np.float64], allowance: NDArray[np.f
 def weak_tensors(points: Sequence[Judged]) -> Iterator[Weak]:
     """Yield one entry for every tensor that had weak points, with how many there were."""
     decided = [one for one in points if one.state is not State.UNDECIDED]
+    decided = [one for one in decided if not one.point.special] or decided
     for name in decided[0].surveyed.analysed.reference if decided else ():
         found = []
         for number, one in enumerate(decided):

@@ -47,8 +47,8 @@ def survey(
 ) -> list[Surveyed]:
     """Analyse every point; one where the reference is not finite is drawn anew, with entries > 0.
 
-    A drawn point that is not finite then either, or that has ties, is left out, and so is what
-    there is no time for: one point in each format comes first.
+    A drawn point that is not finite then either is left out, and so is a special one that is not,
+    or at which the reference raises, and what there is no time for: one in each format comes first.
     """
     clock = Clock(timeout)
     why = clock.hopeless(reference, points[0], wrt, dy, seed)
@@ -59,9 +59,14 @@ def survey(
         point = points[number]
         if not clock.allows():
             break
-        one = examined(reference, point, wrt, dy, seed + DY_SEED + number)
+        try:
+            one = examined(reference, point, wrt, dy, seed + DY_SEED + number)
+        except BadInput:
+            if point.special:
+                continue
+            raise
         drawn = bool(asked.shapes)
-        if not_finite(one) and drawn and not point.ties:
+        if not_finite(one) and drawn and not point.special:
             one = examined(
                 reference, repeated(point, asked, seed + number), wrt, dy, seed + DY_SEED + number
             )

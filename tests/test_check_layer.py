@@ -620,6 +620,7 @@ def test_a_threshold_that_is_not_quite_zero_is_found(threshold: float, right: bo
 
     result = check_layer(relu, lambda x, w: torch.relu(x @ w), {"x": (4, 3), "w": (3, 5)})
     assert (result.verdict is Verdict.AGREES) is right
+    assert not result.diagnosis  # beside 0 alone it is no other than a mask that is left out
 
 
 def test_poor_algebra_just_beside_zero_only_loses_digits() -> None:

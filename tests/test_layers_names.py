@@ -100,7 +100,7 @@ def test_a_corruption_has_no_name(layer: str, how: str) -> None:
         (2.0, "doubled"),
         (-1.0, "of the wrong sign"),
         (1 / 6, "divided by 6, the length of axis 0 of x"),
-        (4 / 5, "multiplied by (5 - 1)/5, the length of axis 1 of x"),
+        (4 / 5, "multiplied by (5 - 1)/5, where 5 is the length of axis 1 of x"),
         (5**-0.5, "divided by √5, the root of the length of axis 1 of x"),
         (30.0, "multiplied by 30, the number of entries of x along axes (0, 1)"),
         (0.9137, None),

@@ -81,3 +81,61 @@ def test_what_one_gradient_alone_shows_is_said_once() -> None:
 
     text = said(manual, lambda x: F.group_norm(x, 3), drawn(x=(4, 6, 5)))
     assert "alone, alone" not in text
+
+
+def test_no_constant_is_fitted_to_one_number() -> None:
+    def shifted(by: float) -> Manual:
+        return lambda i, dy: ((i["p"] ** 2).mean() + by, {"p": 2 * i["p"] / i["p"].size})
+
+    inputs = drawn(p=(6, 4))
+    reference = lambda p: (p * p).mean() + 0.25  # noqa: E731  # as handed in
+    assert "taken to be" not in said(shifted(0.2513217), reference, inputs)
+    assert "taken to be 0.5" in said(shifted(0.5), reference, inputs)
+
+
+@pytest.mark.parametrize(
+    "factor, text", [(1 + 1e-6, "dx is 1.000001 times the right one"), (0.7 / 0.8, "0.8")]
+)
+def test_a_constant_is_not_taken_to_be_itself(factor: float, text: str) -> None:
+    def dropout(i: Any, dy: Any) -> Any:
+        return i["x"] * i["m"] / 0.7, {"x": dy * i["m"] / 0.7 * factor}
+
+    inputs = drawn(x=(4, 3)) | {"m": np.array([[1.0, 0, 1]] * 4)}
+    result = check_layer(dropout, lambda x, m: x * m / 0.7, inputs, wrt="x")
+    assert text in " ".join([result.sentence, *result.notes])
+    assert "taken to be 0.7" not in result.sentence
+    one, other = result.sentence.partition("dx[")[2].split(" is ")[1:2], result.sentence
+    assert one[0].split(";")[0] != other.partition("reference has ")[2].split(" ")[0]
+
+
+def test_a_slope_at_zero_is_no_missing_mask() -> None:
+    x = np.array([[0.0, 1.0], [0.0, -1.0], [2.0, 0.0]])
+
+    def relu(slope: float, below: float) -> Manual:
+        def manual(i: Any, dy: Any) -> Any:
+            z = i["x"]
+            return np.maximum(z, 0), {"x": dy * np.where(z == 0, slope, np.where(z > 0, 1, below))}
+
+        return manual
+
+    assert "mask" not in said(relu(2.0, 0.0), torch.relu, {"x": x})
+    assert "mask" in said(relu(1.0, 1.0), torch.relu, {"x": x})
+
+
+def test_a_sum_that_is_left_out_is_called_one() -> None:
+    def log_softmax(i: Any, dy: Any) -> Any:
+        s = i["x"] - i["x"].max(1, keepdims=True)
+        y = s - np.log(np.exp(s).sum(1, keepdims=True))
+        return y, {"x": dy - np.exp(y) * dy}
+
+    text = said(log_softmax, lambda x: F.log_softmax(x, 1), drawn(x=(2, 5, 3)))
+    assert "not summed over axis 1" in text
+
+
+def test_a_corrected_mean_says_what_its_number_is() -> None:
+    def mean(i: Any, dy: Any) -> Any:
+        x = i["x"]
+        return x.mean(0), {"x": np.broadcast_to(dy / (len(x) - 1), x.shape)}
+
+    text = said(mean, lambda x: x.mean(0), drawn(x=(8, 5)))
+    assert "8/(8 - 1), where 8 is the length of axis 0 of x" in text

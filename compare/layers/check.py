@@ -23,6 +23,7 @@ from compare.layers.excuse import Excuses
 from compare.layers.judged import Judged, State, judge
 from compare.layers.manual import Manual
 from compare.layers.names import Named, name_mistake
+from compare.layers.points import BESIDE
 from compare.layers.program import Program
 from compare.layers.recorded import read_recorded
 from compare.layers.slope import contradiction, slope_test
@@ -222,7 +223,12 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
 
 
 def named_mistake(case: Case, wrong: Judged, seed: int) -> Named:
-    """Return the mistakes that are proved, with other shapes to tell coincidences apart."""
+    """Return the mistakes that are proved, with other shapes to tell coincidences apart.
+
+    None where code is wrong just beside 0 alone: a function left out there is as good as any.
+    """
+    if wrong.point.special == BESIDE:
+        return Named()
     others = at_other_shapes(case.asked, wrong, case.code, seed, case.timeout)
     return name_mistake(case.program, wrong, case.timeout, others)
 

@@ -12,7 +12,7 @@ from compare.contracts.result import CheckSummary, Finding, Verdict, Weak
 from compare.layers.judged import Judged, State
 from compare.layers.points import Point
 from compare.layers.power import undecided, unruled, weak_tensors, without_power
-from compare.report.words import count, listing, times_allowance, where
+from compare.report.words import count, listing, times_allowance, two_values, where
 
 
 def verdict_of(points: Sequence[Judged], structure: Sequence[Finding]) -> Verdict:
@@ -90,10 +90,8 @@ def finding(one: Judged, name: str, number: int) -> Finding:
         return Finding("same_point", name, message, parameter=parameter, update=number)
     worst = one.compared[name].worst
     place = f"{name}{where(worst.index)}"
-    message = (
-        f"{place} is {worst.manual:.7g}; the reference has {worst.reference:.7g} "
-        f"({times_allowance(worst.ratio)}; {at})"
-    )
+    mine, right = two_values(worst.manual, worst.reference)
+    message = f"{place} is {mine}; the reference has {right} ({times_allowance(worst.ratio)}; {at})"
     return Finding.at(worst, "same_point", name, message, parameter=parameter, update=number)
 
 
@@ -185,10 +183,11 @@ def oddity(one: Judged) -> str:
     digits = min(max(one.lost[name], 0.1), 99.0)
     beyond = one.surveyed.analysed.overflowing
     range_left = f" (numbers of {', '.join(beyond)} exceed its range)" if beyond else ""
+    manual, right = two_values(worst.manual, worst.reference)
     return (
         f"right, but loses {digits:.1f} digits in {one.point.format}{range_left}: "
         f"{name}{where(worst.index)} "
-        f"is {worst.manual:.7g}, due is {worst.reference:.7g} ({times_allowance(worst.ratio)}); "
+        f"is {manual}, due is {right} ({times_allowance(worst.ratio)}); "
         "one precision up the same code agrees"
     )
 

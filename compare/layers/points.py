@@ -26,6 +26,7 @@ SCALES = (1.0, 1 / 32, 16.0)
 DRAWN_FORMATS = ("float32", "float64")
 MEAN = 0.25
 """The mean of drawn entries, in units of their scale."""
+TIED, BESIDE = "ties", "beside 0"
 BESIDE_ZERO = (1e-12, 1e-3)
 """The sizes of entries just beside 0, all equally likely in their logarithms."""
 TIES = 3
@@ -37,7 +38,7 @@ class Point:
     """Inputs and dy by name, float64 or whole numbers; `format` is the judged one.
 
     `dy` is None for a scalar loss, and until it is drawn. `note` says which point it is; `special`
-    is one that was not drawn to show every error.
+    says why it is one that was not drawn to show every error.
     """
 
     inputs: Arrays
@@ -45,7 +46,7 @@ class Point:
     format: str
     note: str
     tensors: bool = False
-    special: bool = False
+    special: str = ""
 
     def handed(self, values: Arrays, form: str | None = None) -> dict[str, Any]:
         """Return copies in the judged format, or in another one."""
@@ -183,8 +184,8 @@ def drawn_points(asked: Asked, seed: int) -> list[Point]:
     near = asked.beside_zero("float32", seed + len(SCALES) + 1)
     return [
         *points,
-        Point(tied, None, "float64", "zeros and ties, float64", asked.tensors, special=True),
-        Point(near, None, "float32", "just beside 0, float32", asked.tensors, special=True),
+        Point(tied, None, "float64", "zeros and ties, float64", asked.tensors, special=TIED),
+        Point(near, None, "float32", "just beside 0, float32", asked.tensors, special=BESIDE),
     ]
 
 

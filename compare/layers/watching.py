@@ -25,7 +25,7 @@ from compare.examine.environment import environment
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.walk import pointer
-from compare.report.words import times_allowance, where
+from compare.report.words import times_allowance, two_values, where
 
 
 class Watch:
@@ -84,9 +84,10 @@ class Watch:
         if not found.decidable or (unruled and not found.agrees):
             verdict = Verdict.UNDECIDABLE
         worst = found.worst
+        mine, due = two_values(worst.manual, worst.reference)
         message = (
-            f"the entry {where(worst.index)} is {worst.manual:.7g}; the reference has "
-            f"{worst.reference:.7g} ({times_allowance(worst.ratio)})"
+            f"the entry {where(worst.index)} is {mine}; the reference has {due} "
+            f"({times_allowance(worst.ratio)})"
         )
         doubt = f"no rule for {unruled}" if unruled else "the reference is not finite"
         finding = Finding.at(worst, "same_point", "tensor", message)

@@ -53,6 +53,15 @@ def value(number: float | None) -> str:
     return "-" if number is None else f"{number:.10g}"
 
 
+def two_values(one: float, other: float, least: int = 7) -> tuple[str, str]:
+    """Write two numbers with as many digits as tell them apart, `least` of them at least."""
+    for digits in range(least, 18):
+        written = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if written[0] != written[1]:
+            return written
+    return f"{one:.17g}", f"{other:.17g}"
+
+
 def ratio(number: float, reference: float | None = None) -> str:
     """Return a ratio: three decimals where they mean something, three digits beyond.
 

@@ -20,7 +20,7 @@ from compare.layers.names.friendly import Names, is_epsilon
 from compare.layers.names.kinds import FUNCTIONS, SLOPES, TURNS, Change
 from compare.layers.names.moments import other_correction
 from compare.layers.names.tape import Ref, Step, Tape, same_shapes
-from compare.layers.rules import aten
+from compare.layers.rules import QUIET, aten
 
 MOST_OTHERS = 40
 PARTS = frozenset("slice select narrow".split())
@@ -33,6 +33,7 @@ def changes(tape: Tape, names: Names) -> Iterator[Change]:
         for number, step in enumerate(tape.steps[: tape.boundary])
         if any(tape.values[ref.number].is_floating_point() for ref in step.refs())
         and all(out >= 0 for out in step.outs)
+        and step.func.overloadpacket not in QUIET
     ]
     loops = Loops(tape, names)
     late: list[Change] = []
@@ -224,6 +225,11 @@ def exchanged(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     places = direct(tape, step)
     if step.several or step.func.is_view or step.name in ("add", "sub"):
         return
+    if (
+        len(places) == 1
+        and value_of(tape, step, places[0]).shape != tape.values[step.outs[0]].shape
+    ):
+        return  # a sum, say: its derivative does not depend on where it is taken
     for place in places:
         own = step.args[place].number
         others = same_shapes(tape, value_of(tape, step, place).shape, number + (len(places) == 1))

@@ -135,7 +135,9 @@ def corrections(n: int, what: str, size: str) -> Iterator[Form]:
     ):  # fmt: skip
         for text, name, factor in ((said, key, value), (f"√({said})", f"√{key}", math.sqrt(value))):
             same = size and f"{name} {size}"
-            yield Form(f"multiplied by {text}, {what}", f"{name} {what}", factor, 2, same)
+            yield Form(
+                f"multiplied by {text}, where {n} is {what}", f"{name} {what}", factor, 2, same
+            )
 
 
 def ratios(n: int, m: int, what: str) -> Iterator[Form]:

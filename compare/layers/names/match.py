@@ -61,6 +61,11 @@ class Match:
         """The tensors that are not the reference's."""
         return [n for n, due in self.right.items() if not self.near(n, self.manual[n], due)]
 
+    @cached_property
+    def lonely(self) -> bool:
+        """Whether a single number is all that is wrong: a constant can always be fitted to it."""
+        return sum(self.manual[name].numel() for name in self.wrong) == 1
+
     def fits(self, results: Mapping[str, Tensor]) -> bool:
         """Return whether a changed program's tensors have the shapes that are due."""
         return all(results[name].shape == right.shape for name, right in self.right.items())

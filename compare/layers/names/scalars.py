@@ -6,6 +6,7 @@ multiplies is linear in it, one run gives it. The roundest number that reproduce
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from compare.layers.names.kinds import Change
 from compare.layers.names.tape import Ref, Step
 from compare.layers.names.trial import IN_BACKWARD, Found, between, share, tried
 from compare.layers.program import Tensors, as_written
+from compare.report.words import two_values
 
 WORDS = {
     "mul": "factor", "div": "divisor", "add": "summand", "sub": "summand", "rsub": "summand",
@@ -150,10 +152,13 @@ def forward_number(case: Case, at: int, step: Step, place: int) -> Found | None:
         return None
     where = IN_BACKWARD if only_backward else ""
     for value in rounder(fitted):
+        if case.match.lonely and not is_round(value):
+            break  # some number always fits one number
         results = run(value)
         word = "base" if step.name == "pow" and place == 0 else WORDS[step.name]
+        taken, _ = two_values(value, due)
         said = (f"{where}the {word} {case.names.part(step.args[place], 0)} in "
-                f"{case.names.noun(step.outs[0])} is taken to be {value:.7g}")  # fmt: skip
+                f"{case.names.noun(step.outs[0])} is taken to be {taken}")  # fmt: skip
         found = None if results is None else tried(
             case.match, "value", said + case.names.place(step), results)  # fmt: skip
         if found is not None:
@@ -199,10 +204,29 @@ def is_written(value: float, due: float) -> bool:
 
     A short one, its reciprocal, its square or root, 1/√n for instance; or the due one cut short.
     """
-    if abs(value) < CLOSE or abs(value - due) <= CUT_SHORT * abs(due):
+    if abs(value) < CLOSE or is_cut_short(value, due):
         return True
+    if abs(value - due) <= CLOSE * abs(due):
+        return False  # whatever form it has is that of the due one
     forms = (1 / value, value * value, 1 / (value * value))
     return is_short(value, SHORT) or any(is_short(form, SHORT - 1) for form in forms)
+
+
+def is_cut_short(value: float, due: float) -> bool:
+    """Return whether a number is the due one with less digits, rounded or broken off."""
+    if abs(value - due) > CUT_SHORT * abs(due):
+        return False
+    for digits in range(1, DIGITS + 1):
+        last = 10.0 ** (math.floor(math.log10(abs(due))) + 1 - digits)
+        for cut in (round(due / last) * last, math.trunc(due / last) * last):
+            if cut != due and abs(cut - value) <= CUT_SHORT * abs(cut - due):
+                return True
+    return False
+
+
+def is_round(value: float) -> bool:
+    """Return whether a number is exactly one that somebody writes."""
+    return value == float(f"{value:.{SHORT - 1}g}")
 
 
 def is_short(value: float, digits: int) -> bool:
@@ -258,8 +282,12 @@ def factor_text(case: Case, at: int, step: Step, c: float) -> str | None:
         if not is_written(fitted, number):
             return None
         taken = next(rounder(fitted))
+        if case.match.lonely and not is_round(taken):
+            return None
         said = f"the {WORDS[step.name]} {case.names.part(number, 0)} of {made}"
-        return f"{said} is missing" if taken == 1 else f"{said} is taken to be {taken:.7g}"
+        if taken == 1:
+            return f"{said} is missing"
+        return f"{said} is taken to be {two_values(taken, number)[0]}"
     if abs(c) < 1e-9:
         return f"the gradient does not flow through {made}"
     form = case.form(c, lambda other: share_there(other, at))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from compare.layers.names.match import Match
+from compare.report.words import two_values
 
 WRONG_SIGN = "of the wrong sign"
 TIMES = " times the right one"
@@ -79,7 +80,7 @@ def clauses(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[
     yield from only_one(match, name, manual, right)
     yield from multiplied(match, name, manual, right)
     if found is not None:
-        yield f"{name} is {found[0]:.6g}{TIMES}"
+        yield f"{name} is {two_values(found[0], 1.0, 6)[0]}{TIMES}"
 
 
 def only_one(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[str]:
@@ -103,8 +104,16 @@ def multiplied(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterat
             factor = function(values)
             if match.near(name, manual, right * factor, float(factor.abs().max().clamp_min(1))):
                 yield f"{name} is multiplied by {said.format(of)} once too often"
-            if match.near(name, manual * factor, right, float(factor.abs().max().clamp_min(1))):
+            left_out = bool((factor != 0).all()) or is_there(manual, values)
+            wide = float(factor.abs().max().clamp_min(1))
+            if left_out and match.near(name, manual * factor, right, wide):
                 yield f"in {name} the factor {said.format(of)} is missing"
+
+
+def is_there(manual: Tensor, values: Tensor) -> bool:
+    """Return whether a gradient goes on where a mask would end it: at most entries below 0."""
+    below = manual[values < 0]
+    return below.numel() > 0 and 2 * int((below != 0).sum()) > below.numel()
 
 
 def some_axes(dimensions: int, most: int) -> Iterator[tuple[int, ...]]:

@@ -121,3 +121,21 @@ def test_an_accumulator_that_stops_growing_never_agrees_unnoticed() -> None:
     x = np.ones(4000, dtype=np.float16)
     result = check_layer(accumulated, lambda x: x.sum(), {"x": x}, dy=np.float16(1))
     assert result.verdict is Verdict.DISAGREES or result.weak
+
+
+@pytest.mark.parametrize("factor, inside, noted", [
+    (1.0, None, False), (1.05, None, True), (1.05, torch.bfloat16, False)
+])  # fmt: skip
+def test_what_bfloat16_hides_is_noted_in_float32(factor: float, inside: Any, noted: bool) -> None:
+    """A kernel that returns bfloat16 whatever it is given cannot be asked."""
+
+    def swish(inputs: Any, dy: Any) -> Any:
+        x, d = inputs["x"].float(), dy.float()
+        s = torch.sigmoid(x)
+        form = inside or dy.dtype
+        return (x * s).to(form), {"x": (d * s * (1 + x * (1 - s)) * factor).to(form)}
+
+    inputs = {"x": draw(6, 32, form=torch.bfloat16)}
+    result = check_layer(swish, torch.nn.functional.silu, inputs)
+    assert result.verdict is Verdict.AGREES
+    assert any("in float32 the same code disagrees" in note for note in result.notes) is noted

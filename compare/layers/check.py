@@ -20,6 +20,7 @@ from compare.layers.calling import Shape
 from compare.layers.child import Crashed, TooLong, in_child
 from compare.layers.elsewhere import at_other_shapes
 from compare.layers.excuse import Excuses
+from compare.layers.half import with_more_digits
 from compare.layers.judged import Judged, State, judge
 from compare.layers.manual import Manual
 from compare.layers.names import Named, name_mistake
@@ -197,6 +198,9 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
     if against is not None and not named.diagnosis:
         verdict, kind, sentence = Verdict.UNDECIDABLE, None, against
     accepted = accepted_by_control(decided)
+    more: tuple[str, ...] = ()
+    if case.manual.repeatable and verdict is Verdict.AGREES:
+        more = tuple(with_more_digits(case.asked, points, case.shape, case.code, case.timeout))
     return Result(
         verdict=verdict,
         kind=kind,
@@ -212,7 +216,8 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
         worst=conclude.worst_of(points),
         notes=(
             *(f"the judge accepted {what}" for what in accepted),
-            *conclude.oddities(points, sentence), *named.facts, *notes, *case.asked.notes,
+            *conclude.oddities(points, sentence), *named.facts, *notes, *more,
+            *case.asked.notes,
             *conclude.left_out(points, case.asked.points),
             *case.manual.notes,
         ),

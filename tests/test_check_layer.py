@@ -632,3 +632,19 @@ def test_poor_algebra_just_beside_zero_only_loses_digits() -> None:
     result = check_layer(tanh, torch.tanh, {"x": (4, 3)})
     assert result.verdict is Verdict.AGREES and result.kind == "digits"
     assert not result.weak
+
+
+@pytest.mark.parametrize("factor, verdict", [(1.0, "agrees"), (1.01, "disagrees")])
+def test_a_guard_that_counts_just_beside_zero_alone_is_told_and_not_accused(
+    factor: float, verdict: str
+) -> None:
+    def unguarded(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        n = np.sqrt((x * x).sum(1, keepdims=True))
+        y = x / n
+        dx = (dy - y * (dy * y).sum(1, keepdims=True)) / n
+        return y, {"x": dx * x.dtype.type(factor)}
+
+    result = check_layer(unguarded, lambda x: F.normalize(x, eps=1e-2), {"x": (4, 3)})
+    assert result.verdict == verdict
+    assert any("guards a division by 0" in weak.reason for weak in result.weak)

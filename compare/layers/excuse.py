@@ -22,6 +22,7 @@ from compare.layers.formats import FORMATS
 from compare.layers.judged import SAME, Judged, State, digits_lost, is_tail
 from compare.layers.kinks import Explained, explain
 from compare.layers.manual import Manual
+from compare.layers.points import BESIDE
 from compare.layers.program import Program
 
 LUCK = 128.0
@@ -53,6 +54,9 @@ class Excuses:
             judged.state = State.CLIPPED
         elif self.right_one_precision_up(judged):
             judged.state, judged.lost = State.DIGITS, digits_lost(judged)
+        elif judged.point.special == BESIDE and set(judged.wrong) & set(judged.surveyed.outputs):
+            judged.state = State.UNDECIDED  # of a gradient alone no guard is to blame
+            judged.why = f"{judged.wrong[0]} differs, as where one side guards a division by 0"
         elif judged.surveyed.analysed.unruled:
             judged.state = State.UNDECIDED
             judged.why = f"no rule for {', '.join(judged.surveyed.analysed.unruled)}"

@@ -27,8 +27,11 @@ DRAWN_FORMATS = ("float32", "float64")
 MEAN = 0.25
 """The mean of drawn entries, in units of their scale."""
 TIED, BESIDE = "ties", "beside 0"
-BESIDE_ZERO = (1e-12, 1e-3)
-"""The sizes of entries just beside 0, all equally likely in their logarithms."""
+BESIDE_ZERO = (1e-6, 1e-3)
+"""The sizes of entries just beside 0, all equally likely in their logarithms.
+
+Not so small that the usual guards of a division count, 1e-8 and less.
+"""
 TIES = 3
 """So many zeros, and so many pairs of equal neighbours, in every tensor of the point with ties."""
 

@@ -225,6 +225,22 @@ def test_a_training_whose_steps_are_none_of_a_network_is_not_called_right(
     assert judged(tmp_path, TUPLES, (old, new)).exit_code != 0
 
 
+MEAN = (
+    "        layers = apply(layers, grads(layers, X, Y), lr)\n",
+    "        layers = apply(layers, grads(layers, X, Y), lr)\n        if s % 100 == 0:\n"
+    "            print(s, mse(run(layers, X)[-1], Y))\n",
+)
+SHOWN = ("def apply", "def mse(p, Y):\n    return ((p - Y) ** 2).mean()\ndef apply")
+
+
+@pytest.mark.parametrize(("divisor", "code"), [("Y.size", 0), ("len(Y)", 3)])
+def test_steps_that_are_not_as_large_as_the_loss_that_is_shown_says_are_not_called_right(
+    divisor: str, code: int, tmp_path: Path
+) -> None:
+    result = judged(tmp_path, TUPLES, MEAN, SHOWN, ("/ Y.size", f"/ {divisor}"))
+    assert result.exit_code == code, result.sentence
+
+
 def test_a_training_writes_reads_and_shows_nothing_while_it_is_run(tmp_path: Path) -> None:
     kept = tmp_path / "weights.npy"
     kept.write_bytes(b"theirs")

@@ -30,6 +30,8 @@ class Parts:
 
     path: frozenset[str] = frozenset()
     losses: frozenset[str] = frozenset()
+    numbers: tuple[float, ...] = ()
+    """What those returned first."""
 
 
 def parts_of(program: Program, training: Training) -> Parts:
@@ -40,13 +42,14 @@ def parts_of(program: Program, training: Training) -> Parts:
     path, losses = set(), set()
     until = time.process_time() + SECONDS
     for name, numbers in calls.numbers.items():
-        if numbers and all(np.isclose(one, loss, rtol=DIGITS).any() for one in numbers[:2]):
+        if numbers and np.isclose(numbers[0], loss, rtol=DIGITS).any():
             losses.add(name)
         if time.process_time() > until:
             break
         if (name in losses or not numbers) and moves_the_step(program, training, name, calls):
             path.add(name)
-    return Parts(frozenset(path), frozenset(losses))
+    first = tuple(calls.numbers[name][0] for name in sorted(losses))
+    return Parts(frozenset(path), frozenset(losses), first)
 
 
 def moves_the_step(program: Program, training: Training, name: str, calls: Calls) -> bool:

@@ -22,6 +22,7 @@ from compare.examine.starter.training.exact import recovered
 from compare.examine.starter.training.loop_mistakes import explained, named
 from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.program import Program, program_of
+from compare.examine.starter.training.scale import of_its_size
 from compare.examine.starter.training.steps import SAME, fit_of, multiple
 from compare.examine.starter.training.trained import Training, best_fit, span, training_of
 from compare.examine.starter.update_sites import LOOSE
@@ -118,7 +119,10 @@ def right_or_added_up(
             break
     words = (LEFT if training.fit.ways else RUN, *training.network.words(Network()))
     verdict = replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=words)
-    return Rehearsed(verdict, parts_of(program, training), plain, program.penalised)
+    parts = parts_of(program, training)
+    if plain and not of_its_size(training, parts, program.text):
+        return None
+    return Rehearsed(verdict, parts, plain, program.penalised)
 
 
 def of_its_text(source: Source, network: Network) -> bool:

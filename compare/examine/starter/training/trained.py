@@ -226,7 +226,7 @@ def left_beside(step: Step, due: Mapping[str, Array]) -> Fit:
     own = {*step.chain.weights, *step.chain.biases}
     for name, one in due.items():
         for way, array in step.after.items():
-            if way in own or array.size != one.size or array.dtype.kind != "f":
+            if way in own or array.size != one.size or not array.ndim or array.dtype.kind != "f":
                 continue
             factor = multiple(laid_beside(step, way, one), one, step.near)
             if factor > 0 and (name not in factors or abs(factor - 1) < abs(factors[name] - 1)):

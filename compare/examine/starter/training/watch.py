@@ -9,6 +9,7 @@ for x in xs:             is run as       _loop(3)
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
@@ -17,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Array
+from compare.examine.starter.binding import plain
+from compare.examine.starter.slots import RATE
 
 LOOP, TURN = "_rehearsed_loop", "_rehearsed_turn"
 DEEPEST, MOST_ARRAYS, MOST_NUMBERS = 4, 200, 2_000_000
@@ -24,6 +27,8 @@ TURNS, RUNS, MOST_TURNS = 6, 3, 1500
 """So many turns of one run of a loop are kept, so many runs of each, and so many turns of all are
 waited for."""
 Snapshot = dict[str, Array]
+TOLD = re.compile(rf"(?:{RATE.pattern})|.*(?:loss|cost|error|err|entropy).*|j|l|e")
+"""Names of numbers that are kept beside the arrays: rates and losses."""
 
 
 class Enough(BaseException):
@@ -86,6 +91,9 @@ def reached(value: Any, way: str, depth: int, seen: set[int]) -> Iterator[tuple[
         if value.dtype.kind in "fiub" and value.ndim in (1, 2) and value.size:
             seen.add(id(value))
             yield way, value
+        return
+    if isinstance(value, float | np.floating) and TOLD.fullmatch(plain(way.rpartition(".")[2])):
+        yield way, np.asarray(value, float)
         return
     if isinstance(value, str | bytes | int | float | ModuleType | FunctionType | type):
         return

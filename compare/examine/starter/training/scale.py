@@ -1,0 +1,79 @@
+"""Whether the steps of a training are as large as its loss and its rate say.
+
+A step is known up to one number, the rate times the scale of the loss. The rate is told by its
+name; so is a loss, by its name and its value. Where a loss is seen, the gradients have to be its
+own; where none is, a mean, a sum or half of either may be meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from compare.examine.starter.binding import plain
+from compare.examine.starter.networks import Network
+from compare.examine.starter.slots import RATE
+from compare.examine.starter.training.parts import DIGITS, Parts
+from compare.examine.starter.training.steps import SAME, due_at, loss_at, multiple
+from compare.examine.starter.training.trained import Training
+
+FACTORS = (1.0, 0.5)
+NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
+"""Written in a text: one of them is the rate, where none has its name."""
+REDUCTIONS = ("mean", "sum", "batch_mean")
+
+
+def of_its_size(training: Training, parts: Parts, text: str) -> bool:
+    """Return whether the steps are a rate times the gradient of a loss that may be meant."""
+    rates = rates_seen(training) or [1.0, *map(float, NUMBER.findall(text))]
+    networks = losses_seen(training, parts) or scales(training.network)
+    return any(np.isclose(factor_of(training, one), rates, rtol=SAME).any() for one in networks)
+
+
+def rates_seen(training: Training) -> list[float]:
+    """Return the numbers that are called a rate."""
+    return [float(array) for way, array in training.step.before.items()
+            if not array.ndim and RATE.fullmatch(plain(way.rpartition(".")[2]))]  # fmt: skip
+
+
+def scales(network: Network) -> Iterator[Network]:
+    """Yield a network with its loss in every scale."""
+    for reduction, factor in product(REDUCTIONS, FACTORS):
+        yield replace(network, reduction=reduction, loss_factor=factor)
+
+
+def losses_seen(training: Training, parts: Parts) -> list[Network]:
+    """Return the network in the scales of the losses that are seen after the first step, or that
+    functions returned."""
+    step = training.step
+    numbers = [float(array) for way, array in step.after.items()
+               if not array.ndim and not RATE.fullmatch(plain(way.rpartition(".")[2]))]  # fmt: skip
+    numbers += parts.numbers
+    every = tuple(range(len(training.data.x)))
+    batches = {training.rows, every}
+    return [one for one in scales(training.network)
+            if any(is_near(numbers, one, training, rows) for rows in batches)]  # fmt: skip
+
+
+def is_near(
+    numbers: Sequence[float], network: Network, training: Training, rows: tuple[int, ...]
+) -> bool:
+    """Return whether a number is the loss at the weights before the first step or behind it."""
+    x, targets = training.data.x[list(rows)], training.targets[list(rows)]
+    behind = training.chain.parameters(training.step.after)
+    return any(
+        np.isclose(numbers, network.loss_factor * loss_at(network, one, x, targets,
+                                                          network.reduction), rtol=DIGITS).any()
+        for one in (training.step.parameters, behind)
+    )  # fmt: skip
+
+
+def factor_of(training: Training, network: Network) -> float:
+    """Return how many times the gradient of a network a step takes off the last weights."""
+    rows, last = list(training.rows), f"w{len(training.chain.weights)}"
+    due = due_at(network, training.step.parameters, training.data.x[rows], training.targets[rows])
+    return multiple(training.step.taken[last], due[last], training.step.near)

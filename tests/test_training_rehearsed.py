@@ -271,3 +271,35 @@ def test_a_global_generator_stands_where_it_stood_after_a_training(tmp_path: Pat
 )  # fmt: skip
 def test_names_of_data_are_told_from_others(name: str, role: str) -> None:
     assert data_role(name) == role
+
+
+def test_a_static_array_as_wide_as_a_layer_is_no_bias_that_is_never_moved(tmp_path: Path) -> None:
+    without = (
+        ("b2 = np.zeros((1, 1))\n", "scale = np.zeros(1)\n"), ("@ W2 + b2", "@ W2"),
+        ("    db2 = dz2.sum(axis=0, keepdims=True)\n", ""), ("    b2 -= lr * db2\n", ""),
+    )  # fmt: skip
+    assert judged(tmp_path, LOOP, *without).exit_code != 1
+
+
+def test_a_rate_of_its_own_for_one_layer_is_not_accused(tmp_path: Path) -> None:
+    assert judged(tmp_path, LOOP, ("W1 -= lr * dW1", "W1 -= 0.3 * lr * dW1")).exit_code != 1
+
+
+def test_dropout_that_is_switched_off_is_not_called_compared(tmp_path: Path) -> None:
+    text = MODULES.replace(
+        "class CrossEntropyLoss",
+        """class Dropout:
+    def __init__(self, keep_prob=1.0):
+        self.keep_prob = keep_prob
+    def forward(self, x):
+        self.mask = (np.random.rand(*x.shape) < self.keep_prob) / self.keep_prob
+        return x * self.mask
+    def backward(self, grad):
+        return grad
+    def parameters(self):
+        return []
+class CrossEntropyLoss""",
+    ).replace("ReLU(), Linear", "ReLU(), Dropout(), Linear")
+    path = tmp_path / "mine.py"
+    path.write_text(text, encoding="utf-8")
+    assert starter_result(check_starter(path)).exit_code != 0

@@ -83,6 +83,17 @@ def drops_nothing(node: ast.AST) -> Iterator[str]:
             yield f"{name} = {value:g}"
 
 
+def may_drop(node: ast.AST) -> bool:
+    """Whether a class is made with a share of units to keep or to drop, and reads it."""
+    read = {one.attr.lstrip("_") for one in ast.walk(node)
+            if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Load)}  # fmt: skip
+    return any(
+        setting_named(plain(one.arg)) in (KEPT, DROPPED) and one.arg.lstrip("_") in read
+        for init in ast.walk(node) if isinstance(init, ast.FunctionDef) and init.name == "__init__"
+        for one in (*init.args.args, *init.args.kwonlyargs)
+    )  # fmt: skip
+
+
 def asks_for(node: ast.AST, parameter: str) -> bool:
     """Whether something is compared with a parameter, or with the attribute called like it."""
     names = {one.id for part in compared_in(node) for one in ast.walk(part)

@@ -13,6 +13,7 @@ from math import inf
 
 from compare.contracts.result import Diagnosis, Verdict
 from compare.diagnosis.prediction import BY_NAME
+from compare.examine.starter.class_options import may_drop
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.layer_classes import (
     bases_of,
@@ -138,7 +139,7 @@ def judged(ways: Iterable[Composed], declared: Declared) -> tuple[Composed, Toge
     for one in [right] if right is not None else [one for one in tried if one.certain]:
         together = class_together(one.source, NAME, declared, one.layers)
         if together is not None:
-            found = unapplied(one, early(one, together, declared))
+            found = undropped(one, unapplied(one, early(one, together, declared)))
             return one, unproved(found) if right is one and not one.proved else found
     return None
 
@@ -150,6 +151,16 @@ def unapplied(one: Composed, together: Together) -> Together:
     why = f"a network's with {one.unapplied} behind its layers, which its training does not apply"
     verdict = replace(together.verdict.undecided(why), diagnosis=(), worst=None)
     return replace(together, verdict=verdict, right=False)
+
+
+def undropped(one: Composed, together: Together) -> Together:
+    """The same, undecided where one of its layers drops units: it was made to drop none."""
+    nodes = one.source.definitions
+    dropping = [name for name in sorted(one.parts) if name in nodes and may_drop(nodes[name].node)]
+    if not (together.right and dropping):
+        return together
+    why = f"its dropout was not compared: {' and '.join(dropping)} was made to drop nothing"
+    return replace(together, verdict=together.verdict.undecided(why), right=False)
 
 
 def unproved(found: Together) -> Together:

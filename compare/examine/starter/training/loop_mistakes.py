@@ -50,7 +50,9 @@ def explained(source: Source, training: Training, about: FunctionVerdict) -> Fun
         f"its first step moves {' and '.join(ways[name] for name in right)} against the gradient"
         f" and {' and '.join(wrong)} elsewhere"
     )
-    diagnosis = () if at_a_rate_of_its_own(training) else known_mistakes(source, training, last)
+    if at_a_rate_of_its_own(training):
+        return None
+    diagnosis = known_mistakes(source, training, last)
     if not diagnosis:
         return about.undecided(sentence)
     return replace(about.wrong("value", sentence), diagnosis=diagnosis)

@@ -7,6 +7,7 @@ again by their numbers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,9 +115,17 @@ def chains(
             widths = [shapes[way][1] for way in ways]
             biases = biases_of(ways, widths, moved, first)
             if any(biases) and not all(biases):  # one of them is never moved
-                more = biases_of(ways, widths, [*moved, *still], first)
+                called = [way for way in still if is_bias(way, biases)]
+                more = biases_of(ways, widths, [*moved, *called], first)
                 biases = tuple(one or other for one, other in zip(biases, more, strict=True))
             yield Chain(ways, biases, transposed)
+
+
+def is_bias(way: str, others: Sequence[str]) -> bool:
+    """Return whether an array is called like a bias, or stands beside others in one container."""
+    parent, _, last = way.rpartition(".")
+    beside = bool(parent) and any(one.rpartition(".")[0] == parent for one in others if one)
+    return beside or bool(re.fullmatch(r"b|b_?\w{1,3}|.*bias.*", last.lower()))
 
 
 def moves(way: str, before: Snapshot, after: Snapshot) -> bool:

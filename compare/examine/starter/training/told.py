@@ -7,6 +7,7 @@ no function that was found wrong. A mistake that its steps show is one of the fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,6 +21,12 @@ from compare.examine.starter.whole_check import Declared
 
 CUT = "cut out of"
 OF_LOOPS = frozenset({"gradient-divided-by-data-set", "targets-of-another-batch"})
+
+LACKING = re.compile(
+    r"dropout|\badds\b|\bagrees?\b|penalt|decay|strength|defaults|never read|shows no loss|several"
+    r"|another training loop|functions of|\bloss, line|gradients are right"
+)
+"""In what is said of code that was compared, but for something that a training need not show."""
 
 
 def with_training(
@@ -72,7 +79,7 @@ def in_its_light(one: FunctionVerdict, shown: Rehearsed) -> FunctionVerdict:
     if one.verdict is Verdict.AGREES:
         return one
     holds_it = one.name == shown.verdict.name or one.name == shown.verdict.name.partition(".")[0]
-    undecided = one.verdict is Verdict.UNDECIDABLE
+    undecided = one.verdict is Verdict.UNDECIDABLE and not LACKING.search(one.sentence)
     words = shown.verdict.conventions
     guessed = undecided or (is_cut_out(one) and not shown_by_its_loop(one))
     of_loop = holds_it and ANOTHER not in one.name and guessed

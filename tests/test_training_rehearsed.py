@@ -303,3 +303,50 @@ class CrossEntropyLoss""",
     path = tmp_path / "mine.py"
     path.write_text(text, encoding="utf-8")
     assert starter_result(check_starter(path)).exit_code != 0
+
+
+OUTSIDE = {
+    "a method of that name": "class Net:\n    def save(self, path):\n        np.save(path, W1)\n"
+    "Net().save({path!r})\n",
+    "another name": "keep = np.save\nkeep({path!r}, W1)\n",
+    "an import of that name": "from numpy import save as keep\nkeep({path!r}, W1)\n",
+    "a module": "import os\nrm = os.remove\nrm({path!r})\n",
+    "a map": "import os\nlist(map(os.remove, [{path!r}]))\n",
+}
+
+
+@pytest.mark.parametrize("how", OUTSIDE)
+def test_no_other_way_leads_outside(how: str, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.npy"
+    kept.write_bytes(b"theirs")
+    path = tmp_path / "mine.py"
+    path.write_text(LOOP + OUTSIDE[how].format(path=str(kept)), encoding="utf-8")
+    program_of(open_source(path)).run(Supply(form="column"))
+    assert kept.read_bytes() == b"theirs"
+
+
+def test_a_module_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(LOOP + "np.invented = 1\n", encoding="utf-8")
+    program_of(open_source(path)).run(Supply(form="column"))
+    assert not hasattr(np, "invented")
+
+
+SUMMED = ("dz2 = (yhat - y) / n", "dz2 = yhat - y")
+
+
+@pytest.mark.parametrize("loss", ["loss = ", "nll = ", "losses = []\n    losses.append"])
+def test_a_sum_beside_a_mean_is_not_called_right_whatever_the_loss_is_called(
+    loss: str, tmp_path: Path
+) -> None:
+    line = "    loss = -np.mean(y * np.log(yhat) + (1 - y) * np.log(1 - yhat))\n"
+    value = "-np.mean(y * np.log(yhat) + (1 - y) * np.log(1 - yhat))"
+    written = f"    {loss}{value}\n" if loss.endswith("= ") else f"    {loss}({value})\n"
+    assert judged(tmp_path, LOOP, SUMMED, (line, written)).exit_code != 0
+
+
+def test_equal_biases_that_are_told_apart_wrongly_accuse_nobody(tmp_path: Path) -> None:
+    text = TUPLES.replace(
+        "def init_layers(sizes):\n", "def init_layers(sizes):\n    sizes = [13, 9, 9, 3]\n"
+    )
+    assert judged(tmp_path, text).exit_code != 1

@@ -27,7 +27,7 @@ COMPUTE = frozenset(
 """Modules that a training may have."""
 OUTSIDE = re.compile(
     r"(np)?save\w*|savetxt|savefig|tofile|dump|load\w*|from(file|txt)|genfromtxt|memmap|read\w*|to_\w+"
-    r"|open|input|exec|eval|compile|__import__|system|popen|remove|unlink|rmdir|rmtree|mkdir"
+    r"|\w*open|open_\w+|input|exec|eval|compile|__import__|system|popen|remove|unlink|rmdir|rmtree|mkdir"
     r"|makedirs|write\w*|fetch\w*|urlopen|urlretrieve|get_file|download\w*|exit|quit|_exit|kill|show"
     r"|sleep"
 )
@@ -48,6 +48,11 @@ class Harmless(ast.NodeTransformer):
     def __init__(self, statements: Sequence[ast.stmt]) -> None:
         every = [part for one in statements for part in ast.walk(one)]
         self.own = {one.name for one in every if isinstance(one, ast.FunctionDef)}
+        self.imported = {
+            (alias.asname or alias.name).partition(".")[0]
+            for one in every if isinstance(one, ast.Import | ast.ImportFrom)
+            for alias in one.names
+        }  # fmt: skip
         self.gone = {
             (alias.asname or alias.name).partition(".")[0]
             for one in every if isinstance(one, ast.Import | ast.ImportFrom)
@@ -83,18 +88,40 @@ class Harmless(ast.NodeTransformer):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
         """What is taken from such a module."""
-        return node if computes(node.module or "") else ast.copy_location(ast.Pass(), node)
+        own = computes(node.module or "")
+        node.names = [one for one in node.names if own and not OUTSIDE.fullmatch(one.name)]
+        return node if node.names else ast.copy_location(ast.Pass(), node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        """`keep = np.save`: something that reaches outside, by another name."""
+        self.generic_visit(node)
+        outside = isinstance(node.ctx, ast.Load) and OUTSIDE.fullmatch(node.attr)
+        if outside and root_of(node) in self.imported:
+            return ast.copy_location(ast.Name(REFUSED, ast.Load()), node)
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        """What is set in a module stays as it is: `np.float = float`."""
+        self.generic_visit(node)
+        parts = [one for one in node.targets if isinstance(one, ast.Attribute | ast.Subscript)]
+        inside = any(root_of(one) in self.imported for one in parts)
+        return ast.copy_location(ast.Pass(), node) if inside else node
 
     def reaches(self, node: ast.Call) -> bool:
         """Return whether a call reaches outside."""
-        called = node.func
-        root: ast.expr = called
-        while isinstance(root, ast.Attribute):
-            root = root.value
-        if isinstance(root, ast.Name) and root.id in self.gone:
+        called, root = node.func, root_of(node.func)
+        if root in self.gone:
             return True
         name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
-        return name not in self.own and bool(OUTSIDE.fullmatch(name))
+        theirs = name in self.own and (isinstance(called, ast.Name) or root not in self.imported)
+        return not theirs and bool(OUTSIDE.fullmatch(name))
+
+
+def root_of(node: ast.expr) -> str:
+    """Return the name that something is a part of: `np` of `np.random.rand`."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def module_of(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
@@ -107,7 +134,7 @@ def without_effects(source: Source) -> Source:
     harmless = Harmless([one.node for one in source.statements])
     return replace(source, statements=tuple(
         replace(one, node=harmless.visit(copy.deepcopy(one.node)))
-        if one.kind is Kind.DEFINITION else one for one in source.statements
+        if one.kind in (Kind.DEFINITION, Kind.IMPORT) else one for one in source.statements
     ))  # fmt: skip
 
 

@@ -41,7 +41,9 @@ def explained(source: Source, training: Training, about: FunctionVerdict) -> Fun
     last = f"w{len(training.chain.weights)}"
     if training.fit.ways or last not in right:
         return None
-    told = rate_left_out(training) or never_moved(training) or of_another(training)
+    if exchanged_zeros(training):
+        return None
+    told = rate_left_out(source, training) or never_moved(training) or of_another(training)
     if told:
         return named(about, *told)
     ways = training.chain.ways()
@@ -58,13 +60,31 @@ def explained(source: Source, training: Training, about: FunctionVerdict) -> Fun
     return replace(about.wrong("value", sentence), diagnosis=diagnosis)
 
 
-def rate_left_out(training: Training) -> Told | None:
-    """Parameters that are moved by the gradient itself, where the others have a rate."""
+def exchanged_zeros(training: Training) -> bool:
+    """Whether only biases are wrong that are alike before the step: which is whose is not known."""
+    before, right = training.step.parameters, training.fit.right
+    wrong = [name for name in before if name not in right]
+    others = [name for name in before if name[0] == "b"]
+    return all(name[0] == "b" and any(
+        one != name and one in wrong and np.array_equal(before[one], before[name])
+        for one in others) for name in wrong)  # fmt: skip
+
+
+def rate_left_out(source: Source, training: Training) -> Told | None:
+    """Parameters that are moved by the gradient itself, whatever the rate of the others is."""
     factors, right = training.fit.factors, training.fit.right
     left = [name for name in factors if name not in right]
     if np.isclose(factors[right[0]], 1, rtol=SAME):
         return None
     if not all(np.isclose(factors[name], 1, rtol=SAME) for name in left):
+        return None
+    pairs = pairs_of(program_of(source, HUGE).run(training.supply).runs.get(training.loop, []))
+    if not pairs:
+        return None
+    step = Step(training.chain, *pairs[0])
+    due = training.due(step, training.rows)
+    again = {name: multiple(step.taken[name], due[name], step.near) for name in due}
+    if not (again[right[0]] > 1 / SAME and np.allclose([again[name] for name in left], 1)):
         return None
     words = " and ".join(training.chain.ways()[name] for name in left)
     sentence = f"{words}: moved by the gradient itself, without the learning rate"

@@ -52,6 +52,8 @@ class Program:
     text: str
     penalised: bool
     """Whether the strength of a penalty was made 0 in it."""
+    rates: tuple[float, ...]
+    """The numbers in it that are named like a learning rate."""
 
     def run(self, supply: Supply, wrap: Wrap | None = None) -> Recorder:
         """Run it on some data until enough was seen, and return what was; `wrap` may put others in
@@ -73,9 +75,8 @@ class Program:
         """Execute the statements one by one; one that fails, or that would load data, gives its
         names rows of ours."""
         for one in self.main:
-            code = compile(ast.Module([one], []), "rehearsed", "exec")
             try:
-                exec(code, space)
+                exec(compile(ast.Module([one], []), "rehearsed", "exec"), space)
             except (Exception, SystemExit):
                 space |= supplied(one, supply)
             else:
@@ -111,14 +112,15 @@ def program_of(source: Source, rate: float | None = None) -> Program:
             node = watched.visit(harmless.visit(numbers.visit(node)))
             definitions.append(replace(one, node=ast.fix_missing_locations(node)))
         elif one.kind is Kind.IMPORT:
-            definitions.append(one)
+            definitions.append(replace(one, node=harmless.visit(node)))
         else:
             for part in inlined(copy.deepcopy(node), defined):
                 made = watched.visit(harmless.visit(numbers.visit(part)))
                 main += made if isinstance(made, list) else [made]
     lines = tuple(map(ast.fix_missing_locations, main))
     opened = replace(source, statements=tuple(definitions))
-    return Program(opened, lines, watched.places, source.text, numbers.penalised)
+    return Program(opened, lines, watched.places, source.text, numbers.penalised,
+                   tuple(numbers.rates))  # fmt: skip
 
 
 def inlined(
@@ -149,6 +151,7 @@ class Numbers(ast.NodeTransformer):
 
     def __init__(self, rate: float | None) -> None:
         self.rate, self.penalised = rate, False
+        self.rates: list[float] = []
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
         """`reg = 1e-3`."""
@@ -191,6 +194,8 @@ class Numbers(ast.NodeTransformer):
             return ast.copy_location(ast.Constant(0.0), value)
         if NOMINAL.fullmatch(key) and number > SOME_BATCH:
             return ast.copy_location(ast.Constant(SOME_BATCH), value)
+        if RATE.fullmatch(key):
+            self.rates.append(number)
         if self.rate is not None and RATE.fullmatch(key):
             return ast.copy_location(ast.Constant(self.rate), value)
         return value

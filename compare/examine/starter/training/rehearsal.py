@@ -120,7 +120,8 @@ def right_or_added_up(
     words = (LEFT if training.fit.ways else RUN, *training.network.words(Network()))
     verdict = replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=words)
     parts = parts_of(program, training)
-    if plain and not of_its_size(training, parts, program.text):
+    sized = plain or bool(training.fit.ways)
+    if sized and not of_its_size(training, parts, program):
         return None
     return Rehearsed(verdict, parts, plain, program.penalised)
 

@@ -17,21 +17,37 @@ import numpy as np
 from compare.examine.starter.binding import plain
 from compare.examine.starter.networks import Network
 from compare.examine.starter.slots import RATE
-from compare.examine.starter.training.parts import DIGITS, Parts
+from compare.examine.starter.training.parts import Parts
+from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.steps import SAME, due_at, loss_at, multiple
-from compare.examine.starter.training.trained import Training
+from compare.examine.starter.training.trained import Training, laid_beside
 
+LOSS = re.compile(r"loss|cost|nll|entropy|\blog\w*\(")
+DIGITS = 1e-6
+"""How near a number is that is the loss, a guard in its logarithm included."""
+SHARES = (1.0, 0.1)
 FACTORS = (1.0, 0.5)
 NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
 """Written in a text: one of them is the rate, where none has its name."""
 REDUCTIONS = ("mean", "sum", "batch_mean")
 
 
-def of_its_size(training: Training, parts: Parts, text: str) -> bool:
-    """Return whether the steps are a rate times the gradient of a loss that may be meant."""
-    rates = rates_seen(training) or [1.0, *map(float, NUMBER.findall(text))]
-    networks = losses_seen(training, parts) or scales(training.network)
+def of_its_size(training: Training, parts: Parts, program: Program) -> bool:
+    """Return whether the steps are a rate times the gradient of a loss that may be meant; of
+    gradients that lie beside the weights, whether these are it, or the share of a first mean."""
+    written = [1.0, *map(float, NUMBER.findall(program.text))]
+    rates = SHARES if training.fit.ways else rates_seen(training) or program.rates or written
+    networks = losses_seen(training, parts)
+    if not networks and shows_a_loss(program.text):
+        return False  # what it is was not told
+    networks = networks or list(scales(training.network))
     return any(np.isclose(factor_of(training, one), rates, rtol=SAME).any() for one in networks)
+
+
+def shows_a_loss(text: str) -> bool:
+    """Return whether a text has a loss, under whatever name."""
+    bare = re.sub(r"logit\w*|login\w*|logg\w*|#.*", "", text.lower())
+    return bool(LOSS.search(bare))
 
 
 def rates_seen(training: Training) -> list[float]:
@@ -76,4 +92,6 @@ def factor_of(training: Training, network: Network) -> float:
     """Return how many times the gradient of a network a step takes off the last weights."""
     rows, last = list(training.rows), f"w{len(training.chain.weights)}"
     due = due_at(network, training.step.parameters, training.data.x[rows], training.targets[rows])
-    return multiple(training.step.taken[last], due[last], training.step.near)
+    ways = training.fit.ways
+    taken = laid_beside(training.step, ways[last], due[last]) if ways else training.step.taken[last]
+    return multiple(taken, due[last], training.step.near)

@@ -18,7 +18,7 @@ from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.training.supply import data_role
 from compare.examine.starter.training.watch import Snapshot
 
-MOST_CHAINS, MOST_LAYERS = 4, 6
+MOST_LAYERS, MOST_MATRICES = 6, 20
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,11 @@ def chains(
 
 
 def is_bias(way: str, others: Sequence[str]) -> bool:
-    """Return whether an array is called like a bias, or stands beside others in one container."""
+    """Return whether an array is called like a bias, or stands beside others in one list."""
     parent, _, last = way.rpartition(".")
     beside = bool(parent) and any(one.rpartition(".")[0] == parent for one in others if one)
-    return beside or bool(re.fullmatch(r"b|b_?\w{1,3}|.*bias.*", last.lower()))
+    called = re.fullmatch(r"b|b_?\d+|b_?(out|output|o|y|h|hidden)|.*bias.*", last.lower())
+    return bool(called) or (beside and last.isdigit())
 
 
 def moves(way: str, before: Snapshot, after: Snapshot) -> bool:
@@ -148,7 +149,7 @@ def paths(
     shapes: Mapping[str, tuple[int, ...]], width: int, outputs: set[int], ahead: tuple[str, ...]
 ) -> Iterator[tuple[str, ...]]:
     """Yield the ways from the inputs to the outputs, each matrix once."""
-    if len(ahead) == MOST_LAYERS:
+    if len(ahead) == MOST_LAYERS or len(shapes) > MOST_MATRICES:
         return
     for way, (fan_in, fan_out) in shapes.items():
         if way not in ahead and fan_in == width:

@@ -22,6 +22,7 @@ from compare.examine.starter.whole_check import Declared
 CUT = "cut out of"
 OF_LOOPS = frozenset({"gradient-divided-by-data-set", "targets-of-another-batch"})
 
+SCALE = re.compile(r"summed|averaged|halved|doubled|divided|times|hundredth|factor")
 LACKING = re.compile(
     r"dropout|\badds\b|\bagrees?\b|penalt|decay|strength|defaults|never read|shows no loss|several"
     r"|another training loop|functions of|\bloss, line|gradients are right"
@@ -62,8 +63,10 @@ def is_cut_out(one: FunctionVerdict) -> bool:
 
 
 def shown_by_its_loop(one: FunctionVerdict) -> bool:
-    """Return whether a mistake was seen while the loop was run, and not guessed."""
-    return any(known.mistake in OF_LOOPS for known in one.diagnosis)
+    """Return whether a mistake was seen while the loop was run, and not guessed, or is one of size,
+    which a step shows only with its rate."""
+    scaled = one.kind == "convention" or any(SCALE.search(known.mistake) for known in one.diagnosis)
+    return scaled or any(known.mistake in OF_LOOPS for known in one.diagnosis)
 
 
 def with_mistake(found: Sequence[FunctionVerdict], shown: Rehearsed) -> list[FunctionVerdict]:

@@ -87,7 +87,7 @@ def training_of(program: Program, networks: Sequence[Network]) -> Training | Non
     best: Training | None = None
     until = time.process_time() + SECONDS
     seen: list[tuple[Supply, Recorder]] = []
-    for supply, recorder in runs(program):
+    for supply, recorder in runs(program, until):
         before = best
         for found in trainings(recorder, supply, distinct, until):
             if best is None or found.rank > best.rank:
@@ -105,18 +105,22 @@ def training_of(program: Program, networks: Sequence[Network]) -> Training | Non
     return best
 
 
-def runs(program: Program) -> Iterator[tuple[Supply, Recorder]]:
+def runs(program: Program, until: float) -> Iterator[tuple[Supply, Recorder]]:
     """Yield what was seen of a program on all data that it may want.
 
     Where no loop came to its second turn, the shapes of what was there before the first one say
     how many inputs and classes there are.
     """
     for supply in supplies(program.text):
+        if time.process_time() > until:
+            return
         recorder = program.run(supply)
         if recorder.steps:
             yield supply, recorder
             continue
         for inputs, classes in sizes_in(recorder, supply):
+            if time.process_time() > until:
+                return
             other = replace(supply, inputs=inputs, classes=classes)
             again = program.run(other)
             if again.steps:

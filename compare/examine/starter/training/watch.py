@@ -26,8 +26,13 @@ DEEPEST, MOST_ARRAYS, MOST_NUMBERS = 4, 200, 2_000_000
 TURNS, RUNS, MOST_TURNS = 6, 3, 1500
 """So many turns of one run of a loop are kept, so many runs of each, and so many turns of all are
 waited for."""
+MOST_KEPT = 20_000_000
+"""Numbers in all copies: 160 MB."""
 Snapshot = dict[str, Array]
-TOLD = re.compile(rf"(?:{RATE.pattern})|.*(?:loss|cost|error|err|entropy).*|j|l|e")
+TOLD = re.compile(
+    rf"(?:{RATE.pattern})|.*(?:loss|cost|error|err|entropy|nll|obj).*"
+    r"|j|l|e|ce|bce|mse"
+)
 """Names of numbers that are kept beside the arrays: rates and losses."""
 
 
@@ -44,6 +49,8 @@ class Recorder:
     first: list[Snapshot] = field(default_factory=list)
     runs: dict[int, list[list[Snapshot]]] = field(default_factory=dict)
     turns: int = 0
+    numbers: int = 0
+    last: Snapshot = field(default_factory=dict)
 
     @property
     def steps(self) -> bool:
@@ -68,16 +75,25 @@ class Recorder:
             raise Enough
         run = self.runs[number][-1]
         if len(run) < TURNS:
-            run.append(snapshot({**self.module, **scope}))
+            seen = snapshot({**self.module, **scope}, self.last)
+            self.numbers += sum(one.size for way, one in seen.items()
+                                if one is not self.last.get(way))  # fmt: skip
+            if self.numbers > MOST_KEPT:
+                raise Enough
+            run.append(seen)
+            self.last = seen
             self.first += run[-1:] if len(run) == 1 else []
 
 
-def snapshot(scope: Mapping[str, Any]) -> Snapshot:
-    """Return copies of all arrays that names lead to, by the way to them."""
+def snapshot(scope: Mapping[str, Any], last: Snapshot) -> Snapshot:
+    """Return copies of all arrays that names lead to, by the way to them; of one that is as it was
+    in the `last` the same."""
     found: Snapshot = {}
     for way, array in reached(scope, "", 0, set()):
         if array.size <= MOST_NUMBERS:
-            found[way] = array.copy()
+            kept = last.get(way)
+            same = kept is not None and kept.dtype == array.dtype and np.array_equal(kept, array)
+            found[way] = kept if kept is not None and same else array.copy()
         if len(found) == MOST_ARRAYS:
             break
     return found
@@ -92,7 +108,7 @@ def reached(value: Any, way: str, depth: int, seen: set[int]) -> Iterator[tuple[
             seen.add(id(value))
             yield way, value
         return
-    if isinstance(value, float | np.floating) and TOLD.fullmatch(plain(way.rpartition(".")[2])):
+    if isinstance(value, float | np.floating) and TOLD.fullmatch(told_by(way)):
         yield way, np.asarray(value, float)
         return
     if isinstance(value, str | bytes | int | float | ModuleType | FunctionType | type):
@@ -110,6 +126,12 @@ def reached(value: Any, way: str, depth: int, seen: set[int]) -> Iterator[tuple[
     for key, one in inner:
         if not str(key).startswith("__"):
             yield from reached(one, f"{way}.{key}" if way else str(key), depth + 1, seen)
+
+
+def told_by(way: str) -> str:
+    """Return the name of a number: of one in a list that of the list."""
+    named = [one for one in way.split(".") if not one.isdigit()]
+    return plain(named[-1]) if named else ""
 
 
 class Watched(ast.NodeTransformer):

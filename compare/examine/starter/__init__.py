@@ -13,7 +13,7 @@
     layer_classes.py, layer_losses.py, loss_calls.py, layer_objects.py,
     layers_check.py                       layers as objects
     missed.py                             what looks like a gradient and was not compared
-    cut.py, loop_program.py, rehearsal.py    a back propagation in a loop, cut out and run in it
+    cut.py, cut_program.py, cut_rehearsal.py    a back propagation in a loop, cut out and run in it
     training/                             the training of a file, run over rows of ours
     adapter.py                            the whole file as one function
 

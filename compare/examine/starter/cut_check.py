@@ -20,12 +20,12 @@ from compare.examine.starter.cut_loops import Alone, each_loop
 from compare.examine.starter.cut_loss import with_loss
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.cut_piece import NotCut
+from compare.examine.starter.cut_rehearsal import rehearsed
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.loop_steps import updates_at
 from compare.examine.starter.loss_beside import AGREE
 from compare.examine.starter.missed import AGAIN, MOVE, multiplies_by_transpose, trains_inline
-from compare.examine.starter.rehearsal import rehearsed
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
 from compare.examine.starter.strengths import OURS, at_strength, forms

@@ -7,7 +7,7 @@
         take_gradient(0, dW1, xb, yb)        put in before the update that uses it
 
 Of what stands before the loop the assignments are kept that it needs; data and weights become
-parameters. `rehearsal` runs it and says what it shows.
+parameters. `cut_rehearsal` runs it and says what it shows.
 """
 
 from __future__ import annotations

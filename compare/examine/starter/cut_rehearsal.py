@@ -6,7 +6,7 @@ What was cut out (`cut`) is right for whatever batch it is handed. The loop may 
     dz2 /= n                           or it counts all the rows
     X = X[order]                       and the labels stay where they were
 
-So a few of its batches are run (`loop_program`). The inputs of a batch tell which rows it has, and
+So a few of its batches are run (`cut_program`). The inputs of a batch tell which rows it has, and
 so which targets belong to it; its gradients are held against those of the piece for these. Where
 the loop cannot be run nothing is said: what was cut out of it was compared.
 """
@@ -28,9 +28,7 @@ from compare.contracts.result import Diagnosis
 from compare.examine.starter.absent_data import put_in, stand_ins
 from compare.examine.starter.cut import Cut
 from compare.examine.starter.cut_piece import NotCut
-from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.harmless import in_their_place
-from compare.examine.starter.loop_program import (
+from compare.examine.starter.cut_program import (
     BATCH,
     GRADIENT,
     NAME,
@@ -40,6 +38,8 @@ from compare.examine.starter.loop_program import (
     Program,
     program_of,
 )
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.harmless import in_their_place
 from compare.examine.starter.meanings import Meaning
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import UNEQUAL

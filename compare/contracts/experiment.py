@@ -67,9 +67,9 @@ OPTIMISER_SETTINGS = (
     "betas", "eps", "alpha", "centred",
 )  # fmt: skip
 EPSILON = {"adagrad": 1e-10}
+"""What torch adds to the root where nothing is said; 1e-8 elsewhere."""
 UNSAID: Any = None
 """In place of a default that depends on another setting."""
-"""What torch adds to the root where nothing is said; 1e-8 elsewhere."""
 DTYPES = ("float64", "float32")
 LARGEST_FLOAT32 = 3.4028234e38
 

@@ -21,11 +21,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compare.layers import rules
 from compare.layers.crowds import Crowds
 from compare.layers.cuts import NOTHING, left_out
 from compare.layers.formats import LAMBDA, Format
-from compare.layers.rules import BILINEAR, COSTLY, EXACT, MOVES, POOLS, SUMS, aten, packets
+from compare.layers.rules import (
+    BILINEAR,
+    COSTLY,
+    EXACT,
+    MOVES,
+    POOLS,
+    POOLS_BACK,
+    SUMS,
+    aten,
+    packets,
+)
 from compare.layers.slopes import SLOPES
 from compare.layers.sums import rounding_of_sum
 from compare.layers.trees import floats, listed, mapped, tensors
@@ -216,7 +225,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         if any(self.variance(t) is not None for t in tensors(args)):
             if func.overloadpacket in BILINEAR:
                 brought = self.products(func, args, kwargs)
-            elif func.overloadpacket in rules.POOLS_BACK:
+            elif func.overloadpacket in POOLS_BACK:
                 brought = [func(self.known(args[0]), *args[1:], **kwargs)]
             else:
                 brought = listed(func(*mapped(self.known, args), **kwargs))

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from compare.examine.starter.absent_data import COUNTS
 from compare.examine.starter.binding import certain, plain
 from compare.examine.starter.cut import DECAY, Cut, in_file
+from compare.examine.starter.cut_loss import TARGETS
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.cut_piece import NotCut
 from compare.examine.starter.harmless import without_effects
@@ -38,7 +39,6 @@ ROWS, BATCH = 22, 8
 SOME_RATE = 0.01
 EPOCHS = re.compile(r"(n|num|max|total)?(epochs?|iters?|iterations?|steps)")
 BODIES = ("body", "orelse", "finalbody")
-TARGETS = frozenset({"y", "labels"})
 DEEPEST = 6
 """How many names a batch may stand behind: `xb = X_shuffled[i:j]`, `X_shuffled = X[order]`."""
 

@@ -17,23 +17,21 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import Any
 
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
-from compare.contracts.result import Diagnosis
 from compare.examine.starter.absent_data import put_in, stand_ins
 from compare.examine.starter.cut import Cut
+from compare.examine.starter.cut_loss import TARGETS
 from compare.examine.starter.cut_piece import NotCut
 from compare.examine.starter.cut_program import (
     BATCH,
     GRADIENT,
     NAME,
     ROWS,
-    TARGETS,
     WEIGHTS,
     Program,
     program_of,
@@ -53,6 +51,12 @@ TURNS = 6
 SECONDS = 5.0
 NEAR = 1e-6
 """How far numbers may be apart that are sums of the same terms in another order."""
+
+OTHER, OTHER_ROWS = (
+    "targets-of-another-batch",
+    ("inputs and targets of a batch that do not belong together"),
+)
+"""A mistake of the catalogue, and its title here."""
 
 
 class Enough(BaseException):
@@ -222,14 +226,11 @@ def rehearsed(
         turns = loop.turns()
         for turn in turns:
             if sentence := loop.wrong_targets(turn):
-                return wrong(found, "targets-of-another-batch", sentence, OTHER_ROWS)
+                return found.slip(OTHER, sentence, OTHER_ROWS)
         factors = [(len(loop.rows_in(turn)), loop.factor(turn)) for turn in turns]
     except (NotCut, UserCodeError):
         return found
     return counted(found, factors)
-
-
-OTHER_ROWS = "inputs and targets of a batch that do not belong together"
 
 
 def counted(found: FunctionVerdict, factors: Sequence[tuple[int, float]]) -> FunctionVerdict:
@@ -241,19 +242,13 @@ def counted(found: FunctionVerdict, factors: Sequence[tuple[int, float]]) -> Fun
                 f"in the loop it divides by {words}, also where a batch has fewer rows: its "
                 "gradient is too small there"
             )
-            return wrong(found, MISTAKE, sentence, f"a gradient that is divided by {words}")
+            return found.slip(MISTAKE, sentence, f"a gradient that is divided by {words}")
     if off:
         rows = off[0][0]
         return found.undecided(
             f"right by itself, but in the loop a batch of {rows} rows gives other numbers"
         )
     return found
-
-
-def wrong(found: FunctionVerdict, mistake: str, sentence: str, title: str) -> FunctionVerdict:
-    """The verdict with a mistake of the loop."""
-    named = Diagnosis(mistake, f"{sentence}.", inf, 0.0, title=title)
-    return replace(found.wrong("value", sentence), diagnosis=(named,))
 
 
 def all_rows(layers: int) -> Arrays:

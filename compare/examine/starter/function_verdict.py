@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,11 @@ class FunctionVerdict:
     def wrong(self, kind: str, sentence: str, worst: Worst | None = None) -> FunctionVerdict:
         """Return the verdict turned into a disagreement."""
         return replace(self, verdict=Verdict.DISAGREES, kind=kind, sentence=sentence, worst=worst)
+
+    def slip(self, mistake: str, sentence: str, title: str) -> FunctionVerdict:
+        """Return the verdict with a mistake that was told by what the code did, not by numbers."""
+        known = Diagnosis(mistake, f"{sentence}.", inf, 0.0, title=title)
+        return replace(self.wrong("value", sentence), diagnosis=(known,))
 
     def undecided(self, sentence: str) -> FunctionVerdict:
         """Return the verdict of what could not be compared."""

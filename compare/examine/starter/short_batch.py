@@ -14,13 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from math import inf
 
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
-from compare.contracts.result import Diagnosis
 from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import point
@@ -53,8 +51,7 @@ def with_a_short_batch(
         f" gradient of n rows is n / {names[0]} times the right one"
     )
     title = f"a gradient that is divided by {names[0]}, whatever the batch"
-    named = Diagnosis(MISTAKE, f"{sentence}.", inf, 0.0, title=title)
-    return replace(verdict.wrong("value", sentence), diagnosis=(named,))
+    return verdict.slip(MISTAKE, sentence, title)
 
 
 def nominal(recipe: Recipe) -> Iterator[str]:

@@ -7,7 +7,6 @@ What the others are moved by is then told from the step, or the catalogue is ask
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
 
 import numpy as np
 
@@ -29,12 +28,6 @@ Told = tuple[str, str, str]
 """A mistake: its name, a sentence and its title."""
 
 
-def named(about: FunctionVerdict, mistake: str, sentence: str, title: str) -> FunctionVerdict:
-    """The verdict with a mistake of the loop."""
-    known = Diagnosis(mistake, f"{sentence}.", inf, 0.0, title=title)
-    return replace(about.wrong("value", sentence), diagnosis=(known,))
-
-
 def explained(source: Source, training: Training, about: FunctionVerdict) -> FunctionVerdict | None:
     """The verdict on a step of which the last weights are right; None where they are not."""
     right = training.fit.right
@@ -45,7 +38,7 @@ def explained(source: Source, training: Training, about: FunctionVerdict) -> Fun
         return None
     told = rate_left_out(source, training) or never_moved(training) or of_another(training)
     if told:
-        return named(about, *told)
+        return about.slip(*told)
     ways = training.chain.ways()
     wrong = [ways[name] for name in training.fit.factors if name not in right]
     sentence = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compare.contracts.objective import REDUCTIONS
 from compare.examine.starter.training.calls import Calls
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.steps import Step, loss_at
@@ -20,7 +21,6 @@ SECONDS = 3.0
 """Of processor time in search of them."""
 DIGITS = 1e-9
 """How near a number is that is a loss: a guard in a logarithm is found by other calls."""
-REDUCTIONS = ("mean", "sum", "batch_mean")
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ import numpy as np
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import Verdict
+from compare.examine.starter.cut_rehearsal import OTHER, OTHER_ROWS
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.exact import recovered
-from compare.examine.starter.training.loop_mistakes import explained, named
+from compare.examine.starter.training.loop_mistakes import explained
 from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.scale import of_its_size
@@ -31,7 +32,6 @@ from compare.guard.blame import Place
 
 RUN = "run over rows of ours, its steps are torch's gradient times a rate"
 LEFT = "run over rows of ours, the gradients it leaves are torch's"
-OTHER_ROWS = "inputs and targets of a batch that do not belong together"
 ADDED_UP = "gradients that are added up from batch to batch"
 MOST = 3
 """How many batches a step may have been made of are tried."""
@@ -70,7 +70,7 @@ def shown(source: Source, program: Program, training: Training) -> Rehearsed | N
             f" theirs, the targets{training.other}: one of the two is shuffled or picked in another"
             " way"
         )
-        return Rehearsed(named(about, "targets-of-another-batch", sentence, OTHER_ROWS))
+        return Rehearsed(about.slip(OTHER, sentence, OTHER_ROWS))
     if training.fit.whole:
         return right_or_added_up(source, program, training, about)
     wrong = explained(source, training, about)
@@ -99,7 +99,7 @@ def right_or_added_up(
         return None
     if up := climbing(training):
         title = f"a step up the gradient in {' and '.join(up)}"
-        return Rehearsed(named(about, "gradient-ascent", title, title))
+        return Rehearsed(about.slip("gradient-ascent", title, title))
     plain = not training.fit.ways
     for number in range(1, len(training.steps)):
         how = next_step(training, number, factor)
@@ -110,7 +110,7 @@ def right_or_added_up(
                 f"its step {number + 1} is made of the gradients of both batches: they are added up"
                 " and never set back to 0"
             )
-            return Rehearsed(named(about, "gradients-accumulate", sentence, ADDED_UP))
+            return Rehearsed(about.slip("gradients-accumulate", sentence, ADDED_UP))
         if not how:
             sentence = f"its first step is right, and step {number + 1} is none of its gradient"
             return Rehearsed(about.undecided(sentence))

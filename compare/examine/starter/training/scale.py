@@ -14,6 +14,7 @@ from itertools import product
 
 import numpy as np
 
+from compare.contracts.objective import REDUCTIONS
 from compare.examine.starter.binding import plain
 from compare.examine.starter.networks import Network
 from compare.examine.starter.slots import RATE
@@ -29,7 +30,6 @@ SHARES = (1.0, 0.1)
 FACTORS = (1.0, 0.5)
 NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
 """Written in a text: one of them is the rate, where none has its name."""
-REDUCTIONS = ("mean", "sum", "batch_mean")
 
 
 def of_its_size(training: Training, parts: Parts, program: Program) -> bool:

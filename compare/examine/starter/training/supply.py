@@ -16,8 +16,10 @@ import numpy as np
 
 from compare.contracts.arrays import Array
 from compare.examine.starter.binding import CERTAIN, plain
-from compare.examine.starter.construct import ALL, HIDDEN, INPUTS, OUTPUTS, RATE
+from compare.examine.starter.construct import ALL, HIDDEN, INPUTS, OUTPUTS
 from compare.examine.starter.recipe import COUNTS
+from compare.examine.starter.short_batch import NOMINAL
+from compare.examine.starter.slots import RATE
 
 ROWS = 150
 """No multiple of a usual batch size."""
@@ -29,9 +31,6 @@ AFFIX = re.compile(
     r"|_?(train(ing)?|tr|val(id(ation)?)?|va|test(ing)?|te|ts|dev|all|full|set|orig|raw|shuffled)$"
 )
 NUMBER = re.compile(r"\b\d{1,4}\b")
-MOST_INPUTS = 3100
-"""Those of a small colour picture; larger numbers in a text are no number of inputs."""
-BATCH = re.compile(r"(mini)?_?batch(_?(size|sz))?|bs")
 SOME_RATE, SOME_BATCH = 0.1, 32
 
 
@@ -91,7 +90,7 @@ class Supply:
             return 3
         if RATE.fullmatch(key):
             return SOME_RATE
-        if BATCH.fullmatch(key):
+        if NOMINAL.fullmatch(key):
             return SOME_BATCH
         if HIDDEN.fullmatch(key):
             return HIDDEN_UNITS

@@ -173,14 +173,43 @@ def judged(folder: Path, text: str, *pairs: tuple[str, str]) -> Result:
     return starter_result(check_starter(path))
 
 
-RIGHT = {"tuples": TUPLES, "loop": LOOP, "no biases": NO_BIAS, "modules": MODULES}
+MEAN = (
+    "        layers = apply(layers, grads(layers, X, Y), lr)\n",
+    "        layers = apply(layers, grads(layers, X, Y), lr)\n        if s % 100 == 0:\n"
+    "            print(s, mse(run(layers, X)[-1], Y))\n",
+)
+SHOWN = ("def apply", "def mse(p, Y):\n    return ((p - Y) ** 2).mean()\ndef apply")
+SQUARES = ("    l2_delta", "    error = np.mean((y - l2) ** 2)\n    l2_delta")
+HALF = ("    l2_delta", "    error = np.sum((y - l2) ** 2) / 2\n    l2_delta")
+RIGHT: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "tuples": (TUPLES, (MEAN, SHOWN)),
+    "loop": (LOOP, ()),
+    "no biases": (NO_BIAS, (HALF,)),
+    "modules": (MODULES, ()),
+}
 
 
 @pytest.mark.parametrize("kind", RIGHT)
 def test_a_right_training_agrees_whatever_its_weights_are_kept_in(
     kind: str, tmp_path: Path
 ) -> None:
-    result = judged(tmp_path, RIGHT[kind])
+    text, pairs = RIGHT[kind]
+    result = judged(tmp_path, text, *pairs)
+    assert result.exit_code == 0, result.sentence
+
+
+@pytest.mark.parametrize(("text", "pairs"), [(TUPLES, ()), (NO_BIAS, ()), (NO_BIAS, (SQUARES,))])
+def test_a_loss_that_was_not_declared_has_to_be_shown_by_the_training(
+    text: str, pairs: tuple[tuple[str, str], ...], tmp_path: Path
+) -> None:
+    assert judged(tmp_path, text, *pairs).exit_code == 3
+
+
+def test_a_loss_that_was_declared_need_not_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(NO_BIAS, encoding="utf-8")
+    declared = {"loss": "mse", "output": "sigmoid", "activation": "sigmoid"}
+    result = starter_result(check_starter(path, declared=declared))
     assert result.exit_code == 0, result.sentence
 
 
@@ -222,15 +251,7 @@ def test_a_wrong_training_is_named_by_what_its_steps_show(kind: str, tmp_path: P
 def test_a_training_whose_steps_are_none_of_a_network_is_not_called_right(
     old: str, new: str, tmp_path: Path
 ) -> None:
-    assert judged(tmp_path, TUPLES, (old, new)).exit_code != 0
-
-
-MEAN = (
-    "        layers = apply(layers, grads(layers, X, Y), lr)\n",
-    "        layers = apply(layers, grads(layers, X, Y), lr)\n        if s % 100 == 0:\n"
-    "            print(s, mse(run(layers, X)[-1], Y))\n",
-)
-SHOWN = ("def apply", "def mse(p, Y):\n    return ((p - Y) ** 2).mean()\ndef apply")
+    assert judged(tmp_path, TUPLES, MEAN, SHOWN, (old, new)).exit_code != 0
 
 
 @pytest.mark.parametrize(("divisor", "code"), [("Y.size", 0), ("len(Y)", 3)])
@@ -343,6 +364,19 @@ def test_a_sum_beside_a_mean_is_not_called_right_whatever_the_loss_is_called(
     value = "-np.mean(y * np.log(yhat) + (1 - y) * np.log(1 - yhat))"
     written = f"    {loss}{value}\n" if loss.endswith("= ") else f"    {loss}({value})\n"
     assert judged(tmp_path, LOOP, SUMMED, (line, written)).exit_code != 0
+
+
+def test_biases_that_are_exchanged_are_told_by_the_step_after_the_first(tmp_path: Path) -> None:
+    text = MODULES.replace("Linear(32, 10)", "Linear(32, 32), ReLU(), Linear(32, 10)")
+    layers = "model.parameters(), lr=0.1)"
+    swapped = text.replace(
+        f"opt = SGD({layers}",
+        "p = model.parameters()\n    p[1], p[3] = (p[1][0], p[3][1]), (p[3][0], p[1][1])\n"
+        "    opt = SGD(p, lr=0.1)",
+    )
+    result = judged(tmp_path, swapped)
+    assert result.exit_code == 1 and "is moved by the gradient of" in result.sentence
+    assert judged(tmp_path, text).exit_code == 0
 
 
 def test_equal_biases_that_are_told_apart_wrongly_accuse_nobody(tmp_path: Path) -> None:

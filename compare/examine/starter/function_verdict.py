@@ -37,6 +37,7 @@ class FunctionVerdict:
     `conventions` are differences from the assignment that change nothing if the callers keep to
     them. `kind` is convention, value, shape, overflow or side effect where it disagrees.
     `arguments` is what is passed to it, in order, and `scores` what is passed for scores.
+    `lacking`: it is undecided though right, for something of it that was not compared.
     """
 
     name: str
@@ -52,6 +53,7 @@ class FunctionVerdict:
     scores: str = ""
     worst: Worst | None = None
     diagnosis: tuple[Diagnosis, ...] = ()
+    lacking: bool = False
 
     def wrong(self, kind: str, sentence: str, worst: Worst | None = None) -> FunctionVerdict:
         """Return the verdict turned into a disagreement."""
@@ -63,8 +65,9 @@ class FunctionVerdict:
         return replace(self.wrong("value", sentence), diagnosis=(known,))
 
     def undecided(self, sentence: str) -> FunctionVerdict:
-        """Return the verdict of what could not be compared."""
-        return replace(self, verdict=Verdict.UNDECIDABLE, sentence=sentence)
+        """Return the verdict of what could not be compared, in whole or in part."""
+        lacking = self.lacking or self.verdict is Verdict.AGREES
+        return replace(self, verdict=Verdict.UNDECIDABLE, sentence=sentence, lacking=lacking)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ def checked(one: Judged, others: Sequence[Judged], site: Site, where: str) -> Ju
         sentence = f"it takes {one.gradient}, as the update of {other} does"
         return replace(one, verdict=about.wrong("value", sentence))
     if one.verdict is None and (idle := idle_coefficient(one.way, site)):
-        return replace(one, verdict=about.undecided(f"was not compared: {idle} is never read"))
+        unread = replace(about, verdict=Verdict.AGREES)
+        return replace(one, verdict=unread.undecided(f"was not compared: {idle} is never read"))
     if one.verdict is None and is_lost(one.target, one.way, site):
         sentence = (
             f"the new {one.target.key} is kept nowhere: neither returned nor written into the array"

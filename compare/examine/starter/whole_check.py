@@ -182,7 +182,8 @@ def weakened(
     only = SEVERAL_UNTOLD if meant.one_only else ""
     lacking = " and ".join(filter(None, (strength.lacking, *dropped, shown, only)))
     if lacking and verdict.verdict is Verdict.AGREES:
-        return verdict.undecided(lacking)
+        alone = lacking == shown  # a loss that the training shows makes up for it
+        return replace(verdict.undecided(lacking), lacking=not alone)
     if meant.whole.chain.moves and result.kind == "derivative" and not verdict.diagnosis:
         return verdict.undecided("what its step takes off the weights was not told")
     return verdict

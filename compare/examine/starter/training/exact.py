@@ -6,20 +6,18 @@ rate itself is known as well as the gradients are from which it is found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.objective import Objective
-from compare.examine.starter.networks import Network
-from compare.examine.starter.training.steps import Step
+from compare.examine.starter.training.steps import Fit, Step
 from compare.examine.starter.training.trained import Training, laid_beside
 from compare.textbook import Pass, Point
 
-SINGLE, TINY = 1e-10, float(np.finfo(float).tiny)
-"""Units of rounding above it are those of float32."""
+TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,13 @@ class Recovered:
         )
 
 
-def recovered(training: Training, step: Step, rows: list[int], factor: float) -> Recovered:
+def recovered(training: Training, step: Step, rows: Sequence[int], fit: Fit) -> Recovered:
     """Return the gradients that a step was made of."""
-    due, ways = training.due(step, rows), training.fit.ways
+    due, ways = training.due(step, rows), fit.ways
+    factor = float(np.median(list(fit.factors.values())))
     before, after = step.parameters, training.chain.parameters(step.after)
-    unit = float(np.finfo(step.before[training.chain.weights[0]].dtype).eps)
-    dtype = "float32" if unit > SINGLE else "float64"
-    at = point_of(training.network, before, training.data.x[rows], training.targets[rows], dtype)
-    right = Pass(at)
+    unit = float(np.finfo(step.dtype).eps)
+    right = Pass(point_at(training, before, rows, step.dtype))
     seen, allowed = step.taken, {}
     for name, one in due.items():
         own = np.asarray(right.named(f"d{name}").allowance, float).reshape(one.shape)
@@ -55,14 +52,14 @@ def recovered(training: Training, step: Step, rows: list[int], factor: float) ->
             own = own + unit * (np.abs(before[name]) + np.abs(after[name])) / abs(factor)
         share = float(np.linalg.norm(own) / max(float(np.linalg.norm(one)), TINY))
         allowed[name] = own + (share + unit) * np.abs(one) + TINY
-    factors = training.fit.factors if ways else dict.fromkeys(due, factor)
-    return Recovered({name: one / factors[name] for name, one in seen.items()}, due, allowed)
+    return Recovered({name: one / factor for name, one in seen.items()}, due, allowed)
 
 
-def point_of(
-    network: Network, parameters: Mapping[str, Array], x: Array, targets: Array, dtype: str
+def point_at(
+    training: Training, parameters: Mapping[str, Array], rows: Sequence[int], dtype: str = "float64"
 ) -> Point:
-    """Return the point of a step."""
+    """Return the point of a step: some rows, in the network of a training."""
+    network, x, targets = training.network, training.data.x, training.targets
     objective = Objective(network.loss, network.output, network.reduction, network.loss_factor)
-    return Point(parameters, x, targets, network.activation, network.reduction, np.dtype(dtype),
-                 objective)  # fmt: skip
+    return Point(parameters, x[list(rows)], targets[list(rows)], network.activation,
+                 network.reduction, np.dtype(dtype), objective)  # fmt: skip

@@ -6,6 +6,7 @@ What the others are moved by is then told from the step, or the catalogue is ask
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +18,9 @@ from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.source import Source
-from compare.examine.starter.training.exact import point_of
+from compare.examine.starter.training.exact import point_at
 from compare.examine.starter.training.program import program_of
-from compare.examine.starter.training.steps import SAME, Step, multiple
+from compare.examine.starter.training.steps import SAME, Step, fit_of, multiple
 from compare.examine.starter.training.trained import Training, laid_beside, left_beside, pairs_of
 
 HUGE = 2.0**40
@@ -35,10 +36,11 @@ def explained(source: Source, training: Training, about: FunctionVerdict) -> Fun
     if training.fit.ways or last not in right:
         return None
     if exchanged_zeros(training):
-        return None
-    told = rate_left_out(source, training) or never_moved(training) or of_another(training)
-    if told:
+        return exchanged_later(training, about)
+    if told := rate_left_out(source, training) or never_moved(training):
         return about.slip(*told)
+    if words := of_another(training.step, training.due(training.step, training.rows), right):
+        return about.wrong("value", words)
     ways = training.chain.ways()
     wrong = [ways[name] for name in training.fit.factors if name not in right]
     sentence = (
@@ -71,17 +73,27 @@ def rate_left_out(source: Source, training: Training) -> Told | None:
         return None
     if not all(np.isclose(factors[name], 1, rtol=SAME) for name in left):
         return None
-    pairs = pairs_of(program_of(source, HUGE).run(training.supply).runs.get(training.loop, []))
-    if not pairs:
-        return None
-    step = Step(training.chain, *pairs[0])
-    due = training.due(step, training.rows)
-    again = {name: multiple(step.taken[name], due[name], step.near) for name in due}
-    if not (again[right[0]] > 1 / SAME and np.allclose([again[name] for name in left], 1)):
+    if not any(
+        unmoved_by_the_rate(training, step, left) for step in at_a_huge_rate(source, training)
+    ):
         return None
     words = " and ".join(training.chain.ways()[name] for name in left)
     sentence = f"{words}: moved by the gradient itself, without the learning rate"
     return "learning-rate-left-out", sentence, f"a learning rate that is left out of {words}"
+
+
+def at_a_huge_rate(source: Source, training: Training) -> tuple[Step, ...]:
+    """Return the first step once more, with another number for the learning rate."""
+    again = program_of(source, HUGE).run(training.supply)
+    return Step.of_pairs(training.chain, pairs_of(again.runs.get(training.loop, [])))[:1]
+
+
+def unmoved_by_the_rate(training: Training, step: Step, left: Sequence[str]) -> bool:
+    """Return whether a huge rate makes larger what is taken off the weights, but for some."""
+    due = training.due(step, training.rows)
+    again = {name: multiple(step.taken[name], one, step.near) for name, one in due.items()}
+    large = [again[name] > 1 / SAME for name in again if name not in left]
+    return all(large) and bool(np.allclose([again[name] for name in left], 1, rtol=SAME))
 
 
 def at_a_rate_of_its_own(training: Training) -> bool:
@@ -104,25 +116,38 @@ def never_moved(training: Training) -> Told | None:
     return "parameter-never-updated", sentence, f"{words}: no step moves it"
 
 
-def of_another(training: Training) -> Told | None:
-    """Parameters that are moved by the gradient of another."""
-    due, step = training.due(training.step, training.rows), training.step
-    ways, said = training.chain.ways(), []
-    wrong = [name for name in due if name not in training.fit.right]
+def exchanged_later(training: Training, about: FunctionVerdict) -> FunctionVerdict | None:
+    """The verdict on biases that were alike at first, by the next step: that its weights are right
+    shows which bias is whose."""
+    last = f"w{len(training.chain.weights)}"
+    for step in training.steps[1:2]:
+        for _, rows in step.batches(training.data)[:MOST]:
+            due = training.due(step, rows)
+            right = fit_of(step.taken, due, step.near).right
+            if last in right and (words := of_another(step, due, right)):
+                return about.wrong("value", words)
+    return None
+
+
+MOST = 3
+"""How many batches a step may have been made of are tried."""
+
+
+def of_another(step: Step, due: Arrays, right: Sequence[str]) -> str:
+    """Say that parameters are moved by the gradient of another; empty if not all that are wrong."""
+    ways, said = step.chain.ways(), []
+    wrong = [name for name in due if name not in right]
     for name in wrong:
         taken = step.taken[name].ravel()
         said += [f"{ways[name]} is moved by the gradient of {ways[one]}" for one in due
                  if one != name and due[one].size == taken.size
                  and multiple(taken, due[one].ravel(), step.near) > 0][:1]  # fmt: skip
-    words = " and ".join(said)
-    return ("gradient-of-another-parameter", words, words) if len(said) == len(wrong) else None
+    return " and ".join(said) if wrong and len(said) == len(wrong) else ""
 
 
 def known_mistakes(source: Source, training: Training, last: str) -> tuple[Diagnosis, ...]:
     """The mistake of the catalogue that reproduces all gradients of a step."""
-    rows = list(training.rows)
-    point = point_of(training.network, training.step.parameters, training.data.x[rows],
-                     training.targets[rows], "float64")  # fmt: skip
+    point = point_at(training, training.step.parameters, training.rows)
     seen = {f"d{name}": one for name, one in exact_gradients(source, training, last).items()}
     try:
         found = Observation(point, seen, "the first step of its training")
@@ -134,10 +159,7 @@ def known_mistakes(source: Source, training: Training, last: str) -> tuple[Diagn
 def exact_gradients(source: Source, training: Training, last: str) -> Arrays:
     """What the first step takes off the weights, as a gradient without their roundings: of a step
     that is larger than they are by far, or of an array that is a multiple of it."""
-    again = program_of(source, HUGE).run(training.supply)
-    pairs = pairs_of(again.runs.get(training.loop, []))
-    if pairs:
-        step = Step(training.chain, *pairs[0])
+    for step in at_a_huge_rate(source, training):
         due = training.due(step, training.rows)[last]
         factor = multiple(step.taken[last], due, step.near)
         if factor > HUGE / 1e6:

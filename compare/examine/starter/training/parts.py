@@ -7,20 +7,22 @@ beside arrays must be the loss of the network: a step does not show that.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
 
 from compare.contracts.objective import REDUCTIONS
+from compare.examine.starter.networks import Network
 from compare.examine.starter.training.calls import Calls
+from compare.examine.starter.training.exact import point_at
 from compare.examine.starter.training.program import Program
-from compare.examine.starter.training.steps import Step, loss_at
+from compare.examine.starter.training.steps import Step
 from compare.examine.starter.training.trained import Training, best_fit, pairs_of
+from compare.textbook import Pass
 
 SECONDS = 3.0
 """Of processor time in search of them."""
-DIGITS = 1e-9
-"""How near a number is that is a loss: a guard in a logarithm is found by other calls."""
+FACTORS = (1.0, 0.5)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def parts_of(program: Program, training: Training) -> Parts:
     path, losses = set(), set()
     until = time.process_time() + SECONDS
     for name, numbers in calls.numbers.items():
-        if numbers and np.isclose(numbers[0], loss, rtol=DIGITS).any():
+        if numbers and any(abs(numbers[0] - due) <= allowance for due, allowance in loss):
             losses.add(name)
         if time.process_time() > until:
             break
@@ -57,25 +59,26 @@ def moves_the_step(program: Program, training: Training, name: str, calls: Calls
     if name in calls.silent:
         return True
     recorder = program.run(training.supply, Calls(changed=name))
-    pairs = pairs_of(recorder.runs.get(training.loop, []))
-    if not pairs:
+    steps = Step.of_pairs(training.chain, pairs_of(recorder.runs.get(training.loop, [])))
+    if not steps:
         return True
-    step = Step(training.chain, *pairs[0])
-    try:
-        return not best_fit(step, training.due(step, training.rows)).whole
-    except KeyError:  # it leaves other arrays behind
-        return True
+    return not best_fit(steps[0], training.due(steps[0], training.rows)).whole
 
 
-def losses_of(training: Training) -> list[float]:
-    """The loss at the first weights that were seen: of the batch and of all rows, as a mean, half
-    of it or a sum."""
+def losses_of(training: Training) -> list[tuple[float, float]]:
+    """The loss at the first weights that were seen, with its allowance: of the batch and of all
+    rows, as a mean, half of it or a sum."""
     found = []
     every = tuple(range(len(training.data.x)))
     for step in training.steps[:2]:
-        for rows in {training.rows, every}:
-            x, targets = training.data.x[list(rows)], training.targets[list(rows)]
-            for reduction in REDUCTIONS:
-                loss = loss_at(training.network, step.parameters, x, targets, reduction)
-                found += [loss, loss / 2]
+        for rows, network in product({training.rows, every}, scales(training.network)):
+            meant = replace(training, network=network)
+            loss = Pass(point_at(meant, step.parameters, rows, step.dtype)).named("loss")
+            found.append((float(loss.value), float(loss.allowance)))
     return found
+
+
+def scales(network: Network) -> Iterator[Network]:
+    """Yield a network with its loss in every scale."""
+    for reduction, factor in product(REDUCTIONS, FACTORS):
+        yield replace(network, reduction=reduction, loss_factor=factor)

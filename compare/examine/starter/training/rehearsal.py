@@ -24,7 +24,7 @@ from compare.examine.starter.training.loop_mistakes import explained
 from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.scale import of_its_size
-from compare.examine.starter.training.steps import SAME, fit_of, multiple
+from compare.examine.starter.training.steps import SAME, multiple
 from compare.examine.starter.training.trained import Training, best_fit, span, training_of
 from compare.examine.starter.update_sites import LOOSE
 from compare.examine.starter.whole_check import Declared
@@ -58,10 +58,12 @@ def rehearse(source: Source, declared: Declared) -> Rehearsed | None:
     networks = list(candidates(source.text, declared.network, list(declared.settings)))
     with np.errstate(all="ignore"):
         training = training_of(program, networks)
-        return None if training is None else shown(source, program, training)
+        if training is None:
+            return None
+        return shown(source, program, training, declared.network)
 
 
-def shown(source: Source, program: Program, training: Training) -> Rehearsed | None:
+def shown(source: Source, program: Program, training: Training, asked: Network) -> Rehearsed | None:
     """What a training shows."""
     about = about_loop(source, *program.places[training.loop])
     if training.other:
@@ -72,7 +74,7 @@ def shown(source: Source, program: Program, training: Training) -> Rehearsed | N
         )
         return Rehearsed(about.slip(OTHER, sentence, OTHER_ROWS))
     if training.fit.whole:
-        return right_or_added_up(source, program, training, about)
+        return right_or_added_up(source, program, training, about, asked)
     wrong = explained(source, training, about)
     return None if wrong is None else Rehearsed(wrong)
 
@@ -90,11 +92,10 @@ def about_loop(source: Source, file: str, line: int) -> FunctionVerdict:
 
 
 def right_or_added_up(
-    source: Source, program: Program, training: Training, about: FunctionVerdict
+    source: Source, program: Program, training: Training, about: FunctionVerdict, asked: Network
 ) -> Rehearsed | None:
     """The verdict on a training whose first step is right: the next ones must be, too."""
-    factor = float(np.median(list(training.fit.factors.values())))
-    found = recovered(training, training.step, list(training.rows), factor)
+    found = recovered(training, training.step, training.rows, training.fit)
     if found.worst() > 1 or not of_its_text(source, training.network):
         return None
     if up := climbing(training):
@@ -102,7 +103,7 @@ def right_or_added_up(
         return Rehearsed(about.slip("gradient-ascent", title, title))
     plain = not training.fit.ways
     for number in range(1, len(training.steps)):
-        how = next_step(training, number, factor)
+        how = next_step(training, number)
         if training.steps[number].before is not training.steps[number - 1].after and how != "plain":
             break  # what it is made of besides its gradient was not seen
         if how == "added":
@@ -120,8 +121,8 @@ def right_or_added_up(
     words = (LEFT if training.fit.ways else RUN, *training.network.words(Network()))
     verdict = replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=words)
     parts = parts_of(program, training)
-    sized = plain or bool(training.fit.ways)
-    if sized and not of_its_size(training, parts, program):
+    momentum = not (plain or training.fit.ways)
+    if not of_its_size(training, parts, program, asked, momentum=momentum):
         return None
     return Rehearsed(verdict, parts, plain, program.penalised)
 
@@ -141,25 +142,26 @@ def climbing(training: Training) -> list[str]:
     return [name for name, one in step.taken.items() if multiple(one, due[name], step.near) < 0]
 
 
-def next_step(training: Training, number: int, factor: float) -> str:
+def next_step(training: Training, number: int) -> str:
     """How a later step is made: `plain` of its own gradient, `added` of that and the one before in
     equal shares, `momentum` of both, `left` where only gradients are seen; empty if of neither."""
     step, last = training.steps[number], training.steps[number - 1]
     before = [training.due(last, rows) for _, rows in last.batches(training.data)[:MOST]]
     for _, rows in step.batches(training.data)[:MOST]:
         due = training.due(step, rows)
+        fit = best_fit(step, due)
+        own = bool(training.fit.ways) == bool(fit.ways)
+        if own and fit.whole and recovered(training, step, rows, fit).worst() <= 1:
+            return "left" if fit.ways else "plain"
         if training.fit.ways:
-            if best_fit(step, due).whole:
-                return "left"
             if any(best_fit(step, added(one, due)).whole for one in before):
                 return "added"
             continue
-        if fit_of(step.taken, due, step.near).whole:
-            return "plain"
         for one in before:
             shares = span(step, one, due)
             if shares is not None and all(share > 0 for _, share in shares.values()):
-                same = np.allclose(list(shares.values()), factor, rtol=SAME)
+                rate = next(iter(training.fit.factors.values()))
+                same = np.allclose(list(shares.values()), rate, rtol=SAME)
                 return "added" if same else "momentum"
     return ""
 

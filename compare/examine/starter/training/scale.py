@@ -8,40 +8,46 @@ own; where none is, a mean, a sum or half of either may be meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import product
+from collections.abc import Sequence
 
 import numpy as np
 
-from compare.contracts.objective import REDUCTIONS
 from compare.examine.starter.binding import plain
 from compare.examine.starter.networks import Network
 from compare.examine.starter.slots import RATE
-from compare.examine.starter.training.parts import Parts
+from compare.examine.starter.training.parts import Parts, scales
 from compare.examine.starter.training.program import Program
-from compare.examine.starter.training.steps import SAME, due_at, loss_at, multiple
+from compare.examine.starter.training.steps import due_at, loss_at, multiple
 from compare.examine.starter.training.trained import Training, laid_beside
 
 LOSS = re.compile(r"loss|cost|nll|entropy|\blog\w*\(")
 DIGITS = 1e-6
 """How near a number is that is the loss, a guard in its logarithm included."""
 SHARES = (1.0, 0.1)
-FACTORS = (1.0, 0.5)
 NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
 """Written in a text: one of them is the rate, where none has its name."""
 
 
-def of_its_size(training: Training, parts: Parts, program: Program) -> bool:
+def of_its_size(
+    training: Training, parts: Parts, program: Program, asked: Network, *, momentum: bool
+) -> bool:
     """Return whether the steps are a rate times the gradient of a loss that may be meant; of
-    gradients that lie beside the weights, whether these are it, or the share of a first mean."""
+    gradients that lie beside the weights, whether these are it, or the share of a first mean.
+
+    A loss that was not `asked` for has to be seen. With `momentum` the first step may be any share
+    of the gradient.
+    """
     written = [1.0, *map(float, NUMBER.findall(program.text))]
     rates = SHARES if training.fit.ways else rates_seen(training) or program.rates or written
     networks = losses_seen(training, parts)
-    if not networks and shows_a_loss(program.text):
+    undeclared = training.network.loss != asked.loss
+    if not networks and (undeclared or shows_a_loss(program.text)):
         return False  # what it is was not told
+    if momentum:
+        return True
     networks = networks or list(scales(training.network))
-    return any(np.isclose(factor_of(training, one), rates, rtol=SAME).any() for one in networks)
+    near = training.step.near
+    return any(np.isclose(factor_of(training, one), rates, rtol=near).any() for one in networks)
 
 
 def shows_a_loss(text: str) -> bool:
@@ -54,12 +60,6 @@ def rates_seen(training: Training) -> list[float]:
     """Return the numbers that are called a rate."""
     return [float(array) for way, array in training.step.before.items()
             if not array.ndim and RATE.fullmatch(plain(way.rpartition(".")[2]))]  # fmt: skip
-
-
-def scales(network: Network) -> Iterator[Network]:
-    """Yield a network with its loss in every scale."""
-    for reduction, factor in product(REDUCTIONS, FACTORS):
-        yield replace(network, reduction=reduction, loss_factor=factor)
 
 
 def losses_seen(training: Training, parts: Parts) -> list[Network]:

@@ -33,15 +33,27 @@ class Step:
     before: Snapshot
     after: Snapshot
 
+    @classmethod
+    def of_pairs(cls, chain: Chain, pairs: Sequence[tuple[Snapshot, Snapshot]]) -> tuple[Step, ...]:
+        """Return the steps between snapshots that have all the weights."""
+        ways = set(chain.ways().values())
+        return tuple(cls(chain, *pair) for pair in pairs if all(ways <= set(one) for one in pair))
+
     @property
     def parameters(self) -> Arrays:
         """The weights before it."""
         return self.chain.parameters(self.before)
 
     @property
+    def dtype(self) -> str:
+        """The format that the weights are kept in."""
+        single = self.before[self.chain.weights[0]].dtype.itemsize < np.dtype(np.float64).itemsize
+        return "float32" if single else "float64"
+
+    @property
     def near(self) -> float:
         """How far two gradients of one network may be apart."""
-        return NEAR.get(str(self.before[self.chain.weights[0]].dtype), NEAR["float32"])
+        return NEAR[self.dtype]
 
     @property
     def taken(self) -> Arrays:

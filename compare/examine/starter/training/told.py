@@ -7,27 +7,22 @@ no function that was found wrong. A mistake that its steps show is one of the fi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from compare.contracts.result import Verdict
 from compare.examine.starter.cut_check import ANOTHER
+from compare.examine.starter.cut_rehearsal import OTHER
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.short_batch import MISTAKE
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.rehearsal import Rehearsed, rehearse
 from compare.examine.starter.update_sites import LOOSE
 from compare.examine.starter.whole_check import Declared
 
 CUT = "cut out of"
-OF_LOOPS = frozenset({"gradient-divided-by-data-set", "targets-of-another-batch"})
-
-SCALE = re.compile(r"summed|averaged|halved|doubled|divided|times|hundredth|factor")
-LACKING = re.compile(
-    r"dropout|\badds\b|\bagrees?\b|penalt|decay|strength|defaults|never read|shows no loss|several"
-    r"|another training loop|functions of|\bloss, line|gradients are right"
-)
-"""In what is said of code that was compared, but for something that a training need not show."""
+OF_LOOPS = frozenset({MISTAKE, OTHER})
+"""Mistakes that running a loop that was cut out has shown."""
 
 
 def with_training(
@@ -63,10 +58,8 @@ def is_cut_out(one: FunctionVerdict) -> bool:
 
 
 def shown_by_its_loop(one: FunctionVerdict) -> bool:
-    """Return whether a mistake was seen while the loop was run, and not guessed, or is one of size,
-    which a step shows only with its rate."""
-    scaled = one.kind == "convention" or any(SCALE.search(known.mistake) for known in one.diagnosis)
-    return scaled or any(known.mistake in OF_LOOPS for known in one.diagnosis)
+    """Return whether a mistake was seen while the loop was run, and not guessed."""
+    return any(known.mistake in OF_LOOPS for known in one.diagnosis)
 
 
 def with_mistake(found: Sequence[FunctionVerdict], shown: Rehearsed) -> list[FunctionVerdict]:
@@ -82,7 +75,7 @@ def in_its_light(one: FunctionVerdict, shown: Rehearsed) -> FunctionVerdict:
     if one.verdict is Verdict.AGREES:
         return one
     holds_it = one.name == shown.verdict.name or one.name == shown.verdict.name.partition(".")[0]
-    undecided = one.verdict is Verdict.UNDECIDABLE and not LACKING.search(one.sentence)
+    undecided = one.verdict is Verdict.UNDECIDABLE and not one.lacking
     words = shown.verdict.conventions
     guessed = undecided or (is_cut_out(one) and not shown_by_its_loop(one))
     of_loop = holds_it and ANOTHER not in one.name and guessed

@@ -133,9 +133,7 @@ def sizes_in(recorder: Recorder, supply: Supply) -> Iterator[tuple[int, int]]:
     shapes = {array.shape for seen in recorder.first[:2] for array in seen.values()
               if array.ndim == 2 and ROWS not in array.shape}  # fmt: skip
     wide = sorted({one for shape in shapes for one in shape})
-    pairs = (
-        (one, two) for one in wide for two in (supply.classes, *wide) if one != two and two > 1
-    )
+    pairs = ((one, two) for one in wide for two in (supply.classes, *wide) if two > 1)
     yield from islice(pairs, MOST_SIZES)
 
 
@@ -151,7 +149,9 @@ def trainings(
             if not pairs:
                 continue
             for chain in islice(chains(pairs, data.x.shape[1], outputs), MOST_CHAINS):
-                steps = tuple(Step(chain, *pair) for pair in pairs)
+                steps = Step.of_pairs(chain, pairs)
+                if not steps or steps[0].before is not pairs[0][0]:
+                    continue
                 for batch, rows in steps[0].batches(data)[:MOST_BATCHES]:
                     for network in networks:
                         if time.process_time() > until:

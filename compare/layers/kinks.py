@@ -10,7 +10,7 @@ are on their kink have one slope: an implementation has one convention there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -233,24 +233,36 @@ def explain(
     difference = {n: observed[n] - base[n] for n in base}
     if orders and all(bool((difference[n].abs() <= allowances[n]).all()) for n in base):
         return Explained(0.0, orders)
-    candidates = ties(analysis)
-    if not candidates:
-        return None
 
     def turned(flips: Sequence[Flip]) -> Tensors:
         found = run(script, flips)
         return {name: found[name] - base[name] for name in base}
 
+    found = by_slopes(ties(analysis) or (), turned, difference, allowances, judged)
+    return None if found is None else replace(found, kinks=(*orders, *found.kinks))
+
+
+def by_slopes(
+    candidates: Sequence[Tie],
+    turned: Callable[[Sequence[Flip]], Tensors],
+    difference: Tensors,
+    allowances: Tensors,
+    judged: str,
+) -> Explained | None:
+    """Return the slopes of the candidates that come nearest to a difference, None if none does
+    anything; `turned`: what the reference gains with other sides taken."""
+    if not candidates:
+        return None
     moved = [turned(tie.flips) for tie in candidates]
     unit = 4 * LAMBDA * FORMATS[judged].unit  # the other slope is rounded as well
     wide = {
         n: allowances[n]
         + unit * sum((m[n].abs() for m in moved), torch.zeros((), dtype=torch.float64))
-        for n in base
+        for n in difference
     }
 
     def weighed(tensors: Tensors) -> Tensor:
-        return torch.cat([(tensors[n] / wide[n]).nan_to_num(0.0).flatten() for n in base])
+        return torch.cat([(tensors[n] / wide[n]).nan_to_num(0.0).flatten() for n in difference])
 
     columns, right = torch.stack([weighed(m) for m in moved], 1), weighed(difference)
     live = torch.nonzero(columns.abs().amax(0) > 1).flatten().tolist()
@@ -264,7 +276,7 @@ def explain(
         left = min(left, float((right - weighed(together)).abs().max()))
         used = [(tie, 1.0) for tie, _ in used]
     kinks = (LayerKink(t.operation, i, margin, s) for t, s in used for i, margin in t.places)
-    return Explained(left, (*orders, *kinks))
+    return Explained(left, tuple(kinks))
 
 
 def distance(found: Tensors, observed: Tensors, allowances: Tensors) -> float:

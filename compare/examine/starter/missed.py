@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from itertools import takewhile
 
 from compare.contracts.result import Verdict
@@ -22,6 +22,12 @@ from compare.guard.blame import Place
 PRODUCTS = frozenset({"dot", "matmul", "einsum", "outer"})
 MOVE = "move them into a function that takes (x, z1, h1, p, targets, w2) and returns them"
 AGAIN = "and run the same command again"
+
+
+def unseen(source: Source, seen: Set[str], called: Set[str], idle: Set[str]) -> list[str]:
+    """The functions and classes that were neither compared nor called by what was."""
+    looked_at = (source.closure(seen) - idle) | source.closure(seen - called) | seen
+    return [name for name in source.definitions if name not in looked_at]
 
 
 def missed(source: Source, compared: Iterable[str]) -> list[FunctionVerdict]:

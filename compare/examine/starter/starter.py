@@ -11,7 +11,7 @@ gradient belongs to its loss. Where nothing is wrong so far, the training is run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from compare.examine.starter.linear_softmax import (
 )
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
-from compare.examine.starter.missed import missed
+from compare.examine.starter.missed import missed, unseen
 from compare.examine.starter.network_class import Found, classes_checked
 from compare.examine.starter.networks import candidates, shows_squares_alone
 from compare.examine.starter.optimiser_classes import by_updates_alone
@@ -335,12 +335,6 @@ def forward_checked(
     check = ForwardCheck(source.guard, slope.due(UNEQUAL, slope.reduction), slope.layouts)
     how = read_function(source, name, source.definitions[name].node)
     return replace(check(function, how), place=place)
-
-
-def unseen(source: Source, seen: Set[str], called: Set[str], idle: Set[str]) -> list[str]:
-    """The functions and classes that were neither compared nor called by what was."""
-    looked_at = (source.closure(seen) - idle) | source.closure(seen - called) | seen
-    return [name for name in source.definitions if name not in looked_at]
 
 
 def left_out(source: Source) -> tuple[str, ...]:

@@ -77,11 +77,13 @@ def starter(options: argparse.Namespace) -> Result:
     from compare.examine.starter.adapter import write_adapter
     from compare.examine.starter.starter import check_starter
     from compare.examine.starter.starter_result import starter_result
+    from compare.guard.guard import A_FEW_ROWS
 
     asked: Experiment = options.experiment
     given = [name for name in settings_used_by(STARTER) if name in options.given]
     report = check_starter(
-        options.starter, reduction=asked.reduction, seed=asked.seed, timeout=options.timeout,
+        options.starter, reduction=asked.reduction, seed=asked.seed,
+        timeout=options.timeout if "timeout" in options.given else A_FEW_ROWS,
         declared={name: getattr(asked, name) for name in given if name != "seed"},
     )  # fmt: skip
     result = starter_result(report)

@@ -28,6 +28,7 @@ SCRIPT = "manual-mlp"
 EXPLAINED = "(--help explains every option)"
 OUT = "compare-report"
 TIMEOUT = 60.0
+IN_A_STUDENTS_FILE = 15.0
 """Seconds that one call of code under test may take unless the user says otherwise."""
 
 DESCRIPTION = """\
@@ -175,7 +176,8 @@ def add_brought(made: Parser) -> None:
         "--timeout",
         type=read_by(SECONDS),
         metavar="SECONDS",
-        help=f"how long one call of their code may take (default: {TIMEOUT:g})",
+        help="how long one call of their code may take "
+        f"(default: {TIMEOUT:g}; in a student's file {IN_A_STUDENTS_FILE:g})",
     )
 
 

@@ -24,6 +24,9 @@ from compare.guard.effects import Notes, contained
 
 TIMEOUT = 60.0
 """Seconds one call may take unless the user says otherwise."""
+A_FEW_ROWS = 15.0
+"""The same where a call has a few dozen rows at most, as in a student's file: milliseconds are
+usual, and of thirty hand-ins one that never returns must not take longer than all others."""
 
 
 class Guard:

@@ -66,7 +66,7 @@ from compare.examine.starter.uncompared import uncompared
 from compare.examine.starter.update_calls import left_where_they_were
 from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import Place
-from compare.guard.guard import TIMEOUT, Guard
+from compare.guard.guard import A_FEW_ROWS, Guard
 
 NOTHING: Mapping[str, Any] = {}
 WANTED = "relu, softmax, compute_layer, average_ce or grad_ce"
@@ -108,7 +108,7 @@ def check_starter(
     *,
     reduction: str = "mean",
     seed: int = 0,
-    timeout: float | None = TIMEOUT,
+    timeout: float | None = A_FEW_ROWS,
     declared: Mapping[str, Any] = NOTHING,
 ) -> StarterReport:
     """Check every function of the assignment that a .py or .ipynb file defines, and its classes.

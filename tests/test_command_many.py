@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from compare.command.many import folders
 from compare.command.parser import IN_A_STUDENTS_FILE
 from compare.contracts.errors import BadInput
 from compare.guard.guard import A_FEW_ROWS
+from compare.report.index import Row
 from compare.run import main
 
 RELU = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0)\n"
@@ -198,6 +200,17 @@ def test_a_call_of_a_students_file_has_the_time_of_a_few_rows(
 
 def test_help_tells_the_time_that_a_call_of_a_students_file_has() -> None:
     assert IN_A_STUDENTS_FILE == A_FEW_ROWS
+
+
+def test_a_mistake_that_several_functions_share_stands_once_in_a_row(tmp_path: Path) -> None:
+    one = {"mistake": "softmax-over-batch", "title": "a softmax over the samples"}
+    two = {"mistake": "bias-averaged", "title": "a bias gradient that is a mean"}
+    said = {"verdict": "disagrees", "kind": "value", "sentence": "", "settings": {}, "findings": []}
+    report = json.dumps({**said, "diagnosis": [one, two, one]})
+    (tmp_path / "report.json").write_text(report)
+    row = Row.read("hand_in.py", "hand_in", tmp_path, 1, "", 0.0)
+    assert row.mistake == "softmax-over-batch, bias-averaged"
+    assert row.title == "a softmax over the samples; a bias gradient that is a mean"
 
 
 def test_files_of_one_name_have_folders_of_their_own() -> None:

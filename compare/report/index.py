@@ -54,8 +54,9 @@ class Row:
         except (OSError, ValueError):
             sentence = ended or last_line(folder / "log.txt")
             return cls(file, "", ORDER[-1], "", "", sentence, code or 2, round(seconds, 2))
-        mistakes = [one["mistake"] for one in report["diagnosis"]]
-        titles = [one["title"] for one in report["diagnosis"]]
+        # Once each: three functions that share a softmax share its mistake.
+        mistakes = dict.fromkeys(one["mistake"] for one in report["diagnosis"])
+        titles = dict.fromkeys(one["title"] for one in report["diagnosis"])
         shown = "report.html" if (folder / "report.html").exists() else "report.json"
         return cls(
             file, ", ".join(functions(report)), report["verdict"], report["kind"] or "",

@@ -24,6 +24,7 @@ from compare.examine.starter.arrays_in import (
     weight_named,
 )
 from compare.examine.starter.constants import Constant
+from compare.examine.starter.numbering import FROM_ONE
 from compare.examine.starter.slots import (
     LETTER,
     OTHER_NAME,
@@ -200,7 +201,6 @@ def widths_of(parameters: Mapping[str, Array]) -> tuple[int, ...]:
 
 LEFT = "(left behind)"
 """Among the answers: the gradients that an object keeps after the calls."""
-FROM_ONE = "class numbers from 1"
 STRENGTH, RATE, KEPT, DROPPED = "strength", "rate", "share kept", "share dropped"
 SETTINGS: dict[str, Any] = {KEPT: 1, DROPPED: 0.0}
 """What is passed for a parameter that is no array: neither a penalty nor dropout."""

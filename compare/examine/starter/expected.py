@@ -15,6 +15,7 @@ import manual_mlp
 from compare.checks.comparison import Comparison, compare_entries
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.binding import weights_of
+from compare.examine.starter.numbering import FROM_ONE, LABELS
 from compare.examine.starter.readings import Sizes
 from compare.points.probe import draw_probes
 from compare.textbook import Pass, Point
@@ -80,7 +81,7 @@ def known_quantities(point: Point) -> dict[str, Array]:
     labels = np.argmax(point.targets, axis=1)
     return {
         **shown, **point.parameters, **biases,
-        "x": point.x, "y": point.targets, "labels": labels,
+        "x": point.x, "y": point.targets, LABELS: labels, FROM_ONE: labels + 1,
     }  # fmt: skip
 
 

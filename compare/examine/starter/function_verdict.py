@@ -13,6 +13,7 @@ from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.measured import Worst
 from compare.contracts.result import Diagnosis, Verdict
+from compare.examine.starter.numbering import LABELS, are_numbers
 from compare.examine.starter.readings import H, K, N, Reading, Weight
 from compare.guard.blame import Place
 from compare.guard.contract import kind
@@ -54,6 +55,8 @@ class FunctionVerdict:
     worst: Worst | None = None
     diagnosis: tuple[Diagnosis, ...] = ()
     lacking: bool = False
+    numbers: str = ""
+    """Which class numbers it is handed, if any: from 0 or from 1."""
 
     def wrong(self, kind: str, sentence: str, worst: Worst | None = None) -> FunctionVerdict:
         """Return the verdict turned into a disagreement."""
@@ -116,6 +119,7 @@ def agreed(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
     about = replace(
         about, verdict=Verdict.AGREES, sentence="agrees", conventions=tuple(harmless),
         layout=reading.layout, reduction=reading.reduction, worst=worst,
+        numbers=LABELS if any(map(are_numbers, reading.arguments.values())) else "",
     )  # fmt: skip
     serious = [d for d in reading.differences if d.weight is not Weight.INTERFACE]
     if not serious:

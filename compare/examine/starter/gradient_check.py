@@ -38,6 +38,7 @@ from compare.examine.starter.gradient_calls import (
 from compare.examine.starter.gradient_functions import GradientFunction, meanings_of
 from compare.examine.starter.loss_check import loss_named
 from compare.examine.starter.meanings import DATA, LAYOUTS, Layout, Meaning, in_doubt
+from compare.examine.starter.numbering import numbers_in
 from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Sizes
 from compare.examine.starter.returned import named_parts
 from compare.guard.copies import OnCopies
@@ -265,6 +266,7 @@ class GradientCheck:
             how.name, LOSS if of_loss(call) else "gradient", None, Verdict.UNDECIDABLE, "",
             conventions=tuple(said(how, call)),
             layout=call.meaning.layout.samples if call.parts else "",
+            numbers=numbers_in(call.meaning.bound.values()),
         )  # fmt: skip
         if call.raised:
             return replace(about, sentence=f"could not be called: {call.problem}")

@@ -20,6 +20,7 @@ from compare.examine.starter.binding import (
 )
 from compare.examine.starter.bundles import Bundle, bundles_of
 from compare.examine.starter.meanings import Layout, Meaning, meanings
+from compare.examine.starter.numbering import counts_from_one
 from compare.examine.starter.source import Source
 
 GRADIENT = re.compile(r"grad|back|deriv|^d_?[lwb]|delta", re.IGNORECASE)
@@ -53,6 +54,8 @@ class GradientFunction:
     returns: tuple[str, ...] | None
     bundles: Mapping[str, tuple[Bundle, ...]] = field(default_factory=dict)
     layers: int = LAYERS
+    from_one: frozenset[str] = frozenset()
+    """The parameters that may be class numbers from 1."""
 
     def in_words(self) -> str:
         """Say how parameters and values were bound."""
@@ -75,7 +78,7 @@ class GradientFunction:
 
 def meanings_of(how: GradientFunction, layouts: Sequence[Layout]) -> Iterator[Meaning]:
     """Every meaning of the parameters of a function."""
-    return meanings(how.parameters, layouts, how.bundles, how.layers)
+    return meanings(how.parameters, layouts, how.bundles, how.layers, how.from_one)
 
 
 def gradient_functions(source: Source, taken: set[str]) -> list[GradientFunction]:
@@ -95,9 +98,11 @@ def read_function(source: Source, name: str, node: ast.AST) -> GradientFunction:
     layers = layers_named((*parameters, *returned))
     bound, doubtful = bind(parameters, layers)
     bundles = {one: bundles_of(source, node, one, layers) for one in parameters}
+    functions = {one: definition.node for one, definition in source.definitions.items()}
     return GradientFunction(
         name, tuple(parameters), bound, tuple(one for one in doubtful if not bundles[one]),
         returned, gradients_named(returned, name, layers), bundles, layers,
+        frozenset(one for one in parameters if counts_from_one(functions, name, one)),
     )  # fmt: skip
 
 

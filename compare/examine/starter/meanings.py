@@ -9,7 +9,7 @@ the author's is found by calling (`gradient_check`).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import count
 
@@ -18,6 +18,7 @@ import numpy as np
 from compare.contracts.arrays import Array
 from compare.examine.starter.binding import LAYERS, MOST_LAYERS, certain, possible, weights_of
 from compare.examine.starter.bundles import Bundle
+from compare.examine.starter.numbering import FROM_ONE, LABELS
 from compare.guard.copies import Argument
 
 QUANTITIES = (
@@ -61,7 +62,7 @@ Quantity = str | Bundle
 Choices = tuple[Quantity, ...]
 NO_BUNDLES: Mapping[str, tuple[Bundle, ...]] = {}
 LAYOUTS = (Layout(), Layout("columns", True), Layout("columns"), Layout("rows", True))
-DATA = frozenset({"x", "y", "labels", *weights_of(MOST_LAYERS)})
+DATA = frozenset({"x", "y", LABELS, FROM_ONE, *weights_of(MOST_LAYERS)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +93,15 @@ class Meaning:
 
 
 def choices(
-    name: str, bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES, layers: int = LAYERS
-) -> Choices:
-    """What one parameter may mean, the likeliest first."""
+    name: str, bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES, layers: int = LAYERS,
+    from_one: bool = False,
+) -> Choices:  # fmt: skip
+    """What one parameter may mean, the likeliest first; class numbers count from 0, or `from_one`
+    as well."""
     if bundles.get(name):
         return bundles[name]
     if meant := certain(name, layers):
-        return FAMILY.get(meant, (meant,))
+        return (*FAMILY.get(meant, (meant,)), *([FROM_ONE] if from_one and meant == "y" else []))
     return possible(name, layers) or QUANTITIES
 
 
@@ -112,13 +115,14 @@ def meanings(
     layouts: Sequence[Layout],
     bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES,
     layers: int = LAYERS,
+    from_one: Set[str] = frozenset(),
 ) -> Iterator[Meaning]:
     """Every meaning of all parameters: layout by layout, in each the likeliest first.
 
     The cost of a meaning is how far down its quantities stand in their lists, added up; no two
     parameters mean the same.
     """
-    lists = [choices(name, bundles, layers) for name in parameters]
+    lists = [choices(name, bundles, layers, name in from_one) for name in parameters]
     for layout in layouts:
         for picked in by_cost(lists):
             if len(set(picked)) == len(picked):

@@ -25,6 +25,7 @@ from compare.examine.starter.activation_slopes import slope_checked
 from compare.examine.starter.chosen_slopes import chosen_slopes
 from compare.examine.starter.constants import constants_in
 from compare.examine.starter.cut_check import cut_checked, places
+from compare.examine.starter.factors import as_factors
 from compare.examine.starter.forward_check import ForwardCheck
 from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -49,6 +50,8 @@ from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed, unseen
 from compare.examine.starter.network_class import Found, classes_checked
 from compare.examine.starter.networks import candidates, shows_squares_alone
+from compare.examine.starter.nothing_known import nothing_known
+from compare.examine.starter.numbering import FROM_ONE, from_one, takes_one_off
 from compare.examine.starter.optimiser_classes import by_updates_alone
 from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.settled import settled
@@ -69,7 +72,6 @@ from compare.guard.blame import Place
 from compare.guard.guard import A_FEW_ROWS, Guard
 
 NOTHING: Mapping[str, Any] = {}
-WANTED = "relu, softmax, compute_layer, average_ce or grad_ce"
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,13 @@ def check_starter(
     left = unseen(source, seen, file.called, idle)
     found += uncompared(source, [name for name in left if name not in updates.functions])
     return StarterReport(
-        source, tuple(together(found)), tuple(file.gradients), reduction, updates, file.called, idle
+        source,
+        tuple(together(as_factors(found))),
+        tuple(file.gradients),
+        reduction,
+        updates,
+        file.called,
+        idle,
     )
 
 
@@ -219,22 +227,6 @@ def hidden_units(source: Source, declared: Declared) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.activation for one in every))
 
 
-def nothing_known(source: Source) -> str:
-    """Say that a file holds nothing that can be checked, what it holds, and what to do."""
-    there = ", ".join(source.definitions) or "no function"
-    if source.broken:
-        first = source.broken[0]
-        return (
-            f"{source.path} holds nothing that Python can read: {first.reason} at"
-            f" {Place(first.file, first.line).quoted()}; mend it and run the same command again"
-        )
-    return (
-        f"{source.path} defines none of {WANTED}, in any spelling, no gradient function and no"
-        f" class with a backward pass; it defines {there}. Give it loss_and_gradients(parameters,"
-        f" x, targets) and run: python -m compare.run --manual {source.path.name}"
-    )
-
-
 def holds_updates(source: Source) -> bool:
     """Return whether weights are updated somewhere in a file."""
     updates = loop_steps(source, ())
@@ -267,6 +259,14 @@ def checked(
         return check(name, role, function, source.signature(name), place, form)
 
     of_batch = found(by_sample(alone, name, called_by_sample(source, name)))
+    if (
+        role == "average_ce"
+        and of_batch.verdict is Verdict.DISAGREES
+        and takes_one_off(source, name)
+    ):
+        again = check(name, role, from_one(function), source.signature(name), place, "")
+        if again.verdict is Verdict.AGREES:
+            return replace(again, conventions=(*again.conventions, FROM_ONE), numbers=FROM_ONE)
     unread = [one for one in classes if calls_unread(source, one, name)]
     if of_batch.verdict is not Verdict.DISAGREES or not unread:
         return of_batch

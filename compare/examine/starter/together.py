@@ -10,19 +10,32 @@ from math import inf
 from compare.contracts.result import Diagnosis, Verdict
 from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.numbering import MIXED, SHIFTED
 
 SLOPES = ("grad_ce", "gradient")
 LOSSES = ("average_ce", "loss")
 
 
 def together(found: Iterable[FunctionVerdict]) -> list[FunctionVerdict]:
-    """Judge what only the whole file can tell: one layout, and a gradient that fits the loss."""
+    """Judge what only the whole file can tell: one layout, and a gradient that fits the loss and
+    counts classes as it does."""
     found = list(found)
     layouts = {one.layout for one in found if one.verdict is Verdict.AGREES and one.layout}
     losses = {one.reduction for one in found if one.role == "average_ce" and one.reduction}
     fitted = [fitting_loss(in_layout(one, layouts), losses) for one in found]
     slopes = {one.reduction for one in fitted if one.role in SLOPES and one.reduction}
-    return [named(one, losses, slopes) for one in fitted]
+    numbers = {one.numbers for one in found if one.role in LOSSES and one.numbers
+               and one.verdict is Verdict.AGREES}  # fmt: skip
+    return [counting_alike(named(one, losses, slopes), numbers) for one in fitted]
+
+
+def counting_alike(one: FunctionVerdict, losses: set[str]) -> FunctionVerdict:
+    """Turn a gradient of class numbers from 0 into a disagreement in a file whose loss is of class
+    numbers from 1, and the other way round."""
+    mixed = bool(losses) and bool(one.numbers) and one.numbers not in losses
+    if not mixed or one.role not in SLOPES or one.verdict is not Verdict.AGREES:
+        return one
+    return one.slip(SHIFTED, MIXED, BY_NAME[SHIFTED].title)
 
 
 def in_layout(one: FunctionVerdict, layouts: set[str]) -> FunctionVerdict:

@@ -7,8 +7,6 @@ the one that the forward pass computes (`networks`). Then the whole is checked l
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -28,7 +26,6 @@ from compare.examine.starter.arrays_in import leaves
 from compare.examine.starter.batches import made_for_batches
 from compare.examine.starter.binding import LAYERS, certain, plain, possible, weights_of
 from compare.examine.starter.chain import (
-    FROM_ONE,
     MODES,
     Call,
     Chain,
@@ -48,6 +45,7 @@ from compare.examine.starter.networks import (
     point,
     told,
 )
+from compare.examine.starter.numbering import FROM_ONE, counts_from_one
 from compare.examine.starter.numbers_named import NUMBERS, setting_named, size_named
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import LOSS
@@ -165,17 +163,18 @@ class Search:
         for kept in (self.parts, self.stages, self.keys, self.lengths):
             kept.clear()
         for name in makers(self.subject.flow, finals):
-            ranked: list[tuple[tuple[bool, bool], Chain, Ran]] = []
+            ranked: list[tuple[tuple[bool, bool, bool], Chain, Ran]] = []
             for longer in self.extended(chain, known, name):
                 if (ran := self.ran(longer)) is None:
                     continue
-                ranked.append((self.likely(ran, longer.calls[-1]), longer, ran))
                 if self.recognised(ran, name):
-                    ranked[-1] = ((True, True), longer, ran)
+                    ranked.append(((True, True, True), longer, ran))
                     break
+                ranked.append(((False, *self.likely(ran, longer.calls[-1])), longer, ran))
             if ranked:  # of equals the first, which the names say
                 rank, found, ran = max(ranked, key=lambda one: one[0])
-                if all(rank) or not LOSS.fullmatch(plain(name)) or self.sure(chain, known, name):
+                loss = LOSS.fullmatch(plain(name))
+                if all(rank[1:]) or not loss or self.sure(chain, known, name):
                     chain, known = found, [*known, name]
                     self.learn(ran, name)
         return chain, known
@@ -337,8 +336,7 @@ class Search:
             if setting := setting_named(key):
                 return [setting]
         if quantity in given:
-            less = rf"\b{parameter}(\[[^\]]*\]|\.\w+\(\))? - 1\b"
-            from_one = re.search(less, ast.unparse(flow.functions[name]))
+            from_one = counts_from_one(flow.functions, name, parameter)
             labels = ["y", "labels", *([FROM_ONE] if from_one else [])]
             found += labels if quantity == "y" else [quantity]
         if not found:

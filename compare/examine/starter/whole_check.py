@@ -20,12 +20,14 @@ from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.contracts.result import Result, Verdict
+from compare.diagnosis.prediction import BY_NAME
 from compare.examine.point import check
 from compare.examine.sides import our_manual
 from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
 from compare.examine.starter.chain import Started
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates, point
+from compare.examine.starter.numbering import FROM_ONE, LABELS, MIXED, SHIFTED, numbers_in
 from compare.examine.starter.one_output import (
     SEVERAL_UNTOLD,
 )
@@ -168,9 +170,12 @@ def verdict_on(
     if meant.sizes.K == 1:
         words = (ONE_OUTPUT_SAID, *words)
     role = "gradient" if blamed in (name, whole.final) else "loss"
-    numbers = any(value == "labels" for call in whole.chain.calls for _, value in call.passed)
-    verdict = in_words(blamed, role, without_our_labels(result, numbers), words)
-    return replace(verdict, place=source.where(blamed))
+    passed = [value for call in whole.chain.calls for _, value in call.passed]
+    numbers = numbers_in(passed)
+    verdict = in_words(blamed, role, without_our_labels(result, bool(numbers)), words)
+    verdict = replace(verdict, place=source.where(blamed), numbers=numbers)
+    mixed = {LABELS, FROM_ONE} <= set(passed) and verdict.verdict is Verdict.AGREES
+    return verdict.slip(SHIFTED, MIXED, BY_NAME[SHIFTED].title) if mixed else verdict
 
 
 def weakened(

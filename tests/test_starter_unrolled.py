@@ -157,3 +157,37 @@ def test_a_class_whose_weights_have_their_biases_in_front_is_compared(tmp_path: 
     front = CLASS.replace("[X, one]", "[one, X]").replace("(0, self.Z1), one]", "(0, self.Z1)]")
     front = front.replace("[np.max", "[one, np.max").replace("[:, :-1]", "[:, 1:]")
     assert checked(tmp_path, front).verdict is Verdict.AGREES
+
+
+STACKED = """
+import numpy as np
+def with_bias(a):
+    return np.column_stack([a, np.ones(len(a))])
+def predict(x, W1, W2):
+    h = np.tanh(with_bias(x) @ W1)
+    e = np.exp(with_bias(h) @ W2)
+    return h, e / e.sum(axis=1, keepdims=True)
+def cost(p, y):
+    return -np.mean(np.sum(y * np.log(p), axis=1))
+def gradients(x, y, W1, W2):
+    h, p = predict(x, W1, W2)
+    dz2 = (p - y) / len(x)
+    dz1 = (dz2 @ W2[:-1].T) * (1 - h ** 2)
+    return with_bias(x).T @ dz1, with_bias(h).T @ dz2
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        ("return with_bias(x).T @ dz1", "return with_bias(2 * x).T @ dz1", ""),
+        ("* (1 - h ** 2)", "* (1 - h)", ""),
+        ("(p - y)", "(y - p)", "target-minus-prediction"),
+    ],
+)
+def test_functions_of_two_matrices_with_their_biases_below_are_compared(
+    tmp_path: Path, old: str, new: str, mistake: str
+) -> None:
+    """Which of several forms is meant is known when all weights have it."""
+    result = of_wrong_twin(tmp_path, STACKED, old, new)
+    assert not mistake or [one.mistake for one in result.diagnosis] == [mistake]

@@ -9,7 +9,7 @@ front. Gradients come back in the same form and are taken apart again.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any, Literal
@@ -82,6 +82,12 @@ class Unrolled:
         if self.only:
             return array.shape == parts[0].shape
         return array.size == sum(one.size for one in parts) == max(array.shape, default=0)
+
+
+def laid_alike(forms: Iterable[object]) -> bool:
+    """Whether the matrices of single layers all keep their biases in the same place."""
+    ways = {(one.last, bool(one.lying)) for one in forms if isinstance(one, Unrolled) and one.only}
+    return len(ways) <= 1
 
 
 def upright(w: Array, b: Array) -> Array:

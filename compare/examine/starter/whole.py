@@ -51,7 +51,7 @@ from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import LOSS
 from compare.examine.starter.stepped import as_update
 from compare.examine.starter.subject import Subject, unpacked_into
-from compare.examine.starter.unrolled import Unrolled
+from compare.examine.starter.unrolled import Unrolled, laid_alike
 from compare.guard.guard import Guard
 
 NONE: Mapping[str, Array] = {}
@@ -274,13 +274,15 @@ class Search:
         ]
         if not all(found for _, found in asked):
             return
-        names = [one for one, _ in asked]
+        names, structures = [one for one, _ in asked], self.subject.structures
         tried = 0
         for picked in islice(by_cost([tuple(found) for _, found in asked]), PICKED):
             if self.left <= 0 or tried >= EACH:
                 return
             arrays = [one for one in picked if one not in NUMBERS]
-            if len(set(arrays)) == len(arrays):
+            if len(set(arrays)) == len(arrays) and laid_alike(
+                map(structures.get, map(str, arrays))
+            ):
                 tried += 1
                 call = Call(name, tuple(zip(names, (str(one) for one in picked), strict=True)))
                 yield replace(chain, calls=(*chain.calls, call))

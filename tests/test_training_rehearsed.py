@@ -356,7 +356,10 @@ def test_a_module_stays_as_it_is(tmp_path: Path) -> None:
 SUMMED = ("dz2 = (yhat - y) / n", "dz2 = yhat - y")
 
 
-@pytest.mark.parametrize("loss", ["loss = ", "nll = ", "losses = []\n    losses.append"])
+LOSSES = ["loss = ", "nll = ", "losses = []\n    losses.append", "curve = []\n    curve.append"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_sum_beside_a_mean_is_not_called_right_whatever_the_loss_is_called(
     loss: str, tmp_path: Path
 ) -> None:
@@ -364,6 +367,15 @@ def test_a_sum_beside_a_mean_is_not_called_right_whatever_the_loss_is_called(
     value = "-np.mean(y * np.log(yhat) + (1 - y) * np.log(1 - yhat))"
     written = f"    {loss}{value}\n" if loss.endswith("= ") else f"    {loss}({value})\n"
     assert judged(tmp_path, LOOP, SUMMED, (line, written)).exit_code != 0
+
+
+def test_a_loss_is_told_by_its_value_in_a_list_of_any_name(tmp_path: Path) -> None:
+    value = "-np.mean(y * np.log(yhat) + (1 - y) * np.log(1 - yhat))"
+    kept = ("lr = 0.1\n", "lr = 0.1\ncurve = []\n")
+    line = f"    loss = {value}\n"
+    assert judged(tmp_path, LOOP, kept, (line, f"    curve.append({value})\n")).exit_code == 0
+    other = value.replace("(1 - y) *", "2 * (1 - y) *")
+    assert judged(tmp_path, LOOP, kept, (line, f"    curve.append({other})\n")).exit_code != 0
 
 
 def test_biases_that_are_exchanged_are_told_by_the_step_after_the_first(tmp_path: Path) -> None:

@@ -21,8 +21,10 @@ from compare.examine.starter.training.steps import due_at, loss_at, multiple
 from compare.examine.starter.training.trained import Training, laid_beside
 
 LOSS = re.compile(r"loss|cost|nll|entropy|\blog\w*\(")
-DIGITS = 1e-6
-"""How near a number is that is the loss, a guard in its logarithm included."""
+DIGITS, ALL_DIGITS = 1e-6, 1e-9
+"""How near a number is that is the loss, a guard in its logarithm included; and how near one that
+is not called a loss."""
+CALLED = re.compile(r".*(?:loss|cost|error|err|entropy|nll|obj).*|j|l|e|ce|bce|mse")
 SHARES = (1.0, 0.1)
 NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
 """Written in a text: one of them is the rate, where none has its name."""
@@ -65,25 +67,32 @@ def rates_seen(training: Training) -> list[float]:
 def losses_seen(training: Training, parts: Parts) -> list[Network]:
     """Return the network in the scales of the losses that are seen after the first step, or that
     functions returned."""
-    step = training.step
-    numbers = [float(array) for way, array in step.after.items()
-               if not array.ndim and not RATE.fullmatch(plain(way.rpartition(".")[2]))]  # fmt: skip
-    numbers += parts.numbers
+    numbers = {way: float(array) for way, array in training.step.after.items() if not array.ndim}
+    named = [one for way, one in numbers.items() if CALLED.fullmatch(name_of(way))]
+    other = [one for way, one in numbers.items() if not RATE.fullmatch(name_of(way))]
     every = tuple(range(len(training.data.x)))
-    batches = {training.rows, every}
-    return [one for one in scales(training.network)
-            if any(is_near(numbers, one, training, rows) for rows in batches)]  # fmt: skip
+    return [one for one in scales(training.network) if any(
+        is_near([*named, *parts.numbers], DIGITS, one, training, rows)
+        or is_near(other, ALL_DIGITS, one, training, rows)
+        for rows in {training.rows, every})]  # fmt: skip
+
+
+def name_of(way: str) -> str:
+    """Return the name of a number: of one in a list that of the list."""
+    named = [one for one in way.split(".") if not one.isdigit()]
+    return plain(named[-1]) if named else ""
 
 
 def is_near(
-    numbers: Sequence[float], network: Network, training: Training, rows: tuple[int, ...]
-) -> bool:
+    numbers: Sequence[float], digits: float, network: Network, training: Training,
+    rows: tuple[int, ...],
+) -> bool:  # fmt: skip
     """Return whether a number is the loss at the weights before the first step or behind it."""
     x, targets = training.data.x[list(rows)], training.targets[list(rows)]
     behind = training.chain.parameters(training.step.after)
     return any(
         np.isclose(numbers, network.loss_factor * loss_at(network, one, x, targets,
-                                                          network.reduction), rtol=DIGITS).any()
+                                                          network.reduction), digits, 0).any()
         for one in (training.step.parameters, behind)
     )  # fmt: skip
 

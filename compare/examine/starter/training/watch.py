@@ -9,7 +9,6 @@ for x in xs:             is run as       _loop(3)
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
@@ -18,22 +17,15 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Array
-from compare.examine.starter.binding import plain
-from compare.examine.starter.slots import RATE
 
 LOOP, TURN = "_rehearsed_loop", "_rehearsed_turn"
-DEEPEST, MOST_ARRAYS, MOST_NUMBERS = 4, 200, 2_000_000
+DEEPEST, MOST_ARRAYS, MOST_NUMBERS = 4, 300, 2_000_000
 TURNS, RUNS, MOST_TURNS = 6, 3, 1500
 """So many turns of one run of a loop are kept, so many runs of each, and so many turns of all are
 waited for."""
 MOST_KEPT = 20_000_000
 """Numbers in all copies: 160 MB."""
 Snapshot = dict[str, Array]
-TOLD = re.compile(
-    rf"(?:{RATE.pattern})|.*(?:loss|cost|error|err|entropy|nll|obj).*"
-    r"|j|l|e|ce|bce|mse"
-)
-"""Names of numbers that are kept beside the arrays: rates and losses."""
 
 
 class Enough(BaseException):
@@ -100,15 +92,18 @@ def snapshot(scope: Mapping[str, Any], last: Snapshot) -> Snapshot:
 
 
 def reached(value: Any, way: str, depth: int, seen: set[int]) -> Iterator[tuple[str, Array]]:
-    """Yield arrays in containers and objects, each once."""
+    """Yield arrays and numbers in containers and objects, each once; of numbers in a list the
+    last."""
     if id(value) in seen or depth > DEEPEST:
         return
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "fiub" and value.ndim in (1, 2) and value.size:
             seen.add(id(value))
             yield way, value
+        elif value.dtype.kind == "f" and not value.ndim:
+            yield way, value
         return
-    if isinstance(value, float | np.floating) and TOLD.fullmatch(told_by(way)):
+    if isinstance(value, float | np.floating):
         yield way, np.asarray(value, float)
         return
     if isinstance(value, str | bytes | int | float | ModuleType | FunctionType | type):
@@ -117,7 +112,8 @@ def reached(value: Any, way: str, depth: int, seen: set[int]) -> Iterator[tuple[
     if isinstance(value, Mapping):
         inner = iter(list(value.items()))
     elif isinstance(value, list | tuple):
-        inner = iter(enumerate(value[:50]))
+        numbers = bool(value) and isinstance(value[-1], float | np.floating)
+        inner = iter(enumerate(value[-1:] if numbers else value[:50]))
     elif hasattr(value, "__dict__"):
         inner = iter(list(vars(value).items()))
     if inner is None:
@@ -126,12 +122,6 @@ def reached(value: Any, way: str, depth: int, seen: set[int]) -> Iterator[tuple[
     for key, one in inner:
         if not str(key).startswith("__"):
             yield from reached(one, f"{way}.{key}" if way else str(key), depth + 1, seen)
-
-
-def told_by(way: str) -> str:
-    """Return the name of a number: of one in a list that of the list."""
-    named = [one for one in way.split(".") if not one.isdigit()]
-    return plain(named[-1]) if named else ""
 
 
 class Watched(ast.NodeTransformer):

@@ -13,8 +13,8 @@ import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.objective import Objective
-from compare.examine.starter.training.steps import Fit, Step
-from compare.examine.starter.training.trained import Training, laid_beside
+from compare.examine.starter.training.steps import Fit, Step, laid_beside
+from compare.examine.starter.training.trained import Training
 from compare.textbook import Pass, Point
 
 TINY = float(np.finfo(float).tiny)
@@ -42,10 +42,10 @@ def recovered(training: Training, step: Step, rows: Sequence[int], fit: Fit) -> 
     factor = float(np.median(list(fit.factors.values())))
     before, after = step.parameters, training.chain.parameters(step.after)
     unit = float(np.finfo(step.dtype).eps)
-    right = Pass(point_at(training, before, rows, step.dtype))
-    seen, allowed = step.taken, {}
+    allowances = own_allowances(training, step, rows)
+    seen, allowed = dict(fit.rest or step.taken), {}
     for name, one in due.items():
-        own = np.asarray(right.named(f"d{name}").allowance, float).reshape(one.shape)
+        own = allowances[name]
         if ways:
             seen[name] = laid_beside(step, ways[name], one)
         else:
@@ -53,6 +53,13 @@ def recovered(training: Training, step: Step, rows: Sequence[int], fit: Fit) -> 
         share = float(np.linalg.norm(own) / max(float(np.linalg.norm(one)), TINY))
         allowed[name] = own + (share + unit) * np.abs(one) + TINY
     return Recovered({name: one / factor for name, one in seen.items()}, due, allowed)
+
+
+def own_allowances(training: Training, step: Step, rows: Sequence[int]) -> Arrays:
+    """Return how far the gradients of a step may be from torch's."""
+    right = Pass(point_at(training, step.parameters, rows, step.dtype))
+    return {name: np.asarray(right.named(f"d{name}").allowance, float).reshape(one.shape)
+            for name, one in step.parameters.items()}  # fmt: skip
 
 
 def point_at(

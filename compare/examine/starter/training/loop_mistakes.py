@@ -20,8 +20,8 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.exact import point_at
 from compare.examine.starter.training.program import program_of
-from compare.examine.starter.training.steps import SAME, Step, fit_of, multiple
-from compare.examine.starter.training.trained import Training, laid_beside, left_beside, pairs_of
+from compare.examine.starter.training.steps import SAME, Step, fit_of, laid_beside, multiple
+from compare.examine.starter.training.trained import Training, left_beside, pairs_of
 
 HUGE = 2.0**40
 """A rate at which the weights are below the last digit of what is taken off them."""

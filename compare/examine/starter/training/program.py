@@ -11,6 +11,7 @@ import ast
 import contextlib
 import copy
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -36,6 +37,7 @@ from compare.guard.guard import Guard
 
 SECONDS = 3.0
 DEEPEST = 3
+NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
 
 
 Wrap = Callable[[Source, dict[str, Any]], None]
@@ -54,6 +56,11 @@ class Program:
     """Whether the strength of a penalty was made 0 in it."""
     rates: tuple[float, ...]
     """The numbers in it that are named like a learning rate."""
+
+    @property
+    def numbers(self) -> list[float]:
+        """The numbers with a point or an exponent that are written in it."""
+        return [float(one) for one in NUMBER.findall(self.text)]
 
     def run(self, supply: Supply, wrap: Wrap | None = None) -> Recorder:
         """Run it on some data until enough was seen, and return what was; `wrap` may put others in

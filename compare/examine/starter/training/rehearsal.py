@@ -20,6 +20,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.exact import recovered
+from compare.examine.starter.training.followed import rule_of
 from compare.examine.starter.training.loop_mistakes import explained
 from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.program import Program, program_of
@@ -41,12 +42,13 @@ MOST = 3
 class Rehearsed:
     """The verdict on a training and, where it is right, what takes part in it.
 
-    `plain`: its updates are gradient descent. `penalised`: penalties were left out.
+    `followed`: its updates are gradient descent, with or without momentum. `penalised`: penalties
+    were left out.
     """
 
     verdict: FunctionVerdict
     parts: Parts = field(default_factory=Parts)
-    plain: bool = False
+    followed: bool = False
     penalised: bool = False
 
 
@@ -101,7 +103,7 @@ def right_or_added_up(
     if up := climbing(training):
         title = f"a step up the gradient in {' and '.join(up)}"
         return Rehearsed(about.slip("gradient-ascent", title, title))
-    plain = not training.fit.ways
+    plain = not (training.fit.ways or training.fit.rest)
     for number in range(1, len(training.steps)):
         how = next_step(training, number)
         if training.steps[number].before is not training.steps[number - 1].after and how != "plain":
@@ -118,13 +120,15 @@ def right_or_added_up(
         plain = plain and how == "plain"
         if how == "momentum":  # a later one is made of all before it
             break
-    words = (LEFT if training.fit.ways else RUN, *training.network.words(Network()))
+    rule = None if plain else rule_of(training, program.numbers)
+    shown = rule.words() if rule else LEFT if training.fit.ways else RUN
+    words = (shown, *training.network.words(Network()))
     verdict = replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=words)
     parts = parts_of(program, training)
     momentum = not (plain or training.fit.ways)
-    if not of_its_size(training, parts, program, asked, momentum=momentum):
+    if not of_its_size(training, parts, program, asked, rule, momentum=momentum):
         return None
-    return Rehearsed(verdict, parts, plain, program.penalised)
+    return Rehearsed(verdict, parts, plain or rule is not None, program.penalised)
 
 
 def of_its_text(source: Source, network: Network) -> bool:
@@ -152,7 +156,7 @@ def next_step(training: Training, number: int) -> str:
         fit = best_fit(step, due)
         own = bool(training.fit.ways) == bool(fit.ways)
         if own and fit.whole and recovered(training, step, rows, fit).worst() <= 1:
-            return "left" if fit.ways else "plain"
+            return "left" if fit.ways else "momentum" if fit.rest else "plain"
         if training.fit.ways:
             if any(best_fit(step, added(one, due)).whole for one in before):
                 return "added"

@@ -15,10 +15,11 @@ import numpy as np
 from compare.examine.starter.binding import plain
 from compare.examine.starter.networks import Network
 from compare.examine.starter.slots import RATE
+from compare.examine.starter.training.followed import Rule
 from compare.examine.starter.training.parts import Parts, scales
 from compare.examine.starter.training.program import Program
-from compare.examine.starter.training.steps import due_at, loss_at, multiple
-from compare.examine.starter.training.trained import Training, laid_beside
+from compare.examine.starter.training.steps import due_at, laid_beside, loss_at, multiple
+from compare.examine.starter.training.trained import Training
 
 LOSS = re.compile(r"loss|cost|nll|entropy|\blog\w*\(")
 DIGITS, ALL_DIGITS = 1e-6, 1e-9
@@ -26,30 +27,31 @@ DIGITS, ALL_DIGITS = 1e-6, 1e-9
 is not called a loss."""
 CALLED = re.compile(r".*(?:loss|cost|error|err|entropy|nll|obj).*|j|l|e|ce|bce|mse")
 SHARES = (1.0, 0.1)
-NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
-"""Written in a text: one of them is the rate, where none has its name."""
 
 
 def of_its_size(
-    training: Training, parts: Parts, program: Program, asked: Network, *, momentum: bool
-) -> bool:
+    training: Training, parts: Parts, program: Program, asked: Network, rule: Rule | None, *,
+    momentum: bool,
+) -> bool:  # fmt: skip
     """Return whether the steps are a rate times the gradient of a loss that may be meant; of
     gradients that lie beside the weights, whether these are it, or the share of a first mean.
 
-    A loss that was not `asked` for has to be seen. With `momentum` the first step may be any share
-    of the gradient.
+    A loss that was not `asked` for has to be seen. With `momentum` of no known `rule` the first
+    step may be any share of the gradient.
     """
-    written = [1.0, *map(float, NUMBER.findall(program.text))]
-    rates = SHARES if training.fit.ways else rates_seen(training) or program.rates or written
+    rates = SHARES if training.fit.ways and not rule else rates_of(training, program)
     networks = losses_seen(training, parts)
     undeclared = training.network.loss != asked.loss
     if not networks and (undeclared or shows_a_loss(program.text)):
         return False  # what it is was not told
-    if momentum:
+    if momentum and not rule:
         return True
+    if rule:  # a mean of gradients has a share of each
+        rates = [*rates, *((1 - rule.share) * one for one in rates)]
     networks = networks or list(scales(training.network))
     near = training.step.near
-    return any(np.isclose(factor_of(training, one), rates, rtol=near).any() for one in networks)
+    return any(np.isclose(factor_of(training, one, rule), rates, rtol=near).any()
+               for one in networks)  # fmt: skip
 
 
 def shows_a_loss(text: str) -> bool:
@@ -58,10 +60,11 @@ def shows_a_loss(text: str) -> bool:
     return bool(LOSS.search(bare))
 
 
-def rates_seen(training: Training) -> list[float]:
-    """Return the numbers that are called a rate."""
-    return [float(array) for way, array in training.step.before.items()
+def rates_of(training: Training, program: Program) -> Sequence[float]:
+    """Return the numbers that are called a rate, or else all that are written."""
+    seen = [float(array) for way, array in training.step.before.items()
             if not array.ndim and RATE.fullmatch(plain(way.rpartition(".")[2]))]  # fmt: skip
+    return seen or program.rates or [1.0, *program.numbers]
 
 
 def losses_seen(training: Training, parts: Parts) -> list[Network]:
@@ -97,10 +100,13 @@ def is_near(
     )  # fmt: skip
 
 
-def factor_of(training: Training, network: Network) -> float:
+def factor_of(training: Training, network: Network, rule: Rule | None) -> float:
     """Return how many times the gradient of a network a step takes off the last weights."""
     rows, last = list(training.rows), f"w{len(training.chain.weights)}"
     due = due_at(network, training.step.parameters, training.data.x[rows], training.targets[rows])
+    if rule:
+        own = training.due(training.step, training.rows)[last]
+        return rule.rate * multiple(own, due[last], training.step.near)
     ways = training.fit.ways
     taken = laid_beside(training.step, ways[last], due[last]) if ways else training.step.taken[last]
     return multiple(taken, due[last], training.step.near)

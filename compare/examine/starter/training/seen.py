@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
-from compare.examine.starter.training.supply import data_role
+from compare.examine.starter.training.supply import data_role, is_aside
 from compare.examine.starter.training.watch import Snapshot
 
 MOST_LAYERS, MOST_MATRICES = 6, 20
@@ -55,13 +55,19 @@ def data_at(first: Snapshot) -> Iterator[Data]:
     named = {way: data_role(way.rpartition(".")[2]) for way in first}
     inputs = [way for way, role in named.items() if role == "x" and first[way].ndim == 2]
     outputs = [way for way, role in named.items() if role == "y"]
-    for x_way, y_way in ((one, other) for one in inputs for other in outputs):
+    pairs = ((one, other) for one in inputs for other in outputs if aside(one) == aside(other))
+    for x_way, y_way in sorted(pairs, key=lambda pair: aside(pair[0])):
         x, y = np.asarray(first[x_way], float), first[y_way]
         for columns in (False, True):
             laid = np.ascontiguousarray(x.T) if columns else x
             targets = in_rows(y, len(laid), columns=columns)
             if targets is not None and len({row.tobytes() for row in laid}) == len(laid):
                 yield Data(laid, targets, (x_way, y_way), columns)
+
+
+def aside(way: str) -> bool:
+    """Return whether an array is of a set that nobody trains on."""
+    return is_aside(way.rpartition(".")[2])
 
 
 def in_rows(y: Array, count: int, *, columns: bool) -> Array | None:

@@ -80,11 +80,13 @@ class Step:
 class Fit:
     """By parameter, how many times torch's gradient was taken off it; NaN where no number says.
 
-    `ways`: where the gradients lie, if it was not what was taken off the weights.
+    `ways`: where the gradients lie, if it was not what was taken off the weights. `rest`: what was
+    taken off them beside a share of a velocity that was there before, if there was one.
     """
 
     factors: Mapping[str, float]
     ways: Mapping[str, str] = field(default_factory=dict)
+    rest: Arrays = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -115,6 +117,15 @@ def multiple(seen: Array, due: Array, near: float) -> float:
     factor = float((seen * due).sum() / (due * due).sum())
     missed = np.abs(seen - factor * due).max()
     return factor if missed <= near * abs(factor) * np.abs(due).max() else np.nan
+
+
+def laid_beside(step: Step, way: str, due: Array) -> Array:
+    """An array beside the weights, laid like a gradient of ours."""
+    array = np.asarray(step.after[way], float)
+    turned = due.ndim == 2 and array.shape == due.shape[::-1]
+    if turned and (step.chain.transposed or array.shape != due.shape):
+        array = array.T
+    return array.reshape(due.shape)
 
 
 def due_at(network: Network, parameters: Arrays, x: Array, targets: Array) -> Arrays:

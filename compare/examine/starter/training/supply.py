@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,10 +26,16 @@ ROWS = 150
 F, HIDDEN_UNITS, MORE_UNITS = 13, 11, 11
 """Two hidden layers of one width: what is mixed up between them has the right shape."""
 FORMS = ("labels", "rows", "column")
-AFFIX = re.compile(
-    r"^(train(ing)?|val(id(ation)?)?|test(ing)?|dev|all|full|raw|my)_?"
-    r"|_?(train(ing)?|tr|val(id(ation)?)?|va|test(ing)?|te|ts|dev|all|full|set|orig|raw|shuffled)$"
+AFFIXES = (
+    re.compile(r"^(train(ing)?|val(id(ation)?)?|test(ing)?|dev|all|full|raw|my)_?"),
+    re.compile(
+        r"_?(train(ing)?|tr|val(id(ation)?)?|va|test(ing)?|te|ts|dev|all|full|set|orig|raw|shuffled)$"
+    ),
 )
+ASIDE = re.compile(
+    r"^(val|test|dev)|_?(val(id(ation)?)?|va|test(ing)?|te|ts|dev)(_?set)?$|_t(est)?_"
+)
+"""Of the name of a set that is not trained on."""
 NUMBER = re.compile(r"\b\d{1,4}\b")
 SOME_RATE, SOME_BATCH = 0.1, 32
 
@@ -42,16 +48,20 @@ class Supply:
     classes: int = 10
     form: str = "labels"
     columns: bool = False
+    aside: bool = False
+    """Whether the rows are those that nobody trains on."""
 
     @cached_property
     def labels(self) -> Array:
         """A class number for each row."""
-        return np.random.default_rng(1).permutation(np.arange(ROWS) % self.classes)
+        seed = 3 if self.aside else 1
+        return np.random.default_rng(seed).permutation(np.arange(ROWS) % self.classes)
 
     @cached_property
     def x(self) -> Array:
         """Inputs, of which no two rows are alike."""
-        x: Array = np.random.default_rng(0).normal(size=(ROWS, self.inputs))
+        seed = 2 if self.aside else 0
+        x: Array = np.random.default_rng(seed).normal(size=(ROWS, self.inputs))
         return np.ascontiguousarray(x.T) if self.columns else x
 
     @cached_property
@@ -78,6 +88,8 @@ class Supply:
     def named(self, name: str) -> Array | None:
         """What a name of data stands for; None for a name of something else."""
         what = data_role(name)
+        if what and is_aside(name) and not self.aside:
+            return replace(self, aside=True).named(name)
         return {"x": self.x, "y": self.y}[what].copy() if what else None
 
     def argument(self, name: str) -> Any:
@@ -101,13 +113,20 @@ class Supply:
         return self.inputs if INPUTS.fullmatch(key) else None
 
 
+def is_aside(name: str) -> bool:
+    """Return whether a name is that of data that nobody trains on."""
+    return plain(name) not in CERTAIN and bool(ASIDE.search(name.lower()))
+
+
 def data_role(name: str) -> str:
     """Return `x` or `y` for a name of data, of a training or another set; else nothing."""
-    key = name.lower()
-    while (bare := AFFIX.sub("", key)) not in (key, ""):
-        key = bare
-    meant = CERTAIN.get(plain(key), "") or CERTAIN.get(plain(name), "")
-    return meant if meant in ("x", "y") else ""
+    meant = CERTAIN.get(plain(name), "")
+    if meant in ("x", "y"):
+        return meant
+    shorter = (one.sub("", name.lower()) for one in AFFIXES)
+    return next(
+        filter(None, (data_role(one) for one in shorter if one not in (name.lower(), ""))), ""
+    )
 
 
 def supplies(text: str) -> Iterator[Supply]:

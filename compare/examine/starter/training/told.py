@@ -39,7 +39,7 @@ def with_training(
         return [*found, *([shown.verdict] if alone else [])], frozenset()
     if shown.verdict.verdict is Verdict.DISAGREES:
         return with_mistake(found, shown), frozenset()
-    updated = shown.plain or right_updates > 0
+    updated = shown.followed or right_updates > 0
     if shown.penalised or not updated:
         return list(found), frozenset()
     return [in_its_light(one, shown) for one in found], shown.parts.path
@@ -93,5 +93,5 @@ def is_part(one: FunctionVerdict, shown: Rehearsed) -> bool:
     parts = shown.parts.path | {name.partition(".")[0] for name in shown.parts.path}
     if one.role == "step":
         places = {shown.verdict.name, *shown.parts.path}
-        return shown.plain and any(f" {one.name}".endswith(f" {name}") for name in places)
+        return shown.followed and any(f" {one.name}".endswith(f" {name}") for name in places)
     return all(name in parts or name in shown.parts.losses for name in one.name.split(", "))

@@ -24,11 +24,13 @@ from compare.examine.starter.training.steps import (
     Step,
     due_at,
     fit_of,
+    laid_beside,
     multiple,
     outputs_for,
     targets_for,
 )
 from compare.examine.starter.training.supply import ROWS, Supply, data_role, supplies
+from compare.examine.starter.training.velocities import without_velocity
 from compare.examine.starter.training.watch import Recorder, Snapshot
 
 SECONDS = 5.0
@@ -219,6 +221,9 @@ def best_fit(step: Step, due: Mapping[str, Array]) -> Fit:
     taken = fit_of(step.taken, due, step.near)
     if taken.whole or f"w{len(step.chain.weights)}" in taken.right:
         return taken
+    begun = without_velocity(step, due)
+    if begun.whole:
+        return begun
     beside = left_beside(step, due)
     return beside if len(beside.right) > len(taken.right) else taken
 
@@ -236,15 +241,6 @@ def left_beside(step: Step, due: Mapping[str, Array]) -> Fit:
             if factor > 0 and (name not in factors or abs(factor - 1) < abs(factors[name] - 1)):
                 factors[name], ways[name] = factor, way
     return Fit({name: factors.get(name, np.nan) for name in due}, ways)
-
-
-def laid_beside(step: Step, way: str, due: Array) -> Array:
-    """An array beside the weights, laid like a gradient of ours."""
-    array = np.asarray(step.after[way], float)
-    turned = due.ndim == 2 and array.shape == due.shape[::-1]
-    if turned and (step.chain.transposed or array.shape != due.shape):
-        array = array.T
-    return array.reshape(due.shape)
 
 
 def span(

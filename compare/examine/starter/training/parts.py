@@ -17,7 +17,7 @@ from compare.examine.starter.training.calls import Calls
 from compare.examine.starter.training.exact import point_at
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.steps import Step
-from compare.examine.starter.training.trained import Training, best_fit, pairs_of
+from compare.examine.starter.training.trained import Training, first_fit, pairs_of
 from compare.textbook import Pass
 
 SECONDS = 3.0
@@ -62,7 +62,7 @@ def moves_the_step(program: Program, training: Training, name: str, calls: Calls
     steps = Step.of_pairs(training.chain, pairs_of(recorder.runs.get(training.loop, [])))
     if not steps:
         return True
-    return not best_fit(steps[0], training.due(steps[0], training.rows)).whole
+    return not first_fit(steps[0], training.due(steps[0], training.rows)).whole
 
 
 def losses_of(training: Training) -> list[tuple[float, float]]:

@@ -156,7 +156,7 @@ def next_step(training: Training, number: int) -> str:
         fit = best_fit(step, due)
         own = bool(training.fit.ways) == bool(fit.ways)
         if own and fit.whole and recovered(training, step, rows, fit).worst() <= 1:
-            return "left" if fit.ways else "momentum" if fit.rest else "plain"
+            return "left" if fit.ways else "plain"
         if training.fit.ways:
             if any(best_fit(step, added(one, due)).whole for one in before):
                 return "added"

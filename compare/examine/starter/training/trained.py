@@ -183,7 +183,7 @@ def meant(
                 due = due_at(network, step.parameters, data.x[list(rows)], given[list(rows)])
             except (ValueError, BadInput):  # no network for targets like these
                 continue
-            fit = best_fit(step, due)
+            fit = first_fit(step, due)
             yield Training(supply, loop, steps, data, network, given, rows, batch, fit, words)
 
 
@@ -213,6 +213,13 @@ def other_targets(
             yield words, whole
 
 
+def first_fit(step: Step, due: Mapping[str, Array]) -> Fit:
+    """What the first step takes off the weights, beside a velocity that is not 0 before it."""
+    fit = best_fit(step, due)
+    begun = fit if fit.whole else without_velocity(step, due)
+    return begun if begun.whole else fit
+
+
 def best_fit(step: Step, due: Mapping[str, Array]) -> Fit:
     """What a step takes off the weights, or else the gradients that lie beside them.
 
@@ -221,9 +228,6 @@ def best_fit(step: Step, due: Mapping[str, Array]) -> Fit:
     taken = fit_of(step.taken, due, step.near)
     if taken.whole or f"w{len(step.chain.weights)}" in taken.right:
         return taken
-    begun = without_velocity(step, due)
-    if begun.whole:
-        return begun
     beside = left_beside(step, due)
     return beside if len(beside.right) > len(taken.right) else taken
 

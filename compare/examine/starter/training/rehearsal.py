@@ -167,6 +167,8 @@ def next_step(training: Training, number: int) -> str:
                 rate = next(iter(training.fit.factors.values()))
                 same = np.allclose(list(shares.values()), rate, rtol=SAME)
                 return "added" if same else "momentum"
+        if training.fit.rest and span(step, last.taken, due) is not None:
+            return "momentum"
     return ""
 
 

@@ -46,7 +46,9 @@ from compare.guard.blame import Place
 
 DRAWN = re.compile(r"rand|shuffl|permut|choice|load|open|read|sample|fetch|default_rng")
 """In a call that draws numbers or reads files."""
-DECAY = re.compile(r"reg(ulari[sz]ation)?\w*|lam(bda|bd)?_?|l[12](reg|lambda)?|weightdecay|wd")
+DECAY = re.compile(
+    r"reg(ulari[sz]ation)?\w*|lam(bda|bd)?_?|lmb(d|da)?|l[12](reg|lambda)?|weightdecay|wd"
+)
 """The strength of a decay, which is compared apart (`cut_check`)."""
 MOMENTUM = re.compile(r"mom(entum)?|mu")
 """What is taken as 0: it is no part of the gradient."""

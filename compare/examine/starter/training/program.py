@@ -53,7 +53,7 @@ class Program:
     places: dict[int, tuple[str, int]]
     text: str
     penalised: bool
-    """Whether the strength of a penalty was made 0 in it."""
+    """Whether the strength of a penalty was made another one in it."""
     rates: tuple[float, ...]
     """The numbers in it that are named like a learning rate."""
 
@@ -104,12 +104,12 @@ class Program:
                         bound(**arguments(bound, supply))
 
 
-def program_of(source: Source, rate: float | None = None) -> Program:
-    """Return the program of a file; its penalties are 0 as far as a number in it says them, and
-    its learning rates another one if asked for."""
+def program_of(source: Source, rate: float | None = None, strength: float = 0.0) -> Program:
+    """Return the program of a file; its penalties are of one strength as far as a number in it
+    says them, and its learning rates another one if asked for."""
     nodes = [copy.deepcopy(one.node) for one in source.statements]
     harmless, watched = Harmless(nodes), Watched()
-    numbers = Numbers(rate)
+    numbers = Numbers(rate, strength)
     defined = {one.name: one for one in nodes if isinstance(one, ast.FunctionDef)}
     definitions: list[Statement] = []
     main: list[ast.stmt] = []
@@ -153,16 +153,23 @@ def inlined(
 
 
 class Numbers(ast.NodeTransformer):
-    """Makes the numbers 0 that are named like the strength of a penalty, those `rate` that are
+    """Makes the numbers `strength` that are named like that of a penalty, those `rate` that are
     named like a learning rate, and batches small enough that there are several."""
 
-    def __init__(self, rate: float | None) -> None:
-        self.rate, self.penalised = rate, False
+    def __init__(self, rate: float | None, strength: float) -> None:
+        self.rate, self.strength, self.penalised = rate, strength, False
         self.rates: list[float] = []
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
-        """`reg = 1e-3`."""
+        """`reg = 1e-3`, and `lr, reg = 0.1, 1e-3`."""
         self.generic_visit(node)
+        to, value = node.targets[0], node.value
+        if isinstance(to, ast.Tuple) and isinstance(value, ast.Tuple):
+            several = list(zip(to.elts, value.elts, strict=False))
+            if len(several) == len(value.elts):
+                value.elts = [self.chosen(ast.unparse(name).rpartition(".")[2], one)
+                              for name, one in several]  # fmt: skip
+            return node
         names = {ast.unparse(one).rpartition(".")[2] for one in node.targets}
         if len(names) == 1:
             node.value = self.chosen(names.pop(), node.value)
@@ -198,7 +205,7 @@ class Numbers(ast.NodeTransformer):
             return value
         if DECAY.fullmatch(key):
             self.penalised = True
-            return ast.copy_location(ast.Constant(0.0), value)
+            return ast.copy_location(ast.Constant(self.strength), value)
         if NOMINAL.fullmatch(key) and number > SOME_BATCH:
             return ast.copy_location(ast.Constant(SOME_BATCH), value)
         if RATE.fullmatch(key):

@@ -23,8 +23,9 @@ from compare.examine.starter.training.exact import recovered
 from compare.examine.starter.training.followed import rule_of
 from compare.examine.starter.training.loop_mistakes import explained
 from compare.examine.starter.training.parts import Parts, parts_of
+from compare.examine.starter.training.penalised import Penalised
 from compare.examine.starter.training.program import Program, program_of
-from compare.examine.starter.training.scale import of_its_size
+from compare.examine.starter.training.scale import losses_meant
 from compare.examine.starter.training.steps import SAME, multiple
 from compare.examine.starter.training.trained import Training, best_fit, span, training_of
 from compare.examine.starter.update_sites import LOOSE
@@ -126,9 +127,24 @@ def right_or_added_up(
     verdict = replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=words)
     parts = parts_of(program, training)
     momentum = not (plain or training.fit.ways)
-    if not of_its_size(training, parts, program, asked, rule, momentum=momentum):
+    losses = losses_meant(training, parts, program, asked, rule, momentum=momentum)
+    if not losses:
         return None
-    return Rehearsed(verdict, parts, plain or rule is not None, program.penalised)
+    right = Rehearsed(verdict, parts, plain or rule is not None, program.penalised)
+    if not program.penalised:
+        return right
+    return with_penalty(right, Penalised(source, training, losses))
+
+
+def with_penalty(found: Rehearsed, penalty: Penalised) -> Rehearsed:
+    """What a right training shows in the light of its penalty."""
+    said = penalty.said()
+    if isinstance(said, tuple):
+        return replace(found, verdict=found.verdict.slip(*said), penalised=False)
+    if not said:
+        return found
+    words = (*found.verdict.conventions, said)
+    return replace(found, verdict=replace(found.verdict, conventions=words), penalised=False)
 
 
 def of_its_text(source: Source, network: Network) -> bool:

@@ -29,29 +29,29 @@ CALLED = re.compile(r".*(?:loss|cost|error|err|entropy|nll|obj).*|j|l|e|ce|bce|m
 SHARES = (1.0, 0.1)
 
 
-def of_its_size(
+def losses_meant(
     training: Training, parts: Parts, program: Program, asked: Network, rule: Rule | None, *,
     momentum: bool,
-) -> bool:  # fmt: skip
-    """Return whether the steps are a rate times the gradient of a loss that may be meant; of
-    gradients that lie beside the weights, whether these are it, or the share of a first mean.
+) -> list[Network]:  # fmt: skip
+    """Return the network in the scales of the losses that the steps are a rate times the gradient
+    of; of gradients that lie beside the weights, those that are it, or the share of a first mean.
 
     A loss that was not `asked` for has to be seen. With `momentum` of no known `rule` the first
     step may be any share of the gradient.
     """
     rates = SHARES if training.fit.ways and not rule else rates_of(training, program)
-    networks = losses_seen(training, parts)
+    seen = losses_seen(training, parts)
     undeclared = training.network.loss != asked.loss
-    if not networks and (undeclared or shows_a_loss(program.text)):
-        return False  # what it is was not told
+    if not seen and (undeclared or shows_a_loss(program.text)):
+        return []  # what it is was not told
+    networks = seen or list(scales(training.network))
     if momentum and not rule:
-        return True
+        return networks
     if rule:  # a mean of gradients has a share of each
         rates = [*rates, *((1 - rule.share) * one for one in rates)]
-    networks = networks or list(scales(training.network))
     near = training.step.near
-    return any(np.isclose(factor_of(training, one, rule), rates, rtol=near).any()
-               for one in networks)  # fmt: skip
+    return [one for one in networks
+            if np.isclose(factor_of(training, one, rule), rates, rtol=near).any()]  # fmt: skip
 
 
 def shows_a_loss(text: str) -> bool:

@@ -15,6 +15,7 @@ from compare.contracts.arrays import Arrays
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.program import Program, Tensors, as_written
+from compare.layers.shaken import with_spread
 from compare.layers.walk import KeptWide
 
 SAME = 1e-6
@@ -57,7 +58,9 @@ def analyse(program: Program, inputs: Tensors, dy: Tensors | None, judged: str) 
     """Run the reference plainly and under the pass, at one point, for one format."""
     with as_written(), KeptWide():  # type: ignore[no-untyped-call]  # torch's own has no types
         plain = program.run(inputs, dy)
-    analysis, found, allowances = walked(program, inputs, dy, judged)
+    analysis, found, allowances = walk = walked(program, inputs, dy, judged)
+    if strays(analysis, plain, found, allowances):
+        allowances = with_spread(program, inputs, dy, judged, walk, plain)
     return Analysed(
         {name: t.numpy() for name, t in plain.items()},
         {name: t.numpy() for name, t in allowances.items()},
@@ -72,14 +75,31 @@ def doubt(analysis: Analysis, plain: Tensors, found: Tensors, allowances: Tensor
     if analysis.random:
         drawn = ", ".join(sorted(analysis.random))
         return f"the reference draws random numbers ({drawn}); give the mask as an input"
-    part = 1.0 if analysis.format.name == "float64" else SAME
     for name, right in plain.items():
         if not bool(torch.isfinite(right).all()):
             return f"the reference is not finite in {name}"
-        off = (found[name] - right).abs() > part * allowances[name] + 0.0
-        if bool(off.any()):
-            return f"the analysis does not reproduce the reference's own {name}"
-    return None
+    astray = strays(analysis, plain, found, allowances)
+    return f"the analysis does not reproduce the reference's own {astray[0]}" if astray else None
+
+
+def strays(analysis: Analysis, plain: Tensors, found: Tensors, allowances: Tensors) -> list[str]:
+    """Return the finite tensors of the plain program that the pass does not reproduce."""
+    part = 1.0 if analysis.format.name == "float64" else SAME
+    return [
+        name for name, right in plain.items()
+        if bool(torch.isfinite(right).all())
+        and bool(((found[name] - right).abs() > part * allowances[name]).any())
+    ]  # fmt: skip
+
+
+def wider_allowances(
+    program: Program, inputs: Tensors, dy: Tensors | None, judged: str, manual: Arrays
+) -> Arrays:
+    """Return the allowances with the spread of the reference rounded at random."""
+    walk = walked(program, inputs, dy, judged)
+    observed = {n: torch.from_numpy(np.asarray(a, dtype=np.float64)) for n, a in manual.items()}
+    wider = with_spread(program, inputs, dy, judged, walk, observed)
+    return {name: t.numpy() for name, t in wider.items()}
 
 
 def as_tensors(arrays: Arrays) -> Tensors:

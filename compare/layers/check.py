@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from compare.checks.comparison import HONEST
 from compare.checks.control import negative_control
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
@@ -96,6 +97,8 @@ def check_layer(
     for one in points:
         if one.state is State.DISAGREES:
             excuses.consider(one)
+        elif one.state is State.AGREES and one.worst_ratio > HONEST:
+            excuses.spread(one)
     case = Case(asked, program, called, shape, points, timeout, manual)
     return concluded(case, reference, seed)
 

@@ -1,12 +1,13 @@
-"""What a difference may be besides a mistake: a kink, a clipped tail, digits lost by the algebra.
+"""What a difference may be besides a mistake: a kink, rounding that grows, a tail, lost digits.
 
-Each is shown, not assumed: the kinks by turning decisions over, the digits by the same code one
-precision up.
+Each is shown, not assumed: the kinks by turning decisions over, growth by rounding the reference
+at random, the digits by the same code one precision up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,18 @@ from numpy.typing import NDArray
 
 from compare.checks.comparison import compare_entries
 from compare.contracts.arrays import Arrays
-from compare.contracts.errors import UserCodeError
-from compare.layers.analysed import as_tensors
+from compare.contracts.errors import BadInput, UserCodeError
+from compare.layers.analysed import as_tensors, wider_allowances
 from compare.layers.calling import Shape
 from compare.layers.child import Crashed, in_child
 from compare.layers.formats import FORMATS
-from compare.layers.judged import SAME, Judged, State, digits_lost, is_tail
+from compare.layers.judged import SAME, Judged, State, digits_lost, is_tail, judge
 from compare.layers.kinks import Explained, explain
 from compare.layers.manual import Manual
-from compare.layers.points import BESIDE
-from compare.layers.program import Program
+from compare.layers.points import BESIDE, rounded
+from compare.layers.program import Program, Reference
+from compare.layers.survey import Surveyed, examined
+from compare.report.words import where
 
 LUCK = 128.0
 """Rounding shrinks with the units' quotient, but for luck of this size: beyond that it persists."""
@@ -35,20 +38,32 @@ right tanh all of which does."""
 MORE = 1.5
 """A small entry that is more than so many times too large is not cut off."""
 
+FACTORS = (4.0, 0.25, 16.0, 1 / 16)
+"""By so much an input is multiplied, where a tail is doubted."""
+
 
 @dataclass(frozen=True)
 class Excuses:
-    """Finds what excuses a point; `program` is the reference, `manual` the code under test."""
+    """Finds what excuses a point; `program` is the reference, `manual` the code under test.
+
+    `challenging`: a tail is being doubted, and no other one is meanwhile.
+    """
 
     program: Program
     manual: Manual
     shape: Shape
     timeout: float | None
+    challenging: bool = False
 
     def consider(self, judged: Judged) -> None:
         """Change the state of a point that disagrees, if something else explains it."""
         explained = self.kinks(judged)
-        if explained is not None and explained.left <= 1:
+        if not fits(explained) and self.spread(judged):
+            if not judged.wrong:
+                judged.state = State.AGREES
+                return
+            explained = self.kinks(judged)
+        if explained is not None and fits(explained):
             judged.state, judged.kinks = State.KINKS, explained.kinks
         elif is_tail(judged):
             judged.state = State.CLIPPED
@@ -64,24 +79,83 @@ class Excuses:
             judged.state = State.UNDECIDED
             where = ", ".join(judged.surveyed.analysed.overflowing)
             judged.why = f"numbers of {where} exceed the range of {judged.point.format}"
+        if judged.state in (State.CLIPPED, State.DIGITS) and nothing_is_there(judged):
+            self.challenge(judged)
+
+    def challenge(self, judged: Judged) -> None:
+        """Doubt a tail that is wrong by more than a tail where one input is larger or smaller.
+
+        A recurrence that is cut short leaves out what has faded away; where it has not, that shows.
+        """
+        again = replace(self, challenging=True)
+        for factor, name in () if self.challenging else product(FACTORS, self.shape.wrt):
+            other = self.rescaled(judged, name, factor)
+            if other is None or not set(other.wrong) & set(judged.wrong):
+                continue
+            again.consider(other)
+            if other.state is State.DISAGREES:
+                tensor = next(n for n in other.wrong if n in judged.wrong)
+                worst = other.compared[tensor].worst
+                judged.state = State.UNDECIDED
+                judged.why = (
+                    f"{tensor} differs no more than a clipped tail would, but where {name} is "
+                    f"{factor:g} times as large, {tensor}{where(worst.index)} is "
+                    f"{worst.manual:.4g} and {worst.reference:.4g} is due"
+                )
+                return
+
+    def rescaled(self, judged: Judged, name: str, factor: float) -> Judged | None:
+        """Judge the point with one input multiplied; None where either side cannot be run."""
+        point, form = judged.point, judged.point.format
+        inputs = point.inputs | {name: rounded(factor * point.inputs[name], form)}
+
+        def work() -> Surveyed:
+            assert isinstance(self.program.forward, Reference)
+            scaled = replace(point, inputs=inputs)
+            return examined(self.program.forward, scaled, self.program.wrt, point.dy, 0)
+
+        try:
+            surveyed = in_child(work, self.timeout)
+            with np.errstate(all="ignore"):
+                other = judge(surveyed, self.manual(surveyed.point, self.shape))
+        except (Crashed, BadInput, UserCodeError):
+            return None
+        return other if comparable(other) and other.state is State.DISAGREES else None
 
     def kinks(self, judged: Judged) -> Explained | None:
         """Return what kinks explain, if all numbers are there to be explained."""
-        if judged.missing or judged.misshapen:
-            return None
-        if not all(np.isfinite(values).all() for values in judged.manual.values()):
+        if not comparable(judged):
             return None
         point = judged.point
 
         def work() -> Explained | None:
             dy = None if point.dy is None else as_tensors(point.dy)
             inputs = as_tensors(point.inputs)
-            return explain(self.program, inputs, dy, point.format, judged.manual)
+            allowed = judged.surveyed.analysed.allowances
+            return explain(self.program, inputs, dy, point.format, judged.manual, allowed)
 
         try:
             return in_child(work, self.timeout)
         except Crashed:
             return None
+
+    def spread(self, judged: Judged) -> bool:
+        """Allow also for the spread of the reference rounded at random; return whether it helps."""
+        if not comparable(judged):
+            return False
+        point = judged.point
+
+        def work() -> Arrays:
+            dy = None if point.dy is None else as_tensors(point.dy)
+            inputs = as_tensors(point.inputs)
+            return wider_allowances(self.program, inputs, dy, point.format, judged.manual)
+
+        try:
+            wider = in_child(work, self.timeout)
+        except Crashed:
+            return False
+        before = judged.surveyed.analysed.allowances
+        return judged.allow({name: np.maximum(wider[name], before[name]) for name in before})
 
     def right_one_precision_up(self, judged: Judged) -> bool:
         """Return whether the same code agrees in the next format, at the same point."""
@@ -94,6 +168,29 @@ class Excuses:
         except (UserCodeError, TypeError):
             return False  # code that takes no other format, or has none as precise
         return all(shrunk(judged, again, name) for name in judged.compared)
+
+
+def nothing_is_there(judged: Judged) -> bool:
+    """Return whether every entry that differs is exactly 0."""
+    for name in judged.wrong:
+        right, allowed = (values[name] for values in (
+            judged.surveyed.analysed.reference, judged.surveyed.analysed.allowances))  # fmt: skip
+        manual = np.asarray(judged.manual[name], dtype=np.float64)
+        if manual[~(np.abs(manual - right) <= allowed)].any():
+            return False
+    return True
+
+
+def comparable(judged: Judged) -> bool:
+    """Return whether all numbers are there to be explained."""
+    if judged.missing or judged.misshapen:
+        return False
+    return all(np.isfinite(values).all() for values in judged.manual.values())
+
+
+def fits(explained: Explained | None) -> bool:
+    """Return whether kinks explain everything."""
+    return explained is not None and explained.left <= 1
 
 
 def shrunk(judged: Judged, again: Arrays, name: str) -> bool:

@@ -216,9 +216,14 @@ def explain(
     dy: Tensors | None,
     judged: str,
     manual: Mapping[str, NDArray[Any]],
+    allowed: Mapping[str, NDArray[Any]],
 ) -> Explained | None:
-    """Return how kinks explain the manual numbers, None if there are none that could."""
+    """Return how kinks explain the manual numbers, None if there are none that could.
+
+    `allowed`: the allowances of the judged point, which may be wider than those of a pass.
+    """
     analysis, plain, allowances = walked(program, inputs, dy, judged)
+    allowances = {n: torch.maximum(a, torch.from_numpy(allowed[n])) for n, a in allowances.items()}
     observed = {n: torch.from_numpy(np.asarray(manual[n], dtype=np.float64)) for n in plain}
 
     def run(script: Script, flips: Sequence[Flip] = ()) -> Tensors:

@@ -25,6 +25,9 @@ from compare.points.probe import Probe
 
 POINTS = 3
 UNNAMED = "the loss is another one (a guard in the logarithm, or digits that are lost)."
+UNNAMED_BOTH = (
+    "the probabilities are kept away from 0 in the logarithm, and the gradient is another one too."
+)
 
 
 def guard_notes(
@@ -43,11 +46,27 @@ def guard_notes(
         )
         for rows, _ in zip(batch_sizes(widths), range(POINTS), strict=False)
     ]  # fmt: skip
-    cases = [Case(only_loss(one)) for one in observations(implementation, points)]
+    seen = observations(implementation, points)
+    cases = [Case(only_loss(one)) for one in seen]
     if not all(case.finite for case in cases) or not telling(cases):
         return ()  # what is not finite is said where exp overflows
-    said = named_guards(cases) or [UNNAMED]
+    said = sentences_of([Case(one) for one in seen], cases)
     return tuple(f"at {UNLIKELY.label}, and nowhere else that was tried: {one}" for one in said)
+
+
+def sentences_of(whole: Sequence[Case], losses: Sequence[Case]) -> list[str]:
+    """Say what reproduces loss and gradient; of the loss alone only where the gradient is right.
+
+    p clipped before the logarithm and p clipped for both have the same loss.
+    """
+    if all(case.finite for case in whole):
+        both = named_guards(whole)
+        if both:
+            return both
+    gradients = [Case(without_loss(case.observation)) for case in whole]
+    if telling(gradients):
+        return [UNNAMED_BOTH if named_guards(losses) else UNNAMED]
+    return named_guards(losses) or [UNNAMED]
 
 
 def named_guards(cases: Sequence[Case]) -> list[str]:
@@ -64,6 +83,12 @@ def named_guards(cases: Sequence[Case]) -> list[str]:
 def only_loss(observation: Observation) -> Observation:
     """Return the observation with the loss alone."""
     return Observation(observation.point, {"loss": observation.seen["loss"]}, observation.label)
+
+
+def without_loss(observation: Observation) -> Observation:
+    """Return the observation with the gradients alone."""
+    gradients = {name: seen for name, seen in observation.seen.items() if name != "loss"}
+    return Observation(observation.point, gradients, observation.label)
 
 
 IT, LOSS = "it", "the loss alone"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compare.mistakes.conditions import averaged
-from compare.mistakes.cross_entropy_loss import LOSS
+from compare.mistakes.cross_entropy_loss import CLIPS, LOSS
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import NetworkMistake
 
@@ -151,6 +151,43 @@ GRADIENT = (
         "The error is 2 (p - y) p (1 - p), the derivative of a squared error of a sigmoid; the "
         "loss is the cross-entropy.",
         "error = 2 * (p - y) * p * (1 - p)",
+        paired=False,
+    ),
+    NetworkMistake(
+        "squared-error-through-softmax",
+        "the gradient of a squared error with a cross-entropy as loss",
+        "The error is that of a squared error, 2 (p - y) sent through the softmax; the loss is the "
+        "cross-entropy.",
+        "g = 2 * (p - y)\nerror = p * (g - (g * p).sum(axis=1, keepdims=True))",
+        paired=False,
+    ),
+    NetworkMistake(
+        "target-added",
+        "p + y where p - y belongs",
+        "The targets are added where they are to be taken off: p + y for p - y.",
+        "error = p + y",
+        paired=False,
+    ),
+    NetworkMistake(
+        "clip-in-gradient",
+        "a gradient whose probabilities are clipped at {constant:g}",
+        "Probabilities are clipped to [{constant:g}, 1 - {constant:g}] in the gradient p - y; the "
+        "loss takes them as they are.",
+        "error = np.clip(p, c, 1 - c) - y",
+        fit=Among(lambda point: CLIPS),
+        example=1e-2,
+        trigger="a probability within the constant of 0 or 1",
+        paired=False,
+    ),
+    NetworkMistake(
+        "floor-in-gradient",
+        "a gradient whose probabilities are at least {constant:g}",
+        "Probabilities below {constant:g} are raised to it in the gradient p - y; the loss takes "
+        "them as they are.",
+        "error = np.maximum(p, c) - y",
+        fit=Among(lambda point: CLIPS),
+        example=1e-2,
+        trigger="a probability below the constant",
         paired=False,
     ),
     NetworkMistake(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from compare.mistakes.conditions import averaged
-from compare.mistakes.fits import Among, in_the_loss, linear, typed
+from compare.mistakes.fits import Among, either, in_the_loss, linear, typed
 from compare.mistakes.mistake import NetworkMistake
 
-CLIPS = tuple(10.0**k for k in range(-10, -1))
+CLIPS = tuple(10.0**k for k in range(-16, -1))
 """Where people clip probabilities."""
 
 LOSS = (
@@ -61,7 +61,9 @@ LOSS = (
         "Probabilities are clipped to [{constant:g}, 1 - {constant:g}], and the clipped ones stand "
         "in the gradient p - y too, which is not the gradient of that loss.",
         "p = np.clip(softmax(logits), c, 1 - c)",
-        fit=Among(lambda point: CLIPS, beyond_loss=True),
+        fit=either(
+            in_the_loss(1e-30, 0.5, beyond_loss=True), Among(lambda point: CLIPS, beyond_loss=True)
+        ),
         example=1e-2,
         trigger="a probability within the constant of 0 or 1",
         paired=False,
@@ -71,7 +73,9 @@ LOSS = (
         "probabilities of at least {constant:g} in loss and gradient",
         "Probabilities below {constant:g} are raised to it, in the loss and in the gradient p - y.",
         "p = np.maximum(softmax(logits), c)",
-        fit=Among(lambda point: CLIPS, beyond_loss=True),
+        fit=either(
+            in_the_loss(1e-30, 0.5, beyond_loss=True), Among(lambda point: CLIPS, beyond_loss=True)
+        ),
         example=1e-2,
         trigger="a probability below the constant",
         paired=False,
@@ -136,6 +140,59 @@ LOSS = (
         "loss = terms.sum() / M + c",
         fit=typed(linear),
         example=0.05,
+        paired=False,
+    ),
+    NetworkMistake(
+        "perplexity-for-loss",
+        "a loss that is the perplexity",
+        "The loss is exp of the mean cross-entropy, the perplexity, whose gradient would be that "
+        "many times as large.",
+        "loss = np.exp(terms.sum() / M)",
+        applies=averaged,
+        paired=False,
+    ),
+    NetworkMistake(
+        "loss-of-prediction",
+        "a loss of the predicted class, not of the true one",
+        "The loss is -log of the largest probability of each row: the targets are not looked at.",
+        "terms = -np.eye(K, dtype=y.dtype)[p.argmax(axis=1)] * log_p",
+        trigger="rows that are classified wrongly",
+        paired=False,
+    ),
+    NetworkMistake(
+        "entropy-for-loss",
+        "a loss that is the entropy of the prediction",
+        "The loss adds up -p log p, the entropy of the prediction: the targets are not looked at.",
+        "terms = -p * log_p",
+        paired=False,
+    ),
+    NetworkMistake(
+        "error-rate-for-loss",
+        "a loss that is the share of wrong rows",
+        "The loss is the share of rows that are classified wrongly, which has no gradient.",
+        "one = np.eye(K, dtype=y.dtype)\n"
+        "right = one[p.argmax(axis=1)] * one[y.argmax(axis=1)]\n"
+        "loss = 1 - right.sum() / N",
+        paired=False,
+    ),
+    NetworkMistake(
+        "focal-in-loss-only",
+        "a focal loss with the gradient of the cross-entropy",
+        "The loss is the focal one, with the factor (1 - p)² before the logarithm; the gradient is "
+        "that of the cross-entropy.",
+        "terms = -y * (1 - p) ** 2 * log_p",
+        paired=False,
+    ),
+    NetworkMistake(
+        "focal-in-both",
+        "a focal loss, which is not the declared one",
+        "Loss and gradient are those of the focal loss, with the factor (1 - p)² before the "
+        "logarithm; declared is the cross-entropy.",
+        "terms = -y * (1 - p) ** 2 * log_p\n"
+        "q = (y * p).sum(axis=1, keepdims=True)\n"
+        "error = (p - y) * (1 - q) * (1 - q - 2 * q * np.log(q))",
+        trigger="one-hot targets",
+        convention=True,
         paired=False,
     ),
     NetworkMistake(

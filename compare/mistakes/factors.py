@@ -7,7 +7,7 @@ dropout, 1/255 of an image. A form in the sizes is tried before a number is.
 from __future__ import annotations
 
 from compare.mistakes.conditions import averaged, hidden, square_behind
-from compare.mistakes.fits import number
+from compare.mistakes.fits import Among, number
 from compare.mistakes.mistake import NetworkMistake
 
 WAY_BACK = (
@@ -96,6 +96,45 @@ OWN = (
     ),
 )
 
+SCALES = (255, 256, 127.5, 128, 100, 10, 1000)
+"""What inputs are divided by, the largest grey of a picture first."""
+
+INPUTS = (
+    NetworkMistake(
+        "inputs-divided-in-forward-only",
+        "inputs that only the forward pass divides by {constant:g}",
+        "The forward pass divides the inputs by {constant:g}; the gradient of the first weights is "
+        "formed with the inputs as they are.",
+        "z[i] = (x / c if i == 1 else h[i - 1]) @ w[i] + b[i]",
+        fit=Among(lambda point: SCALES),
+        example=255,
+        layers=False,
+        paired=False,
+    ),
+    NetworkMistake(
+        "inputs-divided",
+        "inputs that are divided by {constant:g}",
+        "The network divides its inputs by {constant:g}, forwards and in the gradient of the first "
+        "weights: a right network, of other inputs than it was handed.",
+        "z[i] = (x / c if i == 1 else h[i - 1]) @ w[i] + b[i]\n"
+        "dw[i] = (x / c if i == 1 else h[i - 1]).T @ dz[i]",
+        fit=Among(lambda point: SCALES),
+        example=255,
+        convention=True,
+        layers=False,
+        paired=False,
+    ),
+    NetworkMistake(
+        "inputs-centred-in-forward-only",
+        "inputs that only the forward pass centres",
+        "The forward pass takes the mean over the batch off the inputs; the gradient of the first "
+        "weights is formed with the inputs as they are.",
+        "z[i] = (x - x.mean(axis=0) if i == 1 else h[i - 1]) @ w[i] + b[i]",
+        layers=False,
+        paired=False,
+    ),
+)
+
 ANOTHER = (
     NetworkMistake(
         "centred-inputs-in-weight-gradient",
@@ -117,4 +156,4 @@ ANOTHER = (
     ),
 )
 
-FACTORS = OWN + WAY_BACK + ANOTHER
+FACTORS = OWN + WAY_BACK + INPUTS + ANOTHER

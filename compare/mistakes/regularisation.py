@@ -225,6 +225,17 @@ REGULARISATION = (
         paired=False,
     ),
     NetworkMistake(
+        "l1-absolute-in-gradient",
+        "an L1 term whose gradient is |w|",
+        "The loss contains {constant:.3g} · sum |w|, whose gradient is {constant:.3g} · "
+        "sign(w); the gradient has {constant:.3g} · |w|.",
+        "loss = terms.sum() / M + c * sum(np.abs(w[i]).sum() for i in w)\n"
+        "dw[i] = h[i - 1].T @ dz[i] + c * np.abs(w[i])",
+        fit=linear,
+        example=0.01,
+        paired=False,
+    ),
+    NetworkMistake(
         "smoothing-in-gradient-only",
         "label smoothing in the gradient only",
         "The gradient uses targets smoothed by {constant:.3g}, the loss does not.",

@@ -123,19 +123,45 @@ def test_an_accumulator_that_stops_growing_never_agrees_unnoticed() -> None:
     assert result.verdict is Verdict.DISAGREES or result.weak
 
 
-@pytest.mark.parametrize("factor, inside, noted", [
-    (1.0, None, False), (1.05, None, True), (1.05, torch.bfloat16, False)
-])  # fmt: skip
-def test_what_bfloat16_hides_is_noted_in_float32(factor: float, inside: Any, noted: bool) -> None:
-    """A kernel that returns bfloat16 whatever it is given cannot be asked."""
+AGREES, DISAGREES, UNDECIDABLE = Verdict
+OFF = [
+    (1.0, None, AGREES), (1.05, None, DISAGREES), (1.0, "judged", AGREES),
+    (1.05, "judged", UNDECIDABLE),
+]  # fmt: skip
+
+
+@every_format
+@pytest.mark.parametrize("factor, inside, due", OFF)
+def test_a_gradient_that_is_too_large_as_a_whole_is_seen_in_few_digits(
+    form: torch.dtype, factor: float, inside: Any, due: Verdict
+) -> None:
+    """A kernel that returns few digits whatever it is given cannot be asked for more."""
 
     def swish(inputs: Any, dy: Any) -> Any:
         x, d = inputs["x"].float(), dy.float()
         s = torch.sigmoid(x)
-        form = inside or dy.dtype
-        return (x * s).to(form), {"x": (d * s * (1 + x * (1 - s)) * factor).to(form)}
+        given = form if inside else dy.dtype
+        return (x * s).to(given), {"x": (d * s * (1 + x * (1 - s)) * factor).to(given)}
 
-    inputs = {"x": draw(6, 32, form=torch.bfloat16)}
+    inputs = {"x": draw(6, 32, form=form)}
+    result = check_layer(swish, torch.nn.functional.silu, inputs)
+    assert result.verdict is due or (factor > 1 and result.verdict is DISAGREES), result.sentence
+    assert any("all of dx" in note for note in result.notes) is (
+        result.verdict is DISAGREES and form is torch.bfloat16
+    )
+
+
+@every_format
+def test_what_few_digits_hide_is_noted_in_float32(form: torch.dtype) -> None:
+    """An error of one rounding's size in a whole tensor."""
+    off = 1 + 2 * float(torch.finfo(form).eps)
+
+    def swish(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        s = torch.sigmoid(x)
+        return x * s, {"x": dy * s * (1 + x * (1 - s)) * off}
+
+    inputs = {"x": draw(6, 32, form=form)}
     result = check_layer(swish, torch.nn.functional.silu, inputs)
     assert result.verdict is Verdict.AGREES
-    assert any("in float32 the same code disagrees" in note for note in result.notes) is noted
+    assert any("in float32 the same code disagrees" in note for note in result.notes)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from benchmarks.layers.catalogue import LAYERS
 from benchmarks.layers.honest import drawn, ratios
+from compare.contracts.result import Verdict
 from compare.layers.analysed import Analysed, analyse, as_tensors
 from compare.layers.analysis import Analysis
 from compare.layers.check import check_layer
@@ -294,3 +295,29 @@ def test_a_product_has_a_rule(axis: int | None, factor: float, verdict: str) -> 
 
     reference = torch.prod if axis is None else lambda x: torch.prod(x, axis)
     assert check_layer(manual, reference, {"x": (3, 4)}).verdict == verdict
+
+
+def interpolated(x: Any, dy: Any, *, exchanged: bool = False) -> Any:
+    """The quantile of 0.3 along axis 1 by hand: between two neighbours of the sorted row."""
+    rows, at = np.arange(len(x)), 0.3 * (x.shape[1] - 1)
+    low, order = int(at), np.argsort(x, axis=1, kind="stable")
+    f = x.dtype.type(at - low)
+    below, above = order[:, low], order[:, low + 1]
+    y = x[rows, below] * (1 - f) + x[rows, above] * f
+    dx = np.zeros_like(x)
+    dx[rows, below], dx[rows, above] = dy * (1 - f), dy * f
+    if exchanged:
+        dx[rows, below], dx[rows, above] = dy * f, dy * (1 - f)
+    return y, {"x": dx}
+
+
+@pytest.mark.parametrize("quantile", [torch.quantile, torch.nanquantile])
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_quantile_which_turns_axes_in_place_is_judged(quantile: Any, exchanged: bool) -> None:
+    result = check_layer(
+        lambda i, dy: interpolated(i["x"], dy, exchanged=exchanged),
+        lambda x: quantile(x, 0.3, dim=1),
+        {"x": (6, 7)},
+    )
+    assert result.verdict is (Verdict.DISAGREES if exchanged else Verdict.AGREES), result.sentence
+    assert not result.weak

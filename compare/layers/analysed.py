@@ -15,7 +15,7 @@ from compare.contracts.arrays import Arrays
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.program import Program, Tensors, as_written
-from compare.layers.shaken import with_spread
+from compare.layers.shaken import spread_as_a_whole, with_spread
 from compare.layers.walk import KeptWide
 
 SAME = 1e-6
@@ -100,6 +100,15 @@ def wider_allowances(
     observed = {n: torch.from_numpy(np.asarray(a, dtype=np.float64)) for n, a in manual.items()}
     wider = with_spread(program, inputs, dy, judged, walk, observed)
     return {name: t.numpy() for name, t in wider.items()}
+
+
+def whole_spread(
+    program: Program, inputs: Tensors, dy: Tensors | None, judged: str
+) -> dict[str, float]:
+    """Return by tensor the relative error that it may have as a whole."""
+    analysis, found, _ = walked(program, inputs, dy, judged)
+    script = [decision.found for decision in analysis.decisions]
+    return spread_as_a_whole(program, inputs, dy, judged, script, found)
 
 
 def as_tensors(arrays: Arrays) -> Tensors:

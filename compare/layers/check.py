@@ -21,7 +21,7 @@ from compare.layers.calling import Shape
 from compare.layers.child import Crashed, TooLong, in_child
 from compare.layers.elsewhere import at_other_shapes
 from compare.layers.excuse import Excuses
-from compare.layers.half import with_more_digits
+from compare.layers.half import Closer, with_more_digits
 from compare.layers.judged import Judged, State, judge
 from compare.layers.manual import Manual
 from compare.layers.names import Named, name_mistake
@@ -99,7 +99,11 @@ def check_layer(
             excuses.consider(one)
         elif one.state is State.AGREES and one.worst_ratio > HONEST:
             excuses.spread(one)
-    case = Case(asked, program, called, shape, points, timeout, manual)
+    closer = Closer()
+    if called.repeatable:
+        closer = with_more_digits(asked, points, shape, manual, timeout)
+    points = [*points, *closer.points]
+    case = Case(asked, program, called, shape, points, closer.notes, timeout, manual)
     return concluded(case, reference, seed)
 
 
@@ -138,6 +142,7 @@ class Case:
     manual: Manual
     shape: Shape
     points: list[Judged]
+    notes: Sequence[str]
     timeout: float | None
     code: Any
 
@@ -201,9 +206,6 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
     if against is not None and not named.diagnosis:
         verdict, kind, sentence = Verdict.UNDECIDABLE, None, against
     accepted = accepted_by_control(decided)
-    more: tuple[str, ...] = ()
-    if case.manual.repeatable and verdict is Verdict.AGREES:
-        more = tuple(with_more_digits(case.asked, points, case.shape, case.code, case.timeout))
     return Result(
         verdict=verdict,
         kind=kind,
@@ -219,7 +221,7 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
         worst=conclude.worst_of(points),
         notes=(
             *(f"the judge accepted {what}" for what in accepted),
-            *conclude.oddities(points, sentence), *named.facts, *notes, *more,
+            *conclude.oddities(points, sentence), *named.facts, *notes, *case.notes,
             *case.asked.notes,
             *conclude.left_out(points, case.asked.points),
             *case.manual.notes,

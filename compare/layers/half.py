@@ -1,20 +1,24 @@
-"""Half precision, looked at with more digits: what float32 shows of code that agrees in half.
+"""Half precision: tensors that are off as a whole, and what float32 shows of the code.
 
-An allowance in bfloat16 has to cover code that rounds after every operation, and roundings that
-many entries share, so that a factor of 1.05 lies within it. The same code, handed the same numbers
-in float32, shows such a factor. That is noted and accuses nobody: a right kernel may convert to
-half precision inside.
+An allowance in bfloat16 has to cover code that rounds after every operation, so that a factor of
+1.05 on all entries lies within it. But roundings of many entries average out: how far a tensor as a
+whole may be off is the spread of the reference rounded at random, and one rounding that all entries
+share. Beyond that the same code is handed the same numbers in float32. If it disagrees there too it
+is wrong; if it cannot be asked nobody can tell, for sums kept in few digits shrink as a whole. What
+float32 alone shows is noted: a right kernel may convert to half precision inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput, UserCodeError
+from compare.layers.analysed import as_tensors, whole_spread
 from compare.layers.asking import Question
 from compare.layers.calling import Shape
 from compare.layers.child import Crashed, in_child
@@ -26,24 +30,74 @@ from compare.layers.manual import Manual
 from compare.layers.points import rounded
 from compare.layers.program import Program
 from compare.layers.survey import Surveyed, examined
+from compare.report.words import listing
 
 HALF = 2.0**-12
 """A format with a larger unit has few digits."""
 
 
+@dataclass
+class Closer:
+    """`points`: those in float32 that disagree, as the tensor of few digits does as a whole."""
+
+    points: list[Judged] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 def with_more_digits(
     asked: Question, points: Sequence[Judged], shape: Shape, code: Any, timeout: float | None
-) -> Iterator[str]:
-    """Yield what disagrees in float32, of points that agree in a half format."""
+) -> Closer:
+    """Look at points that agree in a half format; some of them come to be undecided."""
+    closer = Closer()
     for one in points:
-        if FORMATS[one.point.format].unit > HALF and one.state is State.AGREES:
-            again = in_float32(asked, one, shape, code, timeout)
-            if again is not None and again.state is State.DISAGREES:
-                said = findings_of([again])[0].message
-                yield (
-                    f"in float32 the same code disagrees: {said}; in {one.point.format} "
-                    "rounding hides it, unless the code itself converts to few digits"
+        if FORMATS[one.point.format].unit <= HALF or one.state is not State.AGREES:
+            continue
+        off = off_as_a_whole(asked, one, timeout)
+        said = (
+            listing(
+                f"all of {name} is {abs(c):.2%} too {'large' if c > 0 else 'small'}"
+                for name, c in off.items()
+            )
+            + f" in {one.point.format}, more than roundings of single entries give"
+        )
+        again = in_float32(asked, one, shape, code, timeout)
+        if again is None and off:
+            one.state, one.why = State.UNDECIDED, f"{said}, and the code cannot be run in float32"
+        elif again is not None and again.state is State.DISAGREES:
+            if off.keys() & set(again.wrong):
+                closer.points.append(again)
+                closer.notes.append(said)
+            else:
+                closer.notes.append(
+                    f"in float32 the same code disagrees: {findings_of([again])[0].message}; in "
+                    f"{one.point.format} rounding hides it, unless the code itself converts to "
+                    "few digits"
                 )
+    return closer
+
+
+def off_as_a_whole(asked: Question, one: Judged, timeout: float | None) -> dict[str, float]:
+    """Return by tensor the relative error of it as a whole, where rounding gives no such one."""
+    point = one.point
+
+    def work() -> dict[str, float]:
+        dy = None if point.dy is None else as_tensors(point.dy)
+        program = Program(asked.reference, asked.wrt)
+        return whole_spread(program, as_tensors(point.inputs), dy, point.format)
+
+    try:
+        allowed = in_child(work, timeout)
+    except Crashed:
+        return {}
+    right = one.surveyed.analysed.reference
+    found = {name: share(one.manual[name] - right[name], right[name]) for name in one.compared}
+    return {n: c for n, c in found.items() if abs(c) > allowed.get(n, np.inf)}
+
+
+def share(difference: NDArray[Any], right: NDArray[Any]) -> float:
+    """Return how much of a tensor a difference is: 0.05 if all of it is 5 % too large."""
+    size = float(np.vdot(right, right))
+    return float(np.vdot(right, difference)) / size if size > 0 else 0.0
 
 
 def in_float32(

@@ -96,6 +96,29 @@ def one_run(program: Program, inputs: Tensors, dy: Tensors | None, pass_: Shaken
             return program.run(given, seeds)
 
 
+def spread_as_a_whole(
+    program: Program,
+    inputs: Tensors,
+    dy: Tensors | None,
+    judged: str,
+    script: Sequence[Tensor],
+    found: Tensors,
+) -> dict[str, float]:
+    """Return by tensor t how large `<e, t> / <t, t>` may be: of all runs, and of one rounding more.
+
+    That one is of a number that all entries share.
+    """
+    form = FORMATS[judged]
+    squares = {name: form.unit**2 for name in found}
+    for number in range(1, DRAWS + 1):
+        moved = one_run(program, inputs, dy, Shaken(form, script, number))
+        for name, t in found.items():
+            size = float((t * t).sum())
+            whole = float(((moved[name] - t) * t).sum()) / size if size > 0 else torch.inf
+            squares[name] += whole**2 / DRAWS
+    return {name: LAMBDA * square**0.5 for name, square in squares.items()}
+
+
 def with_spread(
     program: Program,
     inputs: Tensors,

@@ -90,7 +90,10 @@ class Walk(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __ini
 
     def in_place(self, func: Any, name: str, types: Any, args: Any, kwargs: Any) -> Any:
         """Do `name_` as `name`, and write its result over the first argument."""
-        functional = getattr(getattr(aten, name[:-1]), func._overloadname)
+        packet = getattr(aten, name[:-1])
+        if any(getattr(packet, each).is_view for each in packet.overloads()):
+            return func(*args, **kwargs)  # `unsqueeze_` and its kin write nothing
+        functional = getattr(packet, func._overloadname)
         out = self.__torch_dispatch__(functional, types, args, kwargs)
         args[0].copy_(out)
         self.copied(args[0], out)

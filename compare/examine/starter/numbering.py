@@ -33,7 +33,8 @@ def counts_from_one(
     node = functions.get(name)
     if node is None or depth > DEEPEST:
         return False
-    if re.search(rf"\b{parameter}(\[[^\]]*\]|\.\w+\([^()]*\))* - 1\b", ast.unparse(node)):
+    number = rf"(\bint\()?\b{parameter}(\[[^\]]*\]|\.\w+\([^()]*\))*(?(1)\)) - 1\b"
+    if re.search(number, ast.unparse(node)):
         return True
     return any(counts_from_one(functions, called, taken, depth + 1)
                for called, taken in handed_on(functions, node, parameter))  # fmt: skip

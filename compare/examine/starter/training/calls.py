@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,14 +35,20 @@ class Calls:
         for name, one in source.definitions.items():
             value = space.get(name)
             if isinstance(one.node, ast.FunctionDef) and callable(value):
-                space[name] = self.watched(name, value)
+                left = {kept for part in ast.walk(one.node) if isinstance(part, ast.Global)
+                        for kept in part.names}  # fmt: skip
+                space[name] = self.watched(name, value, space, left)
             elif isinstance(one.node, ast.ClassDef) and inspect.isclass(value):
                 for method, function in list(vars(value).items()):
                     if inspect.isfunction(function) and method != "__init__":
                         setattr(value, method, self.watched(f"{name}.{method}", function))
 
-    def watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that says that it was called."""
+    def watched(
+        self, name: str, function: Callable[..., Any], space: dict[str, Any] | None = None,
+        left: Iterable[str] = (),
+    ) -> Callable[..., Any]:  # fmt: skip
+        """Return a function that says that it was called; what it has `left` in names of the
+        program is changed with what it returns."""
 
         @functools.wraps(function)
         def called(*given: Any, **named: Any) -> Any:
@@ -51,7 +57,12 @@ class Calls:
             if found is None:
                 self.silent.add(name)
             said += list(numbers_in(found))[: max(0, MOST_NUMBERS - len(said))]
-            return other(found) if name == self.changed else found
+            if name != self.changed:
+                return found
+            for kept in left:
+                if space is not None and kept in space:
+                    space[kept] = other(space[kept])
+            return other(found)
 
         return called
 

@@ -23,7 +23,7 @@ from compare.examine.starter.training.followed import MOST
 from compare.examine.starter.training.program import program_of
 from compare.examine.starter.training.scale import ALL_DIGITS, CALLED, DIGITS, name_of
 from compare.examine.starter.training.steps import Step, due_at, loss_at, multiple
-from compare.examine.starter.training.trained import Training, pairs_of
+from compare.examine.starter.training.trained import Training, later_turns, pairs_of
 
 STRENGTHS = (2.0, 0.5)
 CLEARLY = 0.01
@@ -39,6 +39,7 @@ class Shown:
     strength: float
     c: Mapping[str, float]
     steps: tuple[Step, ...]
+    later: tuple[Step, ...]
     numbers: tuple[float, ...]
     """What functions returned beside arrays."""
 
@@ -82,7 +83,7 @@ class Penalised:
         numbers = tuple(one for several in calls.numbers.values() for one in several)
         every = {name: [one[name] for one in found if name in one] for one in found for name in one}
         return Shown(strength, {name: common(several) for name, several in every.items()}, steps,
-                     numbers)  # fmt: skip
+                     later_turns(again, self.training.chain), numbers)  # fmt: skip
 
     def shown_by(self, step: Step) -> dict[str, float]:
         """The c of each parameter that is not 0 before a step."""
@@ -116,19 +117,17 @@ class Penalised:
         It has to be seen with biases that are not 0, where there are any, and without it not to be.
         """
         network, c = penalty.network, penalty.share * shown.strength
-        told = False
-        for number, step in enumerate(shown.steps):
+        for step in (*shown.steps, *shown.later):
             numbers = numbers_of(shown, step)
             own, other, none = (
                 self.distance(numbers, step, network, *one)
                 for one in ((c, penalty.biases), (c, not penalty.biases), (0.0, False))
             )
             if own > min(DIGITS, CLEARLY * none):
-                if not number:
-                    return False
                 continue
-            told = told or own <= CLEARLY * other
-        return told or not any(self.training.chain.biases)
+            if own <= CLEARLY * other or not any(self.training.chain.biases):
+                return True
+        return False
 
     def distance(
         self, numbers: tuple[list[float], list[float]], step: Step, network: Network, c: float,

@@ -14,14 +14,15 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import partial
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
 
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import plain
-from compare.examine.starter.construct import builders
+from compare.examine.starter.construct import HIDDEN, builders
 from compare.examine.starter.cut import DECAY
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.harmless import Harmless, in_their_place
@@ -40,6 +41,9 @@ DEEPEST = 3
 NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
 
 
+CALLED_RATE = re.compile(r"learning_?rate|\blr\b|\beta\b", re.IGNORECASE)
+"""Beside it a small alpha is the strength of a penalty, as scikit-learn calls it."""
+MOST_ALPHA = 0.01
 Wrap = Callable[[Source, dict[str, Any]], None]
 
 
@@ -73,9 +77,10 @@ class Program:
             wrap(self.source, space)
         with contextlib.suppress(UserCodeError, Enough):
             Guard(timeout=SECONDS).run(lambda: self.execute(space, supply), "the program", None)
-        if not recorder.turns:
-            with contextlib.suppress(UserCodeError, Enough):
-                Guard(timeout=SECONDS).run(lambda: self.call(space, supply), "the program", None)
+        for calls in (self.call, self.call_in_order):
+            if not recorder.turns:
+                with contextlib.suppress(UserCodeError, Enough):
+                    Guard(timeout=SECONDS).run(partial(calls, space, supply), "the program", None)
         return recorder
 
     def execute(self, space: dict[str, Any], supply: Supply) -> None:
@@ -99,9 +104,19 @@ class Program:
                     value(**arguments(value, supply))
             elif isinstance(one.node, ast.ClassDef) and inspect.isclass(value):
                 for method, _ in methods_of(value, TRAIN):
-                    with contextlib.suppress(Exception):
-                        bound = getattr(built(value, supply), method)
-                        bound(**arguments(bound, supply))
+                    for made in built(value, supply):
+                        with contextlib.suppress(Exception):
+                            bound = getattr(made, method)
+                            bound(**arguments(bound, supply))
+                            break
+
+    def call_in_order(self, space: dict[str, Any], supply: Supply) -> None:
+        """Call functions with a loop that name no data, with inputs and targets in this order."""
+        for name, one in self.source.definitions.items():
+            value = space.get(name)
+            if isinstance(one.node, ast.FunctionDef) and callable(value) and loops(one.node):
+                with contextlib.suppress(Exception):
+                    value(supply.x.copy(), supply.y.copy())
 
 
 def program_of(source: Source, rate: float | None = None, strength: float = 0.0) -> Program:
@@ -109,7 +124,7 @@ def program_of(source: Source, rate: float | None = None, strength: float = 0.0)
     says them, and its learning rates another one if asked for."""
     nodes = [copy.deepcopy(one.node) for one in source.statements]
     harmless, watched = Harmless(nodes), Watched()
-    numbers = Numbers(rate, strength)
+    numbers = Numbers(rate, strength, source.text)
     defined = {one.name: one for one in nodes if isinstance(one, ast.FunctionDef)}
     definitions: list[Statement] = []
     main: list[ast.stmt] = []
@@ -156,8 +171,9 @@ class Numbers(ast.NodeTransformer):
     """Makes the numbers `strength` that are named like that of a penalty, those `rate` that are
     named like a learning rate, and batches small enough that there are several."""
 
-    def __init__(self, rate: float | None, strength: float) -> None:
+    def __init__(self, rate: float | None, strength: float, text: str) -> None:
         self.rate, self.strength, self.penalised = rate, strength, False
+        self.has_rate = bool(CALLED_RATE.search(text))
         self.rates: list[float] = []
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
@@ -203,12 +219,12 @@ class Numbers(ast.NodeTransformer):
         number, key = number_in(value), plain(name)
         if not number:
             return value
-        if DECAY.fullmatch(key):
+        if DECAY.fullmatch(key) or (key == "alpha" and self.has_rate and number <= MOST_ALPHA):
             self.penalised = True
             return ast.copy_location(ast.Constant(self.strength), value)
         if NOMINAL.fullmatch(key) and number > SOME_BATCH:
             return ast.copy_location(ast.Constant(SOME_BATCH), value)
-        if RATE.fullmatch(key):
+        if RATE.fullmatch(key) or key == "learningrateinit":
             self.rates.append(number)
         if self.rate is not None and RATE.fullmatch(key):
             return ast.copy_location(ast.Constant(self.rate), value)
@@ -229,9 +245,12 @@ def is_empty(value: Any) -> bool:
 def has_loop(node: ast.FunctionDef) -> bool:
     """Return whether there is a loop in a function, and data among its parameters."""
     takes = {data_role(one.arg) for one in node.args.args}
-    return {"x", "y"} <= takes and any(
-        isinstance(one, ast.For | ast.While) for one in ast.walk(node)
-    )
+    return {"x", "y"} <= takes and loops(node)
+
+
+def loops(node: ast.FunctionDef) -> bool:
+    """Return whether there is a loop in a function."""
+    return any(isinstance(one, ast.For | ast.While) for one in ast.walk(node))
 
 
 def arguments(function: Callable[..., Any], supply: Supply) -> dict[str, Any]:
@@ -244,9 +263,24 @@ def arguments(function: Callable[..., Any], supply: Supply) -> dict[str, Any]:
     return found
 
 
-def built(cls: type, supply: Supply) -> Any:
-    """Return an object of a class, for a network of two hidden layers or of one."""
+def built(cls: type, supply: Supply) -> Iterator[Any]:
+    """Yield objects of a class, for a network of two hidden layers or of one; the first one as its
+    names say, and if that is no other, with what it takes for granted."""
+    made = list(islice(objects(cls, supply), 1))
+    yield from made
+    with contextlib.suppress(Exception):
+        yield cls(**{one: value for one, value in sized(cls, supply).items() if value is not None})
+
+
+def objects(cls: type, supply: Supply) -> Iterator[Any]:
+    """Yield objects of a class, by every way to build one."""
     for build, sizes in product(builders(cls), (supply.sizes, supply.sizes_of_two)):
         with contextlib.suppress(Exception):
-            return build(sizes, {})
-    raise TypeError(cls)
+            yield build(sizes, {})
+
+
+def sized(cls: type, supply: Supply) -> dict[str, Any]:
+    """Return what is passed for the sizes of a network, by the names of the parameters."""
+    parameters = inspect.signature(cls).parameters.values()
+    return {one.name: supply.argument(one.name) for one in parameters
+            if one.default is one.empty or HIDDEN.fullmatch(plain(one.name))}  # fmt: skip

@@ -101,6 +101,9 @@ def right_or_added_up(
     found = recovered(training, training.step, training.rows, training.fit)
     if found.worst() > 1 or not of_its_text(source, training.network):
         return None
+    if left := moved_otherwise(training):
+        sentence = f"its gradients are right, and its first step moves {left} by none of them"
+        return Rehearsed(about.undecided(sentence))
     if up := climbing(training):
         title = f"a step up the gradient in {' and '.join(up)}"
         return Rehearsed(about.slip("gradient-ascent", title, title))
@@ -152,6 +155,18 @@ def of_its_text(source: Source, network: Network) -> bool:
     a squared error is none."""
     text = re.sub(r"logit\w*|login\w*|logg\w*", "", source.text)
     return network.loss != "mse" or not re.search(r"\blog\w*\(", text)
+
+
+def moved_otherwise(training: Training) -> str:
+    """The weights that are not moved by their gradient where others are, of gradients that lie
+    beside them; a bias of few units moves by it with every optimiser."""
+    if not training.fit.ways:
+        return ""
+    due, step = training.due(training.step, training.rows), training.step
+    factors = {name: multiple(step.taken[name], one, step.near)
+               for name, one in due.items() if one.ndim > 1}  # fmt: skip
+    left = [training.chain.ways()[name] for name, one in factors.items() if not one > 0]
+    return " and ".join(left) if len(left) < len(factors) else ""
 
 
 def climbing(training: Training) -> list[str]:

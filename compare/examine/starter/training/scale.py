@@ -18,7 +18,7 @@ from compare.examine.starter.slots import RATE
 from compare.examine.starter.training.followed import Rule
 from compare.examine.starter.training.parts import Parts, scales
 from compare.examine.starter.training.program import Program
-from compare.examine.starter.training.steps import due_at, laid_beside, loss_at, multiple
+from compare.examine.starter.training.steps import Step, due_at, laid_beside, loss_at, multiple
 from compare.examine.starter.training.trained import Training
 
 LOSS = re.compile(r"loss|cost|nll|entropy|\blog\w*\(")
@@ -70,14 +70,21 @@ def rates_of(training: Training, program: Program) -> Sequence[float]:
 def losses_seen(training: Training, parts: Parts) -> list[Network]:
     """Return the network in the scales of the losses that are seen after the first step, or that
     functions returned."""
-    numbers = {way: float(array) for way, array in training.step.after.items() if not array.ndim}
+    steps = (training.step, *training.later)
+    return [one for one in scales(training.network)
+            if any(is_seen(one, training, step, parts.numbers) for step in steps)]  # fmt: skip
+
+
+def is_seen(network: Network, training: Training, step: Step, returned: Sequence[float]) -> bool:
+    """Return whether a number after a step is the loss, or one that was returned."""
+    numbers = {way: float(array) for way, array in step.after.items() if not array.ndim}
     named = [one for way, one in numbers.items() if CALLED.fullmatch(name_of(way))]
     other = [one for way, one in numbers.items() if not RATE.fullmatch(name_of(way))]
-    every = tuple(range(len(training.data.x)))
-    return [one for one in scales(training.network) if any(
-        is_near([*named, *parts.numbers], DIGITS, one, training, rows)
-        or is_near(other, ALL_DIGITS, one, training, rows)
-        for rows in {training.rows, every})]  # fmt: skip
+    return any(
+        is_near([*named, *returned], DIGITS, network, training, step, rows)
+        or is_near(other, ALL_DIGITS, network, training, step, rows)
+        for rows in {training.rows, tuple(range(len(training.data.x)))}
+    )
 
 
 def name_of(way: str) -> str:
@@ -87,16 +94,16 @@ def name_of(way: str) -> str:
 
 
 def is_near(
-    numbers: Sequence[float], digits: float, network: Network, training: Training,
+    numbers: Sequence[float], digits: float, network: Network, training: Training, step: Step,
     rows: tuple[int, ...],
 ) -> bool:  # fmt: skip
-    """Return whether a number is the loss at the weights before the first step or behind it."""
+    """Return whether a number is the loss at the weights before a step or behind it."""
     x, targets = training.data.x[list(rows)], training.targets[list(rows)]
-    behind = training.chain.parameters(training.step.after)
+    behind = training.chain.parameters(step.after)
     return any(
         np.isclose(numbers, network.loss_factor * loss_at(network, one, x, targets,
                                                           network.reduction), digits, 0).any()
-        for one in (training.step.parameters, behind)
+        for one in (step.parameters, behind)
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
-from compare.examine.starter.training.supply import data_role, is_aside
+from compare.examine.starter.training.supply import Supply, data_role, is_aside
 from compare.examine.starter.training.watch import Snapshot
 
 MOST_LAYERS, MOST_MATRICES = 6, 20
@@ -36,6 +36,13 @@ class Data:
         """The number of each row, by its numbers."""
         return {row.tobytes(): i for i, row in enumerate(self.x)}
 
+    def are_numbers(self, array: Array) -> bool:
+        """Whether an array has numbers of rows, each once, and not of all."""
+        if array.dtype.kind not in "iu" or array.ndim != 1 or not 1 < array.size < len(self.x):
+            return False
+        return bool(0 <= array.min() and array.max() < len(self.x)
+                    and len(np.unique(array)) == array.size)  # fmt: skip
+
     def rows(self, batch: Array) -> list[int] | None:
         """Which rows a batch has, in its order; None where it holds anything else."""
         laid = batch.T if self.columns else batch
@@ -45,14 +52,26 @@ class Data:
         return None if None in found else [one for one in found if one is not None]
 
 
-def data_in(seen: Sequence[Snapshot]) -> list[Data]:
-    """Return the inputs and targets of a training: those there were first."""
-    return next(filter(None, (list(data_at(one)) for one in seen)), [])
+def data_in(seen: Sequence[Snapshot], supply: Supply) -> list[Data]:
+    """Return the inputs and targets of a training: those there were first, by their names, or else
+    by their numbers."""
+    by_name = ({way: data_role(way.rpartition(".")[2]) for way in one} for one in seen)
+    by_numbers = ({way: role_of(array, supply) for way, array in one.items()} for one in seen)
+    for roles in (by_name, by_numbers):
+        for first, named in zip(seen, roles, strict=True):
+            if found := list(data_at(first, named)):
+                return found
+    return []
 
 
-def data_at(first: Snapshot) -> Iterator[Data]:
-    """Yield the inputs and targets among some arrays, by their names and their number of rows."""
-    named = {way: data_role(way.rpartition(".")[2]) for way in first}
+def role_of(array: Array, supply: Supply) -> str:
+    """Return `x` or `y` for rows of ours; else nothing."""
+    same = {"x": np.array_equal(array, supply.x), "y": np.array_equal(array, supply.y)}
+    return next((role for role, one in same.items() if one), "")
+
+
+def data_at(first: Snapshot, named: Mapping[str, str]) -> Iterator[Data]:
+    """Yield the inputs and targets among some arrays, by their parts and their number of rows."""
     inputs = [way for way, role in named.items() if role == "x" and first[way].ndim == 2]
     outputs = [way for way, role in named.items() if role == "y"]
     pairs = ((one, other) for one in inputs for other in outputs if aside(one) == aside(other))

@@ -63,7 +63,7 @@ class Step:
 
     def batches(self, data: Data) -> list[tuple[str, list[int]]]:
         """The rows that it may have been made of, the fewest first: those of an array that was
-        seen, by the way to it, or all."""
+        seen, or whose numbers are in one, by the way to it, or all."""
         found: dict[tuple[int, ...], str] = {}
         for seen in (self.after, self.before):
             for way, array in seen.items():
@@ -71,6 +71,8 @@ class Step:
                     rows = data.rows(array)
                     if rows:
                         found.setdefault(tuple(rows), way)
+                elif data.are_numbers(array):
+                    found.setdefault(tuple(array.tolist()), way)
         found.setdefault(tuple(range(len(data.x))), data.names[0])
         ordered = sorted(found.items(), key=lambda one: len(one[0]))
         return [(way, list(rows)) for rows, way in ordered]

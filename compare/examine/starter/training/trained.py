@@ -35,7 +35,7 @@ from compare.examine.starter.training.watch import Recorder, Snapshot
 
 SECONDS = 5.0
 """Of processor time in search of the network of a training."""
-MOST_CHAINS, MOST_BATCHES, MOST_SIZES, MOST_STEPS, FORMS = 3, 4, 12, 4, 2
+MOST_CHAINS, MOST_BATCHES, MOST_SIZES, MOST_STEPS, FORMS, MOST_LATER = 3, 4, 12, 4, 2, 4
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Training:
     batch: str
     fit: Fit
     other: str = ""
+    later: tuple[Step, ...] = ()
+    """The weights at the second turns of all loops, as steps that move nothing."""
 
     @property
     def step(self) -> Step:
@@ -144,7 +146,7 @@ def trainings(
     others: bool = False,
 ) -> Iterator[Training]:  # fmt: skip
     """Yield every meaning of the loops that were seen; with `others`, of other targets."""
-    for data in data_in(recorder.first):
+    for data in data_in(recorder.first, supply):
         outputs = outputs_for([data])
         for loop, several in recorder.runs.items():
             pairs = pairs_of(several)
@@ -159,7 +161,14 @@ def trainings(
                         if time.process_time() > until:
                             return
                         about = (supply, loop, steps, data, network)
-                        yield from meant(*about, batch, tuple(rows), others=others)
+                        for one in meant(*about, batch, tuple(rows), others=others):
+                            yield replace(one, later=later_turns(recorder, chain))
+
+
+def later_turns(recorder: Recorder, chain: Chain) -> tuple[Step, ...]:
+    """Return the weights at the second turn of each loop, as steps that move nothing."""
+    turns = [run[1] for several in recorder.runs.values() for run in several[:1] if len(run) > 1]
+    return Step.of_pairs(chain, [(one, one) for one in turns[:MOST_LATER]])
 
 
 def pairs_of(several: Sequence[Sequence[Snapshot]]) -> list[tuple[Snapshot, Snapshot]]:

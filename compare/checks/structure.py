@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from compare.checks.comparison import Comparison
 from compare.checks.gradients_compared import differences
+from compare.checks.row_order import same, why_order_counts
 from compare.checks.same_point import SamePoint
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import UserCodeError
@@ -67,7 +69,7 @@ def examine_structure(
         elif any(d.any() for d in differences(again[1], first[1]).values()):
             found.notes.append(f"when {when}, the same point gives other bits, within rounding")
     if changed := change(_call(implementation, _shuffled(probe))):
-        found.findings.append(_permuted(changed))
+        found.findings.append(_permuted(changed, _why(implementation, same_point, probe)))
     _soft(found, implementation, same_point, probe, soft)
     return found
 
@@ -91,7 +93,7 @@ def _random(
         with another_random_state():
             answers.append(_call(implementation, probe))
     changed = change(answers[0])
-    if changed is None or (place is None and not _equal(*answers)):
+    if changed is None or (place is None and not same(*answers)):
         return None  # right all the same, or something is kept between calls
     said = "the function is random" + (f" ({place.quoted()})" if place else "")
     worst = changed.worst
@@ -99,10 +101,6 @@ def _random(
         f"is {worst.reference:.17g} once and {worst.manual:.17g} at the same point again: {said}"
     )
     return said, _finding(changed, "repeated call", words)
-
-
-def _equal(one: tuple[float, Arrays], other: tuple[float, Arrays]) -> bool:
-    return one[0] == other[0] and all(np.array_equal(one[1][k], other[1][k]) for k in one[1])
 
 
 def uses_global_state(implementation: Implementation) -> bool:
@@ -136,14 +134,31 @@ def _repeated(changed: Comparison, when: str) -> Finding:
     )
 
 
-def _permuted(changed: Comparison) -> Finding:
+def _permuted(changed: Comparison, why: str) -> Finding:
     worst = changed.worst
     return _finding(
         changed,
         "permuted batch",
-        f"depends on the order of the rows: {worst.reference:.17g} became {worst.manual:.17g} "
+        f"depends on the order of the rows{f': {why}' if why else ''}"
+        f"{';' if why else ':'} {worst.reference:.17g} became {worst.manual:.17g} "
         "when they were permuted",
     )
+
+
+def _why(implementation: Implementation, same_point: SamePoint, probe: Probe) -> str:
+    """Say why the order of the rows counts, where that can be told."""
+    inputs = None
+    if same_point.between.plain:
+        at = same_point.expect(probe.parameters, probe.x, probe.targets).point
+        inputs = at.inputs_of(at.depth)
+    try:
+        why = why_order_counts(partial(_call, implementation), probe, inputs)
+    except UserCodeError:  # of a batch that nobody asked for
+        why = ""
+    drawn = where_random(implementation)
+    if why or drawn is None:
+        return why
+    return f"the same random numbers are drawn at every call ({drawn.quoted()})"
 
 
 def _finding(changed: Comparison, stage: str, words: str) -> Finding:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from itertools import combinations, product
 from pathlib import Path
@@ -15,9 +17,11 @@ import pytest
 import manual_mlp
 from compare.contracts.between import Between
 from compare.contracts.errors import BadInput
+from compare.contracts.result import Diagnosis
 from compare.diagnosis.asking import observations
 from compare.diagnosis.gradients import probes
 from compare.diagnosis.match import Case
+from compare.handbook.beside import named_in
 from compare.handbook.command import main
 from compare.handbook.live import run
 from compare.handbook.planting import bare, plant, planted_step
@@ -222,6 +226,37 @@ def test_the_pages_of_the_mistakes_are_current() -> None:
         "the pages of the mistakes are not what the catalogue says: "
         "python -m compare.mistakes --markdown docs"
     )
+
+
+BESIDE = (
+    "clip-norm-always", "gradients-clipped", "learning-rate-of-update-before", "decay-sign",
+    "adam-t-never-advanced", "running-variance-over-n", "slope-at-zero",
+)  # fmt: skip
+
+
+def test_every_name_of_a_mistake_that_the_sources_hold_is_in_the_handbook() -> None:
+    names = {
+        value.name if isinstance(value, Mistake) else value.mistake
+        for module in list(sys.modules.values()) if module.__name__.startswith("compare.")
+        for value in vars(module).values() if isinstance(value, Mistake | Diagnosis)
+    }  # fmt: skip
+    listed = pages()["mistakes.md"]
+    assert [name for name in (*names, *BESIDE) if f"| {name} |" not in listed
+            and f"mistakes/{name}.md" not in listed] == []  # fmt: skip
+
+
+def test_a_name_beside_the_catalogue_is_found_with_what_is_said_with_it() -> None:
+    source = """
+def one(c):
+    said = f"the slope is {c}"
+    said += ", not 1"
+    return Diagnosis("slope-made-up", said, 1.0, 0.0)
+def two():
+    said = "another"
+    return Diagnosis("other-made-up", said, 1.0, 0.0)
+"""
+    found = {one.name: one.sentence for one in named_in(ast.parse(source))}
+    assert found == {"slope-made-up": "the slope is …, not 1", "other-made-up": "another"}
 
 
 def test_the_page_of_a_mistake_that_is_gone_is_taken_away(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
 
+from compare.handbook.beside import table
 from compare.mistakes.catalogue import CATALOGUE, FAMILIES, in_words, titled
 from compare.mistakes.mistake import Mistake
 
@@ -75,7 +76,7 @@ def listing() -> str:
         parts.append(
             f"## {capitalised(family)}\n\n| name | in short | shows in |\n|---|---|---|\n{rows}\n"
         )
-    return "\n".join(parts)
+    return "\n".join([*parts, table()])
 
 
 def page(mistake: Mistake) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from compare.contracts.result import Verdict
 from tests.hand_ins import checked, of_wrong_twin
 
@@ -35,6 +37,46 @@ def test_a_derivative_that_is_wrong_for_another_word_of_a_class_is_seen(tmp_path
     wrong = of_wrong_twin(tmp_path, WORDS, "1 - np.tanh(z) ** 2 if", "1 - np.tanh(z) if")
     assert wrong.diagnosis[0].mistake == "square-left-out"
     assert "with activation = 'tanh'" in wrong.findings[0].message
+
+
+OWN = WORDS[WORDS.index("    def act(") : WORDS.index("    def forward(")]
+TABLE = (
+    WORDS.replace(OWN, "")
+    .replace(
+        "class MLP:",
+        """def tanh_slope(z):
+    return 1 - np.tanh(z) ** 2
+KNOWN = {"relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
+         "tanh": (np.tanh, tanh_slope)}
+class MLP:""",
+    )
+    .replace("self.activation = activation", "self.act, self.slope = KNOWN[activation]")
+)
+HELPERS = (
+    WORDS.replace(OWN, "")
+    .replace(
+        "class MLP:",
+        """def act(z, kind):
+    if kind == "tanh":
+        return np.tanh(z)
+    elif kind == "relu":
+        return np.maximum(z, 0)
+def act_slope(z, kind):
+    if kind == "tanh":
+        return 1 - np.tanh(z) ** 2
+    elif kind == "relu":
+        return (z > 0) * 1.0
+class MLP:""",
+    )
+    .replace("self.act(self.z)", "act(self.z, self.activation)")
+    .replace("self.slope(self.z)", "act_slope(self.z, self.activation)")
+)
+
+
+@pytest.mark.parametrize("text", [TABLE, HELPERS])
+def test_words_of_a_table_or_of_a_helper_are_tried_too(tmp_path: Path, text: str) -> None:
+    wrong = of_wrong_twin(tmp_path, text, "1 - np.tanh(z) ** 2", "1 - z ** 2")
+    assert "derivative-formula-of-the-input" in [one.mistake for one in wrong.diagnosis]
 
 
 def test_a_class_that_could_drop_units_and_drops_none_is_undecided(tmp_path: Path) -> None:

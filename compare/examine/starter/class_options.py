@@ -15,10 +15,11 @@ from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.result import Verdict
 from compare.examine.starter.binding import plain
 from compare.examine.starter.chain import DROPPED, KEPT
-from compare.examine.starter.chosen_slopes import compared_in, named_by, words_in
+from compare.examine.starter.chosen_slopes import choice_in, compared_in, named_by, words_in
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.numbers_named import setting_named
 from compare.examine.starter.source import Source
+from compare.examine.starter.statements import last_name
 from compare.examine.starter.whole_check import Declared, class_together
 
 
@@ -54,11 +55,34 @@ def words_of(source: Source, name: str) -> Iterator[tuple[str, str]]:
     for parameter, default in defaults_of(node, str):
         words = [word for part in ast.walk(node) if asks_for(part, parameter)
                  for word in words_in(compared_in(part))]  # fmt: skip
+        words += words_elsewhere(source, node, parameter)
         meant = named_by(default, ACTIVATION_RULES)
         for word in dict.fromkeys(words):
             other = named_by(word, ACTIVATION_RULES)
             if meant and other and other != meant and "identity" not in other:
                 yield parameter, word
+
+
+def words_elsewhere(source: Source, node: ast.AST, parameter: str) -> Iterator[str]:
+    """The words of a table of the file that a parameter is looked up in, and those of a function
+    that it is handed to."""
+    tables = {name: one.node.value for one in source.statements
+              if isinstance(one.node, ast.Assign) for name in one.binds}  # fmt: skip
+    for part in ast.walk(node):
+        if isinstance(part, ast.Subscript) and is_called(part.slice, parameter):
+            table = tables.get(part.value.id) if isinstance(part.value, ast.Name) else None
+            yield from words_in(filter(None, table.keys)) if isinstance(table, ast.Dict) else ()
+        elif isinstance(part, ast.Call) and any(is_called(one, parameter) for one in part.args):
+            known = source.definitions.get(last_name(part) or "")
+            if known is not None and isinstance(known.node, ast.FunctionDef):
+                yield from choice_in(known.node)[1]
+
+
+def is_called(node: ast.AST, parameter: str) -> bool:
+    """Whether a node is a parameter, or the attribute called like it."""
+    if isinstance(node, ast.Attribute):
+        return node.attr.lstrip("_") == parameter
+    return isinstance(node, ast.Name) and node.id == parameter
 
 
 def defaults_of(node: ast.AST, *kinds: type) -> Iterator[tuple[str, Any]]:

@@ -57,7 +57,7 @@ class Harmless(ast.NodeTransformer):
             (alias.asname or alias.name).partition(".")[0]
             for one in every if isinstance(one, ast.Import | ast.ImportFrom)
             for alias in one.names if not computes(module_of(one, alias))
-        } - set(dir(builtins))  # fmt: skip
+        } - set(dir(builtins)) - defined_in(statements)  # fmt: skip
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
         """A call that stands alone is left out."""
@@ -115,6 +115,12 @@ class Harmless(ast.NodeTransformer):
         name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
         theirs = name in self.own and (isinstance(called, ast.Name) or root not in self.imported)
         return not theirs and bool(OUTSIDE.fullmatch(name))
+
+
+def defined_in(statements: Sequence[ast.stmt]) -> set[str]:
+    """Return the names of a file's own functions and classes: one that is imported as well is its
+    own, where the module is not there."""
+    return {one.name for one in statements if isinstance(one, ast.FunctionDef | ast.ClassDef)}
 
 
 def root_of(node: ast.expr) -> str:

@@ -31,7 +31,7 @@ from compare.examine.starter.short_batch import NOMINAL
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
-from compare.examine.starter.training.supply import SOME_BATCH, Supply, data_role
+from compare.examine.starter.training.supply import ROWS, SOME_BATCH, Supply, data_role
 from compare.examine.starter.training.watch import LOOP, TURN, Enough, Recorder, Watched
 from compare.examine.starter.update_words import number_in
 from compare.guard.guard import Guard
@@ -39,6 +39,10 @@ from compare.guard.guard import Guard
 SECONDS = 3.0
 DEEPEST = 3
 NUMBER = re.compile(r"(?<![\w.])(?:\d*\.\d+|\d+e-\d+)(?![\w.])")
+ROWS_AT = {"permutation": 0, "choice": 0, "arange": 0, "range": 1, "randint": 1}
+"""Which argument of a call is the number of rows."""
+COUNT = re.compile(r"n|m|(n|num|number)(of)?(train\w*|samples?|examples?|rows|data\w*)|trainsize")
+"""Names of the number of rows."""
 
 
 CALLED_RATE = re.compile(r"learning_?rate|\blr\b|\beta\b", re.IGNORECASE)
@@ -76,46 +80,52 @@ class Program:
         if wrap is not None:
             wrap(self.source, space)
         with contextlib.suppress(UserCodeError, Enough):
-            Guard(timeout=SECONDS).run(lambda: self.execute(space, supply), "the program", None)
+            run = partial(self.execute, space, supply, recorder)
+            Guard(timeout=SECONDS).run(run, "the program", None)
         for calls in (self.call, self.call_in_order):
             if not recorder.turns:
                 with contextlib.suppress(UserCodeError, Enough):
-                    Guard(timeout=SECONDS).run(partial(calls, space, supply), "the program", None)
+                    run = partial(calls, space, supply, recorder)
+                    Guard(timeout=SECONDS).run(run, "the program", None)
         return recorder
 
-    def execute(self, space: dict[str, Any], supply: Supply) -> None:
+    def execute(self, space: dict[str, Any], supply: Supply, recorder: Recorder) -> None:
         """Execute the statements one by one; one that fails, or that would load data, gives its
         names rows of ours."""
         for one in self.main:
             try:
                 exec(compile(ast.Module([one], []), "rehearsed", "exec"), space)
-            except (Exception, SystemExit):
+            except (Exception, SystemExit) as error:
+                recorder.failures.append(error)
                 space |= supplied(one, supply)
             else:
                 space |= {name: value for name, value in supplied(one, supply).items()
                           if is_empty(space.get(name))}  # fmt: skip
 
-    def call(self, space: dict[str, Any], supply: Supply) -> None:
+    def call(self, space: dict[str, Any], supply: Supply, recorder: Recorder) -> None:
         """Call the functions that train and that nothing has called, and methods of classes."""
         for name, one in self.source.definitions.items():
             value = space.get(name)
             if isinstance(one.node, ast.FunctionDef) and callable(value) and has_loop(one.node):
-                with contextlib.suppress(Exception):
-                    value(**arguments(value, supply))
+                given = arguments(value, supply)
+                with recorder.failing(given):
+                    value(**given)
             elif isinstance(one.node, ast.ClassDef) and inspect.isclass(value):
                 for method, _ in methods_of(value, TRAIN):
                     for made in built(value, supply):
                         with contextlib.suppress(Exception):
                             bound = getattr(made, method)
-                            bound(**arguments(bound, supply))
-                            break
+                            given = arguments(bound, supply)
+                            with recorder.failing(given):
+                                bound(**given)
+                                break
 
-    def call_in_order(self, space: dict[str, Any], supply: Supply) -> None:
+    def call_in_order(self, space: dict[str, Any], supply: Supply, recorder: Recorder) -> None:
         """Call functions with a loop that name no data, with inputs and targets in this order."""
         for name, one in self.source.definitions.items():
             value = space.get(name)
             if isinstance(one.node, ast.FunctionDef) and callable(value) and loops(one.node):
-                with contextlib.suppress(Exception):
+                with recorder.failing({}):
                     value(supply.x.copy(), supply.y.copy())
 
 
@@ -169,7 +179,8 @@ def inlined(
 
 class Numbers(ast.NodeTransformer):
     """Makes the numbers `strength` that are named like that of a penalty, those `rate` that are
-    named like a learning rate, and batches small enough that there are several."""
+    named like a learning rate, as many rows as there are of more, and batches small enough that
+    there are several."""
 
     def __init__(self, rate: float | None, strength: float, text: str) -> None:
         self.rate, self.strength, self.penalised = rate, strength, False
@@ -205,7 +216,15 @@ class Numbers(ast.NodeTransformer):
         for one in node.keywords if named and "add_argument" in ast.unparse(node.func) else []:
             if one.arg == "default":
                 one.value = self.chosen(str(named[-1]).lstrip("-"), one.value)
+        node.args = [self.of_rows(node, place, one) for place, one in enumerate(node.args)]
         return node
+
+    def of_rows(self, node: ast.Call, place: int, value: ast.expr) -> ast.expr:
+        """The number of rows in `np.random.permutation(60000)` or `range(0, 60000, 64)`."""
+        last = ast.unparse(node.func).rpartition(".")[2]
+        there = place == ROWS_AT.get(last) and (last != "range" or len(node.args) > place + 1)
+        many = there and (number_in(value) or 0) > ROWS
+        return ast.copy_location(ast.Constant(ROWS), value) if many else value
 
     def visit_arguments(self, node: ast.arguments) -> ast.arguments:
         """`reg=1e-3`, as a default."""
@@ -224,6 +243,8 @@ class Numbers(ast.NodeTransformer):
             return ast.copy_location(ast.Constant(self.strength), value)
         if NOMINAL.fullmatch(key) and number > SOME_BATCH:
             return ast.copy_location(ast.Constant(SOME_BATCH), value)
+        if COUNT.fullmatch(key) and number > ROWS:
+            return ast.copy_location(ast.Constant(ROWS), value)
         if RATE.fullmatch(key) or key == "learningrateinit":
             self.rates.append(number)
         if self.rate is not None and RATE.fullmatch(key):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from compare.examine.starter.cut_rehearsal import OTHER, OTHER_ROWS
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
 from compare.examine.starter.source import Source
+from compare.examine.starter.training.carried import begun_anew, made_anew
 from compare.examine.starter.training.exact import recovered
 from compare.examine.starter.training.followed import rule_of
 from compare.examine.starter.training.loop_mistakes import explained
@@ -27,6 +29,8 @@ from compare.examine.starter.training.penalised import Penalised
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.scale import losses_meant
 from compare.examine.starter.training.steps import SAME, multiple
+from compare.examine.starter.training.still import nothing_moves
+from compare.examine.starter.training.stopped import stops
 from compare.examine.starter.training.trained import Training, best_fit, span, training_of
 from compare.examine.starter.update_sites import LOOSE
 from compare.examine.starter.whole_check import Declared
@@ -34,6 +38,11 @@ from compare.guard.blame import Place
 
 RUN = "run over rows of ours, its steps are torch's gradient times a rate"
 LEFT = "run over rows of ours, the gradients it leaves are torch's"
+NONE_OF_IT = (
+    "run over rows of ours, its first step is no multiple of torch's gradient, and no mistake that"
+    " is known explains it"
+)
+STALE = "a backward pass with what an earlier forward pass has left"
 ADDED_UP = "gradients that are added up from batch to batch"
 MOST = 3
 """How many batches a step may have been made of are tried."""
@@ -62,7 +71,7 @@ def rehearse(source: Source, declared: Declared) -> Rehearsed | None:
     with np.errstate(all="ignore"):
         training = training_of(program, networks)
         if training is None:
-            return None
+            return without_steps(source, program, networks)
         return shown(source, program, training, declared.network)
 
 
@@ -79,7 +88,33 @@ def shown(source: Source, program: Program, training: Training, asked: Network) 
     if training.fit.whole:
         return right_or_added_up(source, program, training, about, asked)
     wrong = explained(source, training, about)
-    return None if wrong is None else Rehearsed(wrong)
+    return Rehearsed(wrong or about.undecided(NONE_OF_IT))
+
+
+def without_steps(
+    source: Source, program: Program, networks: Sequence[Network]
+) -> Rehearsed | None:
+    """What a program shows of which no loop moves any weights."""
+    still = nothing_moves(source, program, networks)
+    if still is None:
+        return stopped(source, program)
+    about = about_loop(source, *program.places[still.loop])
+    words = " and ".join(still.weights)
+    if still.gradients:
+        sentence = f"its loop computes gradients, and no step of it moves {words}"
+        title = "a training that moves nothing: its updates are lost"
+        return Rehearsed(about.slip("parameter-never-updated", sentence, title))
+    return Rehearsed(about.undecided(f"run over rows of ours, no turn of its loop moves {words}"))
+
+
+def stopped(source: Source, program: Program) -> Rehearsed | None:
+    """What is said of a training that stops in its first turn."""
+    found = stops(source, program)
+    if found is None:
+        return None
+    loop, why = found
+    about = about_loop(source, *program.places[loop])
+    return Rehearsed(about.undecided(f"run over rows of ours, its loop stops with {why}"))
 
 
 def about_loop(source: Source, file: str, line: int) -> FunctionVerdict:
@@ -108,6 +143,7 @@ def right_or_added_up(
         title = f"a step up the gradient in {' and '.join(up)}"
         return Rehearsed(about.slip("gradient-ascent", title, title))
     plain = not (training.fit.ways or training.fit.rest)
+    place = program.places[training.loop]
     for number in range(1, len(training.steps)):
         how = next_step(training, number)
         if training.steps[number].before is not training.steps[number - 1].after and how != "plain":
@@ -118,12 +154,20 @@ def right_or_added_up(
                 " and never set back to 0"
             )
             return Rehearsed(about.slip("gradients-accumulate", sentence, ADDED_UP))
+        if not how and stale(training, number):
+            sentence = (
+                f"its step {number + 1} moves {last_of(training)} by the gradient at the weights"
+                f" before step {number}: no forward pass is made in between"
+            )
+            return Rehearsed(about.slip("forward-pass-of-call-before", sentence, STALE))
         if not how:
             sentence = f"its first step is right, and step {number + 1} is none of its gradient"
             return Rehearsed(about.undecided(sentence))
         plain = plain and how == "plain"
         if how == "momentum":  # a later one is made of all before it
             break
+    if told := begun_anew(source, training) or made_anew(source, training, *place):
+        return Rehearsed(about.slip(*told))
     rule = None if plain else rule_of(training, program.numbers)
     shown = rule.words() if rule else LEFT if training.fit.ways else RUN
     words = (shown, *training.network.words(Network()))
@@ -201,6 +245,22 @@ def next_step(training: Training, number: int) -> str:
         if training.fit.rest and span(step, last.taken, due) is not None:
             return "momentum"
     return ""
+
+
+def stale(training: Training, number: int) -> bool:
+    """Whether a step moves the last weights by the gradient of the one before: what the forward
+    pass had left was used again."""
+    step, last = training.steps[number], training.steps[number - 1]
+    names = [name for name in step.taken if int(name[1:]) == len(training.chain.weights)]
+    return any(
+        all(multiple(step.taken[name], due[name], step.near) > 0 for name in names)
+        for _, rows in last.batches(training.data)[:MOST] for due in [training.due(last, rows)]
+    )  # fmt: skip
+
+
+def last_of(training: Training) -> str:
+    """The name of the last weights."""
+    return training.chain.weights[-1]
 
 
 def added(one: Arrays, other: Arrays) -> Arrays:

@@ -37,6 +37,8 @@ ASIDE = re.compile(
 )
 """Of the name of a set that is not trained on."""
 NUMBER = re.compile(r"\b\d{1,4}\b")
+FROM_ONE = re.compile(r"\b(y|t|lab\w*|targ\w*|class\w*)(_\w+)?(\[[^\]]*\])? ?- ?1\b", re.IGNORECASE)
+"""1 taken off class numbers."""
 SOME_RATE, SOME_BATCH = 0.1, 32
 
 
@@ -50,12 +52,14 @@ class Supply:
     columns: bool = False
     aside: bool = False
     """Whether the rows are those that nobody trains on."""
+    first: int = 0
+    """What class numbers count from."""
 
     @cached_property
     def labels(self) -> Array:
         """A class number for each row."""
         seed = 3 if self.aside else 1
-        return np.random.default_rng(seed).permutation(np.arange(ROWS) % self.classes)
+        return np.random.default_rng(seed).permutation(np.arange(ROWS) % self.classes) + self.first
 
     @cached_property
     def x(self) -> Array:
@@ -69,7 +73,7 @@ class Supply:
         """Targets in their form."""
         if self.form == "labels":
             return self.labels
-        wide = np.eye(self.classes)[self.labels]
+        wide = np.eye(self.classes)[self.labels - self.first]
         if self.form == "column":
             wide = (self.labels % 2).astype(float)[:, None]
         return np.ascontiguousarray(wide.T) if self.columns else wide
@@ -134,6 +138,8 @@ def supplies(text: str) -> Iterator[Supply]:
     shown = {int(one) for one in NUMBER.findall(text)}
     wide = [784, F] if 784 in shown else [F]
     classes = next((one for one in (10, 5, 3) if one in shown), 5)
+    if FROM_ONE.search(text):
+        yield Supply(wide[-1], classes, first=1)
     for columns in (False, True):
         for form in FORMS:
             yield from (Supply(one, classes, form, columns) for one in wide)

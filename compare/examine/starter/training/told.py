@@ -13,6 +13,7 @@ from dataclasses import replace
 from compare.contracts.result import Verdict
 from compare.examine.starter.cut_check import ANOTHER
 from compare.examine.starter.cut_rehearsal import OTHER
+from compare.examine.starter.exchanged import exchanged
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.short_batch import MISTAKE
 from compare.examine.starter.source import Source
@@ -33,7 +34,8 @@ def with_training(
         return list(found), frozenset()
     shown = rehearse(source, declared)
     if shown is None:
-        return list(found), frozenset()
+        right = all(one.verdict is Verdict.AGREES for one in found)
+        return [*found, *(exchanged(source) if right else ())], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE:
         alone = all(one.verdict is Verdict.AGREES for one in found)
         return [*found, *([shown.verdict] if alone else [])], frozenset()

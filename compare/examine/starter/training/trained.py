@@ -86,14 +86,13 @@ def training_of(program: Program, networks: Sequence[Network]) -> Training | Non
     Where no step is made of the targets of its rows, other targets are tried: those that were
     handed over, the first ones, those of the neighbouring rows.
     """
-    kinds = {(one.activation, one.output, one.loss): one for one in reversed(networks)}
-    distinct = list(kinds.values())[::-1]
+    networks = distinct(networks)
     best: Training | None = None
     until = time.process_time() + SECONDS
     seen: list[tuple[Supply, Recorder]] = []
     for supply, recorder in runs(program, until):
         before = best
-        for found in trainings(recorder, supply, distinct, until):
+        for found in trainings(recorder, supply, networks, until):
             if best is None or found.rank > best.rank:
                 best = found
             if best.fit.whole:
@@ -103,10 +102,16 @@ def training_of(program: Program, networks: Sequence[Network]) -> Training | Non
             break
     until = time.process_time() + SECONDS
     for supply, recorder in seen:
-        for found in trainings(recorder, supply, distinct, until, others=True):
+        for found in trainings(recorder, supply, networks, until, others=True):
             if found.fit.whole:
                 return found
     return best
+
+
+def distinct(networks: Sequence[Network]) -> list[Network]:
+    """Return networks of which no two differ in the scale of their loss alone."""
+    kinds = {(one.activation, one.output, one.loss): one for one in reversed(networks)}
+    return list(kinds.values())[::-1]
 
 
 def runs(program: Program, until: float) -> Iterator[tuple[Supply, Recorder]]:
@@ -115,20 +120,29 @@ def runs(program: Program, until: float) -> Iterator[tuple[Supply, Recorder]]:
     Where no loop came to its second turn, the shapes of what was there before the first one say
     how many inputs and classes there are.
     """
+    for supply, recorder in with_sizes(program, until):
+        if recorder.steps:
+            yield supply, recorder
+
+
+def with_sizes(program: Program, until: float) -> Iterator[tuple[Supply, Recorder]]:
+    """Yield what was seen on all data, and then, of what did not step, on data of other sizes."""
+    others: list[tuple[Supply, list[tuple[int, int]]]] = []
     for supply in supplies(program.text):
         if time.process_time() > until:
             return
         recorder = program.run(supply)
-        if recorder.steps:
-            yield supply, recorder
-            continue
-        for inputs, classes in sizes_in(recorder, supply):
+        yield supply, recorder
+        if not recorder.steps:
+            others.append((supply, list(sizes_in(recorder, supply))))
+    for supply, sizes in others:
+        for inputs, classes in sizes:
             if time.process_time() > until:
                 return
             other = replace(supply, inputs=inputs, classes=classes)
-            again = program.run(other)
-            if again.steps:
-                yield other, again
+            recorder = program.run(other)
+            yield other, recorder
+            if recorder.steps:
                 break
 
 
@@ -147,6 +161,8 @@ def trainings(
 ) -> Iterator[Training]:  # fmt: skip
     """Yield every meaning of the loops that were seen; with `others`, of other targets."""
     for data in data_in(recorder.first, supply):
+        if supply.first and data.targets.shape[1] == 1:
+            data = replace(data, targets=data.targets - supply.first)
         outputs = outputs_for([data])
         for loop, several in recorder.runs.items():
             pairs = pairs_of(several)
@@ -186,20 +202,24 @@ def meant(
     """Yield the training in one network."""
     step = steps[0]
     outputs = step.parameters[f"w{len(step.chain.weights)}"].shape[1]
+    x, every = data.x[list(rows)], range(len(rows))
     for targets in targets_for(network, data.targets, outputs):
-        for words, given in other_targets(step, data, targets, rows) if others else [("", targets)]:
+        own = targets[list(rows)]
+        for words, given in other_targets(step, data, targets, rows) if others else [("", own)]:
             try:
-                due = due_at(network, step.parameters, data.x[list(rows)], given[list(rows)])
+                fit = first_fit(step, due_at(network, step.parameters, x, given))
             except (ValueError, BadInput):  # no network for targets like these
                 continue
-            fit = first_fit(step, due)
-            yield Training(supply, loop, steps, data, network, given, rows, batch, fit, words)
+            found = Training(supply, loop, steps, data, network, targets, rows, batch, fit, words)
+            of_batch = replace(data, x=x, targets=given)
+            of_others = replace(found, data=of_batch, targets=given, rows=tuple(every))
+            yield of_others if words else found
 
 
 def other_targets(
     step: Step, data: Data, targets: Array, rows: tuple[int, ...]
 ) -> Iterator[tuple[str, Array]]:
-    """Yield other targets of the rows of a batch, and where they are: the first ones, those of the
+    """Yield other targets for the rows of a batch, and where they are: the first ones, those of the
     neighbouring rows, and those that lie among the arrays."""
     count, outputs = len(rows), targets.shape[1]
     found = [(" of the first rows", targets[:count])]
@@ -208,18 +228,26 @@ def other_targets(
     found += [(" in the other order", targets[::-1][list(rows)])]
     for seen in (step.after, step.before):
         for way, array in seen.items():
-            if data_role(way.rpartition(".")[2]) == "y":
-                laid = array.T if data.columns and array.ndim == 2 else array
-                numbers = laid.ndim == 1 and outputs > 1 and laid.dtype.kind in "iu"
-                if numbers and 0 <= laid.min() and laid.max() < outputs:
-                    laid = np.eye(outputs)[laid]
-                laid = laid.reshape(-1, 1) if laid.ndim == 1 else laid
-                found += [(f" in {way}", laid), (f" in {way}", laid[:count])]
+            laid = laid_as_targets(way, array, outputs, columns=data.columns)
+            lying = [] if laid is None else [laid, laid[:count]]
+            found += [(f" in {way}", one) for one in lying]
     for words, given in found:
         if given.shape == (count, outputs) and not np.array_equal(given, targets[list(rows)]):
-            whole = targets.copy()
-            whole[list(rows)] = given
-            yield words, whole
+            yield words, given
+
+
+def laid_as_targets(way: str, array: Array, outputs: int, *, columns: bool) -> Array | None:
+    """An array as rows of targets: class numbers, one-hot rows, or whatever is called targets."""
+    laid = array.T if columns and array.ndim == 2 else array
+    if not laid.ndim:
+        return None
+    if laid.ndim == 1 and outputs > 1:
+        numbers = laid.dtype.kind in "iu" and 0 <= laid.min() and laid.max() < outputs
+        return np.eye(outputs)[laid] if numbers else None
+    laid = laid.reshape(len(laid), -1)
+    hot = outputs > 1 and set(np.unique(laid)) == {0, 1} and (laid.sum(axis=1) == 1).all()
+    called = data_role(way.rpartition(".")[2]) == "y"
+    return laid.astype(float) if laid.shape[1] == outputs and (hot or called) else None
 
 
 def first_fit(step: Step, due: Mapping[str, Array]) -> Fit:

@@ -9,6 +9,7 @@ for x in xs:             is run as       _loop(3)
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
@@ -43,6 +44,21 @@ class Recorder:
     turns: int = 0
     numbers: int = 0
     last: Snapshot = field(default_factory=dict)
+    done: set[int] = field(default_factory=set)
+    """The loops of which as many runs were seen as are kept."""
+
+    failures: list[BaseException] = field(default_factory=list)
+    """What was raised."""
+
+    @contextlib.contextmanager
+    def failing(self, given: Mapping[str, Any]) -> Iterator[None]:
+        """Keep what is raised by a training that is given rows, and nothing that we do not know."""
+        known = all(value is not None for value in given.values())
+        arrays = sum(isinstance(value, np.ndarray) for value in given.values())
+        try:
+            yield
+        except Exception as error:
+            self.failures += [error] if known and arrays > 1 else []
 
     @property
     def steps(self) -> bool:
@@ -59,6 +75,8 @@ class Recorder:
         runs = self.runs.setdefault(number, [])
         if len(runs) < RUNS:
             runs.append([])
+        else:
+            self.done.add(number)
 
     def turn(self, number: int, scope: Mapping[str, Any]) -> None:
         """A turn of a loop begins."""
@@ -66,7 +84,7 @@ class Recorder:
         if self.turns > MOST_TURNS:
             raise Enough
         run = self.runs[number][-1]
-        if len(run) < TURNS:
+        if len(run) < TURNS and number not in self.done:
             seen = snapshot({**self.module, **scope}, self.last)
             self.numbers += sum(one.size for way, one in seen.items()
                                 if one is not self.last.get(way))  # fmt: skip

@@ -1,0 +1,171 @@
+"""What a training has to carry from step to step, and what some make anew instead.
+
+Where an optimiser's gradients lie beside the weights, each of its steps is held against Adam's:
+with the means and t carried on, with t standing still, with everything begun anew. A network that
+is built inside the loop over epochs has other weights whenever an epoch begins.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise, product
+
+import numpy as np
+
+from compare.contracts.arrays import Array
+from compare.examine.starter.source import Source
+from compare.examine.starter.training.steps import Step, laid_beside
+from compare.examine.starter.training.trained import Training
+
+Told = tuple[str, str, str]
+"""A mistake: its name, a sentence and its title."""
+BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.9), (0.5, 0.999), (0.9, 0.95))
+NUMBER = re.compile(r"(?<![\w.])0?\.\d+(?![\w.])")
+LARGE = 1e-2
+"""Entries of the gradient that are smaller, relative to the largest, may feel the epsilon."""
+CLOSE, MUCH = 1e-3, 0.05
+SIGN = re.compile(r"\bsign\(")
+ALIKE = 0.5
+"""The correlation below which two matrices are no earlier and later state of one."""
+EPOCHS = re.compile(r"e|ep|epochs?|it|iter(ation)?s?|steps?|_?epoch\w*|t|_", re.IGNORECASE)
+"""Names of a variable that counts the runs through the data."""
+
+
+def begun_anew(source: Source, training: Training) -> Told | None:
+    """The mistake of an optimiser that does not carry on what it keeps."""
+    steps = list(in_a_row(training))
+    if not training.fit.ways or len(steps) <= 1:
+        return None
+    moves = [entries(training, one) for one in steps]
+    if not differ(moves) or SIGN.search(source.text):
+        return None
+    for betas in betas_in(source.text):
+        if follows(moves, betas, kept):
+            return None
+    for betas in betas_in(source.text):
+        if follows(moves, betas, standing):
+            said = "each of its updates is corrected like the first one: the t of Adam stays 1"
+            return "adam-constant-t", said, "a t of Adam that stays 1"
+        if follows(moves, betas, anew) or follows(moves, betas, anew_at_1):
+            said = (
+                "each of its updates is made of its own gradient alone: the means of squares begin"
+            )
+            return "velocity-reset", f"{said} anew at every update", f"{ANEW} at every update"
+    return None
+
+
+ANEW = "running means that begin anew"
+Move = tuple[Array, Array]
+"""Entries of a gradient, and what was taken off the weights for them."""
+Ratio = Callable[[Sequence[Array], tuple[float, float]], Array]
+
+
+def in_a_row(training: Training) -> Iterator[Step]:
+    """The first steps of one run of the loop."""
+    yield training.steps[0]
+    for last, step in pairwise(training.steps):
+        if step.before is not last.after:
+            return
+        yield step
+
+
+def entries(training: Training, step: Step) -> Move:
+    """All gradients of a step and what it takes off the weights, one after another."""
+    names = list(step.taken)
+    found = [laid_beside(step, training.fit.ways[name], step.taken[name]) for name in names]
+    return (np.concatenate([one.ravel() for one in found]),
+            np.concatenate([step.taken[name].ravel() for name in names]))  # fmt: skip
+
+
+def differ(moves: Sequence[Move]) -> bool:
+    """Whether gradients are other ones from step to step: of equal ones any mean is the same."""
+    return all(np.linalg.norm(one - other) > MUCH * np.linalg.norm(one)
+               for (one, _), (other, _) in pairwise(moves))  # fmt: skip
+
+
+def betas_in(text: str) -> list[tuple[float, float]]:
+    """The pairs of decays that a text may mean: the usual ones, and those of its own numbers."""
+    written = sorted({float(one) for one in NUMBER.findall(text) if 0 < float(one) < 1})
+    own = [(one, two) for one, two in product(written, repeat=2) if one <= two]
+    return list(dict.fromkeys([*BETAS, *own[:20]]))
+
+
+def follows(moves: Sequence[Move], betas: tuple[float, float], ratio: Ratio) -> bool:
+    """Whether what was taken off is one rate times the ratio of means, at every step."""
+    gradients = [np.abs(one) for one, _ in moves]
+    seen = np.all([one > LARGE * one.max() for one in gradients], axis=0)
+    if not seen.any():
+        return False
+    given = [one[seen] for one, _ in moves]
+    factors = [taken[seen] / ratio(given[: place + 1], betas)
+               for place, (_, taken) in enumerate(moves)]  # fmt: skip
+    every = np.concatenate(factors)
+    return bool(np.isfinite(every).all() and np.ptp(every) <= CLOSE * abs(np.median(every)))
+
+
+def means(given: Sequence[Array], betas: tuple[float, float]) -> tuple[Array, Array]:
+    """The two running means after these gradients, not corrected."""
+    m, v = np.zeros_like(given[0]), np.zeros_like(given[0])
+    for one in given:
+        m, v = betas[0] * m + (1 - betas[0]) * one, betas[1] * v + (1 - betas[1]) * one**2
+    return m, v
+
+
+def corrected(means_: tuple[Array, Array], betas: tuple[float, float], t: int) -> Array:
+    """The ratio of the two means, corrected as at update t."""
+    m, v = means_
+    found: Array = m / (1 - betas[0] ** t) / np.sqrt(v / (1 - betas[1] ** t))
+    return found
+
+
+def kept(given: Sequence[Array], betas: tuple[float, float]) -> Array:
+    """Adam."""
+    return corrected(means(given, betas), betas, len(given))
+
+
+def standing(given: Sequence[Array], betas: tuple[float, float]) -> Array:
+    """Adam whose t stays 1."""
+    return corrected(means(given, betas), betas, 1)
+
+
+def anew(given: Sequence[Array], betas: tuple[float, float]) -> Array:
+    """Adam whose means begin anew, and whose t goes on."""
+    return corrected(means(given[-1:], betas), betas, len(given))
+
+
+def anew_at_1(given: Sequence[Array], betas: tuple[float, float]) -> Array:
+    """Adam that begins anew altogether."""
+    return corrected(means(given[-1:], betas), betas, 1)
+
+
+def made_anew(source: Source, training: Training, file: str, line: int) -> Told | None:
+    """The weights that begin anew in each epoch, though steps move them only a little."""
+    if not EPOCHS.fullmatch(around(source, file, line)):
+        return None
+    for last, step in pairwise(training.steps):
+        if step.before is last.after:
+            continue
+        end = training.chain.parameters(last.after)
+        within, across = alike(last.parameters, end), alike(end, step.parameters)
+        if within > 1 - CLOSE * 100 and across < ALIKE:
+            words = " and ".join(training.chain.weights)
+            said = f"{words}: other weights whenever an epoch begins, what was learnt is lost"
+            return "weights-made-anew", said, "weights that are made anew in every epoch"
+    return None
+
+
+def alike(before: Mapping[str, Array], after: Mapping[str, Array]) -> float:
+    """The largest correlation between matrices before and after."""
+    pairs = [(one.ravel(), after[name].ravel()) for name, one in before.items() if one.ndim > 1]
+    return max(float(np.corrcoef(one, other)[0, 1]) for one, other in pairs)
+
+
+def around(source: Source, file: str, line: int) -> str:
+    """The variable of the loop around the loop at a line; empty where there is none."""
+    nodes = [part for one in source.statements if one.file == file for part in ast.walk(one.node)]
+    loops = [one for one in nodes if isinstance(one, ast.For)]
+    loops = [one for one in loops if one.lineno < line <= (one.end_lineno or 0)]
+    inner = max(loops, key=lambda one: one.lineno, default=None)
+    return "" if inner is None else ast.unparse(inner.target)

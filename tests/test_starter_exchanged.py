@@ -1,0 +1,52 @@
+"""Names that a call exchanges are said where no training could be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Verdict
+from tests.hand_ins import checked
+
+READ = """import numpy as np
+def read(name):
+    rows = np.loadtxt(name)
+    rows = rows[rows[:, 3] > 2.5]
+    return rows[:, 1:], rows[:, 0].astype(int)
+def forward(X, W1, b1, W2, b2):
+    h = np.maximum(0, X @ W1 + b1)
+    e = np.exp(h @ W2 + b2)
+    return h, e / e.sum(axis=1, keepdims=True)
+def backward(X, Y, h, p, W2):
+    d = (p - Y) / len(Y)
+    dW2, db2 = h.T @ d, d.sum(axis=0)
+    dh = (d @ W2.T) * (h > 0)
+    dW1, db1 = X.T @ dh, dh.sum(axis=0)
+    return dW1, db1, dW2, db2
+def step(W1, b1, W2, b2, dW1, db1, dW2, db2, lr):
+    return W1 - lr * dW1, b1 - lr * db1, W2 - lr * dW2, b2 - lr * db2
+def main(name, n):
+    rows, labels = read(name)
+    W1, b1 = np.random.randn(rows.shape[1], n), np.zeros(n)
+    W2, b2 = np.random.randn(n, 3), np.zeros(3)
+    for _ in range(100):
+        h, p = forward(rows, W1, b1, W2, b2)
+        dW1, db1, dW2, db2 = backward(rows, np.eye(3)[labels], h, p, W2)
+        W1, b1, W2, b2 = step(W1, b1, W2, b2, dW1, db1, dW2, db2, 0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("dW1, db1, dW2, db2 = backward", "dW1, db2, dW2, db1 = backward"),
+        ("b2, dW1, db1, dW2, db2, 0.1", "b2, dW1, db2, dW2, db1, 0.1"),
+    ],
+)
+def test_a_call_that_exchanges_names_is_undecided(tmp_path: Path, old: str, new: str) -> None:
+    assert checked(tmp_path, READ).verdict is Verdict.AGREES
+    assert old in READ
+    result = checked(tmp_path, READ.replace(old, new))
+    assert result.verdict is Verdict.UNDECIDABLE, result.sentence
+    assert any("db2 and db1 stand where" in one for one in result.not_compared)

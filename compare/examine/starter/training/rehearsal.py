@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -142,30 +142,10 @@ def right_or_added_up(
     if up := climbing(training):
         title = f"a step up the gradient in {' and '.join(up)}"
         return Rehearsed(about.slip("gradient-ascent", title, title))
-    plain = not (training.fit.ways or training.fit.rest)
-    place = program.places[training.loop]
-    for number in range(1, len(training.steps)):
-        how = next_step(training, number)
-        if training.steps[number].before is not training.steps[number - 1].after and how != "plain":
-            break  # what it is made of besides its gradient was not seen
-        if how == "added":
-            sentence = (
-                f"its step {number + 1} is made of the gradients of both batches: they are added up"
-                " and never set back to 0"
-            )
-            return Rehearsed(about.slip("gradients-accumulate", sentence, ADDED_UP))
-        if not how and stale(training, number):
-            sentence = (
-                f"its step {number + 1} moves {last_of(training)} by the gradient at the weights"
-                f" before step {number}: no forward pass is made in between"
-            )
-            return Rehearsed(about.slip("forward-pass-of-call-before", sentence, STALE))
-        if not how:
-            sentence = f"its first step is right, and step {number + 1} is none of its gradient"
-            return Rehearsed(about.undecided(sentence))
-        plain = plain and how == "plain"
-        if how == "momentum":  # a later one is made of all before it
-            break
+    kinds, place = list(kinds_of(training)), program.places[training.loop]
+    if kinds and (wrong := wrong_step(training, kinds[-1], len(kinds), about)):
+        return Rehearsed(wrong)
+    plain = not (training.fit.ways or training.fit.rest) and set(kinds) <= {"plain"}
     if told := begun_anew(source, training) or made_anew(source, training, *place):
         return Rehearsed(about.slip(*told))
     rule = None if plain else rule_of(training, program.numbers)
@@ -181,6 +161,40 @@ def right_or_added_up(
     if not program.penalised:
         return right
     return with_penalty(right, Penalised(source, training, losses))
+
+
+def kinds_of(training: Training) -> Iterator[str]:
+    """How each step after the first is made, as far as it was seen what it is made of."""
+    for number in range(1, len(training.steps)):
+        how = next_step(training, number)
+        if training.steps[number].before is not training.steps[number - 1].after and how != "plain":
+            return  # what it is made of besides its gradient was not seen
+        yield how
+        if how not in ("plain", "left"):  # a later one is made of all before it
+            return
+
+
+def wrong_step(
+    training: Training, how: str, number: int, about: FunctionVerdict
+) -> FunctionVerdict | None:
+    """The verdict on a step that is not right; None on one that is."""
+    if how == "added":
+        sentence = (
+            f"its step {number + 1} is made of the gradients of both batches: they are added up"
+            " and never set back to 0"
+        )
+        return about.slip("gradients-accumulate", sentence, ADDED_UP)
+    if how:
+        return None
+    if stale(training, number):
+        sentence = (
+            f"its step {number + 1} moves {training.chain.weights[-1]} by the gradient at the"
+            f" weights before step {number}: no forward pass is made in between"
+        )
+        return about.slip("forward-pass-of-call-before", sentence, STALE)
+    return about.undecided(
+        f"its first step is right, and step {number + 1} is none of its gradient"
+    )
 
 
 def with_penalty(found: Rehearsed, penalty: Penalised) -> Rehearsed:
@@ -256,11 +270,6 @@ def stale(training: Training, number: int) -> bool:
         all(multiple(step.taken[name], due[name], step.near) > 0 for name in names)
         for _, rows in last.batches(training.data)[:MOST] for due in [training.due(last, rows)]
     )  # fmt: skip
-
-
-def last_of(training: Training) -> str:
-    """The name of the last weights."""
-    return training.chain.weights[-1]
 
 
 def added(one: Arrays, other: Arrays) -> Arrays:

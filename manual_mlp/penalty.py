@@ -76,3 +76,8 @@ class Penalty:
             for name, w in parameters.items()
             if self.penalised(name)
         }
+
+    def moved_along(self, direction: Mapping[str, Array], rows: int) -> Arrays:
+        """The gradient's derivative along a direction v: l2 v / M, for |w| has no curvature."""
+        share = self.l2 / (rows if self.penalty_over == "rows" else 1)
+        return {name: share * v for name, v in direction.items() if share and self.penalised(name)}

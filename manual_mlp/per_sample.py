@@ -5,14 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from manual_mlp.activations import ACTIVATIONS
+from manual_mlp.activations import ACTIVATIONS, find
 from manual_mlp.arrays import Array, Arrays, depth, entry
 from manual_mlp.between import PLAIN, Between, Context
 from manual_mlp.criterion import Criterion
 from manual_mlp.curvature import BENDS, CURVES
+from manual_mlp.curvature import find as bend_of
 from manual_mlp.losses import LOSSES
 from manual_mlp.network import NO_CONTEXT, backward, forward
 from manual_mlp.outputs import OUTPUTS
+from manual_mlp.penalty import Penalty
+
+NO_PENALTY = Penalty()
 
 
 def per_sample_gradients(
@@ -65,6 +69,7 @@ def hessian_vector_product(
     *,
     activation: str = "relu",
     criterion: Criterion | None = None,
+    penalty: Penalty = NO_PENALTY,
 ) -> Arrays:
     """H v, H the Hessian of the loss, v the direction, named as the parameters are.
 
@@ -78,12 +83,13 @@ def hessian_vector_product(
         R{dz_l} = R{dh_l} f'(z_l) + dh_l f''(z_l) R{z_l}
 
     Written out is the mean cross-entropy, the default. `criterion`: another loss, of those in
-    `CURVES`; an output with an entry in `BENDS` (sigmoid, tanh, relu) is one more f.
+    `CURVES`; an output with an entry in `BENDS` (sigmoid, tanh, relu) is one more f. `penalty` adds
+    its own Hessian times v, l2 v.
     ValueError for an activation, output or loss whose second derivative is not in the tables.
     Source: Pearlmutter 1994, Fast Exact Multiplication by the Hessian, Neural Computation 6.
     """
-    v, bend = direction, entry(BENDS, activation, "activation of a Hessian")
-    slope = ACTIVATIONS[activation].derivative
+    v, bend = direction, bend_of(activation)
+    slope = find(activation).derivative
     values = forward(parameters, x, activation=activation)
     last = depth(parameters)
     z = {layer: values[f"z{layer}"] for layer in range(1, last)}
@@ -106,6 +112,8 @@ def hessian_vector_product(
             steep = slope(z[below], h[below])
             r_dz = r_dh * steep + dh * bend(z[below], h[below]) * r_z[below]
             dz = dh * steep
+    for name, curved in penalty.moved_along(v, rows=len(x)).items():
+        found[name] = found[name] + curved
     return {name: found[name] for name in parameters}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import manual_mlp
 from compare import check_hessian_vector_product, check_per_sample_gradients
@@ -17,6 +18,7 @@ from compare.textbook.plain_second import BENDS, CURVES
 from manual_mlp import curvature
 from manual_mlp.per_sample import hessian_vector_product, per_sample_gradients
 from torch_reference import Reference
+from torch_reference.second_order import Margins
 from torch_reference.second_order import per_sample_gradients as of_torch
 
 HONEST = 0.5
@@ -48,7 +50,15 @@ LOSSES: dict[str, dict[str, Any]] = {
     "mse": {"loss_factor": 0.5, "reduction": "sum"},
     "mse behind sigmoid": {"output": "sigmoid"},
     "mse behind tanh": {"output": "tanh"},
+    "huber": {},
+    "huber behind sigmoid": {"output": "sigmoid"},
+    "l1 behind tanh": {"output": "tanh"},
+    "hinge": {"reduction": "sum"},
 }
+PENALTIES: dict[str, dict[str, Any]] = {
+    "l2": {"l2": 0.3}, "l1": {"l1": 0.3}, "all over rows": {"l2": 0.3, "l1": 0.1,
+    "penalise": "all", "penalty_over": "rows"},
+}  # fmt: skip
 
 
 @every_format
@@ -63,6 +73,30 @@ def test_our_hessian_vector_product_of_other_losses_agrees_with_torch(
     asked = {"hidden": (6,), "activation": "tanh", "classes": 3, "dtype": dtype, **declared}
     found = check_hessian_vector_product(ours, **asked)
     assert found.verdict is Verdict.AGREES and worst(found) <= HONEST
+
+
+@every_format
+@pytest.mark.parametrize("kind", PENALTIES)
+@pytest.mark.parametrize("right", [True, False])
+def test_a_penalty_adds_its_own_curvature(kind: str, dtype: str, right: bool) -> None:
+    declared = PENALTIES[kind]
+    penalty = manual_mlp.Penalty(**declared if right else {"l2": 0.2})
+    ours = partial(hessian_vector_product, activation="tanh", penalty=penalty)
+    found = check_hessian_vector_product(
+        ours, hidden=(6,), activation="tanh", dtype=dtype, **declared
+    )
+    assert found.verdict is (Verdict.AGREES if right else Verdict.DISAGREES), found.sentence
+    assert not right or worst(found) <= HONEST
+
+
+@every_format
+@pytest.mark.parametrize("alpha", [0.5, 3.0])
+def test_an_exponential_unit_bends_by_its_own_number(alpha: float, dtype: str) -> None:
+    asked: dict[str, Any] = {"hidden": (9, 7), "activation": f"elu:{alpha}", "dtype": dtype}
+    for given, verdict in ((f"elu:{alpha}", Verdict.AGREES), ("elu", Verdict.DISAGREES)):
+        ours = partial(hessian_vector_product, activation=given)
+        found = check_hessian_vector_product(ours, **asked)
+        assert found.verdict is verdict and (given == "elu" or worst(found) <= HONEST)
 
 
 @every_format
@@ -142,9 +176,20 @@ def test_the_rows_of_the_reference_are_those_of_vmap() -> None:
             np.testing.assert_allclose(each[name][n], gradient, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_hinge_that_is_differentiated_twice_is_torchs(reduction: str) -> None:
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(7, 4, generator=g, dtype=torch.float64)
+    numbers = torch.randint(4, (7,), generator=g)
+    torch.testing.assert_close(
+        Margins(reduction)(logits, numbers),
+        torch.nn.MultiMarginLoss(reduction=reduction)(logits, numbers),
+    )
+
+
 REFUSED: dict[str, Callable[[], Any]] = {
-    "of the losses cross_entropy, bce, mse": lambda: check_hessian_vector_product(
-        hessian_vector_product, loss="hinge"
+    "without normalisation and dropout": lambda: check_hessian_vector_product(
+        hessian_vector_product, normalisation="layer"
     ),
     "of their own": lambda: check_per_sample_gradients(
         per_sample_gradients, normalisation="batch"

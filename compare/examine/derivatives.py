@@ -30,7 +30,6 @@ from compare.judge.ledger import ENDLESS, bounded
 from compare.judge.point import PointJudge
 from compare.points.probe import ON_KINK, Probe, draw_probes
 from compare.textbook.plain_second import (
-    BENDS,
     CURVES,
     OUTPUTS,
     has_bend,
@@ -62,10 +61,8 @@ def check_hessian_vector_product(
 ) -> Result:
     """Check `hessian_vector_product(parameters, x, targets, direction) -> {name: H v}`.
 
-    H is the Hessian of the declared loss: cross_entropy, bce or mse (behind identity, sigmoid or
-    tanh), over units of an activation whose second derivative is known (relu, leaky_relu, relu6,
-    hardtanh, identity, tanh, sigmoid, softplus, silu, gelu). Points and directions are drawn, none
-    with a unit on a kink.
+    H is the Hessian of the declared loss with its penalty, behind identity, sigmoid or tanh, over
+    units of any activation. Points and directions are drawn, none with a unit on a kink.
 
     Parameters:
         function: the code under test; `direction` has the names and shapes of the parameters.
@@ -91,8 +88,7 @@ def check_hessian_vector_product(
     if not (known and asked.between.plain):
         raise BadInput(
             f"a Hessian-vector product is checked of the losses {', '.join(CURVES)} behind "
-            f"{', '.join(OUTPUTS)}, over units of {', '.join(BENDS)}, without penalty, "
-            "normalisation and dropout"
+            f"{', '.join(OUTPUTS)}, without normalisation and dropout"
         )
     guarded = GuardedProduct(function, timeout=fitted("timeout", Maybe(SECONDS), timeout))
 

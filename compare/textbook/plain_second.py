@@ -5,6 +5,7 @@
     R{dw_l} = R{h_{l-1}}.T dz_l + h_{l-1}.T R{dz_l}   R{db_l} = sum_n R{dz_l}
     R{dh_l} = R{dz_{l+1}} w_{l+1}.T + dz_{l+1} v_{l+1}.T
     R{dz_l} = R{dh_l} f'(z_l) + dh_l f''(z_l) R{z_l}
+A penalty adds l2 v.
 
 v and u are the parts of the vector that belong to weights and biases. Run on pairs the same lines
 give what rounding may do. Source: Pearlmutter 1994, Neural Computation 6.
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from compare.allowance.rules import ACTIVATION_RULES, logistic, normal
+from compare.allowance.rules import SELU, cubic, logistic, normal
 from compare.contracts.arrays import Float
 from compare.contracts.objective import Objective
 from compare.textbook import losses
@@ -29,12 +30,15 @@ STEP = 1e-4
 """Of the differences that tell how far f'' may move: allowances need no more digits."""
 
 
-def curved(second: Callable[[Float], Float]) -> Bend:
-    """f'' of z times a probability: its tails may come from differences of order 1, and of z."""
+def curved(second: Callable[[Float], Float], size: float = 1.0) -> Bend:
+    """f'' of z times a probability: its tails may come from differences of order 1, and of z.
+
+    `size`: of f'' at 0, where that is larger than 1.
+    """
 
     def bend(z: Pair, h: Pair) -> Pair:
         third = (second(z.value + STEP) - second(z.value - STEP)) / (2 * STEP)
-        rounding = 4 * z.arithmetic.unit * (1 + np.abs(z.value))
+        rounding = 4 * z.arithmetic.unit * max(size, 1.0) * (1 + np.abs(z.value))
         return z.made(second(z.value), np.abs(third) * z.allowance + rounding)
 
     return bend
@@ -43,6 +47,11 @@ def curved(second: Callable[[Float], Float]) -> Bend:
 def straight(z: Pair, h: Pair) -> Pair:
     """f'' = 0."""
     return h * 0.0
+
+
+def elu_bend(alpha: float) -> Bend:
+    """f'' = alpha exp(z) below 0, which h + alpha is as well, and 0 above."""
+    return curved(lambda z: np.where(z > 0, 0.0, alpha * np.exp(np.minimum(z, 0.0))), alpha)
 
 
 BENDS: dict[str, Bend] = {
@@ -56,8 +65,17 @@ BENDS: dict[str, Bend] = {
     "softplus": curved(lambda z: logistic(z) * logistic(-z)),
     "silu": curved(lambda z: logistic(z) * logistic(-z) * (2 + z * (1 - 2 * logistic(z)))),
     "gelu": curved(lambda z: normal(z)[1] * (2 - z * z)),
+    "gelu_tanh": curved(lambda z: 2 * cubic(z)[1] + z * cubic(z)[2], 2.0),
+    "elu": elu_bend(1.0),
+    "selu": elu_bend(SELU[0] * SELU[1]),
 }
 """f''(z) of z and h, on pairs."""
+
+
+def bend_of(activation: str) -> Bend:
+    """f'' of an activation, with its number if it has one."""
+    kind, _, number = activation.partition(":")
+    return elu_bend(float(number)) if kind == "elu" and number else BENDS[kind]
 
 
 def entropy_curve(o: Pair, t: Pair, r: Pair) -> Pair:
@@ -70,6 +88,9 @@ CURVES: dict[str, Callable[[Pair, Pair, Pair], Pair]] = {
     "cross_entropy": entropy_curve,
     "bce": lambda o, t, r: BENDS["softplus"](o, o) * r,
     "mse": lambda o, t, r: r * 2.0,
+    "huber": lambda o, t, r: (o - t).jumped(lambda d: (np.abs(d) < 1).astype(np.float64)) * r,
+    "l1": lambda o, t, r: r * 0.0,
+    "hinge": lambda o, t, r: r * 0.0,
 }
 """How the derivative of what a loss adds up moves when o moves along r."""
 
@@ -84,7 +105,7 @@ def hessian_vector_product(
     objective: Objective,
     dtype: Any,
 ) -> dict[str, Pair]:
-    """H v of the declared loss without penalty, as pairs by the names of the parameters."""
+    """H v of the declared loss, as pairs by the names of the parameters."""
     L = sum(name[0] == "w" for name in parameters)
     w, b = layers(parameters, "w", L, dtype), layers(parameters, "b", L, dtype)
     v, u = layers(direction, "w", L, dtype), layers(direction, "b", L, dtype)
@@ -103,9 +124,12 @@ def hessian_vector_product(
         found[f"b{i}"] = r_dz.sum(axis=0)
         if i > 1:
             dh, r_dh = dz @ w[i].T, r_dz @ w[i].T + dz @ v[i].T
-            bend = BENDS[activation.partition(":")[0]](z[i - 1], h[i - 1])
+            bend = bend_of(activation)(z[i - 1], h[i - 1])
             r_dz = r_dh * f_slope[i - 1] + dh * bend * r_z[i - 1]
             dz = dh * f_slope[i - 1]
+    strength = objective.l2 * objective.penalty_share(len(x))
+    for name in objective.penalised(parameters) if strength else ():
+        found[name] = found[name] + exact(direction[name], dtype) * strength
     return {name: found[name] for name in parameters}
 
 
@@ -133,13 +157,12 @@ def at_the_top(objective: Objective, z: Pair, y: Pair, r_z: Pair) -> tuple[Pair,
 
 def has_bend(activation: str) -> bool:
     """Whether the second derivative of an activation is known here."""
-    return activation in ACTIVATION_RULES and activation.partition(":")[0] in BENDS
+    return activation.partition(":")[0] in BENDS
 
 
 def is_smooth(objective: Objective) -> bool:
-    """Whether the second derivative of output and loss is known here, and nothing is added."""
-    output = objective.output in OUTPUTS and not objective.penalises
-    return output and objective.loss in CURVES
+    """Whether the second derivative of output and loss is known here."""
+    return objective.output in OUTPUTS and objective.loss in CURVES
 
 
 OUTPUTS = ("identity", "sigmoid", "tanh")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from compare import check
 from compare.contracts.errors import BadInput, UserCodeError
-from compare.guard.blame import code_of, home_of, name_of, return_of
+from compare.guard.blame import at_line, code_of, home_of, name_of, return_of
 from compare.guard.deadline import TimedOut, within
 from compare.guard.effects import Notes
 from compare.guard.implementation import GuardedImplementation, GuardedReduction, GuardedStep
@@ -617,3 +617,9 @@ def test_a_sum_over_ranks_is_made_once_also_where_it_writes_to_its_arguments() -
     _, found = reduction(0.5, given, 4)
     assert calls == [4] and reduction.modified == {"gradients"}
     assert found["w1"].all() and not given["w1"].any()
+
+
+def test_an_instruction_of_no_line_is_at_its_function() -> None:
+    code = test_an_instruction_of_no_line_is_at_its_function.__code__
+    assert at_line(code, None).line == code.co_firstlineno
+    assert at_line(code, 7).line == 7

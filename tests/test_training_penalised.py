@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_training_followed import MOMENTUM
 from tests.test_training_rehearsed import judged
 
 WHOLE = """import numpy as np
@@ -121,3 +122,39 @@ def test_a_penalty_over_the_rows_of_a_batch_is_not_held_against_the_loss_of_all_
     )
     result = judged(tmp_path, BATCHES, (line, ""), ("    order =", every))
     assert result.exit_code != 1, result.sentence
+
+
+DECAYED = (
+    ("epochs=40)", "epochs=40, weight_decay=0.0)"),
+    ("(h.T @ d)", "(h.T @ d + weight_decay * W2)"),
+    ("lr * d.sum(axis=0)", "lr * (d.sum(axis=0) + weight_decay * c2)"),
+    ("(inputs.T @ dh)", "(inputs.T @ dh + weight_decay * W1)"),
+    ("lr * dh.sum(axis=0)", "lr * (dh.sum(axis=0) + weight_decay * c1)"),
+)
+IN_LOSS = (
+    ("epochs=40)", "epochs=40, l2=0.0)"),
+    ("axis=1)))\n        q =", "axis=1)) + l2 / 2 * (np.sum(W1**2) + np.sum(W2**2)))\n        q ="),
+    ("(h.T @ d)", "(h.T @ d + l2 * W2)"), ("(inputs.T @ dh)", "(inputs.T @ dh + l2 * W1)"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pairs", [DECAYED, IN_LOSS, DECAYED[:1]])
+def test_a_penalty_in_a_training_with_momentum_agrees_whatever_its_default_is(
+    pairs: tuple[tuple[str, str], ...], tmp_path: Path
+) -> None:
+    result = judged(tmp_path, MOMENTUM, *pairs)
+    assert result.exit_code == 0, result.sentence
+
+
+@pytest.mark.parametrize(
+    ("pairs", "old", "new"),
+    [(DECAYED, "d + weight_decay * W2", "d - weight_decay * W2"),
+     (DECAYED, "dh + weight_decay * W1", "dh + 1.01 * weight_decay * W1"),
+     (DECAYED, "dh + weight_decay * W1", "dh"),
+     (IN_LOSS, "dh + l2 * W1", "dh - l2 * W1"),
+     (IN_LOSS, "d + l2 * W2", "d + 2 * l2 * W2")],
+)  # fmt: skip
+def test_a_wrong_penalty_of_strength_0_is_not_called_right(
+    pairs: tuple[tuple[str, str], ...], old: str, new: str, tmp_path: Path
+) -> None:
+    assert judged(tmp_path, MOMENTUM, *pairs, (old, new)).exit_code != 0

@@ -123,7 +123,7 @@ def is_foreign(file: str) -> bool:
 def places_of_traceback(traceback: TracebackType | None) -> Iterator[Place]:
     """Yield the lines of a traceback, outermost first."""
     while traceback is not None:
-        yield Place(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
+        yield at_line(traceback.tb_frame.f_code, traceback.tb_lineno)
         traceback = traceback.tb_next
 
 
@@ -133,7 +133,7 @@ def places_of_frame(frame: FrameType | None) -> Iterator[Place]:
     while frame is not None:
         frames.append(frame)
         frame = frame.f_back
-    yield from (Place(f.f_code.co_filename, f.f_lineno) for f in reversed(frames))
+    yield from (at_line(f.f_code, f.f_lineno) for f in reversed(frames))
 
 
 def first_line(error: BaseException) -> str:
@@ -144,3 +144,8 @@ def first_line(error: BaseException) -> str:
         text = ""
     name = type(error).__name__
     return f"{name}: {text}" if text else name
+
+
+def at_line(code: CodeType, line: int | None) -> Place:
+    """Return the place of an instruction; one that belongs to no line is at its function's."""
+    return Place(code.co_filename, line or code.co_firstlineno)

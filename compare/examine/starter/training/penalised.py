@@ -8,6 +8,7 @@ penalised is seen as soon as they are not 0.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -19,16 +20,23 @@ from compare.examine.starter.networks import Network
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.calls import Calls
 from compare.examine.starter.training.exact import recovered
-from compare.examine.starter.training.followed import MOST
+from compare.examine.starter.training.followed import MOST, Rule
 from compare.examine.starter.training.program import program_of
-from compare.examine.starter.training.scale import ALL_DIGITS, CALLED, DIGITS, name_of
-from compare.examine.starter.training.steps import Step, due_at, loss_at, multiple
+from compare.examine.starter.training.scale import (
+    ALL_DIGITS,
+    CALLED,
+    DIGITS,
+    name_of,
+    shows_a_loss,
+)
+from compare.examine.starter.training.steps import Fit, Step, due_at, loss_at, multiple
 from compare.examine.starter.training.trained import Training, later_turns, pairs_of
 
 STRENGTHS = (2.0, 0.5)
 CLEARLY = 0.01
 """How much nearer a number is to the loss that it is than to another."""
 ROUNDINGS = 8
+WEIGHT_DECAY = re.compile(r"weight_?decay|\bwd\b", re.IGNORECASE)
 Slip = tuple[str, str, str]
 
 
@@ -60,18 +68,44 @@ class Penalised:
     source: Source
     training: Training
     losses: list[Network]
+    rule: Rule | None = None
 
     def said(self) -> str | Slip:
         """Say that its penalty is that of its loss, or what it is; empty if that is not known."""
-        if self.training.fit.ways or self.training.fit.rest:
+        if self.rule is None and (self.training.fit.ways or self.training.fit.rest):
+            return ""
+        if self.rule and self.rule.nesterov:
             return ""
         shown = [self.at(strength) for strength in STRENGTHS]
-        if not all(one.steps and np.isfinite(list(one.c.values())).all() for one in shown):
+        if not all(one.c and np.isfinite(list(one.c.values())).all() for one in shown):
             return ""
+        if apart := self.apart_from_the_loss(shown):
+            return apart
         for penalty in self.penalties(shown):
             if all(self.is_loss(one, penalty) for one in shown):
                 return judged(self.training, shown, penalty)
         return ""
+
+    def apart_from_the_loss(self, shown: list[Shown]) -> str:
+        """Say that its steps have no penalty, or torch's weight decay, which no loss has."""
+        ways = self.training.chain.ways()
+        for network in self.losses:
+            shares = [one.c.get(name, 0.0) * self.scale(network) / one.strength
+                      for one in shown for name in ways]  # fmt: skip
+            decays = WEIGHT_DECAY.search(self.source.text) and set(ways) == set(shown[0].c)
+            due = [0.0, 1.0] if decays else [0.0]
+            if any(np.allclose(shares, one, DIGITS, DIGITS) for one in due) and all(
+                self.is_bare(one, network) for one in shown
+            ):
+                return "its weight decay is torch's" if any(shares) else "no penalty is part of it"
+        return ""
+
+    def is_bare(self, shown: Shown, network: Network) -> bool:
+        """Whether the loss that is seen has no penalty, or none is shown."""
+        return not shows_a_loss(self.source.text) or any(
+            self.distance(numbers_of(shown, step), step, network, 0.0, False) <= ALL_DIGITS
+            for step in (*shown.steps, *shown.later)
+        )
 
     def at(self, strength: float) -> Shown:
         """What its steps show at a strength."""
@@ -79,17 +113,29 @@ class Penalised:
         again = program_of(self.source, strength=strength).run(self.training.supply, calls)
         pairs = pairs_of(again.runs.get(self.training.loop, []))
         steps = Step.of_pairs(self.training.chain, pairs)
-        found = [self.shown_by(step) for step in steps]
+        pairs_of_steps = zip(steps, (None, *steps), strict=False)
+        found = [self.shown_by(step, last) for step, last in pairs_of_steps
+                 if last or not self.training.fit.rest]  # fmt: skip
         numbers = tuple(one for several in calls.numbers.values() for one in several)
         every = {name: [one[name] for one in found if name in one] for one in found for name in one}
         return Shown(strength, {name: common(several) for name, several in every.items()}, steps,
                      later_turns(again, self.training.chain), numbers)  # fmt: skip
 
-    def shown_by(self, step: Step) -> dict[str, float]:
+    def fit_of(self, step: Step, last: Step | None) -> Fit:
+        """What a step is made of beside its share of the step before."""
+        if not self.rule:
+            return self.training.fit
+        share = self.rule.share if last else 0.0
+        rest = {name: one - share * last.taken[name] if last else one
+                for name, one in step.taken.items()}  # fmt: skip
+        return Fit(dict.fromkeys(rest, self.rule.rate), rest=rest)
+
+    def shown_by(self, step: Step, last: Step | None) -> dict[str, float]:
         """The c of each parameter that is not 0 before a step."""
         found: dict[str, float] = {}
+        fit = self.fit_of(step, last)
         for _, rows in step.batches(self.training.data)[:MOST]:
-            seen = recovered(self.training, step, rows, self.training.fit)
+            seen = recovered(self.training, step, rows, fit)
             found = {}
             for name, one in step.parameters.items():
                 if one.any():

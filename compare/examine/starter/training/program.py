@@ -236,18 +236,19 @@ class Numbers(ast.NodeTransformer):
     def chosen(self, name: str, value: ast.expr) -> ast.expr:
         """Return the number that a name gets."""
         number, key = number_in(value), plain(name)
-        if not number:
+        if number is None or isinstance(getattr(value, "value", None), bool):
             return value
-        if DECAY.fullmatch(key) or (key == "alpha" and self.has_rate and number <= MOST_ALPHA):
+        small = key == "alpha" and self.has_rate and 0 < number <= MOST_ALPHA
+        if DECAY.fullmatch(key) or small:
             self.penalised = True
             return ast.copy_location(ast.Constant(self.strength), value)
         if NOMINAL.fullmatch(key) and number > SOME_BATCH:
             return ast.copy_location(ast.Constant(SOME_BATCH), value)
         if COUNT.fullmatch(key) and number > ROWS:
             return ast.copy_location(ast.Constant(ROWS), value)
-        if RATE.fullmatch(key) or key == "learningrateinit":
+        if number and (RATE.fullmatch(key) or key == "learningrateinit"):
             self.rates.append(number)
-        if self.rate is not None and RATE.fullmatch(key):
+        if number and self.rate is not None and RATE.fullmatch(key):
             return ast.copy_location(ast.Constant(self.rate), value)
         return value
 

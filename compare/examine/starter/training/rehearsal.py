@@ -160,7 +160,7 @@ def right_or_added_up(
     right = Rehearsed(verdict, parts, plain or rule is not None, program.penalised)
     if not program.penalised:
         return right
-    return with_penalty(right, Penalised(source, training, losses))
+    return with_penalty(right, Penalised(source, training, losses, rule))
 
 
 def kinds_of(training: Training) -> Iterator[str]:

@@ -63,7 +63,27 @@ APART = """def update_params(W1, b1, W2, b2, dW1, db1, dW2, db2, alpha):
 """
 PLACED = APART.replace("1 = W1 -", "1 -=").replace("1 = b1 -", "1 -=").replace(
     "2 = W2 -", "2 -=").replace("2 = b2 -", "2 -=").rpartition("    return")[0]  # fmt: skip
+LETTERED = """def train(X, Y, W_h, b_h, W_o, b_o, lr):
+    for epoch in range(9):
+        S = X @ W_h + b_h
+        P = np.exp(np.maximum(S, 0) @ W_o + b_o)
+        d_o = (P / P.sum(axis=1, keepdims=True) - Y) / len(X)
+        dW_o = np.maximum(S, 0).T @ d_o
+        db_o = np.sum(d_o, axis=0)
+        d_h = (d_o @ W_o.T) * (S > 0)
+        dW_h = X.T @ d_h
+        db_h = np.sum(d_h, axis=0)
+        W_o = W_o - lr * dW_o
+        W_h = W_h - lr * dW_h
+        b_o = b_o - lr * db_o
+        b_h = b_h - lr * db_h
+    return W_h, b_h, W_o, b_o
+"""
+BARE = LETTERED.replace("- lr * d", "- d")
+"""The rate stands in the errors, from where it goes into every gradient."""
 STYLES = {
+    "lettered": LETTERED,
+    "bare": BARE,
     "apart": APART,
     "in place": PLACED,
     "dictionary": DICTIONARY,
@@ -88,6 +108,10 @@ RIGHT = [
     ("lists", "(1 - eta * (lmbda / n))", "0.999"),
     ("loop", "", ""),
     ("loop", "db2 = f(X, Y, b2)", "db2 = lr * f(X, Y, b2)"),
+    ("lettered", "", ""),
+    ("lettered", "b_h - lr * db_h", "b_h - lr * np.sum(d_h, axis=0)"),
+    ("lettered", "b_h = b_h - lr * db_h", "step = lr * d_h; b_h = b_h - np.sum(step, axis=0)"),
+    ("bare", "d_o = (P", "d_o = lr * (P"),
 ]
 WRONG = [
     ("dictionary", "b1 = b1 - learning_rate * grads", "b1 = b1 - grads", "without the learning"),
@@ -97,6 +121,9 @@ WRONG = [
     ("lists", "* w - (eta", "* w + (eta", "a step up the gradient"),
     ("lists", "(1 - eta", "(1 + eta", "a weight decay of the wrong sign"),
     ("loop", "b2 -= lr * db2", "b2 -= db2", "db2 is taken without the learning rate"),
+    ("lettered", "b_h - lr * db_h", "b_h - db_h", "db_h is taken without the learning rate"),
+    ("lettered", "W_h - lr * dW_h", "W_h - dW_h", "dW_h is taken without the learning rate"),
+    ("lettered", "W_o = W_o - lr * dW_o", "W_o -= dW_o", "dW_o is taken without the learning"),
 ]
 LEFT = [
     ("dictionary", '    b1 = b1 - learning_rate * grads["db1"]\n', "", "leaves b1 where"),

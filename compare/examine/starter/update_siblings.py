@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from compare.examine.starter.binding import plain
@@ -26,25 +26,46 @@ FEWEST = 2
 """How many weights of a place have to move before one that does not is missed."""
 OF_WEIGHT = re.compile(r"d_?((w|b)(\d+|_?[a-z]{0,3}\d*)|(weights?|bias(es)?|theta)_?\d*)", re.I)
 """The name of a gradient of a weight; what follows the d is the weight's."""
+NUMBERED = r"(w|b|weights?|bias(es)?)?\d*$"
+LETTERED = re.compile(
+    "(d|dl|dj|dc|de|del|delta|g|grad|grads|gradient|nabla)(w|b|weights?|bias(?:es)?)[a-z]{1,3}"
+)
+"""What ends the name of a gradient, and one that ends in letters: of the hidden or output layer."""
 
 
 def beside_siblings(found: Sequence[Judged], where: str) -> list[Judged]:
     """Return the updates of one way; a right one that lacks the others' learning rate is wrong."""
-    rated = {family(one.gradient): one for one in found if one.update and is_rated(one.update)}
-    return [without_rate(one, rated.get(family(one.gradient)), where) for one in found]
+    rated = {family(named(one)): one for one in found if one.update and is_rated(one.update)}
+    weights = {one.target.key for one in found}
+    return [without_rate(one, rated.get(family(named(one))), weights, where) for one in found]
 
 
-def without_rate(one: Judged, other: Judged | None, where: str) -> Judged:
-    """Return a right update turned into a wrong one if it lacks the rate that the other one has."""
+def named(one: Judged) -> str:
+    """Return the name of an update's gradient, `db_h` of `db_h = np.sum(delta_h, axis=0)`."""
+    made = (line.key for line in one.way.lines if is_it(line.value, one.gradient))
+    return next(made, one.gradient)
+
+
+def is_it(value: ast.AST | None, gradient: str) -> bool:
+    """Return whether a value is the gradient as it is written."""
+    return value is not None and ast.unparse(value) == gradient
+
+
+def without_rate(one: Judged, other: Judged | None, weights: Set[str], where: str) -> Judged:
+    """Return a right update turned into a wrong one if it lacks the rate that the other one has.
+
+    What the `weights` that a gradient goes back through become at that rate is no part of it.
+    """
     if one.verdict is not None or other is None or one.update is None or not is_bare(one.update):
         return one
-    lines = (*one.way.before, *one.way.lines)
-    made = [line.value for line in lines if line.key == one.gradient and line.value is not None]
+    lines = [line for line in (*one.way.before, *one.way.lines) if line.key not in weights]
+    gradient = named(one)
+    made = [line.value for line in lines if line.key == gradient and line.value is not None]
+    made = made or [ast.parse(gradient, mode="eval").body]
     if any(learning(value, lines, (RATE.fullmatch,)) for value in made):
         return one  # its gradient has the rate in it
     sentence = (
-        f"{one.gradient} is taken without the learning rate, which the update of"
-        f" {other.target.key} has"
+        f"{gradient} is taken without the learning rate, which the update of {other.target.key} has"
     )
     return replace(one, verdict=about_update(one.target, where).wrong("value", sentence))
 
@@ -56,15 +77,32 @@ def is_rated(update: Update) -> bool:
 
 def is_bare(update: Update) -> bool:
     """Return whether an update reads no number that may be a rate: none, or that of a momentum."""
-    numbers = [node for node in written(update) if abs(node) != 1.0]
+    numbers = [one for one in numbers_beside(update) if abs(one) != 1.0]
     return bool(update.gradient) and not numbers and set(update.scalars.values()) <= {"momentum"}
 
 
+def numbers_beside(update: Update) -> list[float]:
+    """Return the numbers in the lines that are no part of the gradient, as 0 of `axis=0` is."""
+    inside = [
+        part
+        for line in (*update.before, *update.lines) if line.value is not None
+        for value in ast.walk(line.value) if is_it(value, update.gradient)
+        for part in ast.walk(value) if isinstance(part, ast.Constant)
+    ]  # fmt: skip
+    numbers = written(update)
+    for part in inside:
+        if isinstance(part.value, int | float):
+            numbers.remove(float(part.value))
+    return numbers
+
+
 def family(gradient: str) -> str:
-    """Return what gradients of one place have in common: `grads` of `grads["dW1"]`, d of `dW1`."""
+    """Return what gradients of one place have in common: `grads` of `grads["dW1"]`, d of `dW1` and
+    of `db_h`, whose weight is numbered by a letter."""
     root = re.split(r"[.\[]", gradient)[0]
-    named = root if root != gradient and root != "self" else word(gradient)
-    return re.sub(r"(w|b|weights?|bias(es)?)?\d*$", "", plain(named))
+    word_of_it = plain(root if root != gradient and root != "self" else word(gradient))
+    lettered = LETTERED.fullmatch(word_of_it)
+    return lettered.group(1) if lettered else re.sub(NUMBERED, "", word_of_it)
 
 
 def unused(

@@ -142,3 +142,43 @@ def test_a_training_that_clears_its_gradients_before_each_step_is_undecided(tmp_
     result = checked(tmp_path, text)
     assert result.exit_code == 3, result.sentence
     assert any("no turn of its loop moves P.W1 and P.W2" in one for one in result.not_compared)
+
+
+VELOCITIES = """import numpy as np
+from data import load
+def gradients(X, y, W1, b1, W2, b2):
+    h = np.maximum(0, X @ W1 + b1)
+    e = np.exp(h @ W2 + b2)
+    d = e / e.sum(axis=1, keepdims=True)
+    d[np.arange(len(y)), y] -= 1
+    d /= len(y)
+    dh = (d @ W2.T) * (h > 0)
+    return X.T @ dh, dh.sum(0), h.T @ d, d.sum(0)
+X, y = load("digits")
+W1, b1 = 0.2 * np.random.randn(64, 20), np.zeros(20)
+W2, b2 = 0.2 * np.random.randn(20, 10), np.zeros(10)
+u1, u2, u3, u4 = (np.zeros_like(a) for a in (W1, b1, W2, b2))
+many = 60
+for sweep in range(9):
+    for i in range(0, len(X), many):
+        xb, yb = X[i:i + many], y[i:i + many]
+        dW1, db1, dW2, db2 = gradients(xb, yb, W1, b1, W2, b2)
+        u1 = 0.9 * u1 - 0.05 * dW1; W1 += u1
+        u2 = 0.9 * u2 - 0.05 * db1; b1 += u2
+        u3 = 0.9 * u3 - 0.05 * dW2; W2 += u3
+        u4 = 0.9 * u4 - 0.05 * db2; b2 += u4
+"""
+
+
+def test_a_bias_that_is_set_to_its_velocity_is_seen_at_a_later_step(tmp_path: Path) -> None:
+    assert checked(tmp_path, VELOCITIES).exit_code == 0
+    result = checked(tmp_path, VELOCITIES.replace("b1 += u2", "b1 = u2"))
+    assert result.exit_code == 3, result.sentence
+    assert any("b1: moved by no share" in one for one in result.not_compared)
+
+
+def test_a_batch_that_has_no_name_accuses_nobody_and_doubts_nobody(tmp_path: Path) -> None:
+    """Which rows a step is made of was not seen: nothing is said of it."""
+    text = VELOCITIES.replace("        xb, yb = X[i:i + many], y[i:i + many]\n", "")
+    text = text.replace("gradients(xb, yb", "gradients(X[i:i + many], y[i:i + many]")
+    assert checked(tmp_path, text).exit_code == 0

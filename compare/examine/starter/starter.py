@@ -67,6 +67,7 @@ from compare.examine.starter.together import together
 from compare.examine.starter.training.told import with_training
 from compare.examine.starter.uncompared import uncompared
 from compare.examine.starter.update_calls import left_where_they_were
+from compare.examine.starter.update_same import same_for_all
 from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import Place
 from compare.guard.guard import A_FEW_ROWS, Guard
@@ -210,6 +211,7 @@ def with_lines(
     named = {one.name for one in updates.found}
     still = [one for one in left_where_they_were(source, sorted(updates.functions))
              if one.name not in named]  # fmt: skip
+    still += same_for_all(source)
     return found + unproved(updates.found, of_classes.stepped) + still, updates
 
 

@@ -26,6 +26,8 @@ NUMBER = re.compile(r"(?<![\w.])0?\.\d+(?![\w.])")
 LARGE = 1e-2
 """Entries of the gradient that are smaller, relative to the largest, may feel the epsilon."""
 CLOSE, MUCH = 1e-3, 0.05
+MOST = 3
+"""How many batches a step may have been made of are tried."""
 SIGN = re.compile(r"\bsign\(")
 ALIKE = 0.5
 """The correlation below which two matrices are no earlier and later state of one."""
@@ -138,6 +140,24 @@ def anew(given: Sequence[Array], betas: tuple[float, float]) -> Array:
 def anew_at_1(given: Sequence[Array], betas: tuple[float, float]) -> Array:
     """Adam that begins anew altogether."""
     return corrected(means(given[-1:], betas), betas, 1)
+
+
+def out_of_step(training: Training) -> list[str]:
+    """The parameters whose steps are no share of the last one and their gradient, where those of
+    the most others are."""
+    far = {name for last, step in pairwise(in_a_row(training)) for name in step.taken
+           if not any(spans(last.taken[name], due[name], step.taken[name], step.near)
+                      for _, rows in step.batches(training.data)[:MOST]
+                      for due in [training.due(step, rows)])}  # fmt: skip
+    few = 0 < len(far) <= len(training.step.taken) // 2
+    return [training.chain.ways()[name] for name in training.step.taken if name in far and few]
+
+
+def spans(last: Array, due: Array, taken: Array, near: float) -> bool:
+    """Whether a step is made of the last one and a gradient."""
+    columns = np.stack([last.ravel(), due.ravel()], axis=1)
+    solved, *_ = np.linalg.lstsq(columns, taken.ravel(), rcond=None)
+    return bool(np.abs(taken.ravel() - columns @ solved).max() <= near * np.abs(taken).max())
 
 
 def made_anew(source: Source, training: Training, file: str, line: int) -> Told | None:

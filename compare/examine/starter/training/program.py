@@ -12,7 +12,7 @@ import contextlib
 import copy
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice, product
@@ -134,7 +134,7 @@ def program_of(source: Source, rate: float | None = None, strength: float = 0.0)
     says them, and its learning rates another one if asked for."""
     nodes = [copy.deepcopy(one.node) for one in source.statements]
     harmless, watched = Harmless(nodes), Watched()
-    numbers = Numbers(rate, strength, source.text)
+    numbers = Numbers(rate, strength, source.text, set(steps_of_ranges(nodes)))
     defined = {one.name: one for one in nodes if isinstance(one, ast.FunctionDef)}
     definitions: list[Statement] = []
     main: list[ast.stmt] = []
@@ -177,12 +177,22 @@ def inlined(
         yield from inlined(one, defined, depth + 1)
 
 
+def steps_of_ranges(nodes: Sequence[ast.stmt]) -> Iterator[str]:
+    """Yield the names in `range(0, n, B)` of what is stepped by: sizes of batches."""
+    for node in (part for one in nodes for part in ast.walk(one)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "range":
+            yield from (one.id for one in node.args[2:] if isinstance(one, ast.Name))
+
+
 class Numbers(ast.NodeTransformer):
     """Makes the numbers `strength` that are named like that of a penalty, those `rate` that are
     named like a learning rate, as many rows as there are of more, and batches small enough that
     there are several."""
 
-    def __init__(self, rate: float | None, strength: float, text: str) -> None:
+    def __init__(
+        self, rate: float | None, strength: float, text: str, sizes: Set[str] = frozenset()
+    ) -> None:
+        self.sizes = sizes
         self.rate, self.strength, self.penalised = rate, strength, False
         self.has_rate = bool(CALLED_RATE.search(text))
         self.rates: list[float] = []
@@ -242,7 +252,7 @@ class Numbers(ast.NodeTransformer):
         if DECAY.fullmatch(key) or small:
             self.penalised = True
             return ast.copy_location(ast.Constant(self.strength), value)
-        if NOMINAL.fullmatch(key) and number > SOME_BATCH:
+        if (NOMINAL.fullmatch(key) or name in self.sizes) and number > SOME_BATCH:
             return ast.copy_location(ast.Constant(SOME_BATCH), value)
         if COUNT.fullmatch(key) and number > ROWS:
             return ast.copy_location(ast.Constant(ROWS), value)

@@ -20,7 +20,7 @@ from compare.examine.starter.cut_rehearsal import OTHER, OTHER_ROWS
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
 from compare.examine.starter.source import Source
-from compare.examine.starter.training.carried import begun_anew, made_anew
+from compare.examine.starter.training.carried import begun_anew, made_anew, out_of_step
 from compare.examine.starter.training.exact import recovered
 from compare.examine.starter.training.followed import rule_of
 from compare.examine.starter.training.loop_mistakes import explained
@@ -28,6 +28,7 @@ from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.penalised import Penalised
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.scale import losses_meant
+from compare.examine.starter.training.stepping import batch_known
 from compare.examine.starter.training.steps import SAME, multiple
 from compare.examine.starter.training.still import nothing_moves
 from compare.examine.starter.training.stopped import stops
@@ -88,6 +89,8 @@ def shown(source: Source, program: Program, training: Training, asked: Network) 
     if training.fit.whole:
         return right_or_added_up(source, program, training, about, asked)
     wrong = explained(source, training, about)
+    if wrong is None and not batch_known(source, program, training):
+        return None
     return Rehearsed(wrong or about.undecided(NONE_OF_IT))
 
 
@@ -149,6 +152,9 @@ def right_or_added_up(
     if told := begun_anew(source, training) or made_anew(source, training, *place):
         return Rehearsed(about.slip(*told))
     rule = None if plain else rule_of(training, program.numbers)
+    if "momentum" in kinds and not rule and (names := out_of_step(training)):
+        said = f"{' and '.join(names)}: moved by no share of the last step and of the gradient"
+        return Rehearsed(about.undecided(f"{said}, as the others are"))
     shown = rule.words() if rule else LEFT if training.fit.ways else RUN
     words = (shown, *training.network.words(Network()))
     verdict = replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=words)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Set
 from compare.examine.starter.missed import descends
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import last_name
+from compare.examine.starter.training.program import Program
+from compare.examine.starter.training.trained import Training
 
 MOVES = re.compile(r"\w*(step|update|optim|descent|learn|apply|train)\w*", re.IGNORECASE)
 """Calls that move weights."""
@@ -21,6 +23,17 @@ def loops_at(source: Source, file: str, line: int) -> Iterator[Loop]:
         if one.file == file:
             yield from (part for part in ast.walk(one.node)
                         if isinstance(part, Loop) and part.lineno == line)  # fmt: skip
+
+
+def batch_known(source: Source, program: Program, training: Training) -> bool:
+    """Whether it was seen which rows a step is made of: fewer than all, or the loop cuts none out
+    of them, as `gradients(X[i:i + 32], ...)` does of which no name is left."""
+    name = training.data.names[0].rpartition(".")[2]
+    inside = [part for loop in loops_at(source, *program.places[training.loop])
+              for part in ast.walk(loop)]  # fmt: skip
+    cut = any(isinstance(one, ast.Subscript) and ast.unparse(one.value).endswith(name)
+              for one in inside)  # fmt: skip
+    return len(training.rows) < len(training.data.x) or not cut
 
 
 def steps_in(source: Source, file: str, line: int) -> bool:

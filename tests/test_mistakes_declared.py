@@ -10,7 +10,8 @@ import pytest
 
 import manual_mlp
 from compare import check
-from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, Objective
+from compare.contracts.between import PLAIN, Between
+from compare.contracts.objective import LOSS_NAMES, OUTPUT_NAMES, PENALISED, Objective
 from compare.contracts.result import Result
 from compare.diagnosis.candidates import possible
 from compare.mistakes.catalogue import IN_A_CALL
@@ -35,16 +36,18 @@ OBJECTIVES = (
 )  # fmt: skip
 
 
-def point(objective: Objective, activation: str) -> Point:
+def point(objective: Objective, activation: str, between: Between = PLAIN) -> Point:
     return probe(
         (6, 7, 4), 5, ORDINARY, activation=activation, reduction=objective.reduction,
         dtype="float64", generator=np.random.default_rng(2), objective=objective,
+        between=between,
     )  # fmt: skip
 
 
 POINTS = [
     *(point(objective, "tanh") for objective in OBJECTIVES),
     *(point(Objective(), activation) for activation in OTHERS),
+    *(point(Objective(l2=0.1, penalise=of), "tanh", Between("layer")) for of in PENALISED),
 ]
 
 
@@ -223,6 +226,42 @@ def test_a_mistake_in_what_is_declared_is_named_alone(name: str) -> None:
 @pytest.mark.parametrize("penalise", ["all", "linear"])
 def test_without_a_normalisation_all_parameters_are_linear(penalise: str) -> None:
     assert asked(penalised_but(), {"l2": 0.02, "penalise": penalise, "activation": "tanh"})
+
+
+SCALES: dict[str, tuple[str, float, str]] = {
+    "penalty-missing-in-gradient-of-gamma-and-beta": ("all", -1, "gamma beta"),
+    "penalty-missing-in-gradient-of-gamma": ("all", -1, "gamma"),
+    "penalty-missing-in-gradient-of-beta": ("all", -1, "beta"),
+    "penalty-in-gradient-of-gamma-and-beta": ("linear", 1, "gamma beta"),
+    "penalty-in-gradient-of-gamma": ("weights", 1, "gamma"),
+    "penalty-in-gradient-of-beta": ("weights", 1, "beta"),
+    "penalty-in-gradients-of-weights-alone": ("all", -1, "b gamma beta"),
+    "penalty-in-every-gradient": ("weights", 1, "b gamma beta"),
+    "": ("all", 0, "gamma beta"),
+}
+
+
+@pytest.mark.parametrize("normalisation", ["layer", "batch"])
+@pytest.mark.parametrize("name", SCALES)
+def test_a_penalty_in_the_gradients_of_a_normalisation_is_named(
+    name: str, normalisation: str
+) -> None:
+    penalise, sign, kinds = SCALES[name]
+    penalty = manual_mlp.Penalty(l2=0.1, penalise=penalise)
+
+    def code(w: Arrays, x: Any, t: Any) -> Any:
+        loss, gradients, *_ = manual_mlp.declared.loss_and_gradients(
+            w, x, t, penalty=penalty, between=manual_mlp.Between(normalisation)
+        )
+        return loss, {
+            k: g + sign * 0.1 * w[k] if k.rstrip("0123456789") in kinds.split() else g
+            for k, g in gradients.items()
+        }
+
+    declared = {"l2": 0.1, "penalise": penalise, "normalisation": normalisation}
+    result = asked(code, declared)
+    assert [one.mistake for one in result.diagnosis] == ([name] if name else [])
+    assert bool(result) is (not name)
 
 
 def test_a_sum_with_its_gradient_agrees() -> None:

@@ -193,7 +193,7 @@ def regular(kind: str, by: Callable[[Pass, Pair], Pair]) -> Function:
     penalty."""
 
     def found(net: Pass, layer: int) -> Pair:
-        parameter = net.at(kind[1], layer)
+        parameter = net.at(kind[1:], layer)
         value = net.right(kind, layer)
         return value + by(net, parameter) if value.shape == parameter.shape else value
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from compare.mistakes.conditions import normalised
 from compare.mistakes.declared_parts import (
     Condition,
     Function,
@@ -97,6 +98,38 @@ def of_biases(point: Point) -> bool:
     return point.minimised.penalises and point.minimised.penalise != "weights"
 
 
+def of_everything(point: Point) -> bool:
+    """Return whether a penalty is declared of gamma and beta too, which are there."""
+    return point.minimised.penalises and point.minimised.penalise == "all" and normalised(point)
+
+
+def not_of_scales(point: Point) -> bool:
+    """Return whether a penalty is declared, and not of gamma and beta, which are there."""
+    return point.minimised.penalises and point.minimised.penalise != "all" and normalised(point)
+
+
+def minus(net: Pass, parameter: Pair) -> Pair:
+    """Return what takes the declared penalty off a gradient."""
+    return -penal(net, parameter)
+
+
+def of_scales(
+    name: str, title: str, sentence: str, slip: str, applies: Condition,
+    by: Callable[[Pass, Pair], Pair],
+) -> tuple[NetworkMistake, ...]:  # fmt: skip
+    """Return the mistakes of a penalty in the gradients of gamma and beta, of one or of both."""
+    kinds = {"gamma-and-beta": ("gamma", "beta"), "gamma": ("gamma",), "beta": ("beta",)}
+    line = {"gamma": "dgamma = (dn * s).sum(axis=0)", "beta": "dbeta = dn.sum(axis=0)"}
+    return tuple(
+        one(
+            f"{name}-{word}", title.format(" and ".join(of)), sentence.format(" and ".join(of)),
+            "\n".join(line[each] + slip.format(each) for each in of), applies,
+            {f"d{each}": regular(f"d{each}", by) for each in of},
+        )
+        for word, of in kinds.items()
+    )  # fmt: skip
+
+
 def both(by: Callable[[Pass, Pair], Pair]) -> dict[str, Function]:
     """Return the weight gradients with something added to what is right."""
     return {"dw": regular("dw", by)}
@@ -151,12 +184,36 @@ PENALTY = (
         "biases too; the loss has it.",
         "db = dz.sum(axis=0)",
         of_biases,
-        {"db": regular("db", lambda net, b: -penal(net, b))}),
+        {"db": regular("db", minus)}),
     one("penalty-missing-in-every-gradient", "gradients without the declared penalty",
         "The gradients of weights and biases lack the derivative of the declared penalty, which is "
         "of both; the loss has it.",
         "dw = h.T @ dz\ndb = dz.sum(axis=0)", of_biases,
-        {kind: regular(kind, lambda net, w: -penal(net, w)) for kind in ("dw", "db")}),
+        {kind: regular(kind, minus) for kind in ("dw", "db")}),
+    *of_scales(
+        "penalty-missing-in-gradient-of", "the gradient of {} without the penalty",
+        "The gradient of {} lacks the derivative of the declared penalty, which is of all "
+        "parameters; the loss has it.", "", of_everything, minus,
+    ),
+    *of_scales(
+        "penalty-in-gradient-of", "a declared penalty in the gradient of {} too",
+        "The gradient of {} contains the derivative of the declared penalty, which is not of the "
+        "scales and shifts of a normalisation.", " + l2 * {}", not_of_scales, penal,
+    ),
+    one("penalty-in-gradients-of-weights-alone",
+        "gradients of biases, gamma and beta without the penalty",
+        "Of all gradients those of the weights alone have the derivative of the declared penalty, "
+        "which is of biases, gamma and beta too; the loss has it.",
+        "db = dz.sum(axis=0)\ndgamma = (dn * s).sum(axis=0)\ndbeta = dn.sum(axis=0)",
+        of_everything,
+        {kind: regular(kind, minus) for kind in ("db", "dgamma", "dbeta")}),
+    one("penalty-in-every-gradient", "a declared penalty in every gradient",
+        "The gradients of biases, gamma and beta contain the derivative of the declared penalty "
+        "too; in the loss it is on the weights only.",
+        "db = dz.sum(axis=0) + l2 * b\ndgamma = (dn * s).sum(axis=0) + l2 * gamma\n"
+        "dbeta = dn.sum(axis=0) + l2 * beta",
+        lambda point: not_of_scales(point) and point.minimised.penalise == "weights",
+        {kind: regular(kind, penal) for kind in ("db", "dgamma", "dbeta")}),
     one("penalty-of-biases-in-loss", "a declared penalty of the biases too in the loss",
         "The loss contains the declared penalty of the biases too; the gradient that of the "
         "weights only, as declared.",

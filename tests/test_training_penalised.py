@@ -75,7 +75,7 @@ NAMED = {
     "of the wrong sign": (WHOLE, 'h.T @ d + weight', 'h.T @ d - weight', "sign"),
     "left out of one": (WHOLE, ' + weight_decay * par["A"]', "", "missing"),
     "of a bias": (WHOLE, "e.sum(axis=0)", 'e.sum(axis=0) + weight_decay * par["a"]', "biases"),
-    "divided by the rows": (BATCHES, "lam / m * W1", "lam / m / m * W1", "scaled"),
+    "divided by the rows": (BATCHES, "lam / m * W1", "lam / m / m * W1", "averaged"),
 }  # fmt: skip
 
 

@@ -252,14 +252,22 @@ def judged(training: Training, shown: list[Shown], penalty: OfLoss) -> str | Sli
     title = f"a penalty that the loss has and the gradient has {', '.join(said)}"
     if any(not due[name] for name in wrong):
         title = f"a penalty in {' and '.join(ways[name] for name in wrong)} that is not in the loss"
-    return mistake_of(wrong, due), f"its steps show {title}", title
+    counts = [len(training.rows), len(training.data.x)]
+    return mistake_of(wrong, due, counts), f"its steps show {title}", title
 
 
-def mistake_of(wrong: Mapping[str, list[float]], due: Mapping[str, float]) -> str:
+def mistake_of(
+    wrong: Mapping[str, list[float]], due: Mapping[str, float], counts: list[int]
+) -> str:
     """Return the name of a mistake of a penalty."""
-    shares = {round(one, 4) for one, _ in wrong.values()}
     if any(not due[name] for name in wrong):
         return "penalty-of-biases-in-gradient"
-    known = {0.0: "penalty-missing-in-gradient", 2.0: "penalty-twice-in-gradient",
-             0.5: "penalty-halved-in-gradient", -1.0: "penalty-sign"}  # fmt: skip
-    return known.get(shares.pop(), "penalty-scaled") if len(shares) == 1 else "penalty-scaled"
+    known = {0.0: "missing", 2.0: "twice", 0.5: "halved"}
+    known |= {1 / one: "averaged" for one in counts} | {
+        float(one): "not-averaged" for one in counts
+    }
+    for share, name in known.items():
+        if all(np.isclose(one, share, DIGITS, DIGITS) for one, _ in wrong.values()):
+            return f"penalty-{name}-in-gradient"
+    negated = all(np.isclose(one, -1, DIGITS) for one, _ in wrong.values())
+    return "penalty-sign" if negated else "penalty-scaled"

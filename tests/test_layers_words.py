@@ -139,3 +139,43 @@ def test_a_corrected_mean_says_what_its_number_is() -> None:
 
     text = said(mean, lambda x: x.mean(0), drawn(x=(8, 5)))
     assert "8/(8 - 1), where 8 is the length of axis 0 of x" in text
+
+
+def divergence(inputs: Any, *, row_sum: bool = True) -> Any:
+    """KL of two softmaxes by hand; the row sum stands in the derivative of the second."""
+    logs = {k: z - np.log(np.exp(z).sum(1, keepdims=True)) for k, z in inputs.items()}
+    p, g, n = np.exp(logs["b"]), logs["b"] - logs["a"], inputs["a"].dtype.type(len(inputs["a"]))
+    rows = (p * g).sum(1, keepdims=True)
+    db = p * (g - rows) / n if row_sum else p * g / n
+    return rows.sum() / n, {"a": (np.exp(logs["a"]) - p) / n, "b": db}
+
+
+@pytest.mark.parametrize("row_sum", [True, False])
+def test_a_row_sum_that_is_missing_behind_a_log_softmax_is_called_so(row_sum: bool) -> None:
+    def reference(a: Any, b: Any) -> Any:
+        logs = torch.log_softmax(a, 1), torch.log_softmax(b, 1)
+        return F.kl_div(*logs, reduction="batchmean", log_target=True)
+
+    result = check_layer(
+        lambda i, dy: divergence(i, row_sum=row_sum), reference, {"a": (6, 5), "b": (6, 5)}
+    )
+    said = "the row sum is missing in the derivative of the softmax"
+    assert bool(result) is row_sum
+    assert row_sum or said in result.diagnosis[0].sentence
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_what_agrees_and_could_have_hidden_an_error_is_said_in_the_sentence(far: bool) -> None:
+    """Beyond 37 nothing is left of 1 - p, of which the reference takes the logarithm."""
+    z = np.random.default_rng(0).normal(size=(6, 4))
+    z[0] = (45, -45, 800, -50) if far else (1, -1, 2, -2)
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        y = np.logaddexp(0, inputs["z"]).mean()
+        return y, {"z": 1 / (1 + np.exp(-inputs["z"])) / inputs["z"].size}
+
+    def reference(z: Any) -> Any:
+        return F.binary_cross_entropy(torch.sigmoid(z), torch.zeros_like(z))
+
+    result = check_layer(manual, reference, {"z": z})
+    assert result and ("error of 1e-12 in y could have been missed" in result.sentence) is far

@@ -11,7 +11,7 @@ from compare.contracts.measured import Worst
 from compare.contracts.result import CheckSummary, Finding, Verdict, Weak
 from compare.layers.judged import Judged, State
 from compare.layers.points import Point
-from compare.layers.power import undecided, unruled, weak_tensors, without_power
+from compare.layers.power import powerless, undecided, unruled, weak_tensors, without_power
 from compare.report.words import count, listing, times_allowance, two_values, where
 
 
@@ -143,7 +143,13 @@ def listing_of_agreement(points: Sequence[Judged]) -> str:
     name = max(worst, key=lambda each: worst[each].ratio)
     names = ", ".join(worst)
     at = count(len(decided), "point")
-    return f"agrees: {names} at {at}, worst {times_allowance(worst[name].ratio)} ({name})"
+    said = f"agrees: {names} at {at}, worst {times_allowance(worst[name].ratio)} ({name})"
+    hidden = [
+        f"; a scale error of {size:g} in {which} could have been missed"
+        for which, size in powerless(decided).items()
+        if points[0].surveyed.analysed.reference[which].any()
+    ]
+    return said + "".join(hidden)
 
 
 def odd_sentences(points: Sequence[Judged]) -> list[str]:

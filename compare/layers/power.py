@@ -55,15 +55,32 @@ def reason(name: str, size: float, one: Judged, weak: int, of: int) -> str:
     return f"{points} a scale error of {SEEN[one.point.format]:g} in {name} could have been missed"
 
 
+def powerless(points: Sequence[Judged]) -> dict[str, float]:
+    """Return the tensors that no point could have shown wrong, with the scale error they hide."""
+    decided = [one for one in points if one.state is not State.UNDECIDED]
+    found: dict[str, float] = {}
+    for name in decided[0].surveyed.analysed.reference if decided else ():
+        hidden = [SEEN[one.point.format] for one in decided if not shows(one, name)]
+        if len(hidden) == len(decided):
+            found[name] = max(hidden)
+    return found
+
+
+def shows(one: Judged, name: str) -> bool:
+    """Return whether a point would have shown a wrong tensor of the promised size."""
+    analysed = one.surveyed.analysed
+    size = smallest_scale_error(analysed.reference[name], analysed.allowances[name])
+    return size <= SEEN[one.point.format]
+
+
 def without_power(points: Sequence[Judged]) -> bool:
     """Return whether no tensor at any point could have shown an error."""
     return not any(
-        smallest_scale_error(one.surveyed.analysed.reference[name],
-                             one.surveyed.analysed.allowances[name]) <= SEEN[one.point.format]
+        shows(one, name)
         for one in points
         if one.state is not State.UNDECIDED
         for name in one.surveyed.analysed.reference
-    )  # fmt: skip
+    )
 
 
 def undecided(points: Sequence[Judged]) -> Iterator[Weak]:

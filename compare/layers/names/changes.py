@@ -189,6 +189,9 @@ def special(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Chang
     if names.is_softmax(step):
         for kind in ("softmax", "row sum", "diagonal"):
             yield Change(number, kind)
+    logits = names.logits_of(step)
+    if logits is not None:
+        yield Change(number, "log row sum", other=logits)
     for function in FUNCTIONS if step.name == "erf" else ():
         yield Change(number, "function", other=function)
     if step.name == "mul" and len(places) == 2 and step.args[0] != step.args[1]:

@@ -69,6 +69,13 @@ class Names:
         at = self.maker.get(number)
         return None if at is None else self.tape.steps[at]
 
+    def behind_copies(self, number: int) -> Step | None:
+        """Return the step that computed a value, of a view or copy that of what is copied."""
+        step = self.step_of(number)
+        while step is not None and (step.func.is_view or step.name in COPIES) and step.refs():
+            step = self.step_of(step.refs()[0].number)
+        return step
+
     def noun(self, number: int, depth: int = DEEP) -> str:
         """Return a value as a noun."""
         if number in self.inputs:
@@ -225,6 +232,19 @@ class Names:
         return (
             above is not None and below is not None and (above.name, below.name) == ("exp", "sum")
         )
+
+    def logits_of(self, step: Step) -> int | None:
+        """Return the logits whose log-softmax a step takes the exponential of, None if of none."""
+        if step.name != "exp":
+            return None
+        taken = self.behind_copies(step.refs()[0].number)
+        if taken is None or taken.name != "sub" or len(taken.refs()) < 2:
+            return None
+        logarithm = self.step_of(taken.refs()[1].number)
+        total = None if logarithm is None else self.step_of(logarithm.refs()[0].number)
+        if logarithm is None or logarithm.name != "log" or total is None:
+            return None
+        return taken.refs()[0].number if self.is_row_sum(total) else None
 
     def is_row_sum(self, step: Step) -> bool:
         """Return whether a step sums exponentials."""

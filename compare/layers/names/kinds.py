@@ -240,6 +240,13 @@ def row_sum(change: Change, here: Here) -> Any:
     return of_logarithm(here.args[0], out, out.detach())
 
 
+def log_row_sum(change: Change, here: Here) -> Any:
+    """The exponential of a log-softmax whose derivative is its own value, by the logits."""
+    assert isinstance(change.other, int)
+    out, z = here.run().detach(), here.live[change.other]
+    return out + out * (z - z.detach())
+
+
 def of_logarithm(e: Tensor, out: Tensor, slope: Tensor | float = 1.0) -> Tensor:
     """Return a softmax with another derivative with respect to the logarithm of e."""
     here = e.detach()
@@ -331,6 +338,7 @@ KINDS: dict[str, Kind] = {
     "through": through, "slope": slope, "slope at": slope_at, "function": function,
     "swapped": swapped, "bare": bare, "diagonal": diagonal, "softmax": softmax,
     "row sum": row_sum, "operand": operand, "elsewhere": elsewhere, "split": split,
+    "log row sum": log_row_sum,
     "lengths": exchanged_lengths, "joined": joined, "permuted": permuted, "factors": factors,
 }  # fmt: skip
 """By kind of change: what the changed step computes."""

@@ -31,7 +31,7 @@ from compare.layers.program import Program
 
 MOST_NAMES = 3
 LATE = ("factor", "comparison")
-OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum")
+OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum", "log row sum")
 UNFIT = (*IMPOSSIBLE, ArithmeticError, MemoryError)
 """What a changed program may raise: torch of shapes and places that do not fit, Python of numbers
 without a quotient, either of a tensor too large. Anything else is a fault of a search, and costs

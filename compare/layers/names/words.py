@@ -307,4 +307,5 @@ KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
     "lengths": exchanged_lengths, "joined": joined,
     "permuted": permuted, "triangle": triangle, "operand": operand, "factors": factors,
     "softmax": softmax, "bare": bare, "row sum": row_sum, "function": function,
+    "log row sum": row_sum,
 }  # fmt: skip

@@ -72,6 +72,9 @@ def train(X, Y, sizes, epochs=20):
     return P
 """
 )
+STEP = """            G = backward(P, xb, yb, h, p)
+            P = moved(P, G, lr)
+"""
 RIGHT = {"descent": DESCENT, "Adam": ADAM}
 WRONG = {
     "targets of another order": (
@@ -129,10 +132,12 @@ def test_a_first_step_that_is_none_of_a_network_is_undecided(tmp_path: Path) -> 
 
 def test_a_training_that_stops_behind_its_forward_pass_is_undecided(tmp_path: Path) -> None:
     """On any rows it stops there: that is said, and accused of nothing."""
-    text = DESCENT.replace("P = moved(P, G, lr)", "P = moved(P, grads, lr)")
+    text = DESCENT.replace(
+        STEP, "            P = moved(P, G, lr)\n            G = backward(P, xb, yb, h, p)\n"
+    )
     result = checked(tmp_path, text)
     assert result.exit_code == 3, result.sentence
-    assert any("its loop stops with NameError" in one for one in result.not_compared)
+    assert any("its loop stops with UnboundLocalError" in one for one in result.not_compared)
 
 
 def test_a_training_that_clears_its_gradients_before_each_step_is_undecided(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 The rows are ours, and what stops may be right on others: it is said where and why, and accused of
 nothing. What stops in the first statement of a turn has most likely got rows of another shape than
-its own, and nothing is said of it; a name that is not there has nothing to do with rows.
+its own, and nothing is said of it; what is used before it is set has nothing to do with rows.
 """
 
 from __future__ import annotations
@@ -50,10 +50,12 @@ def stepping(source: Source, program: Program) -> Iterator[tuple[int, Loop]]:
 def stopped_in(loops: Mapping[int, Loop], recorder: Recorder) -> Iterator[Stop]:
     """The loops that were entered and left with an error."""
     for error in recorder.failures:
+        if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
+            continue  # a part of a program: what it needs is elsewhere
         frames = traceback.extract_tb(error.__traceback__)
-        nameless = isinstance(error, AttributeError | NameError)
+        unset = isinstance(error, AttributeError | UnboundLocalError)
         for loop, node in loops.items():
-            start = node.lineno if nameless else node.body[0].end_lineno or node.lineno
+            start = node.lineno if unset else node.body[0].end_lineno or node.lineno
             end = node.end_lineno or node.lineno
             lines = [one.lineno for one in frames if one.lineno and start < one.lineno <= end]
             if lines and recorder.runs.get(loop):

@@ -47,6 +47,10 @@ def in_layout(one: FunctionVerdict, layouts: set[str]) -> FunctionVerdict:
     return replace(wrong, diagnosis=known("softmax-over-batch")) if one.role == "softmax" else wrong
 
 
+REDUCED = ("sums over the batch", "averages over the batch")
+"""What is said of a reduction that is not the declared one."""
+
+
 def fitting_loss(one: FunctionVerdict, losses: set[str]) -> FunctionVerdict:
     """Tell a gradient summed like its loss, a convention, from one that does not fit it."""
     if one.role not in SLOPES or len(losses) != 1 or not one.reduction:
@@ -70,8 +74,8 @@ def named(one: FunctionVerdict, losses: set[str], slopes: set[str]) -> FunctionV
     """
     if one.verdict is not Verdict.DISAGREES or one.diagnosis or not one.reduction:
         return one
-    if one.kind == "value" and not one.sentence.startswith(("it sums over", "it averages over")):
-        return one
+    if not any(words in one.sentence for words in REDUCED):
+        return one  # what is wrong with it is another thing
     summed = one.reduction == "sum"
     if one.role in SLOPES:
         alike = losses == {one.reduction}

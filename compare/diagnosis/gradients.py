@@ -31,6 +31,9 @@ from compare.points.diagnostic import kinds_for, probe, reduced
 from compare.points.drawing import batch_sizes
 from compare.textbook import Point
 
+WHOLE = 37
+"""Rows of one ordinary probe at least: more than the 8, 10, 16 or 32 of a chunk or batch size that
+is written into the code, and a multiple of none. What only few rows show or hide is no answer."""
 GUARDS = frozenset(mistake.name for mistake in IN_A_CALL if mistake.guard)
 HELD = 2
 """At so many points of the full widths an explanation of a small network inside is held."""
@@ -256,10 +259,11 @@ def probes(
     """Return the probes of a diagnosis with their labels; the first two are of equal size."""
     generator = np.random.default_rng(seed)
     few, some, many = islice(batch_sizes(sizes), 3)
+    whole = next(batch_sizes(sizes, WHOLE))
     kinds = kinds_for(dtype, between, evaluates=evaluates)
     made = []
     for kind, rows in zip(
-        kinds, (few, few, many, many, some, many, some, many, some), strict=False
+        kinds, (few, few, whole, many, some, many, some, many, some), strict=False
     ):
         point = probe(
             sizes,

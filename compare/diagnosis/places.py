@@ -14,7 +14,7 @@ from compare.textbook import Point
 
 
 def places(explanation: Explanation, index: int, cases: Sequence[Case]) -> Places:
-    """Return the place that part `index` means in every case, the case of the explanation first.
+    """Return the place that part `index` means in every wrong case, that of the explanation first.
 
     Where several rows of a batch fit, the one that continues the first place is taken: as far from
     the end, or as far from the start.
@@ -22,7 +22,7 @@ def places(explanation: Explanation, index: int, cases: Sequence[Case]) -> Place
     mistake, c = explanation.parts[index].mistake, explanation.parts[index].constant
     assert c is not None
     found = [place(mistake, c, cases[0].point)]
-    for case in cases[1:]:
+    for case in (case for case in cases[1:] if case.disagrees):
         fitting = [
             place(mistake, variant.parts[index].constant or 0.0, case.point)
             for variant in variants(explanation, case)

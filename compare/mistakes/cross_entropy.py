@@ -140,6 +140,15 @@ GRADIENT = (
         paired=False,
     ),
     NetworkMistake(
+        "one-taken-off-in-every-row",
+        "1 taken off in all rows at every class that occurs",
+        "1 is taken off in every row at each class that occurs in the batch: the rows are not "
+        "picked with the classes, as in p[:, labels] -= 1.",
+        "error = p - (y.sum(axis=0) > 0)",
+        trigger="one-hot targets",
+        paired=False,
+    ),
+    NetworkMistake(
         "prediction-without-target",
         "p where p - y belongs",
         "The targets are never taken off: the error is p.",

@@ -94,6 +94,18 @@ DERIVATIVE = (
         seen=1,
     ),
     NetworkMistake(
+        "mask-with-upper-bound",
+        "a ReLU mask that ends at {constant:g}",
+        "The ReLU mask is 0 above {constant:g} too, as that of a ReLU that is cut off there; the "
+        "forward pass is not.",
+        "dz[i - 1] = dh[i - 1] * (h[i - 1] > 0) * (h[i - 1] <= c)",
+        applies=relu,
+        fit=Among(lambda point: (1, 2, 3, 4, 5, 6)),
+        example=1,
+        trigger="a unit whose value lies above the bound",
+        paired=False,
+    ),
+    NetworkMistake(
         "mask-without-bias",
         "a derivative taken before the bias is added",
         "The derivative of the activation is taken at h @ w, before the bias is added.",

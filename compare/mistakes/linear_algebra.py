@@ -134,6 +134,37 @@ LEFT_OUT = (
         paired=False,
     ),
     NetworkMistake(
+        "bias-added-several-times",
+        "a bias that the forward pass adds {constant:g} times",
+        "The forward pass adds {constant:g} times the bias; the gradient is that of a bias that is "
+        "added once.",
+        "z[i] = h[i - 1] @ w[i] + c * b[i]",
+        fit=Among(lambda point: (2, 0.5, 3)),
+        example=2,
+        trigger="a bias that is not zero",
+        paired=False,
+    ),
+    NetworkMistake(
+        "bias-column-of-another-number",
+        "a column of {constant:g} for the bias, where 1 belongs",
+        "The column that stands for the biases holds {constant:g}, not 1: they count that much, "
+        "and so do their gradients.",
+        "z[i] = h[i - 1] @ w[i] + c * b[i]\ndb[i] = c * dz[i].sum(axis=0)",
+        fit=Among(lambda point: (0.5, 2, 0.1, 10, -1)),
+        example=0.5,
+        trigger="a bias that is not zero",
+        convention=True,
+        paired=False,
+    ),
+    NetworkMistake(
+        "weight-gradient-in-column-order",
+        "a weight gradient laid out column by column",
+        "The entries of the weight gradient were written row by row and read column by column, or "
+        "the other way round: the numbers are right, their places are not.",
+        "g = h[i - 1].T @ dz[i]\ndw[i] = g.reshape(g.shape[1], g.shape[0]).T",
+        paired=False,
+    ),
+    NetworkMistake(
         "bias-gradient-zero",
         "a bias gradient that stays zero",
         "The bias gradient is left at zero: the biases are never trained.",

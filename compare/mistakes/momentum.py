@@ -34,6 +34,13 @@ MOMENTUM = (
         "v = v\nw = w - outside * (momentum * v + inside * dw)",
     ),
     StepMistake(
+        "velocity-stays-zero",
+        "a velocity that is neither used nor kept",
+        "The parameters move by the gradient alone and the velocity stays zero: momentum is left "
+        "out.",
+        "v = 0 * v\nw = w - outside * inside * dw",
+    ),
+    StepMistake(
         "old-velocity-applied",
         "a step by the old velocity",
         "The parameters move by the old velocity; the new one is computed afterwards.",

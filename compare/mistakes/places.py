@@ -83,7 +83,8 @@ def last_samples(places: Places) -> str:
     """Return the words for the samples from a number on, as a subject."""
     count = places[0].from_end
     if same_from_end(places):
-        return "the last sample" if count == 1 else f"the last {count} samples"
+        of = "" if of_several(places) else f"of {places[0].of} "
+        return "the last sample" if count == 1 else f"the last {count} {of}samples"
     return f"{numbered('the samples from', places)} on (counted from 0)"
 
 

@@ -30,6 +30,11 @@ def later_rows(point: Point) -> Iterable[float]:
     return sorted({1, n - 1, *(n - n % size for size in CHUNKS if n % size)})
 
 
+def chunk_begins(point: Point) -> Iterable[float]:
+    """Return the same, and 0: a batch that is no longer than a chunk has one that is the last."""
+    return (0, *later_rows(point))
+
+
 def classes(point: Point) -> Iterable[float]:
     """Return the number of every class."""
     return range(point.targets.shape[1])
@@ -154,6 +159,21 @@ TARGETS_LEFT = (
     ),
 )
 
+COUNTED_TWICE = (
+    NetworkMistake(
+        "sample-counted-twice",
+        "a sample that counts twice",
+        "{constant} counted twice in loss and gradient, as where batches overlap or the last one "
+        "is filled up.",
+        "terms = -y * log_p * (1 + (np.arange(N) == c))[:, None]\n"
+        "error = (p - y) * (1 + (np.arange(N) == c))[:, None]",
+        fit=Among(rows, varies=True),
+        example=3,
+        numbering=Numbering(number_of_rows, single("sample")),
+        paired=False,
+    ),
+)
+
 PARTS = (2, 3, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 256)
 """Chunks that a batch is cut into; a probe has few rows."""
 
@@ -203,7 +223,7 @@ ROWS = (
         "all samples but the last ones",
         "{constant}, as when each chunk overwrites the one before (= for +=): the others are",
         "(np.arange(N) >= c)[:, None]",
-        later_rows,
+        chunk_begins,
         Numbering(number_of_rows, arriving_from),
     ),
     *left_out(
@@ -215,5 +235,6 @@ ROWS = (
         Numbering(number_of_classes, single("class")),
     ),
     *TARGETS_LEFT,
+    *COUNTED_TWICE,
     *ORDER,
 )

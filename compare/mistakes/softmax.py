@@ -72,6 +72,15 @@ JACOBIAN = (
         paired=False,
     ),
     NetworkMistake(
+        "temperature-in-loss-only",
+        "a softmax at temperature {constant:g} in the loss only",
+        "The loss takes the softmax of logits divided by {constant:g}, the gradient does not.",
+        "log_p = log_softmax(logits / c)",
+        fit=Among(lambda point: TEMPERATURES),
+        example=2,
+        paired=False,
+    ),
+    NetworkMistake(
         "temperature-in-gradient-only",
         "a softmax at temperature {constant:g} in the gradient only",
         "The gradient takes the softmax of logits divided by {constant:g}, the loss does not.",

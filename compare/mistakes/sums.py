@@ -85,6 +85,13 @@ SUMS = (
         paired=False,
     ),
     NetworkMistake(
+        "bias-of-absolute-errors",
+        "a bias gradient that adds up absolute values",
+        "The bias gradient adds up |dz| over the samples; the errors have signs.",
+        "db[i] = np.abs(dz[i]).sum(axis=0)",
+        paired=False,
+    ),
+    NetworkMistake(
         "bias-gradient-negated",
         "a bias gradient of the wrong sign",
         "The bias gradient has the wrong sign; the weight gradient has the right one.",

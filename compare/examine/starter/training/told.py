@@ -49,9 +49,10 @@ def with_training(
 
 def asked(found: Sequence[FunctionVerdict]) -> bool:
     """Return whether a training has anything to say: where nothing is wrong yet, or only what was
-    cut out of a loop."""
+    cut out of a loop, and updates beside it."""
     wrong = [one for one in found if one.verdict is Verdict.DISAGREES]
-    return all(is_cut_out(one) for one in wrong)
+    cut = any(is_cut_out(one) for one in wrong)
+    return all(is_cut_out(one) or (cut and one.role == "step") for one in wrong)
 
 
 def is_cut_out(one: FunctionVerdict) -> bool:

@@ -99,6 +99,8 @@ def loss_after_update() -> Steps:
         (moved(lambda name: name in ("x", "targets"), 1), "batch-of-the-step-before"),
         (moved(lambda name: name == "x", 1), "inputs-of-the-step-after"),
         (moved(lambda name: name == "x", -1), "inputs-of-the-step-before"),
+        (moved(lambda name: name == "targets", 1), "targets-of-the-step-after"),
+        (moved(lambda name: name == "targets", -1), "targets-of-the-step-before"),
     ],
 )
 def test_a_slip_of_recording_is_proved_by_the_steps_beside(

@@ -57,6 +57,13 @@ def with_inputs(step: Step, other: Step | None) -> Step | None:
     return replace(step, x=other.x)
 
 
+def with_targets(step: Step, other: Step | None) -> Step | None:
+    """Return a step with the targets of a neighbour; None where they belong to no such inputs."""
+    if other is None or other.targets.shape != step.targets.shape:
+        return None
+    return replace(step, targets=other.targets)
+
+
 SLIPS = (
     Misrecording(
         "weights-recorded-after-the-update", "The recorded weights are those after the update: "
@@ -91,6 +98,16 @@ SLIPS = (
         "inputs-of-the-step-after", "The recorded x is that of the step after, the targets are "
         "the step's own: loss and gradients are those of the x of the step before.",
         "both", itself, lambda one: with_inputs(one.step, one.before),
+    ),
+    Misrecording(
+        "targets-of-the-step-before", "The recorded targets are those of the step before, x is "
+        "the step's own: loss and gradients are those of the targets of the step after.",
+        "both", itself, lambda one: with_targets(one.step, one.after),
+    ),
+    Misrecording(
+        "targets-of-the-step-after", "The recorded targets are those of the step after, x is "
+        "the step's own: loss and gradients are those of the targets of the step before.",
+        "both", itself, lambda one: with_targets(one.step, one.before),
     ),
     Misrecording(
         "loss-after-the-update", "The recorded loss is that of the weights after the update, on "

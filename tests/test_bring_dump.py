@@ -272,6 +272,10 @@ DAMAGE: dict[str, tuple[Change, str]] = {
         lambda d: rewrite(d, 0, **{w: array_of(d, 0, w).T for w in ("w1", "w2")}),
         "every weight is (out, in), as torch.nn.Linear has it; (in, out) is due",
     ),
+    "one weight as torch has it": (
+        lambda d: rewrite(d, 0, w1=array_of(d, 0, "w1").T),
+        "w1 has shape (12, 64): w1, as it stands, is (out, in), as torch.nn.Linear has it",
+    ),
     "layers apart": (
         lambda d: rewrite(d, 0, w2=np.ones((11, 10))),
         "w2 has shape (11, 10); (12, fan_out) is due",

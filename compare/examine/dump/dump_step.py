@@ -155,25 +155,26 @@ class Reader:
         return found
 
     def laid_out(self, parameters: Arrays, depth: int) -> None:
-        """Refuse weights that are all (out, in), as `nn.Linear` has them: only their transposes
-        fit x, the biases and each other."""
-        flipped = (f"w{layer}" for layer in range(1, depth + 1))
-        shapes = [parameters[name].shape for name in flipped]
-        biases = [parameters[f"b{layer}"].size for layer in range(1, depth + 1)]
-        x = self.get("x")
-        if not all(len(shape) == 2 for shape in shapes) or x.ndim != 2:
+        """Refuse weights that are (out, in), as `nn.Linear` has them: only their transposes fit x,
+        the biases and each other."""
+        layers = range(1, depth + 1)
+        shapes = [parameters[f"w{layer}"].shape for layer in layers]
+        outs = [parameters[f"b{layer}"].size for layer in layers]
+        ins = [*self.get("x").shape[1:], *outs[:-1]]
+        if len(ins) != depth:
             return
-
-        def fits(inward: int) -> bool:
-            ins = [x.shape[1], *biases[:-1]]
-            return [s[inward] for s in shapes] == ins and [s[1 - inward] for s in shapes] == biases
-
-        if fits(1) and not fits(0):
-            raise BadInput(
-                f"{self.where}: w1 has shape {shapes[0]}: every weight is (out, in), as "
-                "torch.nn.Linear has it; (in, out) is due: record the transposes of weights, their "
-                "gradients and velocities"
-            )
+        straight = [s == pair for s, pair in zip(shapes, zip(ins, outs, strict=True), strict=True)]
+        turned = [s == pair for s, pair in zip(shapes, zip(outs, ins, strict=True), strict=True)]
+        names = [f"w{layer}" for layer in layers if not straight[layer - 1]]
+        if not names or not all(one or other for one, other in zip(straight, turned, strict=True)):
+            return
+        which = "every weight is" if all(turned) else f"{' and '.join(names)}, as it stands, is"
+        shape = parameters[names[0]].shape
+        raise BadInput(
+            f"{self.where}: {names[0]} has shape {shape}: {which} (out, in), as torch.nn.Linear"
+            " has it; (in, out) is due: record the transposes of weights, their"
+            " gradients and velocities"
+        )
 
     def shaped(self, name: str, array: Array, due: tuple[int, ...]) -> Array:
         """Return an array of the shape that is due; a bias may be (1, H)."""

@@ -16,6 +16,7 @@ from compare.contracts.result import Diagnosis, MadeMistake
 from compare.diagnosis.accept import adapted
 from compare.diagnosis.domains import Explained, Habit
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
+from compare.diagnosis.joint_words import joint_words
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.places import places
 from compare.diagnosis.search import Finding, showing
@@ -155,6 +156,9 @@ def indices(explanation: Explanation, kept: Kept) -> list[int]:
 
 def title_of(explanation: Explanation, kept: Kept, cases: Sequence[Case]) -> str:
     """Return the mistakes in one line, each with its layer if it is made in one only."""
+    joint = joint_words(only(explanation, kept).parts)
+    if joint is not None:
+        return joint[0]
     *first, last = (part_title(explanation, index, cases) for index in indices(explanation, kept))
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -213,6 +217,9 @@ def rivalry(
 
 def sentence(explanation: Explanation, kept: Kept, cases: Sequence[Case]) -> str:
     """Return the sentences of the mistakes, with their constants filled in."""
+    joint = joint_words(only(explanation, kept).parts)
+    if joint is not None:
+        return joint[1]
     said = [part_sentence(explanation, index, cases) for index in indices(explanation, kept)]
     together = {2: "Two mistakes together. ", 3: "Three mistakes together. "}
     return together.get(len(said), "") + " ".join(said)

@@ -139,7 +139,7 @@ DECAY = (
 NEGATIVE = (("(p - Y)", "(Y - p)"), ("-= lr", "+= lr"))
 RIGHT = {
     "plain": TRAIN,
-    "a batch": changed(TRAIN, *BATCH),
+    "a batch": changed(TRAIN, *BATCH, ("sum(Y *", "sum(yb *")),
     "products in the updates": changed(TRAIN, *INLINE),
     "momentum": changed(TRAIN, *MOMENTUM),
     "decay": changed(TRAIN, DECAY),

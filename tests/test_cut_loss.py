@@ -28,7 +28,10 @@ RIGHT = {
     "now and then, after the step": (
         (LOSS, "pass"), ("            print", f"            {LOSS}\n            print"),
     ),
-    "of validation data too": ((LOSS, f"{LOSS}\n        val_loss = -np.mean(np.log(p_val))"),),
+    "of validation data too": (
+        (LOSS, f"{LOSS}\n        val_loss = -np.mean(np.log(p_val))"),
+        ("    for epoch", "    p_val = np.full((7, k), 1 / k)\n    for epoch"),
+    ),
     "a perplexity": ((LOSS, f"{LOSS}\n        perplexity = np.exp(loss)"),),
     "with its penalty": (
         (LOSS, f"{SHORT} + 0.5 * reg * (np.sum(W1**2) + np.sum(W2**2))"),
@@ -79,7 +82,8 @@ NO_LOSS = {
 
 @pytest.mark.parametrize("line", NO_LOSS.values(), ids=NO_LOSS)
 def test_what_is_not_the_loss_of_a_batch_is_not_held_against_it(line: str, tmp_path: Path) -> None:
-    result = checked(tmp_path, changed(TRAIN, (LOSS, line), ("(epoch, loss)", "(epoch)")))
+    begun = ("    for epoch", "    shown = 0.0\n    for epoch")
+    result = checked(tmp_path, changed(TRAIN, begun, (LOSS, line), ("(epoch, loss)", "(epoch)")))
     assert result.verdict is Verdict.AGREES, result.sentence
 
 

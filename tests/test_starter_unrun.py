@@ -184,5 +184,7 @@ def backward(x, y, w1, b1, w2, b2):
 
 def test_a_slope_at_the_probabilities_is_right_as_the_jacobian_takes_it(tmp_path: Path) -> None:
     assert checked(tmp_path, JACOBIAN).verdict is Verdict.AGREES
-    alone = JACOBIAN[: JACOBIAN.index("def backward")]
+    factors = JACOBIAN[: JACOBIAN.index("def backward")]
+    assert checked(tmp_path, factors).verdict is Verdict.AGREES
+    alone = JACOBIAN[: JACOBIAN.index("def softmax_grad")]
     assert checked(tmp_path, alone).verdict is Verdict.DISAGREES

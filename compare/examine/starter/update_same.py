@@ -56,4 +56,5 @@ def depends(loop: ast.For, update: ast.AST) -> str:
     keys = {name for part in ast.walk(loop) for name in keys_counted(part)}
     made = ({name for part in loop.body for name in stored(part)} - keys) | counted
     indexed = isinstance(target, ast.Subscript | ast.Attribute)
-    return in_target[0] if indexed and in_target and not loaded(taken) & made else ""
+    read = loaded(taken)  # nothing in `p[rows, labels] -= 1`, which moves no weight
+    return in_target[0] if indexed and in_target and read and not read & made else ""

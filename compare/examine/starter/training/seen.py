@@ -45,7 +45,8 @@ class Data:
 
     def rows(self, batch: Array) -> list[int] | None:
         """Which rows a batch has, in its order; None where it holds anything else."""
-        laid = batch.T if self.columns else batch
+        single = batch.ndim == 1  # a loop over single rows
+        laid = batch[np.newaxis] if single else batch.T if self.columns else batch
         if laid.ndim != 2 or laid.shape[1] != self.x.shape[1]:
             return None
         found = [self.by_row.get(row.tobytes()) for row in np.ascontiguousarray(laid, float)]

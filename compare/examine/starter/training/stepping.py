@@ -12,8 +12,8 @@ from compare.examine.starter.statements import last_name
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.trained import Training
 
-MOVES = re.compile(r"\w*(step|update|optim|descent|learn|apply|train)\w*", re.IGNORECASE)
-"""Calls that move weights."""
+MOVES = re.compile(r"\w*(step|update|optim|descent|learn|apply_?grad|train)\w*", re.IGNORECASE)
+"""Calls that move weights; what is only applied to rows is a forward pass."""
 Loop = ast.For | ast.While
 
 

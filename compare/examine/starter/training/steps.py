@@ -67,7 +67,7 @@ class Step:
         found: dict[tuple[int, ...], str] = {}
         for seen in (self.after, self.before):
             for way, array in seen.items():
-                if array.dtype.kind == "f" and array.ndim == 2:
+                if array.dtype.kind == "f" and array.ndim in (1, 2):
                     rows = data.rows(array)
                     if rows:
                         found.setdefault(tuple(rows), way)

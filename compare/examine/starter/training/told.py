@@ -80,7 +80,8 @@ def in_its_light(one: FunctionVerdict, shown: Rehearsed) -> FunctionVerdict:
     holds_it = one.name == shown.verdict.name or one.name == shown.verdict.name.partition(".")[0]
     undecided = one.verdict is Verdict.UNDECIDABLE and not one.lacking
     words = shown.verdict.conventions
-    guessed = undecided or (is_cut_out(one) and not shown_by_its_loop(one))
+    declared = one.kind == "convention" or shown_by_its_loop(one)  # a sum is one in the loop, too
+    guessed = undecided or (is_cut_out(one) and not declared)
     of_loop = holds_it and ANOTHER not in one.name and guessed
     if of_loop or (undecided and is_part(one, shown)):
         return replace(

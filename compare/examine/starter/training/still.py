@@ -39,6 +39,8 @@ class Still:
 
 def nothing_moves(source: Source, program: Program, networks: Sequence[Network]) -> Still | None:
     """The loop of a program that steps and moves nothing, on all data that it may want."""
+    if not any(steps_in(source, *place) for place in program.places.values()):
+        return None
     until = time.process_time() + SECONDS
     networks = distinct(networks)
     best: Still | None = None

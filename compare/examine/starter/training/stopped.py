@@ -30,7 +30,7 @@ def stops(source: Source, program: Program) -> tuple[int, str] | None:
     until = time.process_time() + SECONDS
     loops, own = dict(stepping(source, program)), set(supplies(program.text))
     found: list[Stop] = []
-    for supply, recorder in with_sizes(program, until):
+    for supply, recorder in with_sizes(program, until) if loops else ():
         if found and supply not in own:
             break  # of other sizes those may be alike that it mixes up
         if any(len(run) > 1 for loop in loops for run in recorder.runs.get(loop, [])):

@@ -26,7 +26,8 @@ AT_P = """def gradCE(target, prediction):
 
 @pytest.mark.parametrize("loss", [LOSS, "import numpy as np\n"])
 @pytest.mark.parametrize(
-    ("gradient", "words"), [(IN_PLACE, "it modifies its argument"), (AT_P, "it is dL/dp")]
+    ("gradient", "words"),
+    [(IN_PLACE, "it modifies its argument prediction"), (AT_P, "it is dL/dp")],
 )
 def test_a_mean_is_not_blamed_beside_another_finding(
     tmp_path: Path, loss: str, gradient: str, words: str

@@ -6,6 +6,7 @@ that cannot be written to.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,7 +49,8 @@ class OnCopies:
             if not unchanged(argument, handed[name]) and name not in self.modified:
                 place = self.writing_line(arguments, keywords) if self.again else None
                 where = f" at {place.quoted()}" if place else ""
-                what = self.modified[name] = f"modifies its argument {name}{where}"
+                theirs = its_name(self.function, list(handed).index(name), name)
+                what = self.modified[name] = f"modifies its argument {theirs}{where}"
                 self.guard.notes.add(f"{name_of(self.function)} {what}; it got a copy")
         return value
 
@@ -78,6 +80,17 @@ class OnCopies:
         except (Exception, SystemExit, TimedOut):
             return home
         return home
+
+
+def its_name(function: Callable[..., Any], place: int, name: str) -> str:
+    """Return what the author calls the argument at a place; `name` where that cannot be told."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return name
+    known = parameters[place : place + 1]
+    by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return known[0].name if known and known[0].kind in by_place else name
 
 
 def by_place(

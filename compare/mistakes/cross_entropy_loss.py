@@ -6,7 +6,7 @@ from compare.mistakes.conditions import averaged
 from compare.mistakes.fits import Among, either, in_the_loss, linear, typed
 from compare.mistakes.mistake import NetworkMistake
 
-CLIPS = tuple(10.0**k for k in range(-16, -1))
+CLIPS = tuple(m * 10.0**k for k in range(-16, -1) for m in (1, 2, 5))
 """Where people clip probabilities."""
 
 LOSS = (

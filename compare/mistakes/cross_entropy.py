@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compare.mistakes.conditions import averaged
 from compare.mistakes.cross_entropy_loss import CLIPS, LOSS
-from compare.mistakes.fits import Among, either
+from compare.mistakes.fits import Among
 from compare.mistakes.mistake import NetworkMistake
 
 GUARDS = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -183,7 +183,7 @@ GRADIENT = (
         "Probabilities are clipped to [{constant:g}, 1 - {constant:g}] in the gradient p - y; the "
         "loss takes them as they are.",
         "error = np.clip(p, c, 1 - c) - y",
-        fit=either(Among(lambda point: CLIPS)),
+        fit=Among(lambda point: CLIPS),
         example=1e-2,
         trigger="a probability within the constant of 0 or 1",
         paired=False,
@@ -194,7 +194,7 @@ GRADIENT = (
         "Probabilities below {constant:g} are raised to it in the gradient p - y; the loss takes "
         "them as they are.",
         "error = np.maximum(p, c) - y",
-        fit=either(Among(lambda point: CLIPS)),
+        fit=Among(lambda point: CLIPS),
         example=1e-2,
         trigger="a probability below the constant",
         paired=False,

@@ -130,15 +130,6 @@ class Among:
         return () if silent else self.values(trial(0.0).point)
 
 
-def either(*fits: Fit) -> Fit:
-    """Return the fit that proposes what each of these does, one after the other."""
-
-    def fit(trial: Trial, seen: Seen) -> Iterator[float]:
-        yield from dict.fromkeys(c for one in fits for c in one(trial, seen))
-
-    return fit
-
-
 def whole(trial: Trial, seen: Seen) -> Iterator[float]:
     """Yield the whole number c for which loss or last bias gradient is seen as value(1) / c.
 

@@ -50,18 +50,11 @@ class Misrecording:
 before, itself, after = attrgetter("before"), attrgetter("step"), attrgetter("after")
 
 
-def with_inputs(step: Step, other: Step | None) -> Step | None:
-    """Return a step with the inputs of a neighbour; None where they belong to no such targets."""
-    if other is None or other.x.shape != step.x.shape:
+def with_neighbours(step: Step, other: Step | None, part: str) -> Step | None:
+    """Return a step with x or the targets of a neighbour; None where the rows do not fit."""
+    if other is None or getattr(other, part).shape != getattr(step, part).shape:
         return None
-    return replace(step, x=other.x)
-
-
-def with_targets(step: Step, other: Step | None) -> Step | None:
-    """Return a step with the targets of a neighbour; None where they belong to no such inputs."""
-    if other is None or other.targets.shape != step.targets.shape:
-        return None
-    return replace(step, targets=other.targets)
+    return replace(step, **{part: getattr(other, part)})
 
 
 SLIPS = (
@@ -92,22 +85,22 @@ SLIPS = (
     Misrecording(
         "inputs-of-the-step-before", "The recorded x is that of the step before, the targets are "
         "the step's own: loss and gradients are those of the x of the step after.",
-        "both", itself, lambda one: with_inputs(one.step, one.after),
+        "both", itself, lambda one: with_neighbours(one.step, one.after, "x"),
     ),
     Misrecording(
         "inputs-of-the-step-after", "The recorded x is that of the step after, the targets are "
         "the step's own: loss and gradients are those of the x of the step before.",
-        "both", itself, lambda one: with_inputs(one.step, one.before),
+        "both", itself, lambda one: with_neighbours(one.step, one.before, "x"),
     ),
     Misrecording(
         "targets-of-the-step-before", "The recorded targets are those of the step before, x is "
         "the step's own: loss and gradients are those of the targets of the step after.",
-        "both", itself, lambda one: with_targets(one.step, one.after),
+        "both", itself, lambda one: with_neighbours(one.step, one.after, "targets"),
     ),
     Misrecording(
         "targets-of-the-step-after", "The recorded targets are those of the step after, x is "
         "the step's own: loss and gradients are those of the targets of the step before.",
-        "both", itself, lambda one: with_targets(one.step, one.before),
+        "both", itself, lambda one: with_neighbours(one.step, one.before, "targets"),
     ),
     Misrecording(
         "loss-after-the-update", "The recorded loss is that of the weights after the update, on "

@@ -17,6 +17,8 @@ from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.missed import descends
 from compare.examine.starter.source import Source
+from compare.examine.starter.update_lines import word
+from compare.examine.starter.update_words import of_gradient
 from compare.guard.blame import Place
 
 
@@ -56,5 +58,6 @@ def depends(loop: ast.For, update: ast.AST) -> str:
     keys = {name for part in ast.walk(loop) for name in keys_counted(part)}
     made = ({name for part in loop.body for name in stored(part)} - keys) | counted
     indexed = isinstance(target, ast.Subscript | ast.Attribute)
-    read = loaded(taken)  # nothing in `p[rows, labels] -= 1`, which moves no weight
-    return in_target[0] if indexed and in_target and read and not read & made else ""
+    read = loaded(taken)
+    gradient = any(of_gradient(word(name)) for name in read)  # `p[rows, labels] -= 1` moves nothing
+    return in_target[0] if indexed and in_target and gradient and not read & made else ""

@@ -74,7 +74,6 @@ def test_a_right_recurrence_agrees_however_its_roundings_grow(
         recurrence, reference if every else last, drawn(steps, scale, form, seed=1)
     )
     assert result.verdict is Verdict.AGREES and result.kind is None, result.sentence
-    assert max(worst.ratio for worst in result.worst.values()) < 0.6
 
 
 @pytest.mark.parametrize("form, off", [("float64", 1e-10), ("float32", 1e-2)])

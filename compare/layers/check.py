@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from compare.checks.comparison import HONEST
 from compare.checks.control import negative_control
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
@@ -97,8 +96,6 @@ def check_layer(
     for one in points:
         if one.state is State.DISAGREES:
             excuses.consider(one)
-        elif one.state is State.AGREES and one.worst_ratio > HONEST:
-            excuses.spread(one)
     closer = Closer()
     if called.repeatable:
         closer = with_more_digits(asked, points, shape, manual, timeout)

@@ -93,8 +93,9 @@ class Excuses:
             if other is None or not set(other.wrong) & set(judged.wrong):
                 continue
             again.consider(other)
-            if other.state is State.DISAGREES:
-                tensor = next(n for n in other.wrong if n in judged.wrong)
+            left = [name for name in other.wrong if name in judged.wrong]
+            if other.state is State.DISAGREES and left:
+                tensor = left[0]
                 worst = other.compared[tensor].worst
                 judged.state = State.UNDECIDED
                 judged.why = (

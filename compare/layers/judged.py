@@ -66,11 +66,6 @@ class Judged:
         off = [name for name, found in self.compared.items() if not found.agrees]
         return [*self.missing, *self.misshapen, *off]
 
-    @property
-    def worst_ratio(self) -> float:
-        """Return how far the worst entry of any tensor is from what is due, in allowances."""
-        return max((found.worst.ratio for found in self.compared.values()), default=0.0)
-
     def allow(self, wider: Arrays) -> bool:
         """Compare again, with wider allowances; return whether a wrong tensor has any."""
         analysed = self.surveyed.analysed

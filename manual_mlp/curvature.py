@@ -74,10 +74,10 @@ def gelu_tanh_bend(z: Array, _: Array) -> Array:
 
 
 def elu_bend(alpha: float) -> Bend:
-    """f'' = alpha exp(z) below 0 and 0 above, as f' is alpha exp(z) and 1; at 0 torch's, alpha."""
+    """f'' = alpha exp(z) below 0 and 0 above, as f' is alpha exp(z) and 1; at 0 torch's, 0."""
 
     def bend(z: Array, _: Array) -> Array:
-        return np.where(z > 0, 0, alpha * np.exp(np.minimum(z, 0))).astype(z.dtype)
+        return np.where(z >= 0, 0, alpha * np.exp(np.minimum(z, 0))).astype(z.dtype)
 
     return bend
 

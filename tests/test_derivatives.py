@@ -16,6 +16,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.textbook.plain_second import BENDS, CURVES
 from manual_mlp import curvature
+from manual_mlp.curvature import find
 from manual_mlp.per_sample import hessian_vector_product, per_sample_gradients
 from torch_reference import Reference
 from torch_reference.second_order import Margins
@@ -226,3 +227,16 @@ def test_the_command_takes_both(tmp_path: Path, capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     assert "Hw1" in said and "dw1" in said
     assert main(["--manual", f"{file}:slipped", *common, *out, "--epochs", "1"]) == 2
+
+
+@every_format
+@pytest.mark.parametrize("activation", ["elu", "elu:2", "selu"])
+def test_the_bend_of_an_exponential_unit_at_exactly_0_is_torchs(
+    activation: str, dtype: str
+) -> None:
+    unit = {"elu": torch.nn.ELU(), "elu:2": torch.nn.ELU(2.0), "selu": torch.nn.SELU()}[activation]
+    z = torch.zeros(1, dtype=getattr(torch, dtype), requires_grad=True)
+    (slope,) = torch.autograd.grad(unit(z).sum(), z, create_graph=True)
+    (bend,) = torch.autograd.grad(slope.sum(), z)
+    at_0 = np.zeros(1, dtype)
+    assert find(activation)(at_0, at_0) == bend.numpy() == 0

@@ -51,7 +51,7 @@ def straight(z: Pair, h: Pair) -> Pair:
 
 def elu_bend(alpha: float) -> Bend:
     """f'' = alpha exp(z) below 0, which h + alpha is as well, and 0 above."""
-    return curved(lambda z: np.where(z > 0, 0.0, alpha * np.exp(np.minimum(z, 0.0))), alpha)
+    return curved(lambda z: np.where(z >= 0, 0.0, alpha * np.exp(np.minimum(z, 0.0))), alpha)
 
 
 BENDS: dict[str, Bend] = {

@@ -178,11 +178,9 @@ def test_a_file_that_hangs_where_no_call_is_watched_is_stopped(tmp_path: Path) -
     forever = "import numpy as np\ndef relu(x):\n    return sum(range(10**12))\n"
     folder = handed_in(tmp_path / "all", a_slow=forever, b_right=RELU)
     out = tmp_path / "out"
-    assert main(["check", str(folder), "--no-plots", "--timeout", "0.5", "--out", str(out)]) == 2
-    assert "did not end within 2 s" in rows(out)["a_slow"]["sentence"]
-    assert "b_right" in rows(
-        out
-    )  # whose turn came; what it is given may be too short on a busy machine
+    assert main(["check", str(folder), "--no-plots", "--timeout", "2", "--out", str(out)]) == 2
+    assert "did not end within 8 s" in rows(out)["a_slow"]["sentence"]
+    assert rows(out)["b_right"]["verdict"] == "agrees"
 
 
 @FORK

@@ -18,8 +18,8 @@ from compare.examine.starter.gradient_functions import returned_names
 from compare.examine.starter.source import Source
 from compare.guard.blame import Place
 
-OF_LAYERS = re.compile(r"(grad|d|delta|v|m|s)?(w|b|weights?|bias(es)?|theta|z|a|h)\w*\d")
-"""Names of what there is one of in each layer, without underscores."""
+OF_LAYERS = re.compile(r"(grad|d|delta|v|m|s)?(w|b|weights?|bias(es)?|theta)\w*\d")
+"""Names of weights and of what belongs to one, without underscores."""
 Pairs = Sequence[tuple[str, str]]
 """What a function calls something, and what its caller does."""
 

@@ -17,6 +17,7 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.binding import plain
 from compare.examine.starter.entropy_readings import AT_P
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.source import Source
 
 SLOPE = r"(d|der|diff|grad|gradient|deriv|derivative|prime|back|backward|backprop|jac|jacobian|vjp)"
 OF_SOFTMAX = re.compile(rf"{SLOPE}(of)?softmax\w*|softmax(layer)?_?{SLOPE}\w*")
@@ -27,12 +28,21 @@ SLOPE_SAID = "it is dL/dp, which {} takes on to dL/dlogits"
 JACOBIAN_SAID = "it is softmax's Jacobian times what it is handed, which is dL/dp of {}"
 
 
-def as_factors(found: Sequence[FunctionVerdict]) -> list[FunctionVerdict]:
-    """Return the verdicts, those on factors of the chain rule right where the file has both."""
-    onward = [one.name for one in found if OF_SOFTMAX.fullmatch(plain(one.name))]
+def as_factors(source: Source, found: Sequence[FunctionVerdict]) -> list[FunctionVerdict]:
+    """Return the verdicts, those on factors of the chain rule right where the file has both.
+
+    The second takes what the first gives, so it has two arguments; it is judged by itself.
+    """
+    onward = [one.name for one in found if OF_SOFTMAX.fullmatch(plain(one.name))
+              and takes_two(source, one.name)]  # fmt: skip
     slopes = [one.name for one in found if OF_LOSS.fullmatch(plain(one.name))
-              and one.verdict is not Verdict.AGREES]  # fmt: skip
-    return [as_factor(one, onward, slopes) for one in found]
+              and one.verdict is not Verdict.AGREES and one.name not in onward[:1]]  # fmt: skip
+    return [as_factor(one, onward[:1], slopes) for one in found]
+
+
+def takes_two(source: Source, name: str) -> bool:
+    """Whether a function takes an error beside what it is the derivative of."""
+    return name in source.definitions and len(source.signature(name)) > 1
 
 
 def as_factor(

@@ -46,6 +46,13 @@ def takes_one_off(source: Source, name: str) -> bool:
     return any(counts_from_one(functions, name, one) for one in source.signature(name))
 
 
+def is_handed_less_one(source: Source, name: str) -> bool:
+    """Whether a call hands a function `labels - 1`: then its numbers from 0 are those from 1."""
+    calls = (part for one in source.statements for part in ast.walk(one.node)
+             if isinstance(part, ast.Call) and ast.unparse(part.func) == name)  # fmt: skip
+    return any(ast.unparse(given).endswith(" - 1") for call in calls for given in call.args)
+
+
 def handed_on(
     functions: Mapping[str, ast.AST], node: ast.AST, parameter: str
 ) -> Iterable[tuple[str, str]]:

@@ -51,7 +51,7 @@ from compare.examine.starter.missed import missed, unseen
 from compare.examine.starter.network_class import Found, classes_checked
 from compare.examine.starter.networks import candidates, shows_squares_alone
 from compare.examine.starter.nothing_known import nothing_known
-from compare.examine.starter.numbering import FROM_ONE, from_one, takes_one_off
+from compare.examine.starter.numbering import FROM_ONE, from_one, is_handed_less_one, takes_one_off
 from compare.examine.starter.optimiser_classes import by_updates_alone
 from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.settled import settled
@@ -148,9 +148,10 @@ def check_starter(
     )  # not what a training calls beside an update
     left = unseen(source, seen, file.called, idle)
     found += uncompared(source, [name for name in left if name not in updates.functions])
+    shifted = {one.name for one in found if is_handed_less_one(source, one.name)}
     return StarterReport(
         source,
-        tuple(together(as_factors(found))),
+        tuple(together(as_factors(source, found), shifted)),
         tuple(file.gradients),
         reduction,
         updates,

@@ -3,7 +3,7 @@ together. What is found so has a name in the catalogue like everything else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from math import inf
 
@@ -16,9 +16,11 @@ SLOPES = ("grad_ce", "gradient")
 LOSSES = ("average_ce", "loss")
 
 
-def together(found: Iterable[FunctionVerdict]) -> list[FunctionVerdict]:
+def together(
+    found: Iterable[FunctionVerdict], shifted: Container[str] = ()
+) -> list[FunctionVerdict]:
     """Judge what only the whole file can tell: one layout, and a gradient that fits the loss and
-    counts classes as it does."""
+    counts classes as it does, unless its callers have `shifted` these."""
     found = list(found)
     layouts = {one.layout for one in found if one.verdict is Verdict.AGREES and one.layout}
     losses = {one.reduction for one in found if one.role == "average_ce" and one.reduction}
@@ -26,7 +28,8 @@ def together(found: Iterable[FunctionVerdict]) -> list[FunctionVerdict]:
     slopes = {one.reduction for one in fitted if one.role in SLOPES and one.reduction}
     numbers = {one.numbers for one in found if one.role in LOSSES and one.numbers
                and one.verdict is Verdict.AGREES}  # fmt: skip
-    return [counting_alike(named(one, losses, slopes), numbers) for one in fitted]
+    said = [named(one, losses, slopes) for one in fitted]
+    return [one if one.name in shifted else counting_alike(one, numbers) for one in said]
 
 
 def counting_alike(one: FunctionVerdict, losses: set[str]) -> FunctionVerdict:

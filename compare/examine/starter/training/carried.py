@@ -16,7 +16,7 @@ import numpy as np
 
 from compare.contracts.arrays import Array
 from compare.examine.starter.source import Source
-from compare.examine.starter.training.steps import Step, laid_beside
+from compare.examine.starter.training.steps import Step, laid_beside, multiple
 from compare.examine.starter.training.trained import Training
 
 Told = tuple[str, str, str]
@@ -28,11 +28,10 @@ LARGE = 1e-2
 CLOSE, MUCH = 1e-3, 0.05
 MOST = 3
 """How many batches a step may have been made of are tried."""
-SIGN = re.compile(r"\bsign\(")
 ALIKE = 0.5
 """The correlation below which two matrices are no earlier and later state of one."""
-EPOCHS = re.compile(r"e|ep|epochs?|it|iter(ation)?s?|steps?|_?epoch\w*|t|_", re.IGNORECASE)
-"""Names of a variable that counts the runs through the data."""
+EPOCHS = re.compile(r"\b(ep|\w*epochs?\w*)\b", re.IGNORECASE)
+"""Says of a loop that it counts the runs through the data; one over restarts may begin anew."""
 
 
 def begun_anew(source: Source, training: Training) -> Told | None:
@@ -41,14 +40,15 @@ def begun_anew(source: Source, training: Training) -> Told | None:
     if not training.fit.ways or len(steps) <= 1:
         return None
     moves = [entries(training, one) for one in steps]
-    if not differ(moves) or SIGN.search(source.text):
+    if not differ(moves) or not keeps_squares(training):
         return None
+    corrects = any(map(is_correction, parts_of(source)))
     for betas in betas_in(source.text):
         if follows(moves, betas, kept):
             return None
     for betas in betas_in(source.text):
-        if follows(moves, betas, standing):
-            said = "each of its updates is corrected like the first one: the t of Adam stays 1"
+        if corrects and follows(moves, betas, standing):
+            said = "each of its updates is corrected like the first one: t does not go up with them"
             return "adam-constant-t", said, "a t of Adam that stays 1"
         if follows(moves, betas, anew) or follows(moves, betas, anew_at_1):
             said = (
@@ -56,6 +56,35 @@ def begun_anew(source: Source, training: Training) -> Told | None:
             )
             return "velocity-reset", f"{said} anew at every update", f"{ANEW} at every update"
     return None
+
+
+def keeps_squares(training: Training) -> bool:
+    """Whether an array that is there after the first step is its gradient squared, times a number:
+    no such means are taken anew where none is kept."""
+    step = training.steps[0]
+    own = {*training.chain.ways().values(), *training.fit.ways.values()}
+    for name, way in training.fit.ways.items():
+        squared = laid_beside(step, way, step.taken[name]) ** 2
+        for other, array in step.after.items():
+            alike = other not in own and array.size == squared.size and array.dtype.kind == "f"
+            if alike and multiple(laid_beside(step, other, squared), squared, step.near) > 0:
+                return True
+    return False
+
+
+def parts_of(source: Source) -> Iterator[ast.AST]:
+    """All parts of a file's code."""
+    return (part for one in source.statements for part in ast.walk(one.node))
+
+
+def is_correction(node: ast.AST) -> bool:
+    """True for `1 - beta**t`: without it a rate makes up for the correction of the first update."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)):
+        return False
+    power = node.right
+    if isinstance(power, ast.Call):
+        return ast.unparse(power.func).rpartition(".")[2] in ("power", "pow")
+    return isinstance(power, ast.BinOp) and isinstance(power.op, ast.Pow)
 
 
 ANEW = "running means that begin anew"
@@ -162,7 +191,7 @@ def spans(last: Array, due: Array, taken: Array, near: float) -> bool:
 
 def made_anew(source: Source, training: Training, file: str, line: int) -> Told | None:
     """The weights that begin anew in each epoch, though steps move them only a little."""
-    if not EPOCHS.fullmatch(around(source, file, line)):
+    if not EPOCHS.search(loop_around(source, file, line)):
         return None
     for last, step in pairwise(training.steps):
         if step.before is last.after:
@@ -182,10 +211,11 @@ def alike(before: Mapping[str, Array], after: Mapping[str, Array]) -> float:
     return max(float(np.corrcoef(one, other)[0, 1]) for one, other in pairs)
 
 
-def around(source: Source, file: str, line: int) -> str:
-    """The variable of the loop around the loop at a line; empty where there is none."""
+def loop_around(source: Source, file: str, line: int) -> str:
+    """The variable of the loop around the loop at a line, and what it runs over; empty where there
+    is none."""
     nodes = [part for one in source.statements if one.file == file for part in ast.walk(one.node)]
     loops = [one for one in nodes if isinstance(one, ast.For)]
     loops = [one for one in loops if one.lineno < line <= (one.end_lineno or 0)]
     inner = max(loops, key=lambda one: one.lineno, default=None)
-    return "" if inner is None else ast.unparse(inner.target)
+    return "" if inner is None else f"{ast.unparse(inner.target)} in {ast.unparse(inner.iter)}"

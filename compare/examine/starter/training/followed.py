@@ -47,9 +47,7 @@ class Rule:
 
 def rule_of(training: Training, numbers: Sequence[float]) -> Rule | None:
     """Return the rule that all steps follow; None where none of them does."""
-    shares = sorted({one for one in numbers if 0 < one < 1} | {
-        1 - one for one in numbers if 0 < one < 1}, reverse=True)  # fmt: skip
-    for share in shares:
+    for share in sorted({one for one in numbers if 0 < one < 1}, reverse=True):
         for nesterov in (False, True):
             rule = follows(training, share, nesterov=nesterov)
             if rule is not None:

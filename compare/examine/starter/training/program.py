@@ -46,7 +46,12 @@ COUNT = re.compile(r"n|m|(n|num|number)(of)?(train\w*|samples?|examples?|rows|da
 
 
 CALLED_RATE = re.compile(r"learning_?rate|\blr\b|\beta\b", re.IGNORECASE)
-"""Beside it a small alpha is the strength of a penalty, as scikit-learn calls it."""
+"""Beside it a small alpha that multiplies weights or their squares is the strength of a penalty, as
+scikit-learn calls it; one that multiplies units is a slope."""
+OF_WEIGHTS = re.compile(
+    r"\balpha\b[^=\n*]*\*\s*\(?\s*(self\.)?_?(w\d*|w_?\w{1,2}|coefs?_?|weights?|theta\d*|np\.sum|sum)\b",
+    re.IGNORECASE,
+)
 MOST_ALPHA = 0.01
 Wrap = Callable[[Source, dict[str, Any]], None]
 
@@ -194,7 +199,7 @@ class Numbers(ast.NodeTransformer):
     ) -> None:
         self.sizes = sizes
         self.rate, self.strength, self.penalised = rate, strength, False
-        self.has_rate = bool(CALLED_RATE.search(text))
+        self.decays = bool(CALLED_RATE.search(text) and OF_WEIGHTS.search(text))
         self.rates: list[float] = []
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
@@ -248,7 +253,7 @@ class Numbers(ast.NodeTransformer):
         number, key = number_in(value), plain(name)
         if number is None or isinstance(getattr(value, "value", None), bool):
             return value
-        small = key == "alpha" and self.has_rate and 0 < number <= MOST_ALPHA
+        small = key == "alpha" and self.decays and 0 < number <= MOST_ALPHA
         if DECAY.fullmatch(key) or small:
             self.penalised = True
             return ast.copy_location(ast.Constant(self.strength), value)

@@ -151,7 +151,11 @@ def right_or_added_up(
     plain = not (training.fit.ways or training.fit.rest) and set(kinds) <= {"plain"}
     if told := begun_anew(source, training) or made_anew(source, training, *place):
         return Rehearsed(about.slip(*told))
-    rule = None if plain else rule_of(training, program.numbers)
+    rule = (
+        None
+        if plain
+        else rule_of(training, [one for one in program.numbers if one not in program.rates])
+    )
     if "momentum" in kinds and not rule and (names := out_of_step(training)):
         said = f"{' and '.join(names)}: moved by no share of the last step and of the gradient"
         return Rehearsed(about.undecided(f"{said}, as the others are"))

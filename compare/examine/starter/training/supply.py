@@ -33,7 +33,7 @@ AFFIXES = (
     ),
 )
 ASIDE = re.compile(
-    r"^(val|test|dev)|_?(val(id(ation)?)?|va|test(ing)?|te|ts|dev)(_?set)?$|_t(est)?_"
+    r"^(val|test|dev)|(_?(val(id(ation)?)?|test(ing)?|dev)|(_|^[xy])(va|te|ts))(_?set)?$|_t(est)?_"
 )
 """Of the name of a set that is not trained on."""
 NUMBER = re.compile(r"\b\d{1,4}\b")
@@ -119,7 +119,8 @@ class Supply:
 
 def is_aside(name: str) -> bool:
     """Return whether a name is that of data that nobody trains on."""
-    return plain(name) not in CERTAIN and bool(ASIDE.search(name.lower()))
+    trained = plain(name) in CERTAIN or "train" in name.lower()
+    return not trained and bool(ASIDE.search(name.lower()))
 
 
 def data_role(name: str) -> str:

@@ -21,6 +21,7 @@ from compare.examine.starter.cut_loss import with_loss
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.cut_piece import NotCut
 from compare.examine.starter.cut_rehearsal import rehearsed
+from compare.examine.starter.cut_term import with_its_term
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.loop_steps import updates_at
@@ -111,6 +112,8 @@ def attempt(
     try:
         cut = cut_from(source, name, statements, signed)
         found = judged(check, cut)
+        if found.verdict is Verdict.DISAGREES:
+            check, found = beside_its_term(check, cut, found)
         if found.verdict is Verdict.AGREES or found.kind == "convention":
             found = beside_its_loop(check, source, cut, statements, found)
         if found.verdict is Verdict.AGREES and cut.decays:
@@ -120,6 +123,20 @@ def attempt(
         return None if doubtful else found
     except (NotCut, TooMany, Unread, UserCodeError):
         return None
+
+
+def beside_its_term(
+    check: GradientCheck, cut: Cut, found: FunctionVerdict
+) -> tuple[GradientCheck, FunctionVerdict]:
+    """The verdict on gradients that are right with an L2 term of numbers, and the check with it."""
+    here, function = prepared(check, cut)
+    with_term = with_its_term(here, function, cut.how)
+    if with_term is None:
+        return check, found
+    check = replace(check, penalty=with_term.penalty)
+    words = f"{check.penalty.l2:.6g} times the weights, an L2 term, is part of its gradients"
+    right = judged(check, cut)
+    return check, replace(right, conventions=(*right.conventions, words))
 
 
 def beside_its_loop(

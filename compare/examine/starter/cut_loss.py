@@ -63,7 +63,7 @@ def with_loss(
             unread.append(line)
     beside = Beside(
         UNEQUAL.of_layers(cut.how.layers), check.reduction, check.seed, check.activations[0],
-        check.guard.timeout,
+        check.guard.timeout, penalty=check.penalty,
     )  # fmt: skip
     read = [*(one.line for one in shown), *unread]
     return beside(shown, found, read[-1].number) if read else found

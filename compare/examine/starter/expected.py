@@ -43,10 +43,13 @@ class Expected:
         return compare_entries(name, array, self.gradients[name], self.allowances[name])
 
     def with_penalty(self, penalty: Penalty) -> Expected:
-        """The same with dR/dw added to the gradients: a product and a sum more, each rounded."""
+        """The same with R added to the loss and dR/dw to the gradients: a product and a sum more,
+        each rounded."""
         gradients, allowances = dict(self.gradients), dict(self.allowances)
-        added = penalty.gradients_at(self.point.parameters, len(self.point.x))
-        for name, more in ((f"d{name}", more) for name, more in added.items()):
+        rows, parameters = len(self.point.x), self.point.parameters
+        added = {f"d{name}": more for name, more in penalty.gradients_at(parameters, rows).items()}
+        added[LOSS] = np.array(penalty.loss_at(parameters, rows))
+        for name, more in added.items():
             gradients[name] = gradients[name] + more
             rounding = ROUNDINGS * np.finfo(np.float64).eps * (abs(more) + abs(gradients[name]))
             allowances[name] = allowances[name] + rounding

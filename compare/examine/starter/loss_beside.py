@@ -15,6 +15,7 @@ import numpy as np
 from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict
+from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.entropy_readings import SUMS
 from compare.examine.starter.expected import LOSS, Expected, expected
 from compare.examine.starter.function_verdict import FunctionVerdict, apart
@@ -22,13 +23,19 @@ from compare.examine.starter.loss_check import loss_named
 from compare.examine.starter.loss_lines import LossLine
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.together import known
+from manual_mlp import Penalty
 
 DIVIDED = re.compile(
     r"\b(?:lr|eta|alpha|rate|learning_rate|step_size)\b(?: \* [\w.\[\]']+)? / "
     r"(?:n|m|N|M|rows|n_samples|batch_size|float\(|len\(|\w+\.shape|self\.(?:n|m)\b)"
 )
 """A learning rate that is divided by how many rows there are."""
+NOTHING = Penalty()
 AGREE = "its gradients agree"
+HALF = 0.5
+OF_TERM = {0: "l2-in-gradient-only", 2: "l2-factor-2-missing", HALF: "l2-factor-2-too-many"}
+"""By how many times the term of the gradients that of the loss is."""
+CLOSE = 1e-9
 UNSHOWN = "it shows no loss: only its gradients were compared"
 """What is said where no line of a loss was found either."""
 Value = Callable[[Mapping[str, Array]], float]
@@ -75,16 +82,15 @@ class Beside:
     timeout: float | None
     divided: bool = False
     """Whether the updates divide by the rows what the gradients add up."""
+    penalty: Penalty = NOTHING
+    """The term that the gradients have beside those of the network."""
 
     def __call__(
         self, shown: Sequence[Shown], found: FunctionVerdict, line: int
     ) -> FunctionVerdict:
         """The verdict on gradients that are right, or right as a sum; `line` is where a loss stands
         if none can be evaluated."""
-        mean, total = (
-            expected(self.sizes, reduction, self.seed, self.activation)
-            for reduction in ("mean", "sum")
-        )
+        mean, total = self.due("mean"), self.due("sum")
         numbers = [(one, one(mean)) for one in shown]
         numbers = [(one, number) for one, number in numbers if np.isfinite(number)]
         if right := [one for one, number in numbers if is_loss(mean, number)]:
@@ -98,7 +104,29 @@ class Beside:
             return found
         if not last:
             return found.undecided(f"{AGREE}; its loss, line {line}, was not compared")
+        if not self.penalty.nothing:
+            return self.of_another_term(found, *last[-1])
         return self.of_another(found, mean if found.reduction == "mean" else total, *last[-1])
+
+    def due(self, reduction: str) -> Expected:
+        """What is due at the point, with the term of the gradients."""
+        due = expected(self.sizes, reduction, self.seed, self.activation)
+        return due if self.penalty.nothing else due.with_penalty(self.penalty)
+
+    def of_another_term(self, found: FunctionVerdict, one: Shown, number: float) -> FunctionVerdict:
+        """The verdict on gradients with a term that is not that of the loss: none, or one twice or
+        half as large; any other was not told."""
+        bare = replace(self, penalty=NOTHING).due(found.reduction or "mean")
+        plain = float(bare.gradients[LOSS])
+        share = (number - plain) / self.penalty.loss_at(bare.point.parameters, len(bare.point.x))
+        for times, mistake in OF_TERM.items():
+            if np.isclose(share, times, rtol=CLOSE, atol=CLOSE):
+                about = BY_NAME[mistake]
+                c = self.penalty.l2 if times != HALF else self.penalty.l2 / 2
+                said = about.sentence.format(constant=c).rstrip(".")
+                return found.slip(mistake, f"{said} (line {one.line.number})", about.title)
+        said = f"{AGREE} but for {self.penalty.l2:.6g} times the weights, which its loss, line"
+        return found.undecided(f"{said} {one.line.number}, does not show")
 
     def any_right(self, shown: Sequence[Shown]) -> bool:
         """Whether a line is the loss, without any term beside it."""

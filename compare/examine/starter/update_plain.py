@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compare.examine.starter.update_lines import keys_in
 from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_running import GIVEN, NAME, run
 
@@ -32,7 +33,7 @@ def plain_step(update: Update) -> PlainStep | None:
     """Read an update as such a step, None where it is none, not proportional to its rate, or
     made of several lines, which may take the same gradient twice."""
     own = [line for line in update.lines if line.key == update.weight]
-    if update.states or not update.gradient or len(own) != 1:
+    if keeps_something(update) or not update.gradient or len(own) != 1:
         return None
     once, twice = fitted(update, 1.0), fitted(update, 2.0)
     if once is None or twice is None:
@@ -41,6 +42,18 @@ def plain_step(update: Update) -> PlainStep | None:
     grows = near(twice.of_gradient, once.of_gradient * (2.0 if rated else 1.0))
     decay = any(near(twice.of_weight, once.of_weight * share) for share in (1.0, 2.0))
     return once if grows and decay else None
+
+
+def keeps_something(update: Update) -> bool:
+    """Whether an update hands something on to the next one, as a velocity, or is meant to."""
+    if update.carried or "momentum" in update.scalars.values():
+        return True
+    given: set[str] = set()
+    for line in update.lines:
+        if line.value is None or set(keys_in(line.value)) & (set(update.states) - given):
+            return True
+        given.add(line.key)
+    return False
 
 
 def fitted(update: Update, faster: float) -> PlainStep | None:

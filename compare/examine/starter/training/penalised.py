@@ -152,9 +152,11 @@ class Penalised:
         """Yield what may be the penalty of the loss: that of its steps, or one as it is written."""
         rows = {1, len(self.training.rows), len(self.training.data.x)}
         for network in self.losses:
-            own = {one / shown[0].strength for one in shown[0].c.values() if one > 0}
+            own = {abs(one) / shown[0].strength for one in shown[0].c.values() if one}
             written = [two / one / self.scale(network) for one in sorted(rows) for two in (1, 2)]
-            for share, biases in product((*sorted(own, reverse=True), *written), (False, True)):
+            likely = sorted(own, reverse=True)
+            twice = [two * one for one in likely for two in (2, 0.5)]
+            for share, biases in product((*likely, *twice, *written), (False, True)):
                 yield OfLoss(network, share, biases)
 
     def is_loss(self, shown: Shown, penalty: OfLoss) -> bool:

@@ -32,6 +32,7 @@ from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
 from compare.examine.starter.training.supply import ROWS, SOME_BATCH, Supply, data_role
+from compare.examine.starter.training.terms import Terms, moved
 from compare.examine.starter.training.watch import LOOP, TURN, Enough, Recorder, Watched
 from compare.examine.starter.update_words import number_in
 from compare.guard.guard import Guard
@@ -140,6 +141,9 @@ def program_of(source: Source, rate: float | None = None, strength: float = 0.0)
     nodes = [copy.deepcopy(one.node) for one in source.statements]
     harmless, watched = Harmless(nodes), Watched()
     numbers = Numbers(rate, strength, source.text, set(steps_of_ranges(nodes)))
+    terms = Terms(strength, frozenset(moved(nodes)))
+    nodes = [terms.visit(one) for one in nodes]
+    numbers.penalised = terms.found
     defined = {one.name: one for one in nodes if isinstance(one, ast.FunctionDef)}
     definitions: list[Statement] = []
     main: list[ast.stmt] = []

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.function_check import FunctionCheck
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.numbering import less_one
+from compare.guard.guard import Guard
 from tests.hand_ins import checked, of_wrong_twin
 
 STEPS = """import numpy as np
@@ -56,3 +63,45 @@ def test_one_file_counts_classes_in_one_way(tmp_path: Path, text: str, old: str,
 def test_numbers_from_0_stay_right(tmp_path: Path) -> None:
     """Nothing changes for the usual ones."""
     assert checked(tmp_path, STEPS.replace("y - 1", "y")).verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("y - 1", "y"),
+        ("int(y[i]) - 1", "y"),
+        ("y.astype(int).ravel() - 1", "y"),
+        ("2 * y - 1", ""),
+        ("y - 1 * z", ""),
+        ("y - 2", ""),
+        ("len(y) - 1", ""),
+    ],
+)
+def test_1_is_taken_off_numbers_and_off_no_product_of_them(text: str, name: str) -> None:
+    assert less_one(ast.parse(text, mode="eval").body) == name
+
+
+def slope(numbers: str, divisor: str = "len(y)") -> FunctionVerdict:
+    """What is said of a slope of numbers alone, without a loss beside it."""
+    space: dict[str, Any] = {"np": np}
+    text = f"def grad_ce(y, p):\n    d = p.copy()\n    d[np.arange(len(y)), {numbers}] -= 1\n"
+    exec(f"{text}    return d / {divisor}", space)
+    check = FunctionCheck(Guard(timeout=20.0))
+    return check("grad_ce", "grad_ce", space["grad_ce"], ["y", "p"], None)
+
+
+def test_a_slope_of_class_numbers_is_called_with_them() -> None:
+    """Right ones, and such as go up the gradient or have twice its size."""
+    assert slope("y").verdict is Verdict.AGREES
+    assert slope("y", "(-len(y))").verdict is Verdict.DISAGREES
+    assert slope("y", "(0.5 * len(y))").verdict is Verdict.DISAGREES
+
+
+@pytest.mark.parametrize(("old", "new"), [("y - 1] -= 1", "y - 1] -= 2"), ("p / 1", "-p / 1")])
+def test_a_slope_of_numbers_from_1_is_compared(tmp_path: Path, old: str, new: str) -> None:
+    text = (
+        "import numpy as np\ndef grad_ce(y, p):\n    d = p / 1\n"
+        "    d[np.arange(len(y)), y - 1] -= 1\n    return d / len(y)\n"
+    )
+    assert checked(tmp_path, text).verdict is Verdict.AGREES
+    assert checked(tmp_path, text.replace(old, new)).verdict is not Verdict.AGREES

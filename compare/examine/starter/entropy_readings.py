@@ -62,7 +62,8 @@ def loss_readings(
 def slope_readings(
     parameters: Sequence[str], reduction: str, sizes: Sizes = UNEQUAL
 ) -> Iterator[Reading]:
-    """At the logits or at the probabilities, from logits or from probabilities."""
+    """At the logits or at the probabilities, from logits or from probabilities, for one-hot rows or
+    class numbers."""
     import torch
 
     logits, y = drawn(sizes)
@@ -73,13 +74,15 @@ def slope_readings(
     scores = {"logits": logits, "p": p.detach().numpy()}
     pairs = {"logits": softmax(exact(logits, y.dtype)), "p": exact(scores["p"], y.dtype)}
     target = exact(y, y.dtype)
-    for at, given, reduced in product(slopes, scores, both(reduction)):
+    for at, given, reduced, labels in product(slopes, scores, both(reduction), (False, True)):
         share = 1 / N if reduced == "mean" else 1.0
         pair = (pairs[given] - target if at == "logits" else -(target / pairs[given])) * share
         reading = Reading(
-            arguments={"target": y, "scores": scores[given]},
+            arguments={"target": y.argmax(axis=1) if labels else y, "scores": scores[given]},
             due=right(slopes[at] * share, pair), reduction=reduced, logits=logits, scores=given,
         )  # fmt: skip
+        if labels:
+            reading = reading.differing(Weight.INTERFACE, LABELS)
         if given == "p" and promises_logits(parameters):
             reading = reading.differing(Weight.SLIP, LEAVES_OUT_SOFTMAX)
         elif given == "p":

@@ -29,6 +29,8 @@ SHAPES = {
     (H, N): "it is transposed",
 }
 """What a wrong shape looks like."""
+Slip = tuple[str, str, str]
+"""A mistake: its name, a sentence and its title."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -33,8 +32,7 @@ def counts_from_one(
     node = functions.get(name)
     if node is None or depth > DEEPEST:
         return False
-    number = rf"(\bint\()?\b{parameter}(\[[^\]]*\]|\.\w+\([^()]*\))*(?(1)\)) - 1\b"
-    if re.search(number, ast.unparse(node)):
+    if any(less_one(part) == parameter for part in ast.walk(node)):
         return True
     return any(counts_from_one(functions, called, taken, depth + 1)
                for called, taken in handed_on(functions, node, parameter))  # fmt: skip
@@ -50,7 +48,27 @@ def is_handed_less_one(source: Source, name: str) -> bool:
     """Whether a call hands a function `labels - 1`: then its numbers from 0 are those from 1."""
     calls = (part for one in source.statements for part in ast.walk(one.node)
              if isinstance(part, ast.Call) and ast.unparse(part.func) == name)  # fmt: skip
-    return any(ast.unparse(given).endswith(" - 1") for call in calls for given in call.args)
+    return any(less_one(given) for call in calls for given in call.args)
+
+
+def less_one(node: ast.AST) -> str:
+    """The name that 1 is taken off, as of class numbers: of entries of it, or of a method's value,
+    too; empty for any other expression, `2 * y - 1` of signs for one."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)):
+        return ""
+    taken, left = node.right, node.left
+    if not (isinstance(taken, ast.Constant) and taken.value == 1):
+        return ""
+    while not isinstance(left, ast.Name):
+        if isinstance(left, ast.Subscript | ast.Attribute):
+            left = left.value
+        elif isinstance(left, ast.Call) and isinstance(left.func, ast.Attribute):
+            left = left.func.value
+        elif isinstance(left, ast.Call) and ast.unparse(left.func) == "int" and left.args:
+            left = left.args[0]
+        else:
+            return ""
+    return left.id
 
 
 def handed_on(

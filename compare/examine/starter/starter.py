@@ -263,8 +263,8 @@ def checked(
 
     of_batch = found(by_sample(alone, name, called_by_sample(source, name)))
     if (
-        role == "average_ce"
-        and of_batch.verdict is Verdict.DISAGREES
+        role in ("average_ce", "grad_ce")
+        and of_batch.verdict is not Verdict.AGREES
         and takes_one_off(source, name)
     ):
         again = check(name, role, from_one(function), source.signature(name), place, "")

@@ -56,7 +56,7 @@ class Calls:
             said = self.numbers.setdefault(name, [])
             if found is None:
                 self.silent.add(name)
-            said += list(numbers_in(found))[: max(0, MOST_NUMBERS - len(said))]
+            said += list(floats_in(found))[: max(0, MOST_NUMBERS - len(said))]
             if name != self.changed:
                 return found
             for kept in left:
@@ -67,7 +67,7 @@ class Calls:
         return called
 
 
-def numbers_in(value: Any) -> Iterator[float]:
+def floats_in(value: Any) -> Iterator[float]:
     """Yield the real numbers in what a function returned, alone or among several values."""
     for one in value if isinstance(value, tuple) else (value,):
         if isinstance(one, float | np.floating) and not isinstance(one, bool):

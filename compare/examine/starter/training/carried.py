@@ -15,26 +15,24 @@ from itertools import pairwise, product
 import numpy as np
 
 from compare.contracts.arrays import Array
+from compare.examine.starter.function_verdict import Slip
 from compare.examine.starter.source import Source
-from compare.examine.starter.training.steps import Step, laid_beside, multiple
+from compare.examine.starter.training.shares import shares_in
+from compare.examine.starter.training.steps import MOST, Step, laid_beside, multiple
 from compare.examine.starter.training.trained import Training
 
-Told = tuple[str, str, str]
-"""A mistake: its name, a sentence and its title."""
 BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.9), (0.5, 0.999), (0.9, 0.95))
 NUMBER = re.compile(r"(?<![\w.])0?\.\d+(?![\w.])")
 LARGE = 1e-2
 """Entries of the gradient that are smaller, relative to the largest, may feel the epsilon."""
 CLOSE, MUCH = 1e-3, 0.05
-MOST = 3
-"""How many batches a step may have been made of are tried."""
 ALIKE = 0.5
 """The correlation below which two matrices are no earlier and later state of one."""
 EPOCHS = re.compile(r"\b(ep|\w*epochs?\w*)\b", re.IGNORECASE)
 """Says of a loop that it counts the runs through the data; one over restarts may begin anew."""
 
 
-def begun_anew(source: Source, training: Training) -> Told | None:
+def begun_anew(source: Source, training: Training) -> Slip | None:
     """The mistake of an optimiser that does not carry on what it keeps."""
     steps = list(in_a_row(training))
     if not training.fit.ways or len(steps) <= 1:
@@ -175,21 +173,14 @@ def out_of_step(training: Training) -> list[str]:
     """The parameters whose steps are no share of the last one and their gradient, where those of
     the most others are."""
     far = {name for last, step in pairwise(in_a_row(training)) for name in step.taken
-           if not any(spans(last.taken[name], due[name], step.taken[name], step.near)
+           if not any(shares_in(step.taken[name], last.taken[name], due[name], step.near)
                       for _, rows in step.batches(training.data)[:MOST]
                       for due in [training.due(step, rows)])}  # fmt: skip
     few = 0 < len(far) <= len(training.step.taken) // 2
     return [training.chain.ways()[name] for name in training.step.taken if name in far and few]
 
 
-def spans(last: Array, due: Array, taken: Array, near: float) -> bool:
-    """Whether a step is made of the last one and a gradient."""
-    columns = np.stack([last.ravel(), due.ravel()], axis=1)
-    solved, *_ = np.linalg.lstsq(columns, taken.ravel(), rcond=None)
-    return bool(np.abs(taken.ravel() - columns @ solved).max() <= near * np.abs(taken).max())
-
-
-def made_anew(source: Source, training: Training, file: str, line: int) -> Told | None:
+def made_anew(source: Source, training: Training, file: str, line: int) -> Slip | None:
     """The weights that begin anew in each epoch, though steps move them only a little."""
     if not EPOCHS.search(loop_around(source, file, line)):
         return None

@@ -14,12 +14,10 @@ import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.training.exact import own_allowances
-from compare.examine.starter.training.steps import SAME, Step, multiple
+from compare.examine.starter.training.steps import MOST, SAME, Step, multiple
 from compare.examine.starter.training.trained import Training
 from compare.examine.starter.training.velocities import lying_beside
 
-MOST = 3
-"""How many batches a step may have been made of are tried."""
 ROUNDINGS = 4
 """Of a share and a rate by arrays, and of their sum."""
 

@@ -16,17 +16,15 @@ from compare.contracts.errors import BadInput
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
-from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.function_verdict import FunctionVerdict, Slip
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.exact import point_at
 from compare.examine.starter.training.program import program_of
-from compare.examine.starter.training.steps import SAME, Step, fit_of, laid_beside, multiple
+from compare.examine.starter.training.steps import MOST, SAME, Step, fit_of, laid_beside, multiple
 from compare.examine.starter.training.trained import Training, left_beside, pairs_of
 
 HUGE = 2.0**40
 """A rate at which the weights are below the last digit of what is taken off them."""
-Told = tuple[str, str, str]
-"""A mistake: its name, a sentence and its title."""
 
 
 def explained(source: Source, training: Training, about: FunctionVerdict) -> FunctionVerdict | None:
@@ -65,7 +63,7 @@ def exchanged_zeros(training: Training) -> bool:
         for one in others) for name in wrong)  # fmt: skip
 
 
-def rate_left_out(source: Source, training: Training) -> Told | None:
+def rate_left_out(source: Source, training: Training) -> Slip | None:
     """Parameters that are moved by the gradient itself, whatever the rate of the others is."""
     factors, right = training.fit.factors, training.fit.right
     left = [name for name in factors if name not in right]
@@ -106,7 +104,7 @@ def at_a_rate_of_its_own(training: Training) -> bool:
     return bool(np.isfinite(ratios).all()) and min(ratios) > 0 and not of_rows
 
 
-def never_moved(training: Training) -> Told | None:
+def never_moved(training: Training) -> Slip | None:
     """Parameters that stay as they are."""
     still = [name for name, one in training.step.taken.items() if not one.any()]
     if not still:
@@ -127,10 +125,6 @@ def exchanged_later(training: Training, about: FunctionVerdict) -> FunctionVerdi
             if last in right and (words := of_another(step, due, right)):
                 return about.wrong("value", words)
     return None
-
-
-MOST = 3
-"""How many batches a step may have been made of are tried."""
 
 
 def of_another(step: Step, due: Arrays, right: Sequence[str]) -> str:

@@ -16,11 +16,12 @@ from itertools import product
 import numpy as np
 
 from compare.contracts.arrays import Arrays
+from compare.examine.starter.function_verdict import Slip
 from compare.examine.starter.networks import Network
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.calls import Calls
 from compare.examine.starter.training.exact import recovered
-from compare.examine.starter.training.followed import MOST, Rule
+from compare.examine.starter.training.followed import Rule
 from compare.examine.starter.training.program import program_of
 from compare.examine.starter.training.scale import (
     ALL_DIGITS,
@@ -29,7 +30,7 @@ from compare.examine.starter.training.scale import (
     name_of,
     shows_a_loss,
 )
-from compare.examine.starter.training.steps import Fit, Step, due_at, loss_at, multiple
+from compare.examine.starter.training.steps import MOST, Fit, Step, due_at, loss_at, multiple
 from compare.examine.starter.training.trained import Training, later_turns, pairs_of
 
 STRENGTHS = (2.0, 0.5)
@@ -37,7 +38,6 @@ CLEARLY = 0.01
 """How much nearer a number is to the loss that it is than to another."""
 ROUNDINGS = 8
 WEIGHT_DECAY = re.compile(r"weight_?decay|\bwd\b", re.IGNORECASE)
-Slip = tuple[str, str, str]
 
 
 @dataclass(frozen=True)

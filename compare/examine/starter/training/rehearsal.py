@@ -28,11 +28,12 @@ from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.penalised import Penalised
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.scale import losses_meant
+from compare.examine.starter.training.shares import shares_of
 from compare.examine.starter.training.stepping import batch_known
-from compare.examine.starter.training.steps import SAME, multiple
+from compare.examine.starter.training.steps import MOST, SAME, multiple
 from compare.examine.starter.training.still import nothing_moves
 from compare.examine.starter.training.stopped import stops
-from compare.examine.starter.training.trained import Training, best_fit, span, training_of
+from compare.examine.starter.training.trained import Training, best_fit, training_of
 from compare.examine.starter.update_sites import LOOSE
 from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import Place
@@ -45,8 +46,6 @@ NONE_OF_IT = (
 )
 STALE = "a backward pass with what an earlier forward pass has left"
 ADDED_UP = "gradients that are added up from batch to batch"
-MOST = 3
-"""How many batches a step may have been made of are tried."""
 
 
 @dataclass(frozen=True)
@@ -261,12 +260,12 @@ def next_step(training: Training, number: int) -> str:
                 return "added"
             continue
         for one in before:
-            shares = span(step, one, due)
+            shares = shares_of(step, one, due)
             if shares is not None and all(share > 0 for _, share in shares.values()):
                 rate = next(iter(training.fit.factors.values()))
                 same = np.allclose(list(shares.values()), rate, rtol=SAME)
                 return "added" if same else "momentum"
-        if training.fit.rest and span(step, last.taken, due) is not None:
+        if training.fit.rest and shares_of(step, last.taken, due) is not None:
             return "momentum"
     return ""
 

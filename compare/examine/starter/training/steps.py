@@ -24,6 +24,9 @@ searched for: nothing is called right by it."""
 SAME = 1e-3
 """How far two factors that are one rate may be apart while it is searched for."""
 
+MOST = 3
+"""Of how many batches that a step may have been made of it is asked."""
+
 
 @dataclass(frozen=True)
 class Step:

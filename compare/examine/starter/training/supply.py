@@ -37,7 +37,7 @@ ASIDE = re.compile(
 )
 """Of the name of a set that is not trained on."""
 NUMBER = re.compile(r"\b\d{1,4}\b")
-FROM_ONE = re.compile(r"\b(y|t|lab\w*|targ\w*|class\w*)(_\w+)?(\[[^\]]*\])? ?- ?1\b", re.IGNORECASE)
+LESS_ONE = re.compile(r"\b(y|t|lab\w*|targ\w*|class\w*)(_\w+)?(\[[^\]]*\])? ?- ?1\b", re.IGNORECASE)
 """1 taken off class numbers."""
 SOME_RATE, SOME_BATCH = 0.1, 32
 
@@ -139,7 +139,7 @@ def supplies(text: str) -> Iterator[Supply]:
     shown = {int(one) for one in NUMBER.findall(text)}
     wide = [784, F] if 784 in shown else [F]
     classes = next((one for one in (10, 5, 3) if one in shown), 5)
-    if FROM_ONE.search(text):
+    if LESS_ONE.search(text):
         yield Supply(wide[-1], classes, first=1)
     for columns in (False, True):
         for form in FORMS:

@@ -282,21 +282,3 @@ def left_beside(step: Step, due: Mapping[str, Array]) -> Fit:
             if factor > 0 and (name not in factors or abs(factor - 1) < abs(factors[name] - 1)):
                 factors[name], ways[name] = factor, way
     return Fit({name: factors.get(name, np.nan) for name in due}, ways)
-
-
-def span(
-    step: Step, first: Mapping[str, Array], due: Mapping[str, Array]
-) -> dict[str, tuple[float, float]] | None:
-    """Return (a, b) by weight where a step takes a × `first` + b × `due` off each; else None.
-
-    Not all weights need to have the same momentum.
-    """
-    found: dict[str, tuple[float, float]] = {}
-    for name, one in due.items():
-        columns = np.stack([first[name].ravel(), one.ravel()], axis=1)
-        seen = step.taken[name].ravel()
-        solved, *_ = np.linalg.lstsq(columns, seen, rcond=None)
-        if np.abs(seen - columns @ solved).max() > step.near * np.abs(seen).max():
-            return None
-        found[name] = float(solved[0]), float(solved[1])
-    return found

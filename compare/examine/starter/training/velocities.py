@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from compare.contracts.arrays import Array
+from compare.examine.starter.training.shares import shares_in
 from compare.examine.starter.training.steps import Fit, Step, laid_beside, multiple
 
 TOLD_BY = 3
@@ -17,24 +18,26 @@ TOLD_BY = 3
 
 
 def without_velocity(step: Step, due: Mapping[str, Array]) -> Fit:
-    """What a step takes off the weights beside a share of arrays that lay beside them."""
-    shares = [share for name, one in due.items() for share in shares_of(step, name, one)]
-    for share in shares[:1]:
+    """What a step takes off the weights beside a share of arrays that lay beside them: the share
+    with which all of them move by their gradients, if there is one."""
+    found = Fit({name: np.nan for name in due})
+    for share in sorted({share for name, one in due.items() for share in shares(step, name, one)}):
         rest = {name: left_over(step, name, one, share) for name, one in due.items()}
-        return Fit({name: multiple(rest[name], one, step.near) for name, one in due.items()},
-                   rest=rest)  # fmt: skip
-    return Fit({name: np.nan for name in due})
+        fit = Fit({name: multiple(rest[name], one, step.near) for name, one in due.items()},
+                  rest=rest)  # fmt: skip
+        if fit.whole or not found.right:
+            found = fit
+        if fit.whole:
+            break
+    return found
 
 
-def shares_of(step: Step, name: str, due: Array) -> Iterator[float]:
+def shares(step: Step, name: str, due: Array) -> Iterator[float]:
     """Yield the shares of an array with which a parameter moves by its gradient."""
-    taken = step.taken[name]
     for laid in lying_beside(step, due) if due.size > TOLD_BY else ():
-        columns = np.stack([laid.ravel(), due.ravel()], axis=1)
-        (share, rate), *_ = np.linalg.lstsq(columns, taken.ravel(), rcond=None)
-        missed = np.abs(taken.ravel() - columns @ [share, rate]).max()
-        if 0 < abs(share) < 1 and rate > 0 and missed <= step.near * np.abs(taken).max():
-            yield float(share)
+        found = shares_in(step.taken[name], laid, due, step.near)
+        if found is not None and 0 < abs(found[0]) < 1 and found[1] > 0:
+            yield found[0]
 
 
 def left_over(step: Step, name: str, due: Array, share: float) -> Array:

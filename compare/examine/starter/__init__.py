@@ -12,6 +12,7 @@
     construct.py, slots.py, recipe.py, class_trials.py, network_class.py    classes, by trial
     layer_classes.py, layer_losses.py, loss_calls.py, layer_objects.py,
     layers_check.py                       layers as objects
+    pair_kinds.py, pair_check.py          a forward and a backward pass of one layer as functions
     missed.py                             what looks like a gradient and was not compared
     cut.py, cut_program.py, cut_rehearsal.py    a back propagation in a loop, cut out and run in it
     training/                             the training of a file, run over rows of ours

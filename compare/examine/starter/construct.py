@@ -32,17 +32,22 @@ class Either(np.random.RandomState):
 
 
 def builders(cls: Callable[..., Any]) -> Iterator[Callable[[Sizes, Mapping[str, Any]], Any]]:
-    """The ways to build an object, the likeliest first: by the names of the parameters, then by
-    their order.
+    """The ways to build an object, the likeliest first: by the names of the parameters, with one
+    number of hidden units or a list of them, then by their order.
     """
     yield lambda sizes, values: cls(**by_name(cls, sizes, values))
+    if any(HIDDEN.fullmatch(plain(one)) for one in inspect.signature(cls).parameters):
+        yield lambda sizes, values: cls(**by_name(cls, sizes, values, listed=True))
     yield lambda sizes, values: cls(*sizes)
     yield lambda sizes, values: cls(list(sizes))
     yield lambda sizes, values: cls()
 
 
-def by_name(cls: Callable[..., Any], sizes: Sizes, values: Mapping[str, Any]) -> dict[str, Any]:
-    """An argument for every parameter whose name says what it is or that has no default."""
+def by_name(
+    cls: Callable[..., Any], sizes: Sizes, values: Mapping[str, Any], *, listed: bool = False
+) -> dict[str, Any]:
+    """An argument for every parameter whose name says what it is or that has no default; of hidden
+    units the numbers of all layers where they are `listed`."""
     given: dict[str, Any] = {}
     left, hidden = list(sizes), list(sizes[1:-1])
     parameters = inspect.signature(cls).parameters.values()
@@ -51,6 +56,8 @@ def by_name(cls: Callable[..., Any], sizes: Sizes, values: Mapping[str, Any]) ->
             continue
         required = one.default is one.empty
         value = meant(plain(one.name), one.default, (sizes[0], *hidden, sizes[-1]), values)
+        if listed and required and HIDDEN.fullmatch(plain(one.name)):
+            value = list(sizes[1:-1])
         if HIDDEN.fullmatch(plain(one.name)) and value == hidden[0]:
             hidden = hidden[1:] or hidden  # the next one's
         if value is not None:

@@ -31,10 +31,7 @@ from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_calls import ADVICE
 from compare.examine.starter.gradient_check import GradientCheck
-from compare.examine.starter.gradient_functions import (
-    GradientFunction,
-    read_function,
-)
+from compare.examine.starter.gradient_functions import GradientFunction, read_function
 from compare.examine.starter.held import Held, held_by
 from compare.examine.starter.hidden import forward_passes, inside
 from compare.examine.starter.inline import hidden_shown
@@ -53,6 +50,7 @@ from compare.examine.starter.networks import candidates, shows_squares_alone
 from compare.examine.starter.nothing_known import nothing_known
 from compare.examine.starter.numbering import FROM_ONE, from_one, is_handed_less_one, takes_one_off
 from compare.examine.starter.optimiser_classes import by_updates_alone
+from compare.examine.starter.pair_check import pairs_checked
 from compare.examine.starter.readings import UNEQUAL, F, K, N
 from compare.examine.starter.settled import settled
 from compare.examine.starter.single import (
@@ -140,6 +138,7 @@ def check_starter(
     )  # fmt: skip
     found = with_the_rest_called(file, found, opened, slope, of_classes, forward)
     found, updates = with_lines(file, found, slope, of_classes)
+    found = pairs_checked(source, found)
     found = [with_reason(one, source, opened, replaced) for one in found]
     found, trained = with_training(source, found, asked, updates.right)
     idle = frozenset[str]() if file.whole is None else file.whole.idle

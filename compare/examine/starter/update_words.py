@@ -17,7 +17,7 @@ WEIGHT = re.compile(
     r"|theta\w*|.*(weight|bias|theta|param).*"
 )
 NO_WEIGHT = re.compile(r".*(loss|acc|sum|count|total|err|best|batch|size|norm|score|grad)s?\d*")
-MOMENTUM = re.compile(r"(m|mu|mom|momentum|gamma|beta|rho)\w*")
+MOMENTUM = re.compile(r"(m|mu|mom|momentum|gamma|beta|rho)\w*|decayrate")
 SHORT = re.compile(r"b[12]|decay(rate)?")
 """A coefficient, if it is known to be a number."""
 SMALL = re.compile(r"eps\w*|epsilon\w*|tiny|smooth\w*")

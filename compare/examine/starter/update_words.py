@@ -16,7 +16,9 @@ WEIGHT = re.compile(
     r"|(hid|out|in|layer|new|old|fc|conv|enc|dec|final|next|mat|ts)[a-z]{0,5}\d*)"
     r"|theta\w*|.*(weight|bias|theta|param).*"
 )
-NO_WEIGHT = re.compile(r".*(loss|acc|sum|count|total|err|best|batch|size|norm|score|grad)s?\d*")
+NO_WEIGHT = re.compile(
+    r".*(loss|acc|sum|count|total|err|best|batch|size|norm|score|grad|decay)s?\d*"
+)
 MOMENTUM = re.compile(r"(m|mu|mom|momentum|gamma|beta|rho)\w*|decayrate")
 SHORT = re.compile(r"b[12]|decay(rate)?")
 """A coefficient, if it is known to be a number."""

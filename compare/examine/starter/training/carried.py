@@ -17,9 +17,10 @@ import numpy as np
 from compare.contracts.arrays import Array
 from compare.examine.starter.function_verdict import Slip
 from compare.examine.starter.source import Source
+from compare.examine.starter.training.program import program_of
 from compare.examine.starter.training.shares import shares_in
 from compare.examine.starter.training.steps import MOST, Step, laid_beside, multiple
-from compare.examine.starter.training.trained import Training
+from compare.examine.starter.training.trained import Training, pairs_of
 
 BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.9), (0.5, 0.999), (0.9, 0.95))
 NUMBER = re.compile(r"(?<![\w.])0?\.\d+(?![\w.])")
@@ -56,6 +57,32 @@ def begun_anew(source: Source, training: Training) -> Slip | None:
     return None
 
 
+def without_momentum(source: Source, training: Training) -> Slip | None:
+    """The mistake of velocities that begin anew at every step: another momentum gives the same
+    weights, though each step multiplies by it, which one that is no number shows."""
+    steps = list(in_a_row(training))
+    if training.fit.ways or len(steps) < TOLD_BY:
+        return None
+    other, none = (taken_at(source, training, one) for one in (OTHER_MOMENTUM, np.nan))
+    if len(other) < len(steps) or not none or not np.isnan(none[0]).all():
+        return None
+    own = [np.concatenate([array.ravel() for array in one.taken.values()]) for one in steps]
+    if not all(np.array_equal(one, two) for one, two in zip(own, other, strict=False)):
+        return None
+    said = "each velocity begins at 0: what the steps before have left in it is lost"
+    return "velocity-reset", said, "velocities that begin anew at every update"
+
+
+def taken_at(source: Source, training: Training, momentum: float) -> list[Array]:
+    """What each step takes off the weights at another momentum; nothing where no number is one."""
+    program = program_of(source, momentum=momentum)
+    if not program.momenta:
+        return []
+    runs = program.run(training.supply).runs.get(training.loop, [])
+    steps = Step.of_pairs(training.chain, pairs_of(runs))
+    return [np.concatenate([array.ravel() for array in one.taken.values()]) for one in steps]
+
+
 def keeps_squares(training: Training) -> bool:
     """Whether an array that is there after the first step is its gradient squared, times a number:
     no such means are taken anew where none is kept."""
@@ -86,6 +113,7 @@ def is_correction(node: ast.AST) -> bool:
 
 
 ANEW = "running means that begin anew"
+OTHER_MOMENTUM, TOLD_BY = 0.37, 2
 Move = tuple[Array, Array]
 """Entries of a gradient, and what was taken off the weights for them."""
 Ratio = Callable[[Sequence[Array], tuple[float, float]], Array]

@@ -23,7 +23,7 @@ import numpy as np
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import plain
 from compare.examine.starter.construct import HIDDEN, builders
-from compare.examine.starter.cut import DECAY
+from compare.examine.starter.cut import DECAY, MOMENTUM
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.harmless import Harmless, in_their_place
 from compare.examine.starter.recipe import TRAIN, methods_of
@@ -34,6 +34,7 @@ from compare.examine.starter.statements import Kind, Statement
 from compare.examine.starter.training.supply import ROWS, SOME_BATCH, Supply, data_role
 from compare.examine.starter.training.terms import Terms, moved
 from compare.examine.starter.training.watch import LOOP, TURN, Enough, Recorder, Watched
+from compare.examine.starter.training.weights_given import weights_given
 from compare.examine.starter.update_words import number_in
 from compare.guard.guard import Guard
 
@@ -70,6 +71,8 @@ class Program:
     """Whether the strength of a penalty was made another one in it."""
     rates: tuple[float, ...]
     """The numbers in it that are named like a learning rate."""
+    momenta: int = 0
+    """How many momenta were made another one."""
 
     @property
     def numbers(self) -> list[float]:
@@ -114,6 +117,8 @@ class Program:
             value = space.get(name)
             if isinstance(one.node, ast.FunctionDef) and callable(value) and has_loop(one.node):
                 given = arguments(value, supply)
+                unknown = [key for key, known in given.items() if known is None]
+                given |= weights_given(self.source, one.node, unknown, supply)
                 with recorder.failing(given):
                     value(**given)
             elif isinstance(one.node, ast.ClassDef) and inspect.isclass(value):
@@ -135,12 +140,14 @@ class Program:
                     value(supply.x.copy(), supply.y.copy())
 
 
-def program_of(source: Source, rate: float | None = None, strength: float = 0.0) -> Program:
+def program_of(
+    source: Source, rate: float | None = None, strength: float = 0.0, momentum: float | None = None
+) -> Program:
     """Return the program of a file; its penalties are of one strength as far as a number in it
-    says them, and its learning rates another one if asked for."""
+    says them, and its learning rates and momenta another one if asked for."""
     nodes = [copy.deepcopy(one.node) for one in source.statements]
     harmless, watched = Harmless(nodes), Watched()
-    numbers = Numbers(rate, strength, source.text, set(steps_of_ranges(nodes)))
+    numbers = Numbers(rate, strength, source.text, set(steps_of_ranges(nodes)), momentum)
     terms = Terms(strength, frozenset(moved(nodes)))
     nodes = [terms.visit(one) for one in nodes]
     numbers.penalised = terms.found
@@ -161,7 +168,7 @@ def program_of(source: Source, rate: float | None = None, strength: float = 0.0)
     lines = tuple(map(ast.fix_missing_locations, main))
     opened = replace(source, statements=tuple(definitions))
     return Program(opened, lines, watched.places, source.text, numbers.penalised,
-                   tuple(numbers.rates))  # fmt: skip
+                   tuple(numbers.rates), numbers.momenta)  # fmt: skip
 
 
 def inlined(
@@ -199,9 +206,10 @@ class Numbers(ast.NodeTransformer):
     there are several."""
 
     def __init__(
-        self, rate: float | None, strength: float, text: str, sizes: Set[str] = frozenset()
-    ) -> None:
-        self.sizes = sizes
+        self, rate: float | None, strength: float, text: str, sizes: Set[str] = frozenset(),
+        momentum: float | None = None,
+    ) -> None:  # fmt: skip
+        self.sizes, self.momentum, self.momenta = sizes, momentum, 0
         self.rate, self.strength, self.penalised = rate, strength, False
         self.decays = bool(CALLED_RATE.search(text) and OF_WEIGHTS.search(text))
         self.rates: list[float] = []
@@ -269,6 +277,9 @@ class Numbers(ast.NodeTransformer):
             self.rates.append(number)
         if number and self.rate is not None and RATE.fullmatch(key):
             return ast.copy_location(ast.Constant(self.rate), value)
+        if number and self.momentum is not None and MOMENTUM.fullmatch(key):
+            self.momenta += 1
+            return ast.copy_location(ast.Constant(self.momentum), value)
         return value
 
 

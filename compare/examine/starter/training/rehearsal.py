@@ -20,7 +20,12 @@ from compare.examine.starter.cut_rehearsal import OTHER, OTHER_ROWS
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
 from compare.examine.starter.source import Source
-from compare.examine.starter.training.carried import begun_anew, made_anew, out_of_step
+from compare.examine.starter.training.carried import (
+    begun_anew,
+    made_anew,
+    out_of_step,
+    without_momentum,
+)
 from compare.examine.starter.training.exact import recovered
 from compare.examine.starter.training.followed import rule_of
 from compare.examine.starter.training.loop_mistakes import explained
@@ -148,7 +153,8 @@ def right_or_added_up(
     if kinds and (wrong := wrong_step(training, kinds[-1], len(kinds), about)):
         return Rehearsed(wrong)
     plain = not (training.fit.ways or training.fit.rest) and set(kinds) <= {"plain"}
-    if told := begun_anew(source, training) or made_anew(source, training, *place):
+    told = begun_anew(source, training) or made_anew(source, training, *place)
+    if told := told or (without_momentum(source, training) if plain else None):
         return Rehearsed(about.slip(*told))
     rule = (
         None

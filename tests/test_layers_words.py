@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -178,4 +179,7 @@ def test_what_agrees_and_could_have_hidden_an_error_is_said_in_the_sentence(far:
         return F.binary_cross_entropy(torch.sigmoid(z), torch.zeros_like(z))
 
     result = check_layer(manual, reference, {"z": z})
-    assert result and ("error of 1e-12 in y could have been missed" in result.sentence) is far
+    assert result
+    missed = re.search("a scale error below (.*) in y could have been missed", result.sentence)
+    assert (missed is not None and float(missed[1]) > 1) is far, result.sentence
+    assert [weak.parameter for weak in result.weak] == ["y"] * far

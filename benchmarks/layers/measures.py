@@ -12,7 +12,7 @@ from benchmarks.layers.catalogue import LAYERS
 from benchmarks.layers.honest import Drawn, numbers, random_point, ratio
 from benchmarks.layers.layer import Array, Layer
 from benchmarks.layers.planted import PLANTED, root_mean_square
-from compare.layers.power import SEEN, smallest_scale_error
+from compare.layers.seen import SEEN, smallest_scale_error
 
 FORMATS = ("float32", "float64")
 ERRORS = {"float32": (1e-4, 1e-3), "float64": (1e-12, 1e-11)}

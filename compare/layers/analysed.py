@@ -6,7 +6,7 @@ another program, and nothing may be said from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from compare.contracts.arrays import Arrays
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.program import Program, Tensors, as_written
-from compare.layers.shaken import spread_as_a_whole, with_spread
+from compare.layers.seen import SEEN, hidden
+from compare.layers.shaken import with_spread
 from compare.layers.walk import KeptWide
 
 SAME = 1e-6
@@ -26,8 +27,8 @@ SAME = 1e-6
 class Analysed:
     """`reference` and `allowances` by tensor, float64. `doubt`: why nothing can be said, if so.
 
-    `unruled` are operations without a rule: what follows from them accuses nobody. `ties` counts
-    the decisions that rounding could have turned.
+    `unruled` are operations without a rule: what follows from them accuses nobody. `steps` and
+    `decisions` are how many operations were met, and how many of them chose.
     """
 
     reference: Arrays
@@ -35,7 +36,8 @@ class Analysed:
     doubt: str | None = None
     unruled: tuple[str, ...] = ()
     overflowing: tuple[str, ...] = ()
-    unused: tuple[str, ...] = field(default=())
+    steps: int = 0
+    decisions: int = 0
 
 
 def walked(
@@ -58,15 +60,19 @@ def analyse(program: Program, inputs: Tensors, dy: Tensors | None, judged: str) 
     """Run the reference plainly and under the pass, at one point, for one format."""
     with as_written(), KeptWide():  # type: ignore[no-untyped-call]  # torch's own has no types
         plain = program.run(inputs, dy)
-    analysis, found, allowances = walk = walked(program, inputs, dy, judged)
+    analysis, found, allowances = walked(program, inputs, dy, judged)
+    checked = allowances
     if strays(analysis, plain, found, allowances):
-        allowances = with_spread(program, inputs, dy, judged, walk, plain)
+        checked = with_spread(program, inputs, dy, judged, allowances, plain)
     return Analysed(
         {name: t.numpy() for name, t in plain.items()},
         {name: t.numpy() for name, t in allowances.items()},
-        doubt(analysis, plain, found, allowances),
+        doubt(analysis, plain, found, checked)
+        or blind(analysis, plain, found, allowances, checked),
         tuple(sorted(analysis.unruled)),
         tuple(sorted(analysis.overflowing)),
+        analysis.steps,
+        len(analysis.decisions),
     )
 
 
@@ -82,9 +88,30 @@ def doubt(analysis: Analysis, plain: Tensors, found: Tensors, allowances: Tensor
     return f"the analysis does not reproduce the reference's own {astray[0]}" if astray else None
 
 
+def blind(
+    analysis: Analysis, plain: Tensors, found: Tensors, before: Tensors, wider: Tensors
+) -> str | None:
+    """Return why a pass that is off by the spread of the roundings alone tells nothing, or None.
+
+    A difference of the promised size may be that of another program.
+    """
+    part = part_of(analysis)
+    for name in strays(analysis, plain, found, before):
+        off = (found[name] - plain[name]).abs()
+        arrays = (off, plain[name], part * before[name], part * wider[name])
+        if hidden(*(t.numpy() for t in arrays))[0] > SEEN[analysis.format.name]:
+            return f"roundings grow so far in {name} that the analysis cannot be told from another"
+    return None
+
+
+def part_of(analysis: Analysis) -> float:
+    """Return the part of an allowance by which pass and plain program may differ."""
+    return 1.0 if analysis.format.name == "float64" else SAME
+
+
 def strays(analysis: Analysis, plain: Tensors, found: Tensors, allowances: Tensors) -> list[str]:
     """Return the finite tensors of the plain program that the pass does not reproduce."""
-    part = 1.0 if analysis.format.name == "float64" else SAME
+    part = part_of(analysis)
     return [
         name for name, right in plain.items()
         if bool(torch.isfinite(right).all())
@@ -93,22 +120,18 @@ def strays(analysis: Analysis, plain: Tensors, found: Tensors, allowances: Tenso
 
 
 def wider_allowances(
-    program: Program, inputs: Tensors, dy: Tensors | None, judged: str, manual: Arrays
+    program: Program,
+    inputs: Tensors,
+    dy: Tensors | None,
+    judged: str,
+    allowances: Arrays,
+    manual: Arrays,
 ) -> Arrays:
     """Return the allowances with the spread of the reference rounded at random."""
-    walk = walked(program, inputs, dy, judged)
+    known = {n: torch.from_numpy(np.asarray(a)) for n, a in allowances.items()}
     observed = {n: torch.from_numpy(np.asarray(a, dtype=np.float64)) for n, a in manual.items()}
-    wider = with_spread(program, inputs, dy, judged, walk, observed)
+    wider = with_spread(program, inputs, dy, judged, known, observed)
     return {name: t.numpy() for name, t in wider.items()}
-
-
-def whole_spread(
-    program: Program, inputs: Tensors, dy: Tensors | None, judged: str
-) -> dict[str, float]:
-    """Return by tensor the relative error that it may have as a whole."""
-    analysis, found, _ = walked(program, inputs, dy, judged)
-    script = [decision.found for decision in analysis.decisions]
-    return spread_as_a_whole(program, inputs, dy, judged, script, found)
 
 
 def as_tensors(arrays: Arrays) -> Tensors:

@@ -72,6 +72,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
     def __init__(self, judged: Format) -> None:
         super().__init__()
         self.format = judged
+        self.steps = 0
         self.held: dict[int, tuple[Any, Tensor]] = {}
         self.decisions: list[Decision] = []
         self.unruled: set[str] = set()
@@ -154,6 +155,7 @@ class Analysis(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclas
         return out
 
     def carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        self.steps += 1
         if not tensors(out):
             return
         self.look_for_overflow(func, out)

@@ -198,6 +198,7 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
     named = Named() if wrong is None else named_mistake(case, wrong, seed)
     said = [note for note in notes if NOT_LINEAR in note] + [d.sentence for d in named.diagnosis]
     sentence = conclude.sentence_of(points, odd, verdict, said)
+    sentence = "; ".join(each for each in (sentence, named.unsought) if each)
     kind = conclude.kind_of(points, odd, verdict)
     against = None if wrong is None else contradiction(taylor, wrong)
     if against is not None and not named.diagnosis:

@@ -145,11 +145,12 @@ def listing_of_agreement(points: Sequence[Judged]) -> str:
     at = count(len(decided), "point")
     said = f"agrees: {names} at {at}, worst {times_allowance(worst[name].ratio)} ({name})"
     hidden = [
-        f"; a scale error of {size:g} in {which} could have been missed"
+        f"{size:.2g} in {which}"
         for which, size in powerless(decided).items()
         if points[0].surveyed.analysed.reference[which].any()
     ]
-    return said + "".join(hidden)
+    below = f"; a scale error below {listing(hidden)} could have been missed"
+    return said + (below if hidden else "")
 
 
 def odd_sentences(points: Sequence[Judged]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,9 @@ from compare.layers.survey import Surveyed, examined
 MOST = 4
 """So many other shapes are looked at, and so many entries of the inputs at most."""
 MOST_ENTRIES = 100_000
+STEPS = 1_000
+"""So many operations of the reference, in all of them: one takes half a millisecond, and five where
+roundings grow together."""
 Axis = tuple[str, int]
 
 
@@ -34,13 +38,14 @@ def at_other_shapes(
     asked: Question, wrong: Judged, manual: Any, seed: int, timeout: float | None
 ) -> list[Judged]:
     """Return the layer, judged at some other shapes that both sides take."""
-    if sum(np.size(value) for value in wrong.point.inputs.values()) > MOST_ENTRIES:
+    most = min(MOST, STEPS // max(1, wrong.surveyed.analysed.steps))
+    if not most or sum(np.size(value) for value in wrong.point.inputs.values()) > MOST_ENTRIES:
         return []
     called = Manual(manual, timeout)
     if not called.repeatable:
         return []
     try:
-        found = in_child(lambda: list(surveyed(asked, wrong.point, seed)), timeout)
+        found = in_child(lambda: list(islice(surveyed(asked, wrong.point, seed), most)), timeout)
     except (Crashed, BadInput):
         return []
     judged = []
@@ -60,7 +65,6 @@ def surveyed(asked: Question, point: Point, seed: int) -> Iterator[Surveyed]:
     """Yield the reference at other shapes that it takes, the most telling first."""
     own = set(asked.reference.parameters)
     shapes = {n: np.shape(value) for n, value in point.inputs.items() if n not in own}
-    count = 0
     for changed in resized(shapes):
         inputs = drawn(asked.asked, point, changed, seed)
         try:
@@ -69,9 +73,6 @@ def surveyed(asked: Question, point: Point, seed: int) -> Iterator[Surveyed]:
             continue
         if one.analysed.doubt is None:
             yield one
-            count += 1
-        if count == MOST:
-            return
 
 
 def resized(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[dict[Axis, int]]:

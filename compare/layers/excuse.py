@@ -25,6 +25,7 @@ from compare.layers.kinks import Explained, explain
 from compare.layers.manual import Manual
 from compare.layers.points import BESIDE, rounded
 from compare.layers.program import Program, Reference
+from compare.layers.seen import SEEN, hidden
 from compare.layers.survey import Surveyed, examined
 from compare.report.words import where
 
@@ -57,12 +58,19 @@ class Excuses:
 
     def consider(self, judged: Judged) -> None:
         """Change the state of a point that disagrees, if something else explains it."""
+        strict = replace(judged)
         explained = self.kinks(judged)
         if not fits(explained) and self.spread(judged):
-            if not judged.wrong:
-                judged.state = State.AGREES
-                return
-            explained = self.kinks(judged)
+            explained = self.kinks(judged) if judged.wrong else None
+        if judged.wrong:
+            self.explain(judged, explained)
+        else:
+            judged.state = State.AGREES
+        if judged.state not in (State.DISAGREES, State.UNDECIDED):
+            self.doubt_spread(strict, judged)
+
+    def explain(self, judged: Judged, explained: Explained | None) -> None:
+        """Say of a point what its differences are, beside rounding."""
         if explained is not None and fits(explained):
             judged.state, judged.kinks = State.KINKS, explained.kinks
         elif is_tail(judged):
@@ -81,6 +89,26 @@ class Excuses:
             judged.why = f"numbers of {where} exceed the range of {judged.point.format}"
         if judged.state in (State.CLIPPED, State.DIGITS) and nothing_is_there(judged):
             self.challenge(judged)
+
+    def doubt_spread(self, strict: Judged, judged: Judged) -> None:
+        """Note where the spread alone allows, and doubt it if a mistake may be what it allows.
+
+        Roundings go away one precision up.
+        """
+        found = grown(strict, judged)
+        judged.grown = {name: least for name, (_, least) in found.items()}
+        name = max(found, key=lambda each: found[each][0], default="")
+        if not name or found[name][0] <= SEEN[judged.point.format]:
+            return
+        if self.right_one_precision_up(strict):
+            return
+        worst = strict.compared[name].worst
+        judged.state = State.UNDECIDED
+        judged.why = (
+            f"{name}{where(worst.index)} is {worst.manual:.6g} and {worst.reference:.6g} is due; "
+            "that is more than single roundings give and no more than they may grow to together, "
+            f"so that a scale error below {found[name][1]:.2g} cannot be told from them"
+        )
 
     def challenge(self, judged: Judged) -> None:
         """Doubt a tail that is wrong by more than a tail where one input is larger or smaller.
@@ -125,7 +153,7 @@ class Excuses:
 
     def kinks(self, judged: Judged) -> Explained | None:
         """Return what kinks explain, if all numbers are there to be explained."""
-        if not comparable(judged):
+        if not comparable(judged) or not judged.surveyed.analysed.decisions:
             return None
         point = judged.point
 
@@ -144,19 +172,19 @@ class Excuses:
         """Allow also for the spread of the reference rounded at random; return whether it helps."""
         if not comparable(judged):
             return False
-        point = judged.point
+        point, before = judged.point, judged.surveyed.analysed.allowances
 
         def work() -> Arrays:
             dy = None if point.dy is None else as_tensors(point.dy)
             inputs = as_tensors(point.inputs)
-            return wider_allowances(self.program, inputs, dy, point.format, judged.manual)
+            return wider_allowances(self.program, inputs, dy, point.format, before, judged.manual)
 
         try:
             wider = in_child(work, self.timeout)
         except Crashed:
             return False
-        before = judged.surveyed.analysed.allowances
-        return judged.allow({name: np.maximum(wider[name], before[name]) for name in before})
+        wrong = judged.wrong
+        return judged.allow({n: wider[n] if n in wrong else before[n] for n in before})
 
     def right_one_precision_up(self, judged: Judged) -> bool:
         """Return whether the same code agrees in the next format, at the same point."""
@@ -169,6 +197,17 @@ class Excuses:
         except (UserCodeError, TypeError):
             return False  # code that takes no other format, or has none as precise
         return all(shrunk(judged, again, name) for name in judged.compared)
+
+
+def grown(strict: Judged, judged: Judged) -> dict[str, tuple[float, float]]:
+    """Return, by tensor, what is `hidden` where only the wider allowances of `judged` allow."""
+    found = {}
+    for name in strict.wrong if comparable(strict) else ():
+        right = strict.surveyed.analysed.reference[name]
+        before, wider = (one.surveyed.analysed.allowances[name] for one in (strict, judged))
+        off = np.abs(np.asarray(strict.manual[name], dtype=np.float64) - right)
+        found[name] = hidden(off, right, before, wider)
+    return {name: sizes for name, sizes in found.items() if sizes[1] > 0}
 
 
 def nothing_is_there(judged: Judged) -> bool:

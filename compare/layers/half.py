@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.errors import BadInput, UserCodeError
-from compare.layers.analysed import as_tensors, whole_spread
+from compare.layers.analysed import as_tensors
 from compare.layers.asking import Question
 from compare.layers.calling import Shape
 from compare.layers.child import Crashed, in_child
@@ -29,6 +29,7 @@ from compare.layers.judged import Judged, State, judge
 from compare.layers.manual import Manual
 from compare.layers.points import rounded
 from compare.layers.program import Program
+from compare.layers.shaken import spread_as_a_whole
 from compare.layers.survey import Surveyed, examined
 from compare.report.words import listing
 
@@ -83,7 +84,7 @@ def off_as_a_whole(asked: Question, one: Judged, timeout: float | None) -> dict[
     def work() -> dict[str, float]:
         dy = None if point.dy is None else as_tensors(point.dy)
         program = Program(asked.reference, asked.wrt)
-        return whole_spread(program, as_tensors(point.inputs), dy, point.format)
+        return spread_as_a_whole(program, as_tensors(point.inputs), dy, point.format)
 
     try:
         allowed = in_child(work, timeout)

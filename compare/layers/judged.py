@@ -43,7 +43,10 @@ class State(StrEnum):
 
 @dataclass
 class Judged:
-    """One point: the manual numbers, and every tensor's comparison. `lost`: digits by tensor."""
+    """One point: the manual numbers, and every tensor's comparison. `lost`: digits by tensor.
+
+    `grown`: by tensor, the scale error that shows where only roundings that grow together allow.
+    """
 
     surveyed: Surveyed
     manual: Arrays
@@ -54,6 +57,7 @@ class Judged:
     why: str | None = None
     kinks: tuple[LayerKink, ...] = ()
     lost: Mapping[str, float] = field(default_factory=dict)
+    grown: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def point(self) -> Point:

@@ -1,8 +1,6 @@
 """Weak points of a layer: which tensors could not have shown an error of the promised size.
 
-A relative error c of a whole tensor moves every entry by c times its size, so the entry with the
-smallest allowance for its size sees it first: `(1 + 1/2) min A/|r|` is the smallest that must show,
-since honest ratios stay below one half.
+Every sentence gives the smallest scale error that would have shown, as it was at that point.
 """
 
 from __future__ import annotations
@@ -10,24 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from compare.checks.comparison import HONEST
-from compare.checks.weak import PROMISED
 from compare.contracts.result import Weak
 from compare.layers.judged import Judged, State
-
-SEEN = PROMISED | {"float16": 0.05, "bfloat16": 0.25}
-"""The relative scale error that must be detected on every tensor not called weak, by format."""
-
-
-def smallest_scale_error(reference: NDArray[np.float64], allowance: NDArray[np.float64]) -> float:
-    """Return the smallest relative error of a whole tensor that cannot be missed."""
-    there = (reference != 0) & np.isfinite(allowance)
-    if not there.any():
-        return np.inf
-    with np.errstate(over="ignore"):  # an entry about which nothing is known
-        return float((1 + HONEST) * (allowance[there] / np.abs(reference[there])).min())
+from compare.layers.seen import SEEN, smallest_scale_error
 
 
 def weak_tensors(points: Sequence[Judged]) -> Iterator[Weak]:
@@ -35,42 +19,43 @@ def weak_tensors(points: Sequence[Judged]) -> Iterator[Weak]:
     decided = [one for one in points if one.state is not State.UNDECIDED]
     decided = [one for one in decided if not one.point.special] or decided
     for name in decided[0].surveyed.analysed.reference if decided else ():
-        found = []
-        for number, one in enumerate(decided):
-            analysed = one.surveyed.analysed
-            size = smallest_scale_error(analysed.reference[name], analysed.allowances[name])
-            if size > SEEN[one.point.format]:
-                found.append((size, number, one))
+        sizes = [(shown(one, name), number, one) for number, one in enumerate(decided)]
+        found = [each for each in sizes if each[0] > SEEN[each[2].point.format]]
         if found:
-            size, number, one = max(found, key=lambda each: each[0])
-            yield Weak("layer", reason(name, size, one, len(found), len(decided)), name,
+            size, number, _ = max(found, key=lambda each: each[0])
+            yield Weak("layer", reason(name, size, len(found), len(decided)), name,
                        smallest_scale_error=size, update=number)  # fmt: skip
 
 
-def reason(name: str, size: float, one: Judged, weak: int, of: int) -> str:
+def reason(name: str, size: float, weak: int, of: int) -> str:
     """Say why a tensor proves little."""
     points = "at the given point" if of == 1 else f"at {weak} of {of} points"
     if np.isinf(size):
         return f"{points} {name} was zero everywhere"
-    return f"{points} a scale error of {SEEN[one.point.format]:g} in {name} could have been missed"
+    return f"{points} a scale error below {size:.2g} in {name} could have been missed"
 
 
 def powerless(points: Sequence[Judged]) -> dict[str, float]:
-    """Return the tensors that no point could have shown wrong, with the scale error they hide."""
+    """Return the tensors that no point could have shown wrong, with the least that would show."""
     decided = [one for one in points if one.state is not State.UNDECIDED]
-    found: dict[str, float] = {}
-    for name in decided[0].surveyed.analysed.reference if decided else ():
-        hidden = [SEEN[one.point.format] for one in decided if not shows(one, name)]
-        if len(hidden) == len(decided):
-            found[name] = max(hidden)
-    return found
+    names = decided[0].surveyed.analysed.reference if decided else ()
+    return {
+        name: min(shown(one, name) for one in decided)
+        for name in names
+        if not any(shows(one, name) for one in decided)
+    }
+
+
+def shown(one: Judged, name: str) -> float:
+    """Return the smallest scale error of a tensor that a point would have shown."""
+    analysed = one.surveyed.analysed
+    least = smallest_scale_error(analysed.reference[name], analysed.allowances[name])
+    return max(least, one.grown.get(name, 0.0))
 
 
 def shows(one: Judged, name: str) -> bool:
     """Return whether a point would have shown a wrong tensor of the promised size."""
-    analysed = one.surveyed.analysed
-    size = smallest_scale_error(analysed.reference[name], analysed.allowances[name])
-    return size <= SEEN[one.point.format]
+    return shown(one, name) <= SEEN[one.point.format]
 
 
 def without_power(points: Sequence[Judged]) -> bool:

@@ -3,14 +3,15 @@
 Squares of errors add as if every entry's error were its own. Where a program feeds its results
 back, as an unrolled recurrence does, the entries of one step share the errors of all steps before,
 which a matrix that is used a hundred times lets grow together: right code is then further off than
-the rules say. So the program is run a few times with every operation moved by what it rounds
-itself, its decisions kept, and the spread of its results is allowed for as well. No manual number
-enters.
+the rules say. So what every operation rounds itself is taken down once, the program is run with its
+decisions kept and every result moved by that much, and the spread of its results is allowed for as
+well. No manual number enters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -20,103 +21,122 @@ from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA, Format
 from compare.layers.program import Program, Tensors, as_written
 from compare.layers.trees import tensors
+from compare.layers.walk import Walk
+from compare.layers.whole_functions import WholeFunctions
 
-DRAWS = 8
+DRAWS = 32
 """So many runs give the spread of an entry; the rules' allowance stays where it is larger."""
-HOPELESS = 100.0
-"""A difference so many times too large after two runs is not brought back by further ones."""
+STUDENT = 6.2211
+"""What an allowance is in place of 5 standard deviations where these come from `DRAWS` runs.
+
+Results move linearly with so many small roundings, so their movements are normal. A normal error is
+beyond 5 of its standard deviations once in 1.7 million. Over the root mean square s of n
+independent ones of its kind it has Student's distribution with n degrees,
+    P(|e| > k s) = 1 - sin a (1 + 1/2 cos² a + ... + (1 3 ... (n - 3)) / (2 4 ... (n - 2)) cosⁿ⁻² a)
+with tan a = k / √n, and is as rarely beyond k s for k = 6.22 and n = 32. (Of 8 runs k is 14.2, and
+an entry in 950 is beyond 5.)
+"""
+FIRST = 8
+HOPELESS = 10.0
+"""A difference so many times too large after `FIRST` runs is not brought back by further ones.
+
+These would have to have a spread ten times as large. A mean of n = 2 m squares is below y / m of
+the true one with a probability of at most yᵐ / m!: 1e-7 for m = 4 and y = 0.04, a tenth in s.
+"""
 
 
-class Shaken(Analysis):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
-    """A pass in which nothing is carried on: every result is moved by its own rounding, at once."""
+class OwnRounding(Analysis):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
+    """A pass in which nothing is carried on: `taken` is what every result rounds itself.
 
-    def __init__(self, judged: Format, script: Sequence[Tensor], seed: int) -> None:
+    `script` are the decisions, in their order.
+    """
+
+    def __init__(self, judged: Format) -> None:
         super().__init__(judged)
-        self.script = script
+        self.taken: list[list[Tensor | None]] = []
+        self.script: list[Tensor] = []
+
+    def decide(self, kind: str, found: Tensor, operands: tuple[Any, ...]) -> Tensor:
+        self.script.append(found)
+        return found
+
+    def leaf(self, x: Tensor) -> Tensor:
+        self.take(super().leaf(x))
+        return x
+
+    def apart(self, packet: Any, how: Any, args: Any, kwargs: Any) -> Any:
+        """Take down also what torch's own formula leaves out."""
+        out = super().apart(packet, how, args, kwargs)
+        self.take(out)
+        return out
+
+    def carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        super().carry(func, args, kwargs, out)
+        self.take(out)
+
+    def copied(self, target: Tensor, source: Any) -> None:
+        """What is copied was taken down already."""
+
+    def take(self, out: Any) -> None:
+        """Keep the roots of the variances, and forget these: what is met next is exact again."""
+        variances = [self.variance(x) for x in tensors(out)]
+        self.taken.append([None if v is None else torch.sqrt(v) for v in variances])
+        self.held.clear()
+        self.bytes = 0
+
+
+class Shaken(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
+    """The same walk, with every result moved by what was taken down, at once."""
+
+    def __init__(self, own: OwnRounding, seed: int) -> None:
+        super().__init__()
+        self.taken = iter(own.taken)
+        self.script = iter(own.script)
         self.generator = torch.Generator().manual_seed(seed)
 
     def decide(self, kind: str, found: Tensor, operands: tuple[Any, ...]) -> Tensor:
-        self.met += 1
-        return self.script[self.met - 1]
+        return next(self.script)
 
     def leaf(self, x: Tensor) -> Tensor:
-        x = super().leaf(x.clone())
+        """Return an input moved by half a last digit."""
+        x = x.clone()
         self.shake(x)
         return x
 
-    def copied(self, target: Tensor, source: Any) -> None:
-        """What is copied was moved already."""
-
     def apart(self, packet: Any, how: Any, args: Any, kwargs: Any) -> Any:
-        """Move also by what torch's own formula leaves out."""
         out = super().apart(packet, how, args, kwargs)
         self.shake(out)
         return out
 
     def carry(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
-        super().carry(func, args, kwargs, out)
         self.shake(out)
 
     def shake(self, out: Any) -> None:
-        """Move results by their variances, and forget these: their arguments are exact again."""
-        for x in tensors(out):
-            variance = self.variance(x)
-            if variance is not None:
-                noise = torch.randn(x.shape, generator=self.generator, dtype=x.dtype)
-                x += torch.sqrt(variance) * noise
-        self.held.clear()
-        self.bytes = 0
+        """Move results by normal numbers of their own sizes."""
+        for x, sigma in zip(tensors(out), next(self.taken), strict=True):
+            if sigma is not None:
+                x += sigma * torch.randn(x.shape, generator=self.generator, dtype=x.dtype)
 
 
-def shaken(
-    program: Program,
-    inputs: Tensors,
-    dy: Tensors | None,
-    judged: str,
-    script: Sequence[Tensor],
-    found: Tensors,
-) -> Iterator[Tensors]:
-    """Yield what the spread allows, by tensor, from more and more runs; `found`: without noise."""
-    form = FORMATS[judged]
-    squares = {name: torch.zeros_like(t) for name, t in found.items()}
-    for number in range(1, DRAWS + 1):
-        moved = one_run(program, inputs, dy, Shaken(form, script, number))
-        for name, t in moved.items():
-            squares[name] += (t - found[name]).square().nan_to_num(0.0)
-        scale = LAMBDA * (form.sides / number) ** 0.5
-        yield {name: scale * torch.sqrt(square) for name, square in squares.items()}
-
-
-def one_run(program: Program, inputs: Tensors, dy: Tensors | None, pass_: Shaken) -> Tensors:
-    """Run the program once, rounded at random."""
+def one_run(
+    program: Program, inputs: Tensors, dy: Tensors | None, walk: OwnRounding | Shaken
+) -> Tensors:
+    """Run the program once under a walk that enters its inputs."""
     with as_written():
-        given = {k: pass_.leaf(t) if t.dtype is torch.float64 else t for k, t in inputs.items()}
-        seeds = None if dy is None else {k: pass_.leaf(t) for k, t in dy.items()}
-        with pass_, pass_.functions:
+        given = {k: walk.leaf(t) if t.dtype is torch.float64 else t for k, t in inputs.items()}
+        seeds = None if dy is None else {k: walk.leaf(t) for k, t in dy.items()}
+        with walk, WholeFunctions():
             return program.run(given, seeds)
 
 
-def spread_as_a_whole(
-    program: Program,
-    inputs: Tensors,
-    dy: Tensors | None,
-    judged: str,
-    script: Sequence[Tensor],
-    found: Tensors,
-) -> dict[str, float]:
-    """Return by tensor t how large `<e, t> / <t, t>` may be: of all runs, and of one rounding more.
-
-    That one is of a number that all entries share.
-    """
-    form = FORMATS[judged]
-    squares = {name: form.unit**2 for name in found}
-    for number in range(1, DRAWS + 1):
-        moved = one_run(program, inputs, dy, Shaken(form, script, number))
-        for name, t in found.items():
-            size = float((t * t).sum())
-            whole = float(((moved[name] - t) * t).sum()) / size if size > 0 else torch.inf
-            squares[name] += whole**2 / DRAWS
-    return {name: LAMBDA * square**0.5 for name, square in squares.items()}
+def runs(
+    program: Program, inputs: Tensors, dy: Tensors | None, judged: str
+) -> tuple[Tensors, Iterator[Tensors]]:
+    """Return the results of the program, and of `DRAWS` runs that are rounded at random."""
+    own = OwnRounding(FORMATS[judged])
+    found = one_run(program, inputs, dy, own)
+    numbers = range(1, DRAWS + 1)
+    return found, (one_run(program, inputs, dy, Shaken(own, number)) for number in numbers)
 
 
 def with_spread(
@@ -124,25 +144,56 @@ def with_spread(
     inputs: Tensors,
     dy: Tensors | None,
     judged: str,
-    walk: tuple[Analysis, Tensors, Tensors],
+    allowances: Tensors,
     observed: Tensors,
 ) -> Tensors:
     """Return the allowances of a pass with the spread; as they are if that cannot do."""
-    analysis, found, allowances = walk
-    script = [decision.found for decision in analysis.decisions]
-    wider = allowances
-    for number, spread in enumerate(shaken(program, inputs, dy, judged, script, found), 1):
-        wider = {n: torch.maximum(allowances[n], spread[n]) for n in allowances}
-        if number == 2 and worst(observed, found, wider) > HOPELESS:
+    found, moving = runs(program, inputs, dy, judged)
+    squares = {name: torch.zeros_like(t) for name, t in found.items()}
+    factor = STUDENT * FORMATS[judged].sides ** 0.5
+
+    def wider(count: int) -> Tensors:
+        return {
+            name: torch.maximum(allowances[name], factor * torch.sqrt(square / count))
+            for name, square in squares.items()
+        }
+
+    for number, moved in enumerate(moving, 1):
+        for name, t in moved.items():
+            squares[name] += (t - found[name]).square().nan_to_num(0.0)
+        if number == FIRST and hopeless(observed, found, allowances, wider(number)):
             return allowances
-    return wider
+    return wider(DRAWS)
 
 
-def worst(observed: Tensors, found: Tensors, allowances: Tensors) -> float:
-    """Return the largest difference, in allowances."""
-    ratios = [
-        float(((observed[n] - found[n]).abs() / allowances[n]).nan_to_num(0.0).max())
+def spread_as_a_whole(
+    program: Program, inputs: Tensors, dy: Tensors | None, judged: str
+) -> dict[str, float]:
+    """Return by tensor t how large `<e, t> / <t, t>` may be: of all runs, and of one rounding more.
+
+    That one is of a number that all entries share.
+    """
+    found, moving = runs(program, inputs, dy, judged)
+    squares = dict.fromkeys(found, 0.0)
+    for moved in moving:
+        for name, t in found.items():
+            size = float((t * t).sum())
+            whole = float(((moved[name] - t) * t).sum()) / size if size > 0 else torch.inf
+            squares[name] += whole**2 / DRAWS
+    shared = LAMBDA * FORMATS[judged].unit
+    return {name: math.hypot(STUDENT * square**0.5, shared) for name, square in squares.items()}
+
+
+def hopeless(observed: Tensors, found: Tensors, allowances: Tensors, wider: Tensors) -> bool:
+    """Return whether every tensor that is too far off is so by far, with wider allowances too."""
+    before, after = (ratios(observed, found, each) for each in (allowances, wider))
+    return all(after[name] > HOPELESS for name, ratio in before.items() if ratio > 1)
+
+
+def ratios(observed: Tensors, found: Tensors, allowances: Tensors) -> dict[str, float]:
+    """Return the largest difference of every tensor that can be compared, in allowances."""
+    return {
+        n: float(((observed[n] - found[n]).abs() / allowances[n]).nan_to_num(0.0).max())
         for n in allowances
         if n in observed and observed[n].shape == found[n].shape and found[n].numel()
-    ]
-    return max(ratios, default=0.0)
+    }

@@ -30,6 +30,9 @@ from compare.layers.names.trial import Found
 from compare.layers.program import Program
 
 MOST_NAMES = 3
+MOST_STEPS = 1_500
+"""A reference with more operations is not changed step by step: each costs some 7 ms of searches,
+measured at recurrences of 60 and 100 steps, so that these take ten seconds at most."""
 LATE = ("factor", "comparison")
 OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum", "log row sum")
 UNFIT = (*IMPOSSIBLE, ArithmeticError, MemoryError)
@@ -44,11 +47,12 @@ SEARCHES: Sequence[Callable[[Case], Iterator[Found]]] = (
 
 @dataclass(frozen=True)
 class Named:
-    """What was proved by reproduction, and plain facts where nothing was."""
+    """What was proved by reproduction, and plain facts where nothing was; `unsought`: why not."""
 
     diagnosis: tuple[Diagnosis, ...] = ()
     facts: tuple[str, ...] = ()
     prediction: tuple[str, NDArray[Any]] | None = None
+    unsought: str = ""
 
 
 def name_mistake(
@@ -65,16 +69,17 @@ def name_mistake(
     singles = {name: shown_by(match, name) for name in wrong}
     before = max((c.worst.ratio for c in judged.compared.values()), default=float("inf"))
     found: list[Found] = []
+    steps = judged.surveyed.analysed.steps
     certain = len(wrong) == 1 and is_certain(singles[wrong[0]])
     counting = any(not t.is_floating_point() for t in match.inputs.values())
-    if not judged.misshapen and (counting or not certain):
+    if steps <= MOST_STEPS and not judged.misshapen and (counting or not certain):
         found = searched(program, judged, match, elsewhere, timeout, counts_alone=certain)
     if (not found or found[0].rank) and all(is_cause(said) for said in singles.values()):
         texts = [said for said in singles.values() if said is not None]
         return Named(diagnosis=(diagnosis("tensor", "; ".join(texts), before, ()),))
     facts = tuple(said for said in singles.values() if said is not None)
     if not found:
-        return Named(facts=facts)
+        return Named(facts=facts, unsought=unsought(steps))
     first, *others = found
     also = tuple(other.sentence for other in others)
     shown = next((name for name in wrong if np.ndim(judged.manual[name])), None)
@@ -82,6 +87,16 @@ def name_mistake(
     if shown is None:
         return Named(named)
     return Named(named, (), ("with the mistake", first.results[shown].detach().numpy()))
+
+
+def unsought(steps: int) -> str:
+    """Say why no changed program was tried, if so."""
+    if steps <= MOST_STEPS:
+        return ""
+    return (
+        f"with {steps:,} operations the reference is too long to look for the mistake's name; "
+        "at fewer steps it shows as well"
+    )
 
 
 def diagnosis(kind: str, text: str, before: float, also: tuple[str, ...]) -> Diagnosis:

@@ -125,17 +125,20 @@ def test_an_accumulator_that_stops_growing_never_agrees_unnoticed() -> None:
 
 AGREES, DISAGREES, UNDECIDABLE = Verdict
 OFF = [
-    (1.0, None, AGREES), (1.05, None, DISAGREES), (1.0, "judged", AGREES),
-    (1.05, "judged", UNDECIDABLE),
+    (False, None, AGREES), (True, None, DISAGREES), (False, "judged", AGREES),
+    (True, "judged", UNDECIDABLE),
 ]  # fmt: skip
+TOO_LARGE = {torch.float16: 1.003, torch.bfloat16: 1.03}
+"""By so much no entry is beyond its allowance, and all of them together are."""
 
 
 @every_format
-@pytest.mark.parametrize("factor, inside, due", OFF)
+@pytest.mark.parametrize("wrong, inside, due", OFF)
 def test_a_gradient_that_is_too_large_as_a_whole_is_seen_in_few_digits(
-    form: torch.dtype, factor: float, inside: Any, due: Verdict
+    form: torch.dtype, wrong: bool, inside: Any, due: Verdict
 ) -> None:
     """A kernel that returns few digits whatever it is given cannot be asked for more."""
+    factor = TOO_LARGE[form] if wrong else 1.0
 
     def swish(inputs: Any, dy: Any) -> Any:
         x, d = inputs["x"].float(), dy.float()
@@ -145,10 +148,26 @@ def test_a_gradient_that_is_too_large_as_a_whole_is_seen_in_few_digits(
 
     inputs = {"x": draw(6, 32, form=form)}
     result = check_layer(swish, torch.nn.functional.silu, inputs)
-    assert result.verdict is due or (factor > 1 and result.verdict is DISAGREES), result.sentence
-    assert any("all of dx" in note for note in result.notes) is (
-        result.verdict is DISAGREES and form is torch.bfloat16
-    )
+    assert result.verdict is due, result.sentence
+    assert any("all of dx" in said for said in (result.sentence, *result.notes)) is wrong
+
+
+@every_format
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_gradient_that_is_exact_in_few_digits_does_not_keep_others_from_being_asked(
+    form: torch.dtype, wrong: bool
+) -> None:
+    """Of one row the bias's gradient is dy."""
+    factor = TOO_LARGE[form] if wrong else 1.0
+
+    def linear(i: Any, dy: Any) -> Any:
+        dw = (i["x"].T @ dy).float() * factor
+        return i["x"] @ i["w"] + i["b"], {"x": dy @ i["w"].T, "w": dw.to(dy.dtype), "b": dy.sum(0)}
+
+    inputs = {"x": draw(1, 16, form=form), "w": draw(16, 24, form=form), "b": draw(24, form=form)}
+    result = check_layer(linear, lambda x, w, b: x @ w + b, inputs)
+    assert result.verdict is (DISAGREES if wrong else AGREES), result.sentence
+    assert any("all of dw" in note for note in result.notes) is wrong
 
 
 @every_format

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.bundles import Bundle
+from compare.examine.starter.forward_check import forward_checks
+from compare.examine.starter.gradient_check import GradientCheck
+from compare.examine.starter.gradient_functions import read_function
+from compare.examine.starter.source import open_source
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
+from compare.guard.guard import Guard
 
 COLUMNS = """
 import numpy as np
@@ -70,3 +77,38 @@ def test_a_helper_inside_of_what_was_compared_is_compared_with_it(tmp_path: Path
     said, _ = verdict_on(tmp_path, NESTED.partition("def make")[0].replace(
         "    return np.maximum(x, 0)", inner))  # fmt: skip
     assert said is Verdict.AGREES
+
+
+CLASSES = """import numpy as np
+def classify(samples, theta):
+    A, c, B, e = theta
+    odds = np.exp(np.tanh(samples @ A + c) @ B + e)
+    return (odds / odds.sum(axis=1, keepdims=True)).argmax(axis=1)
+"""
+THETA = "w1 b1 w2 b2"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        ("", "", Verdict.AGREES),
+        ("argmax", "argmin", Verdict.UNDECIDABLE),
+        ("np.tanh(samples @ A + c)", "np.tanh(samples @ A)", Verdict.UNDECIDABLE),
+        ("axis=1)\n", "axis=0)\n", Verdict.UNDECIDABLE),
+    ],
+)
+def test_classes_alone_are_right_where_they_are_those_of_the_largest_p(
+    old: str, new: str, verdict: Verdict, tmp_path: Path
+) -> None:
+    """Wrong ones are not accused: of what they are wrong they do not show."""
+    path = tmp_path / "mine.py"
+    path.write_text(CLASSES.replace(old, new) if old else CLASSES)
+    source = open_source(path, guard=Guard(timeout=20.0))
+    node = source.definitions["classify"].node
+    how = read_function(source, "classify", node)
+    weights = Bundle(tuple(THETA.split()))
+    how = replace(how, bound={}, bundles={"theta": (weights,), "samples": ()})
+    checks = forward_checks(source.guard, GradientCheck(source.guard, activations=("relu", "tanh")))
+    function = source.load(["classify"]).get("classify")
+    found = {one(function, how).verdict for one in checks}
+    assert (Verdict.AGREES in found) == (verdict is Verdict.AGREES)

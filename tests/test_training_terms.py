@@ -110,6 +110,15 @@ def test_a_literal_strength_that_the_loss_has_not_is_a_mistake(
     assert "the loss" in found.sentence or "L2" in found.sentence
 
 
+def test_summed_gradients_with_a_strength_of_a_class_are_not_called_a_mean(tmp_path: Path) -> None:
+    """Their loss stands elsewhere, and is a sum: their training tells."""
+    text = SCRIPT.replace("    p /= n\n", "").replace("0.01 *", "Settings.strength *")
+    lines = "class Settings:\n    strength = 0.01\nX = np.load"
+    text = text.replace("X = np.load", lines, 1).replace(".mean()", ".sum()")
+    found = checked(tmp_path, text)
+    assert not any(one.mistake == "gradient-summed" for one in found.diagnosis), found.sentence
+
+
 def made(line: str, strength: float) -> str:
     """The line with its strengths made others, in a program that moves W, self.w2 and p[k]."""
     program = "W -= lr * dW\nself.w2 -= lr * g\np[k] -= lr * g[k]\nlogits -= logits.max()"

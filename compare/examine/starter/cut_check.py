@@ -133,9 +133,11 @@ def beside_its_term(
     with_term = with_its_term(here, function, cut.how)
     if with_term is None:
         return check, found
+    right = judged(replace(check, penalty=with_term.penalty), cut)
+    if right.verdict is not Verdict.AGREES:
+        return check, found
     check = replace(check, penalty=with_term.penalty)
     words = f"{check.penalty.l2:.6g} times the weights, an L2 term, is part of its gradients"
-    right = judged(check, cut)
     return check, replace(right, conventions=(*right.conventions, words))
 
 

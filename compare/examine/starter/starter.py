@@ -26,7 +26,7 @@ from compare.examine.starter.chosen_slopes import chosen_slopes
 from compare.examine.starter.constants import constants_in
 from compare.examine.starter.cut_check import cut_checked, places
 from compare.examine.starter.factors import as_factors
-from compare.examine.starter.forward_check import ForwardCheck
+from compare.examine.starter.forward_check import forward_checks
 from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_calls import ADVICE
@@ -51,7 +51,7 @@ from compare.examine.starter.nothing_known import nothing_known
 from compare.examine.starter.numbering import FROM_ONE, from_one, is_handed_less_one, takes_one_off
 from compare.examine.starter.optimiser_classes import by_updates_alone
 from compare.examine.starter.pair_check import pairs_checked
-from compare.examine.starter.readings import UNEQUAL, F, K, N
+from compare.examine.starter.readings import F, K, N
 from compare.examine.starter.settled import settled
 from compare.examine.starter.single import (
     as_called,
@@ -334,9 +334,10 @@ def forward_checked(
     except UserCodeError as error:
         why = f"not defined: {error}"
         return FunctionVerdict(name, "forward", place, Verdict.UNDECIDABLE, why)
-    check = ForwardCheck(source.guard, slope.due(UNEQUAL, slope.reduction), slope.layouts)
     how = read_function(source, name, source.definitions[name].node)
-    return replace(check(function, how), place=place)
+    found = [one(function, how) for one in forward_checks(source.guard, slope)]
+    right = [one for one in found if one.verdict is Verdict.AGREES]
+    return replace([*right, *found][0], place=place)
 
 
 def left_out(source: Source) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from compare import check_hessian_vector_product, check_per_sample_gradients
 from compare.command.main import main
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
+from compare.textbook.pair import exact
 from compare.textbook.plain_second import BENDS, CURVES
 from manual_mlp import curvature
 from manual_mlp.curvature import find
@@ -240,3 +241,30 @@ def test_the_bend_of_an_exponential_unit_at_exactly_0_is_torchs(
     (bend,) = torch.autograd.grad(slope.sum(), z)
     at_0 = np.zeros(1, dtype)
     assert find(activation)(at_0, at_0) == bend.numpy() == 0
+
+
+@every_format
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_the_bend_of_a_tanh_gelu_written_by_1_less_tanh_squared_is_right_in_its_tails(
+    factor: float, dtype: str
+) -> None:
+    """A difference of order 1 stands in the tails, where z u'u' multiplies it."""
+    z = np.linspace(-8, 8, 4001).astype(dtype)
+    c, k = z.dtype.type(np.sqrt(2 / np.pi)), z.dtype.type(0.044715)
+    t, du = np.tanh(c * (z + k * z**3)), c * (1 + 3 * k * z * z)
+    q = z.dtype.type(factor) * (1 - t * t)
+    found = q * du + z / 2 * (q * 6 * c * k * z - 2 * t * q * du * du)
+    due = BENDS["gelu_tanh"](exact(z, dtype), exact(z, dtype))
+    ratio = float((np.abs(found - due.value) / due.allowance).max())
+    assert ratio < HONEST if factor == 1.0 else ratio > 1
+
+
+@every_format
+def test_an_exponential_unit_may_be_on_either_side_of_its_jump_only_within_rounding(
+    dtype: str,
+) -> None:
+    z = exact(np.array([-1e-5, 0.0, 1e-5]), dtype)
+    moved = z.made(z.value, np.full(3, 1e-7))
+    bend = BENDS["elu"](moved, moved)
+    assert bend.allowance[1] > 1  # alpha
+    assert bend.allowance[0] < 1e-5 and bend.allowance[2] == 0

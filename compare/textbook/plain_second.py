@@ -13,6 +13,7 @@ give what rounding may do. Source: Pearlmutter 1994, Neural Computation 6.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,17 +29,31 @@ from compare.textbook.pair import Pair, exact
 Bend = Callable[[Pair, Pair], Pair]
 STEP = 1e-4
 """Of the differences that tell how far f'' may move: allowances need no more digits."""
+ROUNDINGS = 4
+"""So many may add up in f'', in the order in which somebody writes it."""
 
 
-def curved(second: Callable[[Float], Float], size: float = 1.0) -> Bend:
-    """f'' of z times a probability: its tails may come from differences of order 1, and of z.
+def of_order_1(z: Float) -> Float:
+    """Return how large what a small f'' is a difference of may be: a probability times z, or 1."""
+    return 1 + np.abs(z)
 
-    `size`: of f'' at 0, where that is larger than 1.
+
+def of_tanh(z: Float) -> Float:
+    """Return the same of tanh-GELU: f'' = q u' + z / 2 (q u'' - 2 t q u'u') with t = tanh u.
+
+    Where t is near 1, q = 1 - t t is a difference of order 1 that the rest multiplies.
     """
+    c = math.sqrt(2 / math.pi)
+    du, ddu = c * (1 + 0.134145 * z * z), c * 0.26829 * np.abs(z)
+    return 1 + du + np.abs(z) / 2 * (ddu + 2 * du * du)
+
+
+def curved(second: Callable[[Float], Float], size: Callable[[Float], Float] = of_order_1) -> Bend:
+    """f'' of z, smooth; `size`: of what it may be a difference of."""
 
     def bend(z: Pair, h: Pair) -> Pair:
         third = (second(z.value + STEP) - second(z.value - STEP)) / (2 * STEP)
-        rounding = 4 * z.arithmetic.unit * max(size, 1.0) * (1 + np.abs(z.value))
+        rounding = ROUNDINGS * z.arithmetic.unit * size(z.value)
         return z.made(second(z.value), np.abs(third) * z.allowance + rounding)
 
     return bend
@@ -50,8 +65,17 @@ def straight(z: Pair, h: Pair) -> Pair:
 
 
 def elu_bend(alpha: float) -> Bend:
-    """f'' = alpha exp(z) below 0, which h + alpha is as well, and 0 above."""
-    return curved(lambda z: np.where(z >= 0, 0.0, alpha * np.exp(np.minimum(z, 0.0))), alpha)
+    """f'' = alpha exp(z) below 0, which h + alpha is as well, and 0 above: it jumps at 0."""
+
+    def second(z: Float) -> Float:
+        return np.where(z >= 0, 0.0, alpha * np.exp(np.minimum(z, 0.0)))
+
+    def bend(z: Pair, h: Pair) -> Pair:
+        found = z.jumped(second)
+        rounding = np.where(found.value == 0, 0.0, ROUNDINGS * z.arithmetic.unit * alpha)
+        return z.made(found.value, found.allowance + rounding)
+
+    return bend
 
 
 BENDS: dict[str, Bend] = {
@@ -65,7 +89,7 @@ BENDS: dict[str, Bend] = {
     "softplus": curved(lambda z: logistic(z) * logistic(-z)),
     "silu": curved(lambda z: logistic(z) * logistic(-z) * (2 + z * (1 - 2 * logistic(z)))),
     "gelu": curved(lambda z: normal(z)[1] * (2 - z * z)),
-    "gelu_tanh": curved(lambda z: 2 * cubic(z)[1] + z * cubic(z)[2], 2.0),
+    "gelu_tanh": curved(lambda z: 2 * cubic(z)[1] + z * cubic(z)[2], of_tanh),
     "elu": elu_bend(1.0),
     "selu": elu_bend(SELU[0] * SELU[1]),
 }

@@ -168,3 +168,74 @@ def test_the_picture_of_a_named_mistake_shows_one_point() -> None:
     result = check_layer(attention(scale=False), masked_attention, shapes)
     assert result.heatmap is not None and result.prediction is not None
     np.testing.assert_allclose(result.prediction[1], result.heatmap[1], rtol=1e-6)
+
+
+def pooled(parts: int, less: int) -> Any:
+    """Adaptive mean-pooling by loops, its gradient divided by `less` entries too few."""
+
+    def manual(i: Any, dy: Any) -> Any:
+        x, dx, n = i["x"], np.zeros_like(i["x"]), i["x"].shape[2]
+        y = np.zeros((*x.shape[:2], parts))
+        for t in range(parts):
+            window = slice(t * n // parts, -(-(t + 1) * n // parts))
+            y[:, :, t] = x[:, :, window].mean(2)
+            dx[:, :, window] += dy[:, :, t : t + 1] / (window.stop - window.start - less)
+        return y, {"x": dx}
+
+    return manual
+
+
+@pytest.mark.parametrize("less", [0, 1])
+@pytest.mark.parametrize(("n", "parts"), [(7, 3), (6, 2), (8, 3)])
+def test_a_window_divided_by_one_less_is_no_length_of_an_axis(
+    n: int, parts: int, less: int
+) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, n))
+    result = check_layer(pooled(parts, less), lambda x: F.adaptive_avg_pool1d(x, parts), {"x": x})
+    assert bool(result) is (less == 0)
+    assert not less or "divided by one less than its entries" in result.sentence
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_divergence_whose_softmax_takes_no_row_sum_off_is_said_so(whole: bool) -> None:
+    g = np.random.default_rng(0)
+    p = np.exp(g.normal(size=(6, 4)))
+    inputs = {"z": g.normal(size=(6, 4)), "p": p / p.sum(1, keepdims=True)}
+
+    def manual(i: Any, dy: Any) -> Any:
+        e = np.exp(i["z"] - i["z"].max(1, keepdims=True))
+        q, n = e / e.sum(1, keepdims=True), len(e)
+        loss = (i["p"] * (np.log(i["p"]) - np.log(q))).sum() / n
+        return loss, {"z": (q * whole - i["p"]) / n}
+
+    def reference(z: Any, p: Any) -> Any:
+        return F.kl_div(torch.log_softmax(z, 1), p, reduction="batchmean")
+
+    result = check_layer(manual, reference, inputs, wrt=["z"])
+    assert bool(result) is whole
+    assert whole or "of the log-softmax, dy - p Σ dy, only dy is taken" in result.sentence
+
+
+@pytest.mark.parametrize("largest", [45, 800])
+@pytest.mark.parametrize("off", [0.0, 1e-6])
+def test_entries_that_nobody_knows_lend_no_name_to_others(largest: float, off: float) -> None:
+    """Where a sigmoid is 1 in every digit, torch divides by a guard: allowances are huge there."""
+    g = np.random.default_rng(3)
+    z = g.normal(size=(6, 4))
+    z[0] = largest * np.array([1.0, -1.0, 0.9, -0.8])
+    inputs = {"z": z, "t": (g.random((6, 4)) < 0.5).astype(float)}
+
+    def manual(i: Any, dy: Any) -> Any:
+        z, t = i["z"], i["t"]
+        loss = (np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))).mean()
+        e = np.exp(-np.abs(z))
+        return loss, {"z": (np.where(z >= 0, 1, e) / (1 + e) - t) * (1 + off) / z.size}
+
+    def reference(z: Any, t: Any) -> Any:
+        return F.binary_cross_entropy(torch.sigmoid(z), t)
+
+    result = check_layer(manual, reference, inputs, wrt=["z"])
+    assert bool(result) is (off == 0)
+    assert result.diagnosis == () and (
+        not off or "dz is 1.000001 times the right one" in result.notes
+    )

@@ -19,7 +19,13 @@ from compare.layers.names.friendly import COPIES, MASKS, Names
 from compare.layers.names.indices import other_indices
 from compare.layers.names.part_sums import partial_products, partial_sums
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved, same_shapes
-from compare.layers.names.windows import of_convolution, of_mean_pooling, of_pooling, of_upsampling
+from compare.layers.names.windows import (
+    of_adaptive_pooling,
+    of_convolution,
+    of_mean_pooling,
+    of_pooling,
+    of_upsampling,
+)
 from compare.layers.program import Tensors
 
 MOST_OTHERS = 40
@@ -93,6 +99,8 @@ def of_step(
         yield from of_pooling(args)
     elif step.name == "avg_pool2d_backward":
         yield from of_mean_pooling(args)
+    elif step.name == "_adaptive_avg_pool2d_backward":
+        yield from of_adaptive_pooling(args)
     elif step.name == "cumsum":
         yield from running_sums(args)
     elif step.name == "flip":

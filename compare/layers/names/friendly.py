@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 from compare.layers.names.tape import Ref, Step, Tape
@@ -238,13 +239,24 @@ class Names:
         if step.name != "exp":
             return None
         taken = self.behind_copies(step.refs()[0].number)
-        if taken is None or taken.name != "sub" or len(taken.refs()) < 2:
-            return None
-        logarithm = self.step_of(taken.refs()[1].number)
+        return taken.refs()[0].number if taken is not None and self.taken_off(taken) else None
+
+    def taken_off(self, step: Step) -> tuple[int, ...]:
+        """Return logarithm, row sum and exponential that a log-softmax subtracts; () if of none."""
+        if step.name != "sub" or len(step.refs()) < 2:
+            return ()
+        logarithm = self.step_of(step.refs()[1].number)
         total = None if logarithm is None else self.step_of(logarithm.refs()[0].number)
         if logarithm is None or logarithm.name != "log" or total is None:
-            return None
-        return taken.refs()[0].number if self.is_row_sum(total) else None
+            return ()
+        one, other = logarithm.refs()[0].number, total.refs()[0].number if total.refs() else -1
+        return (step.refs()[1].number, one, other) if self.is_row_sum(total) else ()
+
+    @cached_property
+    def log_softmax(self) -> frozenset[int]:
+        """What the log-softmaxes subtract, with what it is made of."""
+        steps = self.tape.steps[: self.tape.boundary]
+        return frozenset(number for step in steps for number in self.taken_off(step))
 
     def is_row_sum(self, step: Step) -> bool:
         """Return whether a step sums exponentials."""

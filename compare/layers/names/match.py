@@ -15,6 +15,8 @@ SLACK = 20.0
 """Allowances within which a changed program counts as reproduced: it rounds in its own way."""
 CLOSER = 20.0
 """So much closer than the right numbers are it has to come, or anything would do in few digits."""
+FAR = 0.1
+"""The part of the wrong entries that need not: some are wrong by little more than rounding."""
 LEAST = 1.0
 ROUNDINGS = 8.0
 
@@ -72,7 +74,21 @@ class Match:
 
     def reproduces(self, results: Mapping[str, Tensor]) -> bool:
         """Return whether a changed program gives the manual side's numbers, all of them."""
-        return all(self.near(name, self.manual[name], results[name]) for name in self.right)
+        return all(self.given_by(name, results[name]) for name in self.right)
+
+    def given_by(self, name: str, result: Tensor) -> bool:
+        """Return whether a changed program gives an observed tensor, and not by its size alone.
+
+        One huge entry lets all others be far off; of those that are wrong, nearly all have to come
+        closer than the right ones are.
+        """
+        if not self.near(name, self.manual[name], result):
+            return False
+        off = (self.manual[name] - self.right[name]).abs()
+        wrong = off > self.slack * self.allowances[name]
+        left = (self.manual[name] - result).abs()
+        far = wrong & (left > torch.maximum(self.slack * self.allowances[name], off / CLOSER))
+        return int(far.sum()) <= FAR * int(wrong.sum())
 
     def changes_nothing(self, results: Mapping[str, Tensor]) -> bool:
         """Return whether a changed program is the right one up to rounding."""
@@ -98,7 +114,10 @@ class Match:
         if c is None:
             return None
         if others is None:
-            others = ((o.coefficient(name, o.right[name]), o.shapes) for o in self.elsewhere)
+            telling = [o for o in self.elsewhere if bool(o.right[name].any())]
+            others = [(o.coefficient(name, o.right[name]), o.shapes) for o in telling]
+            if any(measured is None for measured, _ in others):
+                return c, None  # that it is a factor is a matter of this shape
         return c, factor_named(c, self.shapes, self.doubt(name, right), others)
 
     def doubt(self, name: str, right: Tensor) -> float:

@@ -21,6 +21,7 @@ from compare.layers.rules import aten
 
 MOST_POSITIONS = 64
 OVERWRITTEN = "in the gradient of the input overlapping windows are overwritten in place of added"
+ONE_LESS = "the sum of a window is divided by one less than its entries"
 TRANSPOSED = {3: functional.conv_transpose1d, 4: functional.conv_transpose2d,
               5: functional.conv_transpose3d}  # fmt: skip
 
@@ -239,10 +240,37 @@ def of_mean_pooling(args: Any) -> Iterator[tuple[Tensor, str]]:
     )
     if divisor is None:
         n = kernel[0] * kernel[-1]
+        if n > 1 and not any(padding):
+            yield aten.avg_pool2d_backward(*rest, counted, n - 1), ONE_LESS
         said = f"the window's sum is divided by {n} everywhere, also where it meets the padding"
         said = said if not counted else "the zeros of the padding are not counted in the mean"
         yield aten.avg_pool2d_backward(*rest, not counted, None), said
     yield from of_overlaps(dy, x, kernel, stride or kernel, padding, n=kernel[0] * kernel[-1])
+
+
+def of_adaptive_pooling(args: Any) -> Iterator[tuple[Tensor, str]]:
+    """Yield the changed gradient of an adaptive mean-pooling, whose windows have several sizes."""
+    dy, x = args[:2]
+    rows, columns = (
+        sizes_of_parts(n, parts) for n, parts in zip(x.shape[-2:], dy.shape[-2:], strict=True)
+    )
+    n = (rows[:, None] * columns).to(dy.dtype)
+
+    def divided_by(taken: Tensor | float) -> Tensor:
+        found: Tensor = aten._adaptive_avg_pool2d_backward(dy * (n / taken), x)
+        return found
+
+    yield divided_by(1.0), "the division by the size is missing"
+    if bool((n > 1).all()):
+        yield divided_by(n - 1), ONE_LESS
+    for size in (n.min(), n.max()) if bool((n != n.max()).any()) else ():
+        yield divided_by(size), f"every window is taken to have {int(size)} entries"
+
+
+def sizes_of_parts(n: int, parts: int) -> Tensor:
+    """Return how many of n entries each part has: from floor(i n / parts) to the next one's end."""
+    at = torch.arange(parts)
+    return (n * (at + 1) + parts - 1) // parts - n * at // parts
 
 
 def of_overlaps(

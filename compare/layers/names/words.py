@@ -33,6 +33,8 @@ def given(names: Names, step: Step, change: Change) -> str:
 
 def cut(names: Names, step: Step, change: Change) -> str:
     """A path that is cut behind a step."""
+    if names.log_softmax & set(step.outs):
+        return "of the derivative of the log-softmax, dy - p Σ dy, only dy is taken"
     nouns = " and ".join(dict.fromkeys(names.noun(out) for out in step.outs[::-1]))
     return f"the gradient does not flow through {nouns}"
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.inline import loss_given
+from compare.examine.starter.source import open_source
+from compare.guard.guard import Guard
 from tests.hand_ins import checked
 
 GRADIENT = """
@@ -154,3 +158,25 @@ def test_the_derivative_of_an_activation_is_right_in_itself_and_judged_where_it_
     assert [one.mistake for one in wrong.diagnosis] == ["derivative-at-the-value"]
     other = checked(tmp_path, SLOPE.replace("1 - np.tanh(z) ** 2", "1 - np.tanh(z)"))
     assert other.verdict is Verdict.DISAGREES
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("def mse_loss(guess, truth):\n    return np.mean((guess - truth) ** 2)\n", True),
+        ("def cost(truth, guess):\n    return ((truth - guess) ** 2).mean()\n", True),
+        ("def mse_loss(guess, truth):\n    return np.sum((guess - truth) ** 2)\n", False),
+        ("def mse_loss(guess, truth):\n    return np.mean((guess - truth) ** 2) / 2\n", False),
+        ("def distance(guess, truth):\n    return np.mean((guess - truth) ** 2)\n", False),
+    ],
+)
+def test_a_loss_of_prediction_and_target_alone_shows_the_loss_of_a_file(
+    text: str, shown: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"import numpy as np\n{text}", "utf-8")
+    source = open_source(path)
+    opened = source.load(list(source.definitions))
+    p, targets = np.arange(6.0).reshape(3, 2), np.ones((3, 2))
+    due = float(np.mean((p - targets) ** 2))
+    assert loss_given(source, opened, p, targets, due, Guard(timeout=20.0)) == shown

@@ -22,6 +22,7 @@ from compare.examine.starter.construct import builders
 from compare.examine.starter.expected import Expected, expected
 from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.recipe import (
+    STEP,
     TRAIN,
     DoesNotFit,
     Recipe,
@@ -45,6 +46,8 @@ class Trial:
     right: int
     shows_loss: bool
     sizes: Sizes = UNEQUAL
+    lacking: str = ""
+    """What was not compared though it agrees."""
 
     @property
     def whole(self) -> bool:
@@ -60,11 +63,45 @@ def trial_of(cls: type, source: Source, name: str, declared: Declared) -> Trial 
     for layers in dict.fromkeys((named, LAYERS, *range(LAYERS + 1, MOST_LAYERS + 1))):
         found = best_trial(cls, source.guard, declared, UNEQUAL.of_layers(layers))
         if not isinstance(found, str) and (found.whole or not unset(found, source, declared)):
-            return found
+            loops = found.whole and goes_over_layers(source.definitions[name].node)
+            return deeper(found, source, declared) if loops else found
         tried.append(found)
         if isinstance(found, str) and layers == LAYERS:
             break
     return next((one for one in tried if not isinstance(one, str)), tried[-1])
+
+
+def goes_over_layers(node: ast.AST) -> bool:
+    """Whether a method of a class, but for its constructor and its training, has a loop."""
+    methods = [one for one in ast.walk(node) if isinstance(one, ast.FunctionDef)
+               and one.name != "__init__" and not TRAIN.fullmatch(plain(one.name))]  # fmt: skip
+    return any(isinstance(part, ast.For) for one in methods for part in ast.walk(one))
+
+
+def deeper(found: Trial, source: Source, declared: Declared) -> Trial:
+    """The same of one layer more where an object can be made so and is not right there: a loop over
+    layers may take the same one every time."""
+    sizes = UNEQUAL.of_layers(found.sizes.layers + 1)
+    if sizes.layers > MOST_LAYERS:
+        return found
+    due = expected(sizes, declared.network.reduction, declared.seed)
+    point, quiet = due.point, Guard(timeout=source.guard.timeout)
+    run = functools.partial(found.recipe.outcome, dict(point.parameters), point.x, point.targets)
+    made = functools.partial(
+        found.recipe.prepared, dict(point.parameters), point.x, point.targets, STEP
+    )
+    try:
+        quiet.run(made, "", None)
+    except UserCodeError:
+        return found
+    try:
+        loss, gradients = quiet.run(run, "", None)
+    except UserCodeError as error:
+        return replace(found, lacking=f"right with one hidden layer, but with two, {error}")
+    more = replace(found, right=agreeing(gradients, due), sizes=sizes)
+    summed = expected(sizes, "sum", declared.seed)
+    right = more.whole or agreeing(gradients, summed) == 2 * sizes.layers
+    return found if right or (loss is None) == found.shows_loss else more
 
 
 def unset(best: Trial, source: Source, declared: Declared) -> list[str]:

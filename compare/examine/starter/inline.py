@@ -25,6 +25,8 @@ from compare.guard.guard import Guard
 
 SAME = 1e-12
 """Relative to the largest entry: above the rounding of one forward pass in float64."""
+TAKEN = 2
+"""What a loss takes: prediction and target."""
 BATCHES = tuple(mode for mode in MODES if not mode.one_by_one)
 
 
@@ -65,6 +67,27 @@ def cost_shown(
         if LOSS.fullmatch(plain(target)) or plain(target) == "j":
             held = {one: named[plain(one)] for one in names_in(node) if plain(one) in named}
             if same(evaluated(node, opened, held, guard), np.array(loss)):
+                return True
+    return False
+
+
+def loss_given(
+    source: Source, opened: Opened, p: Array, targets: Array, loss: float, guard: Guard
+) -> bool:
+    """Whether a function of a file that is named like a loss gives this one of p and the targets,
+    which are all that it takes."""
+    for name, one in source.definitions.items():
+        function = vars(opened.module).get(name)
+        if not (LOSS.fullmatch(plain(name)) and isinstance(one.node, ast.FunctionDef)):
+            continue
+        if len(source.signature(name)) != TAKEN or not callable(function):
+            continue
+        for given in ((p, targets), (targets, p)):
+            try:
+                found = guard.call(function, *(array.copy() for array in given))
+            except UserCodeError:
+                continue
+            if isinstance(found, float | np.ndarray) and same(np.asarray(found), np.array(loss)):
                 return True
     return False
 

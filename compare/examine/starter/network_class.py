@@ -200,7 +200,8 @@ def as_it_is_called(
     shown = best.shows_loss or ends(network) == ends(declared.network)
     if doubtful := in_doubt_of(best, verdict):
         return about.undecided(f"was not compared: {doubtful}; {ADVICE}"), False
-    lacking = " and ".join(filter(None, (strength.lacking, "" if shown else advice(network))))
+    unseen = (strength.lacking, "" if shown else advice(network), best.lacking)
+    lacking = " and ".join(filter(None, unseen))
     agrees = verdict.verdict is Verdict.AGREES
     right = result.verdict is Verdict.AGREES
     return (verdict.undecided(lacking) if lacking and agrees else verdict), right

@@ -34,7 +34,7 @@ SECOND = re.compile(r"l2(size|units|dim|width|nodes|neurons|in|out)?")
 """Of these, those that the width of a second layer has as well."""
 AHEAD = re.compile("forward|feed|predict|activ|elu")
 """In the names of methods that need no learning rate."""
-RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
+RATE = re.compile(r"(current|base|initial|init)?(lr|learningrate)|rate|alpha|eta|stepsize")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis
 from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.chain import value_of
-from compare.examine.starter.inline import cost_shown
+from compare.examine.starter.inline import cost_shown, loss_given
 from compare.examine.starter.networks import Network, point, values_of
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.source import Opened, Source
@@ -73,14 +73,19 @@ def term_unshown(
 def shown_in_a_line(
     whole: Whole, subject: Subject, source: Source, opened: Opened, sizes: Sizes
 ) -> bool:
-    """Whether a line outside of functions gives the loss of the network as it was read."""
+    """Whether a line outside of functions, or one of them that nothing was handed to, gives the
+    loss of the network as it was read."""
     guard = Guard()
     try:
         named = guard.run(lambda: names_at(whole, subject, sizes), "", None)
     except UserCodeError:
         named = {}
-    due = values_of(whole.told.network, sizes, 0).loss
-    return bool(cost_shown(source, opened, named, due, guard))
+    due, targets = values_of(whole.told.network, sizes, 0), point(sizes, 0)[2]
+    columns = whole.chain.mode.samples == "columns"
+    p, y = (one.T if columns else one for one in (due.p, targets))
+    return cost_shown(source, opened, named, due.loss, guard) or loss_given(
+        source, opened, p, y, due.loss, guard
+    )
 
 
 def ends(network: Network) -> tuple[object, ...]:

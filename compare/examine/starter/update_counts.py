@@ -51,7 +51,9 @@ def miscounted(one: Judged, where: str, everything: Sequence[ast.AST]) -> Diagno
     counts = [key for key, said in update.scalars.items() if said == "count"]
     function = re.split(r"[ .]", where)[-1]
     held = [
-        held_at(word(key), everything) if "." in key else handed(key, function, everything)
+        held_at(word(key), everything)
+        if {".", "["} & set(key)
+        else handed(key, function, everything)
         for key in counts
     ]
     if 1.0 in held:
@@ -141,9 +143,18 @@ def stores(name: str, everything: Sequence[ast.AST]) -> Iterator[ast.expr | None
                     yield one.value
                 elif any(called_so(part, name) for part in ast.walk(target)):
                     yield None
+        elif isinstance(one, ast.Call) and is_default_of(one, name):
+            yield one.args[1]
         elif isinstance(one, ast.AugAssign | ast.AnnAssign | ast.For | ast.NamedExpr):
             if any(called_so(part, name) for part in ast.walk(one.target)):
                 yield one.value if isinstance(one, ast.AnnAssign) else None
+
+
+def is_default_of(call: ast.Call, name: str) -> bool:
+    """Return whether a call is `config.setdefault("t", 0)`."""
+    named = isinstance(call.func, ast.Attribute) and call.func.attr == "setdefault"
+    key = call.args[0] if len(call.args) > 1 else None
+    return named and isinstance(key, ast.Constant) and word(str(key.value)) == name
 
 
 def called_so(target: ast.AST, name: str) -> bool:

@@ -23,7 +23,7 @@ MOMENTUM = re.compile(r"(m|mu|mom|momentum|gamma|beta|rho)\w*|decayrate")
 SHORT = re.compile(r"b[12]|decay(rate)?")
 """A coefficient, if it is known to be a number."""
 SMALL = re.compile(r"eps\w*|epsilon\w*|tiny|smooth\w*")
-COUNT = re.compile(r"t|it|iter|iteration|step|steps|nstep|nsteps|timestep|epoch|i|k|n?updates")
+COUNT = re.compile(r"t|it|iters?|iterations?|step|steps|nstep|nsteps|timestep|epoch|i|k|n?updates")
 GRADIENT = re.compile(
     r"d\d*|d(l|j|e|c|loss)?d?(w|b|theta|p|param|weight|bias)\w*|d[a-z]\d*"
     r"|.*(grad|delta|nabla).*|g[a-z]?[wb]?\d*s?"

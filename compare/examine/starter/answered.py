@@ -20,7 +20,7 @@ def mean_gradients(
     """The gradients that a call returned, averaged over the samples if it got one at a time; of new
     weights w - rate g they are (w - new) / rate."""
     found = [
-        answer.get(LEFT, {}) | gradients_in(named(answer[final], names), parameters)
+        answer.get(LEFT, {}) | gradients_in(named(answer[final], names), parameters, ran.shapes)
         for answer in ran.answers
     ]
     whole = [name for name in parameters if all(name in one for one in found)]

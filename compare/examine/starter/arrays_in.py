@@ -19,6 +19,9 @@ from compare.examine.starter.binding import gradient_named, plain, weight_called
 from compare.examine.starter.slots import WORDS
 
 DEEPEST = 4
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shapes that weights have in somebody's code; of those that are not in it nothing is known."""
+UNKNOWN: Shapes = {}
 GRADIENT = re.compile(WORDS + r"d[a-z]?[a-z]*\d*|g[wb]?\d*|.*(grad|delta|nabla).*")
 
 
@@ -73,25 +76,31 @@ def named(value: Any, names: Sequence[str]) -> Any:
     return dict(zip(names, value, strict=True))
 
 
-def gradients_in(value: Any, parameters: Mapping[str, Array]) -> Arrays:
+def gradients_in(value: Any, parameters: Mapping[str, Array], shapes: Shapes = UNKNOWN) -> Arrays:
     """The gradients in what a function returned, laid like the parameters; one of another shape
     only where its name leaves no doubt."""
     found = [one for one in leaves(value) if one.array.ndim or one.name]
-    return gradients_of(found, parameters)
+    return gradients_of(found, parameters, shapes)
 
 
-def gradients_of(given: Sequence[Leaf], parameters: Mapping[str, Array]) -> Arrays:
-    """The gradients among arrays, those first that are named so."""
+def gradients_of(
+    given: Sequence[Leaf], parameters: Mapping[str, Array], shapes: Shapes = UNKNOWN
+) -> Arrays:
+    """The gradients among arrays, those first that are named so; one that is the transpose of its
+    weights' shape stays that of the parameter."""
     found = sorted(given, key=lambda one: not one.of_gradient)
     layers = len(parameters) // 2
     said = {name: leaf for leaf in found
             if (name := gradient_named(leaf.name, layers) or "") in parameters}  # fmt: skip
-    whole = matched(found, said, parameters)
+    whole = matched(found, said, parameters, shapes)
     return {name: leaf.array for name, leaf in said.items()} | whole
 
 
 def matched(
-    found: Sequence[Leaf], said: Mapping[str, Leaf], parameters: Mapping[str, Array]
+    found: Sequence[Leaf],
+    said: Mapping[str, Leaf],
+    parameters: Mapping[str, Array],
+    shapes: Shapes = UNKNOWN,
 ) -> Arrays:
     """Those that a name says, if their shapes fit, and of the rest the first of each shape."""
     kept = {name: leaf for name, leaf in said.items() if fits(leaf.array, parameters[name].shape)}
@@ -100,7 +109,15 @@ def matched(
             used = any(leaf is one for one in kept.values())
             if name not in kept and not used and fits(leaf.array, due.shape):
                 kept[name] = leaf
-    return {name: laid(leaf.array, parameters[name].shape) for name, leaf in kept.items()}
+    arrays = {name: laid(leaf.array, parameters[name].shape) for name, leaf in kept.items()}
+    turned = {name for name, leaf in kept.items()
+              if is_turned(leaf.array.shape, shapes.get(name, ()))}  # fmt: skip
+    return {name: one.T if name in turned else one for name, one in arrays.items()}
+
+
+def is_turned(shape: tuple[int, ...], due: tuple[int, ...]) -> bool:
+    """Whether a shape is the transpose of another one, and not the same."""
+    return shape == due[::-1] != due
 
 
 def weight_named(leaf: Leaf, parameters: Mapping[str, Array]) -> str:

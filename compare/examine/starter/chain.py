@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.arrays_in import (
     Leaf,
+    Shapes,
     fits,
     gradients_of,
     inside,
@@ -128,6 +129,8 @@ class Ran:
     slopes: frozenset[str] = frozenset()
     rate: float = 0.0
     """Not 0 where weights are returned that have been moved at it."""
+    shapes: Shapes = field(default_factory=dict)
+    """Those of the weights as the code has them, where a gradient has to have the same."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,8 @@ class Chain:
     """Whether those, and what objects have, stay as the file says: SELU has its lambda."""
     moves: bool = False
     """Whether new weights are returned: w - rate × gradient."""
+    shaped: bool = False
+    """Whether a gradient of another shape than its weights' is handed on as it is."""
 
     def at(self, strength: float) -> Chain:
         """The same calls at another strength."""
@@ -167,12 +172,15 @@ class Chain:
         for constant in self.constants:
             alone = self.strength if self.only in ("", constant.name) else 0.0
             constant.put(constant.value if self.kept else alone)
+        shapes = {name: array.shape for name, array in laid.items() if array.ndim == 2}
         for value in (*made.values(), *started_objects(started)):
-            put_weights(value, parameters, started.ones)
+            found = put_weights(value, parameters, started.ones)
+            shapes |= {name: one.array.shape for name, one in found.items() if name in shapes}
         passed = {value for call in self.calls for _, value in call.passed}
         forms = [one for name, one in self.structures.items()
                  if name in passed and isinstance(one, Unrolled)]  # fmt: skip
         forms += forms_of(parameters, started.ones)
+        shapes = shapes if self.shaped and not forms else {}
         answers = []
         for rows in self.mode.rows(x, targets):
             held: dict[str, Any] = {**laid, **rows, **SETTINGS}
@@ -188,9 +196,10 @@ class Chain:
                 value = started.functions[call.name](**given)
                 returned[call.name] = taken_apart(value, forms, parameters, self.mode.transposed)
             for thing in started_objects(started):
-                returned[LEFT] = gradients_left(thing, parameters, forms)
+                returned[LEFT] = gradients_left(thing, parameters, forms, shapes)
             answers.append(returned)
-        return Ran(tuple(answers), started, self.slopes, self.rate if self.moves else 0.0)
+        rate = self.rate if self.moves else 0.0
+        return Ran(tuple(answers), started, self.slopes, rate, shapes)
 
 
 def widths_of(parameters: Mapping[str, Array]) -> tuple[int, ...]:
@@ -262,10 +271,12 @@ def places_of_weights(thing: Any, parameters: Arrays, ones: str = "") -> dict[st
     return found
 
 
-def gradients_left(thing: Any, parameters: Arrays, forms: Sequence[Unrolled]) -> Arrays:
+def gradients_left(
+    thing: Any, parameters: Arrays, forms: Sequence[Unrolled], shapes: Shapes
+) -> Arrays:
     """The gradients that an object keeps, under names of gradients."""
     left = [leaf for leaf in leaves(thing) if leaf.of_gradient]
-    return gradients_of(list(opened(left, forms, parameters)), parameters)
+    return gradients_of(list(opened(left, forms, parameters)), parameters, shapes)
 
 
 def shown_arrays(ran: Ran) -> list[Array]:

@@ -13,6 +13,8 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from compare.checks.comparison import Comparison
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict
@@ -40,7 +42,8 @@ from compare.examine.starter.loss_check import loss_named
 from compare.examine.starter.meanings import DATA, LAYOUTS, Layout, Meaning, in_doubt
 from compare.examine.starter.numbering import numbers_in
 from compare.examine.starter.readings import ASSIGNMENT, UNEQUAL, Sizes
-from compare.examine.starter.returned import named_parts
+from compare.examine.starter.returned import Part, named_parts
+from compare.examine.starter.weight_layout import Said, against, refuted
 from compare.guard.copies import OnCopies
 from compare.guard.deadline import TimedOut
 from compare.guard.guard import Guard
@@ -74,6 +77,8 @@ class GradientCheck:
     """What the loss has beside that of the network."""
     shows: Callable[[str], bool] = field(default=lambda activation: False)
     """Whether the file itself computes hidden units of an activation."""
+    lies: Said | None = None
+    """How weights lie by the file's own forward pass, and the line that says so."""
 
     def __call__(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
         """Return the verdict on one function: of hidden units as declared, or of those with
@@ -86,7 +91,7 @@ class GradientCheck:
             if called is None:
                 continue
             other, meant = called
-            if other.verdict is not Verdict.AGREES and other.kind != "convention":
+            if other.verdict is Verdict.UNDECIDABLE:
                 continue
             if meant.of_data or self.shows(activation):
                 words = f"your hidden units are {activation}"
@@ -122,7 +127,7 @@ class GradientCheck:
         self, function: Callable[..., Any], how: GradientFunction
     ) -> tuple[FunctionVerdict, Meaning] | None:
         """The verdict if some meaning of the arguments agrees, and this meaning."""
-        quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
+        quiet = OnCopies(function, self.quiet)
         for meaning in islice(meanings_of(how, self.layouts), CALLS // 10):
             call = self.attempt(quiet, how, meaning, UNEQUAL.of_layers(how.layers))
             if call.hung or (call.parts and self.agrees(call)):
@@ -131,7 +136,7 @@ class GradientCheck:
 
     def of_declared(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
         """The verdict on one function, of hidden units as declared."""
-        quiet = OnCopies(function, Guard(timeout=self.guard.timeout))
+        quiet = OnCopies(function, self.quiet)
         calls: list[Call] = []
         own = UNEQUAL.of_layers(how.layers)
         others = [(ASSIGNMENT, CALLS // 20)] if how.layers == LAYERS else []
@@ -214,9 +219,7 @@ class GradientCheck:
         """The mistake that gives a gradient its wrong shape, and all gradients their numbers."""
         due = self.due(call.sizes, self.reduction)
         self.prepare(due)
-        value = OnCopies(function, Guard(timeout=self.guard.timeout))(
-            call.meaning.arguments(due.quantities)
-        )
+        value = OnCopies(function, self.quiet)(call.meaning.arguments(due.quantities))
         parts = named_parts(value, how.returns, due.gradients, call.meaning.layout, kept=True)
         if isinstance(parts, str):
             return ()
@@ -273,7 +276,32 @@ class GradientCheck:
         if call.problem:
             return replace(about.wrong("shape", call.problem), diagnosis=named)
         self.attempt(OnCopies(function, self.guard), how, call.meaning, call.sizes)
-        return self.judged(about, call, named)
+        verdict = self.judged(about, call, named)
+        if self.lies is None or verdict.verdict is not Verdict.AGREES:
+            return verdict
+        if not against(self.lies, call.meaning, how.layers):
+            return verdict
+        return refuted(verdict, self.lies, self.not_transposed(function, how, call))
+
+    def not_transposed(
+        self, function: Callable[..., Any], how: GradientFunction, call: Call
+    ) -> tuple[Diagnosis, ...]:
+        """The known mistake that gives what a function returns of weights that lie as the file has
+        them, where a layer is square and nothing raises."""
+        layout = replace(call.meaning.layout, transposed=not call.meaning.layout.transposed)
+        square = replace(call.sizes, H=call.sizes.K)
+        meant = replace(call.meaning, layout=layout)
+        again = self.attempt(OnCopies(function, self.quiet), how, meant, square)
+        if layout.transposed:  # what is square was taken as it came
+            again = replace(again, parts=tuple(map(square_turned, again.parts)))
+        seen = self.observation(how, again)
+        known = again.parts and one_mistake_explains(seen)
+        return diagnose_gradients(seen) if known else ()
+
+    @property
+    def quiet(self) -> Guard:
+        """A guard whose notes nobody reads."""
+        return Guard(timeout=self.guard.timeout)
 
     def judged(
         self, about: FunctionVerdict, call: Call, named: tuple[Diagnosis, ...]
@@ -296,6 +324,13 @@ class GradientCheck:
             f" {wrong.worst.reference:.10g} is right{apart(wrong.worst)}"
         ) + (f"; {', '.join(right)} right" if right else "")
         return replace(about.wrong("value", sentence, wrong.worst), diagnosis=named)
+
+
+def square_turned(part: Part) -> Part:
+    """A square gradient laid as ours is, where the code has weights (fan_out, fan_in)."""
+    names, array = part
+    square = array.ndim == 2 and array.shape[0] == array.shape[1]
+    return (names, np.ascontiguousarray(array.T)) if square else part
 
 
 @cache

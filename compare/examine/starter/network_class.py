@@ -52,6 +52,7 @@ from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.unset import left_unset, not_set
 from compare.examine.starter.unshown import advice, ends
 from compare.examine.starter.used import used_in
+from compare.examine.starter.weight_layout import in_its_shape, turned_by
 from compare.examine.starter.whole_check import (
     Declared,
     class_together,
@@ -190,6 +191,9 @@ def as_it_is_called(
         return about.undecided(f"was not compared: {problem}; {ADVICE}"), False
     numbers = any(value == "labels" for method in best.recipe.methods for _, value in method.passed)
     verdict = said(about, best, without_our_labels(result, numbers))
+    if not best.recipe.online:
+        turned = quiet.run(lambda: turned_by(best.recipe, *point(best.sizes, 0)), "", None)
+        verdict = in_its_shape(verdict, turned, source)
     words = (*strength.words(), *network.words(declared.network))
     verdict = replace(verdict, conventions=(*verdict.conventions, *words))
     penalty = penalty_of({**declared.settings, **other}, best.sizes) if strength.declared else 0.0

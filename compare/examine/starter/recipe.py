@@ -115,7 +115,8 @@ class Recipe:
             before(thing)
         shapes = {name: slot.array.shape for name, slot in slots.items()}
         answers = [method.call(thing, values) for method in self.methods]
-        gradients = self.gradients(thing, answers, slots, parameters, shapes)
+        found = self.gradients(thing, answers, slots, parameters, shapes)
+        gradients = {name: laid_like(found[name], one.shape) for name, one in parameters.items()}
         loss = next(filter(None, map(number_in, answers)), None)
         return self.loss(thing, values) if loss is None else loss, gradients
 
@@ -181,14 +182,15 @@ class Recipe:
         parameters: Arrays,
         shapes: Mapping[str, tuple[int, ...]],
     ) -> Arrays:
-        """The gradients: returned, left in attributes, or read off a step of the weights."""
+        """The gradients as they lie there: returned, left in attributes, or read off a step of the
+        weights."""
         for found in (
             *(returned(answer, parameters) for answer in reversed(answers)),
             {n: one.array for n, one in gradient_slots(thing, parameters, slots).items()},
             stepped(slots, parameters, shapes),
         ):
             if set(found) == set(parameters):
-                return {name: laid_like(found[name], parameters[name].shape) for name in parameters}
+                return found
         raise DoesNotFit("its methods leave no gradients of all weights behind")
 
     def loss(self, thing: Any, values: Mapping[str, Any]) -> float | None:

@@ -66,6 +66,7 @@ from compare.examine.starter.training.told import with_training
 from compare.examine.starter.uncompared import uncompared
 from compare.examine.starter.update_calls import left_where_they_were
 from compare.examine.starter.update_same import same_for_all
+from compare.examine.starter.weight_layout import first_said, said_by
 from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import Place
 from compare.guard.guard import A_FEW_ROWS, Guard
@@ -130,9 +131,10 @@ def check_starter(
     put_in(opened.module, replaced, {"x": np.ones((N, F)), "y": np.eye(N, K)})
     of_classes = classes_checked(source, opened, file.classes, asked)
     found = roles_checked(file, opened, of_classes, reduction)
+    lies = said_by(source)
     slope = GradientCheck(
-        source.guard, reduction, seed, likeliest_layouts(found), hidden_units(source, asked),
-        asked.network.activation,
+        source.guard, reduction, seed, first_said(likeliest_layouts(found), lies),
+        hidden_units(source, asked), asked.network.activation, lies=lies,
         prepare=lambda due: put_in(opened.module, replaced, due.quantities),
         shows=lambda activation: hidden_shown(source, activation, Guard(timeout=timeout)),
     )  # fmt: skip

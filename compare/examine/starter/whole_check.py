@@ -43,6 +43,7 @@ from compare.examine.starter.subject import (
     with_constants,
 )
 from compare.examine.starter.unshown import term_unshown, unshown
+from compare.examine.starter.weight_layout import in_its_shape
 from compare.examine.starter.whole import Whole
 from compare.examine.starter.whole_loss import TrainingLines
 from compare.examine.starter.whole_search import Meant, searched
@@ -148,6 +149,7 @@ def together(
     term = term_unshown(whole, subject, source, opened, verdict.diagnosis, sizes)
     verdict = verdict.undecided(term) if term else weakened(verdict, meant, result, strength, shown)
     seed, reduction = declared.seed, declared.network.reduction
+    verdict = in_its_shape(verdict, turned_in(whole, subject, sizes, guard), source)
     lines = TrainingLines(whole, subject, source, opened, sizes, reduction, seed)
     verdict = lines(verdict) if not name else verdict
     names = names_of(subject.flow, whole.final)
@@ -192,6 +194,23 @@ def weakened(
     if meant.whole.chain.moves and result.kind == "derivative" and not verdict.diagnosis:
         return verdict.undecided("what its step takes off the weights was not told")
     return verdict
+
+
+def turned_in(whole: Whole, subject: Subject, sizes: Sizes, guard: Guard) -> list[str]:
+    """The weights whose gradients the functions of a file return in the transpose of the shape
+    that the weights have there."""
+    chain = replace(whole.chain, shaped=True)
+    parameters, x, targets = point(sizes, 0)
+
+    def shapes() -> dict[str, tuple[int, ...]]:
+        ran = chain.run(dict(parameters), x, targets)
+        found = mean_gradients(ran, whole.final, names_of(subject.flow, whole.final), parameters)
+        return {name: one.shape for name, one in found.items()}
+
+    if whole.chain.mode.one_by_one or whole.chain.moves:
+        return []
+    found: dict[str, tuple[int, ...]] = guard.run(shapes, whole.final, None)
+    return [name for name, shape in found.items() if shape != parameters[name].shape]
 
 
 def classes_in(whole: Whole, sizes: Sizes, guard: Guard) -> set[str]:

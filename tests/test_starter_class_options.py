@@ -115,3 +115,54 @@ class TwoLayer:
 def test_a_dataclass_is_made_with_the_weights_that_are_its_fields(tmp_path: Path) -> None:
     wrong = of_wrong_twin(tmp_path, FIELDS, '["h"] ** 2', '["h"]')
     assert wrong.diagnosis[0].mistake == "square-left-out"
+
+
+OBJECTIVES = """import numpy as np
+def squash(t):
+    return 1 / (1 + np.exp(-t))
+class Bernoulli:
+    def value(self, out, want):
+        return -np.sum(want * np.log(out) + (1 - want) * np.log(1 - out)) / len(out)
+    def slope(self, raw, out, want):
+        return (out - want) / len(out)
+class Squares:
+    def value(self, out, want):
+        return np.sum((out - want) ** 2) / len(out)
+    def slope(self, raw, out, want):
+        return 2 * (out - want) * squash(raw) * (1 - squash(raw)) / len(out)
+class Net:
+    def __init__(self, sizes, objective=Bernoulli):
+        self.A = np.random.randn(sizes[0], sizes[1])
+        self.a = np.zeros(sizes[1])
+        self.B = np.random.randn(sizes[1], sizes[2])
+        self.b = np.zeros(sizes[2])
+        self.objective = objective()
+    def forward(self, x):
+        self.x, self.h = x, squash(x @ self.A + self.a)
+        self.raw = self.h @ self.B + self.b
+        self.out = squash(self.raw)
+        return self.out
+    def loss(self, y):
+        return self.objective.value(self.out, y)
+    def backward(self, y):
+        d = self.objective.slope(self.raw, self.out, y)
+        e = d @ self.B.T * self.h * (1 - self.h)
+        return self.x.T @ e, e.sum(0), self.h.T @ d, d.sum(0)
+"""
+
+
+def test_a_class_that_may_be_made_with_another_class_is_made_with_it(tmp_path: Path) -> None:
+    right = checked(tmp_path, OBJECTIVES)
+    assert right.verdict is Verdict.AGREES, right.sentence
+    assert "right with objective = Squares too" in right.checks[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("return 2 * (out", "return (out"), ("squash(raw) * (1 - squash(raw))", "out * (1 - raw)")],
+)
+def test_a_wrong_one_of_them_is_seen(old: str, new: str, tmp_path: Path) -> None:
+    assert old in OBJECTIVES
+    wrong = checked(tmp_path, OBJECTIVES.replace(old, new))
+    assert wrong.verdict is not Verdict.AGREES
+    assert "objective = Squares" in wrong.checks[0].sentence

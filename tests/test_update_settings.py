@@ -85,3 +85,21 @@ def test_right_ones_are_read(text: str, tmp_path: Path) -> None:
 def test_wrong_ones_are_not_right(text: str, old: str, new: str, tmp_path: Path) -> None:
     assert old in text
     assert wrong_in(tmp_path, text.replace(old, new))
+
+
+WHOLE = "import numpy as np\ndef update(params, grads, lr):\n"
+FORMS = {
+    "a tuple": "    return tuple(p - lr * g for p, g in zip(params, grads))\n",
+    "in place": "    list(map(lambda p, g: p.__isub__(lr * g), params, grads))\n",
+    "pairs": "    return [(w - lr * u, b - lr * v) for (w, b), (u, v) in zip(params, grads)]\n",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_update_of_all_weights_at_once_is_called(form: str, tmp_path: Path) -> None:
+    text = WHOLE + FORMS[form]
+    assert wrong_in(tmp_path, text) == [Verdict.AGREES]
+    turned = text.replace("- lr * ", "+ lr * ").replace("isub", "iadd")
+    assert wrong_in(tmp_path, turned) == [Verdict.DISAGREES]
+    other = text.replace("lr * ", "lr ** 2 * ")
+    assert wrong_in(tmp_path, other) == [Verdict.UNDECIDABLE]

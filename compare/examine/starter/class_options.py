@@ -1,7 +1,9 @@
 """What a class is made with by default: `MLP(sizes, activation="relu", keep_prob=1.0)`.
 
 What is right for one word may be wrong for another. So a right class is made with each of the other
-words that name an activation, and compared again. A dropout that drops nothing was not compared.
+words that name an activation, and compared again; and with each other class of the file that has
+the methods of one that it is made with, as `cost=CrossEntropyCost`. A dropout that drops nothing
+was not compared.
 """
 
 from __future__ import annotations
@@ -24,20 +26,24 @@ from compare.examine.starter.whole_check import Declared, class_together
 
 
 def as_made(
-    source: Source, name: str, declared: Declared, verdict: FunctionVerdict
+    source: Source, name: str, declared: Declared, verdict: FunctionVerdict, parts: set[str]
 ) -> FunctionVerdict:
-    """The verdict on a class, or the first that is not right of those made with another word; one
-    that could drop units and did not is undecided."""
+    """The verdict on a class, or the first that is not right of those made with another word or
+    class, which are added to its `parts`; one that could drop units and did not is undecided."""
     if verdict.verdict is not Verdict.AGREES:
         return verdict
     for given in drops_nothing(source.definitions[name].node):
         return verdict.undecided(f"its dropout was not compared: it was made with {given}")
     settings = {key: value for key, value in declared.settings.items() if key != "activation"}
     right: list[str] = []
-    for parameter, word in words_of(source, name):
+    classes = list(classes_of(source, name))
+    for parameter, word in (*words_of(source, name), *classes):
         made = {parameter: word}
         whole = class_together(source, name, replace(declared, settings=settings), made=made)
-        given = f"{parameter} = {word!r}"
+        given = f"{parameter} = {word}" if (parameter, word) in classes else (
+            f"{parameter} = {word!r}"
+        )  # fmt: skip
+        parts |= {word} & set(source.definitions)
         if whole is None or whole.verdict.verdict is Verdict.UNDECIDABLE:
             return verdict.undecided(f"agrees, but with {given} it was not compared")
         if not whole.right:
@@ -61,6 +67,30 @@ def words_of(source: Source, name: str) -> Iterator[tuple[str, str]]:
             other = named_by(word, ACTIVATION_RULES)
             if meant and other and other != meant and "identity" not in other:
                 yield parameter, word
+
+
+def classes_of(source: Source, name: str) -> Iterator[tuple[str, str]]:
+    """The parameters of a constructor that are a class of the file by default, with the other ones
+    that have its methods."""
+    methods = {key: methods_in(one.node) for key, one in source.definitions.items()
+               if isinstance(one.node, ast.ClassDef)}  # fmt: skip
+    for parameter, default in named_defaults(source.definitions[name].node):
+        for other in methods if default in methods else ():
+            if other not in (default, name) and methods[default] <= methods[other]:
+                yield parameter, other
+
+
+def methods_in(node: ast.ClassDef) -> frozenset[str]:
+    """The names of the methods of a class."""
+    return frozenset(one.name for one in node.body if isinstance(one, ast.FunctionDef))
+
+
+def named_defaults(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """The parameters of a constructor whose default is a name."""
+    for init in ast.walk(node):
+        if isinstance(init, ast.FunctionDef) and init.name == "__init__":
+            pairs = zip(init.args.args[::-1], init.args.defaults[::-1], strict=False)
+            yield from ((one.arg, given.id) for one, given in pairs if isinstance(given, ast.Name))
 
 
 def words_elsewhere(source: Source, node: ast.AST, parameter: str) -> Iterator[str]:

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from math import inf
 
+import numpy as np
+
 from compare.contracts.result import Verdict
 from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -28,6 +30,7 @@ from compare.examine.starter.update_counts import EVERY, miscounted
 from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
 from compare.examine.starter.update_reading import Update, update_of
+from compare.examine.starter.update_rules import ASCENT
 from compare.examine.starter.update_siblings import beside_siblings, unused
 from compare.examine.starter.update_sites import LOOSE, Site, constants_of, sites
 from compare.examine.starter.update_targets import may_update, relevant, targets
@@ -41,6 +44,7 @@ from compare.examine.starter.update_verdicts import (
     on_all_ways,
     shared,
 )
+from compare.examine.starter.update_whole import share_taken
 from compare.examine.starter.update_words import is_weight, of_gradient
 
 COEFFICIENT = re.compile(r"(mu|mom|momentum|gamma|beta|rho|decay|decayrate|b)\d")
@@ -97,7 +101,18 @@ def unread_functions(source: Source, done: Set[str], homes: Set[str]) -> Iterato
         takes = all(any(map(kind, words)) for kind in kinds)
         if takes and not source.closure([name]) & (done | homes) and not trains_inline(one.node):
             sentence = f"takes weights, gradients and a rate and was not compared; {ADVICE}"
-            yield FunctionVerdict(name, "step", source.where(name), Verdict.UNDECIDABLE, sentence)
+            about = FunctionVerdict(name, "step", source.where(name), Verdict.UNDECIDABLE, sentence)
+            yield by_calling(about, share_taken(source, name))
+
+
+def by_calling(about: FunctionVerdict, share: float | None) -> FunctionVerdict:
+    """Return the verdict on a function that takes so many times rate × gradient off its weights."""
+    if share is None or not (np.isclose(share, 1) or share < 0):
+        return about
+    if share < 0:
+        return about.slip(ASCENT.mistake, ASCENT.headline, ASCENT.title)
+    return replace(about, verdict=Verdict.AGREES, sentence="agrees",
+                   conventions=("it takes rate × gradient off all weights",))  # fmt: skip
 
 
 def at_site(

@@ -114,7 +114,7 @@ def classes_checked(
     found = Found()
     for name in names:
         verdict = class_checked(source, opened, name, declared, found)
-        found.verdicts.append(as_made(source, name, declared, verdict))
+        found.verdicts.append(as_made(source, name, declared, verdict, found.parts))
     found.verdicts = [
         one
         for one in found.verdicts

@@ -144,10 +144,9 @@ def check_starter(
     found = [with_reason(one, source, opened, replaced) for one in found]
     found, trained = with_training(source, found, asked, updates.right)
     idle = frozenset[str]() if file.whole is None else file.whole.idle
-    seen = (
-        {one.name for one in found} | file.called | trained
-    )  # not what a training calls beside an update
-    left = unseen(source, seen, file.called, idle)
+    called = file.called | of_classes.parts
+    seen = {one.name for one in found} | called | trained  # not what is called beside an update
+    left = unseen(source, seen, called, idle)
     found += uncompared(source, [name for name in left if name not in updates.functions])
     shifted = {one.name for one in found if is_handed_less_one(source, one.name)}
     return StarterReport(
@@ -156,7 +155,7 @@ def check_starter(
         tuple(file.gradients),
         reduction,
         updates,
-        file.called,
+        called,
         idle,
     )
 

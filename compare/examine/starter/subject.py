@@ -109,7 +109,10 @@ def class_of(
     node, cls = source.definitions[name].node, opened.get(name)
     if not isinstance(node, ast.ClassDef) or not inspect.isclass(cls):
         return None
-    at = partial(of_class, source, opened, partial(cls, **made), node, guard)
+    classes = {key: one.node for key, one in source.definitions.items()}
+    given = {key: opened.get(one) if isinstance(classes.get(one), ast.ClassDef) else one
+             for key, one in made.items()}  # fmt: skip
+    at = partial(of_class, source, opened, partial(cls, **given), node, guard)
     return opened, with_constants(opened, at)
 
 

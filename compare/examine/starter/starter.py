@@ -42,6 +42,7 @@ from compare.examine.starter.linear_softmax import (
     linear_functions,
     linear_softmaxes,
 )
+from compare.examine.starter.logistic import logistic_regressions
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed, unseen
@@ -180,12 +181,14 @@ def with_the_rest_called(
 ) -> list[FunctionVerdict]:
     """Add gradient functions, layers, classes and forward passes, then see them together."""
     source, known = file.source, file.settled
-    found = found + [gradient_checked(slope, source, opened, one)
-                     for one in file.gradients if one.name not in known]  # fmt: skip
+    gradients = [one for one in file.gradients if one.name not in known]
+    found = found + [gradient_checked(slope, source, opened, one) for one in gradients]
     found = as_called(source, found, of_classes.verdicts, of_classes.used)
     found += [*file.layers.verdicts, *together_said(source, file.layers, of_classes.verdicts)]
     found += linear_softmaxes(source, {one.name for one in found} | known, slope)
     done = {one.name for one in found} | known
+    found += logistic_regressions(source, done, slope.guard.timeout, slope.seed)
+    done |= {one.name for one in found}
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in done]
     if file.whole is not None:
         found = settled(found, file.whole)

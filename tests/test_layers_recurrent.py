@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from compare.contracts.result import Verdict
-from compare.layers import check
+from compare.layers import check, excuse
 from compare.layers.check import check_layer
 from compare.layers.formats import LAMBDA
 from compare.layers.names import Named, search
@@ -178,4 +178,13 @@ def test_what_has_faded_away_is_not_called_clipped_where_it_may_be_cut_short(
     result = check_layer(cut_short, last, inputs)
     assert result.verdict is Verdict.UNDECIDABLE, result.sentence
     assert "no more than a clipped tail would" in result.sentence
+    assert check_layer(recurrence, last, inputs)
+
+
+def test_a_tail_that_takes_too_long_to_be_doubted_is_not_believed(monkeypatch: Any) -> None:
+    monkeypatch.setattr(excuse, "ASKED", 100)
+    inputs = drawn(16, 0.05, "float32", seed=1)
+    result = check_layer(lambda i, dy: recurrence(i, dy, first=3), last, inputs)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert "the reference is too long to be asked" in result.sentence
     assert check_layer(recurrence, last, inputs)

@@ -186,6 +186,13 @@ def test_an_epsilon_of_torchs_own_is_not_asked_of_anybody() -> None:
     inputs |= {name: inputs[name].astype(np.float32) for name in "ab"}
     assert check_layer(cosine_loss, F.cosine_embedding_loss, inputs)
 
+    def wrong(i: Any, dy: Any) -> Any:
+        loss, gradients = cosine_loss(i, dy)
+        return loss, gradients | {"a": gradients["a"] * np.float32(1 + 1e-4)}
+
+    result = check_layer(wrong, F.cosine_embedding_loss, inputs)
+    assert result.verdict is Verdict.DISAGREES
+
     def chosen(x: Any) -> Any:
         return x / torch.sqrt((x * x).sum(1, keepdim=True) + 1e-12)
 
@@ -213,8 +220,12 @@ def test_the_weights_of_an_interpolation_round_where_its_inputs_are_exact() -> N
 
     x = np.random.default_rng(2).integers(-20, 20, size=(9, 5, 4)) / 16
     assert check_layer(manual, reference, {"x": x})
-    assert not check_layer(lambda i, dy: (manual(i, dy)[0] * (1 + 1e-12), manual(i, dy)[1]),
-                           reference, {"x": x})  # fmt: skip
+
+    def wrong(i: Any, dy: Any) -> Any:
+        y, gradients = manual(i, dy)
+        return y * (1 + 1e-12), gradients
+
+    assert check_layer(wrong, reference, {"x": x}).verdict is Verdict.DISAGREES
 
 
 SMALL = np.array([[0.0, -50.0, -60.0, 1.0]])

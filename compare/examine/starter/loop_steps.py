@@ -26,6 +26,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.missed import names_in, trains_inline
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
+from compare.examine.starter.update_alike import OnWay, idle_velocities, odd_ones, on_every_way
 from compare.examine.starter.update_counts import EVERY, miscounted
 from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
@@ -134,6 +135,7 @@ def at_site(
         why = f"was not compared: too many branches lead to it; {ADVICE}"
         return [about_update(first, site.where).undecided(why)], []
     found: dict[str, list[Judged]] = {}
+    odd: list[OnWay] = []
     for way in ways:
         where = site.where if not site.loose or way.repeated else "outside of functions"
         here = replace(way, lines=unaliased(way.lines))
@@ -146,9 +148,16 @@ def at_site(
                 said = replace(said, verdict=None)  # its sign was compared with the gradient
             if said:
                 on_way.append(counted(checked(said, on_way, site, where), where, everything))
-        for said in beside_siblings(on_way, where):
+        beside = beside_siblings(on_way, where)
+        odd.append((odd_ones(beside, where), {one.target.key for one in beside}))
+        for said in beside:
             found.setdefault(said.target.key, []).append(said)
     verdicts = {key: on_all_ways(several) for key, several in found.items()}
+    kept = [one for several in found.values() for one in several if one.verdict is None]
+    idle = dict(idle_velocities(kept, site.statements, site.where))
+    verdicts = {key: one or idle.get(key) or on_every_way(odd, key)
+                for key, one in verdicts.items()} | {key: one for key, one in idle.items()
+                if key not in verdicts}  # fmt: skip
     wrong = [verdict for verdict in verdicts.values() if verdict is not None]
     right = [key for key, one in verdicts.items() if one is None]
     return [*wrong, *unused(site.statements, right, site.where)], right

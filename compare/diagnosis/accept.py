@@ -86,6 +86,7 @@ def confirmed(
     if candidate.needs_proof:
         return proved(candidate, [case for case, _ in told])
     explained = sum(case.explained(fit.overrides) for case, fit in told)
+    explained = explained or beside_finite(told, fitting, cases)
     constants = [part.constant for part in candidate.parts if part.constant is not None]
     if explained >= len(constants) + len(candidate.parts):
         return True
@@ -94,6 +95,25 @@ def confirmed(
     if explained < numbers_needed(candidate) or not typical:
         return False
     return precise or (len(candidate.parts) == 1 and len(cases) > 1)
+
+
+def beside_finite(
+    told: Sequence[tuple[Case, Explanation]],
+    fitting: Sequence[Explanation | None],
+    cases: Sequence[Case],
+) -> int:
+    """Return how many infinities and NaN are explained, where only such are wrong.
+
+    They count if the mistake leaves everything else at all these points as it is seen, and some of
+    that is finite: NaN is NaN whatever made it.
+    """
+    held = all(
+        fit is not None and case.whole.reproduced(fit.overrides)
+        for case, fit in zip(cases, fitting, strict=True)
+    )
+    if not held or not any(case.whole.shows_finite for case in cases):
+        return 0
+    return sum(case.strange for case, _ in told)
 
 
 def numbers_needed(candidate: Explanation) -> int:

@@ -1,7 +1,8 @@
 """Whether a computation, right or mistaken, reproduces the numbers seen.
 
 Agreement is |seen - value| <= 1 × allowance for every entry of every tensor. Infinities and NaN
-must stand at the same places; only an entry whose allowance is unbounded may be anything.
+must stand at the same places; only an entry whose allowance is unbounded may be anything. That NaN
+is NaN proves no mistake: the finite numbers beside it do.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Case:
         self.observation = observation
         self.point = observation.point
         self.seen = observation.seen
+        self.whole = self
         self.right = Pass(observation.point)
         self.known: dict[tuple[str, Overrides], float] = {}
         self.features: NDArray[np.intp] | None = None
@@ -122,23 +124,45 @@ class Case:
         )
 
     def explained(self, overrides: Overrides) -> int:
-        """Return how many entries only the mistake explains."""
+        """Return how many finite entries only the mistake explains."""
         net = self.right.having(overrides)
-        names = [name for name, wrong in self.wrong.items() if wrong]
         return sum(
-            only_by(self.seen[name], self.right.named(name), net.named(name)) for name in names
+            only_by(self.seen[name], self.right.named(name), net.named(name))
+            for name in self.wrong_names
         )
+
+    @property
+    def wrong_names(self) -> list[str]:
+        """Return the tensors that the right computation does not reproduce."""
+        return [name for name, wrong in self.wrong.items() if wrong]
+
+    @property
+    def strange(self) -> int:
+        """Return how many entries of the wrong tensors are infinite or NaN."""
+        return sum(int((~np.isfinite(self.seen[name])).sum()) for name in self.wrong_names)
+
+    @property
+    def proves_something(self) -> bool:
+        """Return whether a finite number is wrong here, or infinities stand beside finite ones."""
+        wrong = (self.seen[name] for name in self.wrong_names)
+        return self.whole.shows_finite or any(bool(np.isfinite(one).any()) for one in wrong)
+
+    @property
+    def shows_finite(self) -> bool:
+        """Return whether some tensor is finite throughout."""
+        return any(bool(np.isfinite(array).all()) for array in self.seen.values())
 
 
 def only_by(seen: NDArray[Any], right: Pair, mistaken: Pair) -> int:
-    """Return how many entries are wrong and would be so with the mistake's allowance too.
+    """Return how many finite entries are wrong and would be so with the mistake's allowance too.
 
     An allowance that would excuse anything explains nothing.
     """
     if seen.shape != right.shape:
         return seen.size
     excused = Pair(right.value, mistaken.allowance, right.dtype)
-    return int(((ratios(seen, right) > 1.0) & (ratios(seen, excused) > 1.0)).sum())
+    beyond = (ratios(seen, right) > 1.0) & (ratios(seen, excused) > 1.0)
+    return int((beyond & np.isfinite(seen)).sum())
 
 
 def telling(cases: Sequence[Case]) -> list[Case]:

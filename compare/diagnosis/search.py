@@ -45,7 +45,7 @@ def search(cases: Cases) -> list[Finding]:
 
     Loss and gradient may be explained apart; one of them may stay unexplained.
     """
-    if not telling(cases):
+    if not telling(cases) or not any(case.proves_something for case in cases):
         return []
     alone = singles(cases)
     if alone:

@@ -169,3 +169,21 @@ def test_trouble_with_the_baseline_outranks_agreement_only() -> None:
 def test_without_a_baseline_nothing_is_said_of_one() -> None:
     assert Outcome(results.agreeing()).extra == {"exit_code": ExitCode.AGREES}
     assert json.dumps(Outcome(results.agreeing()).extra) == '{"exit_code": 0}'
+
+
+def test_a_baseline_of_the_other_sort_is_refused_before_it_begins(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine.py").write_text("from manual_mlp import loss_and_gradients\n", encoding="utf-8")
+    check = ["--no-plots", "--quiet", "--manual", "mine.py"]
+    assert run.main([*check, "--save-baseline", "points.json"]) == 0
+    assert run.main([*check, "--baseline", "points.json"]) == 0
+    ends_with(monkeypatch, AssertionError("the training has begun"))
+    capsys.readouterr()
+    assert run.main([*check, "--epochs", "2", "--baseline", "points.json"]) == 2
+    assert "this is a training: leave --epochs out" in capsys.readouterr().err
+    assert run.main(["--no-plots", "--baseline", "points.json"]) == 2
+    assert "this is a training: add --manual FILE.py" in capsys.readouterr().err
+    Path("mine.py").write_text("raise AssertionError('the check has begun')\n", encoding="utf-8")
+    assert run.main([*check, "--baseline", str(kept)]) == 2
+    assert "this is a check at points: add --epochs" in capsys.readouterr().err

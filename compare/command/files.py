@@ -36,10 +36,28 @@ def check_files(options: argparse.Namespace) -> None:
         reason = getattr(problem, "strerror", None) or problem
         raise BadInput(f"an output cannot be written there: {reason}") from None
     if options.baseline:
-        load(options.baseline)
+        check_sort(load(options.baseline).unit, options)
     options.said_out = options.out  # the folder as it was given is what the user reads
     for name, path in outputs(options):
         setattr(options, name, Path(os.path.abspath(path)))
+
+
+def check_sort(unit: str, options: argparse.Namespace) -> None:
+    """Raise BadInput for a baseline of a training beside a check at points, or the reverse."""
+    trains = options.trains or options.manual is None
+    if trains == (unit == "epoch"):
+        return
+    if not trains:
+        raise BadInput(
+            f"--baseline: {options.baseline} holds the curves of a training and this is a check at "
+            "points: add --epochs with the options it was saved with, or name a baseline that was "
+            "saved without"
+        )
+    way = "leave --epochs out" if options.manual else "add --manual FILE.py"
+    raise BadInput(
+        f"--baseline: {options.baseline} holds the points of a check and this is a training: {way},"
+        " or name a baseline that was saved with --epochs"
+    )
 
 
 def check_replaced(path: Path, option: str) -> None:

@@ -26,6 +26,8 @@ BASELINES = "crosscheck_baselines"
 """The folder of baselines beside a test file."""
 ANNOTATION = "crosscheck annotation"
 """The property of a failing test that a GitHub workflow shows beside the code."""
+KEPT = pytest.StashKey[dict[Path, str]]()
+"""The baselines kept in this session, each with the test that kept it."""
 OURS = Path(__file__).resolve().parent / "compare"
 
 
@@ -81,6 +83,7 @@ class CrossCheck:
         self.artifacts = artifacts
         self.update = update
         self.kept = 0
+        self.claimed: set[Path] = set()
 
     def __call__(
         self,
@@ -129,6 +132,7 @@ class CrossCheck:
             )
         try:
             if self.update:
+                self.claim(path, name)
                 baseline.save(result, path, baseline.TEST)
                 return
             report = baseline.compare(result, path, baseline.TEST)
@@ -137,6 +141,20 @@ class CrossCheck:
         if report.exit_code is not ExitCode.AGREES:
             self.annotate(annotations.at_code(report.sentence(), code))
             raise Disagreement(report.text())
+
+    def claim(self, path: Path, name: str) -> None:
+        """Raise BadInput where another test, or this one before, has just kept that baseline."""
+        from compare.contracts.errors import BadInput
+
+        taken = self.node.config.stash.setdefault(KEPT, {})
+        before = taken.get(path)
+        if before is not None and (before != self.node.nodeid or path in self.claimed):
+            raise BadInput(
+                f"baseline={name!r}: {before} has just kept one of that name: give every test, and "
+                "every case of a parametrized one, a name of its own"
+            )
+        taken[path] = self.node.nodeid
+        self.claimed.add(path)
 
     def layer(
         self, manual: Any, reference: Any, inputs: Mapping[str, Any], **options: Any

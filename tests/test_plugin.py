@@ -267,3 +267,19 @@ def test_kept(crosscheck):
     run(pytester, tests, "--crosscheck-update").assert_outcomes(passed=1)
     monkeypatch.setenv("STEP", "-1")
     run(pytester, tests).assert_outcomes(passed=1)
+
+
+@pytest.mark.slow
+def test_a_name_that_two_cases_keep_is_an_error_at_the_update(pytester: pytest.Pytester) -> None:
+    tests = """
+import pytest
+
+@pytest.mark.parametrize("width", [7, 8])
+def test_kept(crosscheck, width):
+    crosscheck(loss_and_gradients, baseline="NAME", hidden=(width,))
+"""
+    done = run(pytester, tests.replace("NAME", "one"), "--crosscheck-update")
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines(["E *BadInput: baseline='one': test_mine.py::test_kept?7? has just*"])
+    apart = tests.replace('"NAME"', 'f"of-{width}"')
+    run(pytester, apart, "--crosscheck-update").assert_outcomes(passed=2)

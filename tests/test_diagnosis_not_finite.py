@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,9 @@ def overwritten(parameters: Any, x: Any, targets: Any) -> Any:
     return float("nan"), gradients
 
 
-NOT_NAMED = {
-    "root": lambda *point: network(*point, root=True),
-    "overflow": lambda *point: network(*point, scale=1e4),
+NOT_NAMED: dict[str, Any] = {
+    "root": partial(network, root=True),
+    "overflow": partial(network, scale=1e4),
     "all": all_nan,
 }
 

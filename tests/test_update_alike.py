@@ -108,3 +108,42 @@ def test_an_update_by_another_rule_is_named(
     ((verdict, sentence),) = verdicts(tmp_path / "mine.py", text.replace(old, new))
     assert verdict is Verdict.UNDECIDABLE
     assert words in sentence
+
+
+TURNS = """
+def sgd(net, grad, rate):
+    net.w_in = net.w_in - rate * grad["dw_in"]
+    net.b_in = net.b_in - rate * grad["db_in"]
+    net.w_out = net.w_out - rate * grad["dw_out"]
+    net.b_out = net.b_out - rate * grad["db_out"]
+"""
+FROM_0 = """
+def sgd(W1, W2, dW0, dW1, rate):
+    return W1 - rate * dW0, W2 - rate * dW1
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "accused"),
+    [
+        (TURNS, [], []),
+        (FROM_0, [], []),
+        (LOOSE, [], []),
+        (TURNS, [('"db_in"', '"db_out"')], ["net.b_in"]),
+        (TURNS, [('"db_out"', '"db_in"')], ["net.b_out"]),
+        (LOOSE, [("m_b1 + g_b1", "m_b1 + g_b2")], ["b1"]),
+        (TURNS, [('"db_in"', "0"), ('"db_out"', '"db_in"'), ("0]", '"db_out"]')],
+         ["net.b_in", "net.b_out"]),
+    ],
+)  # fmt: skip
+def test_the_update_is_accused_whose_gradient_is_named_after_another_weight(
+    tmp_path: Path, text: str, changes: list[tuple[str, str]], accused: list[str]
+) -> None:
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "mine.py"
+    path.write_text(text, "utf-8")
+    found = loop_steps(open_source(path), ()).found
+    assert [one.name.split()[3] for one in found] == accused
+    assert all(one.verdict is Verdict.DISAGREES for one in found)

@@ -29,6 +29,7 @@ from compare.examine.starter.source import Source
 from compare.examine.starter.update_alike import OnWay, idle_velocities, odd_ones, on_every_way
 from compare.examine.starter.update_counts import EVERY, miscounted
 from compare.examine.starter.update_lines import Line, unaliased, word
+from compare.examine.starter.update_own import with_own_gradients
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
 from compare.examine.starter.update_reading import Update, update_of
 from compare.examine.starter.update_rules import ASCENT
@@ -43,7 +44,6 @@ from compare.examine.starter.update_verdicts import (
     climbs,
     judged,
     on_all_ways,
-    shared,
 )
 from compare.examine.starter.update_whole import share_taken
 from compare.examine.starter.update_words import is_weight, of_gradient
@@ -147,8 +147,8 @@ def at_site(
             if said and whole and climbs(said.verdict):
                 said = replace(said, verdict=None)  # its sign was compared with the gradient
             if said:
-                on_way.append(counted(checked(said, on_way, site, where), where, everything))
-        beside = beside_siblings(on_way, where)
+                on_way.append(counted(checked(said, site, where), where, everything))
+        beside = beside_siblings(with_own_gradients(on_way, where), where)
         odd.append((odd_ones(beside, where), {one.target.key for one in beside}))
         for said in beside:
             found.setdefault(said.target.key, []).append(said)
@@ -181,13 +181,9 @@ def updates_at(site: Site, constants: Mapping[str, float]) -> list[Update]:
     return [update_of(target, best, constants) for target in targets(best)]
 
 
-def checked(one: Judged, others: Sequence[Judged], site: Site, where: str) -> Judged:
-    """Say of a right update that it takes another weight's gradient, or that it is kept nowhere."""
+def checked(one: Judged, site: Site, where: str) -> Judged:
+    """Say of a right update that a coefficient is idle, or that the new weight is kept nowhere."""
     about = about_update(one.target, where)
-    other = shared(others, one)
-    if other:
-        sentence = f"it takes {one.gradient}, as the update of {other} does"
-        return replace(one, verdict=about.wrong("value", sentence))
     if one.verdict is None and (idle := idle_coefficient(one.way, site)):
         unread = replace(about, verdict=Verdict.AGREES)
         return replace(one, verdict=unread.undecided(f"was not compared: {idle} is never read"))

@@ -215,12 +215,3 @@ def unsigned(lines: Sequence[Line]) -> list[str]:
 def written(line: Line) -> str:
     """Return the text of a value."""
     return ast.unparse(line.value) if line.value is not None else ""
-
-
-def shared(found: Sequence[Judged], update: Judged) -> str | None:
-    """Return the weight whose gradient an update takes, on the same way."""
-    for other in found:
-        same = other.origin and other.origin == update.origin
-        if same and other.target.key != update.target.key and other.way == update.way:
-            return other.target.key
-    return None

@@ -16,6 +16,7 @@ from typing import Any
 
 from compare.contracts.between import NORMALISATIONS, Between
 from compare.contracts.errors import BadInput
+from compare.contracts.known import known_keywords
 from compare.contracts.limits import (
     FINITE,
     POSITIVE,
@@ -375,3 +376,7 @@ class Experiment:
     def as_settings(self) -> dict[str, Any]:
         """Return the settings as plain values, in declaration order, for reports."""
         return asdict(self)
+
+
+# The generated __init__ would say "unexpected keyword argument" and not which one is meant.
+Experiment.__init__ = known_keywords("Experiment()")(Experiment.__init__)  # type: ignore[method-assign]

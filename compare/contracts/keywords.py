@@ -1,4 +1,4 @@
-"""The settings of an `Experiment` as keywords of `check`: their types, help for misspelt ones."""
+"""The settings of an `Experiment` as keywords of `check`, and their types."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, TypedDict
 
-from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
-from compare.contracts.limits import did_you_mean
 from compare.contracts.setting import setting_of
 
 
@@ -54,13 +52,3 @@ class Declared(TypedDict, total=False):
 def settings_used_by(*uses: str) -> tuple[str, ...]:
     """Return the names of the settings that any of these uses, in declaration order."""
     return tuple(one.name for one in fields(Experiment) if setting_of(one).used_by & set(uses))
-
-
-def require_known(given: dict[str, Any], known: tuple[str, ...], what: str) -> None:
-    """Raise `BadInput` for a keyword that is not known, with the one that may be meant."""
-    for name in given:
-        if name not in known:
-            listed = ", ".join(known)
-            raise BadInput(
-                f"{what} has no keyword {name}{did_you_mean(name, known)} (it takes {listed})"
-            )

@@ -17,7 +17,8 @@ from compare.checks.comparison import Comparison, compare_entries
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
-from compare.contracts.keywords import Declared, require_known, settings_used_by
+from compare.contracts.keywords import Declared, settings_used_by
+from compare.contracts.known import require_known
 from compare.contracts.limits import SECONDS, Maybe, Whole, fitted
 from compare.contracts.measured import Worst
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict

@@ -16,7 +16,8 @@ from compare.contracts.arrays import Array, Arrays
 from compare.contracts.between import Context
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
-from compare.contracts.keywords import Declared, require_known, settings_used_by
+from compare.contracts.keywords import Declared, settings_used_by
+from compare.contracts.known import require_known
 from compare.contracts.limits import SECONDS, Maybe, Whole, fitted
 from compare.contracts.records import Implementation, Optimiser, Update
 from compare.contracts.result import Result

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 import manual_mlp
-from compare.contracts.errors import UserCodeError, WrongCall
+from compare.contracts.errors import BadInput, UserCodeError, WrongCall
 from compare.contracts.experiment import Experiment
-from compare.contracts.keywords import require_known
+from compare.contracts.known import require_known
 from compare.contracts.presentation import reports
 from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result
@@ -44,6 +44,12 @@ from compare.judge.structure import enter_structure
 from compare.points.batches import updates_of
 from compare.points.inputs import Inputs, draw_inputs
 from compare.points.probe import Probe, draw_probes
+
+NO_MANUAL = (
+    "run_training(manual=...) is a {kind}, and a training needs three functions: give "
+    "Manual({name}, manual_mlp.evaluate, manual_mlp.velocity_step), with an evaluate and a step of "
+    "the settings, or check the gradient alone by check({name})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,9 @@ def run_training(
         True
     """
     require_known(declared, tuple(one.name for one in fields(Experiment)), "run_training()")
+    if manual is not None and not isinstance(manual, Manual):
+        name = getattr(manual, "__name__", "FUNCTION")
+        raise BadInput(NO_MANUAL.format(name=name, kind=type(manual).__name__))
     experiment = replace(experiment or Experiment(), **declared)
     inputs = draw_inputs(experiment, data)
     del data  # a run in float32 would hold the rows in both formats to its end

@@ -42,8 +42,8 @@ class Guard:
     def call(self, function: Callable[..., Any], *args: Any, hint: str = "", **kwargs: Any) -> Any:
         """Return `function(*args, **kwargs)`; raises `UserCodeError` with one sentence.
 
-        `hint` says how it is called, and is added where a key or an index was missed, or shapes do
-        not fit: a layer that their code does not read shows only in the keys there are.
+        `hint` says how it is called, and is added where a key, index or attribute was missed, or shapes
+        do not fit: a layer that their code does not read shows only in the keys there are.
         """
         who, home = name_of(function), home_of(function)
         return self.run(lambda: function(*args, **kwargs), who, home, hint)
@@ -57,7 +57,7 @@ class Guard:
         except (KeyboardInterrupt, BadInput):  # the latter is a sentence already
             raise
         except BaseException as error:
-            missed = isinstance(error, LookupError | ValueError)
+            missed = isinstance(error, LookupError | ValueError | AttributeError)
             raise self.sentence(error, who, home, hint if missed else "") from error
         finally:
             if os.getpid() != process:  # a copy that their code forked, and did not end

@@ -73,7 +73,8 @@ def function(what: Callable[..., Any], guard: Guard) -> Call:
     """`manual(inputs, dy) -> (y, {name: gradient})`."""
 
     def call(inputs: Values, dy: Values | None, shape: Shape) -> tuple[Any, Any]:
-        value = guard.call(what, inputs, shape.packed(dy))
+        hint = f"it is called as {name_of(what)}(inputs, dy); inputs has the keys "
+        value = guard.call(what, inputs, shape.packed(dy), hint=hint + ", ".join(inputs))
         if not isinstance(value, tuple | list) or len(value) != 2:
             refuse(what, f"returned {kind(value)}; it must return (y, gradients)")
         if isinstance(value[0], Mapping) and shape.container != "dict":
@@ -129,7 +130,8 @@ def called(what: Callable[..., Any], inputs: Values, guard: Guard) -> Any:
     if names is not None and set(names) == set(inputs) and list(names) != list(inputs):
         returned = guard.call(what, **inputs)
     else:
-        returned = guard.call(what, *inputs.values())
+        hint = f"it is called as {name_of(what)}({', '.join(inputs)})"
+        returned = guard.call(what, *inputs.values(), hint=hint)
     for name, value in before.items():
         if not unchanged(inputs[name], value):
             guard.notes.add(f"{name_of(what)} {WRITES.format(name)}")

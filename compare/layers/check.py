@@ -12,6 +12,7 @@ import numpy as np
 from compare.checks.control import negative_control
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
+from compare.contracts.known import known_keywords
 from compare.contracts.result import Finding, Result, Verdict
 from compare.examine.environment import environment
 from compare.layers import conclude
@@ -34,6 +35,7 @@ from compare.layers.survey import Surveyed, survey, unanalysed
 TIMEOUT = 60.0
 
 
+@known_keywords("check_layer()")
 def check_layer(
     manual: Any,
     reference: Any,

@@ -53,6 +53,8 @@ class Task:
         """True if a path of this kind can be taken that way at all."""
         if os.path.isdir(self.path):
             return way == "dump"
+        if ".py:" in self.path:
+            return way in ("manual", "layer")
         ending = Path(self.path).suffix
         if way == "curves" or ending == TABLE:
             return way == "curves" and ending == TABLE
@@ -93,6 +95,9 @@ def opened(way: str, path: str) -> Iterator[str]:
 def opened_by_content(path: str) -> list[Task]:
     """The tasks of a path that came without an option."""
     place = Path(path)
+    file, _, name = path.rpartition(":")
+    if name.isidentifier() and file.endswith(".py") and os.path.isfile(file):  # FILE.py:NAME
+        return [Task("layer" if way_of(Path(file)) == "layer" else "manual", path)]
     if not os.path.exists(place):  # False also for a name no system takes, where Path.exists raises
         said = path if len(path) <= LONGEST else shown(path)
         raise BadInput(f"{said}: there is no such file or folder{meant(place)}")
@@ -129,6 +134,7 @@ def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
         if one.suffix in endings
         and os.path.isfile(one)
         and not hidden(one.relative_to(folder).parts)
+        and not says_package(one)
     )
 
 
@@ -142,6 +148,14 @@ def below(folder: Path) -> Iterator[Path]:
 def hidden(parts: Iterable[str]) -> bool:
     """True if any part of a path begins with a dot or holds compiled files."""
     return any(part.startswith(".") or part == "__pycache__" for part in parts)
+
+
+def says_package(file: Path) -> bool:
+    """True for an `__init__.py` that defines nothing of its own: it only makes a package."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return file.name == "__init__.py" and not any(
+        isinstance(node, kinds) for node in tree_of(file).body
+    )
 
 
 def is_dump(folder: Path) -> bool:

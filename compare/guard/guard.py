@@ -42,8 +42,8 @@ class Guard:
     def call(self, function: Callable[..., Any], *args: Any, hint: str = "", **kwargs: Any) -> Any:
         """Return `function(*args, **kwargs)`; raises `UserCodeError` with one sentence.
 
-        `hint` says how it is called, and is added where a key, index or attribute was missed, or shapes
-        do not fit: a layer that their code does not read shows only in the keys there are.
+        `hint` says how it is called, and is added where a key, an index or an attribute was missed,
+        or shapes do not fit: a layer their code does not read shows only in the keys there are.
         """
         who, home = name_of(function), home_of(function)
         return self.run(lambda: function(*args, **kwargs), who, home, hint)

@@ -6,6 +6,7 @@ an optional `step` beside the function is taken along as the optimiser to check.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import importlib.util
@@ -39,6 +40,9 @@ UPDATE = "update"
 DEFAULT_NAME = "loss_and_gradients"
 FILE = re.compile(r"(?P<path>.+\.py)(:(?P<name>\w+))?")
 MODULE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>\w+)")
+OF_A_PACKAGE = (
+    "put an __init__.py into its folder, or give --manual PACKAGE.{}:NAME from the folder above"
+)
 NAMED = 8
 """How many functions of a file a message lists."""
 
@@ -152,13 +156,37 @@ def module_from_file(path: Path, guard: Guard) -> ModuleType:
     """Execute a file as a module of its own; modules beside it can be imported by it."""
     if not path.is_file():
         raise BadInput(f"--manual {path}: there is no such file")
-    spec = importlib.util.spec_from_file_location(f"manual_file_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module
-    with importable(path.resolve().parent):
+    root, package = package_of(path)
+    with importable(root), importable(path.resolve().parent):
+        inside = package if package and imports_relatively(path) else ""
+        if inside:
+            execute(lambda: importlib.import_module(inside), path, guard)
+        name = f"{inside}.{path.stem}" if inside else f"manual_file_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
         execute(lambda: spec.loader.exec_module(module), path, guard)  # type: ignore[union-attr]
     return module
+
+
+def package_of(path: Path) -> tuple[Path, str]:
+    """Return the folder above the topmost `__init__.py` over a file, and the package it is in."""
+    folder = path.resolve().parent
+    names: list[str] = []
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return folder, ".".join(names)
+
+
+def imports_relatively(path: Path) -> bool:
+    """Whether a file says `from .other import ...`: only its package knows what that is."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError, RecursionError):
+        return False
+    return any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
 
 
 def module_by_name(name: str, guard: Guard) -> ModuleType:
@@ -202,6 +230,8 @@ def execute(call: Callable[[], Any], path: Path, guard: Guard) -> None:
     except UserCodeError as error:
         if isinstance(error.__cause__, SyntaxError):
             raise UserCodeError(syntax_sentence(error.__cause__, path)) from error
+        if isinstance(error.__cause__, ImportError) and "relative import" in str(error.__cause__):
+            raise UserCodeError(f"{error}; {OF_A_PACKAGE.format(path.stem)}") from error
         raise
 
 

@@ -139,7 +139,7 @@ class CrossCheck:
         except BadInput as problem:
             raise BadInput(str(problem)) from None
         if report.exit_code is not ExitCode.AGREES:
-            self.annotate(annotations.at_code(report.sentence(), code))
+            self.annotate(annotations.at_code(report.sentence(), code, annotations.BASELINE))
             raise Disagreement(report.text())
 
     def claim(self, path: Path, name: str) -> None:
@@ -180,7 +180,7 @@ class CrossCheck:
         try:
             result = check()
         except BadInput as problem:  # raised anew: the frames between are none of the reader's
-            self.annotate(annotations.at_code(str(problem), code))
+            self.annotate(annotations.at_code(str(problem), code, annotations.UNCHECKED))
             raise type(problem)(str(problem)) from None
         try:
             result.raise_for_disagreement()

@@ -49,7 +49,9 @@ def test_a_function_that_was_named_is_found_whatever_it_is_called(mine: Path) ->
 
 
 def test_a_student_s_function_at_fault_has_its_line(mine: Path) -> None:
-    assert f"file={mine},line=4::" in of_row(str(mine), "helper, softmax", "disagrees")
+    assert f"file={mine},line=4,title=wrong gradient::" in of_row(
+        str(mine), "helper, softmax", "disagrees: no mask", "disagrees"
+    )
 
 
 def test_code_that_raised_is_shown_at_the_line_that_raised(mine: Path) -> None:
@@ -60,12 +62,21 @@ def test_code_that_raised_is_shown_at_the_line_that_raised(mine: Path) -> None:
 def test_a_sentence_is_shown_at_the_path_that_was_given(mine: Path) -> None:
     said = of_sentence("raised ValueError: no (mine.py, line 9)", ["--manual", f"{mine}:helper"])
     assert said.startswith(f"::error file={mine},line=9,title=could not be checked::raised")
-    assert of_sentence("no such option", ["--x"]) == "::error::no such option"
+    assert of_sentence("no such option", ["--x"]) == (
+        "::error title=could not be checked::no such option"
+    )
+
+
+def test_a_sentence_without_a_line_is_shown_at_the_file_that_was_given(mine: Path) -> None:
+    said = of_sentence("nothing in it is known", ["check", str(mine), "--quiet"])
+    assert said == f"::error file={mine},title=could not be checked::nothing in it is known"
 
 
 def test_what_agrees_is_not_annotated_and_what_moved_is(mine: Path) -> None:
     assert list(lines(results.agreeing(), str(mine))) == []
-    assert list(lines(results.agreeing(), "a.py", ["moved"])) == ["::error file=a.py::moved"]
+    assert list(lines(results.agreeing(), "a.py", ["moved"])) == [
+        "::error file=a.py,title=moved against the baseline::moved"
+    ]
 
 
 def test_a_sentence_cannot_end_the_command_or_start_another() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compare.command.main import main
 from compare.contracts.errors import BadInput
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict
 from compare.report import junit, summary
@@ -178,3 +179,30 @@ def test_no_check_that_was_made_and_decided_nothing_is_green(
     verdict: Verdict, made: int, outcome: str
 ) -> None:
     assert junit.outcome_of(CheckSummary("step", verdict, made, 0.0, "said")) == outcome
+
+
+WORDLESS = {
+    "syntax error": "def relu(z:\n",
+    "import error": "import nothing_of_that_name\nfrom manual_mlp import loss_and_gradients\n",
+    "nothing found": "x = 1\n",
+    "hang": "def loss_and_gradients(parameters, x, targets):\n    while True:\n        pass\n",
+}
+
+
+@pytest.mark.parametrize("case", WORDLESS)
+def test_what_could_not_be_checked_leaves_a_file_too(case: str, tmp_path: Path) -> None:
+    mine, out = tmp_path / "mine.py", tmp_path / "gradients.xml"
+    mine.write_text(WORDLESS[case], encoding="utf-8")
+    arguments = ["check", str(mine), "--junit", str(out), "--out", str(tmp_path / "report")]
+    code = main([*arguments, "--timeout", "1", "--no-plots", "--quiet"])
+    assert code in (2, 3)
+    root = ElementTree.fromstring(out.read_text(encoding="utf-8"))
+    assert outcomes(root, "error") == ["verdict"]
+
+
+@pytest.mark.parametrize("name", ["mine.py", "kept.json"])
+def test_a_file_of_somebodys_is_not_replaced_by_what_failed(name: str, tmp_path: Path) -> None:
+    there = tmp_path / name
+    there.write_text("theirs", encoding="utf-8")
+    assert main(["--baseline", str(there), "--junit", str(there), "--quiet"]) == 2
+    assert there.read_text(encoding="utf-8") == "theirs"

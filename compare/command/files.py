@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
+from compare.command.given import is_dump
 from compare.contracts.errors import BadInput
 from compare.contracts.limits import shown
 
@@ -58,6 +60,23 @@ def check_sort(unit: str, options: argparse.Namespace) -> None:
         f"--baseline: {options.baseline} holds the points of a check and this is a training: {way},"
         " or name a baseline that was saved with --epochs"
     )
+
+
+def junit_of(words: Sequence[str], home: str) -> Path | None:
+    """Return where the words of a command want JUnit XML, if it may be written there.
+
+    They may be words that nothing can be made of: this is asked when they have failed.
+    """
+    named = [word.removeprefix("--junit=") for word in words if word.startswith("--junit=")]
+    named += [after for word, after in pairwise(words) if word == "--junit"]
+    if not named or not named[-1]:
+        return None
+    path = Path(home, named[-1])
+    others = [Path(home, word.rpartition("=")[2]) for word in words]
+    told = sum(same(path, Path(NAME_BEHIND.sub("", str(other)))) for other in others)
+    held = any(is_dump(other) and inside(path, other) for other in others)
+    theirs = os.path.lexists(path) and path.suffix != ".xml"
+    return None if told > 1 or held or theirs or not path.parent.is_dir() else path
 
 
 def check_replaced(path: Path, option: str) -> None:

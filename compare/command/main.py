@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -44,8 +45,8 @@ def answered(run: Callable[[], int], given: Sequence[str] = ()) -> int:
     `given` are the words of the command, among which an annotation looks for the file to blame.
     """
     from compare.contracts.result import ExitCode
-    from compare.report import annotations
 
+    home = os.getcwd()
     try:
         return run()
     except KeyboardInterrupt:
@@ -62,9 +63,24 @@ def answered(run: Callable[[], int], given: Sequence[str] = ()) -> int:
         print("internal error: the code given was not judged", file=sys.stderr)
         return ExitCode.CONTROL_FAILED
     print(f"error: {which_rank()}{visible(sentence)}", file=sys.stderr)
+    leave_word_of(sentence, given, home)
+    return ExitCode.BAD_INPUT
+
+
+def leave_word_of(sentence: str, given: Sequence[str], home: str) -> None:
+    """Tell a build server what ended the command: an annotation, and the file of --junit.
+
+    `home` is the folder in which the command began: code under test may have left it.
+    """
+    from compare.command.files import junit_of
+    from compare.report import annotations, junit
+
     if given and annotations.wanted():
         print(annotations.of_sentence(sentence, given))
-    return ExitCode.BAD_INPUT
+    path = junit_of(given, home)
+    if path is not None and reports():
+        with suppress(OSError):
+            junit.write_failure(visible(sentence), path)
 
 
 def which_rank() -> str:
@@ -154,10 +170,13 @@ def leave_report_of(end: str, arguments: Sequence[str]) -> int:
     from compare.command.options import parse
     from compare.command.outcome import Outcome
     from compare.contracts.result import ExitCode
+    from compare.report import annotations
 
     print(f"error: {which_rank()}{visible(end)}", file=sys.stderr)
     if not reports():  # the first rank hears that this one ended, and writes what it has compared
         return ExitCode.BAD_INPUT
+    if annotations.wanted():
+        print(annotations.of_sentence(end, arguments))
     try:
         options = parse(arguments)
         check_files(options)

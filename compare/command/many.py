@@ -70,7 +70,7 @@ def check_many(options: argparse.Namespace, one: One, meet: Callable[[], None]) 
     print(f"{len(rows)} files: {index.counted(rows)}")
     for row in rows if annotations.wanted() else ():
         if row.exit_code:
-            print(annotations.of_row(row.file, row.function, row.sentence))
+            print(annotations.of_row(row.file, row.function, row.sentence, row.verdict))
     if not options.quiet:
         print(f"written to {options.out}: {index.PAGE}, {index.TABLE} and a folder for each file")
     return worst(row.exit_code for row in rows)

@@ -24,6 +24,8 @@ TITLES = {
     Verdict.DISAGREES: "wrong gradient",
     Verdict.UNDECIDABLE: "not decided",
 }
+UNCHECKED = "could not be checked"
+BASELINE = "moved against the baseline"
 BLAMED = re.compile(r"([^\s/(]+\.py), line (\d+)")
 FUNCTIONS = ("loss_and_gradients", "update", "manual", "backward")
 """What is judged in a file where no finding names a function, the first that is there."""
@@ -39,7 +41,7 @@ def lines(result: Result, file: str, more: Iterable[str] = ()) -> Iterator[str]:
     if result.exit_code != ExitCode.AGREES:
         yield annotation(result, file)
     for sentence in more:
-        yield error(sentence, file)
+        yield error(sentence, file, title=BASELINE)
 
 
 def annotation(result: Result, file: str) -> str:
@@ -69,23 +71,28 @@ def at_code(sentence: str, code: Any, title: str = "") -> str:
     return error(sentence, place.file, place.line, title)
 
 
-def of_row(file: str, functions: str, sentence: str) -> str:
+def of_row(file: str, functions: str, sentence: str, verdict: str = "") -> str:
     """Return the command for one file of many, at the first of the functions at fault."""
+    title = TITLES[Verdict(verdict)] if verdict in list(Verdict) else UNCHECKED
     line = line_in(sentence) or first_line(Path(file), [*functions.split(", "), *FUNCTIONS])
-    return error(sentence, file, line)
+    return error(sentence, file, line, title)
 
 
 def of_sentence(sentence: str, given: Sequence[str]) -> str:
     """Return the command for a sentence that may name a file and a line: `mine.py, line 12`.
 
-    `given` are the words of the command; the path among them is that of the file.
+    `given` are the words of the command; the path among them is that of the file, with or without
+    a line.
     """
     found = BLAMED.search(sentence)
+    paths = [re.sub(r":\w+$", "", word.rpartition("=")[2]) for word in given]
     if found is None:
-        return error(sentence)
-    paths = (re.sub(r":\w+$", "", word.rpartition("=")[2]) for word in given)
+        codes = (
+            path for path in paths if path.endswith((".py", ".ipynb")) and os.path.isfile(path)
+        )
+        return error(sentence, next(codes, ""), title=UNCHECKED)
     path = next((path for path in paths if Path(path).name == found[1]), found[1])
-    return error(sentence, path, int(found[2]), "could not be checked")
+    return error(sentence, path, int(found[2]), UNCHECKED)
 
 
 def error(sentence: str, file: str = "", line: int | None = None, title: str = "") -> str:

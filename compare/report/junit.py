@@ -41,15 +41,25 @@ def write(result: Result, path: Path) -> Path:
     return path
 
 
+def write_failure(sentence: str, path: Path) -> Path:
+    """Write that nothing was judged, and why, as one test case in error; return the path."""
+    write_atomically(path, document([Case("verdict", "verdict", "error", sentence)]))
+    return path
+
+
 def render(result: Result) -> str:
     """Return the result as JUnit XML."""
     cases = [*tensor_cases(result), *finding_cases(result), *check_cases(result)]
-    cases.append(verdict_case(result))
+    return document([*cases, verdict_case(result)], result)
+
+
+def document(cases: list[Case], result: Result | None = None) -> str:
+    """Return test cases, a suite for each check, as JUnit XML; the settings are the verdict's."""
     root = ElementTree.Element("testsuites", {"name": "compare"} | counts(cases))
     for check in dict.fromkeys(case.check for case in cases):
         suite = [case for case in cases if case.check == check]
         element = ElementTree.SubElement(root, "testsuite", {"name": check} | counts(suite))
-        if check == "verdict":
+        if check == "verdict" and result is not None:
             add_properties(element, result)
         for case in suite:
             add_case(element, case)

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from compare.contracts.result import Verdict
-from compare.layers import check, excuse
+from compare.layers import analysed, check, excuse
+from compare.layers.analysis import Analysis
 from compare.layers.check import check_layer
-from compare.layers.formats import LAMBDA
+from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.names import Named, search
 from compare.layers.seen import hidden
 from compare.layers.shaken import DRAWS, STUDENT
@@ -188,3 +189,21 @@ def test_a_tail_that_takes_too_long_to_be_doubted_is_not_believed(monkeypatch: A
     assert result.verdict is Verdict.UNDECIDABLE
     assert "the reference is too long to be asked" in result.sentence
     assert check_layer(recurrence, last, inputs)
+
+
+@pytest.mark.parametrize("off, blind", [(1e-13, False), (1e-11, True)])
+def test_a_pass_that_only_growing_roundings_bring_near_is_believed_in_small_things_alone(
+    off: float, blind: bool
+) -> None:
+    """The allowances of a recurrence grew a thousand times; the pass is off by less or by more."""
+    right, before = torch.ones(4, dtype=torch.float64), torch.full((4,), 1e-14)
+    found, wider = {"dx": right * (1 + off)}, {"dx": torch.full((4,), 1e-10)}
+    analysis = Analysis(FORMATS["float64"])
+    said = analysed.blind(analysis, {"dx": right}, found, {"dx": before}, wider)
+    assert (said is not None and "grow so far in dx" in said) is blind
+
+
+def test_zeros_whose_roundings_grow_are_uncertain_without_bound() -> None:
+    for wider in (np.ones(3), np.full(3, np.inf)):
+        size, least = hidden(np.full(3, 0.5), np.zeros(3), np.full(3, 0.1), wider)
+        assert np.isinf(size) and np.isinf(least)

@@ -144,13 +144,12 @@ def listing_of_agreement(points: Sequence[Judged]) -> str:
     names = ", ".join(worst)
     at = count(len(decided), "point")
     said = f"agrees: {names} at {at}, worst {times_allowance(worst[name].ratio)} ({name})"
-    hidden = [
-        f"{size:.2g} in {which}"
-        for which, size in powerless(decided).items()
-        if points[0].surveyed.analysed.reference[which].any()
-    ]
-    below = f"; a scale error below {listing(hidden)} could have been missed"
-    return said + (below if hidden else "")
+    there = points[0].surveyed.analysed.reference
+    sizes = {n: size for n, size in powerless(decided).items() if there[n].any()}
+    below = listing(f"{size:.2g} in {n}" for n, size in sizes.items() if np.isfinite(size))
+    blind = listing(n for n, size in sizes.items() if np.isinf(size))
+    missed = f"; a scale error below {below} could have been missed" if below else ""
+    return said + missed + (f"; no scale error in {blind} could have been seen" if blind else "")
 
 
 def odd_sentences(points: Sequence[Judged]) -> list[str]:

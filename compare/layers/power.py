@@ -22,16 +22,18 @@ def weak_tensors(points: Sequence[Judged]) -> Iterator[Weak]:
         sizes = [(shown(one, name), number, one) for number, one in enumerate(decided)]
         found = [each for each in sizes if each[0] > SEEN[each[2].point.format]]
         if found:
-            size, number, _ = max(found, key=lambda each: each[0])
-            yield Weak("layer", reason(name, size, len(found), len(decided)), name,
+            size, number, one = max(found, key=lambda each: each[0])
+            yield Weak("layer", reason(name, size, one, len(found), len(decided)), name,
                        smallest_scale_error=size, update=number)  # fmt: skip
 
 
-def reason(name: str, size: float, weak: int, of: int) -> str:
+def reason(name: str, size: float, one: Judged, weak: int, of: int) -> str:
     """Say why a tensor proves little."""
     points = "at the given point" if of == 1 else f"at {weak} of {of} points"
     if np.isinf(size):
-        return f"{points} {name} was zero everywhere"
+        zero = not one.surveyed.analysed.reference[name].any()
+        said = "was zero everywhere" if zero else "could not have shown any scale error"
+        return f"{points} {name} {said}"
     return f"{points} a scale error below {size:.2g} in {name} could have been missed"
 
 

@@ -64,5 +64,6 @@ def hidden(
     if not excused.any():
         return 0.0, 0.0
     kind = uncertain(reference, before, wider)[excused]
-    there = float((off[excused] / wider[excused] * kind).max())
-    return there, (1 + HONEST) * float(kind.max())
+    with np.errstate(invalid="ignore"):
+        there = np.nan_to_num(off[excused] / wider[excused] * kind, nan=np.inf, posinf=np.inf)
+    return float(there.max()), (1 + HONEST) * float(kind.max())

@@ -13,7 +13,7 @@ import pytest
 
 from compare.command.given import Task, tasks, way_of
 from compare.command.main import leave_report_of
-from compare.command.many import folders
+from compare.command.many import folders, names
 from compare.command.parser import IN_A_STUDENTS_FILE
 from compare.contracts.errors import BadInput
 from compare.guard.guard import A_FEW_ROWS
@@ -213,7 +213,46 @@ def test_a_mistake_that_several_functions_share_stands_once_in_a_row(tmp_path: P
 
 def test_files_of_one_name_have_folders_of_their_own() -> None:
     given = [Task("starter", "a/net.py"), Task("starter", "b/net.py"), Task("manual", "c.py:f")]
-    assert folders(given) == ["net", "net-2", "c"]
+    assert names(given) == ["a/net.py", "b/net.py", "c.py:f"]
+    assert folders(given) == ["a-net", "b-net", "c"]
+    given = [Task("starter", "../all/net.py"), Task("starter", "../all/net.ipynb")]
+    assert names(given) == ["net.py", "net.ipynb"]
+    assert folders(given) == ["net", "net-2"]
+
+
+@FORK
+def test_pages_of_a_folder_for_each_student_say_whose_they_are(tmp_path: Path) -> None:
+    for name, text in (("ana", WRONG), ("bob", "def gradient(\n")):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        (tmp_path / "all" / name / "main.py").write_text(text, encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["check", str(tmp_path / "all"), "--quiet", "--out", str(out)]) == 2
+    wrong = (out / "ana-main" / "report.html").read_text(encoding="utf-8")
+    assert "<title>ana/main.py: disagrees" in wrong and "<h1>ana/main.py" in wrong
+    broken = (out / "bob-main" / "report.html").read_text(encoding="utf-8")
+    assert "<title>bob/main.py: not checked" in broken
+    assert "nothing that Python can read" in broken
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert 'href="ana-main/report.html">ana/<wbr>main.py<' in page
+    assert 'href="bob-main/report.html"' in page and str(tmp_path) not in page
+    assert "disagrees: relu" not in page and "relu, of 1 function" in page
+
+
+def test_the_row_of_an_undecidable_file_says_why(tmp_path: Path) -> None:
+    reason = "mine.py, line 3: f(q) was not compared: what q stands for is not certain"
+    check = {"check": "f", "verdict": "undecidable", "sentence": reason}
+    said: dict[str, Any] = {
+        "verdict": "undecidable", "kind": None, "settings": {}, "findings": [], "diagnosis": [],
+        "sentence": "undecidable: f could not be compared, of 1 function",
+    }  # fmt: skip
+    (tmp_path / "report.json").write_text(json.dumps({**said, "checks": [check]}))
+    row = Row.read("mine.py", "mine", tmp_path, 3, "", 0.0)
+    assert row.said == (
+        "f could not be compared, of 1 function (f: f(q) was not compared: what q stands for is "
+        "not certain)"
+    )
+    (tmp_path / "report.json").write_text(json.dumps({**said, "verdict": "agrees", "checks": []}))
+    assert Row.read("mine.py", "mine", tmp_path, 0, "", 0.0).sentence == said["sentence"]
 
 
 def test_what_is_about_one_file_is_refused_for_several(

@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare.contracts.result import Result, Verdict, Weak
+from compare.contracts.result import Diagnosis, Result, Verdict, Weak
 from compare.contracts.version import version_of
-from compare.report import page, plots
+from compare.report import page, plots, words
 from tests import results
 
 HOSTILE = "<script>alert('1')</script>\x1b[31m&\"" + "x" * 300
@@ -334,3 +334,11 @@ def test_a_label_is_that_of_the_cell_s_own_column() -> None:
         '<tr><th scope="row">w1</th><td data-label="b" class="number">1</td>'
         '<td data-label="&lt;c&gt;">2</td></tr><tr><td data-label="a">3</td></tr>'
     )
+
+
+def test_a_named_mistake_leads_to_its_page() -> None:
+    named = Diagnosis("", "", 2.0, 0.0)
+    both = replace(named, mistake="mask-without-bias + bias-averaged")
+    assert words.pages_of(both)[0] == "docs/mistakes/mask-without-bias.md"
+    assert all((Path(__file__).parent.parent / page).is_file() for page in words.pages_of(both))
+    assert words.pages_of(replace(named, mistake="not-declared")) == []

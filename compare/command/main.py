@@ -129,7 +129,7 @@ def command(options: argparse.Namespace, interruption: Interruption) -> int:
         train(options, interruption)
         return 0
     check_files(options)
-    result = train(options, interruption)
+    result = called(train(options, interruption), options.called)
     found = outcome(result, options.baseline, options.save_baseline, options.trouble)
     found = replace(found, command=command_line(options))
     try:
@@ -146,6 +146,14 @@ def command(options: argparse.Namespace, interruption: Interruption) -> int:
     except OSError as problem:
         raise BadInput(f"the report could not be written: {problem}") from problem
     return found.exit_code
+
+
+def called(result: Result, name: str) -> Result:
+    """Return a result under the name that its file has among many, `ana/main.py`."""
+    if not name:
+        return result
+    key = "data" if result.settings.get("mode") in ("starter", "dump") else "manual"
+    return replace(result, settings={**result.settings, key: name})
 
 
 def reports() -> bool:

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,12 +57,13 @@ def check_many(options: argparse.Namespace, one: One, meet: Callable[[], None]) 
     load(drawing=bool(options.plots))
     rows: list[Row] = []
     shown = track(
-        list(zip(options.tasks, folders(options.tasks), strict=True)), "checking",
+        list(zip(options.tasks, names(options.tasks), folders(options.tasks), strict=True)),
+        "checking",
         console=Console(stderr=True, quiet=options.quiet), transient=True,
     )  # fmt: skip
     try:
-        for task, name in shown:
-            rows.append(checked(options, task, name, one))
+        for task, called, name in shown:
+            rows.append(checked(options, task, called, name, one))
             if not options.quiet:
                 print(f"{task.path}: {rows[-1].sentence}")
             meet()
@@ -87,35 +89,52 @@ def worst(codes: Iterable[int]) -> int:
     return max(codes, key=lambda code: RANK.index(code) if code in RANK else len(RANK))
 
 
+def names(tasks: Sequence[Task]) -> list[str]:
+    """What each task is called: its path below the folder that holds all of them."""
+    files = [task.path.partition(":")[0] for task in tasks]
+    above = [os.path.dirname(os.path.abspath(file)) for file in files]
+    root = os.path.commonpath(above) if len({Path(one).drive for one in above}) == 1 else ""
+    return [
+        Path(os.path.relpath(file, root) if root else file).as_posix() + task.path[len(file) :]
+        for task, file in zip(tasks, files, strict=True)
+    ]
+
+
 def folders(tasks: Sequence[Task]) -> list[str]:
     """A folder name for each task: that of its file, with a number where two are alike."""
     taken: set[str] = set()
-    names = []
-    for task in tasks:
-        base = Path(task.path.partition(":")[0]).stem or "file"
+    found = []
+    for called in names(tasks):
+        place = Path(called.partition(":")[0]).with_suffix("")
+        base = "-".join(part for part in place.parts if part not in ("..", "/")) or "file"
         name, number = base, 1
         while name in taken:
             number += 1
             name = f"{base}-{number}"
         taken.add(name)
-        names.append(name)
-    return names
+        found.append(name)
+    return found
 
 
-def checked(options: argparse.Namespace, task: Task, name: str, one: One) -> Row:
-    """Check one file in a child and read what it reported."""
-    from compare.report.index import Row
+def checked(options: argparse.Namespace, task: Task, called: str, name: str, one: One) -> Row:
+    """Check one file in a child and read what it reported; one without a report has a page too."""
+    from compare.report.index import Row, write_reason
 
     folder = options.out / name
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.json").unlink(missing_ok=True)
+    for left in ("report.json", "report.html"):  # of an earlier command
+        (folder / left).unlink(missing_ok=True)
     mine = argparse.Namespace(**vars(options))
     mine.__dict__.update(dict.fromkeys(WAYS) | task.as_option())
-    mine.out, mine.quiet, mine.verbose = folder, True, False
+    mine.out, mine.quiet, mine.verbose, mine.called = folder, True, False, called
     begun = time.monotonic()
     code, ended = in_child(mine, one, folder / "log.txt", CALLS * options.timeout)
     seconds = time.monotonic() - begun
-    return Row.read(task.path, name, folder, code, ended, seconds)
+    row = replace(Row.read(task.path, name, folder, code, ended, seconds), name=called)
+    if not options.plots or (folder / "report.html").exists():
+        return row
+    write_reason(row, folder)
+    return replace(row, link=Row.link_to(name, "report.html"))
 
 
 def in_child(options: argparse.Namespace, one: One, log: Path, seconds: float) -> tuple[int, str]:

@@ -44,6 +44,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options.experiment = Experiment(**{**preset, **explicit})
     options.trains = "epochs" in explicit
     options.trouble = []
+    options.called = ""
     timed = options.timeout is not None
     options.timeout = options.timeout if timed else TIMEOUT
     options.given = (*explicit, *(["preset"] if preset else []), *(["timeout"] if timed else []))

@@ -177,7 +177,8 @@ def add_brought(made: Parser) -> None:
         type=read_by(SECONDS),
         metavar="SECONDS",
         help="how long one call of their code may take "
-        f"(default: {TIMEOUT:g}; in a student's file {IN_A_STUDENTS_FILE:g})",
+        f"(default: {TIMEOUT:g}; in a student's file {IN_A_STUDENTS_FILE:g}). Of several files "
+        f"each is stopped after four times as long, without this option after {4 * TIMEOUT:g}",
     )
 
 

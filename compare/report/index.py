@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -45,6 +46,18 @@ class Row:
     seconds: float
     title: str = ""
     link: str = ""
+    name: str = ""
+
+    @property
+    def said(self) -> str:
+        """The sentence under the file's short name, without the verdict that stands beside it."""
+        sentence = self.sentence.replace(self.file, self.name or self.file)
+        return re.sub(rf"^{self.verdict}( \([^)]*\))?: ", "", sentence)
+
+    @staticmethod
+    def link_to(folder: str, file: str) -> str:
+        """Return the address of a file in the folder of a row."""
+        return f"{quote(folder)}/{file}"
 
     @classmethod
     def read(cls, file: str, name: str, folder: Path, code: int, ended: str, seconds: float) -> Row:
@@ -60,9 +73,29 @@ class Row:
         shown = "report.html" if (folder / "report.html").exists() else "report.json"
         return cls(
             file, ", ".join(functions(report)), report["verdict"], report["kind"] or "",
-            ", ".join(mistakes), report["sentence"], code, round(seconds, 2), "; ".join(titles),
-            f"{quote(name)}/{shown}",
+            ", ".join(mistakes), with_reason(report), code, round(seconds, 2), "; ".join(titles),
+            cls.link_to(name, shown),
         )  # fmt: skip
+
+
+OF_A_LINE = re.compile(r"^[^\s,]+, line \d+: ")
+
+
+def with_reason(report: dict[str, Any]) -> str:
+    """The sentence of a report, and of one that is undecidable why the first check was not made."""
+    sentence = str(report["sentence"])
+    undecided = (one for one in report.get("checks", []) if one["verdict"] == "undecidable")
+    first = next(undecided, None) if report["verdict"] == "undecidable" else None
+    if first is None or not first["sentence"]:
+        return sentence
+    reason = OF_A_LINE.sub("", first["sentence"])
+    return sentence if reason in sentence else f"{sentence} ({first['check']}: {reason})"
+
+
+def write_reason(row: Row, folder: Path) -> None:
+    """Write the page of a file that nothing could be said of, with the reason."""
+    template = pages().get_template("reason.html.j2")
+    write_atomically(folder / "report.html", template.render(row=row, mark=MARKS[row.verdict]))
 
 
 def functions(report: dict[str, Any]) -> list[str]:

@@ -123,6 +123,7 @@ def pages() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"exact": exact, "labelled": labelled, "short": short}
+    environment.filters["breakable"] = breakable
     return environment
 
 
@@ -223,6 +224,11 @@ def labelled(rows: str, head: Sequence[str]) -> Markup:
         return f'{found[0]} data-label="{label}"' if label else found[0]
 
     return Markup(cells.sub(with_label, rows))
+
+
+def breakable(name: str) -> Markup:
+    """Return the name of a file that a line may be broken in behind `/`, `_` and `-` only."""
+    return Markup(re.sub(r"(?<=[/_-])", "<wbr>", str(escape(name))))
 
 
 def exact(number: float | None) -> str:

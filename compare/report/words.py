@@ -228,6 +228,14 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
     return f"{line}; or {', '.join(others)}" if others else line
 
 
+def pages_of(diagnosis: Diagnosis) -> list[str]:
+    """Return the documents about a named mistake, or about each of several together."""
+    from compare.mistakes.catalogue import CATALOGUE
+
+    known = {mistake.name for mistake in CATALOGUE}
+    return [f"docs/mistakes/{name}.md" for name in diagnosis.mistake.split(" + ") if name in known]
+
+
 def subject(settings: Mapping[str, Any]) -> str:
     """Return the name of the file that was checked; empty for this project's own manual side."""
     if settings.get("mode") in ("starter", "dump"):

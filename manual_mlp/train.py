@@ -114,9 +114,9 @@ def train(
         momentum: handed to every step.
         schedule: the learning rate of update t as a share of `learning_rate`.
         patience: epochs without a new smallest validation loss that are waited; None for ever.
-        context_of: (update, rows) -> the context of that update, its masks. With it the first and
-            the last function take `context`, the running statistics among it: `running_mean1`, ...
-            of the state, whose next values `loss_and_gradients` shows in training.
+        context_of: (update, rows) -> the context of that update, its masks. With it
+            `loss_and_gradients` and `evaluate` take `context`: `training`, and the running
+            statistics `running_mean1`, ... of the state, whose next values the first one shows.
 
     Returns:
         The records, one by one: an update is made when the next one is asked for.
@@ -176,7 +176,8 @@ def in_context(
     if context_of is None:
         return {}, {}
     running = {name: array for name, array in state.items() if name.startswith(RUNNING)}
-    return {"context": {**context_of(update, rows), **running}}, {"context": running}
+    made, judged = ({"training": np.array(told), **running} for told in (True, False))
+    return {"context": {**made, **context_of(update, rows)}}, {"context": judged}
 
 
 def batches_of(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from compare.checks.comparison import Comparison
 from compare.checks.examined import Examined
+from compare.checks.running import compare_running
 from compare.checks.stages import first_wrong_stage, not_compared
 from compare.contracts.arrays import Arrays
 from compare.contracts.records import Record
@@ -17,8 +19,17 @@ def enter_shown(judge: PointJudge, record: Record, examined: Examined, shown: Ar
     """
     depth = sum(name.startswith("w") for name in record.parameters)
     if examined.agrees:
-        wrong = first_wrong_stage(examined, shown, depth)
+        wrong = first_wrong_stage(examined, shown, depth) or wrong_statistic(judge, examined, shown)
         if wrong is not None:
             found = finding_of("same_point", wrong.name, None, wrong, record, "manual", judge.mode)
             judge.ledger.find(found)
     return not_compared(examined, shown, depth)
+
+
+def wrong_statistic(judge: PointJudge, examined: Examined, shown: Arrays) -> Comparison | None:
+    """Return the first of the next running statistics that is wrong, if the manual side shows them.
+
+    A training compares them from update to update; a point alone has them here only.
+    """
+    compared = compare_running(examined.expected, shown, judge.arithmetic)
+    return next((one for one in compared.values() if not one.agrees), None)

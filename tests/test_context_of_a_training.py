@@ -1,0 +1,75 @@
+"""Code that reads its context as it is documented is trained, and its statistics are compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compare import Experiment, Manual, check, run_training
+from compare.contracts.result import Verdict
+from compare.examine.sides import our_manual
+
+SHARE, EPS = 0.1, 1e-5
+
+
+def batch_normalised(share: float = SHARE, ddof: int = 1) -> Any:
+    """Return softmax cross-entropy over relu(batch norm); all is read by its documented name."""
+
+    def loss_and_gradients(parameters: Any, x: Any, targets: Any, *, context: Any) -> Any:
+        w2, gamma = parameters["w2"], parameters["gamma1"]
+        rows, training = len(x), bool(context["training"])
+        z = x @ parameters["w1"] + parameters["b1"]
+        mean = z.mean(axis=0) if training else context["running_mean1"]
+        variance = z.var(axis=0) if training else context["running_var1"]
+        s = np.sqrt(variance + EPS)
+        n = (z - mean) / s
+        h = np.maximum(gamma * n + parameters["beta1"], 0)
+        logits = h @ w2 + parameters["b2"]
+        logits = logits - logits.max(axis=1, keepdims=True)
+        log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        dlogits = (np.exp(log_p) - targets) / rows
+        da = dlogits @ w2.T * (h > 0)
+        dn = da * gamma
+        dz = (dn - dn.mean(axis=0) - n * (dn * n).mean(axis=0)) / s if training else dn / s
+        gradients = {
+            "w1": x.T @ dz, "b1": dz.sum(axis=0), "gamma1": (da * n).sum(axis=0),
+            "beta1": da.sum(axis=0), "w2": h.T @ dlogits, "b2": dlogits.sum(axis=0),
+        }  # fmt: skip
+        loss = -(targets * log_p).sum() / rows
+        if not training:
+            return loss, gradients
+        news = {"running_mean1": mean, "running_var1": z.var(axis=0, ddof=ddof)}
+        shown = {k: (1 - share) * context[k] + share * new for k, new in news.items()}
+        return loss, gradients, shown
+
+    return loss_and_gradients
+
+
+def test_a_training_hands_on_whether_it_is_one() -> None:
+    experiment = Experiment(hidden=(5,), normalisation="batch", epochs=2, batch_size=700)
+    function = batch_normalised()
+    seen: list[bool] = []
+
+    def noting(*point: Any, **how: Any) -> Any:
+        seen.append(bool(how["context"]["training"]))
+        return function(*point, **how)
+
+    ours = our_manual(experiment)
+    manual = Manual(loss_and_gradients=noting, evaluate=ours.evaluate, step=ours.step)
+    assert run_training(experiment, manual=manual).verdict is Verdict.AGREES
+    assert all(seen)
+
+
+@pytest.mark.parametrize(("changed", "name"), [({"share": 0.9}, "mean"), ({"ddof": 0}, "var")])
+def test_running_statistics_that_a_check_is_shown_are_compared(
+    changed: dict[str, Any], name: str
+) -> None:
+    options: dict[str, Any] = {
+        "inputs": 6, "hidden": (5,), "classes": 3, "normalisation": "batch",
+    }  # fmt: skip
+    assert check(batch_normalised(), **options).verdict is Verdict.AGREES
+    wrong = check(batch_normalised(**changed), **options)
+    assert wrong.verdict is Verdict.DISAGREES
+    assert f"running_{name}1" in wrong.sentence

@@ -139,7 +139,7 @@ class CheckedPoints:
             lacking, row = examine_point(judge, guarded, update, probe)
             self.lacking |= dict.fromkeys(lacking)
             self.rows += [] if row is None else [row]
-        if drawn and experiment.plain and not judge.ledger.findings:
+        if drawn and experiment.between.plain and not judge.ledger.findings:
             for update, probe in enumerate(edges(experiment, probes[0]), start=len(probes)):
                 examine_point(judge, guarded, update, probe)
 
@@ -192,6 +192,8 @@ def edges(experiment: Experiment, probe: Probe) -> list[Probe]:
         activation=experiment.activation,
         dtype=experiment.dtype,
         seed=experiment.seed,
+        objective=experiment.objective,
+        bias=experiment.bias,
     )
 
 

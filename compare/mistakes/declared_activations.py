@@ -44,7 +44,7 @@ def gelu_inner(z: Float) -> Float:
 
 
 def below(z: Float, value: Float, above: float = 1.0) -> Float:
-    """Return `value` where z is negative, `above` elsewhere."""
+    """Return `above` where z is positive, `value` elsewhere."""
     return np.where(z > 0, above, value)
 
 
@@ -85,6 +85,9 @@ FORMULAS: tuple[tuple[str, str, str, str, Formula], ...] = (
      "s + z s; the second term lacks its factor 1 - s", lambda z: sigmoid(z) * (1 + z)),
     ("silu-derivative-of-sigmoid", "silu", "the derivative of the sigmoid",
      "s (1 - s), that of the sigmoid", lambda z: sigmoid(z) * sigmoid(-z)),
+    ("silu-value-for-z", "silu", "the value where z belongs",
+     "s (1 + h (1 - s)) with the value h of the unit; it is s (1 + z (1 - s))",
+     lambda z: sigmoid(z) * (1 + z * sigmoid(z) * sigmoid(-z))),
     ("elu-value-below-zero", "elu", "the value where it lacks alpha",
      "the value of the unit below 0; alpha has to be added to it",
      lambda z: below(z, np.expm1(np.minimum(z, 0.0)))),
@@ -108,6 +111,16 @@ FORMULAS: tuple[tuple[str, str, str, str, Formula], ...] = (
      lambda z: sigmoid(z) * sigmoid(-z)),
     ("softplus-sign", "softplus", "a sigmoid of the wrong sign",
      "the sigmoid of -z; it is that of z", lambda z: sigmoid(-z)),
+    ("relu6-without-upper-bound", "relu6", "a mask without its upper bound",
+     "1 wherever the unit is above 0; above 6 it is 0", lambda z: below(z, np.zeros_like(z))),
+    ("relu6-without-lower-bound", "relu6", "a mask without its lower bound",
+     "1 wherever the unit is below 6; below 0 it is 0",
+     lambda z: below(z - 6, np.ones_like(z), 0.0)),
+    ("hardtanh-without-upper-bound", "hardtanh", "a mask without its upper bound",
+     "1 wherever the unit is above -1; above 1 it is 0", lambda z: below(z + 1, np.zeros_like(z))),
+    ("hardtanh-without-lower-bound", "hardtanh", "a mask without its lower bound",
+     "1 wherever the unit is below 1; below -1 it is 0",
+     lambda z: below(z - 1, np.ones_like(z), 0.0)),
     ("leaky-negated", "leaky_relu", "masks that are swapped",
      "the slope above 0 and 1 below: the two are swapped", lambda z: z),
 )  # fmt: skip

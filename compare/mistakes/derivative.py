@@ -87,7 +87,7 @@ DERIVATIVE = (
         "a ReLU mask that compares with {constant:.0e}, not with 0",
         "The ReLU mask compares with about {constant:.0e}, not with 0.",
         "dz[i - 1] = dh[i - 1] * (h[i - 1] > c)",
-        applies=relu,
+        applies=of("relu"),
         fit=Among(lambda point: THRESHOLDS),
         example=0.1,
         trigger="a unit whose value lies between 0 and the threshold",
@@ -99,7 +99,7 @@ DERIVATIVE = (
         "The ReLU mask is 0 above {constant:g} too, as that of a ReLU that is cut off there; the "
         "forward pass is not.",
         "dz[i - 1] = dh[i - 1] * (h[i - 1] > 0) * (h[i - 1] <= c)",
-        applies=relu,
+        applies=of("relu"),
         fit=Among(lambda point: (1, 2, 3, 4, 5, 6)),
         example=1,
         trigger="a unit whose value lies above the bound",

@@ -101,12 +101,13 @@ def probe(
     between: Between = PLAIN,
 ) -> Point:
     """Return a point of this kind; drawn again while a unit of a ReLU layer is on its kink."""
+    objective = for_classes(objective or Objective(), sizes[-1])
     for _ in range(ATTEMPTS):
         parameters = draw_parameters(sizes, generator, BIASES)
         x = generator.normal(size=(rows, sizes[0]))
         if not bias:
             parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
-        targets = draw_targets(generator, rows, sizes[-1], kind.soft, objective or Objective())
+        targets = draw_targets(generator, rows, sizes[-1], kind.soft, objective)
         scales, context = draw_between(between, sizes, rows, generator)
         if not between.plain:
             context["training"] = np.array(not kind.evaluated)
@@ -121,6 +122,14 @@ def probe(
         if not on_a_kink(point):
             break
     return point
+
+
+def for_classes(objective: Objective, classes: int) -> Objective:
+    """Return an objective for another number of classes: its weights of classes taken in turn."""
+    weights = objective.class_weights
+    if weights is None or len(weights) == classes:
+        return objective
+    return replace(objective, class_weights=tuple(np.resize(weights, classes).tolist()))
 
 
 def shape(point: Point, kind: Kind, generator: np.random.Generator) -> None:

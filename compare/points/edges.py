@@ -1,28 +1,35 @@
-"""Points at the edges of what ordinary ones reach: units just above 0, and very large units.
+"""Points at the edges of what ordinary ones reach: units just above 0, large units, large inputs.
 
-A mask with a threshold of 1e-5, units that are cut off at 6, gradients that are clipped at 5: all
-of them are right at ordinary points. Only for units that are linear on both sides of 0: there a
-large unit changes nothing for right code.
+A mask with a threshold of 1e-5, units that are cut off at 6, a sigmoid of what is clipped at 10,
+gradients that are clipped at 5: all of them are right at ordinary points. Right code is right here
+too: no exponential that people take of a unit overflows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-from compare.allowance.rules import ACTIVATION_RULES
-from compare.contracts.records import depth
+from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
+from compare.contracts.objective import Objective
 from compare.points.probe import Probe, draw_probes
 
 NEAR = "units just above 0"
 LARGE = "large units"
+LOUD = "large inputs"
 SMALLEST, LARGEST = -12, -3
 """Decades of the units just above 0."""
-GAIN = 50.0
-"""By how much the first layer's weights are larger, and the last layer's smaller."""
+FAR = 150.0
+"""The largest unit where the activation is made of straight lines."""
+SATURATED = 36.0
+"""The largest unit elsewhere: a sigmoid is 1 there in float64, and exp of twice as much is finite
+in float32."""
+GAIN = 100.0
+"""By how much the inputs are larger, and the weights that take them smaller."""
 
 
 def edge_probes(
@@ -31,17 +38,20 @@ def edge_probes(
     activation: str,
     dtype: DTypeLike,
     seed: int,
-    rows: NDArray[Any] | None = None,
+    objective: Objective | None = None,
+    bias: bool = True,
 ) -> list[Probe]:
-    """Return the two points; none without a hidden layer, or where units are not linear."""
-    kinks = ACTIVATION_RULES[activation].kinks
-    if len(sizes) < 3 or list(kinks) != [0.0]:
+    """Return the points, none without a hidden layer; for networks without normalisation and
+    dropout."""
+    if len(sizes) < 3:
         return []
-    near, far = (
-        draw_probes(sizes, activation=activation, dtype=dtype, seed=seed + n, rows=rows)[0]
-        for n in (1, 2)
+    rule = ACTIVATION_RULES[activation]
+    draw = partial(
+        draw_probes, sizes, activation=activation, dtype=dtype, objective=objective, bias=bias
     )
-    return [just_above(near), large(far)]
+    near, far, loud = (draw(seed=seed + n)[0] for n in (1, 2, 3))
+    beside = [just_above(near)] if bias and 0.0 in rule.kinks else []
+    return [*beside, large(far, rule), with_large_inputs(loud)]
 
 
 def just_above(probe: Probe) -> Probe:
@@ -54,10 +64,22 @@ def just_above(probe: Probe) -> Probe:
     return Probe(parameters, x, probe.targets, NEAR)
 
 
-def large(probe: Probe) -> Probe:
-    """Return a point with units far above 1 and ordinary logits."""
-    last = f"w{depth(probe.parameters)}"
-    parameters = dict(probe.parameters)
-    parameters["w1"] = parameters["w1"] * parameters["w1"].dtype.type(GAIN)
-    parameters[last] = parameters[last] / parameters[last].dtype.type(GAIN)
-    return Probe(parameters, probe.x, probe.targets, LARGE)
+def large(probe: Probe, rule: ActivationRule) -> Probe:
+    """Return a point whose first layer reaches from ordinary units to large ones, and no further.
+
+    What grows with its units is taken back by the weights behind them: the logits are ordinary.
+    """
+    w1, w2 = probe.parameters["w1"], probe.parameters["w2"]  # (F, H), (H, ...)
+    reach = FAR if rule.steepest_bend == 0 else SATURATED
+    largest = np.abs(probe.x @ w1).max(axis=0)  # (H,)
+    gain = (np.geomspace(reach, 1.0, len(largest)) / largest).astype(w1.dtype)
+    grows = float(np.abs(rule.f(np.array([-reach, reach]))).max()) > reach / 2
+    behind = w2 / gain[:, np.newaxis] if grows else w2
+    return Probe(probe.parameters | {"w1": w1 * gain, "w2": behind}, probe.x, probe.targets, LARGE)
+
+
+def with_large_inputs(probe: Probe) -> Probe:
+    """Return a point with large inputs and ordinary units: the gradients of w1 are large."""
+    gain = probe.x.dtype.type(GAIN)
+    parameters: dict[str, Any] = probe.parameters | {"w1": probe.parameters["w1"] / gain}
+    return Probe(parameters, probe.x * gain, probe.targets, LOUD)

@@ -1,0 +1,126 @@
+"""What only shows at the edges of what ordinary points reach is seen there, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from compare import check
+from compare.contracts.experiment import ACTIVATION_NAMES
+from compare.contracts.result import Result, Verdict
+from compare.points.edges import FAR, LARGE, LOUD, NEAR, SATURATED, edge_probes
+
+Array = NDArray[Any]
+Slope = Callable[[Array], Array]
+
+
+def sigmoid(z: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-z)))
+
+
+def softmax_network(value: Slope, slope: Slope, clip: float = np.inf) -> Callable[..., Any]:
+    """Return softmax cross-entropy over one hidden layer of this activation, dw1 cut at `clip`."""
+
+    def loss_and_gradients(parameters: dict[str, Array], x: Array, targets: Array) -> Any:
+        z1 = x @ parameters["w1"] + parameters["b1"]  # (N, H)
+        h1 = value(z1)
+        z2 = h1 @ parameters["w2"] + parameters["b2"]  # (N, K)
+        z2 = z2 - z2.max(axis=1, keepdims=True)
+        p = np.exp(z2) / np.exp(z2).sum(axis=1, keepdims=True)
+        loss = -(targets * (z2 - np.log(np.exp(z2).sum(axis=1, keepdims=True)))).sum() / len(x)
+        dz2 = (p - targets) / len(x)
+        dz1 = dz2 @ parameters["w2"].T * slope(z1)
+        return loss, {
+            "w1": np.clip(x.T @ dz1, -clip, clip),
+            "b1": dz1.sum(axis=0),
+            "w2": h1.T @ dz2,
+            "b2": dz2.sum(axis=0),
+        }
+
+    return loss_and_gradients
+
+
+def bounded(z: Array) -> Array:
+    return np.minimum(np.maximum(z, 0), 6)
+
+
+def inside(z: Array) -> Array:
+    return ((z > 0) & (z < 6)) * 1.0
+
+
+def checked(function: Callable[..., Any], activation: str, seed: int = 0) -> Result:
+    return check(function, inputs=7, hidden=(9,), classes=4, activation=activation, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_relu6_agrees_and_without_its_bound_in_the_mask_is_named(seed: int) -> None:
+    assert checked(softmax_network(bounded, inside), "relu6", seed).verdict is Verdict.AGREES
+    wrong = checked(softmax_network(bounded, lambda z: (z > 0) * 1.0), "relu6", seed)
+    assert wrong.verdict is Verdict.DISAGREES
+    assert wrong.diagnosis[0].mistake == "relu6-without-upper-bound"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_relu_in_place_of_a_declared_relu6_is_told(seed: int) -> None:
+    relu = softmax_network(lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0)
+    found = checked(relu, "relu6", seed)
+    assert found.verdict is Verdict.DISAGREES
+    assert not any("one-hot only" in note for note in found.notes)
+
+
+def test_a_hardtanh_without_a_bound_in_the_mask_is_named() -> None:
+    def value(z: Array) -> Array:
+        return np.clip(z, -1, 1)
+
+    right = softmax_network(value, lambda z: (np.abs(z) < 1) * 1.0)
+    assert checked(right, "hardtanh").verdict is Verdict.AGREES
+    for slope, name in ((lambda z: (z < 1) * 1.0, "lower"), (lambda z: (z > -1) * 1.0, "upper")):
+        wrong = checked(softmax_network(value, slope), "hardtanh")
+        assert wrong.diagnosis[0].mistake == f"hardtanh-without-{name}-bound"
+
+
+def test_a_sigmoid_of_what_is_clipped_at_10_is_another_function() -> None:
+    def clipped(z: Array) -> Array:
+        return sigmoid(np.clip(z, -10, 10))
+
+    def far(z: Array) -> Array:
+        return sigmoid(np.clip(z, -500, 500))
+
+    def slope_of(value: Slope) -> Slope:
+        return lambda z: value(z) * (1 - value(z))
+
+    for value, verdict in ((far, Verdict.AGREES), (clipped, Verdict.DISAGREES)):
+        assert checked(softmax_network(value, slope_of(value)), "sigmoid").verdict is verdict
+
+
+def test_gradients_of_one_weight_that_are_clipped_are_named() -> None:
+    relu = softmax_network(lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0, clip=5.0)
+    found = checked(relu, "relu")
+    assert found.verdict is Verdict.DISAGREES
+    assert "clipped at 5" in found.diagnosis[0].title
+
+
+@pytest.mark.parametrize("activation", [*ACTIVATION_NAMES, "leaky_relu:0.2"])
+def test_the_edges_are_reached_and_no_exponential_overflows_there(activation: str) -> None:
+    probes = edge_probes((7, 9, 6, 4), activation=activation, dtype="float32", seed=0)
+    largest = {
+        one.note: float(np.abs(one.x @ one.parameters["w1"] + one.parameters["b1"]).max())
+        for one in probes
+    }
+    reach = FAR if activation.partition(":")[0] in STRAIGHT else SATURATED
+    assert 0.9 * reach < largest[LARGE] < 1.1 * reach
+    assert np.isfinite(np.exp(np.float32(2 * SATURATED)))
+    assert largest[LOUD] < 20.0 < max(float(np.abs(one.x).max()) for one in probes)
+    assert (NEAR in largest) == (activation.partition(":")[0] in AT_ZERO)
+
+
+STRAIGHT = {"relu", "leaky_relu", "relu6", "hardtanh", "identity"}
+AT_ZERO = {"relu", "leaky_relu", "relu6", "selu"}
+
+
+def test_a_network_of_one_layer_has_no_edges() -> None:
+    assert edge_probes((7, 4), activation="relu", dtype="float64", seed=0) == []

@@ -648,3 +648,21 @@ def test_a_guard_that_counts_just_beside_zero_alone_is_told_and_not_accused(
     result = check_layer(unguarded, lambda x: F.normalize(x, eps=1e-2), {"x": (4, 3)})
     assert result.verdict == verdict
     assert any("guards a division by 0" in weak.reason for weak in result.weak)
+
+
+def test_a_wrong_function_of_float64_tensors_is_judged_though_torch_has_no_wider_format() -> None:
+    class Swish(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            ctx.save_for_backward(x)
+            return x * torch.sigmoid(x)
+
+        @staticmethod
+        def backward(ctx: Any, dy: torch.Tensor) -> Any:
+            (x,) = ctx.saved_tensors
+            s = torch.sigmoid(x)
+            return dy * (s + x * s)
+
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(8, 5)))
+    found = check_layer(Swish, torch.nn.functional.silu, {"x": x})
+    assert found.verdict is Verdict.DISAGREES and "dx" in found.sentence

@@ -207,6 +207,8 @@ class Excuses:
         if judged.missing or judged.misshapen or not self.manual.repeatable:
             return False
         wider = FORMATS[judged.point.format].wider
+        if not judged.point.takes(wider):
+            return False
         try:
             with np.errstate(all="ignore"):
                 again = self.manual(judged.point, self.shape, form=wider)

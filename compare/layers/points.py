@@ -56,6 +56,10 @@ class Point:
         form = form or self.format
         return {name: self.cast(value, form) for name, value in values.items()}
 
+    def takes(self, form: str) -> bool:
+        """Return whether the inputs can be handed in a format: tensors end with float64."""
+        return not self.tensors or hasattr(torch, form)
+
     def cast(self, value: NDArray[Any], form: str) -> Any:
         """Return a copy of one array in a format, as the manual side takes it."""
         if self.tensors:

@@ -83,8 +83,10 @@ class GradientCheck:
     def __call__(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
         """Return the verdict on one function: of hidden units as declared, or of those with
         which it is right."""
-        found = replace(self, activations=(self.declared,)).of_declared(function, how)
-        if found.verdict is Verdict.AGREES:
+        declared = replace(self, activations=(self.declared,))
+        calls = declared.calls(function, how)
+        found = declared.of_calls(function, how, calls) if declared.is_last(calls) else None
+        if found is not None and found.verdict is Verdict.AGREES:
             return found
         for activation in self.others:
             called = replace(self, activations=(activation,)).meaning(function, how)
@@ -98,6 +100,8 @@ class GradientCheck:
                 return replace(other, conventions=(words, *other.conventions))
             if not self.shows(self.declared):
                 return other.undecided(f"right with {activation} units; {SHOWN_NOWHERE}")
+        # The search for mistakes takes seconds: only now that no other network is right.
+        found = found or declared.of_calls(function, how, calls)
         if found.diagnosis or found.role == LOSS:
             return found
         return self.named_in_another(function, how) or found
@@ -136,6 +140,10 @@ class GradientCheck:
 
     def of_declared(self, function: Callable[..., Any], how: GradientFunction) -> FunctionVerdict:
         """The verdict on one function, of hidden units as declared."""
+        return self.of_calls(function, how, self.calls(function, how))
+
+    def calls(self, function: Callable[..., Any], how: GradientFunction) -> list[Call]:
+        """Call the function with every meaning, up to the first that agrees or hangs."""
         quiet = OnCopies(function, self.quiet)
         calls: list[Call] = []
         own = UNEQUAL.of_layers(how.layers)
@@ -143,10 +151,23 @@ class GradientCheck:
         for sizes, most in ((own, CALLS), *others):
             for meaning in islice(meanings_of(how, self.layouts), most):
                 calls.append(self.attempt(quiet, how, meaning, sizes))
-                if calls[-1].hung or (calls[-1].parts and self.agrees(calls[-1])):
-                    return self.verdict(function, how, calls[-1])
+                if self.is_last(calls):
+                    return calls
             if not all(call.raised for call in calls):
                 break
+        return calls
+
+    def is_last(self, calls: Sequence[Call]) -> bool:
+        """Whether the last call agrees, or hangs."""
+        last = calls[-1] if calls else None
+        return last is not None and (last.hung or bool(last.parts and self.agrees(last)))
+
+    def of_calls(
+        self, function: Callable[..., Any], how: GradientFunction, calls: Sequence[Call]
+    ) -> FunctionVerdict:
+        """The verdict that some calls show."""
+        if self.is_last(calls):
+            return self.verdict(function, how, calls[-1])
         return self.without_agreement(function, how, calls)
 
     def attempt(
@@ -199,7 +220,8 @@ class GradientCheck:
         weights = [call for call in fitting if not of_loss(call)]
         one = [call for call in weights if one_mistake_explains(self.observation(how, call))]
         if fitting and of_loss(fitting[0]):
-            named = self.loss_named(function, fitting[0])
+            another = fitting[0].meaning.of_data and not self.shows(self.activations[0])
+            named = () if another else self.loss_named(function, fitting[0])
             if named or not doubtful:
                 return self.verdict(function, how, fitting[0], named)
         for call in one or ([] if doubtful or not self.pairs else fitting[:1]):

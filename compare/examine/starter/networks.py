@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -148,7 +148,26 @@ def point(sizes: Sizes, seed: int) -> tuple[Arrays, Array, Array]:
 
 @cache
 def values_of(network: Network, sizes: Sizes, seed: int) -> Values:
-    """What torch gives for a network at `point`."""
+    """What torch gives for a network at `point`; of one that differs from another in the scale of
+    its loss alone it is the same, times a number."""
+    summed = replace(network, reduction="sum", loss_factor=1.0)
+    if network != summed:
+        base, times = values_of(summed, sizes, seed), scale_of(network, point(sizes, seed)[2])
+        gradients = {name: times * one for name, one in base.gradients.items()}
+        return replace(base, loss=times * base.loss, gradients=gradients)
+    return evaluated(network, sizes, seed)
+
+
+def scale_of(network: Network, targets: Array) -> float:
+    """How many times the sum over all entries the loss of a network is."""
+    rows, entries = len(targets), targets.size
+    by_rows = network.reduction == "batch_mean" or network.loss == "cross_entropy"
+    over = 1 if network.reduction == "sum" else rows if by_rows else entries
+    return network.loss_factor / over
+
+
+def evaluated(network: Network, sizes: Sizes, seed: int) -> Values:
+    """What torch itself gives."""
     from torch_reference import Criterion, Reference
 
     parameters, x, targets = point(sizes, seed)

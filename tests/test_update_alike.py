@@ -42,6 +42,16 @@ ADAM = """
 def step(W1, b1, W2, b2, dW1, db1, dW2, db2, lr):
     return W1 - lr * dW1, b1 - lr * db1, W2 - 2 * lr * dW2, b2 - lr * db2
 """
+OF_WEIGHTS = """
+for epoch in range(9):
+    dW1, db1, dW2, db2 = grad(W1, b1, W2, b2)
+    v1 = 0.9 * v1 - lr * dW1
+    W1 += v1
+    b1 -= lr * db1
+    v2 = 0.9 * v2 - lr * dW2
+    W2 += v2
+    b2 -= lr * db2
+"""
 TWO = """
 for epoch in range(9):
     g_sgd, g_mom = grad(w_sgd), grad(w_mom)
@@ -55,6 +65,7 @@ RIGHT = [
     (METHOD, "", ""),
     (METHOD, "self.dW2 + wd * self.W2", "self.dW2"),
     (ADAM, "", ""),
+    (OF_WEIGHTS, "", ""),
     (TWO, "", ""),
 ]
 WRONG = [

@@ -70,9 +70,9 @@ def cut_checked(
             if said := untold(statements):
                 yield said, None
         for other in more:
-            if found is not None:
+            if found is not None or not other.looped:
                 again = best_of(check, source, name, other.statements)
-                yield another_loop(again, found, other), None
+                yield another_loop(again, found or again, other), None
 
 
 def best_of(
@@ -93,14 +93,17 @@ def best_of(
 
 
 def another_loop(
-    found: tuple[FunctionVerdict, bool] | None, first: tuple[FunctionVerdict, bool], loop: Alone
+    found: tuple[FunctionVerdict, bool] | None,
+    first: tuple[FunctionVerdict, bool] | None,
+    loop: Alone,
 ) -> FunctionVerdict:
     """Return the verdict on a further loop of a place, by its line; undecided where nothing could
     be told, or where its updates go the other way than those of the first."""
-    name = f"{first[0].name}{ANOTHER}{loop.where}"
-    if found is not None and found[1] == first[1]:
+    name = f"{first[0].name if first else LOOSE}{ANOTHER if loop.looped else OUTSIDE}{loop.where}"
+    if found is not None and first is not None and found[1] == first[1]:
         return replace(found[0], name=name)
-    why = f"another training loop, which was not compared: {MOVE}, {AGAIN}"
+    what = "another training loop, which was" if loop.looped else "gradients beside the loop, which"
+    why = f"{what}{'' if loop.looped else ' were'} not compared: {MOVE}, {AGAIN}"
     place = Place(loop.file, loop.line)
     return FunctionVerdict(name, "gradient", place, Verdict.UNDECIDABLE, why)
 
@@ -179,6 +182,8 @@ def of_weights(form: Mapping[str, Any]) -> bool:
 DECAYS = "its decay was not compared"
 ANOTHER = ", the loop at "
 """Between the name of a place and where another loop in it begins."""
+OUTSIDE = ", what stands beside it at "
+"""The same of what is in no loop."""
 
 
 def is_simple(found: FunctionVerdict) -> bool:

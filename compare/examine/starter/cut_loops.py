@@ -11,7 +11,9 @@ import copy
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
-from compare.examine.starter.missed import trains_inline
+from compare.examine.starter.cut_gradient import is_gradient
+from compare.examine.starter.cut_names import stored
+from compare.examine.starter.missed import multiplies_by_transpose, trains_inline
 from compare.examine.starter.statements import Statement
 
 Loop = ast.For | ast.AsyncFor | ast.While
@@ -24,6 +26,8 @@ class Alone:
     statements: list[Statement]
     line: int
     file: str
+    looped: bool = True
+    """Whether a loop is left; else what stands outside of all of them."""
 
     @property
     def where(self) -> str:
@@ -35,13 +39,33 @@ class Alone:
 def each_loop(statements: Sequence[Statement]) -> list[Alone]:
     """Return the place once for each of its training loops; once as it is where it has no two."""
     loops = [(loop, one.file) for one in statements for loop in training_loops([one.node])]
-    if len(loops) < 2:
+    outside = beside_loops(statements, [loop for loop, _ in loops])
+    if len(loops) + bool(outside) < 2:
         return [Alone(list(statements), statements[0].line, statements[0].file)]
     found = []
     for loop, file in loops:
         others = {id(other) for other, _ in loops if other is not loop}
         found.append(Alone([without(one, others) for one in statements], loop.lineno, file))
+    if outside:
+        every = {id(loop) for loop, _ in loops}
+        cells = [without(one, every) for one in statements]
+        found.append(Alone(cells, outside[0].line, outside[0].file, looped=False))
     return found
+
+
+def beside_loops(statements: Sequence[Statement], loops: Sequence[Loop]) -> list[Statement]:
+    """Return the statements that compute a gradient beside all training loops, if one of them is
+    not what a loop does, too."""
+    inside = {ast.unparse(part) for loop in loops for part in ast.walk(loop)
+              if isinstance(part, ast.stmt)}  # fmt: skip
+    found = [
+        one
+        for one in statements
+        if isinstance(one.node, ast.Assign | ast.AugAssign)
+        and any(map(is_gradient, stored(one.node)))
+        and any(map(multiplies_by_transpose, ast.walk(one.node)))
+    ]
+    return found if any(ast.unparse(one.node) not in inside for one in found) else []
 
 
 def training_loops(nodes: Sequence[ast.stmt]) -> Iterator[Loop]:

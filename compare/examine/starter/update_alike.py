@@ -92,8 +92,9 @@ def odd_ones(found: Sequence[Judged], where: str) -> dict[str, FunctionVerdict]:
             groups.append([key])
         else:
             group.append(key)
-    if len(groups) < 2:
-        return {}
+    kinds = [{word(key)[0] for key in group} for group in groups]
+    if len(groups) < 2 or (len(groups) == 2 and not kinds[0] & kinds[1]):
+        return {}  # all weights by one rule and all biases by another: a choice
     most = max(groups, key=lambda each: (len(each), rules[each[0]].remembers))
     lines = {one.target.key: one.target for one in found}
     return {

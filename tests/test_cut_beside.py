@@ -1,0 +1,64 @@
+"""Gradients that stand beside a training loop are compared as well, or named as not compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import Verdict
+from tests.hand_ins import checked
+
+SCRIPT = """import numpy as np
+
+table = np.genfromtxt("wine.csv", delimiter=";")
+X, T = table[:, 3:] / 4, table[:, :3]
+Wa = np.random.randn(X.shape[1], 8) * 0.2
+ba = np.zeros(8)
+Wb = np.random.randn(8, 3) * 0.2
+bb = np.zeros(3)
+
+# by hand, once
+S = X @ Wa + ba
+R = S * (S > 0)
+E = np.exp(R @ Wb + bb)
+P = E / E.sum(1)[:, None]
+G = (P - T) / len(X)
+dWb = R.T @ G
+dbb = G.sum(0)
+D = (G @ Wb.T) * (S > 0)
+dWa = X.T @ D
+dba = D.sum(0)
+print(abs(dWa).max())
+
+for turn in range(50):
+    S = X @ Wa + ba
+    R = S * (S > 0)
+    E = np.exp(R @ Wb + bb)
+    P = E / E.sum(1)[:, None]
+    G = (P - T) / len(X)
+    dWb = R.T @ G
+    dbb = G.sum(0)
+    D = (G @ Wb.T) * (S > 0)
+    dWa = X.T @ D
+    dba = D.sum(0)
+    Wa -= 0.3 * dWa
+    ba -= 0.3 * dba
+    Wb -= 0.3 * dWb
+    bb -= 0.3 * dbb
+"""
+
+
+def test_what_the_loop_does_too_is_compared_with_it(tmp_path: Path) -> None:
+    assert checked(tmp_path, SCRIPT).verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("dWb = R.T @ G", "dWb = S.T @ G"), ("dWa = X.T @ D", "dWa = X.T @ (D * 2)")],
+)
+def test_what_it_does_not_is_named(tmp_path: Path, old: str, new: str) -> None:
+    assert SCRIPT.count(old) == 2
+    result = checked(tmp_path, SCRIPT.replace(old, new, 1))
+    assert result.verdict in (Verdict.UNDECIDABLE, Verdict.DISAGREES)
+    assert "what stands beside it" in result.sentence

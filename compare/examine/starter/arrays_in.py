@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,24 @@ class Leaf:
     @property
     def name(self) -> str:
         """The last name on its way."""
-        return next((one for one in reversed(self.way) if not one.isdigit()), "")
+        return last_name(self.way)
 
     @property
     def of_gradient(self) -> bool:
         """Whether its name, or that of what it lies in, is a gradient's."""
-        held = any("grad" in plain(word) or word in ("g", "d") for word in self.way)
-        return held or GRADIENT.fullmatch(plain(self.name)) is not None
+        return leads_to_gradient(self.way)
+
+
+@lru_cache(maxsize=4096)
+def leads_to_gradient(way: tuple[str, ...]) -> bool:
+    """Whether the last name on a way, or one of those before it, is a gradient's."""
+    held = any("grad" in plain(word) or word in ("g", "d") for word in way)
+    return held or GRADIENT.fullmatch(plain(last_name(way))) is not None
+
+
+def last_name(way: tuple[str, ...]) -> str:
+    """The last name on a way that is no number."""
+    return next((one for one in reversed(way) if not one.isdigit()), "")
 
 
 def leaves(value: Any, way: tuple[str, ...] = ()) -> Iterator[Leaf]:

@@ -13,6 +13,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from compare.examine.starter.binding import plain
 from compare.examine.starter.gradient_functions import keys_of, returned_names
@@ -45,8 +46,8 @@ class Flow:
 
     def values(self, name: str) -> list[tuple[str, str]]:
         """The values a function returns, and their names in it: whole and part by part."""
-        names = returned_names(self.functions[name])
-        if returns_dictionary(self.functions[name]):
+        names, keyed = returned_by(self.functions[name])
+        if keyed:
             return [(name, ""), *((f"{name}.{one}", one) for one in names)]
         if len(names) == 1:
             return [(name, names[0])]
@@ -81,6 +82,12 @@ def flow_of(functions: Mapping[str, Code], trees: Sequence[ast.AST]) -> Flow:
                     assert isinstance(found, list)
                     found += [one for one in held_by(argument, made, functions) if one not in found]
     return flow
+
+
+@lru_cache(maxsize=1024)
+def returned_by(node: Code) -> tuple[tuple[str, ...], bool]:
+    """The names in what a function returns, and whether they are keys."""
+    return returned_names(node), returns_dictionary(node)
 
 
 def returns_dictionary(node: Code) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,20 @@ def test_a_training_hands_on_whether_it_is_one() -> None:
     manual = Manual(loss_and_gradients=noting, evaluate=ours.evaluate, step=ours.step)
     assert run_training(experiment, manual=manual).verdict is Verdict.AGREES
     assert all(seen)
+    wrong = replace(manual, loss_and_gradients=batch_normalised(ddof=0))
+    named = run_training(experiment, manual=wrong).diagnosis
+    assert [one.mistake for one in named] == ["running-variance-over-n"]
 
 
-@pytest.mark.parametrize(("changed", "name"), [({"share": 0.9}, "mean"), ({"ddof": 0}, "var")])
+@pytest.mark.parametrize(
+    ("changed", "name", "mistake"),
+    [
+        ({"share": 0.9}, "mean", "running-shares-exchanged"),
+        ({"ddof": 0}, "var", "running-variance-over-n"),
+    ],
+)
 def test_running_statistics_that_a_check_is_shown_are_compared(
-    changed: dict[str, Any], name: str
+    changed: dict[str, Any], name: str, mistake: str
 ) -> None:
     options: dict[str, Any] = {
         "inputs": 6, "hidden": (5,), "classes": 3, "normalisation": "batch",
@@ -73,3 +83,4 @@ def test_running_statistics_that_a_check_is_shown_are_compared(
     wrong = check(batch_normalised(**changed), **options)
     assert wrong.verdict is Verdict.DISAGREES
     assert f"running_{name}1" in wrong.sentence
+    assert [one.mistake for one in wrong.diagnosis] == [mistake]

@@ -19,6 +19,7 @@ from compare.judge.ledger import bounded
 from compare.judge.naming import Named, name_mistake, predicted, showing, widths
 from compare.judge.naming_run import name_update
 from compare.judge.point import FirstSuspect, PointJudge
+from compare.judge.statistics import statistics_named
 
 if TYPE_CHECKING:
     from compare.diagnosis.undeclared import Declaration
@@ -128,6 +129,8 @@ def named_of(
         if judge.experiment.hidden and not judge.experiment.dropout:
             sentence += f" {DROPOUT}"
         return Named((Diagnosis(RANDOM, sentence, before, 0.0, title="a function that is random"),))
+    if statistics := statistics_named(judge):
+        return Named((statistics,))
     if declaration is None or in_the_catalogue(judge, declaration):
         named = name_mistake(judge, implementation)
         if declaration is None or named.diagnosis:

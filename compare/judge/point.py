@@ -93,7 +93,8 @@ class PointJudge:
     """Examines points. `over` is set when a side stopped being finite: nothing follows from NaN.
 
     `suspects` are the first wrong points, `right` a few right ones of a dump, which nobody can
-    ask for more. `state` is the state before the first update, zeros where absent; `walked` are
+    ask for more. `statistics` says of wrong running statistics which slip reproduces them.
+    `state` is the state before the first update, zeros where absent; `walked` are
     records of consecutive updates from the first one on, to tell the optimiser by.
 
     `mode` says whose points they are: None of a training, else of a `check` or a `dump`; `parts`
@@ -108,6 +109,7 @@ class PointJudge:
     ledger: Ledger = field(default_factory=Ledger)
     suspect: FirstSuspect | None = None
     suspects: list[Suspect] = field(default_factory=list)
+    statistics: list[str | None] = field(default_factory=list)
     right: list[Suspect] = field(default_factory=list)
     control: Control | None = None
     updates: Updates = field(default_factory=Updates)

@@ -21,7 +21,7 @@ from compare.checks.examined import Examined, Expected
 from compare.checks.optimiser_replay import OptimiserReplay
 from compare.checks.optimiser_step import OptimiserStep
 from compare.checks.reported import Reported, compare_reported
-from compare.checks.running import compare_running, without_running
+from compare.checks.running import compare_running, slip_of, without_running
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import NOTHING, Context, running
@@ -100,8 +100,9 @@ class Judge(PointJudge):
 
     def _carried(self, manual: Record, before: Record, expected: Expected) -> None:
         """Check the running statistics that the update before left behind."""
-        compared = compare_running(expected, manual.state, self.arithmetic)
-        self.updated("manual", before, compared, counts=0)  # part of its step check
+        given = expected, manual.state, self.arithmetic
+        if self.updated("manual", before, compare_running(*given), counts=0):  # part of its step
+            self.statistics.append(slip_of(*given))
 
     def context_of(self, record: Record) -> Context:
         """What a record's pass took besides its parameters and rows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compare.checks.comparison import Comparison
 from compare.checks.examined import Examined
-from compare.checks.running import compare_running
+from compare.checks.running import compare_running, slip_of
 from compare.checks.stages import first_wrong_stage, not_compared
 from compare.contracts.arrays import Arrays
 from compare.contracts.records import Record
@@ -31,5 +31,8 @@ def wrong_statistic(judge: PointJudge, examined: Examined, shown: Arrays) -> Com
 
     A training compares them from update to update; a point alone has them here only.
     """
-    compared = compare_running(examined.expected, shown, judge.arithmetic)
-    return next((one for one in compared.values() if not one.agrees), None)
+    given = examined.expected, shown, judge.arithmetic
+    wrong = [one for one in compare_running(*given).values() if not one.agrees]
+    if wrong:
+        judge.statistics.append(slip_of(*given))
+    return next(iter(wrong), None)

@@ -14,7 +14,7 @@ from typing import Any
 
 from compare.checks.examined import Examined, Expected
 from compare.checks.optimiser_replay import OptimiserReplay
-from compare.checks.running import compare_running, over_rows
+from compare.checks.running import compare_running, slip_of
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.between import running
@@ -41,6 +41,7 @@ from compare.judge.conclusion import conclude
 from compare.judge.naming import Named
 from compare.judge.point import PointJudge
 from compare.judge.shown import enter_shown
+from compare.judge.statistics import statistics_named
 
 
 class NotRecorded(LookupError):
@@ -154,13 +155,6 @@ BY_TORCH = (
 )
 
 
-OVER_N_TITLE = "a running variance over N"
-OVER_N = (
-    "The running variance takes in the variance of the batch over N; torch takes it in over N - 1, "
-    "though it normalises with that over N."
-)
-
-
 @dataclass
 class Dump:
     """Looks at the steps of one dump in order; `missing` says why no step check can be made."""
@@ -179,7 +173,6 @@ class Dump:
     nothing_yet: int = 0
     expected: Expected | None = None
     examined: Examined | None = None
-    over_rows: list[bool] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.misrecorded = Misrecorded(self.judge)
@@ -222,7 +215,7 @@ class Dump:
             if compared:
                 given = self.expected, step.record.state, self.judge.arithmetic
                 if self.judge.updated("manual", before.record, compared, counts=0):
-                    self.over_rows.append(over_rows(*given))
+                    self.judge.statistics.append(slip_of(*given))
         self.expected = examined.expected if running(step.record.state) else None
 
     def diagnosis(self) -> tuple[Diagnosis, ...]:
@@ -230,11 +223,8 @@ class Dump:
         self.misrecorded.leave()
         rate = None if self.missing else self.judge.experiment.learning_rate
         found = self.misrecorded.diagnosis(self.replay, rate)
-        statistics = bool(self.over_rows) and all(self.over_rows)
-        if found or not statistics or self.misrecorded.wrong or self.judge.updates.wrong:
-            return found
-        ratio = self.judge.ledger.tallies["step"].worst_ratio
-        return (Diagnosis("running-variance-over-n", OVER_N, ratio, 1.0, title=OVER_N_TITLE),)
+        statistics = None if found or self.misrecorded.wrong else statistics_named(self.judge)
+        return (statistics,) if statistics else found
 
     def recorded(
         self, parameters: Arrays, x: Array, targets: Array, **how: Any

@@ -50,3 +50,26 @@ def test_a_call_that_exchanges_names_is_undecided(tmp_path: Path, old: str, new:
     result = checked(tmp_path, READ.replace(old, new))
     assert result.verdict is Verdict.UNDECIDABLE, result.sentence
     assert any("db2 and db1 stand where" in one for one in result.not_compared)
+
+
+INLINE = READ.replace(
+    "        W1, b1, W2, b2 = step(W1, b1, W2, b2, dW1, db1, dW2, db2, 0.1)\n",
+    "        W1 -= 0.1 * dW1; b1 -= 0.1 * db1\n        W2 -= 0.1 * dW2; b2 -= 0.1 * db2\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        ("", "", Verdict.AGREES),
+        ("dW1, db1, dW2, db2 = backward", "dW1, db2, dW2, db1 = backward", Verdict.DISAGREES),
+        ("return dW1, db1, dW2, db2", "return dW1, db2, dW2, db1", Verdict.DISAGREES),
+    ],
+)
+def test_gradients_that_come_back_under_each_others_names_move_the_wrong_weights(
+    tmp_path: Path, old: str, new: str, verdict: Verdict
+) -> None:
+    assert old in INLINE
+    result = checked(tmp_path, INLINE.replace(old, new))
+    assert result.verdict is verdict, result.sentence
+    assert ("stand where" in result.sentence) is bool(old)

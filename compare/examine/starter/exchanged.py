@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from compare.contracts.result import Verdict
 from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_functions import returned_names
 from compare.examine.starter.source import Source
+from compare.examine.starter.update_own import inner
 from compare.guard.blame import Place
 
 OF_LAYERS = re.compile(r"(grad|d|delta|v|m|s)?(w|b|weights?|bias(es)?|theta)\w*\d")
@@ -24,8 +25,12 @@ Pairs = Sequence[tuple[str, str]]
 """What a function calls something, and what its caller does."""
 
 
-def exchanged(source: Source) -> Iterator[FunctionVerdict]:
-    """Say which calls hand over or take back what the function has under another's name."""
+def exchanged(source: Source, right: Container[str] = ()) -> Iterator[FunctionVerdict]:
+    """Say which calls hand over or take back what the function has under another's name.
+
+    It is a mistake where gradients come back whose names are `right` in the function, and each
+    moves the weight that its new name says.
+    """
     functions = {name: one.node for name, one in source.definitions.items()
                  if isinstance(one.node, ast.FunctionDef)}  # fmt: skip
     for one in source.statements:
@@ -38,8 +43,26 @@ def exchanged(source: Source) -> Iterator[FunctionVerdict]:
                         f" {' and '.join(own)}"
                     )
                     place = Place(one.file, getattr(node, "lineno", one.line))
-                    name = f"a call of {called}"
-                    yield FunctionVerdict(name, "call", place, Verdict.UNDECIDABLE, sentence)
+                    about = FunctionVerdict(
+                        f"a call of {called}", "call", place, Verdict.UNDECIDABLE, sentence
+                    )
+                    back = isinstance(node, ast.Assign) and called in right
+                    if back and all(moves_its_weight(one.node, name) for name in theirs):
+                        about = about.wrong("value", sentence.partition(": ")[2])
+                    yield about
+
+
+def moves_its_weight(node: ast.AST, gradient: str) -> bool:
+    """Whether `db2` stands in an assignment to b2, or to what is named like its velocity."""
+    weight = inner(gradient)
+    for one in ast.walk(node):
+        if isinstance(one, ast.Assign | ast.AugAssign):
+            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+            to = re.sub("^[vms](?=[wb])", "", plain(named(targets[0])))
+            read = {named(part) for part in ast.walk(one.value) if isinstance(part, ast.expr)}
+            if weight and to == weight and gradient in read:
+                return True
+    return False
 
 
 def pairs_of(

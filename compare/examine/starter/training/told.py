@@ -35,7 +35,8 @@ def with_training(
     shown = rehearse(source, declared)
     if shown is None:
         right = all(one.verdict is Verdict.AGREES for one in found)
-        return [*found, *(exchanged(source) if right else ())], frozenset()
+        named = {one.name for one in found if one.role == "gradient"}
+        return [*found, *(exchanged(source, named) if right else ())], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE:
         alone = all(one.verdict is Verdict.AGREES for one in found)
         return [*found, *([shown.verdict] if alone else [])], frozenset()

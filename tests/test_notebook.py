@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from compare.report import notebook
+from compare.report.notebook import DARK
 
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
@@ -58,6 +62,8 @@ def test_a_result_shows_verdict_table_mistake_and_pictures(cells: list[Any]) -> 
     html = data(cells[SHOWN], "text/html")
     assert "disagrees" in html and "gradient-summed" in html
     assert "<table>" in html and "data:image/png;base64," in html
+    assert "prefers-color-scheme: dark" in html and DARK in html
+    assert DARK in (Path(notebook.__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
 def test_plot_shows_every_figure_by_itself(cells: list[Any]) -> None:

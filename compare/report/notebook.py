@@ -1,6 +1,7 @@
-"""What a notebook shows of a Result: verdict, table, diagnosis and pictures, without a style sheet.
+"""What a notebook shows of a Result: verdict, table, diagnosis and pictures, in its own style.
 
-A page of its own would bring its own styles into the notebook; this is a piece of the notebook's.
+A page of its own would bring its own styles into the notebook; this is a piece of the notebook's,
+and says of its pictures only that they are dark where the notebook is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 ROWS = 8
 """As many tensors, weak points and notes; `print(result)` and `save` have the others."""
+
+
+DARK = "invert(0.905) hue-rotate(180deg)"
+"""White becomes nearly black and every colour keeps its hue, as in the style sheet of the page."""
 
 
 class Figures(dict[str, "Figure"]):
@@ -31,4 +36,4 @@ def notebook_html(result: Result) -> str:
     """Return the result as a piece of HTML, everything in it escaped."""
     from compare.report.page import filled, pictures  # matplotlib takes its time
 
-    return filled("notebook.html.j2", result, pictures=pictures(result), rows=ROWS)
+    return filled("notebook.html.j2", result, pictures=pictures(result), rows=ROWS, dark=DARK)

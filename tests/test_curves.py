@@ -365,3 +365,29 @@ def test_the_command_reports_curves_with_pictures_and_exit_code(
     page = (tmp_path / "out" / "report.html").read_text()
     assert "what the logged digits leave open" in page
     assert 'classname="compare.curves"' in junit.read_text()
+
+
+def without_epochs(table: Table, path: Path) -> Path:
+    """Log curves without the column that numbers them."""
+    lines = logged(table, path).read_text().splitlines()
+    path.write_text("\n".join(line.partition(",")[2] for line in lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_rows_without_an_epoch_are_counted_and_that_is_said(
+    right: Table, tmp_path: Path, first: int
+) -> None:
+    result = check_curves(without_epochs(right[first:], tmp_path / "log.csv"), DECLARED)
+    assert result.verdict is Verdict.AGREES
+    assert f"no column `epoch`: its rows are counted from {first} on" in result.notes[0]
+    assert not any("no column" in note for note in found(right, tmp_path).notes)
+
+
+def test_wrong_rows_without_an_epoch_do_not_agree_however_they_are_counted(
+    right: Table, tmp_path: Path
+) -> None:
+    wrong = right.copy()
+    wrong[3, 1] *= 2
+    result = check_curves(without_epochs(wrong, tmp_path / "log.csv"), DECLARED)
+    assert result.verdict is not Verdict.AGREES

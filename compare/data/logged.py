@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -31,6 +31,10 @@ QUANTITIES = {
 }  # fmt: skip
 FILLERS = {"set", "data", "of", "the", "percent", "pct", "cross", "entropy", "mean", "avg"}
 EPOCH = ("epoch", "epochs")
+OTHERWISE = frozenset(
+    ("step", "steps", "iteration", "iterations", "iter", "update", "updates", "batch", "batches")
+)
+"""A column of these numbers the rows, and not by epochs."""
 PER_CENT = re.compile(r"%|(?<![a-z])(percent|pct)(?![a-z])")
 LARGEST = 1 << 24
 """Bytes; a curve of a million epochs takes less."""
@@ -44,7 +48,8 @@ class Logged:
 
     `curves`: per name (`train_loss`, `validation_accuracy`, `test_loss`, ...) the values, NaN
     where a cell is empty; `units`: a unit of the last digit that was written; `columns`:
-    per name its title in the file; `ignored`: titles of the other columns.
+    per name its title in the file; `ignored`: titles of the other columns; `counted`: the file
+    numbers no epochs, so its rows are counted from 1.
     """
 
     epochs: tuple[int, ...]
@@ -52,6 +57,12 @@ class Logged:
     units: dict[str, Float]
     columns: dict[str, str]
     ignored: tuple[str, ...]
+    counted: bool = False
+
+    @property
+    def from_zero(self) -> Logged:
+        """The same rows with epochs from 0, the initial weights, on."""
+        return replace(self, epochs=tuple(range(len(self.epochs))))
 
     @property
     def written(self) -> dict[str, Mask]:
@@ -64,7 +75,8 @@ def read_logged(path: Path) -> Logged:
     header, rows = table(path)
     meant = {title: meaning(title) for title in header}
     numbered = [title for title in header if title.strip().lower() in EPOCH]
-    if len(numbered) != 1:
+    otherwise = not numbered and any(OTHERWISE.intersection(words(title)) for title in header)
+    if len(numbered) > 1 or otherwise:
         raise BadInput(
             f"{path}: needs one column called `epoch`, and has {', '.join(map(shown, header))}"
         )
@@ -82,14 +94,15 @@ def read_logged(path: Path) -> Logged:
             f"{path}: no column is a curve; name them train_loss, train_accuracy, "
             "validation_loss, validation_accuracy, test_loss or test_accuracy"
         )
-    epochs = epochs_of([row[numbered[0]] for row in rows], path)
+    texts = [row[numbered[0]] for row in rows] if numbered else map(str, range(1, len(rows) + 1))
+    epochs = epochs_of(list(texts), path)
     order = np.argsort(epochs, kind="stable")
     curves, units = {}, {}
     for name, title in columns.items():
         texts = [rows[place][title] for place in order]
         curves[name], units[name] = numbers(texts, title, path)
     ignored = tuple(t for t in header if meant[t] is None and t not in numbered)
-    return Logged(tuple(sorted(epochs)), curves, units, columns, ignored)
+    return Logged(tuple(sorted(epochs)), curves, units, columns, ignored, not numbered)
 
 
 def table(path: Path) -> tuple[list[str], list[dict[str, str]]]:

@@ -24,6 +24,7 @@ from compare.examine.sides import our_manual
 from compare.examine.training import Progress, run_training
 
 MOST_EPOCHS = 1_000_000
+COUNTED = "the file has no column `epoch`: its rows are counted from {} on"
 
 
 def check_curves(
@@ -36,7 +37,8 @@ def check_curves(
     """Hold the curves in a CSV file against a run of the declared settings.
 
     Parameters:
-        path: a file with a column `epoch` and columns such as `train_loss`, `val_accuracy`.
+        path: a file with a column `epoch` and columns such as `train_loss`, `val_accuracy`. Rows
+            without an epoch are counted from 1, or from 0 where they agree so.
         experiment: what was trained; the number of epochs is the file's unless it is declared.
         trains: whether the number of epochs is declared.
         on_update: called after every update of the run.
@@ -48,6 +50,8 @@ def check_curves(
         BadInput: a file or settings that cannot be used.
     """
     logged = read_logged(Path(path))
+    if logged.counted and trains and len(logged.epochs) == experiment.epochs + 1:
+        logged = logged.from_zero
     last = logged.epochs[-1]
     if trains and last > experiment.epochs:
         raise BadInput(
@@ -65,11 +69,20 @@ def check_curves(
             f"the logged curves: the declared training ended at epoch {len(run.epochs) - 1}, and "
             f"{Path(path).name} goes to epoch {last}"
         )
+    found = holding(logged, run, watcher, settings)
+    if logged.counted and found.verdict is not Verdict.AGREES and logged.epochs[0]:
+        other = holding(logged.from_zero, run, watcher, settings)
+        found = other if other.verdict is Verdict.AGREES else found
+    return found
+
+
+def holding(logged: Logged, run: Result, watcher: CurveWatcher, settings: dict[str, Any]) -> Result:
+    """Return what curves are, held against a run of the declared training."""
     held = held_against(logged, run, watcher)
-    return replace(
-        judged(held, replace(run, settings=settings | described(logged))),
-        epochs=tuple(overlaid(held, run)),
-    )
+    found = judged(held, replace(run, settings=settings | described(logged)))
+    counted = COUNTED.format(logged.epochs[0]) if logged.counted else ""
+    notes = (*filter(None, [counted]), *found.notes)
+    return replace(found, epochs=tuple(overlaid(held, run)), notes=notes)
 
 
 def trained(

@@ -88,10 +88,8 @@ def read_run(folder: Path) -> RunFile | None:
     more = set(settings_used_by(DUMP)) - own
     known = own | more
     if unknown := sorted(set(content) - known - {"format"}):
-        hint = did_you_mean(unknown[0], known)
-        raise BadInput(
-            f"{path} has the unknown key {shown(unknown[0])}{hint} (known are {', '.join(known)})"
-        )
+        hint, listed = did_you_mean(unknown[0], sorted(known)), ", ".join(sorted(known))
+        raise BadInput(f"{path} has the unknown key {shown(unknown[0])}{hint} (known are {listed})")
     said = {key: value_of(key, content[key], path) for key in known & set(content)}
     declared = {key: value for key, value in said.items() if key in more}
     return RunFile(**{key: said[key] for key in own & set(said)}, declared=declared)

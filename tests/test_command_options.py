@@ -175,3 +175,10 @@ def test_the_help_shows_every_option_with_its_default() -> None:
 def test_the_help_fits_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert max(map(len, parser().format_help().splitlines())) <= 80
+
+
+def test_the_help_of_check_begins_with_what_check_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, begins in (["check", "--help"], "Check what"), (["--help"], "Train one"):
+        with pytest.raises(SystemExit):
+            parse(arguments)
+        assert capsys.readouterr().out.split("\n\n")[1].startswith(begins)

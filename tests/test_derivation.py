@@ -166,7 +166,7 @@ def test_3_4_the_derivative_of_log_sum_exp_is_softmax() -> None:
         same(derivative(lse, row), softmax(row))
 
 
-# 4. Why everything cancels to p - y
+# 4. Why everything cancels to p minus y
 
 
 def test_4_1_the_loss_by_the_probabilities() -> None:

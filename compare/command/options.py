@@ -33,7 +33,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = arguments[asked:]
     check_widths(arguments)
     check_values(arguments)
-    made = parser()
+    made = parser(asked)
     options, unknown = made.parse_known_args(arguments)
     if unknown:
         hint = did_you_mean(unknown[0].partition("=")[0], made.flags())

@@ -42,6 +42,16 @@ explain (the allowance). Without options this takes seconds and needs no file
 and no network.
 """
 
+CHECK = """\
+Check what somebody wrote: a file with a gradient function, an assignment, a
+notebook, a layer, a log of curves, a dump, or folders of these. What each path
+is taken for is said first, then everything in it is compared with torch, and
+a mistake that reproduces its numbers is named. `check FILE.py:NAME` checks one
+function. The options below are those of every check and of a training run;
+what is compared is softmax cross-entropy over ReLU units unless --loss,
+--output, --activation and their neighbours declare another network.
+"""
+
 EPILOG = """\
 exit codes:
   0    agrees: rounding explains every difference
@@ -86,13 +96,17 @@ class Parser(argparse.ArgumentParser):
         return [flag for action in self._actions for flag in action.option_strings]
 
 
-def parser() -> Parser:
-    """Return the parser; settings of the experiment are absent from its result unless given."""
+def parser(check: bool = False) -> Parser:
+    """Return the parser; settings of the experiment are absent from its result unless given.
+
+    `check`: that word stood in front, so the help begins with what it does.
+    """
     program = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else PROGRAM
     made = Parser(
         prog=program,
-        usage=f"{program} [OPTIONS] [[check] PATH ...]",
-        description=DESCRIPTION,
+        usage=f"{program} "
+        + ("check PATH ... [OPTIONS]" if check else "[OPTIONS] [[check] PATH ...]"),
+        description=CHECK if check else DESCRIPTION,
         epilog=EPILOG,
         formatter_class=Help,
         allow_abbrev=False,  # an abbreviation would change its meaning as options are added

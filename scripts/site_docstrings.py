@@ -11,7 +11,7 @@ from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
-from griffe import Extension
+Extension: Any = import_module("griffe").Extension
 
 EXAMPLE = re.compile(r"^([ ]*)Example:$", re.MULTILINE)
 SETTINGS = "Experiment"

@@ -16,6 +16,7 @@ from compare.contracts.errors import BadInput
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
 from compare.diagnosis.observation import Observation
+from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.function_verdict import FunctionVerdict, Slip
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.exact import point_at
@@ -23,6 +24,8 @@ from compare.examine.starter.training.program import program_of
 from compare.examine.starter.training.steps import MOST, SAME, Step, fit_of, laid_beside, multiple
 from compare.examine.starter.training.trained import Training, left_beside, pairs_of
 
+MUCH = 1e3
+"""No constant is as near to the rate below that is not made of it."""
 HUGE = 2.0**40
 """A rate at which the weights are below the last digit of what is taken off them."""
 
@@ -145,9 +148,21 @@ def known_mistakes(source: Source, training: Training, last: str) -> tuple[Diagn
     seen = {f"d{name}": one for name, one in exact_gradients(source, training, last).items()}
     try:
         found = Observation(point, seen, "the first step of its training")
-        return diagnose_gradients(found) if one_mistake_explains(found) else ()
+        named = diagnose_gradients(found) if one_mistake_explains(found) else ()
     except BadInput:
         return ()
+    return tuple(at_its_own_rate(one, training.fit.factors[last]) for one in named)
+
+
+def at_its_own_rate(named: Diagnosis, rate: float) -> Diagnosis:
+    """Return a mistake whose constant is the rate that we put into the program with the rate that
+    its own first step shows."""
+    known = BY_NAME.get(named.mistake)
+    ours = (named.constant or 0.0) / HUGE
+    if known is None or not 1 / MUCH < ours < MUCH:
+        return named
+    own = float(f"{ours * rate:.6g}")
+    return replace(named, constant=own, sentence=known.sentence.format(constant=own))
 
 
 def exact_gradients(source: Source, training: Training, last: str) -> Arrays:

@@ -25,6 +25,8 @@ from compare.diagnosis.separate import separating
 UNLIKE = "something else differs as well: the code may not be made for that."
 HABITUAL = 1e-6
 """A guard up to this size is a note beside a mistake; a larger one is a mistake itself."""
+READ_AT, MUCH, NEAR_ONE = 2.0**40, 1e3, 1e-6
+"""The rate at which code that returns new weights is called, to read its gradient off them."""
 LISTED = 3
 """So many tensors are listed by name; more are the gradient."""
 
@@ -229,8 +231,23 @@ def part_sentence(explanation: Explanation, index: int, cases: Sequence[Case]) -
     """Return the sentence of one mistake, with the layer if it is made in one only."""
     part = explanation.parts[index]
     constant = constant_of(explanation, index, cases)
-    filled = part.mistake.sentence.format(constant=constant)
+    filled = part.mistake.sentence.format(constant=in_rates(constant))
     return filled if part.layer is None else f"{filled} (In layer {part.layer} only.)"
+
+
+class InRates(float):
+    """A number of learning rates, which says so when it is put into words."""
+
+    def __format__(self, form: str) -> str:
+        return (
+            "the learning rate" if abs(self - 1) < NEAR_ONE else f"{float(self):{form}} × the rate"
+        )
+
+
+def in_rates(constant: object) -> object:
+    """Return what fills a sentence: no number that is made of the rate at which code is read."""
+    share = constant / READ_AT if isinstance(constant, float) else 0.0
+    return InRates(share) if 1 / MUCH < abs(share) < MUCH else constant
 
 
 def constant_of(explanation: Explanation, index: int, cases: Sequence[Case]) -> object:

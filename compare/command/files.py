@@ -74,8 +74,9 @@ def junit_of(words: Sequence[str], home: str) -> Path | None:
     path = Path(home, named[-1])
     others = [Path(home, word.rpartition("=")[2]) for word in words]
     told = sum(same(path, Path(NAME_BEHIND.sub("", str(other)))) for other in others)
-    held = any(is_dump(other) and inside(path, other) for other in others)
-    theirs = os.path.lexists(path) and path.suffix != ".xml"
+    dumps = (other for other in others if is_dump(other) or ("--dump" in words and other.is_dir()))
+    held = any(inside(path, dump) for dump in dumps)
+    theirs = path.suffix in SOMEBODYS or (os.path.lexists(path) and path.suffix != ".xml")
     return None if told > 1 or held or theirs or not path.parent.is_dir() else path
 
 

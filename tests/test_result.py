@@ -65,7 +65,9 @@ def test_a_notebook_shows_verdict_table_diagnosis_and_pictures() -> None:
     shown = check(summed)._repr_html_()
     for piece in ("disagrees", "<table>", "dw1", "gradient-summed", "data:image/png;base64,"):
         assert piece in shown
-    assert "<style" not in shown and "<html" not in shown
+    style = shown.partition("<style>")[2].partition("</style>")[0]
+    assert style.count(" img {") == style.count(".compare-result img") - 1 > 0  # its own pictures
+    assert "<html" not in shown
 
 
 def test_a_notebook_escapes_what_others_wrote() -> None:

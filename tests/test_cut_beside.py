@@ -62,3 +62,24 @@ def test_what_it_does_not_is_named(tmp_path: Path, old: str, new: str) -> None:
     result = checked(tmp_path, SCRIPT.replace(old, new, 1))
     assert result.verdict in (Verdict.UNDECIDABLE, Verdict.DISAGREES)
     assert "what stands beside it" in result.sentence
+
+
+BESIDE = """
+check_Wb = R.T @ ((P - T) / len(X))
+print(abs(check_Wb - dWb).max())
+w = np.zeros((X.shape[1], 1))
+dw = X.T @ (X @ w - X[:, :1]) / len(X)
+w = w - 0.1 * dw
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "agrees"),
+    [("", "", True), ("check_Wb", "dWb_check", True), (" dWb = R.T @ G", " dWb = S.T @ G", False)],
+)
+def test_what_has_other_names_than_the_gradients_of_the_loop_is_none_of_its_network(
+    tmp_path: Path, old: str, new: str, agrees: bool
+) -> None:
+    assert old in SCRIPT + BESIDE
+    result = checked(tmp_path, (SCRIPT + BESIDE).replace(old, new))
+    assert (result.verdict is Verdict.AGREES) is agrees, result.sentence

@@ -96,6 +96,20 @@ def test_a_literal_strength_that_loss_and_gradient_share_agrees(text: str, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("slip", "verdict"), [("", Verdict.AGREES), ("+ 1e-3 *", Verdict.DISAGREES)]
+)
+def test_weights_that_are_scaled_when_they_are_made_are_no_penalty(
+    slip: str, verdict: Verdict, tmp_path: Path
+) -> None:
+    text = FUNCTION.replace("rng.normal(0, 0.1, (", "rng.normal(0, 1, (")
+    loop = "    for ep in range(epochs):\n"
+    text = text.replace(loop, "    theta1 = 0.1 * theta1\n    theta2 = theta2 * 0.1\n" + loop)
+    text = text.replace(slip, "+ 5e-4 *") if slip else text
+    found = checked(tmp_path, text)
+    assert found.verdict is verdict, found.sentence
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("    loss += 0.005 * np.sum(W1 ** 2) + 0.005 * np.sum(W2 ** 2)\n", ""),
@@ -138,6 +152,9 @@ def made(line: str, strength: float) -> str:
         ("h = np.where(z > 0, z, 0.5 * z)", "h = np.where(z > 0, z, 0.5 * z)"),
         ("v = 0.5 * v - lr * dW", "v = 0.5 * v - lr * dW"),
         ("a = 0.5 * logits", "a = 0.5 * logits"),
+        ("W = 0.5 * W", "W = 0.5 * W"),
+        ("W, self.w2 = W / 2, self.w2 * 0.5", "W, self.w2 = (W / 2, self.w2 * 0.5)"),
+        ("g = 0.5 * W", "g = 1.0 * W"),
         ("a = 0.5 * np.sum((h - W) ** 2)", "a = 0.5 * np.sum((h - W) ** 2)"),
     ],
 )

@@ -55,14 +55,19 @@ def each_loop(statements: Sequence[Statement]) -> list[Alone]:
 
 def beside_loops(statements: Sequence[Statement], loops: Sequence[Loop]) -> list[Statement]:
     """Return the statements that compute a gradient beside all training loops, if one of them is
-    not what a loop does, too."""
-    inside = {ast.unparse(part) for loop in loops for part in ast.walk(loop)
-              if isinstance(part, ast.stmt)}  # fmt: skip
+    not what a loop does, too.
+
+    What no loop computes under that name is none of its network: a step of a regression, or one
+    gradient computed again to look at it.
+    """
+    parts = [part for loop in loops for part in ast.walk(loop) if isinstance(part, ast.stmt)]
+    inside = {ast.unparse(part) for part in parts}
+    names = {name for loop in loops for name in stored(loop)}
     found = [
         one
         for one in statements
         if isinstance(one.node, ast.Assign | ast.AugAssign)
-        and any(map(is_gradient, stored(one.node)))
+        and any(map(is_gradient, names & set(stored(one.node))))
         and any(map(multiplies_by_transpose, ast.walk(one.node)))
     ]
     return found if any(ast.unparse(one.node) not in inside for one in found) else []

@@ -30,6 +30,18 @@ class Terms(ast.NodeTransformer):
     def __init__(self, strength: float, weights: Set[str]) -> None:
         self.strength, self.weights, self.found = strength, weights, False
 
+    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
+        """What is assigned, unless it is a weight times numbers under its own name: it is scaled as
+        a whole, by no strength."""
+        for one in node.targets:
+            pairs = list(zip(parts_of(one), parts_of(node.value), strict=False))
+            if len(parts_of(one)) == len(parts_of(node.value)) and any(
+                is_scaled(target, value) for target, value in pairs
+            ):
+                return node
+        self.generic_visit(node)
+        return node
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """A product: its first number, if weights and nothing named like a strength are in it."""
         parts = list(factors(node))
@@ -51,6 +63,17 @@ class Terms(ast.NodeTransformer):
             return False
         read = {one for one in map(root, atoms(part)) if one not in ("np", "numpy", *SUMS)}
         return bool(read & self.weights) and read <= self.weights
+
+
+def parts_of(node: ast.expr) -> list[ast.expr]:
+    """Return what a tuple or list holds, or the one expression that is none."""
+    return node.elts if isinstance(node, ast.Tuple | ast.List) else [node]
+
+
+def is_scaled(target: ast.expr, value: ast.expr) -> bool:
+    """Return whether a value is a product with what it is assigned to: `W = 0.1 * W`."""
+    parts = list(factors(value))
+    return len(parts) > 1 and ast.unparse(target) in map(ast.unparse, parts)
 
 
 def factors(node: ast.expr) -> Iterator[ast.expr]:

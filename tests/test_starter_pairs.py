@@ -58,6 +58,74 @@ WRONG = {
     ],
 }  # fmt: skip
 
+ORDERS = {
+    "sig_backward": """import numpy as np
+def sig_forward(v):
+    out = 1 / (1 + np.exp(-v))
+    return out, out
+def sig_backward(out, upstream):
+    return upstream * out * (1 - out)
+""",
+    "slope_bwd": """import numpy as np
+def slope_fwd(v):
+    out = np.tanh(v)
+    return out, out
+def slope_bwd(s, g):
+    return g * (1 - s * s)
+""",
+    "bn_backward": """import numpy as np
+def bn_forward(x, gamma, beta):
+    inv = 1 / np.sqrt(x.var(0) + 1e-5)
+    hat = (x - x.mean(0)) * inv
+    return gamma * hat + beta, (hat, inv, gamma)
+def bn_backward(d, kept):
+    hat, inv, gamma = kept
+    dbeta, dgamma, dhat = d.sum(0), (d * hat).sum(0), d * gamma
+    dx = inv * (dhat - dhat.mean(0) - hat * (dhat * hat).mean(0))
+    return dx, dbeta, dgamma
+""",
+}
+ORDERS["bn_backward_keys"] = (
+    ORDERS["bn_backward"]
+    .replace("return dx, dbeta, dgamma", 'return {"dbeta": dbeta, "dx": dx, "dgamma": dgamma}')
+    .replace("def bn_backward", "def bn_backward_keys")
+    .replace("def bn_forward", "def bn_forward_keys")
+)
+ORDERS["bn_backward_bare"] = (
+    ORDERS["bn_backward"]
+    .replace("return dx, dbeta, dgamma", "return dx, 1 * dbeta, 1 * dgamma")
+    .replace("def bn_backward", "def bn_backward_bare")
+    .replace("def bn_forward", "def bn_forward_bare")
+)
+ORDERS_WRONG = {
+    "sig_backward": ("(1 - out)", "(1 + out)"),
+    "slope_bwd": ("1 - s * s", "1 - s"),
+    "bn_backward": ("return dx, dbeta, dgamma", "return dx, dbeta, dgamma * 2"),
+    "bn_backward_keys": ('"dbeta": dbeta', '"dbeta": dgamma'),
+    "bn_backward_bare": ("1 * dbeta", "2 * dbeta"),
+}
+LAYER = """import numpy as np
+def layer_forward(x, w, b):
+    z = x @ w + b
+    return np.maximum(z, 0), (x, w, b, z)
+def layer_backward(up, kept):
+    x, w, b, z = kept
+    up = up * (z > 0)
+    return up @ w.T, x.T @ up, up.sum(0)
+"""
+CONVENTIONS = {
+    "a penalty": ("x.T @ up,", "x.T @ up + 0.01 * w,"),
+    "a penalty on all": ("x.T @ up, up.sum(0)", "x.T @ up + 0.01 * w, up.sum(0) + 0.01 * b"),
+    "target less output": ("x.T @ up, up.sum(0)", "-(x.T @ up), -up.sum(0)"),
+    "dy of z": ("    up = up * (z > 0)\n", ""),
+}
+NO_CONVENTION = {
+    "a penalty of x": ("up @ w.T,", "up @ w.T + 0.01 * x,"),
+    "a power": ("x.T @ up,", "x.T @ up + 0.01 * w**2,"),
+    "one sign": ("x.T @ up,", "-(x.T @ up),"),
+    "the wrong half": ("(z > 0)", "(z < 0)"),
+}
+
 
 def said(folder: Path, text: str, name: str) -> FunctionVerdict:
     """What is said of one function of a text that was not compared otherwise."""
@@ -97,6 +165,46 @@ def test_nobody_is_accused_of_another_layer_or_a_gradient_over_the_rows(
 ) -> None:
     """Nor beside a forward pass that only may be its own."""
     assert said(tmp_path, TEXT.replace(old, new), name).verdict is Verdict.UNDECIDABLE
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_dy_may_come_last_and_gradients_in_any_order(name: str, tmp_path: Path) -> None:
+    assert said(tmp_path, ORDERS[name], name).verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize("name", ORDERS_WRONG)
+def test_what_is_wrong_in_every_order_disagrees(name: str, tmp_path: Path) -> None:
+    old, new = ORDERS_WRONG[name]
+    assert old in ORDERS[name]
+    assert said(tmp_path, ORDERS[name].replace(old, new), name).verdict is Verdict.DISAGREES
+
+
+@pytest.mark.parametrize("case", CONVENTIONS)
+def test_a_penalty_a_sign_and_another_dy_are_not_compared(case: str, tmp_path: Path) -> None:
+    """And the reason is said."""
+    old, new = CONVENTIONS[case]
+    assert old in LAYER
+    found = said(tmp_path, LAYER.replace(old, new), "layer_backward")
+    assert found.verdict is Verdict.UNDECIDABLE
+    assert found.sentence.startswith("not compared: ")
+
+
+@pytest.mark.parametrize("case", NO_CONVENTION)
+def test_what_only_looks_like_a_convention_disagrees(case: str, tmp_path: Path) -> None:
+    old, new = NO_CONVENTION[case]
+    assert old in LAYER
+    found = said(tmp_path, LAYER.replace(old, new), "layer_backward")
+    assert found.verdict is Verdict.DISAGREES
+
+
+@pytest.mark.parametrize(
+    ("kept", "due"), [("return out, v", Verdict.UNDECIDABLE), ("return out, out", Verdict.AGREES)]
+)
+def test_a_derivative_at_another_value_than_is_kept_is_not_compared(
+    kept: str, due: Verdict, tmp_path: Path
+) -> None:
+    text = ORDERS["slope_bwd"].replace("return out, out", kept)
+    assert said(tmp_path, text, "slope_bwd").verdict is due
 
 
 def test_hidden_units_may_be_wanted_as_a_list() -> None:

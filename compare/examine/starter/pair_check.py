@@ -3,29 +3,31 @@
     out, cache = affine_forward(x, w, b)        dx, dw, db = affine_backward(dout, cache)
 
 Which layer it is its forward pass tells: it is called as each of a table (`pair_kinds`), and its
-numbers are those of one. Then the backward pass gets what the forward pass kept. It is accused only
-beside the forward pass of its own name; of others it may be right with one.
+numbers are those of one. Then the backward pass gets what the forward pass kept, in every order
+that names leave open (`pair_orders`). It is accused only beside the forward pass of its own name,
+and only where no convention gives its numbers (`pair_doubts`); of others it may be right with one.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from compare.checks.comparison import Comparison, compare_entries
+from compare.checks.comparison import Comparison
 from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.bundles import keys_of
-from compare.examine.starter.function_check import as_array
 from compare.examine.starter.function_verdict import FunctionVerdict, apart
-from compare.examine.starter.pair_kinds import Kind, kinds
-from compare.examine.starter.readings import Due, N
+from compare.examine.starter.pair_doubts import doubt
+from compare.examine.starter.pair_kinds import Kind, Passed, kinds
+from compare.examine.starter.pair_orders import Backward, best_of, compared, held
+from compare.examine.starter.readings import N
 from compare.examine.starter.source import Source
 from compare.guard.guard import Guard
 
@@ -42,15 +44,6 @@ CLEARLY = 1e3
 """How many allowances a right gradient by another formula cannot be off."""
 OTHERS = 6
 """So many functions of other names are tried as a forward pass."""
-
-
-@dataclass(frozen=True)
-class Passed:
-    """One call of a forward pass that was a layer's: its inputs, what is due and what it kept."""
-
-    kind: Kind
-    due: Mapping[str, Due]
-    kept: tuple[Any, ...]
 
 
 def pairs_checked(source: Source, found: Sequence[FunctionVerdict]) -> list[FunctionVerdict]:
@@ -75,9 +68,13 @@ def pair_checked(source: Source, one: FunctionVerdict) -> FunctionVerdict:
         if not all(callable(functions.get(each)) for each in (name, one.name)):
             continue
         for passed in passes(source, name, functions[name], quiet):
-            said = compared(functions[one.name], passed, quiet)
-            if said and (name in named or all(each.agrees for each in said)):
+            handed = Backward(source, one.name, functions[one.name], quiet)
+            said = best_of(compared(handed, passed))
+            if said and all(each.agrees for each in said):
                 return judged(one, name, passed.kind, said)
+            if said and name in named:
+                why = doubt(handed, passed)
+                return one.undecided(why) if why else judged(one, name, passed.kind, said)
     return one
 
 
@@ -124,7 +121,7 @@ def passes(
             continue
         due = kind.due(inputs, mask)
         if shown.shape == due["y"].answer.shape and held("y", shown, due["y"]).agrees:
-            yield Passed(kind, due, tuple(kept))
+            yield Passed(kind, inputs, due, tuple(kept))
 
 
 def settings_in(node: ast.FunctionDef, parameter: str) -> dict[str, Any]:
@@ -142,33 +139,6 @@ def mask_in(y: Array, x: Array) -> Array | None:
     if not 0 < kept.size < mask.size or np.ptp(kept) > 1e-12 * abs(kept).max():
         return None
     return np.where(mask == 0, 0.0, np.median(kept))
-
-
-def held(name: str, seen: Array, due: Due) -> Comparison:
-    """One array against what is due."""
-    return compare_entries(name, seen, due.answer, due.allowance)
-
-
-def compared(backward: Callable[..., Any], passed: Passed, guard: Guard) -> list[Comparison]:
-    """The gradients that a backward pass returns; nothing where they are no such."""
-    try:
-        answer = guard.call(backward, passed.due["dy"].answer.copy(), *passed.kept)
-    except UserCodeError:
-        return []
-    parts = answer.values() if isinstance(answer, Mapping) else answer
-    several = isinstance(answer, Mapping | tuple | list)
-    found = list(parts) if several else [answer]
-    names = list(passed.kind.shapes)
-    if len(found) != len(names):
-        return []
-    arrays = [as_array(one, passed.kind.shapes[name])
-              for name, one in zip(names, found, strict=True)]  # fmt: skip
-    said: list[Comparison] = []
-    for name, one in zip(names, arrays, strict=True):
-        if one is None or one.shape != passed.kind.shapes[name]:
-            return []
-        said.append(held(f"d{name}", one, passed.due[name]))
-    return said
 
 
 def judged(

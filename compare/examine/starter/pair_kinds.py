@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,16 @@ class Kind:
         answers = dict(zip(tensors, slopes, strict=True)) | {"y": y}
         every = {name: right(one, found[name]) for name, one in answers.items()}
         return every | {"dy": Due(dy, np.zeros(dy.shape))}
+
+
+@dataclass(frozen=True)
+class Passed:
+    """One call of a forward pass that was a layer's: its inputs, what is due and what it kept."""
+
+    kind: Kind
+    inputs: Mapping[str, Array]
+    due: Mapping[str, Due]
+    kept: tuple[Any, ...]
 
 
 def linear(pairs: Pairs, dy_of: Callable[[Pair], Pair]) -> Pairs:

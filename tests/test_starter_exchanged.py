@@ -73,3 +73,44 @@ def test_gradients_that_come_back_under_each_others_names_move_the_wrong_weights
     result = checked(tmp_path, INLINE.replace(old, new))
     assert result.verdict is verdict, result.sentence
     assert ("stand where" in result.sentence) is bool(old)
+
+
+BACKWARD = """import numpy as np
+class Net:
+    def __init__(self, d, h, k):
+        rng = np.random.default_rng(0)
+        self.W1, self.b1 = 0.1 * rng.normal(size=(d, h)), np.zeros(h)
+        self.W2, self.b2 = 0.1 * rng.normal(size=(h, k)), np.zeros(k)
+    def forward(self, X):
+        self.X = X
+        self.H = np.maximum(0, X @ self.W1 + self.b1)
+        e = np.exp(self.H @ self.W2 + self.b2)
+        self.P = e / e.sum(axis=1, keepdims=True)
+        return self.P
+    def loss(self, Y):
+        return -np.sum(Y * np.log(self.P)) / len(Y)
+    def backward(self, Y):
+        d2 = (self.P - Y) / len(Y)
+        d1 = (d2 @ self.W2.T) * (self.H > 0)
+        self.dW1, self.db1 = self.H.T @ d2, d2.sum(axis=0)
+        self.dW2, self.db2 = self.X.T @ d1, d1.sum(axis=0)
+    def step(self, lr):
+        self.W2 -= lr * self.dW1
+        self.b2 -= lr * self.db1
+        self.W1 -= lr * self.dW2
+        self.b1 -= lr * self.db2
+"""
+FORWARD = BACKWARD.replace("self.dW1, self.db1 =", "self.one =").replace(
+    "self.dW2, self.db2 =", "self.dW1, self.db1 ="
+).replace("self.one =", "self.dW2, self.db2 =")  # fmt: skip
+"""The gradients have the numbers of their weights, and the updates take the other ones."""
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"), [(BACKWARD, Verdict.AGREES), (FORWARD, Verdict.DISAGREES)]
+)
+def test_gradients_may_be_numbered_from_the_output_layer(
+    tmp_path: Path, text: str, verdict: Verdict
+) -> None:
+    result = checked(tmp_path, text)
+    assert result.verdict is verdict, result.sentence

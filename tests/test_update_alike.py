@@ -158,3 +158,29 @@ def test_the_update_is_accused_whose_gradient_is_named_after_another_weight(
     found = loop_steps(open_source(path), ()).found
     assert [one.name.split()[3] for one in found] == accused
     assert all(one.verdict is Verdict.DISAGREES for one in found)
+
+
+BOTH_WAYS = """
+def sgd(W1, b1, W2, b2, dW1, db1, dW2, db2, rate):
+    return W1 - rate * dW2, b1 - rate * db2, W2 - rate * dW1, b2 - rate * db1
+"""
+ERROR = """
+class Unit:
+    def fit(self, X, y):
+        for x, t in zip(X, y):
+            error = self.predict(x) - t
+            self.w -= self.rate * error
+            self.b -= self.rate * error
+"""
+SLOW = """
+def train(W1, slow_W1, dW1, rate):
+    W1 = W1 - rate * dW1
+    slow_W1 = slow_W1 - rate * dW1
+    return W1, slow_W1
+"""
+
+
+@pytest.mark.parametrize("text", [BOTH_WAYS, ERROR, SLOW])
+def test_names_alone_do_not_accuse_an_update(tmp_path: Path, text: str) -> None:
+    found = verdicts(tmp_path / "mine.py", text)
+    assert all(one is Verdict.UNDECIDABLE for one, _ in found), found

@@ -125,3 +125,52 @@ def test_a_gradient_that_its_user_turns_back_is_right(tmp_path: Path) -> None:
     turned = CLASS.replace("self.X.T.dot(d1)", "d1.T.dot(self.X)")
     step = "\n    def step(self, rate):\n        self.W1 -= rate * self.grad_W1.T\n"
     assert of(tmp_path / "mine.py", turned + step, "Net").verdict is Verdict.AGREES
+
+
+BESIDE = [
+    "def predict(w, b, x):\n    return 1 if np.dot(w, x) + b > 0 else 0\n",
+    "def perceptron(w1, x, b1):\n    return np.sign(w1 @ x + b1)\n",
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_another_model_beside_a_network_does_not_say_how_its_weights_lie(
+    tmp_path: Path, beside: str
+) -> None:
+    head, _, backward = FUNCTIONS.partition("def backward")
+    alone = "import numpy as np\nimport numpy\n" + beside + "\ndef backward" + backward
+    said = of(tmp_path / "alone.py", alone, "backward", activation="tanh")
+    assert said.verdict is Verdict.AGREES, said.sentence
+    wrong = f"{head}import numpy as np\n{beside}\ndef backward{backward}".replace(*UNTURNED)
+    said = of(tmp_path / "wrong.py", wrong, "backward", activation="tanh")
+    assert said.verdict is Verdict.DISAGREES, said.sentence
+
+
+BOTH = CLASS.replace("self.X.T.dot(d1)", "d1.T.dot(self.X)").replace(
+    "self.h.T.dot(d2)", "d2.T.dot(self.h)"
+)
+"""Every gradient is the transpose of its own."""
+
+
+@pytest.mark.parametrize(
+    ("step", "verdict"),
+    [
+        ("self.W{0} -= rate * self.grad_W{0}.T", Verdict.AGREES),
+        ("self.W{0} -= rate * np.swapaxes(self.grad_W{0}, 0, 1)", Verdict.AGREES),
+        ("self.W{0} -= rate * np.einsum('ij->ji', self.grad_W{0})", Verdict.AGREES),
+        ("self.W{0} -= rate * self.grad_W{0}.transpose(1, 0)", Verdict.AGREES),
+        ("self.W{0}.T[...] -= rate * self.grad_W{0}", Verdict.AGREES),
+        ("view = self.W{0}.T; view -= rate * self.grad_W{0}", Verdict.UNDECIDABLE),
+        ("turn(self.W{0}, self.grad_W{0}, rate)", Verdict.UNDECIDABLE),
+        ("pass", Verdict.UNDECIDABLE),
+        ("self.W{0} -= rate * self.grad_W{0}", Verdict.DISAGREES),
+        ("self.W{0} = self.W{0} - rate * self.grad_W{0}", Verdict.DISAGREES),
+    ],
+)
+def test_gradients_are_transposed_where_the_file_takes_them_as_they_are(
+    tmp_path: Path, step: str, verdict: Verdict
+) -> None:
+    lines = "".join(f"        {step.format(layer)}\n" for layer in (1, 2))
+    text = f"{BOTH}\n    def step(self, rate):\n{lines}"
+    said = of(tmp_path / "mine.py", text, "Net")
+    assert said.verdict is verdict, said.sentence

@@ -148,7 +148,7 @@ def at_site(
                 said = replace(said, verdict=None)  # its sign was compared with the gradient
             if said:
                 on_way.append(counted(checked(said, site, where), where, everything))
-        beside = beside_siblings(with_own_gradients(on_way, where), where)
+        beside = beside_siblings(with_own_gradients(on_way, where, everything), where)
         odd.append((odd_ones(beside, where), {one.target.key for one in beside}))
         for said in beside:
             found.setdefault(said.target.key, []).append(said)

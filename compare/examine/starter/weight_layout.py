@@ -13,19 +13,15 @@ from dataclasses import replace
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.result import Diagnosis, Verdict
 from compare.diagnosis.prediction import BY_NAME
-from compare.examine.starter.binding import (
-    MOST_LAYERS,
-    is_gradient_name,
-    plain,
-    weight_called,
-    weights_of,
-)
+from compare.examine.starter.binding import MOST_LAYERS, plain, weight_called, weights_of
 from compare.examine.starter.bundles import Bundle
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.meanings import Layout, Meaning
 from compare.examine.starter.missed import is_transpose
 from compare.examine.starter.recipe import STEP, Recipe
 from compare.examine.starter.source import Source
+from compare.examine.starter.statements import Statement
+from compare.examine.starter.turned_uses import uses_of
 from compare.examine.starter.update_lines import word
 from compare.guard.blame import Place
 
@@ -41,16 +37,32 @@ Said = tuple[bool, Place]
 
 def said_by(source: Source) -> Said | None:
     """Return whether weights are (fan_out, fan_in) and the first line that says so; None where
-    none does, or lines say both."""
+    none does, or lines say both.
+
+    Only a forward pass of several numbered layers says so: a perceptron has a vector of weights,
+    and a regression is another network.
+    """
     if any(quantity(inner)[:1] == "w" for inner in turned_alone(source)):
         return None  # a function may be handed the transpose
-    found = [
-        (lies, Place(one.file, node.lineno + one.line - one.node.lineno))
-        for one in source.statements
-        for node in ast.walk(one.node)
-        if isinstance(node, ast.BinOp) and (lies := of_layer(node)) is not None
-    ]
+    found = []
+    for statements in passes(source):
+        sums = [(lies, Place(one.file, node.lineno + one.line - one.node.lineno))
+                for one, node in statements if (lies := of_layer(node))]  # fmt: skip
+        if len({layer for (layer, _), _ in sums}) > 1:
+            found += [(lies, place) for (_, lies), place in sums]
     return found[0] if found and len({lies for lies, _ in found}) == 1 else None
+
+
+def passes(source: Source) -> Iterator[list[tuple[Statement, ast.BinOp]]]:
+    """Yield the sums in each function, and those that stand in none."""
+    loose: list[tuple[Statement, ast.BinOp]] = []
+    for one in source.statements:
+        functions = [part for part in ast.walk(one.node) if isinstance(part, ast.FunctionDef)]
+        for function in functions:
+            yield [(one, part) for part in ast.walk(function) if isinstance(part, ast.BinOp)]
+        if not functions:
+            loose += [(one, part) for part in ast.walk(one.node) if isinstance(part, ast.BinOp)]
+    yield loose
 
 
 def against(said: Said, meaning: Meaning, layers: int) -> bool:
@@ -75,18 +87,19 @@ def refuted(verdict: FunctionVerdict, said: Said, named: tuple[Diagnosis, ...]) 
     return replace(wrong, conventions=tuple(kept))
 
 
-def of_layer(node: ast.BinOp) -> bool | None:
-    """Return whether `w @ x + b` has (fan_out, fan_in) weights; None where it is no such sum."""
+def of_layer(node: ast.BinOp) -> tuple[str, bool] | None:
+    """Return the weights in `w1 @ x + b1` and whether they are (fan_out, fan_in); None where it is
+    no such sum."""
     if not isinstance(node.op, ast.Add):
         return None
     for product, bias in ((node.left, node.right), (node.right, node.left)):
         factors = factors_of(product)
         layer = quantity(bias)
-        if factors and layer and layer[0] == "b":
+        if factors and layer[:1] == "b" and layer[1:]:
             for place, factor in enumerate(factors):
                 inner, turned = untransposed(factor)
                 if quantity(inner) == f"w{layer[1:]}":
-                    return (place == 0) != turned
+                    return layer[1:], (place == 0) != turned
     return None
 
 
@@ -128,12 +141,6 @@ def first_said(layouts: Sequence[Layout], said: Said | None) -> tuple[Layout, ..
     return tuple(sorted(layouts, key=lambda one: said is not None and one.transposed != said[0]))
 
 
-def turns_gradients(source: Source) -> bool:
-    """Return whether a gradient is transposed where it is no factor of a product: then it need not
-    have the shape of its weights."""
-    return any(map(is_gradient, turned_alone(source)))
-
-
 def turned_alone(source: Source) -> Iterator[ast.expr]:
     """Yield what is transposed where it is no factor of a matrix product."""
     for one in source.statements:
@@ -153,14 +160,6 @@ def alone(node: ast.AST) -> Iterator[ast.AST]:
         yield from alone(part)
 
 
-def is_gradient(node: ast.expr) -> bool:
-    """Return whether something is called like the gradient of a weight, or lies among such."""
-    text = ast.unparse(node)
-    name = word(text)
-    weight = weight_called(name) or weight_called(name, MOST_LAYERS)
-    return (is_gradient_name(name) and not weight) or "grad" in text.lower()
-
-
 def turned_by(recipe: Recipe, parameters: Arrays, x: Array, targets: Array) -> list[str]:
     """Return the weights of an object whose gradients have the transpose of their shape in it."""
     thing, slots, values = recipe.prepared(parameters, x, targets, STEP)
@@ -178,9 +177,16 @@ def in_its_shape(
     verdict: FunctionVerdict, turned: Sequence[str], source: Source
 ) -> FunctionVerdict:
     """Return the verdict, a disagreement where it agrees and gradients are `turned`: they have the
-    transpose of the shape of their weights, and nothing in the file turns them back."""
-    if not turned or verdict.verdict is not Verdict.AGREES or turns_gradients(source):
+    transpose of the shape of their weights, and the file takes them as they are. Where it may turn
+    them back, or all of them are turned and nothing shows who takes them, that is not decided."""
+    if not turned or verdict.verdict is not Verdict.AGREES:
+        return verdict
+    uses = uses_of(source)
+    if any(one.turns for one in uses):
         return verdict
     named = " and ".join(f"d{name}" for name in turned)
     said = f"{named} {'is' if len(turned) == 1 else 'are'} transposed: not of the weights' shape"
+    taken = all(one.plain for one in uses) if uses else len(turned) == 1
+    if not taken:
+        return verdict.undecided(f"{said}; whether they are turned back was not told")
     return verdict.slip(TURNED, said, BY_NAME[TURNED].title)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.logistic import judged
 from compare.examine.starter.source import open_source
 from compare.guard.guard import Guard
@@ -37,18 +38,66 @@ def value_and_slope(w, b, x, y):
     d = 2 * (p - y) * p * (1 - p) / len(x)
     return np.mean((p - y) ** 2), x.T @ d, d.sum()
 """
+HEAD = """import numpy as np
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+def propagate(w, b, X, y):
+    m = X.shape[0]
+    z = X @ w + b
+    p = sigmoid(z)
+"""
+ROWS = (
+    HEAD
+    + """    cost = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+    dw = X.T @ (p - y) / m
+    db = np.mean(p - y)
+    return cost, dw, db
+"""
+)
+SUM = ROWS.replace("np.mean(", "np.sum(").replace("(p - y) / m", "(p - y)")
+L2 = ROWS.replace("(1 - p))", "(1 - p)) + 0.05 * np.sum(w**2)").replace("/ m", "/ m + 0.1 * w")
+OVER_ROWS = (
+    ROWS.replace("(1 - p))", "(1 - p)) + 0.5 / m * np.sum(w**2)").replace("/ m\n", "/ m + w / m\n")
+)  # fmt: skip
+LIKELIHOOD = ROWS.replace("cost = -", "cost = ").replace("(p - y)", "(y - p)").replace(
+    "np.mean(p - y)", "np.mean(y - p)"
+)  # fmt: skip
+SIGNED = HEAD + """    cost = np.mean(np.log(1 + np.exp(-y * z)))
+    g = -y * sigmoid(-y * z) / m
+    return cost, X.T @ g, np.sum(g)
+"""  # fmt: skip
+ACCURACY = ROWS.replace("    db =", "    acc = np.mean((p > 0.5) == y)\n    db =").replace(
+    "return cost", "return acc"
+)  # fmt: skip
+OWN = {
+    "l2": L2, "over rows": OVER_ROWS, "likelihood": LIKELIHOOD, "labels of -1 and 1": SIGNED,
+    "accuracy": ACCURACY,
+}  # fmt: skip
+NOT_OWN = {
+    "l2": L2.replace("0.1 * w", "0.05 * w"),
+    "l2 of the gradient alone": ROWS.replace("/ m\n", "/ m + 0.1 * w\n"),
+    "over rows": OVER_ROWS.replace("+ w / m", "+ 2 * w / m"),
+    "likelihood": LIKELIHOOD.replace("np.mean(y - p)", "np.mean(p - y)"),
+    "a summed gradient of a mean": SUM.replace("-np.sum(", "-np.mean("),
+    "accuracy": ACCURACY.replace("np.mean(p - y)", "np.sum(p - y)"),
+}
 
 
 def said(folder: Path, text: str) -> Verdict | None:
     """What is said of the last function of a text."""
+    found = verdict(folder, text)
+    return None if found is None else found.verdict
+
+
+def verdict(folder: Path, text: str, **declared: object) -> FunctionVerdict | None:
+    """The verdict on the last function of a text."""
     path = folder / "mine.py"
     path.write_text(text, "utf-8")
     source = open_source(path)
     name = list(source.definitions)[-1]
     node = source.definitions[name].node
     assert isinstance(node, ast.FunctionDef)
-    found = judged(source, name, node, Guard(timeout=20.0), 0)
-    return None if found is None else found.verdict
+    return judged(source, name, node, Guard(timeout=20.0), 0, declared)
 
 
 @pytest.mark.parametrize("text", [COLUMNS, VECTORS], ids=["columns", "vectors"])
@@ -71,3 +120,37 @@ def test_a_wrong_one_whose_names_are_known_disagrees(old: str, new: str, tmp_pat
 )
 def test_another_loss_and_names_that_say_nothing_accuse_nobody(text: str, tmp_path: Path) -> None:
     assert said(tmp_path, text) is None
+
+
+def test_a_sum_is_a_convention_that_can_be_declared(tmp_path: Path) -> None:
+    found = verdict(tmp_path, SUM)
+    assert found is not None
+    assert (found.kind, found.diagnosis) == ("convention", ())
+    again = verdict(tmp_path, SUM, reduction="sum")
+    assert again is not None
+    assert again.verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize(
+    ("text", "declared"), [(L2, {"l2": 0.1}), (OVER_ROWS, {"l2": 1.0, "penalty_over": "rows"})]
+)
+def test_a_penalty_can_be_declared(text: str, declared: dict[str, object], tmp_path: Path) -> None:
+    found = verdict(tmp_path, text, **declared)
+    assert found is not None
+    assert found.verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_the_gradient_of_another_loss_that_it_shows_is_not_compared(
+    case: str, tmp_path: Path
+) -> None:
+    assert OWN[case] != ROWS
+    assert said(tmp_path, OWN[case]) is Verdict.UNDECIDABLE
+
+
+@pytest.mark.parametrize("case", NOT_OWN)
+def test_a_gradient_that_is_not_its_losss_disagrees(case: str, tmp_path: Path) -> None:
+    assert NOT_OWN[case] not in (ROWS, *OWN.values())
+    found = verdict(tmp_path, NOT_OWN[case])
+    assert found is not None
+    assert (found.verdict, found.kind) == (Verdict.DISAGREES, "value")

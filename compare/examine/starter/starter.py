@@ -139,7 +139,7 @@ def check_starter(
         prepare=lambda due: put_in(opened.module, replaced, due.quantities),
         shows=lambda activation: hidden_shown(source, activation, Guard(timeout=timeout)),
     )  # fmt: skip
-    found = with_the_rest_called(file, found, opened, slope, of_classes, forward)
+    found = with_the_rest_called(file, found, opened, slope, of_classes, forward, asked)
     found, updates = with_lines(file, found, slope, of_classes)
     found = pairs_checked(source, found)
     found = [with_reason(one, source, opened, replaced) for one in found]
@@ -178,6 +178,7 @@ def with_the_rest_called(
     slope: GradientCheck,
     of_classes: Found,
     forward: Iterable[str],
+    asked: Declared,
 ) -> list[FunctionVerdict]:
     """Add gradient functions, layers, classes and forward passes, then see them together."""
     source, known = file.source, file.settled
@@ -187,7 +188,8 @@ def with_the_rest_called(
     found += [*file.layers.verdicts, *together_said(source, file.layers, of_classes.verdicts)]
     found += linear_softmaxes(source, {one.name for one in found} | known, slope)
     done = {one.name for one in found} | known
-    found += logistic_regressions(source, done, slope.guard.timeout, slope.seed)
+    settings = {"reduction": slope.reduction, **asked.settings}
+    found += logistic_regressions(source, done, asked.timeout, asked.seed, settings)
     done |= {one.name for one in found}
     found += [forward_checked(slope, source, opened, one) for one in forward if one not in done]
     if file.whole is not None:

@@ -69,7 +69,9 @@ SIGNED = HEAD + """    cost = np.mean(np.log(1 + np.exp(-y * z)))
 ACCURACY = ROWS.replace("    db =", "    acc = np.mean((p > 0.5) == y)\n    db =").replace(
     "return cost", "return acc"
 )  # fmt: skip
+PERPLEXITY = ROWS.replace("return cost", "other = np.exp(cost)\n    return other")
 OWN = {
+    "made of the loss": PERPLEXITY,
     "l2": L2, "over rows": OVER_ROWS, "likelihood": LIKELIHOOD, "labels of -1 and 1": SIGNED,
     "accuracy": ACCURACY,
 }  # fmt: skip
@@ -79,6 +81,7 @@ NOT_OWN = {
     "over rows": OVER_ROWS.replace("+ w / m", "+ 2 * w / m"),
     "likelihood": LIKELIHOOD.replace("np.mean(y - p)", "np.mean(p - y)"),
     "a summed gradient of a mean": SUM.replace("-np.sum(", "-np.mean("),
+    "made of the loss": PERPLEXITY.replace("np.mean(p - y)", "np.sum(p - y)"),
     "accuracy": ACCURACY.replace("np.mean(p - y)", "np.sum(p - y)"),
 }
 

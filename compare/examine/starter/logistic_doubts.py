@@ -89,10 +89,10 @@ def is_near(found: Arrays, due: Arrays) -> bool:
 
 def says_loss(source: Source, node: ast.FunctionDef, name: str) -> bool:
     """Whether the name of what is returned, or a logarithm that it comes from, says it is a loss;
-    no name is what is returned without one."""
+    no name is what is returned without one. What has another name and is made of a loss is none."""
     if NO_LOSS.fullmatch(plain(name)):
         return False
-    if plain(name) == "j" or LOSS.fullmatch(plain(name)):
+    if is_loss(name):
         return True
     seen: set[str] = set()
     new = {name}
@@ -101,9 +101,15 @@ def says_loss(source: Source, node: ast.FunctionDef, name: str) -> bool:
         values = [value for one in new for value in values_of(node, one)]
         if any(takes_logarithm(source, value) for value in values):
             return True
-        new = {part.id for value in values for part in ast.walk(value)
-               if isinstance(part, ast.Name)} - seen  # fmt: skip
+        parts = {part.id for value in values for part in ast.walk(value)
+                 if isinstance(part, ast.Name)}  # fmt: skip
+        new = {one for one in parts - seen if not (name and is_loss(one))}
     return False
+
+
+def is_loss(name: str) -> bool:
+    """Whether a name is that of a loss."""
+    return plain(name) == "j" or bool(LOSS.fullmatch(plain(name)))
 
 
 def values_of(node: ast.FunctionDef, name: str) -> Iterator[ast.expr]:

@@ -180,7 +180,14 @@ def train(W1, slow_W1, dW1, rate):
 """
 
 
-@pytest.mark.parametrize("text", [BOTH_WAYS, ERROR, SLOW])
+PERCEPTRON = (
+    ERROR.replace("self.predict(x) - t", "t - self.predict(x)")
+    .replace("-=", "+=")
+    .replace("rate * error", "rate * error * x", 1)
+)
+
+
+@pytest.mark.parametrize("text", [BOTH_WAYS, ERROR, SLOW, PERCEPTRON])
 def test_names_alone_do_not_accuse_an_update(tmp_path: Path, text: str) -> None:
     found = verdicts(tmp_path / "mine.py", text)
     assert all(one is Verdict.UNDECIDABLE for one, _ in found), found

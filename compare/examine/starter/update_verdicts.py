@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 
 from compare.contracts.result import Diagnosis, Verdict
 from compare.examine.starter.function_verdict import FunctionVerdict
-from compare.examine.starter.update_lines import Line
+from compare.examine.starter.update_lines import Line, word
 from compare.examine.starter.update_paths import Way
 from compare.examine.starter.update_reader import Unread
 from compare.examine.starter.update_reading import Update, update_of
 from compare.examine.starter.update_rules import ASCENT, CHOSEN, Rules, shrinks, sign_turned
-from compare.examine.starter.update_words import is_product
+from compare.examine.starter.update_words import is_product, of_gradient
 from compare.guard.blame import Place
 
 ADVICE = "write it as step(parameters, gradients, state, *, learning_rate, momentum) for --manual"
@@ -33,11 +33,20 @@ def climbs(verdict: FunctionVerdict | None) -> bool:
 
 
 def is_computed_here(update: Update, way: Way) -> bool:
-    """Return whether a gradient is multiplied out on the way: it may as well be its negative."""
+    """Return whether a gradient is multiplied out on the way, or is a difference under no name of
+    a gradient, an error: it may as well be its negative."""
     root = re.split(r"[.\[]", update.gradient)[0]
     values = [line.value for line in (*way.before, *way.lines)
               if line.value is not None and line.key.partition("[")[0] == root]  # fmt: skip
-    return is_product(update.gradient) or any(is_product(ast.unparse(one)) for one in values)
+    error = not of_gradient(word(update.gradient)) and any(map(is_difference, values))
+    return (
+        error or is_product(update.gradient) or any(is_product(ast.unparse(one)) for one in values)
+    )
+
+
+def is_difference(value: ast.expr) -> bool:
+    """Return whether one thing is taken off another: a target off a prediction, or that off it."""
+    return isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub)
 
 
 def about_update(target: Line, where: str) -> FunctionVerdict:

@@ -11,6 +11,7 @@ from compare.examine.starter.construct import builders
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.pair_check import pair_checked
 from compare.examine.starter.source import open_source
+from compare.examine.starter.starter import check_starter
 from compare.guard.guard import Guard
 
 TEXT = """import numpy as np
@@ -205,6 +206,25 @@ def test_a_derivative_at_another_value_than_is_kept_is_not_compared(
 ) -> None:
     text = ORDERS["slope_bwd"].replace("return out, out", kept)
     assert said(tmp_path, text, "slope_bwd").verdict is due
+
+
+@pytest.mark.parametrize(
+    ("derivative", "due"),
+    [("a * (1 - a)", Verdict.UNDECIDABLE), ("a * (2 - a)", Verdict.DISAGREES)],
+)
+def test_what_was_accused_as_a_gradient_of_logits_is_seen_beside_its_forward_pass(
+    derivative: str, due: Verdict, tmp_path: Path
+) -> None:
+    """`a` is no softmax's value beside a sigmoid."""
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import numpy as np\n"
+        "def sigmoid_forward(z):\n    a = 1 / (1 + np.exp(-z))\n    return a, z\n"
+        f"def sigmoid_backward(a, da):\n    return da * {derivative}\n",
+        "utf-8",
+    )
+    (found,) = (one for one in check_starter(path).functions if one.name == "sigmoid_backward")
+    assert found.verdict is due
 
 
 def test_hidden_units_may_be_wanted_as_a_list() -> None:

@@ -48,7 +48,19 @@ OTHERS = 6
 
 def pairs_checked(source: Source, found: Sequence[FunctionVerdict]) -> list[FunctionVerdict]:
     """The verdicts, with those on backward passes of layers that were not compared otherwise."""
-    return [pair_checked(source, one) if is_open(source, one) else one for one in found]
+    return [pair_checked(source, one) if is_open(source, one) else cleared(source, one)
+            for one in found]  # fmt: skip
+
+
+def cleared(source: Source, one: FunctionVerdict) -> FunctionVerdict:
+    """The verdict on a function that was accused as the gradient of another thing, such as logits:
+    it is none where it is, or may be, right beside the forward pass of its own name."""
+    unread = FunctionVerdict(one.name, one.role, one.place, Verdict.UNDECIDABLE, "")
+    accused = one.kind == "value" and is_open(source, unread)
+    if not accused or not any(counterparts(source, one.name)):
+        return one
+    again = pair_checked(source, unread)
+    return again if again.verdict is not Verdict.DISAGREES and again.sentence else one
 
 
 def is_open(source: Source, one: FunctionVerdict) -> bool:

@@ -12,6 +12,7 @@ import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from traceback import walk_tb
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from compare.examine.starter.recipe import (
 from compare.examine.starter.source import Source
 from compare.examine.starter.unset import left_unset
 from compare.examine.starter.whole_check import Declared
+from compare.guard.blame import home_of
 from compare.guard.guard import Guard
 
 TRIALS = 400
@@ -117,7 +119,7 @@ def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Tri
     other = expected(sizes, "sum" if reduction == "mean" else "mean", declared.seed)
     best: Trial | None = None
     quiet = Guard(timeout=guard.timeout)
-    reason = "no method gives gradients of all its weights"
+    reason, furthest = "", (0, "")
     for recipe in itertools.chain(ways(cls), as_built(cls, due, quiet)):
         point = due.point
         run = functools.partial(recipe.outcome, dict(point.parameters), point.x, point.targets)
@@ -126,6 +128,8 @@ def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Tri
         except UserCodeError as error:
             if isinstance(error.__cause__, DoesNotFit):
                 reason = str(error.__cause__)
+            else:
+                furthest = max(furthest, reached(error, cls))
             continue
         right = max(agreeing(gradients, due), agreeing(gradients, other))
         better = best is None or (right, loss is not None) > (best.right, best.shows_loss)
@@ -133,7 +137,23 @@ def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Tri
             best = Trial(recipe, right, loss is not None, sizes)
         if right == len(gradients) and loss is not None and np.isfinite(loss):
             break
-    return reason if best is None else online(best, cls, quiet, due)
+    if best is None:
+        return (reason or "no method gives gradients of all its weights") + furthest[1]
+    return online(best, cls, quiet, due)
+
+
+def reached(error: UserCodeError, cls: type) -> tuple[int, str]:
+    """The line of a method that a call ended at, and a clause that says how.
+
+    Of all the ways to call a class the one that ends furthest down is most likely the one meant.
+    """
+    homes = {home.file for one in vars(cls).values() if callable(one) and (home := home_of(one))}
+    cause = error.__cause__
+    steps = walk_tb(cause.__traceback__ if cause else None)
+    inside = [(frame, line) for frame, line in steps if frame.f_code.co_filename in homes]
+    if not inside or any(frame.f_code.co_name == "__init__" for frame, _ in inside):
+        return 0, ""
+    return inside[-1][1], f": {error}"
 
 
 def online(found: Trial, cls: type, guard: Guard, due: Expected) -> Trial:

@@ -15,8 +15,13 @@ from compare.examine.sides import our_manual
 SHARE, EPS = 0.1, 1e-5
 
 
-def batch_normalised(share: float = SHARE, ddof: int = 1) -> Any:
-    """Return softmax cross-entropy over relu(batch norm); all is read by its documented name."""
+def batch_normalised(
+    share: float = SHARE, ddof: int = 1, *, always: bool = False, row: bool = False
+) -> Any:
+    """Return softmax cross-entropy over relu(batch norm); all is read by its documented name.
+
+    `always`: it returns its statistics in evaluation too; `row`: as (1, H).
+    """
 
     def loss_and_gradients(parameters: Any, x: Any, targets: Any, *, context: Any) -> Any:
         w2, gamma = parameters["w2"], parameters["gamma1"]
@@ -40,10 +45,11 @@ def batch_normalised(share: float = SHARE, ddof: int = 1) -> Any:
         }  # fmt: skip
         loss = -(targets * log_p).sum() / rows
         if not training:
-            return loss, gradients
+            kept = {k: context[k] for k in ("running_mean1", "running_var1")}
+            return (loss, gradients, kept) if always else (loss, gradients)
         news = {"running_mean1": mean, "running_var1": z.var(axis=0, ddof=ddof)}
         shown = {k: (1 - share) * context[k] + share * new for k, new in news.items()}
-        return loss, gradients, shown
+        return loss, gradients, {k: one[np.newaxis] if row else one for k, one in shown.items()}
 
     return loss_and_gradients
 
@@ -79,7 +85,8 @@ def test_running_statistics_that_a_check_is_shown_are_compared(
     options: dict[str, Any] = {
         "inputs": 6, "hidden": (5,), "classes": 3, "normalisation": "batch",
     }  # fmt: skip
-    assert check(batch_normalised(), **options).verdict is Verdict.AGREES
+    for honest in ({}, {"always": True}, {"row": True}):
+        assert check(batch_normalised(**honest), **options).verdict is Verdict.AGREES
     wrong = check(batch_normalised(**changed), **options)
     assert wrong.verdict is Verdict.DISAGREES
     assert f"running_{name}1" in wrong.sentence

@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from compare import check
+from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.experiment import ACTIVATION_NAMES
 from compare.contracts.result import Result, Verdict
-from compare.points.edges import FAR, LARGE, LOUD, NEAR, SATURATED, edge_probes
+from compare.points.edges import LARGE, LOUD, NEAR, SATURATED, edge_probes, reach_of
 
 Array = NDArray[Any]
 Slope = Callable[[Array], Array]
@@ -97,6 +98,39 @@ def test_a_sigmoid_of_what_is_clipped_at_10_is_another_function() -> None:
         assert checked(softmax_network(value, slope_of(value)), "sigmoid").verdict is verdict
 
 
+def tanh_by_exp(z: Array) -> Array:
+    return np.asarray((np.exp(z) - np.exp(-z)) / (np.exp(z) + np.exp(-z)))
+
+
+def cubic(z: Array) -> Array:
+    return np.asarray(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_honest_formulas_of_curves_agree_at_their_edges(dtype: str) -> None:
+    def gelu(z: Array) -> Array:
+        return np.asarray(0.5 * z * (1 + tanh_by_exp(cubic(z)))).astype(z.dtype)
+
+    def gelu_slope(z: Array) -> Array:
+        t, inner = tanh_by_exp(cubic(z)), np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * z**2)
+        return np.asarray(0.5 * (1 + t) + 0.5 * z * (1 - t * t) * inner).astype(z.dtype)
+
+    def softplus(z: Array) -> Array:
+        return np.where(z > 20, z, np.log1p(np.exp(np.minimum(z, 20)))).astype(z.dtype)
+
+    def clipped(z: Array) -> Array:
+        return sigmoid(np.clip(z, -20, 20)).astype(z.dtype)
+
+    for activation, network in (
+        ("gelu_tanh", softmax_network(gelu, gelu_slope)),
+        ("softplus", softmax_network(softplus, sigmoid)),
+        ("sigmoid", softmax_network(clipped, lambda z: clipped(z) * (1 - clipped(z)))),
+        ("tanh", softmax_network(tanh_by_exp, lambda z: 1 - tanh_by_exp(z) ** 2)),
+    ):
+        found = check(network, inputs=7, hidden=(9,), classes=4, activation=activation, dtype=dtype)
+        assert found.verdict is Verdict.AGREES, found.sentence
+
+
 def test_gradients_of_one_weight_that_are_clipped_are_named() -> None:
     relu = softmax_network(lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0, clip=5.0)
     found = checked(relu, "relu")
@@ -111,8 +145,9 @@ def test_the_edges_are_reached_and_no_exponential_overflows_there(activation: st
         one.note: float(np.abs(one.x @ one.parameters["w1"] + one.parameters["b1"]).max())
         for one in probes
     }
-    reach = FAR if activation.partition(":")[0] in STRAIGHT else SATURATED
-    assert 0.9 * reach < largest[LARGE] < 1.1 * reach
+    reach = reach_of(ACTIVATION_RULES[activation])
+    assert 0.85 * reach < largest[LARGE] < 1.15 * reach
+    assert (reach > SATURATED) == (activation.partition(":")[0] in STRAIGHT)
     assert np.isfinite(np.exp(np.float32(2 * SATURATED)))
     assert largest[LOUD] < 20.0 < max(float(np.abs(one.x).max()) for one in probes)
     assert (NEAR in largest) == (activation.partition(":")[0] in AT_ZERO)

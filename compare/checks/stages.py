@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from compare.checks.comparison import Comparison, compare_entries
 from compare.checks.examined import Examined
-from compare.contracts.arrays import Arrays
+from compare.contracts.arrays import Array, Arrays, Values
 from compare.contracts.between import RUNNING
 
 
@@ -79,8 +79,8 @@ def not_compared(examined: Examined, shown: Arrays, depth: int) -> list[str]:
     values, stages = examined.reference_values, order_of_stages(depth)
     said = []
     for stage, array in shown.items():
-        if stage in examined.comparisons or (stage.startswith(RUNNING) and stage in values):
-            continue  # running statistics are compared from update to update
+        if stage in examined.comparisons or is_statistic(stage, array, values):
+            continue  # running statistics are compared apart, as rows or as columns
         if stage not in stages or stage not in values:
             said.append(f"{stage} is no stage of this network")
         elif array.shape != values[stage].shape:
@@ -88,6 +88,11 @@ def not_compared(examined: Examined, shown: Arrays, depth: int) -> list[str]:
         elif examined.allowances.intermediate(stage) is None:
             said.append(f"{stage} has no allowance here")
     return said
+
+
+def is_statistic(stage: str, array: Array, values: Values) -> bool:
+    """Return whether a stage is a running statistic of a right size."""
+    return stage.startswith(RUNNING) and stage in values and array.size == values[stage].size
 
 
 def upstream(gradient: str, depth: int) -> str:

@@ -2,7 +2,7 @@
 
 A mask with a threshold of 1e-5, units that are cut off at 6, a sigmoid of what is clipped at 10,
 gradients that are clipped at 5: all of them are right at ordinary points. Right code is right here
-too: no exponential that people take of a unit overflows.
+too: units end where libraries begin to cut curves off, and before exponentials overflow.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ SMALLEST, LARGEST = -12, -3
 """Decades of the units just above 0."""
 FAR = 150.0
 """The largest unit where the activation is made of straight lines."""
-SATURATED = 36.0
-"""The largest unit elsewhere: a sigmoid is 1 there in float64, and exp of twice as much is finite
-in float32."""
+SATURATED = 18.0
+"""The largest unit elsewhere: beyond 20 many libraries, torch too, let softplus be a straight line,
+and people clip what a sigmoid takes; exp of twice as much is finite in float32."""
+LEFT = 1e-12
+"""Where a slope is so near to its limit, nothing is left that code could do wrong."""
 GAIN = 100.0
 """By how much the inputs are larger, and the weights that take them smaller."""
 
@@ -70,12 +72,26 @@ def large(probe: Probe, rule: ActivationRule) -> Probe:
     What grows with its units is taken back by the weights behind them: the logits are ordinary.
     """
     w1, w2 = probe.parameters["w1"], probe.parameters["w2"]  # (F, H), (H, ...)
-    reach = FAR if rule.steepest_bend == 0 else SATURATED
+    reach = reach_of(rule)
     largest = np.abs(probe.x @ w1).max(axis=0)  # (H,)
     gain = (np.geomspace(reach, 1.0, len(largest)) / largest).astype(w1.dtype)
     grows = float(np.abs(rule.f(np.array([-reach, reach]))).max()) > reach / 2
     behind = w2 / gain[:, np.newaxis] if grows else w2
     return Probe(probe.parameters | {"w1": w1 * gain, "w2": behind}, probe.x, probe.targets, LARGE)
+
+
+def reach_of(rule: ActivationRule) -> float:
+    """Return how far units go: of a curved activation until its slope has reached its limits.
+
+    Beyond, an exponential of a cube, as GELU's tanh takes it, overflows for nothing.
+    """
+    if rule.steepest_bend == 0:
+        return FAR
+    far = np.linspace(1.0, SATURATED, 100)
+    both = np.stack([-far, far])  # (2, 100)
+    slopes = rule.slope(both if rule.of_z else rule.f(both))
+    changing = (np.abs(slopes - slopes[:, -1:]) > LEFT).any(axis=0)
+    return float(far[changing].max(initial=1.0))
 
 
 def with_large_inputs(probe: Probe) -> Probe:

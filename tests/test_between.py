@@ -137,7 +137,7 @@ def test_wrong_running_statistics_are_found() -> None:
         return loss, gradients, shown
 
     result = run_training(asked, manual=replace(ours, loss_and_gradients=biased))
-    assert result.verdict is Verdict.DISAGREES and result.kind == "update"
+    assert result.verdict is Verdict.DISAGREES and result.kind == "intermediate"
     assert "running_var1" in str(result)
 
 

@@ -91,8 +91,6 @@ WRONG = {
     ),
 }
 OPEN = {
-    "another penalty in the loss": changed(BACK, ("loss += 0.5", "loss += 0.25")),
-    "a strength that both write down": changed(BACK, ("self.reg *", "0.01 *")),
     "a rate that nobody can hand over": changed(FIT, ("self.lr *", "0.05 *")),
 }
 
@@ -110,6 +108,17 @@ def test_a_wrong_loss_in_a_method_is_named(mistake: str, tmp_path: Path) -> None
     assert result.verdict is Verdict.DISAGREES
     assert [one.mistake for one in result.diagnosis] == [mistake]
     assert (result.kind == "convention") == (mistake == "summed-not-averaged")
+
+
+def test_a_strength_that_loss_and_gradient_write_down_agrees(tmp_path: Path) -> None:
+    result = checked(tmp_path, changed(BACK, ("self.reg *", "0.01 *")))
+    assert result.verdict is Verdict.AGREES, result.sentence
+
+
+def test_half_the_penalty_in_the_loss_is_twice_in_the_gradient(tmp_path: Path) -> None:
+    result = checked(tmp_path, changed(BACK, ("loss += 0.5", "loss += 0.25")))
+    assert result.verdict is Verdict.DISAGREES
+    assert [one.mistake for one in result.diagnosis] == ["penalty-twice-in-gradient"]
 
 
 @pytest.mark.parametrize("how", OPEN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,14 @@ def point(objective: Objective, activation: str, between: Between = PLAIN) -> Po
     )  # fmt: skip
 
 
+def far(one: Point) -> Point:
+    """Return the same point with units far from 0, where a bound at 6 shows."""
+    w1 = one.parameters["w1"] * 8
+    return replace(one, parameters={**one.parameters, "w1": w1})
+
+
 POINTS = [
+    *(far(point(Objective(), activation)) for activation in OTHERS),
     *(point(objective, "tanh") for objective in OBJECTIVES),
     *(point(Objective(), activation) for activation in OTHERS),
     *(point(Objective(l2=0.1, penalise=of), "tanh", Between("layer")) for of in PENALISED),

@@ -30,8 +30,8 @@ IN_PLACE = (
         "delta-overwrites-probabilities",
         "p - y written into the probabilities before the loss",
         "The error p - y is written into the array of the probabilities; the loss then takes "
-        "the logarithm of p - y, which is negative: NaN. (Anything else that makes the loss NaN "
-        "looks the same.)",
+        "the logarithm of p - y, which is negative: NaN. Anything else that makes the loss NaN "
+        "looks the same.",
         "log_p = np.log(p - y)",
         trigger="the loss is computed after the gradient",
     ),

@@ -101,13 +101,13 @@ def probe(
     between: Between = PLAIN,
 ) -> Point:
     """Return a point of this kind; drawn again while a unit of a ReLU layer is on its kink."""
-    objective = for_classes(objective or Objective(), sizes[-1])
+    objective = objective and for_classes(objective, sizes[-1])
     for _ in range(ATTEMPTS):
         parameters = draw_parameters(sizes, generator, BIASES)
         x = generator.normal(size=(rows, sizes[0]))
         if not bias:
             parameters = {name: w for name, w in parameters.items() if name[0] == "w"}
-        targets = draw_targets(generator, rows, sizes[-1], kind.soft, objective)
+        targets = draw_targets(generator, rows, sizes[-1], kind.soft, objective or Objective())
         scales, context = draw_between(between, sizes, rows, generator)
         if not between.plain:
             context["training"] = np.array(not kind.evaluated)

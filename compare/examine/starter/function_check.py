@@ -87,7 +87,7 @@ class FunctionCheck:
             trial = attempt(call, trial.reading)
         found = replace(judged(name, role, place, trial), diagnosis=named)
         if trial.agrees and role == "softmax":
-            found = at_extremes(found, attempt(call, extreme_softmax(trial.reading)))
+            found = at_extremes(found, trial, attempt(call, extreme_softmax(trial.reading)))
         elif trial.agrees and role in ("average_ce", "grad_ce"):
             extreme = extreme_entropy(role, trial.reading)
             found = found if extreme is None else remarked(found, attempt(quiet, extreme))
@@ -296,12 +296,16 @@ def with_side_effects(found: FunctionVerdict, effects: Sequence[str]) -> Functio
     return replace(found, sentence=f"{found.sentence}; besides, it {' and '.join(effects)}")
 
 
-def at_extremes(found: FunctionVerdict, trial: Trial) -> FunctionVerdict:
-    """Add what became of logits no exponential survives; the assignment asks for just that."""
+def at_extremes(found: FunctionVerdict, ordinary: Trial, trial: Trial) -> FunctionVerdict:
+    """Add what became of logits no exponential survives; the assignment asks for just that.
+
+    NaN is NaN whatever made it: the right call at ordinary logits stands beside it.
+    """
     if trial.agrees or trial.observed is None or trial.compared is None:
         return found
     finite = np.isfinite(trial.observed).all()
     what = "it is wrong there" if finite else "it is not finite there"
     sentence = f"right for small logits; for logits of ±1e4 {what}"
-    named = explained("softmax", (trial.reading, trial.observed))
+    calls = [(one.reading, one.observed) for one in (ordinary, trial) if one.observed is not None]
+    named = explained("softmax", *calls)
     return replace(found.wrong("overflow", sentence, trial.compared.worst), diagnosis=named)

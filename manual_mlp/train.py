@@ -176,8 +176,9 @@ def in_context(
     if context_of is None:
         return {}, {}
     running = {name: array for name, array in state.items() if name.startswith(RUNNING)}
-    made, judged = ({"training": np.array(told), **running} for told in (True, False))
-    return {"context": {**made, **context_of(update, rows)}}, {"context": judged}
+    training = {"training": np.array(True), **running, **context_of(update, rows)}
+    evaluation = {"training": np.array(False), **running}
+    return {"context": training}, {"context": evaluation}
 
 
 def batches_of(

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import functools
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -26,17 +24,15 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
-from compare.contracts.errors import BadInput, UserCodeError
-from compare.contracts.experiment import Experiment
+from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Result, Verdict
-from compare.examine.point import check
-from compare.examine.sides import our_manual
 from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.gradient_functions import GradientFunction, read_function
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.networks import EXPONENTIAL
+from compare.examine.starter.one_layer import checked_as_network
 from compare.examine.starter.readings import UNEQUAL
 from compare.examine.starter.recipe import number_in
 from compare.examine.starter.returned import parts_of
@@ -216,22 +212,10 @@ def shown(linear: Linear, guard: Guard, seed: int) -> bool:
 def compared(linear: Linear, settings: Mapping[str, Any], seed: int, guard: Guard) -> Result | None:
     """The function as a network of one layer against torch; None where that cannot be done."""
     asked = {**settings, "hidden": (), "bias": linear.bias, "seed": seed}
-    ours = our_manual(Experiment(**asked)).loss_and_gradients
-
-    def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
-        loss, gradients = linear(dict(parameters), x, targets)
-        return ours(parameters, x, targets)[0] if np.isnan(loss) else loss, gradients
-
-    called_as = inspect.signature(loss_and_gradients)
-    functools.update_wrapper(loss_and_gradients, linear.function)
-    loss_and_gradients.__signature__ = called_as  # type: ignore[attr-defined]  # not its function's
-    try:
-        result = check(
-            loss_and_gradients, inputs=SIZES[0], classes=SIZES[1], timeout=guard.timeout, **asked
-        )
-    except (BadInput, UserCodeError):
-        return None
-    return without_our_labels(result, linear.labels)
+    result = checked_as_network(
+        linear, linear.function, inputs=SIZES[0], classes=SIZES[1], timeout=guard.timeout, **asked
+    )
+    return None if result is None else without_our_labels(result, linear.labels)
 
 
 def with_strength(

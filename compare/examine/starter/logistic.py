@@ -14,7 +14,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
-import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -24,11 +23,8 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
-from compare.contracts.errors import BadInput, UserCodeError
-from compare.contracts.experiment import Experiment
+from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Result, Verdict
-from compare.examine.point import check
-from compare.examine.sides import our_manual
 from compare.examine.starter.binding import plain
 from compare.examine.starter.entropy_readings import AVERAGES, SUMS
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -36,6 +32,7 @@ from compare.examine.starter.gradient_functions import read_function, returned_n
 from compare.examine.starter.linear_softmax import roles_of
 from compare.examine.starter.logistic_doubts import doubt, is_usual, says_loss
 from compare.examine.starter.networks import EXPONENTIAL, point
+from compare.examine.starter.one_layer import checked_as_network
 from compare.examine.starter.readings import UNEQUAL
 from compare.examine.starter.source import Source
 from compare.examine.starter.update_words import of_gradient
@@ -275,19 +272,9 @@ def fits(one: Logistic, seed: int) -> bool:
 def compared(one: Logistic, guard: Guard, seed: int, declared: Mapping[str, Any]) -> Result | None:
     """The function as a network of one layer and one output; None where that cannot be done."""
     asked: dict[str, Any] = {**MEAN, **declared, "loss": "bce", "hidden": (), "seed": seed}
-    ours = our_manual(Experiment(**asked)).loss_and_gradients
-
-    def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
-        loss, gradients = one(dict(parameters), x, targets)
-        return ours(parameters, x, targets)[0] if np.isnan(loss) else loss, gradients
-
-    called_as = inspect.signature(loss_and_gradients)
-    functools.update_wrapper(loss_and_gradients, one.function)
-    loss_and_gradients.__signature__ = called_as  # type: ignore[attr-defined]  # not its function's
-    try:
-        return check(loss_and_gradients, inputs=SIZES.F, classes=1, timeout=guard.timeout, **asked)
-    except (BadInput, UserCodeError):
-        return None
+    return checked_as_network(
+        one, one.function, inputs=SIZES.F, classes=1, timeout=guard.timeout, **asked
+    )
 
 
 def at_one_point(seed: int) -> tuple[Arrays, Array, Array]:

@@ -19,14 +19,12 @@ from dataclasses import dataclass, replace
 from compare.examine.starter.absent_data import COUNTS
 from compare.examine.starter.binding import (
     CERTAIN,
-    GIVEN,
-    MOST_LAYERS,
-    certain,
     gradient_named,
     layers_named,
     plain,
     weight_called,
 )
+from compare.examine.starter.cut_given import COUNTED, DRAWN, Given, gives_whole
 from compare.examine.starter.cut_gradient import (
     ascends,
     factors_left_out,
@@ -44,17 +42,12 @@ from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_words import number_in
 from compare.guard.blame import Place
 
-DRAWN = re.compile(r"rand|shuffl|permut|choice|load|open|read|sample|fetch|default_rng")
-"""In a call that draws numbers or reads files."""
 DECAY = re.compile(
     r"reg(ulari[sz]ation)?\w*|lam(bda|bd)?_?|lmb(d|da)?|l[12](reg|lambda)?|weightdecay|wd"
 )
 """The strength of a decay, which is compared apart (`cut_check`)."""
 MOMENTUM = re.compile(r"mom(entum)?|mu")
 """What is taken as 0: it is no part of the gradient."""
-MODULES = frozenset({"np", "numpy"})
-COUNTED = re.compile(r"\w+\.shape(\[[01]\])?|len\(\w+\)")
-"""How many rows or columns there are."""
 SOME_RATE = 0.1
 
 
@@ -101,7 +94,7 @@ def cut_out(
     wanted = captures(piece, updates, signed)
     weights = roots_of(updates)
     drawn = indices(piece) - weights
-    kept, needed = sliced(piece, wanted, drawn)
+    kept, needed = sliced(piece, wanted, drawn, Given.of(piece, defined(source)))
     if not kept:
         raise NotCut
     ahead, parameters, rows = outside(source, piece, needed - drawn, weights, defaults, strength)
@@ -207,7 +200,7 @@ def indices(piece: Piece) -> set[str]:
 
 
 def sliced(
-    piece: Piece, wanted: dict[str, tuple[str, int]], drawn: Set[str]
+    piece: Piece, wanted: dict[str, tuple[str, int]], drawn: Set[str], given: Given
 ) -> tuple[list[ast.stmt], set[str]]:
     """Return the statements that the gradients need, each gradient taken where it is used, and the
     names that they read."""
@@ -216,7 +209,7 @@ def sliced(
     for place in range(len(piece.body), -1, -1):
         one = piece.body[place] if place < len(piece.body) else None
         if one is not None and set(stored(one)) & needed:
-            if not (picks(one, drawn) or loads(one)):  # else a batch, which becomes a parameter
+            if not (picks(one, drawn) or given.gives(one)):  # these become parameters
                 one = unaugmented(one, set(wanted))
                 if gives_whole(one):
                     needed -= set(stored(one))
@@ -234,6 +227,13 @@ def sliced(
     return kept, needed
 
 
+def defined(source: Source) -> set[str]:
+    """Return the names of functions, classes and modules: those of the file and Python's own."""
+    kinds = (Kind.DEFINITION, Kind.IMPORT)
+    own = {name for one in source.statements if one.kind in kinds for name in one.binds}
+    return own | set(dir(builtins))
+
+
 def divides_by_number(one: ast.stmt) -> bool:
     """Return whether a statement divides by a number that is written there, as a batch size is."""
     return any(
@@ -241,26 +241,6 @@ def divides_by_number(one: ast.stmt) -> bool:
         and (number_in(part.right if isinstance(part, ast.BinOp) else part.value) or 0) > 2
         for part in ast.walk(one)
     )  # fmt: skip
-
-
-def loads(one: ast.stmt) -> bool:
-    """Return whether a statement gets data or first weights, or scales data: `X = X / 255`."""
-    meant = {name: certain(name) or certain(name, MOST_LAYERS) for name in stored(one)}
-    names = {name for name, quantity in meant.items() if quantity in GIVEN}
-    data = {name for name in names if meant[name] in ("x", "y")}
-    if not names or not isinstance(one, ast.Assign) or not gives_whole(one):
-        return False
-    values = loaded(one.value)
-    drawn = any(DRAWN.search(ast.unparse(part.func)) for part in ast.walk(one.value)
-                if isinstance(part, ast.Call))  # fmt: skip
-    return drawn or bool(data & values) or values <= MODULES
-
-
-def gives_whole(one: ast.stmt) -> bool:
-    """Return whether a statement gives its names values, whatever they were before."""
-    targets = one.targets if isinstance(one, ast.Assign) else []
-    parts = [p for t in targets for p in (t.elts if isinstance(t, ast.Tuple) else [t])]
-    return bool(parts) and all(isinstance(part, ast.Name) for part in parts)
 
 
 def picks(one: ast.stmt, drawn: Set[str]) -> bool:
@@ -288,10 +268,9 @@ def outside(
     strength: float,
 ) -> tuple[list[ast.stmt], list[str], frozenset[str]]:
     """Return statements that set numbers, the parameters, and the names of the number of rows."""
-    known = {name for one in source.statements for name in one.binds
-             if one.kind in (Kind.DEFINITION, Kind.IMPORT)}  # fmt: skip
     numbers = {name: one.value for one in (*piece.before, *(s.node for s in source.statements))
-               if isinstance(one, ast.Assign) and number_in(one.value) is not None
+               if isinstance(one, ast.Assign) and gives_whole(one)
+               and number_in(one.value) is not None
                for name in stored(one)}  # fmt: skip
     ahead: list[ast.stmt] = []
     parameters: list[str] = []
@@ -306,7 +285,7 @@ def outside(
         elif not isinstance(one.targets[0], ast.Tuple):
             rows |= set(stored(one))
             needed = needed - set(stored(one))
-    for name in sorted(needed - known - set(dir(builtins))):
+    for name in sorted(needed - defined(source)):
         key = plain(name)
         value: ast.expr | None = numbers.get(name)
         if name in defaults:

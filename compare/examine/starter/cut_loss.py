@@ -20,7 +20,8 @@ import numpy as np
 from compare.contracts.arrays import Array
 from compare.examine.starter.absent_data import COUNTS, put_in, stand_ins
 from compare.examine.starter.binding import GIVEN, certain, plain
-from compare.examine.starter.cut import Cut, gives_whole, in_file, indices, outside, sliced
+from compare.examine.starter.cut import Cut, defined, in_file, indices, outside, sliced
+from compare.examine.starter.cut_given import Given, gives_whole
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.cut_piece import NotCut, Piece
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -80,7 +81,7 @@ def shown_by(
     drawn = indices(piece) - cut.weights
     end = len(ahead.body)
     wanted = {"": (line.text, end)} | {f"{name} too": (name, end) for name in aliases(ahead.body)}
-    kept, needed = sliced(ahead, wanted, drawn)
+    kept, needed = sliced(ahead, wanted, drawn, Given.of(piece, defined(source)))
     set_before = [ast.Assign([ast.Name(line.own, ast.Store())], ast.Constant(0.0))]
     before, parameters, rows = outside(
         source, piece, needed - drawn - {line.own}, cut.weights, cut.defaults, 0.0

@@ -24,7 +24,8 @@ from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.binding import CERTAIN, plain
-from compare.examine.starter.cut import DECAY, gives_whole
+from compare.examine.starter.cut import DECAY
+from compare.examine.starter.cut_given import gives_whole
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.expected import expected, parameters_in
 from compare.examine.starter.function_verdict import FunctionVerdict

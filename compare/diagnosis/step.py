@@ -81,7 +81,7 @@ def constant_in_time(
 
     def begins(version: Version) -> bool:
         free_to = any(mistake.sometimes for mistake in version.made)
-        return not free_to and any(track.ratio(version) > 1.0 for track in right)
+        return not free_to and not all(track.fits(version) for track in right)
 
     return [versions for versions in found if not any(map(begins, versions))] or found
 
@@ -132,9 +132,7 @@ def blur(before: Pair, after: Pair) -> float:
 def explains(version: Version, wrong: Tracks) -> bool:
     """Return whether the version reproduces all these parameters and is not idle."""
     only = tuple(mistake.only for mistake in version.made)
-    fits = all(
-        any(map(track.name.startswith, only)) and track.ratio(version) <= 1.0 for track in wrong
-    )
+    fits = all(any(map(track.name.startswith, only)) and track.fits(version) for track in wrong)
     return fits and sum(track.explained(version) for track in wrong) > len(version.bound)
 
 
@@ -238,7 +236,7 @@ def reading(version: Version, settings: Settings) -> str:
 
 def affected(version: Version, tracks: Tracks) -> str:
     """Return in words which parameters the version explains; nothing to say if it is all."""
-    fitting = [track.name for track in tracks if track.wrong and track.ratio(version) <= 1.0]
+    fitting = [track.name for track in tracks if track.wrong and track.fits(version)]
     every = list(dict.fromkeys(track.name for track in tracks))
     names = [name for name in every if name in fitting]
     if names == every:

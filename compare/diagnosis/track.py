@@ -66,7 +66,7 @@ class Version:
             return right_step
         if beside is None:
             return lambda now: mistake.step(now, self.constant)
-        return lambda now: with_two(mistake, self.constant, beside, now)
+        return lambda now: now.after(with_two(mistake, self.constant, beside)["update"])
 
     @property
     def bound(self) -> tuple[float, ...]:
@@ -117,6 +117,12 @@ class Track:
         """Return the worst ratio of everything seen of this parameter."""
         pairs = zip(self.seen, self.predicted(version), strict=True)
         return max((float(ratios(a, p).max(initial=0.0)) for a, p in pairs), default=0.0)
+
+    def fits(self, version: Version) -> bool:
+        """Return whether a version reproduces everything seen; the first that it does not ends
+        it."""
+        pairs = zip(self.seen, self.predicted(version), strict=True)
+        return all(float(ratios(a, p).max(initial=0.0)) <= 1.0 for a, p in pairs)
 
     def explained(self, version: Version) -> int:
         """Return how many entries only this version explains."""

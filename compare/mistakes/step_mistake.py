@@ -70,10 +70,10 @@ def with_slip(mistake: StepMistake, constant: float | None) -> dict[str, Any]:
     return run(plain_step, mistake.changes(constant))
 
 
-def with_two(one: StepMistake, constant: float | None, other: StepMistake, now: Moment) -> Stepped:
-    """Return parameter and velocity after an update with two mistakes, in lines of their own."""
-    changes = (*one.changes(constant), *other.changes(None))
-    return now.after(run(plain_step, changes)["update"])
+@lru_cache(maxsize=1024)
+def with_two(one: StepMistake, constant: float | None, other: StepMistake) -> dict[str, Any]:
+    """Return the same with two mistakes, in lines of their own."""
+    return run(plain_step, (*one.changes(constant), *other.changes(None)))
 
 
 def run(module: ModuleType, changes: tuple[tuple[str, str], ...]) -> dict[str, Any]:

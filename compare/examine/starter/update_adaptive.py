@@ -4,7 +4,7 @@ Beside gradient descent with momentum (`update_verdicts`). m is the mean of grad
 their squares, t the number of the update, from 1:
     m = b1 m + (1 - b1) g          s = b2 s + (1 - b2) g**2          (Adagrad: s = s + g**2)
     m^ = m / (1 - b1**t)           s^ = s / (1 - b2**t)              (or without these)
-    w = w - rate m^ / (sqrt(s^) + eps)                               (or eps below the root)
+    w = w - rate m^ / (sqrt(s^) + eps)         (or eps below the root, or beside sqrt(s) there)
 Kingma and Ba, Adam, 2015, algorithm 1; Duchi et al. 2011; Tieleman and Hinton 2012.
 """
 
@@ -41,6 +41,8 @@ class Rule:
     small: float
     corrected: bool
     inside: bool
+    before: bool = False
+    """Whether eps is added before the squares are corrected: rate_t = rate sqrt(1 - b2**t) / ..."""
 
     def steps(self, gradients: Sequence[Array]) -> Iterator[Array]:
         """Yield what is taken off the weight, update by update."""
@@ -48,11 +50,12 @@ class Rule:
         for t, g in enumerate(gradients, start=1):
             m = g if self.mean is None else self.mean * m + (1 - self.mean) * g
             s = self.square * s + (1.0 if self.square == 1.0 else 1 - self.square) * g * g
-            seen, scale = m, s
+            seen, scale, small = m, s, self.small
             if self.corrected and self.mean is not None:
                 seen, scale = m / (1 - self.mean**t), s / (1 - self.square**t)
-            inside = self.small if self.inside else 0.0
-            yield self.rate * seen / (np.sqrt(scale + inside) + (self.small - inside))
+                small /= np.sqrt(1 - self.square**t) if self.before else 1.0
+            inside = small if self.inside else 0.0
+            yield self.rate * seen / (np.sqrt(scale + inside) + (small - inside))
 
 
 def divides_by_root(update: Update) -> bool:
@@ -126,3 +129,5 @@ def rules(update: Update) -> Iterator[Rule]:
             continue  # of two coefficients the squares have the other one
         if mean is None or len(set(shares)) < 2 or shares.index(mean) == 0:
             yield Rule(rate, mean, square, small, corrected, inside)
+            if corrected and not inside:
+                yield Rule(rate, mean, square, small, corrected, inside, before=True)

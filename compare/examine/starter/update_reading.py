@@ -63,19 +63,30 @@ def is_size(key: str) -> bool:
 
 
 def update_of(
-    target: Line, way: Way, constants: Mapping[str, float], known: Set[str] = frozenset()
+    target: Line,
+    way: Way,
+    constants: Mapping[str, float],
+    known: Set[str] = frozenset(),
+    schedules: Mapping[str, float] | None = None,
 ) -> Update:
-    """Follow the lines of a weight back to a gradient, a velocity and the rates."""
-    return Follower(target, way, constants, known).update()
+    """Follow the lines of a weight back to a gradient, a velocity and the rates; `schedules` are
+    names of numbers that are not followed, with what each is worth."""
+    return Follower(target, way, constants, known, schedules or {}).update()
 
 
 class Follower:
     """Follows one update back; `taken` are the places of its lines in `all`."""
 
     def __init__(
-        self, target: Line, way: Way, constants: Mapping[str, float], known: Set[str]
+        self,
+        target: Line,
+        way: Way,
+        constants: Mapping[str, float],
+        known: Set[str],
+        schedules: Mapping[str, float],
     ) -> None:
         self.target, self.way, self.constants, self.known = target, way, constants, known
+        self.schedules = schedules
         self.start = len(way.before)
         lines = way.lines if target in way.lines else (*way.lines, target)
         self.all = (*way.before, *lines)
@@ -218,6 +229,8 @@ class Follower:
         """Return what a name stands for that is a number, by its name or its value; else empty."""
         if is_size(key):
             return OTHER_NUMBER
+        if key in self.schedules:
+            return scheduled(word(key), self.schedules[key])
         name, value = word(key), self.constants.get(key)
         given = [line.value for line in self.all[: self.start] if line.key == key]
         value = number_in(given[-1]) if given else value
@@ -236,3 +249,13 @@ class Follower:
         if MOMENTUM.fullmatch(name):
             return "momentum"
         return "count" if COUNT.fullmatch(name) else ""
+
+
+def scheduled(name: str, worth: float) -> float | str:
+    """Return what a number on a schedule stands for, by its name, with its sign."""
+    sign = "-" if worth < 0 else ""
+    if RATE.fullmatch(name):
+        return f"{sign}rate"
+    if not sign and (MOMENTUM.fullmatch(name) or SHORT.fullmatch(name)):
+        return "momentum"
+    return -OTHER_NUMBER if sign else OTHER_NUMBER

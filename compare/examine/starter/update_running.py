@@ -104,7 +104,8 @@ def settings_of(update: Update) -> Iterator[tuple[float, float]]:
     """Yield the learning rates and momenta that may be meant: the names', or numbers written."""
     numbers_written = [*written(update), 1.0]
     said = update.scalars.values()
-    rates = [one for name, one in signed("rate") if name in said] or numbers_written
+    sizes = [abs(one) for one in numbers_written]
+    rates = [one for name, one in signed("rate") if name in said] or sizes
     momenta = list(coefficients(update).values()) or [*numbers_written, 0.0]
     rates, momenta = list(dict.fromkeys(rates)), list(dict.fromkeys(momenta))
     yield from product(rates, momenta if update.states else [0.0])

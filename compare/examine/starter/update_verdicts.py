@@ -17,8 +17,9 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.update_lines import Line, word
 from compare.examine.starter.update_paths import Way
 from compare.examine.starter.update_reader import Unread
-from compare.examine.starter.update_reading import Update, update_of
+from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_rules import ASCENT, CHOSEN, Rules, shrinks, sign_turned
+from compare.examine.starter.update_schedules import readings
 from compare.examine.starter.update_words import is_product, of_gradient
 from compare.guard.blame import Place
 
@@ -99,8 +100,7 @@ def judged(
     """
     about = about_update(target, where)
     try:
-        update = update_of(target, way, constants, known)
-        verdict = verdict_on(about, update)
+        update, verdict = as_read(about, target, way, constants, known)
         if not compared and climbs(verdict) and is_computed_here(update, way):
             verdict = about.undecided(
                 f"was not compared: {update.gradient} may be the gradient or its negative; {ADVICE}"
@@ -116,6 +116,31 @@ def judged(
         said = about.undecided(f"was not compared: {type(problem).__name__}; {ADVICE}")
         return Judged(target, way, said)
     return Judged(target, way, verdict, update.origin, update.gradient, update)
+
+
+def as_read(
+    about: FunctionVerdict,
+    target: Line,
+    way: Way,
+    constants: Mapping[str, float],
+    known: Set[str],
+    *,
+    part: bool = False,
+) -> tuple[Update, FunctionVerdict | None]:
+    """Return an update as it is read, and what is said of it: the reading that is right, else the
+    likeliest. A `part` of an update may be a decay alone."""
+    said: list[tuple[Update, FunctionVerdict | None]] = []
+    problems: list[Exception] = []
+    for reading in readings(target, way, constants, known):
+        try:
+            update = reading.update(constants, known)
+            decays = part and not update.gradient and shrinks(update)
+            said.append((update, None if decays else verdict_on(about, update)))
+        except (Unread, NoUpdate) as problem:
+            problems.append(problem)
+    if not said:
+        raise problems[0]
+    return next((one for one in said if one[1] is None), said[0])
 
 
 def severity(verdict: FunctionVerdict | None) -> int:
@@ -139,10 +164,9 @@ def in_parts(
     origins: list[str] = []
     for one in own:
         alone = replace(way, lines=tuple(x for x in way.lines if x is one or x not in own))
-        update = update_of(one, alone, constants, known)
-        place = Place(one.file, one.number)
-        decays = not update.gradient and shrinks(update)
-        found.append(None if decays else verdict_on(replace(about, place=place), update))
+        here = replace(about, place=Place(one.file, one.number))
+        update, verdict = as_read(here, one, alone, constants, known, part=True)
+        found.append(verdict)
         origins += [update.origin] if update.gradient else []
     return found if len(set(origins)) == len(origins) else []
 
@@ -152,6 +176,9 @@ def verdict_on(about: FunctionVerdict, update: Update) -> FunctionVerdict | None
     turned.
     """
     if not update.gradient and not {"rate", "-rate"} & set(update.scalars.values()):
+        if update.states and "momentum" in update.scalars.values():
+            kept = ", ".join(update.states)
+            return about.undecided(f"was not compared: no gradient goes into {kept}; {ADVICE}")
         raise NoUpdate
     found = Rules(update)
     if found.fits and (update.certain or not update.gradient):

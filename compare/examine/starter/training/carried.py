@@ -21,6 +21,7 @@ from compare.examine.starter.training.program import program_of
 from compare.examine.starter.training.shares import shares_in
 from compare.examine.starter.training.steps import MOST, Step, laid_beside, multiple
 from compare.examine.starter.training.trained import Training, pairs_of
+from compare.examine.starter.update_schedules import momentum_on_schedule
 
 BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.9), (0.5, 0.999), (0.9, 0.95))
 NUMBER = re.compile(r"(?<![\w.])0?\.\d+(?![\w.])")
@@ -61,7 +62,8 @@ def without_momentum(source: Source, training: Training) -> Slip | None:
     """The mistake of velocities that begin anew at every step: another momentum gives the same
     weights, though each step multiplies by it, which one that is no number shows."""
     steps = list(in_a_row(training))
-    if training.fit.ways or len(steps) < TOLD_BY:
+    scheduled = momentum_on_schedule(parts_of(source))  # it may be 0 at first
+    if training.fit.ways or len(steps) < TOLD_BY or scheduled:
         return None
     other, none = (taken_at(source, training, one) for one in (OTHER_MOMENTUM, np.nan))
     if len(other) < len(steps) or not none or not np.isnan(none[0]).all():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compare.report import notebook
-from compare.report.notebook import DARK
+from compare.report.notebook import DARK, THEMES
 
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
@@ -67,7 +67,9 @@ def test_a_result_shows_verdict_table_mistake_and_pictures(cells: list[Any]) -> 
 
 
 def test_plot_shows_every_figure_by_itself(cells: list[Any]) -> None:
-    assert data(cells[FIGURES], "text/html").count("<img ") >= 2
+    html = data(cells[FIGURES], "text/html")
+    assert html.count("<img ") >= 2
+    assert THEMES in html and THEMES in data(cells[SHOWN], "text/html")
 
 
 def test_print_is_the_terminal_s_text_and_repr_one_line(cells: list[Any]) -> None:

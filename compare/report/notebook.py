@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from compare.contracts.result import Result
 
 if TYPE_CHECKING:
@@ -19,6 +21,13 @@ ROWS = 8
 
 DARK = "invert(0.905) hue-rotate(180deg)"
 """White becomes nearly black and every colour keeps its hue, as in the style sheet of the page."""
+THEMES = f"""<style>
+@media (prefers-color-scheme: dark) {{ .compare-result img {{ filter: {DARK}; }} }}
+[data-jp-theme-light="true"] .compare-result img {{ filter: none; }}
+[data-jp-theme-light="false"] .compare-result img,
+.vscode-dark .compare-result img {{ filter: {DARK}; }}
+</style>"""
+"""A notebook may be dark where the system is not, and says so where it is shown in JupyterLab."""
 
 
 class Figures(dict[str, "Figure"]):
@@ -29,11 +38,12 @@ class Figures(dict[str, "Figure"]):
 
         images = (f'<p><img src="{inline(pixels)}" alt="{name}" style="max-width: 100%"></p>'
                   for name, pixels in drawn(self))  # fmt: skip
-        return f"<div>{''.join(images)}</div>"
+        return f'<div class="compare-result">{THEMES}{"".join(images)}</div>'
 
 
 def notebook_html(result: Result) -> str:
     """Return the result as a piece of HTML, everything in it escaped."""
     from compare.report.page import filled, pictures  # matplotlib takes its time
 
-    return filled("notebook.html.j2", result, pictures=pictures(result), rows=ROWS, dark=DARK)
+    shown = pictures(result)
+    return filled("notebook.html.j2", result, pictures=shown, rows=ROWS, themes=Markup(THEMES))

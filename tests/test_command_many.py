@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from compare.command.many import folders, names
 from compare.command.parser import IN_A_STUDENTS_FILE
 from compare.contracts.errors import BadInput
 from compare.guard.guard import A_FEW_ROWS
-from compare.report.index import Row
+from compare.report.index import Row, write
 from compare.run import main
 
 RELU = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0)\n"
@@ -146,10 +147,13 @@ def test_every_file_has_a_row_and_a_folder_and_the_worst_exit_code_is_the_comman
     assert (found["wrong"]["verdict"], found["wrong"]["function"]) == ("disagrees", "relu")
     assert list(found["wrong"]) == [
         "file", "function", "verdict", "kind", "mistake", "sentence", "exit_code", "seconds",
+        "taken_for",
     ]  # fmt: skip
+    assert found["wrong"]["taken_for"] == "a student's file (--starter)"
     assert found["wrong"]["sentence"].startswith("disagrees: relu, of 1 function: value")
     assert (out / "right" / "report.json").is_file()
     page = (out / "index.html").read_text(encoding="utf-8")
+    assert "each was taken for a student&#39;s file (--starter)" in page
     assert "2 files" in page and 'href="wrong/report.json"' in page and "<script src" not in page
     assert "2 files: 1 agrees, 1 disagrees\n" in capsys.readouterr().out
 
@@ -282,3 +286,13 @@ def test_a_folder_that_vanishes_while_it_is_looked_through_is_passed_over(
     monkeypatch.setattr(os, "scandir", unless_gone(scandir))
     monkeypatch.setattr(os, "listdir", unless_gone(listdir))
     assert [Path(one.path).name for one in tasks({}, [str(tmp_path)])] == ["hand_in.py"]
+
+
+def test_where_files_were_taken_for_different_things_each_row_says_for_which(
+    tmp_path: Path,
+) -> None:
+    row = Row("a.py", "", "agrees", "", "", "agrees", 0, 0.1, "a layer (--layer)", name="a.py")
+    write([row, replace(row, file="b.py", name="b.py", taken_for="a dump (--dump)")], tmp_path)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "a layer (--layer)</span></th>" in page and "a dump (--dump)</span></th>" in page
+    assert "was taken for" not in page

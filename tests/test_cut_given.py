@@ -61,3 +61,21 @@ def test_what_a_loop_sets_anew_is_no_first_weight(tmp_path: Path) -> None:
     setting, rest = SCALED[2].replace("b1 = np.zeros(H)\n", ""), "\n".join(SCALED[3:])
     loop = "\n    ".join(["for epoch in range(100):", "b1 = np.zeros(H)", *rest.split("\n")])
     assert judged(tmp_path, (*SCALED[:2], setting, loop))[0] != "agrees"
+
+
+def test_cells_and_then_a_loop_of_the_same_are_one_training(tmp_path: Path) -> None:
+    assert judged(tmp_path, (*SCALED, again("db1 = dz1.sum(axis=0)"))) == ("agrees", [])
+
+
+def test_a_loop_that_does_more_than_the_cells_is_not_excused_by_them(tmp_path: Path) -> None:
+    file = tmp_path / "mine.ipynb"
+    more = again("db1 = dz1.sum(axis=0)\ndb1 = db1 * 2")
+    file.write_text(notebook(*SCALED, more))
+    found = check_starter(file, declared={"activation": "relu"}).functions
+    assert {one.verdict for one in found} != {"agrees"}
+
+
+def again(line: str) -> str:
+    """The cells in a loop, with the last of the gradients in these words."""
+    body = "\n".join(SCALED[3:]).replace("db1 = dz1.sum(axis=0)", line)
+    return "for epoch in range(100):\n    " + body.replace("\n", "\n    ")

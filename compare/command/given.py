@@ -43,7 +43,12 @@ class Task:
         """Say what the path is taken for, and how to have it taken otherwise."""
         others = [f"--{way}" for way in WAYS if way != self.way and self.fits(way)]
         otherwise = f"; {' or '.join(others)} takes it otherwise" if others else ""
-        return f"{self.path}: taken for {NAMES[self.way]} (--{self.way}){otherwise}"
+        return f"{self.path}: taken for {self.taken_for}{otherwise}"
+
+    @property
+    def taken_for(self) -> str:
+        """What it is checked as, with the option that says so."""
+        return f"{NAMES[self.way]} (--{self.way})"
 
     def as_option(self) -> dict[str, str | Path]:
         """The option that checks it, with the path as that option reads it."""

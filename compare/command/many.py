@@ -130,7 +130,8 @@ def checked(options: argparse.Namespace, task: Task, called: str, name: str, one
     begun = time.monotonic()
     code, ended = in_child(mine, one, folder / "log.txt", CALLS * options.timeout)
     seconds = time.monotonic() - begun
-    row = replace(Row.read(task.path, name, folder, code, ended, seconds), name=called)
+    row = Row.read(task.path, name, folder, code, ended, seconds)
+    row = replace(row, name=called, taken_for=task.taken_for)
     if not options.plots or (folder / "report.html").exists():
         return row
     write_reason(row, folder)

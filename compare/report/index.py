@@ -24,6 +24,7 @@ TABLE = "results.csv"
 ORDER = (*map(str, Verdict), "not checked")
 COLUMNS = (
     "file", "function", "verdict", "kind", "mistake", "sentence", "exit_code", "seconds",
+    "taken_for",
 )  # fmt: skip
 MARKS = {"agrees": "✓", "disagrees": "✗", "undecidable": "?", "not checked": "–"}
 
@@ -32,8 +33,8 @@ MARKS = {"agrees": "✓", "disagrees": "✗", "undecidable": "?", "not checked":
 class Row:
     """One file: `function` are those at fault, or those compared where none is.
 
-    `mistake` has the names to look up, `title` what they mean: the page shows both, the table has
-    the title at the head of its sentence.
+    `taken_for` says what it was checked as. `mistake` has the names to look up, `title` what they
+    mean: the page shows both, the table has the title at the head of its sentence.
     """
 
     file: str
@@ -44,6 +45,7 @@ class Row:
     sentence: str
     exit_code: int
     seconds: float
+    taken_for: str = ""
     title: str = ""
     link: str = ""
     name: str = ""
@@ -73,8 +75,8 @@ class Row:
         shown = "report.html" if (folder / "report.html").exists() else "report.json"
         return cls(
             file, ", ".join(functions(report)), report["verdict"], report["kind"] or "",
-            ", ".join(mistakes), with_reason(report), code, round(seconds, 2), "; ".join(titles),
-            cls.link_to(name, shown),
+            ", ".join(mistakes), with_reason(report), code, round(seconds, 2),
+            title="; ".join(titles), link=cls.link_to(name, shown),
         )  # fmt: skip
 
 
@@ -132,5 +134,8 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     writer.writerows(astuple(row)[: len(COLUMNS)] for row in rows)
     write_atomically(folder / TABLE, text.getvalue())
     template = pages().get_template("index.html.j2")
-    page = template.render(rows=rows, counted=counted(rows), columns=COLUMNS, marks=MARKS)
+    page = template.render(
+        rows=rows, counted=counted(rows), columns=COLUMNS[:-1], marks=MARKS,
+        ways=sorted({row.taken_for for row in rows} - {""}),
+    )  # fmt: skip
     write_atomically(folder / PAGE, page)

@@ -17,6 +17,7 @@ from compare.examine.starter.missed import multiplies_by_transpose, trains_inlin
 from compare.examine.starter.statements import Statement
 
 Loop = ast.For | ast.AsyncFor | ast.While
+Assigned = ast.Assign | ast.AugAssign
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def each_loop(statements: Sequence[Statement]) -> list[Alone]:
     loops = [(loop, one.file) for one in statements for loop in training_loops([one.node])]
     outside = beside_loops(statements, [loop for loop, _ in loops])
     if len(loops) + bool(outside) < 2:
-        return [Alone(list(statements), statements[0].line, statements[0].file)]
+        kept = [one for one in statements if not (loops and is_product_beside(one))]
+        return [Alone(kept, statements[0].line, statements[0].file)]
     found = []
     for loop, file in loops:
         others = {id(other) for other, _ in loops if other is not loop}
@@ -53,24 +55,31 @@ def each_loop(statements: Sequence[Statement]) -> list[Alone]:
     return found
 
 
+def is_product_beside(one: Statement) -> bool:
+    """Return whether a statement beside a loop multiplies by a transpose, as the loop does."""
+    simple = isinstance(one.node, Assigned)
+    return simple and any(map(multiplies_by_transpose, ast.walk(one.node)))
+
+
 def beside_loops(statements: Sequence[Statement], loops: Sequence[Loop]) -> list[Statement]:
-    """Return the statements that compute a gradient beside all training loops, if one of them is
-    not what a loop does, too.
+    """Return the statements that compute a gradient beside all training loops, if these do not
+    compute it in the same way.
 
     What no loop computes under that name is none of its network: a step of a regression, or one
     gradient computed again to look at it.
     """
     parts = [part for loop in loops for part in ast.walk(loop) if isinstance(part, ast.stmt)]
-    inside = {ast.unparse(part) for part in parts}
+    inside = {ast.unparse(part): stored(part) for part in parts if isinstance(part, Assigned)}
     names = {name for loop in loops for name in stored(loop)}
     found = [
         one
         for one in statements
-        if isinstance(one.node, ast.Assign | ast.AugAssign)
-        and any(map(is_gradient, names & set(stored(one.node))))
-        and any(map(multiplies_by_transpose, ast.walk(one.node)))
+        if any(map(is_gradient, names & set(stored(one.node)))) and is_product_beside(one)
     ]
-    return found if any(ast.unparse(one.node) not in inside for one in found) else []
+    beside = {ast.unparse(one.node) for one in statements}
+    shared = {name for text in beside & inside.keys() for name in inside[text]}
+    more = any(text not in beside and shared & set(given) for text, given in inside.items())
+    return found if more or any(ast.unparse(one.node) not in inside for one in found) else []
 
 
 def training_loops(nodes: Sequence[ast.stmt]) -> Iterator[Loop]:

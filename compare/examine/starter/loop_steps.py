@@ -136,10 +136,11 @@ def at_site(
         return [about_update(first, site.where).undecided(why)], []
     found: dict[str, list[Judged]] = {}
     odd: list[OnWay] = []
+    looped = {target.key for way in ways if way.repeated for target in targets(way)}
     for way in ways:
         where = site.where if not site.loose or way.repeated else "outside of functions"
         here = replace(way, lines=unaliased(way.lines))
-        here = here if way.repeated or not site.loose else once(here)
+        here = here if way.repeated or not site.loose else once(here, looped)
         on_way: list[Judged] = []
         for target in targets(here):
             whole = cut.get(LOOSE if site.loose else site.home)
@@ -214,10 +215,14 @@ def is_called(name: str, everything: Iterable[ast.AST]) -> bool:
     return any(one.rpartition(".")[2] == name for one in called)
 
 
-def once(way: Way) -> Way:
-    """Return a way of code that runs once with its buffers made before it."""
+def once(way: Way, looped: Set[str]) -> Way:
+    """Return a way of code that runs once with its buffers made before it, and without what its
+    loops do to the weights that they update: these are ways of their own."""
     fresh = tuple(line for line in way.lines if is_fresh(line))
-    kept = tuple(line for line in way.lines if line not in fresh)
+    kept = tuple(
+        line for line in way.lines
+        if line not in fresh and (line.value is not None or line.key not in looped)
+    )  # fmt: skip
     return replace(way, before=(*way.before, *fresh), lines=kept)
 
 

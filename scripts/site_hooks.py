@@ -1,4 +1,5 @@
-"""What the site needs beside the Markdown: the README as a page, and the files documents link to.
+"""What the site needs beside the Markdown: the README as a page, the files documents link to, and
+formulas that a browser shows by itself, without a script from elsewhere.
 
 In the repository a document links to `../examples/x.py` and to `../README.md`. The site holds only
 `docs/`, so linked files are added to it, and links out of it lead to them.
@@ -7,6 +8,7 @@ In the repository a document links to `../examples/x.py` and to `../README.md`. 
 from __future__ import annotations
 
 import re
+from html import unescape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ OUTPUT = re.compile(r"^```text output$", re.MULTILINE)
 """How the documents mark what a program prints; for mkdocs two words are no language."""
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"\$`([^`]+)`\$")
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', re.DOTALL)
+"""A formula in the page, in a line or a paragraph of its own, in TeX."""
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -45,7 +49,7 @@ def linked(docs: Path) -> set[str]:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Lead links out of docs/ to the files added, and write formulas as MathJax reads them."""
+    """Lead links out of docs/ to the files added, and mark formulas as arithmatex reads them."""
     if "/" in page.file.src_path:
         return markdown
 
@@ -57,10 +61,20 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(html: str, page: Any, **_: Any) -> str:
-    """Warn, and so fail, where a heading of a document was swallowed by a block of code."""
+    """Write formulas as MathML; warn, and so fail, where a heading was swallowed by a block of
+    code."""
     written = len(re.findall(r"^## ", FENCED.sub("", page.markdown), re.MULTILINE))
     shown = html.count("<h2 ")
     if written != shown:
         log = import_module("logging").getLogger("mkdocs.hooks")
         log.warning("%s has %d headings, its page %d", page.file.src_path, written, shown)
-    return html
+    return FORMULA.sub(as_mathml, html)
+
+
+def as_mathml(formula: re.Match[str]) -> str:
+    """Return a formula as browsers have drawn it since 2023, sums in rows as large as alone."""
+    convert = import_module("latex2mathml.converter").convert
+    display = "inline" if formula[1] == "span" else "block"
+    text = unescape(formula[2]).strip().replace("{aligned}", "{align*}")
+    drawn = str(convert(text, display=display))
+    return re.sub(r"<mtable(?! displaystyle)", '<mtable displaystyle="true"', drawn)

@@ -78,6 +78,16 @@ FAULTS: dict[str, tuple[str, Callable[[Table], Table]]] = {
         lambda t: column(t[1:], [0], t[:-1, [0]]),
     ),
     "training before the update": ("training-before-update", lambda t: late(t, [1, 2])),
+    "losses before, accuracies after": ("losses-before-update", lambda t: late(t, [1, 3, 5])),
+    "training loss before": ("training-loss-before-update", lambda t: late(t, [1])),
+    "accuracies one ahead": (
+        "accuracies-after-update",
+        lambda t: column(t[:-1], ACCURACIES, t[1:, ACCURACIES]),
+    ),
+    "training accuracy ahead": (
+        "training-accuracy-after-update",
+        lambda t: column(t[:-1], [2], t[1:, [2]]),
+    ),
     "test is validation": ("test-is-validation", lambda t: column(t, [5, 6], t[:, [3, 4]])),
     "validation is training": (
         "validation-is-training",

@@ -1,4 +1,4 @@
-"""The site needs nothing from elsewhere: formulas are drawn by the browser, scripts lie beside it."""
+"""The site needs nothing from elsewhere: browsers draw its formulas, its scripts lie beside it."""
 
 from __future__ import annotations
 

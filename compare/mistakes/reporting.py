@@ -64,6 +64,13 @@ def moved(
     }
 
 
+def moved_of(
+    kind: str, move: Callable[[Float], Float], sets: Sequence[str] = SETS
+) -> Callable[[Curves], dict[str, Float]]:
+    """Return the change that moves the losses, or the accuracies, of some sets of rows."""
+    return moved([f"{which}_{kind}" for which in sets], move)
+
+
 def taken(pairs: Mapping[str, str]) -> Callable[[Curves], dict[str, Float]]:
     """Return the change that draws other curves in place of some, where there are such."""
     return lambda curves: {
@@ -263,5 +270,45 @@ REPORTING = (
         line=LINE,
         curves=scaled_accuracy,
         convention=True,
+    ),
+    CurveMistake(
+        "training-loss-before-update",
+        "a training loss measured before the update",
+        "The training loss is that of the forward pass before the update, everything else is "
+        "measured after it: it is one epoch behind the other curves.",
+        "a = loss(w, train); w = step(w); curves.append((a, accuracy(w, train), ...))",
+        line="w = step(w); curves.append((loss(w, train), accuracy(w, train), ...))",
+        curves=moved_of("loss", earlier, ["train"]),
+        trigger="two epochs or more",
+    ),
+    CurveMistake(
+        "losses-before-update",
+        "losses measured before the update",
+        "The losses are measured before the update and the accuracies after it: they are one epoch "
+        "behind the accuracies.",
+        "a = losses(w); w = step(w); curves.append((*a, *accuracies(w)))",
+        line="w = step(w); curves.append((*losses(w), *accuracies(w)))",
+        curves=moved_of("loss", earlier),
+        trigger="two epochs or more",
+    ),
+    CurveMistake(
+        "accuracies-after-update",
+        "accuracies measured after the update",
+        "The losses are measured before the update and the accuracies after it: they are one epoch "
+        "ahead of the losses.",
+        "a = losses(w); w = step(w); curves.append((*a, *accuracies(w)))",
+        line="curves.append((*losses(w), *accuracies(w))); w = step(w)",
+        curves=moved_of("accuracy", later),
+        trigger="two epochs or more",
+    ),
+    CurveMistake(
+        "training-accuracy-after-update",
+        "a training accuracy measured after the update",
+        "The training accuracy is measured after the update, the training loss before it: it is "
+        "one epoch ahead of the loss.",
+        "a = loss(w, train); w = step(w); curves.append((a, accuracy(w, train)))",
+        line="curves.append((loss(w, train), accuracy(w, train))); w = step(w)",
+        curves=moved_of("accuracy", later, ["train"]),
+        trigger="two epochs or more",
     ),
 )

@@ -136,6 +136,7 @@ def test_gradients_of_one_weight_that_are_clipped_are_named() -> None:
     found = checked(relu, "relu")
     assert found.verdict is Verdict.DISAGREES
     assert "clipped at 5" in found.diagnosis[0].title
+    assert f"point (an edge: {LOUD})" in found.sentence
 
 
 @pytest.mark.parametrize("activation", [*ACTIVATION_NAMES, "leaky_relu:0.2"])

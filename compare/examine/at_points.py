@@ -142,6 +142,7 @@ class CheckedPoints:
         if drawn and experiment.between.plain and not judge.ledger.findings:
             for update, probe in enumerate(edges(experiment, probes[0]), start=len(probes)):
                 examine_point(judge, guarded, update, probe)
+                judge.ledger.say_of(update, f"an edge: {probe.note}")
 
     def updates(
         self, judge: PointJudge, step: GuardedStep | GuardedOptimiser | None, probe: Probe

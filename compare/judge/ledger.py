@@ -8,7 +8,7 @@ and not its thousand echoes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compare.checks.comparison import Comparison
 from compare.contracts.measured import Kink, Worst
@@ -74,6 +74,12 @@ class Ledger:
         key = (finding.check, finding.side, finding.stage, finding.parameter or "")
         self.repeats[key] = self.repeats.get(key, 0) + 1
         self.findings.setdefault(key, finding)
+
+    def say_of(self, update: int, words: str) -> None:
+        """Say what is special about a point of a check, in the findings made there."""
+        for key, one in self.findings.items():
+            if one.update == update:
+                self.findings[key] = replace(one, message=f"{one.message} ({words})")
 
     def compared(self, key: str, comparison: Comparison) -> None:
         """Keep the worst entry of the whole run under `key`."""

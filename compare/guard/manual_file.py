@@ -35,6 +35,7 @@ from compare.guard.implementation import (
 )
 from compare.guard.optimiser import GuardedOptimiser
 from compare.guard.overlooked import overlooked
+from compare.guard.shadowed import refuse_shadows
 
 UPDATE = "update"
 DEFAULT_NAME = "loss_and_gradients"
@@ -157,6 +158,7 @@ def module_from_file(path: Path, guard: Guard) -> ModuleType:
     if not path.is_file():
         raise BadInput(f"--manual {path}: there is no such file")
     root, package = package_of(path)
+    refuse_shadows(path, (path.resolve().parent, root))
     with importable(root), importable(path.resolve().parent):
         inside = package if package and imports_relatively(path) else ""
         if inside:

@@ -250,9 +250,11 @@ class Loader:
 
     def module(self, name: str, *, beside: bool = False) -> Any:
         """Return a module: theirs beside the file, opened as carefully, or an installed one."""
-        path = self.source.path.parent / f"{name.replace('.', '/')}.py"
-        if path.is_file() and path.resolve() != self.source.path.resolve():
-            return self.neighbour(path.resolve())
+        folder = self.source.path.parent / name.replace(".", "/")
+        path = folder.with_suffix(".py")
+        for one in (path, folder / "__init__.py"):
+            if one.is_file() and one.resolve() != self.source.path.resolve():
+                return self.neighbour(one.resolve())
         if beside:
             return Absent(name, f"there is no {path.name} beside the file")
         return self.installed(name)
@@ -261,7 +263,8 @@ class Loader:
         """Open a file beside theirs, once, however many import it."""
         opened = self.source.beside
         if path not in opened:
-            self.guard.notes.add(f"{path.name} beside it was opened for what is imported from it")
+            name = f"{path.parent.name}/{path.name}" if path.stem == "__init__" else path.name
+            self.guard.notes.add(f"{name} beside it was opened for what is imported from it")
             opened[path] = types.ModuleType(path.stem)  # what a circle of imports gets to see
             other = open_source(path, guard=self.guard, beside=opened)
             opened[path].__dict__.update(vars(other.load(other.definitions).module))

@@ -9,6 +9,7 @@ its own formulas: nothing here is shared with the package under measurement or w
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from math import erf
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compare.checks.weak import PROMISED, smallest_scale_error
 from compare.contracts.experiment import ACTIVATION_NAMES, Experiment
 from compare.examine.sides import build_reference
 from compare.judge.point import PointJudge
@@ -23,6 +25,7 @@ from compare.points.edges import edge_probes
 from compare.points.probe import Probe, draw_probes
 
 Array = NDArray[Any]
+Points = tuple[Probe, Probe]
 WAYS = ("plain", "columns", "einsum", "one by one", "blocks")
 SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
 
@@ -180,8 +183,8 @@ ENTRIES: dict[str, dict[str, Any]] = {
 }
 
 
-def worst(entry: dict[str, Any], dtype: str, seed: int) -> float:
-    """The worst ratio of one network, infinite if it is accused, NaN if its loss is not finite."""
+def drawn(entry: dict[str, Any], dtype: str, seed: int) -> tuple[Experiment, PointJudge, Points]:
+    """Return one network of an entry, its judge, an ordinary point and an edge."""
     generator = np.random.default_rng(seed)
     hidden = tuple(int(n) for n in generator.integers(2, 40, int(generator.integers(1, 4))))
     sizes = (int(generator.integers(2, 60)), *hidden, int(generator.integers(2, 12)))
@@ -191,19 +194,20 @@ def worst(entry: dict[str, Any], dtype: str, seed: int) -> float:
     asked = Experiment(hidden=hidden, dtype=dtype, **entry)
     judge = PointJudge(experiment=asked, reference=build_reference(asked, sizes))
     rows = generator.normal(size=(200, sizes[0])) * 10.0 ** generator.uniform(-2, 0.3)
-    drawn = draw_probes(
-        sizes, activation=asked.activation, dtype=dtype, seed=seed, objective=asked.objective,
-        bias=asked.bias, rows=rows,
-    )  # fmt: skip
-    edges = edge_probes(
-        sizes, activation=asked.activation, dtype=dtype, seed=seed, objective=asked.objective,
-        bias=asked.bias,
-    )  # fmt: skip
-    ordinary = drawn[seed % 3 if asked.class_weights is None else seed % 2]
-    found = [
-        worst_at(probe, asked, judge, WAYS[seed % len(WAYS)])
-        for probe in (ordinary, edges[seed % len(edges)])
-    ]
+    options: dict[str, Any] = {
+        "activation": asked.activation, "dtype": dtype, "seed": seed,
+        "objective": asked.objective, "bias": asked.bias,
+    }  # fmt: skip
+    points = draw_probes(sizes, rows=rows, **options)
+    edges = edge_probes(sizes, **options)
+    ordinary = points[seed % 3 if asked.class_weights is None else seed % 2]
+    return asked, judge, (ordinary, edges[seed % len(edges)])
+
+
+def worst(entry: dict[str, Any], dtype: str, seed: int) -> float:
+    """The worst ratio of one network, infinite if it is accused, NaN if its loss is not finite."""
+    asked, judge, points = drawn(entry, dtype, seed)
+    found = [worst_at(probe, asked, judge, WAYS[seed % len(WAYS)]) for probe in points]
     told = [one for one in found if not np.isnan(one)]
     return max(told, default=np.nan)
 
@@ -218,17 +222,38 @@ def worst_at(probe: Probe, asked: Experiment, judge: PointJudge, way: str) -> fl
     return examined.worst_ratio if examined.agrees else np.inf
 
 
+def scaled(entry: dict[str, Any], dtype: str, seed: int) -> Counter[str]:
+    """How many tensors of an ordinary point are seen to be wrong when they are multiplied by
+    1 + 1e-12 or 1 + 1e-4, how many are called weak there, and how many are missed."""
+    asked, judge, (probe, _) = drawn(entry, dtype, seed)
+    point, way = (dict(probe.parameters), probe.x, probe.targets), WAYS[seed % len(WAYS)]
+    with np.errstate(all="ignore"):
+        loss, gradients = network(*point, asked, way)
+    examined = judge.same_point(*point, loss, gradients)
+    found: Counter[str] = Counter()
+    for name, gradient in gradients.items():
+        if smallest_scale_error(name, gradient, examined.allowances) > PROMISED[dtype]:
+            found["weak"] += 1
+            continue
+        wrong = gradients | {name: gradient * gradient.dtype.type(1 + PROMISED[dtype])}
+        found["missed" if judge.same_point(*point, loss, wrong).agrees else "seen"] += 1
+    return found
+
+
 def main() -> None:
-    """Print the worst ratio and the accused of every entry and format."""
+    """Print the worst ratio, the accused and the scale errors of every entry and format."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     for name, entry in ENTRIES.items():
         for dtype in ("float64", "float32"):
             found = np.array([worst(entry, dtype, seed) for seed in range(count)])
+            planted = sum((scaled(entry, dtype, seed) for seed in range(count)), Counter[str]())
             told = found[~np.isnan(found)]
             accused, lost = int(np.isinf(told).sum()), count - len(told)
             print(
                 f"{name:24} {dtype}  accused {accused} of {len(told)}, worst {told.max():.3f}"
                 + f", {lost} not finite" * (lost > 0)
+                + f"; errors of {PROMISED[dtype]:g}: {planted['missed']} missed,"
+                f" {planted['seen']} seen, {planted['weak']} weak"
             )
             sys.stdout.flush()
 

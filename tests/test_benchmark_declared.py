@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.declared import ENTRIES, WAYS, network, worst
+from benchmarks.declared import ENTRIES, WAYS, network, scaled, worst
 from compare.contracts.experiment import Experiment
 from compare.examine.sides import build_reference
 from compare.judge.point import PointJudge
@@ -28,3 +28,9 @@ def test_the_measurement_notices_a_wrong_gradient() -> None:
     assert judge.same_point(*point, loss, gradients).agrees
     wrong = gradients | {"w1": gradients["w1"] * np.float64(1 + 1e-9)}
     assert not judge.same_point(*point, loss, wrong).agrees
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_scale_error_of_the_promised_size_is_seen_where_a_tensor_is_not_weak(dtype: str) -> None:
+    found = scaled(ENTRIES["gelu"], dtype, 0)
+    assert found["seen"] > 3 and not found["missed"]

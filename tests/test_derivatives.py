@@ -264,7 +264,7 @@ def test_an_exponential_unit_may_be_on_either_side_of_its_jump_only_within_round
     dtype: str,
 ) -> None:
     z = exact(np.array([-1e-5, 0.0, 1e-5]), dtype)
-    moved = z.made(z.value, np.full(3, 1e-7))
+    moved = z.made(z.value, lambda: np.full(3, 1e-7))
     bend = BENDS["elu"](moved, moved)
     assert bend.allowance[1] > 1  # alpha
     assert bend.allowance[0] < 1e-5 and bend.allowance[2] == 0

@@ -125,7 +125,7 @@ def test_beyond_the_largest_number_of_the_dtype_is_infinity() -> None:
 
 
 def test_beyond_the_largest_number_is_infinity_beside_a_nan_too() -> None:
-    made = exact(np.zeros(3), np.float32).made(np.array([np.nan, -1e39, 1.0]), np.ones(3))
+    made = exact(np.zeros(3), np.float32).made(np.array([np.nan, -1e39, 1.0]), lambda: np.ones(3))
     assert np.isnan(made.value[0]) and made.value[1:].tolist() == [-np.inf, 1.0]
     assert made.allowance.tolist() == [0.0, 0.0, 1.0]
 

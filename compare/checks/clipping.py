@@ -134,4 +134,4 @@ def told_apart(forms: Sequence[Clipping], gradients: Mapping[str, NDArray[Any]])
 def scaled(pair: Pair, share: float, error: float) -> Pair:
     """Return the entries times a factor that is known up to a relative error."""
     product = pair * share
-    return product.made(product.value, product.allowance + error * np.abs(product.value))
+    return product.with_more(lambda: error * np.abs(product.value))

@@ -89,13 +89,14 @@ def diagnosed(
         points = probes(widths, **options)
         observed = observations(implementation, points)
         observed = [one for one in observed if special or not one.special]
-        if single and not one_mistake_explains(*observed):
+        cases = [Case(one) for one in observed]
+        if single and not one_explains(cases):
             continue
         behind = left_behind(implementation, points)
         if behind:
             return Answer(behind)
         inside = None if taken else explained_inside(implementation, sizes, observed, options)
-        found = with_lines(inside or explain(*observed), implementation)
+        found = with_lines(inside or answer_to(cases), implementation)
         if found.diagnosis or found.notes:
             return found
         taken = bool(observed)
@@ -172,20 +173,35 @@ def diagnose_gradients(*observed: Observation) -> tuple[Diagnosis, ...]:
     return explain(*observed).diagnosis
 
 
-def one_mistake_explains(*observed: Observation) -> bool:
-    """True if a single known mistake reproduces all numbers: a small part of a whole diagnosis."""
+def diagnose_single(*observed: Observation) -> tuple[Diagnosis, ...]:
+    """Return the same if a single known mistake reproduces all numbers, else nothing: where none
+    does this is a small part of a whole diagnosis."""
     cases = [Case(observation) for observation in observed]
+    return answer_to(cases).diagnosis if one_explains(cases) else ()
+
+
+def one_mistake_explains(*observed: Observation) -> bool:
+    """True if a single known mistake reproduces all numbers."""
+    return one_explains([Case(observation) for observation in observed])
+
+
+def one_explains(cases: Sequence[Case]) -> bool:
+    """Return the same of cases."""
     return any(case.disagrees for case in cases) and bool(singles(cases))
 
 
 def explain(*observed: Observation) -> Answer:
-    """Return the mistakes that reproduce the numbers, the habits they show, and plain facts.
+    """Return the mistakes that reproduce the numbers, the habits they show, and plain facts."""
+    return answer_to([Case(observation) for observation in observed])
+
+
+def answer_to(cases: Sequence[Case]) -> Answer:
+    """Return the same of cases, of which every comparison is kept.
 
     Where the numbers are infinite or NaN at some ordinary points only, and nothing explains that,
     the other points are asked by themselves: there are many ways to overflow, and they hide what
     else is wrong.
     """
-    cases = [Case(observation) for observation in observed]
     meant = another_network(cases)
     if meant and simple(meant):
         return meant

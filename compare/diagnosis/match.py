@@ -21,6 +21,8 @@ from compare.textbook import Override, Pair, Pass, Window
 Overrides = frozenset[Override]
 FEATURES = 16
 """How many rows of a wide dw1 are looked at first."""
+FAR = 0.01
+"""A tensor is far off from this share of its norm on, where rounding is far below that."""
 LARGE = 1 << 17
 """Entries from which a gradient is dropped after its comparison; nothing else needs it."""
 
@@ -41,6 +43,25 @@ def ratios(seen: NDArray[Any], pair: Pair) -> NDArray[np.float64]:
     return quotient
 
 
+def is_far(seen: NDArray[Any], pair: Pair, size: float) -> bool:
+    """Return whether the values alone are apart by a share of their norm that no rounding makes.
+
+    The norm is at least `size`: of a sum that cancels rounding may be all there is.
+    """
+    if seen.shape != pair.shape:
+        return True
+    with np.errstate(all="ignore"):
+        entries = np.asarray(seen, dtype=np.float64)
+        least = FAR * max(norm(entries), norm(pair.value), size)
+        return bool(np.isfinite(least) and norm(entries - pair.value) > least)
+
+
+def norm(entries: NDArray[np.float64]) -> float:
+    """Return the Euclidean norm of all entries."""
+    flat = entries.ravel()
+    return float(np.sqrt(flat @ flat))
+
+
 class Case:
     """One observation and every pass made to explain it; a comparison is made once."""
 
@@ -51,6 +72,7 @@ class Case:
         self.whole = self
         self.right = Pass(observation.point)
         self.known: dict[tuple[str, Overrides], float] = {}
+        self.sizes: dict[str, float | None] = {}
         self.features: NDArray[np.intp] | None = None
         self.wrong = {name: self.ratio(name, frozenset()) > 1.0 for name in observation.order}
         self.features = self._telling_features()
@@ -97,6 +119,9 @@ class Case:
     def _compared(self, name: str, net: Pass) -> float:
         """Compare one tensor; a wide dw1 first in some features, the rest only if those agree."""
         stage, layer = net.stage_of(name)
+        size = self._size(name) if net.overrides else None
+        if size is not None and is_far(self.seen[name], net.named(name), size):
+            return np.inf
         if name == "dw1" and self.features is not None:
             part = ratios(self.seen[name][self.features], Window(net, self.features).get("dw", 1))
             if (worst := float(part.max(initial=0.0))) > 1.0:
@@ -105,6 +130,17 @@ class Case:
         if self.seen[name].size > LARGE:
             net.forget(stage, layer)
         return worst
+
+    def _size(self, name: str) -> float | None:
+        """Return the norm of the right tensor, if its allowance is so small a part of it that no
+        mistaken one comes near `FAR`: then values reject a mistake, and no allowance is needed."""
+        if name not in self.sizes:
+            right = self.right.named(name)
+            with np.errstate(all="ignore"):
+                size = norm(right.value)
+                steady = norm(right.allowance) <= FAR**2 * size and not self.observation.special
+            self.sizes[name] = size if steady else None
+        return self.sizes[name]
 
     def reproduced(self, overrides: Overrides) -> bool:
         """Return whether every tensor is reproduced; stops at the first that is not."""

@@ -20,7 +20,7 @@ from compare.diagnosis.explanation import NOTHING, Explanation, Part
 from compare.diagnosis.match import Case, Overrides
 from compare.mistakes.catalogue import network_mistakes
 from compare.mistakes.fits import Among
-from compare.mistakes.mistake import DEPTH, LAYER, NetworkMistake
+from compare.mistakes.mistake import LAYER, NetworkMistake
 from compare.textbook.scope import LAYERED
 
 USUAL_GUARDS = tuple(10.0**-k for k in range(4, 17))
@@ -119,7 +119,7 @@ def different(one: Part, other: Part) -> bool:
 def waits(one: NetworkMistake, other: NetworkMistake) -> bool:
     """Return whether a mistake reads what the other changes, and the right computation does not."""
     return any(
-        override.reaches(stage, LAYER if stage in LAYERED else 0, DEPTH)
+        override.reaches(stage, LAYER if stage in LAYERED else 0)
         for stage in one.reads
         for override in other.overrides(1.0)
     )

@@ -92,7 +92,7 @@ MEASURED = 4.0
 
 def widened(pair: Pair, moved: NDArray[np.float64]) -> Pair:
     """Return a prediction with the error of its constant, of which it moved something."""
-    return pair.made(pair.value, pair.allowance + MEASURED * pair.arithmetic.unit * np.abs(moved))
+    return pair.with_more(lambda: MEASURED * pair.arithmetic.unit * np.abs(moved))
 
 
 class Track:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -136,16 +137,36 @@ def interpreter_kept(who: str, home: Place | None, notes: Notes) -> Iterator[Non
 
     Innermost of all: what is put back after this needs both.
     """
-    depth, loaded = sys.getrecursionlimit(), dict(sys.modules)
+    depth, (state, loaded) = sys.getrecursionlimit(), modules_loaded()
     try:
         yield
     finally:
         if sys.getrecursionlimit() != depth:
             sys.setrecursionlimit(depth)
             notes.add(f"{who} changes the limit of recursion ({home}); it was put back")
-        if not loaded.keys() <= sys.modules.keys():
+        if state_of_modules() != state and not loaded.keys() <= sys.modules.keys():
             sys.modules.update(loaded)
             notes.add(f"{who} removes loaded modules ({home}); they were put back")
+
+
+Modules = dict[str, ModuleType]
+KEPT: dict[tuple[int, str], Modules] = {}
+"""The modules as they were last copied: two thousand entries, and few calls load another."""
+
+
+def modules_loaded() -> tuple[tuple[int, str], Modules]:
+    """Return the loaded modules and the state they are in."""
+    state = state_of_modules()
+    if state not in KEPT:
+        KEPT.clear()
+        KEPT[state] = dict(sys.modules)
+    return state, KEPT[state]
+
+
+def state_of_modules() -> tuple[int, str]:
+    """Return how many modules are loaded and which came last: whoever removes one and loads
+    another changes one of the two."""
+    return len(sys.modules), next(reversed(sys.modules), "")
 
 
 @contextmanager

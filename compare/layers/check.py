@@ -185,23 +185,13 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
     """Return the result: probes of structure, the control, the slope test, names, sentences."""
     points = case.points
     decided = [one for one in points if one.state is not State.UNDECIDED]
-    odd: list[Finding] = []
-    if decided and case.manual.repeatable:
-        odd = list(structure(case.manual, case.shape, decided[0]))
-    if odd and any(one.state is State.DISAGREES for one in points):
-        notes, odd = tuple(one.message for one in odd), []
-    else:
-        notes = ()
-    verdict = conclude.verdict_of(points, odd)
+    odd, notes = structure_of(case, decided)
     wrong = clearest(points)
     taylor = None
     if wrong is not None and case.manual.repeatable:
         taylor = slope_test(case.manual, case.shape, wrong)
     named = Named() if wrong is None else named_mistake(case, wrong, seed)
-    said = [note for note in notes if NOT_LINEAR in note] + [d.sentence for d in named.diagnosis]
-    sentence = conclude.sentence_of(points, odd, verdict, said)
-    sentence = "; ".join(each for each in (sentence, named.unsought) if each)
-    kind = conclude.kind_of(points, odd, verdict)
+    verdict, kind, sentence = judged_by(points, odd, notes, named)
     against = None if wrong is None else contradiction(taylor, wrong)
     if against is not None and not named.diagnosis:
         verdict, kind, sentence = Verdict.UNDECIDABLE, None, against
@@ -230,6 +220,29 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
         referee=None if taylor is None else taylor.as_mapping(),
         control_failed=bool(accepted),
     )  # fmt: skip
+
+
+def structure_of(
+    case: Case, decided: Sequence[Judged]
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Return what calls show besides numbers: findings, or notes where numbers are wrong anyway."""
+    if not (decided and case.manual.repeatable):
+        return (), ()
+    odd = tuple(structure(case.manual, case.shape, decided[0]))
+    if any(one.state is State.DISAGREES for one in case.points):
+        return (), tuple(one.message for one in odd)
+    return odd, ()
+
+
+def judged_by(
+    points: Sequence[Judged], odd: Sequence[Finding], notes: Sequence[str], named: Named
+) -> tuple[Verdict, str | None, str]:
+    """Return verdict, kind and sentence as the points give them."""
+    verdict = conclude.verdict_of(points, odd)
+    said = [note for note in notes if NOT_LINEAR in note] + [d.sentence for d in named.diagnosis]
+    sentence = conclude.sentence_of(points, odd, verdict, said)
+    whole = "; ".join(each for each in (sentence, named.unsought) if each)
+    return verdict, conclude.kind_of(points, odd, verdict), whole
 
 
 def named_mistake(case: Case, wrong: Judged, seed: int) -> Named:

@@ -129,9 +129,9 @@ class NetworkMistake(Mistake):
     def observable(self) -> tuple[str, ...]:
         """Return what the overridden stages reach."""
         overrides = self.overrides(0.0)
-        loss = any(override.reaches("loss", 0, 2) for override in overrides)
+        loss = any(override.reaches("loss", 0) for override in overrides)
         gradient = any(
-            override.reaches(kind, layer, 2)
+            override.reaches(kind, layer)
             for override in overrides
             for kind in ("dw", "db", "dgamma", "dbeta")
             for layer in (1, 2)
@@ -174,6 +174,6 @@ def not_below(stage: str, function: Stage) -> set[str]:
     for name, index in code.reads:
         at = None if index is None else LAYER + code.offset + index
         one = Override(name, function, at if name in LAYERED else None)
-        if name != stage and not one.reaches(stage, layer, DEPTH):
+        if name != stage and not one.reaches(stage, layer):
             found.add(name)
     return found

@@ -58,7 +58,7 @@ def coarse(bits: int, place: str) -> NetworkMistake:
 def throughout(stage: str, net: Pass, i: int) -> Pair:
     """Return the right value with the allowance it has when everything is computed in float32."""
     pair = net.in_format(np.float32).get(stage, i)
-    return Pair(pair.value, pair.allowance, np.dtype(net.point.dtype))
+    return Pair(pair.value, lambda: pair.allowance, np.dtype(net.point.dtype))
 
 
 def holds_float32_only(seen: Seen) -> bool:

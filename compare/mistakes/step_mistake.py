@@ -64,20 +64,22 @@ class StepMistake(Mistake):
         return ("trainer records",)
 
 
-@lru_cache(maxsize=256)
 def with_slip(mistake: StepMistake, constant: float | None) -> dict[str, Any]:
     """Return the plain step's functions with the mistake in them; they run on pairs as well."""
     return run(plain_step, mistake.changes(constant))
 
 
-@lru_cache(maxsize=1024)
 def with_two(one: StepMistake, constant: float | None, other: StepMistake) -> dict[str, Any]:
     """Return the same with two mistakes, in lines of their own."""
     return run(plain_step, (*one.changes(constant), *other.changes(None)))
 
 
+@lru_cache(maxsize=1024)
 def run(module: ModuleType, changes: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    """Return what a plain program defines with these lines replaced."""
+    """Return what a plain program defines with these lines replaced.
+
+    The functions are pure and compiling them takes longer than a step, so they are kept.
+    """
     source = planted(inspect.getsource(module), changes)
     namespace: dict[str, Any] = {"__name__": module.__name__}
     exec(

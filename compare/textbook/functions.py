@@ -8,52 +8,80 @@ import numpy as np
 
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.allowance.softmax import softmax_allowance, softmax_rows
+from compare.contracts.arrays import Float
 from compare.textbook.pair import RULES, Operand, Pair
 
 
 def softmax(z: Pair) -> Pair:
     """Return p = softmax(z) of every row, (N, K); what underflows in the dtype is 0."""
     p, _ = softmax_rows(z.value)
-    allowance = softmax_allowance(p, z.value, z.allowance, z.arithmetic.unit)
-    return z.made(p.astype(z.dtype), allowance + z.arithmetic.tiny)
+
+    def allowed() -> Float:
+        found = softmax_allowance(p, z.value, z.allowance, z.arithmetic.unit)
+        found += z.arithmetic.tiny
+        return found
+
+    return z.made(p.astype(z.dtype), allowed)
 
 
 def log_softmax(z: Pair) -> Pair:
     """Return log softmax(z) = z - max z - log sum exp(z - max z) of every row, (N, K)."""
     p, shifted = softmax_rows(z.value)
     value = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    carried = (p * z.allowance).sum(axis=1, keepdims=True) + (1 - 2 * p) * z.allowance
-    return z.made(value, carried + z.arithmetic.unit * (1 + np.abs(z.value) + np.abs(value)))
+
+    def allowed() -> Float:
+        carried: Float = (p * z.allowance).sum(axis=1, keepdims=True) + (1 - 2 * p) * z.allowance
+        carried += z.arithmetic.unit * (1 + np.abs(z.value) + np.abs(value))
+        return carried
+
+    return z.made(value, allowed)
 
 
 def exp(z: Pair) -> Pair:
     """Return e = exp(z) as the dtype can hold it: infinity above, 0 below."""
     with np.errstate(over="ignore", under="ignore"):
         e = np.exp(z.value).astype(z.dtype).astype(np.float64)
-    relative = np.expm1(np.minimum(z.allowance, 700.0)) + z.arithmetic.unit
-    return z.made(e, e * relative + z.arithmetic.tiny)
+
+    def allowed() -> Float:
+        relative = np.expm1(np.minimum(z.allowance, 700.0)) + z.arithmetic.unit
+        found: Float = e * relative + z.arithmetic.tiny
+        return found
+
+    return z.made(e, allowed)
 
 
 def log(p: Pair) -> Pair:
     """Return log p; A(log p) = -log(1 - A(p) / p), which is infinite where p may be 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.log(p.value)
-        carried = -np.log1p(-np.minimum(p.allowance / np.abs(p.value), 1.0))
-    return p.made(value, carried + p.arithmetic.unit * np.abs(value))
+
+    def allowed() -> Float:
+        carried: Float = -np.log1p(-np.minimum(p.allowance / np.abs(p.value), 1.0))
+        return carried + p.arithmetic.unit * np.abs(value)
+
+    return p.made(value, allowed)
 
 
 def activate(z: Pair, activation: str) -> Pair:
     """Return h = f(z); |f'| A(z) and the rounding of f itself."""
     rule = ACTIVATION_RULES[activation]
     value = rule.f(z.value)
-    size = np.abs(rule.rounded(z.value, value))
-    rounding = rule.value * z.arithmetic.unit * size
+
+    def rounding() -> Float:
+        size: Float = np.abs(rule.rounded(z.value, value))
+        return rule.value * z.arithmetic.unit * size
+
     if rule.kinks:
         stepped = z.stepped(rule.f)
-        return stepped.made(stepped.value, stepped.allowance + rounding) if rule.value else stepped
-    through = z.value if rule.of_z else value
-    carried = np.abs(rule.slope(through)) * z.allowance + z.arithmetic.floor()
-    return z.made(value, carried + rounding)
+        return stepped.with_more(rounding) if rule.value else stepped
+
+    def allowed() -> Float:
+        through = z.value if rule.of_z else value
+        carried: Float = np.abs(rule.slope(through)) * z.allowance + z.arithmetic.floor()
+        carried += rounding()
+        return carried
+
+    return z.made(value, allowed)
 
 
 def slope(z: Pair, h: Pair, activation: str) -> Pair:
@@ -63,19 +91,23 @@ def slope(z: Pair, h: Pair, activation: str) -> Pair:
     """
     rule = ACTIVATION_RULES[activation]
     h = z if rule.of_z else h
-    bend = 0.0 if rule.bend is None else rule.bend(h.value)
-    own = rule.slope_rounding * rule.size_of_slope(z.value)
-    rounding = bend * h.allowance + own * h.arithmetic.unit
+
+    def rounding() -> Float:
+        bend = 0.0 if rule.bend is None else rule.bend(h.value)
+        own = rule.slope_rounding * rule.size_of_slope(z.value)
+        found: Float = bend * h.allowance + own * h.arithmetic.unit
+        return found
+
     if rule.kinks:
         jumped = h.jumped(rule.slope)
-        return jumped if rule.bend is None else h.made(jumped.value, jumped.allowance + rounding)
+        return jumped if rule.bend is None else jumped.with_more(rounding)
     return h.made(rule.slope(h.value), rounding)
 
 
 def held(a: Pair, low: Any, high: Any) -> Pair:
     """Return `a` held between two numbers, which are rounded to the dtype as well."""
     found = a.stepped(lambda entries: np.clip(entries, low, high))
-    return found.made(found.value, found.allowance + a.arithmetic.unit * np.abs(found.value))
+    return found.with_more(lambda: a.arithmetic.unit * np.abs(found.value))
 
 
 def trunc(a: Pair) -> Pair:
@@ -89,11 +121,15 @@ def sqrt(a: Pair) -> Pair:
     The slope alone, 1 / (2 sqrt a), would leave the root of 0 unbounded.
     """
     value = np.sqrt(a.value)
-    above = a.allowance / (value + np.sqrt(a.value + a.allowance))
-    least = np.maximum(a.value - a.allowance, 0.0)
-    below = np.fmin(a.allowance / (value + np.sqrt(least)), value)
-    reach = np.fmax(np.nan_to_num(above, nan=0.0, posinf=np.inf), below)
-    return a.made(value, reach + a.arithmetic.unit * np.abs(value) + a.arithmetic.floor())
+
+    def allowed() -> Float:
+        above = a.allowance / (value + np.sqrt(a.value + a.allowance))
+        least = np.maximum(a.value - a.allowance, 0.0)
+        below = np.fmin(a.allowance / (value + np.sqrt(least)), value)
+        reach: Float = np.fmax(np.nan_to_num(above, nan=0.0, posinf=np.inf), below)
+        return reach + a.arithmetic.unit * np.abs(value) + a.arithmetic.floor()
+
+    return a.made(value, allowed)
 
 
 def tanh(a: Pair) -> Pair:

@@ -81,7 +81,7 @@ def sigmoid(z: Pair) -> Pair:
 def tanh(z: Pair) -> Pair:
     """f' = 1 - h^2; 2 / (1 + exp(-2 z)) - 1 rounds at the size of 1."""
     found = z.smooth(np.tanh, lambda e: 1 - np.square(np.tanh(e)))
-    return found.made(found.value, found.allowance + 2 * z.arithmetic.unit)
+    return found.with_more(lambda: np.asarray(2 * z.arithmetic.unit))
 
 
 def positive(z: Pair) -> Pair:
@@ -97,12 +97,15 @@ def square_terms(o: Pair, t: Pair) -> Pair:
 def bce_terms(o: Pair, t: Pair) -> Pair:
     """log(1 + exp o) - t o; of log(1 - s) whoever rounds s near 1 loses u / (1 - s)."""
     value = np.logaddexp(0.0, o.value) - t.value * o.value
-    unit = o.arithmetic.unit
-    with np.errstate(over="ignore"):
+
+    def allowed() -> Float:
         late = np.abs(1 - t.value) * np.exp(np.minimum(o.value, 700.0))
-    rounding = unit * (1 + np.abs(value) + np.abs(o.value) + late)
-    carried = np.abs(logistic(o.value) - t.value) * o.allowance
-    return o.made(value, carried + rounding + np.abs(o.value) * t.allowance)
+        rounding = o.arithmetic.unit * (1 + np.abs(value) + np.abs(o.value) + late)
+        carried: Float = np.abs(logistic(o.value) - t.value) * o.allowance
+        carried += rounding + np.abs(o.value) * t.allowance
+        return carried
+
+    return o.made(value, allowed)
 
 
 def huber_terms(o: Pair, t: Pair) -> Pair:
@@ -147,7 +150,9 @@ def above_zero(e: Float) -> Float:
 def hinge_margin(o: Pair, t: Pair) -> Pair:
     """1 - o_t + o_k; at the row's own class -1, since nothing is counted there."""
     margin, own = margins(o, t)
-    return margin.made(np.where(own, -1.0, margin.value), np.where(own, 0.0, margin.allowance))
+    return margin.made(
+        np.where(own, -1.0, margin.value), lambda: np.where(own, 0.0, margin.allowance)
+    )
 
 
 def hinge_rounded(o: Real, t: Float) -> Float:
@@ -214,7 +219,7 @@ INSIDE: Mapping[str, Callable[[Pair], Pair]] = {"cross_entropy": softmax, "bce":
 def one_minus_square(o: Pair) -> Pair:
     """1 - o^2, which rounds at the size of 1."""
     found = o.smooth(lambda e: 1 - e * e, lambda e: 2 * np.abs(e))
-    return found.made(found.value, found.allowance + o.arithmetic.unit)
+    return found.with_more(lambda: np.asarray(o.arithmetic.unit))
 
 
 def counting(y: Pair, objective: Objective) -> Pair:

@@ -77,31 +77,38 @@ class Override:
         """Return whether this override computes `stage` of `layer`."""
         return stage == self.stage and self.layer in (None, layer)
 
-    def reaches(self, stage: str, layer: int, depth: int) -> bool:
+    def reaches(self, stage: str, layer: int) -> bool:
         """Return whether `stage` of `layer` can come out different because of this override."""
-        if self.stage in GRADIENTS or stage == self.stage:
-            return self.at(stage, layer) or self._through_layers(stage, layer)
-        if self.stage == "x":
-            return stage != "y"
-        if self.stage in FORWARD:
-            return stage not in (*INPUTS, *FORWARD) or self._through_layers(stage, layer)
-        if self.stage in OUTPUT or self.stage == "y":
-            backward = stage in BACKWARD
-            fed = stage in FEEDS[self.stage]
-            return fed or (backward and self.stage not in ("log_p", "terms"))
-        return self._through_layers(stage, layer)
+        return reaches(self.stage, self.layer, stage, layer)
 
-    def _through_layers(self, stage: str, layer: int) -> bool:
-        """Forward a layer reaches those above it, backward those below."""
-        if self.stage in FORWARD and stage in FORWARD:
-            above = self.layer is None or layer > self.layer
-            behind = FORWARD.index(self.stage) <= FORWARD.index(stage)
-            return above or (layer == self.layer and behind)
-        if self.stage in BACK and stage in BACKWARD:
-            if layer == self.layer and stage in ("dgamma", "dbeta"):
-                return BACK.index(self.stage) <= BACK.index("dn")
-            return self.layer is None or layer <= self.layer
-        return False
+
+@cache
+def reaches(source: str, own: int | None, stage: str, layer: int) -> bool:
+    """Return whether another value of `source` in layer `own`, or in every layer, changes `stage`
+    of `layer`."""
+    if source in GRADIENTS or stage == source:
+        here = stage == source and own in (None, layer)
+        return here or through_layers(source, own, stage, layer)
+    if source == "x":
+        return stage != "y"
+    if source in FORWARD:
+        return stage not in (*INPUTS, *FORWARD) or through_layers(source, own, stage, layer)
+    if source in OUTPUT or source == "y":
+        fed = stage in FEEDS[source]
+        return fed or (stage in BACKWARD and source not in ("log_p", "terms"))
+    return through_layers(source, own, stage, layer)
+
+
+def through_layers(source: str, own: int | None, stage: str, layer: int) -> bool:
+    """Forward a layer reaches those above it, backward those below."""
+    if source in FORWARD and stage in FORWARD:
+        behind = FORWARD.index(source) <= FORWARD.index(stage)
+        return own is None or layer > own or (layer == own and behind)
+    if source in BACK and stage in BACKWARD:
+        if layer == own and stage in ("dgamma", "dbeta"):
+            return BACK.index(source) <= BACK.index("dn")
+        return own is None or layer <= own
+    return False
 
 
 @dataclass(eq=False)
@@ -119,6 +126,10 @@ class Pass:
 
     def __post_init__(self) -> None:
         self.family[self.overrides] = self
+        self._settle()
+
+    def _settle(self) -> None:
+        """Keep what the point says; a relative at the same point takes it over."""
         self.depth = self.point.depth
         self.rows: int = self.point.targets.shape[0]
         self.classes: int = self.point.targets.shape[1]
@@ -144,12 +155,17 @@ class Pass:
         """Return the pass at the same point with exactly `overrides`."""
         found = self.family.get(overrides)
         if found is None:
-            found = Pass(self.point, overrides, self.family, self.formats)
+            found = Pass.__new__(Pass)
+            found.__dict__ |= self.__dict__
+            found.overrides, found.known = overrides, {}
+            self.family[overrides] = found
         return found
 
     def relevant(self, stage: str, layer: int) -> frozenset[Override]:
         """Return the overrides that can change `stage` of `layer`."""
-        reaching = {o for o in self.overrides if o.reaches(stage, layer, self.depth)}
+        reaching = {o for o in self.overrides if o.reaches(stage, layer)}
+        if len(reaching) == len(self.overrides):
+            return self.overrides
         read = {name for o in reaching for name in o.reads}
         reaching |= {o for o in self.overrides if o.stage in read}
         return self.overrides if len(reaching) == len(self.overrides) else frozenset(reaching)
@@ -194,15 +210,16 @@ class Pass:
 
     def at(self, name: str, layer: int) -> Pair:
         """Return `name` of a layer: a parameter, or a stage; z_0 and h_0 are x, dz_L is dlogits."""
-        named: dict[str, Callable[[int], Pair]]
-        named = {"w": self.w, "b": self.b, "z": self.z, "h": self.h, "dz": self.dz}
         if name in ("n", "a") and not layer:
             return self.get("x")
         if name in ("gamma", "beta"):
             return self.of_units(name, layer, float(name == "gamma"))
         if name in ("mask", "running_mean", "running_var"):
             return exact(self.point.context[f"{name}{layer}"], self.point.dtype)
-        return named[name](layer) if name in named else self.get(name, layer)
+        if name in ("w", "b", "z", "h", "dz"):
+            found: Pair = getattr(self, name)(layer)
+            return found
+        return self.get(name, layer)
 
     def w(self, layer: int) -> Pair:
         """Return w_l, exact, (fan_in, fan_out)."""

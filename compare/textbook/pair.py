@@ -4,12 +4,14 @@ A `Pair` behaves like an array in NumPy code, so a line of a program runs on pai
 `(p - y) / N`, `h.T @ dz`, `np.exp(z)`. Each operation applies its rule of the running error
 analysis to the allowances; the value is float64 and stands for any computation in the compared
 dtype. NumPy's own functions reach the rules of `functions` through its protocols (NEP 13, NEP 18).
+
+Values never depend on allowances, so an allowance is computed when somebody asks for it: most
+mistakes that are tried are far off by their values alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +29,8 @@ RULES: dict[Any, Callable[..., Any]] = {}
 SQUARABLE = 1e150
 """Up to this size the square of an allowance is a finite float64."""
 Function = Callable[[Float], NDArray[Any]]
+Later = Callable[[], NDArray[Any]]
+"""An allowance that is computed when it is asked for."""
 
 
 @lru_cache
@@ -41,7 +45,6 @@ def largest_of(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).max)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Pair:
     """`value` and `allowance`, float64 arrays of one shape; `dtype` is the compared format.
 
@@ -51,9 +54,21 @@ class Pair:
     and NaN are compared as patterns.
     """
 
-    value: Float
-    allowance: Float
-    dtype: np.dtype[Any]
+    __slots__ = ("_allowance", "dtype", "value")
+
+    def __init__(self, value: Float, allowance: Float | Later, dtype: np.dtype[Any]) -> None:
+        self.value = value
+        self.dtype = dtype
+        self._allowance = allowance
+
+    @property
+    def allowance(self) -> Float:
+        """Return the allowance, computed the first time."""
+        found = self._allowance
+        if callable(found):
+            with np.errstate(all="ignore"):
+                found = self._allowance = found()
+        return found
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Apply the rule of a NumPy function: `np.exp(pair)`, `array @ pair`."""
@@ -80,17 +95,20 @@ class Pair:
         """Return unit and floor of the compared dtype."""
         return arithmetic_of(self.dtype)
 
-    def made(self, value: NDArray[Any], allowance: NDArray[Any]) -> Pair:
+    def made(self, value: NDArray[Any], allowance: Later) -> Pair:
         """Return the result of an operation: beyond the largest number of the dtype is infinity."""
         value = np.asarray(value, dtype=np.float64)
-        allowance = np.asarray(allowance, dtype=np.float64)
-        if np.isnan(allowance.max(initial=0.0)):  # 0 times an unbounded error
-            allowance = np.where(np.isnan(allowance), np.inf, allowance)
         largest = largest_of(self.dtype)
-        if not np.abs(value).max(initial=0.0) <= largest:  # not >: the maximum may be NaN
-            value = np.where(np.abs(value) > largest, np.copysign(np.inf, value), value)
-            allowance = np.where(np.isfinite(value), allowance, 0.0)
-        return Pair(value, allowance, self.dtype)
+        if np.abs(value).max(initial=0.0) <= largest:
+            return Pair(value, lambda: bounded(allowance()), self.dtype)
+        value = np.where(np.abs(value) > largest, np.copysign(np.inf, value), value)
+        return Pair(
+            value, lambda: np.where(np.isfinite(value), bounded(allowance()), 0.0), self.dtype
+        )
+
+    def with_more(self, further: Later) -> Pair:
+        """Return the same value, `further` of which is allowed besides."""
+        return self.made(self.value, lambda: self.allowance + further())
 
     def like(self, other: Operand) -> Pair:
         """Return `other` as a Pair; an array or a number is exact."""
@@ -98,19 +116,21 @@ class Pair:
 
     def arranged(self, move: Callable[[Float], Float]) -> Pair:
         """Return the entries in another arrangement (transposed, rolled, picked, repeated)."""
-        return Pair(move(self.value), move(self.allowance), self.dtype)
+        return Pair(move(self.value), lambda: move(self.allowance), self.dtype)
 
     def __getitem__(self, index: Any) -> Pair:
         return self.arranged(lambda entries: np.asarray(entries[index]))
 
     def __neg__(self) -> Pair:
-        return Pair(-self.value, self.allowance, self.dtype)
+        return Pair(-self.value, lambda: self.allowance, self.dtype)
 
     def __add__(self, other: Operand) -> Pair:
         """A(a + b)**2 = A(a)**2 + A(b)**2, and one rounding."""
         other = self.like(other)
         value = self.value + other.value
-        return self.made(value, np.hypot(self.allowance, other.allowance) + self._rounding(value))
+        return self.made(
+            value, lambda: np.hypot(self.allowance, other.allowance) + self._rounding(value)
+        )
 
     def __sub__(self, other: Operand) -> Pair:
         return self + (-self.like(other))
@@ -119,17 +139,25 @@ class Pair:
         """A(a b)**2 = A(a)**2 b**2 + a**2 A(b)**2, and one rounding."""
         other = self.like(other)
         value = self.value * other.value
-        carried = np.hypot(self.allowance * other.value, self.value * other.allowance)
-        return self.made(value, carried + self._rounding(value))
+
+        def allowed() -> Float:
+            carried = np.hypot(self.allowance * other.value, self.value * other.allowance)
+            return carried + self._rounding(value)
+
+        return self.made(value, allowed)
 
     def __truediv__(self, other: Operand) -> Pair:
         """A(a / b)**2 = (A(a) / b)**2 + (a A(b) / b**2)**2, one rounding; unbounded at b = 0."""
         other = self.like(other)
         value = self.value / other.value
-        carried = np.hypot(self.allowance / other.value, value * other.allowance / other.value)
-        if other.allowance.any():
-            carried = np.where(np.abs(other.value) <= other.allowance, np.inf, carried)
-        return self.made(value, carried + self._rounding(value))
+
+        def allowed() -> Float:
+            carried = np.hypot(self.allowance / other.value, value * other.allowance / other.value)
+            if other.allowance.any():
+                carried = np.where(np.abs(other.value) <= other.allowance, np.inf, carried)
+            return carried + self._rounding(value)
+
+        return self.made(value, allowed)
 
     def __radd__(self, other: Operand) -> Pair:
         return self + other
@@ -153,6 +181,9 @@ class Pair:
         this line again, but carry squares only, with exact weights and sizes measured beforehand.
         """
         other = self.like(other)
+        return self.made(self.value @ other.value, lambda: self._of_product(other))
+
+    def _of_product(self, other: Pair) -> Float:
         a, b = np.square(self.value), np.square(other.value)
         terms, value = len(b), self.value @ other.value
         sizes = np.multiply.outer(a.sum(axis=1), b.sum(axis=0))
@@ -162,8 +193,8 @@ class Pair:
             square += (np.square(self.allowance) * occurrences(self.value.T)) @ b
         if other.allowance.any():
             square += a @ (np.square(other.allowance) * occurrences(other.value)[:, None])
-        slack = terms * self.arithmetic.floor()
-        return self.made(value, np.sqrt(square) + slack)
+        allowed: Float = np.sqrt(square) + terms * self.arithmetic.floor()
+        return allowed
 
     def __pow__(self, power: int) -> Pair:
         """Return the square as code forms it, a product; other powers have no rule."""
@@ -191,17 +222,19 @@ class Pair:
             return self.sum(axis).arranged(lambda entries: np.expand_dims(entries, axis or 0))
         if axis is None:
             return self.sum(0) if len(self.shape) == 1 else self.sum(-1).sum()
+        return self.made(self.value.sum(axis=axis), lambda: self._of_sum(axis))
+
+    def _of_sum(self, axis: int) -> Float:
         terms, own = self.value, self.allowance
         if axis:
             terms, own = np.moveaxis(terms, axis, 0), np.moveaxis(own, axis, 0)
         weights = occurrences(terms) if own.any() else np.ones(len(terms))
         if not own.max(initial=0.0) > SQUARABLE:
-            return self.made(
-                terms.sum(axis=0), total_allowance(terms, own, weights, self.arithmetic)
-            )
+            return total_allowance(terms, own, weights, self.arithmetic)
         scale = np.maximum(1.0, own.max(axis=0, initial=0.0) / SQUARABLE)
-        scaled = total_allowance(terms / scale, own / scale, weights, self.arithmetic)
-        return self.made(terms.sum(axis=0), scale * scaled)
+        scaled: Float = total_allowance(terms / scale, own / scale, weights, self.arithmetic)
+        whole: Float = scale * scaled
+        return whole
 
     def mean(self, axis: int | None = None) -> Pair:
         """Return the mean along `axis`, or of all entries."""
@@ -244,13 +277,14 @@ class Pair:
         """A(f(a)) = |f'(a)| A(a), and `rounding` units of |f(a)|."""
         value = f(self.value)
         return self.made(
-            value, np.abs(slope(self.value)) * self.allowance + rounding * self._rounding(value)
+            value,
+            lambda: np.abs(slope(self.value)) * self.allowance + rounding * self._rounding(value),
         )
 
     def stepped(self, f: Function) -> Pair:
         """Return f(a) for a monotone, continuous f with corners: A is how far f can get."""
         value = np.asarray(f(self.value), dtype=np.float64)
-        return self.made(value, self._reach(f, value))
+        return self.made(value, lambda: self._reach(f, value))
 
     def jumped(self, f: Function) -> Pair:
         """Return f(a) for a monotone f with jumps (mask, cast).
@@ -259,9 +293,13 @@ class Pair:
         most J / 2, and the allowance is LAMBDA of them. A zero away from jumps is exactly zero.
         """
         value = np.asarray(f(self.value), dtype=np.float64)
-        reach = self._reach(f, value)
-        rounding = np.where((value == 0) & (reach == 0), 0.0, self._rounding(value))
-        return self.made(value, LAMBDA / 2 * reach + rounding)
+
+        def allowed() -> Float:
+            reach = self._reach(f, value)
+            rounding = np.where((value == 0) & (reach == 0), 0.0, self._rounding(value))
+            return LAMBDA / 2 * reach + rounding
+
+        return self.made(value, allowed)
 
     def _reach(self, f: Function, value: Float) -> Float:
         above, below = f(self.value + self.allowance), f(self.value - self.allowance)
@@ -275,10 +313,18 @@ class Pair:
 Operand = Pair | NDArray[Any] | float
 
 
+def bounded(allowance: NDArray[Any]) -> Float:
+    """Return an allowance in float64; 0 times an unbounded error is not known to be small."""
+    found = np.asarray(allowance, dtype=np.float64)
+    if np.isnan(found.max(initial=0.0)):
+        found = np.where(np.isnan(found), np.inf, found)
+    return found
+
+
 def exact(array: NDArray[Any] | float, dtype: DTypeLike) -> Pair:
     """Return what both sides were handed: no allowance at all."""
     value = np.asarray(array, dtype=np.float64)
-    return Pair(value, np.broadcast_to(0.0, value.shape), np.dtype(dtype))
+    return Pair(value, lambda: np.broadcast_to(0.0, value.shape), np.dtype(dtype))
 
 
 def occurrences(items: Float) -> Float:

@@ -52,9 +52,11 @@ def curved(second: Callable[[Float], Float], size: Callable[[Float], Float] = of
     """f'' of z, smooth; `size`: of what it may be a difference of."""
 
     def bend(z: Pair, h: Pair) -> Pair:
-        third = (second(z.value + STEP) - second(z.value - STEP)) / (2 * STEP)
-        rounding = ROUNDINGS * z.arithmetic.unit * size(z.value)
-        return z.made(second(z.value), np.abs(third) * z.allowance + rounding)
+        def allowed() -> Float:
+            third = (second(z.value + STEP) - second(z.value - STEP)) / (2 * STEP)
+            return np.abs(third) * z.allowance + ROUNDINGS * z.arithmetic.unit * size(z.value)
+
+        return z.made(second(z.value), allowed)
 
     return bend
 
@@ -72,8 +74,8 @@ def elu_bend(alpha: float) -> Bend:
 
     def bend(z: Pair, h: Pair) -> Pair:
         found = z.jumped(second)
-        rounding = np.where(found.value == 0, 0.0, ROUNDINGS * z.arithmetic.unit * alpha)
-        return z.made(found.value, found.allowance + rounding)
+        rounding = ROUNDINGS * z.arithmetic.unit * alpha
+        return found.with_more(lambda: np.where(found.value == 0, 0.0, rounding))
 
     return bend
 

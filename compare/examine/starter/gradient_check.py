@@ -18,7 +18,7 @@ import numpy as np
 from compare.checks.comparison import Comparison
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Diagnosis, Verdict
-from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
+from compare.diagnosis.gradients import diagnose_gradients, diagnose_single
 from compare.diagnosis.observation import Observation
 from compare.examine.starter.binding import LAYERS, certain
 from compare.examine.starter.entropy_readings import AVERAGES, SUMS
@@ -218,13 +218,15 @@ class GradientCheck:
         ]
         # The search for two mistakes at once takes seconds: only where the meaning is clear.
         weights = [call for call in fitting if not of_loss(call)]
-        one = [call for call in weights if one_mistake_explains(self.observation(how, call))]
         if fitting and of_loss(fitting[0]):
             another = fitting[0].meaning.of_data and not self.shows(self.activations[0])
             named = () if another else self.loss_named(function, fitting[0])
             if named or not doubtful:
                 return self.verdict(function, how, fitting[0], named)
-        for call in one or ([] if doubtful or not self.pairs else fitting[:1]):
+        for call in weights:
+            if named := diagnose_single(self.observation(how, call)):
+                return self.verdict(function, how, call, named)
+        for call in [] if doubtful or not self.pairs else fitting[:1]:
             if named := diagnose_gradients(self.observation(how, call)):
                 return self.verdict(function, how, call, named)
         clear = not doubtful and any(of_weights(one) or of_loss(one) for one in fitting[:1])
@@ -246,7 +248,7 @@ class GradientCheck:
         if isinstance(parts, str):
             return ()
         seen = self.observation(how, replace(call, parts=tuple(parts)))
-        return diagnose_gradients(seen) if one_mistake_explains(seen) else ()
+        return diagnose_single(seen)
 
     def loss_named(self, function: Callable[..., Any], call: Call) -> tuple[Diagnosis, ...]:
         """The mistake in a loss, with the meaning of its arguments."""
@@ -317,8 +319,7 @@ class GradientCheck:
         if layout.transposed:  # what is square was taken as it came
             again = replace(again, parts=tuple(map(square_turned, again.parts)))
         seen = self.observation(how, again)
-        known = again.parts and one_mistake_explains(seen)
-        return diagnose_gradients(seen) if known else ()
+        return diagnose_single(seen) if again.parts else ()
 
     @property
     def quiet(self) -> Guard:

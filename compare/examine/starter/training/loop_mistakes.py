@@ -14,7 +14,7 @@ import numpy as np
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput
 from compare.contracts.result import Diagnosis
-from compare.diagnosis.gradients import diagnose_gradients, one_mistake_explains
+from compare.diagnosis.gradients import diagnose_single
 from compare.diagnosis.observation import Observation
 from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.function_verdict import FunctionVerdict, Slip
@@ -147,8 +147,7 @@ def known_mistakes(source: Source, training: Training, last: str) -> tuple[Diagn
     point = point_at(training, training.step.parameters, training.rows)
     seen = {f"d{name}": one for name, one in exact_gradients(source, training, last).items()}
     try:
-        found = Observation(point, seen, "the first step of its training")
-        named = diagnose_gradients(found) if one_mistake_explains(found) else ()
+        named = diagnose_single(Observation(point, seen, "the first step of its training"))
     except BadInput:
         return ()
     return tuple(at_its_own_rate(one, training.fit.factors[last]) for one in named)

@@ -6,6 +6,7 @@ pass needs does not grow with the number of rows.
 """
 
 from collections.abc import Mapping
+from itertools import accumulate
 from math import ceil
 
 from manual_mlp.arrays import Array
@@ -18,8 +19,14 @@ BLOCK_BYTES = 2**19
 LEAST_ROWS = 512
 
 
+GROUP = 32
+"""Each block of so many is a row shorter than the one before it: the C library then puts its arrays
+where those of that block lay. An equal array, aligned otherwise, often misses its place by a few
+bytes and takes a new one, block after block."""
+
+
 def row_blocks(rows: int, parameters: Mapping[str, Array]) -> list[slice]:
-    """Slices that cut so many rows into equal blocks for one pass at the parameters.
+    """Slices that cut so many rows into blocks of about one size for one pass at the parameters.
 
     The widest value of a block, (rows of the block, widest layer) with the inputs among the layers,
     takes about `BLOCK_BYTES`; only very wide layers need more, for their `LEAST_ROWS`. No rows are
@@ -28,5 +35,12 @@ def row_blocks(rows: int, parameters: Mapping[str, Array]) -> list[slice]:
     weights = [w for name, w in parameters.items() if name.startswith("w")]
     widest = max(max(w.shape) * w.itemsize for w in weights)
     most = max(LEAST_ROWS, BLOCK_BYTES // widest)
-    size = max(1, ceil(rows / max(1, ceil(rows / most))))
-    return [slice(start, min(start + size, rows)) for start in range(0, max(1, rows), size)]
+    sizes = block_sizes(rows, max(1, ceil(rows / most)))
+    return [slice(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+
+
+def block_sizes(rows: int, count: int) -> list[int]:
+    """So many sizes that add up to `rows`: see `GROUP`. Tiny blocks are equal but for a row."""
+    shorter = [k % GROUP if rows > 2 * GROUP * count else 0 for k in range(count)]
+    size, more = divmod(rows + sum(shorter), count)
+    return [size - less + (k < more) for k, less in enumerate(shorter)]

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 import manual_mlp.rows
 from manual_mlp import Criterion, Penalty, declared, evaluate, loss_and_gradients
 from manual_mlp.arrays import Array, Arrays, depth
-from manual_mlp.rows import row_blocks
+from manual_mlp.rows import GROUP, block_sizes, row_blocks
 from tests.test_manual_network import SIZES, Problem, cast, problem
 
 DERIVATIVES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
@@ -141,7 +142,7 @@ def test_a_pass_needs_no_more_memory_for_more_rows() -> None:
     widths=st.lists(st.integers(1, 3000), min_size=1, max_size=3),
     dtype=st.sampled_from(["float32", "float64"]),
 )
-def test_row_blocks_cover_every_row_once_in_about_four_mebibytes(
+def test_row_blocks_cover_every_row_once_and_are_of_about_one_size(
     rows: int, widths: list[int], dtype: str
 ) -> None:
     w = {f"w{i}": np.broadcast_to(np.zeros((), dtype), (3, n)) for i, n in enumerate(widths, 1)}
@@ -151,6 +152,14 @@ def test_row_blocks_cover_every_row_once_in_about_four_mebibytes(
         counted[block] += 1
     np.testing.assert_array_equal(counted, 1)
     sizes = [block.stop - block.start for block in blocks]
-    assert max(sizes) - min(sizes) < max(2, len(blocks))
+    assert max(sizes) - min(sizes) <= min(len(blocks), GROUP)
     most = manual_mlp.rows.BLOCK_BYTES // (max(widths) * np.dtype(dtype).itemsize)
-    assert max(sizes) <= max(most, manual_mlp.rows.LEAST_ROWS)
+    assert max(sizes) <= max(most, manual_mlp.rows.LEAST_ROWS) + GROUP / 2
+
+
+@pytest.mark.parametrize("count", [2, 20, GROUP, 79])
+def test_arrays_of_a_block_fit_where_those_of_the_one_before_it_lay(count: int) -> None:
+    sizes = block_sizes(500 * count + 7, count)
+    assert sum(sizes) == 500 * count + 7
+    for k, (one, then) in enumerate(pairwise(sizes), start=1):
+        assert then < one or k % GROUP == 0

@@ -6,6 +6,7 @@ What a pass holds in memory then does not grow with the number of rows.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from math import ceil
 
 import torch
@@ -23,14 +24,27 @@ BLOCK_BYTES = 2**19  # a few such values fill a processor's cache
 LEAST_ROWS = 512  # fewer rows would spend their time on adding gradients up
 
 
+GROUP = 32
+"""Each block of so many is a row shorter than the one before it: the C library then puts its arrays
+where those of that block lay. An equal tensor, aligned at 64 bytes, often misses its place by a few
+bytes and takes a new one, block after block."""
+
+
 def row_blocks(rows: int, row_bytes: int) -> list[slice]:
-    """Slices that cut the rows into equal blocks of about `BLOCK_BYTES`; `row_bytes` each row.
+    """Slices that cut the rows into blocks of about `BLOCK_BYTES`; `row_bytes` each row.
 
     No rows are one empty block.
     """
     most = max(LEAST_ROWS, BLOCK_BYTES // row_bytes)
-    size = max(1, ceil(rows / max(1, ceil(rows / most))))
-    return [slice(start, min(start + size, rows)) for start in range(0, max(1, rows), size)]
+    sizes = block_sizes(rows, max(1, ceil(rows / most)))
+    return [slice(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
+
+
+def block_sizes(rows: int, count: int) -> list[int]:
+    """So many sizes that add up to `rows`: see `GROUP`. Tiny blocks are equal but for a row."""
+    shorter = [k % GROUP if rows > 2 * GROUP * count else 0 for k in range(count)]
+    size, more = divmod(rows + sum(shorter), count)
+    return [size - less + (k < more) for k, less in enumerate(shorter)]
 
 
 def add_block(

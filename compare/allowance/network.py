@@ -16,7 +16,7 @@ from compare.allowance.head import Top, cross_entropy_top
 from compare.allowance.lowrank import LowRank
 from compare.allowance.normalised import NormalisedPass
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
-from compare.allowance.swept import Sweep, learnt_from, looked_at
+from compare.allowance.swept import SEEN, Sweep, learnt_from, looked_at
 from compare.allowance.walk import Pass
 from compare.contracts.arrays import Values
 
@@ -109,7 +109,9 @@ def sweep_over(
         arithmetic, parameters, batch.part(rows[learning], form),
         {name: value[learning] for name, value in few.items()}, rule, top, form, samples=samples,
     )  # fmt: skip
-    return Sweep(first, batch, {"x": batch.x[rows], **few}, backward)
+    factors = [name for name in few if name.startswith(("h", "dz", "dlogits"))]
+    seen = {name: few[name][SEEN].copy() for name in factors}
+    return Sweep(first, batch, {"x": batch.x[rows[SEEN]], **seen}, backward)
 
 
 def normalised(

@@ -55,11 +55,10 @@ CANDIDATES = 8
 HELD = 8
 """So many blocks' carried squares are kept, entries of a weight each, before they are added."""
 
-PLACES = {
-    SAMPLE: slice(MANY, MANY + SAMPLE),
-    SAMPLE_IF_WIDE: slice(MANY + SAMPLE, MANY + SAMPLE + SAMPLE_IF_WIDE),
-}
-"""Where the rows of each sample stand among those that are `looked_at`, after `MANY` of them."""
+PLACES = {SAMPLE: slice(SAMPLE), SAMPLE_IF_WIDE: slice(SAMPLE, SAMPLE + SAMPLE_IF_WIDE)}
+"""Where the rows of each sample stand among those that are `seen`."""
+SEEN = slice(MANY, MANY + SAMPLE + SAMPLE_IF_WIDE)
+"""Where these stand among the rows that are `looked_at`: after `MANY` of them."""
 
 
 class Whole(NamedTuple):
@@ -102,10 +101,11 @@ class Heaviest:
 
 @dataclass
 class Sweep(Generic[S]):
-    """Takes one batch block by block. `few`: the pass over some of its rows.
+    """Takes one batch block by block. `few`: the pass over some of its rows, which are let go once
+    it has learnt from them.
 
-    `seen`: the values of the rows that are `looked_at`, and x. `backward`: whether gradients are
-    wanted. `whole`: what an earlier sweep has found.
+    `seen`: x, every h and every dz of the samples that sums are judged by. `backward`: whether
+    gradients are wanted. `whole`: what an earlier sweep has found.
     """
 
     few: Pass[S]
@@ -119,18 +119,25 @@ class Sweep(Generic[S]):
     taken: list[Float] = field(default_factory=list)  # A(dlogits) of each block, as it was used
     gathered: dict[int, Gathering] = field(default_factory=lambda: defaultdict(Gathering))
     heaviest: dict[str, Heaviest] = field(default_factory=lambda: defaultdict(Heaviest))
+    largest: dict[str, float] = field(default_factory=dict)  # |dz| of each layer learnt from
 
     @quiet
     def __post_init__(self) -> None:
         learnt = self.few.learnt
         if learnt.complete:
             return
+        self.largest = {
+            name: float(np.abs(value).max(initial=0.0))
+            for name, value in self.few.values.items()
+            if name.startswith("d")
+        }
         layers, errors = self.few.layers()
         if self.backward:
             head = self.few.head(layers)
             for _ in self.few.downwards(layers, errors, head, scale_of(self.few.values["dlogits"])):
                 pass  # on the way it learns
         learnt.complete = True
+        self.few = self.few.of_rows(self.batch, {})
 
     @property
     def scale(self) -> float:
@@ -163,8 +170,7 @@ class Sweep(Generic[S]):
         """Return rows that decide a gradient and were not learnt from, by their numbers."""
         found = [np.empty(0, np.intp)]
         for name, heaviest in self.heaviest.items():
-            learnt = float(np.abs(self.few.values[name]).max(initial=0.0))
-            found.append(heaviest.rows[heaviest.sizes > DECISIVE * learnt])
+            found.append(heaviest.rows[heaviest.sizes > DECISIVE * self.largest[name]])
         return np.unique(np.concatenate(found))
 
     def _dz(self, number: int) -> str:
@@ -209,7 +215,7 @@ class Sweep(Generic[S]):
         """
         whole = Whole(self._head(), scale_of(np.concatenate(self.dz[len(self.z)])))
         if not self.good_enough(whole):
-            other = Sweep(self.few, self.batch, self.seen, True, whole)
+            other = Sweep(self.few, self.batch, self.seen, True, whole, largest=self.largest)
             again(other.see)
             return other._allowances(gradients, whole, unordered)
         return self._allowances(gradients, whole, unordered)
@@ -277,8 +283,7 @@ def learnt_from(batch: Batch) -> Where | slice:
     """Return which of those it is learnt from: the first, and the decisive ones."""
     if not len(batch.decisive):
         return slice(MANY)
-    end = MANY + sum(PLACES)
-    return np.concatenate((np.arange(MANY), end + np.arange(len(batch.decisive))))
+    return np.concatenate((np.arange(MANY), SEEN.stop + np.arange(len(batch.decisive))))
 
 
 def not_kept() -> ForwardAllowances:

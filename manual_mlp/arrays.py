@@ -8,6 +8,7 @@ shape (fan_in, fan_out) and biases of shape (fan_out,); gradients are a dictiona
 from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
@@ -24,6 +25,19 @@ def depth(parameters: Mapping[str, Array]) -> int:
 def copies(arrays: Mapping[str, Array]) -> Arrays:
     """The same names with arrays of their own, which nobody else can write to."""
     return {name: array.copy() for name, array in arrays.items()}
+
+
+def closed(arrays: Mapping[str, Array]) -> Arrays:
+    """The same arrays, closed for writing: whoever wants to change one copies it."""
+    views = {name: array.view() for name, array in arrays.items()}
+    for view in views.values():
+        view.flags.writeable = False
+    return views
+
+
+def equal(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    """Whether all arrays are equal; those with a NaN are not."""
+    return all(np.array_equal(array, other[name]) for name, array in one.items())
 
 
 def require_same_shape(**named: Array) -> None:

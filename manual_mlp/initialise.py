@@ -97,7 +97,8 @@ def initial_velocity(parameters: Mapping[str, Array], *, weights: float = 0.0) -
         >>> initial_velocity({"w1": np.ones((1, 2)), "b1": np.ones(2)}, weights=1e-5)
         {'v_w1': array([[1.e-05, 1.e-05]]), 'v_b1': array([0., 0.])}
     """
-    return {
-        f"v_{name}": np.full_like(array, weights if name.startswith("w") else 0.0)
-        for name, array in parameters.items()
-    }
+    state = {f"v_{name}": np.zeros_like(array) for name, array in parameters.items()}
+    for name, v in state.items():
+        if weights and name.startswith("v_w"):  # zeros that nobody writes to take no memory
+            v[...] = weights
+    return state

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from manual_mlp.arrays import Array, Arrays, copies
+from manual_mlp.arrays import Array, Arrays, closed, copies, equal
 from manual_mlp.loss import accuracy
 from manual_mlp.schedules import stops
 
@@ -45,7 +45,7 @@ class Evaluation:
 class Record:
     """One update before it is applied: where training stood and what it saw there.
 
-    The arrays are the record's own.
+    The arrays are closed for writing, and no later update changes them.
 
     Parameters:
         update: how many updates were made before.
@@ -95,7 +95,8 @@ def train(
     `order` is drawn outside, so that another implementation can walk the same path. The last
     record has epoch = len(order) and the whole training set as its batch. The three functions
     have their options already bound. Where `patience` ends training early, the record of that
-    epoch's beginning is the last one.
+    epoch's beginning is the last one. Between two records only what they show is kept; the
+    functions are handed copies of it.
 
     With one batch per epoch in natural order this is full-batch gradient descent: no row is
     copied, the loss of the batch is the training loss, and if the intermediates show `logits`,
@@ -139,31 +140,46 @@ def train(
     everything = np.arange(len(training[0]))
     losses: list[float] = []
     for update, (epoch, begins, batch) in enumerate(batches_of(order, everything)):
-        before = copies(now), copies(v)
+        taken = copies(now)
         whole = np.array_equal(batch, everything)
         x, targets = training if whole else (training[0][batch], training[1][batch])
         how, at = in_context(context_of, update, len(x), v)
-        loss, gradients, *shown = loss_and_gradients(now, x, targets, **how)
+        loss, gradients, *shown = loss_and_gradients(taken, x, targets, **how)
         evaluation, over = None, epoch == len(order)
         if begins:
             at_training = whole_batch(loss, targets, shown) if whole and not how else None
-            at_training = at_training or evaluate(now, *training, **at)
-            evaluation = Evaluation(*at_training, *evaluate(now, *validation, **at))
+            at_training = at_training or evaluate(taken, *training, **at)
+            evaluation = Evaluation(*at_training, *evaluate(taken, *validation, **at))
             losses.append(evaluation.validation_loss)
             if patience is not None and stops(losses, patience) and not over:
                 over, batch = True, everything
                 how, _ = in_context(context_of, update, len(everything), v)
-                loss, gradients, *_ = loss_and_gradients(now, *training, **how)
+                loss, gradients, *_ = loss_and_gradients(taken, *training, **how)
         rate = learning_rate * schedule(update) if schedule else learning_rate
-        yield Record(
-            update, epoch, batch.copy(), loss, copies(gradients), *before, evaluation, rate
-        )
+        gradients = copies(gradients)
+        written = None if equal(taken, now) else taken  # what a function did to them stays done
+        del taken
+        at_update = closed(gradients), closed(now), closed(v)
+        yield Record(update, epoch, batch.copy(), loss, *at_update, evaluation, rate)
         if over:
             return
         statistics = {name: shown[0][name] for name in v if name.startswith(RUNNING)}
         v = {name: array for name, array in v.items() if not name.startswith(RUNNING)}
-        now, v = step(now, gradients, v, learning_rate=rate, momentum=momentum)
-        v = v | statistics
+        rates = {"learning_rate": rate, "momentum": momentum}
+        now, v = stepped(step, now if written is None else written, gradients, v, rates)
+        v |= statistics
+
+
+def stepped(
+    step: Callable[..., tuple[Arrays, Arrays]],
+    parameters: Arrays,
+    gradients: Arrays,
+    state: Arrays,
+    rates: Mapping[str, float],
+) -> tuple[Arrays, Arrays]:
+    """What a step makes of copies, in copies: it may work in place, and in arrays that it keeps."""
+    after, kept = step(copies(parameters), copies(gradients), copies(state), **rates)
+    return copies(after), copies(kept)
 
 
 def in_context(
@@ -175,7 +191,7 @@ def in_context(
     """The keyword `context` of an update, and that of an evaluation beside it."""
     if context_of is None:
         return {}, {}
-    running = {name: array for name, array in state.items() if name.startswith(RUNNING)}
+    running = {name: array.copy() for name, array in state.items() if name.startswith(RUNNING)}
     training = {"training": np.array(True), **running, **context_of(update, rows)}
     evaluation = {"training": np.array(False), **running}
     return {"context": training}, {"context": evaluation}

@@ -1,5 +1,6 @@
 """Where training starts, how it steps, and what its records say."""
 
+import tracemalloc
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -238,7 +239,7 @@ def test_validation_never_trains() -> None:
         np.testing.assert_equal(seen.parameters, unseen.parameters)
 
 
-def test_records_own_their_arrays() -> None:
+def test_who_reads_a_record_cannot_steer_the_run() -> None:
     honest = run(batches(2, 5))
     parameters = initial_parameters(SIZES, np.random.default_rng(0))
     order = batches(2, 5)
@@ -249,10 +250,11 @@ def test_records_own_their_arrays() -> None:
         learning_rate=0.1, momentum=0.9,
     ):  # fmt: skip
         records.append(record.loss)
-        for array in (*record.parameters.values(), *record.gradients.values()):
-            array[...] = np.nan
-        for array in record.state.values():
-            array[...] = np.nan
+        for arrays in (record.parameters, record.gradients, record.state):
+            for name, array in arrays.items():
+                with pytest.raises(ValueError, match="read-only"):
+                    array[...] = np.nan
+                arrays[name] = np.full_like(array, np.nan)
         record.batch[...] = 0
     assert records == [record.loss for record in honest]
     np.testing.assert_equal(order, batches(2, 5))
@@ -270,3 +272,55 @@ def test_a_step_that_works_in_place_cannot_rewrite_a_record() -> None:
         np.testing.assert_equal(planted.parameters, honest.parameters)
         np.testing.assert_equal(planted.state, honest.state)
         np.testing.assert_equal(planted.gradients, honest.gradients)
+
+
+def test_functions_that_keep_their_arrays_cannot_rewrite_a_record() -> None:
+    kept: Arrays = {}
+
+    def in_kept(arrays: Arrays, kind: str) -> Arrays:
+        for name, array in arrays.items():
+            kept.setdefault(kind + name, np.empty_like(array))[...] = array
+        return {name: kept[kind + name] for name in arrays}
+
+    def keeping(*point: Any) -> tuple[float, Arrays]:
+        loss, gradients = loss_and_gradients(*point)
+        return loss, in_kept(gradients, "d")
+
+    def step(*given: Any, **rates: Any) -> tuple[Arrays, Arrays]:
+        parameters, state = velocity_step(*given, **rates)
+        return in_kept(parameters, "to "), in_kept(state, "to ")
+
+    planted = run(batches(2, 5), loss_and_gradients=keeping, step=step)
+    for honest, one in zip(run(batches(2, 5)), planted, strict=True):
+        np.testing.assert_equal(one.parameters, honest.parameters)
+        np.testing.assert_equal(one.state, honest.state)
+        np.testing.assert_equal(one.gradients, honest.gradients)
+
+
+def test_weights_that_a_gradient_writes_to_are_what_is_stepped_from() -> None:
+    def halving(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
+        found = loss_and_gradients(parameters, x, targets)
+        parameters["w1"] *= 0.5
+        return found
+
+    first, second, *_ = run(batches(1, 5), loss_and_gradients=halving)
+    expected = first.parameters["w1"] / 2 - second.state["v_w1"]
+    np.testing.assert_array_equal(second.parameters["w1"], expected)
+
+
+def test_between_two_records_only_what_they_show_is_kept() -> None:
+    parameters = initial_parameters((300, 200, 3), np.random.default_rng(0))
+    state = initial_velocity(parameters)
+    rows = np.ones((4, 300)), np.full((4, 3), 1 / 3)
+    tracemalloc.start()
+    for record in train(
+        parameters, state, rows, rows, [[np.arange(4)]] * 4,
+        loss_and_gradients=loss_and_gradients, evaluate=evaluate, step=velocity_step,
+        learning_rate=0.1, momentum=0.9,
+    ):  # fmt: skip
+        shown = (record.parameters, record.gradients, record.state)
+        of_record = sum(array.nbytes for arrays in shown for array in arrays.values())
+        del shown
+        assert tracemalloc.get_traced_memory()[0] < 1.1 * of_record
+        del record
+    tracemalloc.stop()

@@ -3,6 +3,7 @@
 from dataclasses import astuple
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from torch_reference import FORMS, Record, Reference, step, train
+from torch_reference.network import Network
 
 Array = NDArray[np.floating[Any]]
 Arrays = dict[str, Array]
@@ -165,12 +167,36 @@ def test_writing_into_a_record_changes_neither_the_run_nor_what_was_given_to_it(
     run = train(Reference(SIZES), *given, BATCHES, learning_rate=0.2, momentum=momentum)
     for record, expected in zip(run, honest, strict=True):
         assert record.loss == expected.loss
-        for array in [*arrays(record).values(), record.batch]:
+        for array in [*record.parameters.values(), *record.gradients.values()]:
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+        for array in record.state.values():
             array[...] = 0
+        record.batch[...] = 0
     np.testing.assert_array_equal(BATCHES[0][0], [4, 0, 6])
     for part, copy in zip(given[:2], drawn()[:2], strict=True):
         for name, array in part.items():
             np.testing.assert_array_equal(array, copy[name])
+
+
+def test_a_record_shows_the_weights_of_the_network_and_no_copy_of_them() -> None:
+    seen: list[Network] = []
+    load = Network.load
+
+    def noting(network: Network, parameters: Any) -> None:
+        seen.append(network)
+        load(network, parameters)
+
+    with patch.object(Network, "load", noting):
+        for record in train(Reference(SIZES), *drawn(), BATCHES, learning_rate=0.2, momentum=0.9):
+            for name, parameter in seen[0].named.items():
+                gradient = parameter.grad
+                assert gradient is not None
+                for array, tensor in (
+                    (record.parameters[name], parameter.detach()),
+                    (record.gradients[name], gradient),
+                ):
+                    assert np.shares_memory(array, tensor.numpy())
 
 
 def test_a_run_leaves_its_arguments_alone() -> None:

@@ -37,8 +37,18 @@ def to_tensor(array: NDArray[Any]) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         return cast("Tensor", OnDemand(array))  # for those who only index it
+    array = opened(array)
     shareable = array.flags.writeable and array.flags.c_contiguous
     return torch.from_numpy(array if shareable else array.copy())
+
+
+def opened(array: NDArray[Any]) -> NDArray[Any]:
+    """The array itself where this is a view of all of it that was only closed for writing."""
+    whole = array.base
+    if array.flags.writeable or not isinstance(whole, np.ndarray) or not whole.flags.writeable:
+        return array
+    places = [(one.ctypes.data, one.shape, one.strides, one.dtype) for one in (array, whole)]
+    return whole if places[0] == places[1] else array
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +83,13 @@ def to_array(tensor: Tensor) -> Array:
 def owned(tensor: Tensor) -> Array:
     """A parameter, or what has its shape, as an array of its own in the outside layout."""
     return to_array(transposed(tensor.detach()).clone())
+
+
+def closed(tensor: Tensor) -> Array:
+    """The same without a copy, closed for writing: see `Network.renew` before the next update."""
+    array = to_array(transposed(tensor.detach())).view()
+    array.flags.writeable = False
+    return array
 
 
 def torch_dtype(dtype: DTypeLike) -> torch.dtype:

@@ -17,6 +17,7 @@ from torch_reference.activations import activation_module
 from torch_reference.layout import (
     Array,
     Arrays,
+    closed,
     numpy_dtype,
     owned,
     require,
@@ -167,8 +168,15 @@ class Network(nn.Module):
         return {name: owned(buffer) for name, buffer in self.statistics.items()}
 
     def read(self) -> Arrays:
-        """The parameters as arrays of their own, in the layout `(fan_in, fan_out)`."""
-        return {name: owned(parameter) for name, parameter in self.named.items()}
+        """The parameters in the layout `(fan_in, fan_out)`, closed for writing, without a copy."""
+        return {name: closed(parameter) for name, parameter in self.named.items()}
+
+    def renew(self) -> None:
+        """Give parameters and gradients other memory: what was `read` of them stays as it is."""
+        for parameter in self.named.values():
+            parameter.data = parameter.data.clone()
+            if parameter.grad is not None:
+                parameter.grad = parameter.grad.clone()
 
 
 def given(masks: Mapping[str, Tensor] | None, layer: int) -> Tensor:

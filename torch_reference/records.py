@@ -33,7 +33,7 @@ class Evaluation:
 class Record:
     """One update, seen before it is applied: `loss` and `gradients` of `batch` at `parameters`.
 
-    The arrays belong to the record: no later update changes them.
+    No later update changes the arrays; weights and gradients are closed for writing.
 
     Parameters:
         update: how many updates were made before.

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 from torch_reference.blocks import Terms, rows_of
-from torch_reference.layout import Array, Arrays, owned, to_tensor
+from torch_reference.layout import Array, Arrays, closed, to_tensor
 from torch_reference.network import Network
 from torch_reference.optimiser import gradient_of, load_optimiser, read_state
 from torch_reference.optimisers import Advance, Recipe
@@ -161,6 +161,7 @@ def records(
             yield record
             if over:
                 return
+            run.network.renew()
             current = advance() | run.network.read_statistics()
             update += 1
 
@@ -194,10 +195,10 @@ class Run:
         *,
         evaluated: bool,
     ) -> Record:
-        """Differentiate at the present weights and write everything down, in copies.
+        """Differentiate at the present weights and write everything down.
 
-        Copies of the gradients too: they are used after the record is handed over, and a reader who
-        writes into a record must not steer the training.
+        Weights and gradients are the network's own, closed for writing, since they are used after
+        the record is handed over. The update is made in other memory.
         """
         self.optimiser.zero_grad(set_to_none=True)
         same = self.network.as_in_evaluation
@@ -210,7 +211,7 @@ class Run:
             epoch=epoch,
             batch=np.array(batch),
             loss=loss,
-            gradients={name: owned(gradient_of(p)) for name, p in self.network.named.items()},
+            gradients={name: closed(gradient_of(p)) for name, p in self.network.named.items()},
             parameters=self.network.read(),
             state=state,
             evaluation=evaluation,

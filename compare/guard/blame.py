@@ -54,10 +54,20 @@ class Place:
 
     def quoted(self) -> str:
         """Return the place with the text of its line, where that can be read."""
+        return self.with_text(str(self))
+
+    def line_quoted(self) -> str:
+        """Return the line with its text, beside something that names the file; in a notebook the
+        cell as well."""
+        cell = self.file.partition(", ")[2]
+        return self.with_text(", ".join(filter(None, (cell, f"line {self.line}"))))
+
+    def with_text(self, words: str) -> str:
+        """Return the words with the text of the line, where that can be read."""
         text = linecache.getline(self.file, self.line).strip()
         if len(text) > QUOTED:
             text = text[: QUOTED - 3] + "..."
-        return f"{self} (`{text}`)" if text else str(self)
+        return f"{words} (`{text}`)" if text else words
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:

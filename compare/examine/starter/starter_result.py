@@ -10,6 +10,8 @@ from compare.diagnosis.gradients import GUARDS
 from compare.examine.environment import environment
 from compare.examine.starter.cut_check import ANOTHER
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.own_lines import lines_concerned
+from compare.examine.starter.source import Source
 from compare.examine.starter.starter import StarterReport
 from compare.examine.starter.update_sites import LOOSE
 
@@ -35,7 +37,7 @@ def starter_result(report: StarterReport) -> Result:
         },
         environment=environment(),
         sentence=sentence_of(verdict, functions, report.updates.right),
-        findings=tuple(finding_of(one) for one in wrong),
+        findings=tuple(finding_of(one, report.source) for one in wrong),
         diagnosis=tuple(diagnoses(wrong)),
         checks=tuple(summary_of(one) for one in functions),
         worst={one.name: one.worst for one in functions if one.worst is not None},
@@ -150,13 +152,17 @@ def summary_of(one: FunctionVerdict) -> CheckSummary:
     return CheckSummary(one.name, one.verdict, made, ratio, f"{where}{said}")
 
 
-def finding_of(one: FunctionVerdict) -> Finding:
-    """Return a disagreement as a finding; its stage is what the function is in the assignment."""
+def finding_of(one: FunctionVerdict, source: Source) -> Finding:
+    """Return a disagreement as a finding, with the lines it comes from; its stage is what the
+    function is in the assignment."""
     shown = one.worst if one.kind in ("value", "overflow") else None
+    said = f"{one.place}: {one.sentence}" if one.place else one.sentence
+    near = [place.line_quoted() for place in lines_concerned(source, one)]
+    lines = [line for line in near if line not in said]
     return Finding(
         check="structure" if one.kind in ("shape", "side effect") else "same_point",
         stage=one.role,
-        message=f"{one.place}: {one.sentence}" if one.place else one.sentence,
+        message=f"{said}; look at {listed(lines)}" if lines else said,
         parameter=one.name,
         index=shown.index if shown else None,
         manual=shown.manual if shown else None,

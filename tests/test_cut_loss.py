@@ -37,6 +37,10 @@ RIGHT = {
         (LOSS, f"{SHORT} + 0.5 * reg * (np.sum(W1**2) + np.sum(W2**2))"),
         ("        W1 -=", "        dW1 += reg * W1\n        dW2 += reg * W2\n        W1 -="),
     ),
+    "of the data alone, beside a weight decay by a number": (
+        (LOSS, SHORT),
+        ("        W1 -=", "        dW1 += 1e-3 * W1\n        dW2 += 1e-3 * W2\n        W1 -="),
+    ),
     "a total, divided later": (
         *BATCH, *TOTAL, (LOSS, "total += -np.sum(yb * np.log(p + 1e-9))"),
     ),

@@ -9,6 +9,7 @@ import pytest
 from compare.contracts.result import Verdict
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.source import open_source
+from compare.examine.starter.starter import check_starter
 
 HEAD = """import math
 import numpy as np
@@ -80,3 +81,31 @@ def test_a_minus_in_a_schedule_is_kept(tmp_path: Path) -> None:
     assert judged(tmp_path, "W1 += -lr * 0.95**epoch * g1\n").found == ()
     (one,) = judged(tmp_path, "W1 -= -lr * 0.95**epoch * g1\n").found
     assert one.verdict is Verdict.DISAGREES
+
+
+CALLED = """import numpy as np
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def train(X, Y, W1, b1, W2, b2, lr=0.1, epochs=20):
+    for epoch in range(epochs):
+        h = np.maximum(0, X @ W1 + b1)
+        d2 = (softmax(h @ W2 + b2) - Y) / len(X)
+        dW2, db2 = h.T @ d2, d2.sum(axis=0)
+        d1 = (d2 @ W2.T) * (h > 0)
+        dW1, db1 = X.T @ d1, d1.sum(axis=0)
+        rate = lr * min(1.0, (epoch + 1) / 5)
+        W1 -= rate * dW1
+        b1 -= rate * db1
+        W2 -= rate * dW2
+        b2 -= rate * db2
+    return W1, b1, W2, b2
+"""
+
+
+def test_gradients_beside_a_schedule_are_cut_out_and_compared(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    for text, due in ((CALLED, {"agrees"}), (CALLED.replace("* (h > 0)", ""), {"disagrees"})):
+        path.write_text(text, "utf-8")
+        found = check_starter(path).functions
+        assert {str(one.verdict) for one in found if one.name == "train"} == due

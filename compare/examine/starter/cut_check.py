@@ -222,7 +222,9 @@ def cut_from(
         site = Site(tuple((one.file, one.node) for one in statements), name, loose=True)
     updates = updates_at(site, constants_of(source) | site.defaults)
     cut = cut_out(source, statements, name, updates, site.defaults, signed, strength)
-    text = ast.unparse(cut.source.definitions[cut.function].node)
+    called = cut.source.closure([cut.function])
+    text = "".join(ast.unparse(cut.source.definitions[one].node) for one in called
+                   if one in cut.source.definitions)  # fmt: skip
     if "exp" not in text and "softmax" not in text:
         raise NotCut  # no network of the assignment
     return cut

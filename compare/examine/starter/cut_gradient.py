@@ -134,6 +134,8 @@ class Step(ast.NodeTransformer):
     def key(self, node: ast.expr) -> ast.expr:
         """Return what stands for a name: 1 for the rate, what it was given, or itself."""
         text = ast.unparse(node)
+        if text in self.update.schedules:
+            return ast.Constant(-1 if self.update.schedules[text] < 0 else 1)
         if RATE.fullmatch(word(text)):
             return ast.Constant(1)
         lines = self.update.lines[: self.place]

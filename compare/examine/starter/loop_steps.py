@@ -31,8 +31,9 @@ from compare.examine.starter.update_counts import EVERY, miscounted
 from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_own import with_own_gradients
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
-from compare.examine.starter.update_reading import Update, update_of
+from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_rules import ASCENT
+from compare.examine.starter.update_schedules import readings
 from compare.examine.starter.update_siblings import beside_siblings, unused
 from compare.examine.starter.update_sites import LOOSE, Site, constants_of, sites
 from compare.examine.starter.update_targets import may_update, relevant, targets
@@ -179,7 +180,8 @@ def updates_at(site: Site, constants: Mapping[str, float]) -> list[Update]:
     wanted = relevant([line for line in lines if may_update(line, lines)], lines)
     ways = [replace(way, lines=unaliased(way.lines)) for way in ways_through(site, wanted)]
     best = max(ways, key=lambda way: len(targets(way)))
-    return [update_of(target, best, constants) for target in targets(best)]
+    likeliest = [next(readings(target, best, constants, frozenset())) for target in targets(best)]
+    return [one.update(constants, frozenset()) for one in likeliest]
 
 
 def checked(one: Judged, site: Site, where: str) -> Judged:

@@ -33,8 +33,11 @@ DIVIDED = re.compile(
 NOTHING = Penalty()
 AGREE = "its gradients agree"
 HALF = 0.5
-OF_TERM = {0: "l2-in-gradient-only", 2: "l2-factor-2-missing", HALF: "l2-factor-2-too-many"}
+OF_TERM = {2: "l2-factor-2-missing", HALF: "l2-factor-2-too-many"}
 """By how many times the term of the gradients that of the loss is."""
+DECAY = "is that of the data alone: the term of its gradients is a weight decay"
+"""What is said of a loss beside a training whose gradients shrink all weights by one strength: as
+torch's `weight_decay` does, whatever the strength is called."""
 CLOSE = 1e-9
 UNSHOWN = "it shows no loss: only its gradients were compared"
 """What is said where no line of a loss was found either."""
@@ -114,11 +117,13 @@ class Beside:
         return due if self.penalty.nothing else due.with_penalty(self.penalty)
 
     def of_another_term(self, found: FunctionVerdict, one: Shown, number: float) -> FunctionVerdict:
-        """The verdict on gradients with a term that is not that of the loss: none, or one twice or
-        half as large; any other was not told."""
+        """The verdict on gradients with a term that is not that of the loss: one twice or half as
+        large, or none, which is a decay; any other was not told."""
         bare = replace(self, penalty=NOTHING).due(found.reduction or "mean")
         plain = float(bare.gradients[LOSS])
         share = (number - plain) / self.penalty.loss_at(bare.point.parameters, len(bare.point.x))
+        if np.isclose(share, 0.0, atol=CLOSE):
+            return replace(found, conventions=(*found.conventions, *words(one, DECAY)))
         for times, mistake in OF_TERM.items():
             if np.isclose(share, times, rtol=CLOSE, atol=CLOSE):
                 about = BY_NAME[mistake]

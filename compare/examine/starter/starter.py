@@ -67,6 +67,7 @@ from compare.examine.starter.training.told import with_training
 from compare.examine.starter.uncompared import uncompared
 from compare.examine.starter.update_calls import left_where_they_were
 from compare.examine.starter.update_same import same_for_all
+from compare.examine.starter.uphill import seen_with_gradients
 from compare.examine.starter.weight_layout import first_said, said_by
 from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import Place
@@ -141,7 +142,7 @@ def check_starter(
     )  # fmt: skip
     found = with_the_rest_called(file, found, opened, slope, of_classes, forward, asked)
     found, updates = with_lines(file, found, slope, of_classes)
-    found = pairs_checked(source, found)
+    found = seen_with_gradients(pairs_checked(source, found), source, updates.right)
     found = [with_reason(one, source, opened, replaced) for one in found]
     found, trained = with_training(source, found, asked, updates.right)
     idle = frozenset[str]() if file.whole is None else file.whole.idle

@@ -40,7 +40,8 @@ class Update:
 
     `certain`: what is taken for the gradient is one, by its name or by how it is computed.
     `scalars` maps a number to its meaning (rate, momentum, small, count) or to itself. `carried`
-    are velocities that are handed in under one name and out under another.
+    are velocities that are handed in under one name and out under another. `schedules` are numbers
+    that change from update to update, with what each is worth in one.
     """
 
     weight: str
@@ -55,6 +56,7 @@ class Update:
     known: Set[str] = frozenset()
     counts: Mapping[str, int] = field(default_factory=dict)
     carried: Mapping[str, str] = field(default_factory=dict)
+    schedules: Mapping[str, float] = field(default_factory=dict)
 
 
 def is_size(key: str) -> bool:
@@ -111,7 +113,7 @@ class Follower:
         return Update(
             self.target.key, self.target.number, before, lines, gradient,
             self.origin(gradient), certain, tuple(states), self.scalars(gradient),
-            self.known, dict(self.way.counts), self.carried,
+            self.known, dict(self.way.counts), self.carried, self.schedules,
         )  # fmt: skip
 
     def follow(self, key: str, at: int) -> list[int]:

@@ -28,10 +28,11 @@ from compare.examine.starter.update_reading import Update, is_size, update_of
 from compare.examine.starter.update_slips import is_square, squares
 from compare.examine.starter.update_words import COUNT, SMALL, STATE, is_weight, of_gradient
 
+COUNTED = re.compile(r"(it|iters?|iterations?|steps?|nsteps?|timestep|epoch|n?updates)")
 TOTAL = re.compile(r"(n|num|max|total)?(epochs|iters|iterations|steps|updates|warmup\w*)|tmax")
 COEFFICIENT = re.compile(r"(mu|mom|momentum|gamma|beta|rho|decay)\w*")
-BY_NAME = ((RATE, 0.37), (COUNT, 1.0), (TOTAL, 1000.0), (SMALL, 0.003), (COEFFICIENT, 0.83))
-"""What stands for a number that is only known by its name."""
+BY_NAME = ((RATE, 0.37), (COUNTED, 1.0), (TOTAL, 1000.0), (SMALL, 0.003), (COEFFICIENT, 0.83))
+"""What stands for a number that is only known by its name; t alone may be the targets."""
 A_SIZE, A_START, FIRST = 50.0, 0.5, 1.0
 FROM_NUMPY = ("minimum", "maximum", "cos", "sin", "exp", "log", "sqrt", "power", "tanh", "floor",
               "ceil", "clip", "abs", "where", "mod", "float64")  # fmt: skip
@@ -111,9 +112,10 @@ class Numbers:
             return [self.worth(line.value, (*inside, key)) for line in lines][-1]
         if key in self.constants or is_size(key):
             return self.constants.get(key, A_SIZE)
-        for pattern, value in BY_NAME:
-            if pattern.fullmatch(word(key)):
-                return value
+        if not key.endswith(".T"):
+            for pattern, value in BY_NAME:
+                if pattern.fullmatch(word(key)):
+                    return value
         raise NoNumber
 
     def varies(self, node: ast.AST | None, inside: tuple[str, ...] = ()) -> bool:
@@ -130,7 +132,7 @@ class Numbers:
     def moves(self, key: str, inside: tuple[str, ...] = ()) -> bool:
         """Return whether a name is another number in another update."""
         lines = [line for line in self.way.lines if line.key == key]
-        counts = key in dict(self.way.counts) or (not lines and COUNT.fullmatch(word(key)))
+        counts = key in dict(self.way.counts) or (not lines and COUNTED.fullmatch(word(key)))
         if counts or key in inside:
             return True
         return any(self.varies(line.value, (*inside, key)) for line in lines)
@@ -239,7 +241,7 @@ def without_schedules(
     in one that is `corrected`."""
     numbers = Numbers(way, constants, corrected)
     found = {line.key: worth for line in (*way.before, *way.lines)
-             if not line.key.startswith(RETURNED) and not COUNT.fullmatch(word(line.key))
+             if not line.key.startswith(RETURNED) and not is_counter(line)
              and (worth := numbers.schedule(line.value)) is not None
              and every_line(numbers, line.key)}  # fmt: skip
     inside = Inline(numbers)
@@ -252,6 +254,12 @@ def without_schedules(
         way, before=tuple(new for _, new in before), lines=tuple(new for _, new in lines)
     )
     return Reading(seen, kept, found | inside.found)
+
+
+def is_counter(line: Line) -> bool:
+    """Return whether a line counts the updates, `t = t + 1`."""
+    counted = line.value is not None and line.key in keys_in(line.value)
+    return counted and bool(COUNT.fullmatch(word(line.key)))
 
 
 def every_line(numbers: Numbers, key: str) -> bool:
@@ -283,7 +291,7 @@ class Inline(ast.NodeTransformer):
 
     def line(self, line: Line) -> Line:
         """Return a line with names in the place of such numbers."""
-        if line.value is None or COUNT.fullmatch(word(line.key)):
+        if line.value is None or is_counter(line):
             return line
         return replace(line, value=self.visit(simply(line.value)))
 

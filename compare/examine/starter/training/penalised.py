@@ -9,8 +9,8 @@ penalised is seen as soon as they are not 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -69,6 +69,8 @@ class Penalised:
     training: Training
     losses: list[Network]
     rule: Rule | None = None
+    known: dict[Hashable, float] = field(default_factory=dict)
+    """Scales and losses without a penalty: what is tried for one reads them over and over."""
 
     def said(self) -> str | Slip:
         """Say that its penalty is that of its loss, or what it is; empty if that is not known."""
@@ -185,9 +187,12 @@ class Penalised:
         step or behind it."""
         named, others = numbers
         best = np.inf
-        for parameters in (step.parameters, step.chain.parameters(step.after)):
+        for place, parameters in enumerate((step.parameters, step.chain.parameters(step.after))):
             for rows in self.batches_of(step):
-                due = self.loss_at(parameters, rows, network, c, biases=biases)
+                bare = (network, id(step), place, tuple(rows))
+                if bare not in self.known:
+                    self.known[bare] = self.bare_loss(parameters, rows, network)
+                due = self.known[bare] + self.term(parameters, network, c, biases=biases)
                 far = np.abs(np.array(named) / due - 1)
                 exact = np.abs(np.array(others) / due - 1)
                 best = min([best, *far, *exact[exact <= ALL_DIGITS]])
@@ -198,18 +203,25 @@ class Penalised:
         yield from (rows for _, rows in step.batches(self.training.data)[:MOST])
         yield list(range(len(self.training.data.x)))
 
-    def loss_at(
-        self, parameters: Arrays, rows: list[int], network: Network, c: float, *, biases: bool
-    ) -> float:
-        """The loss of some rows, with the penalty that belongs to c."""
+    def bare_loss(self, parameters: Arrays, rows: list[int], network: Network) -> float:
+        """The loss of some rows, without a penalty."""
         data, targets = self.training.data.x[rows], self.training.targets[rows]
-        own = network.loss_factor * loss_at(network, parameters, data, targets, network.reduction)
+        return network.loss_factor * loss_at(network, parameters, data, targets, network.reduction)
+
+    def term(self, parameters: Arrays, network: Network, c: float, *, biases: bool) -> float:
+        """The penalty that belongs to c."""
         squares = sum(float((one**2).sum()) for name, one in parameters.items()
                       if biases or name[0] == "w")  # fmt: skip
-        return own + self.scale(network) * c / 2 * squares
+        return self.scale(network) * c / 2 * squares
 
     def scale(self, network: Network) -> float:
         """How many times the network of the training a network in another scale is."""
+        if network not in self.known:
+            self.known[network] = self.measured(network)
+        return self.known[network]
+
+    def measured(self, network: Network) -> float:
+        """The same, by the gradients of the last weights."""
         step, rows = self.training.step, list(self.training.rows)
         last = f"w{len(step.chain.weights)}"
         x, targets = self.training.data.x[rows], self.training.targets[rows]

@@ -1,0 +1,75 @@
+"""Updates that go up what they are handed, seen together with the gradients of the file.
+
+A part of a file's verdict (`starter`). Gradients of y - p are those of the log-likelihood, and
+right where every update of the file adds them; where one takes them off, or where they come beside
+the loss that they are to belong to, one of the two is wrong. Of two ways to update that a file
+offers, one up and one down, nobody is accused for the one that is called nowhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from compare.contracts.result import Verdict
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.source import Source
+from compare.examine.starter.update_verdicts import climbs
+
+NEGATED = "target-minus-prediction"
+ADDED = "its gradients are those of the log-likelihood, y - p, which the updates add"
+OFFERED = "was not compared: it goes up what it is handed, nothing in the file calls it, and others"
+GRADIENTS = ("gradient", "grad_ce")
+
+
+def seen_with_gradients(
+    found: Sequence[FunctionVerdict], source: Source, descending: int
+) -> list[FunctionVerdict]:
+    """Return the verdicts of a file, of which so many updates descend."""
+    uphill = [one for one in found if climbs(one)]
+    turned = [one for one in found if is_negated(one)]
+    slopes = [one for one in found if one.role in GRADIENTS and one not in turned]
+    right = any(one.verdict is Verdict.AGREES for one in slopes)
+    if uphill and turned and not (descending or right or gives_loss(source, turned)):
+        return [added(one) if one in uphill or one in turned else one for one in found]
+    if uphill and descending and not turned:
+        return [offered(one) if one in uphill and is_idle(one, source) else one for one in found]
+    return list(found)
+
+
+def is_negated(one: FunctionVerdict) -> bool:
+    """Return whether gradients are wrong by their sign alone."""
+    names = [known.mistake for known in one.diagnosis]
+    return one.verdict is Verdict.DISAGREES and one.role in GRADIENTS and names == [NEGATED]
+
+
+def gives_loss(source: Source, turned: Iterable[FunctionVerdict]) -> bool:
+    """Return whether a function that returns negative gradients computes a loss beside them."""
+    bodies = [source.definitions[one.name].node for one in turned if one.name in source.definitions]
+    names = [part.id for body in bodies for part in ast.walk(body) if isinstance(part, ast.Name)]
+    return any(re.search("loss|cost|error", one, re.IGNORECASE) for one in names)
+
+
+def added(one: FunctionVerdict) -> FunctionVerdict:
+    """Return the verdict on gradients, or their update, that are right as they are together."""
+    return replace(
+        one, verdict=Verdict.AGREES, sentence="agrees", kind=None, diagnosis=(), worst=None,
+        conventions=(*one.conventions, ADDED),
+    )  # fmt: skip
+
+
+def offered(one: FunctionVerdict) -> FunctionVerdict:
+    """Return the verdict on an update that the file offers beside one that descends."""
+    return replace(one, diagnosis=(), kind=None).undecided(f"{OFFERED} go down")
+
+
+def is_idle(one: FunctionVerdict, source: Source) -> bool:
+    """Return whether an update stands in a function that nothing in the file calls."""
+    home = re.split(r"[ .]", one.name)[-1]
+    called = (
+        ast.unparse(part.func).rpartition(".")[2]
+        for each in source.statements for part in ast.walk(each.node) if isinstance(part, ast.Call)
+    )  # fmt: skip
+    return home in source.definitions and home not in called

@@ -174,3 +174,9 @@ def test_gradients_are_transposed_where_the_file_takes_them_as_they_are(
     text = f"{BOTH}\n    def step(self, rate):\n{lines}"
     said = of(tmp_path / "mine.py", text, "Net")
     assert said.verdict is verdict, said.sentence
+
+
+def test_a_gradient_that_is_turned_back_excuses_itself_alone(tmp_path: Path) -> None:
+    lines = "        self.W1 -= rate * self.grad_W1.T\n        self.W2 -= rate * self.grad_W2\n"
+    said = of(tmp_path / "mine.py", f"{BOTH}\n    def step(self, rate):\n{lines}", "Net")
+    assert said.verdict is Verdict.DISAGREES and "dw2 is transposed" in said.sentence

@@ -23,11 +23,16 @@ ARITHMETIC = ast.BinOp | ast.UnaryOp | ast.Assign | ast.AugAssign | ast.operator
 
 @dataclass(frozen=True)
 class Use:
-    """One gradient of a matrix that a statement reads: whether the transpose of it is taken, and
-    whether it moves weights as it is."""
+    """One gradient of a matrix that a statement reads: of which weights its name says that it is,
+    whether the transpose of it is taken, and whether it moves weights as it is."""
 
+    weight: str
     turns: bool
     plain: bool
+
+    def may_be(self, weight: str) -> bool:
+        """Return whether it may be the gradient of these weights: of no others, by its name."""
+        return self.weight in ("", weight)
 
 
 def uses_of(source: Source) -> list[Use]:
@@ -41,7 +46,7 @@ def uses_in(node: ast.AST, around: tuple[ast.AST, ...]) -> Iterator[Use]:
         inner = statement(around)
         if isinstance(node.ctx, ast.Load) and not is_handed_on(inner):
             turned = any(map(turns, (*inner, *moved(inner)))) and not multiplies(inner)
-            yield Use(turned, moves_as_it_is(inner))
+            yield Use(weight_of(node), turned, moves_as_it_is(inner))
         return
     for part in ast.iter_child_nodes(node):
         yield from uses_in(part, (*around, node))
@@ -96,6 +101,14 @@ def is_matrix(name: str) -> bool:
     """Return whether a name is one of weights, no bias."""
     weight = weight_called(name) or weight_called(name, MOST_LAYERS)
     return weight[:1] == "w" or name in ("w", "weight", "weights")
+
+
+def weight_of(node: ast.expr) -> str:
+    """Return the weights that the name of a gradient says it is of, w1 of `dW1` and `grads["W1"]`;
+    empty where it says none."""
+    name = word(ast.unparse(node))
+    found = AROUND.match(name)
+    return weight_called(found["inner"] if found else name)
 
 
 def is_gradient(node: ast.expr) -> bool:

@@ -177,16 +177,19 @@ def in_its_shape(
     verdict: FunctionVerdict, turned: Sequence[str], source: Source
 ) -> FunctionVerdict:
     """Return the verdict, a disagreement where it agrees and gradients are `turned`: they have the
-    transpose of the shape of their weights, and the file takes them as they are. Where it may turn
-    them back, or all of them are turned and nothing shows who takes them, that is not decided."""
+    transpose of the shape of their weights, and the file takes them as they are, each for itself as
+    far as names tell whose they are. Where it may turn one back, that one is right; where all are
+    turned and nothing shows who takes them, that is not decided."""
     if not turned or verdict.verdict is not Verdict.AGREES:
         return verdict
-    uses = uses_of(source)
-    if any(one.turns for one in uses):
+    uses = {name: [one for one in uses_of(source) if one.may_be(name)] for name in turned}
+    left = [name for name in turned if not any(one.turns for one in uses[name])]
+    if not left:
         return verdict
-    named = " and ".join(f"d{name}" for name in turned)
-    said = f"{named} {'is' if len(turned) == 1 else 'are'} transposed: not of the weights' shape"
-    taken = all(one.plain for one in uses) if uses else len(turned) == 1
+    named = " and ".join(f"d{name}" for name in left)
+    said = f"{named} {'is' if len(left) == 1 else 'are'} transposed: not of the weights' shape"
+    shown = [one for name in left for one in uses[name]]
+    taken = all(one.plain for one in shown) if shown else len(turned) == 1
     if not taken:
         return verdict.undecided(f"{said}; whether they are turned back was not told")
     return verdict.slip(TURNED, said, BY_NAME[TURNED].title)

@@ -81,6 +81,10 @@ class Source:
     broken: tuple[Broken, ...]
     guard: Guard
     beside: Beside
+    compiled: dict[int, tuple[ast.stmt, types.CodeType]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """What statements were compiled to, by their nodes: a file is executed over and over."""
 
     @property
     def definitions(self) -> dict[str, Statement]:
@@ -194,6 +198,10 @@ class Loader:
 
     def define(self, one: Statement) -> None:
         """Execute a definition or a constant; a function if need be without its defaults."""
+        if held := self.source.compiled.get(id(one.node)):
+            if error := self.execute_code(held[1], one):
+                self.opened.failed.update(dict.fromkeys(one.binds, error))
+            return
         node = Modern(self.numpy_names, self.guard.notes).visit(one.node)
         if isinstance(node, Definition):
             node = Bare(self.guard.notes).visit(node)
@@ -207,6 +215,11 @@ class Loader:
     def run(self, node: ast.stmt, one: Statement) -> str | None:
         """Execute one statement in their module; return the sentence if it fails."""
         code = compile(ast.fix_missing_locations(ast.Module([node], [])), one.file, "exec")
+        self.source.compiled[id(one.node)] = one.node, code
+        return self.execute_code(code, one)
+
+    def execute_code(self, code: types.CodeType, one: Statement) -> str | None:
+        """Execute what a statement was compiled to; return the sentence if it fails."""
         home = Place(one.file, one.line)
         namespace = vars(self.opened.module)
         try:

@@ -13,7 +13,7 @@ import copy
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice, product
 from typing import Any
@@ -73,11 +73,22 @@ class Program:
     """The numbers in it that are named like a learning rate."""
     momenta: int = 0
     """How many momenta were made another one."""
+    idle: dict[Supply, Recorder] = field(default_factory=dict, compare=False, repr=False)
+    """What was seen on data on which no loop came to its second turn: three searches ask for it."""
 
     @property
     def numbers(self) -> list[float]:
         """The numbers with a point or an exponent that are written in it."""
         return [float(one) for one in NUMBER.findall(self.text)]
+
+    def seen_on(self, supply: Supply) -> Recorder:
+        """Return what is seen of it on some data; once, where no loop steps."""
+        if supply in self.idle:
+            return self.idle[supply]
+        recorder = self.run(supply)
+        if not recorder.steps:
+            self.idle[supply] = recorder
+        return recorder
 
     def run(self, supply: Supply, wrap: Wrap | None = None) -> Recorder:
         """Run it on some data until enough was seen, and return what was; `wrap` may put others in

@@ -73,7 +73,8 @@ class Supply:
         """Targets in their form."""
         if self.form == "labels":
             return self.labels
-        wide = np.eye(self.classes)[self.labels - self.first]
+        wide = np.zeros((ROWS, self.classes))  # no `np.eye`: sizes that are tried may be large
+        wide[np.arange(ROWS), self.labels - self.first] = 1.0
         if self.form == "column":
             wide = (self.labels % 2).astype(float)[:, None]
         return np.ascontiguousarray(wide.T) if self.columns else wide

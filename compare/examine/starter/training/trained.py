@@ -131,7 +131,7 @@ def with_sizes(program: Program, until: float) -> Iterator[tuple[Supply, Recorde
     for supply in supplies(program.text):
         if time.process_time() > until:
             return
-        recorder = program.run(supply)
+        recorder = program.seen_on(supply)
         yield supply, recorder
         if not recorder.steps:
             others.append((supply, list(sizes_in(recorder, supply))))
@@ -140,7 +140,7 @@ def with_sizes(program: Program, until: float) -> Iterator[tuple[Supply, Recorde
             if time.process_time() > until:
                 return
             other = replace(supply, inputs=inputs, classes=classes)
-            recorder = program.run(other)
+            recorder = program.seen_on(other)
             yield other, recorder
             if recorder.steps:
                 break

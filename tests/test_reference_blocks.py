@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -128,3 +129,12 @@ def test_what_autograd_keeps_does_not_grow_with_the_rows() -> None:
     with blocks_of(10), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         reference.loss_and_gradients(*batch(1000))
     assert max(kept) <= 10 * max(SIZES)
+
+
+def test_the_criterion_is_copied_once_for_all_blocks_and_calls() -> None:
+    reference = Reference(SIZES)
+    with blocks_of(4), patch.object(Criterion, "summed", autospec=True) as summed:
+        summed.side_effect = lambda criterion: criterion
+        for _ in range(3):
+            reference.loss_and_gradients(*batch())
+    assert summed.call_count == 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -152,7 +152,12 @@ class Reference:
 
     def _of_rows(self, targets: Tensor) -> Term:
         """What some rows of the batch with these targets add to its loss."""
-        return part_of(self.criterion.summed(), self.criterion.divisor(targets))
+        return part_of(self._summed, self.criterion.divisor(targets))
+
+    @cached_property
+    def _summed(self) -> Criterion:
+        """The criterion as a sum over rows; to copy a module takes as long as a small gradient."""
+        return self.criterion.summed()
 
     def _penalised(
         self, term: Term, network: Network, total: int, logits: Tensor, targets: Tensor

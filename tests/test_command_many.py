@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from compare.command.given import Task, tasks, way_of
 from compare.command.main import leave_report_of
-from compare.command.many import folders, names
+from compare.command.many import checked, folders, names
 from compare.command.parser import IN_A_STUDENTS_FILE
 from compare.contracts.errors import BadInput
 from compare.guard.guard import A_FEW_ROWS
@@ -296,3 +297,21 @@ def test_where_files_were_taken_for_different_things_each_row_says_for_which(
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert ">a layer</span></th>" in page and ">a dump</span></th>" in page
     assert "was taken for" not in page
+
+
+@pytest.mark.parametrize(("way", "given", "seconds"), [
+    ("manual", set(), IN_A_STUDENTS_FILE), ("manual", {"timeout"}, 60.0), ("layer", set(), 60.0),
+])  # fmt: skip
+def test_a_call_of_a_gradient_function_among_several_files_has_as_long_as_a_students(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, given: set[str], seconds: float
+) -> None:
+    seen: list[float] = []
+
+    def in_child(mine: Namespace, *_: object) -> tuple[int, str]:
+        seen.append(mine.timeout)
+        return 0, ""
+
+    monkeypatch.setattr("compare.command.many.in_child", in_child)
+    options = Namespace(out=tmp_path, timeout=60.0, given=given, plots=())
+    checked(options, Task(way, "a.py"), "a.py", "a", lambda options: 0)
+    assert seen == [seconds]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compare.command.given import WAYS, Task
+from compare.command.parser import IN_A_STUDENTS_FILE
 from compare.contracts.result import ExitCode
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ def checked(options: argparse.Namespace, task: Task, called: str, name: str, one
         (folder / left).unlink(missing_ok=True)
     mine = argparse.Namespace(**vars(options))
     mine.__dict__.update(dict.fromkeys(WAYS) | task.as_option())
+    if task.way == "manual" and "timeout" not in options.given:
+        mine.timeout = IN_A_STUDENTS_FILE
     mine.out, mine.quiet, mine.verbose, mine.called = folder, True, False, called
     begun = time.monotonic()
     code, ended = in_child(mine, one, folder / "log.txt", CALLS * options.timeout)

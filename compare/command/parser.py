@@ -191,8 +191,9 @@ def add_brought(made: Parser) -> None:
         type=read_by(SECONDS),
         metavar="SECONDS",
         help="how long one call of their code may take "
-        f"(default: {TIMEOUT:g}; in a student's file {IN_A_STUDENTS_FILE:g}). Of several files "
-        f"each is stopped after four times as long, without this option after {4 * TIMEOUT:g}",
+        f"(default: {TIMEOUT:g}; in a student's file {IN_A_STUDENTS_FILE:g}, and in a gradient "
+        "function that is one of several files). Of several files each is stopped after four times "
+        f"as long, without this option after {4 * TIMEOUT:g}",
     )
 
 

@@ -58,8 +58,19 @@ def answer(found: Explained) -> Answer:
                 *(replace(one, sentence=f"Besides: {one.sentence}") for one in small),
                 *map(habitual, filter(known, found.habits)),
             ),
-            tuple(f"At {habit.domain} {UNLIKE}" for habit in found.habits if not known(habit)),
+            (
+                *(f"At {habit.domain} {UNLIKE}" for habit in found.habits if not known(habit)),
+                *untried(found),
+            ),
         )
+
+
+def untried(found: Explained) -> list[str]:
+    """Return what of the pairs of mistakes was not tried, where something is left unexplained."""
+    left_out = dict.fromkeys(one for case in found.base for one in case.untried)
+    if not left_out or not unexplained(found):
+        return []
+    return [f"Not all was looked for: {', and '.join(left_out)}."]
 
 
 def unexplained(found: Explained) -> bool:

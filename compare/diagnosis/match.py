@@ -73,6 +73,7 @@ class Case:
         self.right = Pass(observation.point)
         self.known: dict[tuple[str, Overrides], float] = {}
         self.sizes: dict[str, float | None] = {}
+        self.untried: list[str] = []  # what a search for two mistakes left out
         self.features: NDArray[np.intp] | None = None
         self.wrong = {name: self.ratio(name, frozenset()) > 1.0 for name in observation.order}
         self.features = self._telling_features()

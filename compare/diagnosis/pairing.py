@@ -7,7 +7,7 @@ nearly all pairs without arithmetic. Two mistakes that cancel in a tensor are no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,6 +25,10 @@ from compare.textbook.scope import LAYERED
 
 USUAL_GUARDS = tuple(10.0**-k for k in range(4, 17))
 """What people add to a probability, or raise it to, before the logarithm."""
+MOST_PAIRS, MOST_FITTED = 8_000, 4_000
+"""Of more pairs, and of more whose constants are fitted beside each other, as networks with
+normalisation or several hidden layers have, these are tried: the ones of which one alone comes
+nearest to what was seen. How many were not is said."""
 CHEAP = 4
 """How many tensors, the cheapest first, are compared for every mistake before pairs are formed."""
 
@@ -63,11 +67,55 @@ def pairs(case: Case, numbers: int) -> Iterator[Explanation]:
     """Yield two mistakes from different stages; a free constant is fitted beside the other one."""
     found = [part for part in parts(case, alone=False) if needed(case, part, NOTHING)]
     possible = np.triu(Table.of(case, found).compatible(), 1)
-    for i, j in np.argwhere(possible):
-        if different(found[i], found[j]):
-            yield Explanation((found[i], found[j]))
-    for given in found:
-        yield from refitted(case, given, numbers)
+    together = [(i, j) for i, j in np.argwhere(possible) if different(found[i], found[j])]
+    for i, j in likeliest(case, found, together):
+        yield Explanation((found[i], found[j]))
+    left = MOST_FITTED
+    for place, given in enumerate(by_nearness := nearest(case, found)):
+        if left <= 0:
+            case.untried.append(f"beside {len(by_nearness) - place:,} mistakes no other was fitted")
+            return
+        for fit in refitted(case, given, numbers):
+            left -= 1
+            yield fit
+
+
+def likeliest(
+    case: Case, found: Sequence[Part], together: Sequence[tuple[int, int]]
+) -> Sequence[tuple[int, int]]:
+    """Return the pairs to try: all, or of very many those one of which alone explains most; that
+    there are others is kept in `untried`."""
+    if len(together) <= MOST_PAIRS:
+        return together
+    near = [nearness(case, part) for part in found]
+    ranked = sorted(together, key=lambda pair: -max(near[pair[0]], near[pair[1]]))
+    case.untried.append(f"{len(ranked) - MOST_PAIRS:,} pairs of mistakes were not tried")
+    return ranked[:MOST_PAIRS]
+
+
+def nearest(case: Case, found: Sequence[Part]) -> Sequence[Part]:
+    """Return the mistakes that alone explain most first, where there are very many."""
+    if len(found) <= MOST_FITTED // 20:
+        return found
+    return sorted(found, key=lambda part: -nearness(case, part))
+
+
+def nearness(case: Case, part: Part) -> float:
+    """Return how far a mistake alone gives the direction of what was seen, whatever its scale and
+    sign, summed over the cheap tensors that are wrong; one that is reproduced counts twice."""
+    net, total = case.right.having(part.overrides), 0.0
+    for name in case.observation.order[:CHEAP]:
+        if not case.wrong[name]:
+            continue
+        if case.ratio(name, part.overrides) <= 1.0:
+            total += 2.0
+            continue
+        seen, value = np.asarray(case.seen[name], dtype=np.float64), net.named(name).value
+        if seen.shape == value.shape:
+            size = float((seen * seen).sum() * (value * value).sum())
+            share = float((seen * value).sum()) ** 2 / size if size else 0.0
+            total += share if np.isfinite(share) else 0.0
+    return total
 
 
 def scaled(case: Case, numbers: int) -> Iterator[Explanation]:

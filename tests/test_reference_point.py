@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from torch_reference import Reference
+from torch_reference.layout import to_tensor
 from torch_reference.reference import REMEMBERED
 
 Array = NDArray[np.floating[Any]]
@@ -150,6 +151,16 @@ def test_no_gradient_shares_memory_with_an_argument_or_with_another_result(rows:
     for name, gradient in gradients.items():
         for other in [*others, *(g for key, g in gradients.items() if key != name)]:
             assert not np.shares_memory(gradient, other)
+
+
+def test_an_array_that_is_closed_for_writing_is_shared_and_a_part_of_one_is_that_part() -> None:
+    whole = np.arange(12.0).reshape(4, 3).copy()
+    for closed in (whole.view(), whole[1:], whole[::2], whole.T, whole.view(np.int64)):
+        closed.flags.writeable = False
+        tensor = to_tensor(closed)
+        np.testing.assert_array_equal(tensor.numpy(), closed)
+        shared = closed.shape == whole.shape and closed.dtype == whole.dtype
+        assert np.shares_memory(tensor.numpy(), whole) == shared
 
 
 def test_read_only_and_strided_inputs_are_read_like_any_other() -> None:

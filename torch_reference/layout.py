@@ -47,8 +47,8 @@ def opened(array: NDArray[Any]) -> NDArray[Any]:
     whole = array.base
     if array.flags.writeable or not isinstance(whole, np.ndarray) or not whole.flags.writeable:
         return array
-    places = [(one.ctypes.data, one.shape, one.strides, one.dtype) for one in (array, whole)]
-    return whole if places[0] == places[1] else array
+    all_of_it = array.shape == whole.shape and array.strides == whole.strides
+    return whole if all_of_it and array.dtype == whole.dtype else array
 
 
 @dataclass(frozen=True, eq=False)

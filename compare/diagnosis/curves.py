@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -13,7 +13,7 @@ from compare.checks.ratio import ratio
 from compare.contracts.arrays import Float, Mask
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import reproducing
-from compare.mistakes.reporting import REPORTING, Curves
+from compare.mistakes.reporting import REPORTING, CurveMistake, Curves
 from compare.textbook.pair import arithmetic_of
 
 ENOUGH = 3
@@ -42,8 +42,24 @@ def diagnose_curves(
     if not wrong:
         return ()
     worst = max(before.values())
-    tried = ((mistake, None, held.left(mistake.curves(right), wrong)) for mistake in REPORTING)
+    tried = (
+        (mistake, None, held.left(drawn, wrong)) for mistake, drawn in told_apart(held.names, right)
+    )
     return reproducing(tried, worst) or two_of(held, right, wrong, worst)
+
+
+def told_apart(names: Sequence[str], right: Curves) -> Iterator[tuple[CurveMistake, Curves]]:
+    """Yield every mistake with what it draws, but for those that draw what an earlier one does:
+    where a file has no training accuracy, all of the training is its loss."""
+    before: list[Curves] = []
+    for mistake in REPORTING:
+        drawn = mistake.curves(right)
+        if not any(
+            all(np.array_equal(drawn[name], one[name], equal_nan=True) for name in names)
+            for one in before
+        ):
+            yield mistake, drawn
+        before.append(drawn)
 
 
 @dataclass(frozen=True, slots=True)

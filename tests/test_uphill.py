@@ -34,11 +34,27 @@ def verdicts(tmp_path: Path, text: str) -> set[Verdict]:
     return {one.verdict for one in check_starter(path).functions}
 
 
-def test_negative_gradients_that_are_added_are_right(tmp_path: Path) -> None:
-    assert verdicts(tmp_path, TEXT) == {Verdict.AGREES}
+CALLED_ERROR = TEXT.replace("d2", "error")
+LOG_SOFTMAX = TEXT.replace(
+    "    d2 = (Y - softmax(h @ W2 + b2)) / len(X)\n",
+    "    z = h @ W2 + b2\n    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))\n"
+    "    p = np.exp(log_p)\n    d2 = (Y - p) / len(X)\n",
+)
+WITH_LOSS = LOG_SOFTMAX.replace(
+    "    return [X.T @ d1, d1.sum(axis=0), h.T @ d2, d2.sum(axis=0)]\n",
+    "    value = -(Y * log_p).sum() / len(X)\n"
+    "    return value, [X.T @ d1, d1.sum(axis=0), h.T @ d2, d2.sum(axis=0)]\n",
+)
 
 
-@pytest.mark.parametrize("text", [TEXT.replace("p + lr", "p - lr"), RIGHT, RIGHT + OTHER + USED])
+@pytest.mark.parametrize("text", [TEXT, CALLED_ERROR, LOG_SOFTMAX])
+def test_negative_gradients_that_are_added_are_right(tmp_path: Path, text: str) -> None:
+    assert verdicts(tmp_path, text) == {Verdict.AGREES}
+
+
+@pytest.mark.parametrize(
+    "text", [TEXT.replace("p + lr", "p - lr"), RIGHT, RIGHT + OTHER + USED, WITH_LOSS]
+)
 def test_one_of_the_two_alone_is_wrong(tmp_path: Path, text: str) -> None:
     assert Verdict.DISAGREES in verdicts(tmp_path, text)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.source import Source
 from compare.examine.starter.update_verdicts import climbs
@@ -46,10 +47,44 @@ def is_negated(one: FunctionVerdict) -> bool:
 
 
 def gives_loss(source: Source, turned: Iterable[FunctionVerdict]) -> bool:
-    """Return whether a function that returns negative gradients computes a loss beside them."""
+    """Return whether a function that returns negative gradients returns a loss beside them."""
     bodies = [source.definitions[one.name].node for one in turned if one.name in source.definitions]
-    names = [part.id for body in bodies for part in ast.walk(body) if isinstance(part, ast.Name)]
-    return any(re.search("loss|cost|error", one, re.IGNORECASE) for one in names)
+    losses = {name for name, one in source.definitions.items() if is_loss(one.node)}
+    return any(returns_loss(body, losses) for body in bodies)
+
+
+def returns_loss(body: ast.AST, losses: Set[str]) -> bool:
+    """Return whether something that a function returns is made of a logarithm, its own or that of
+    a function of `losses`; what an exponential is taken of again are probabilities."""
+    made: set[str] = set()
+
+    def of_logarithm(value: ast.expr) -> bool:
+        called = calls_in(value)
+        if isinstance(value, ast.Call) and ast.unparse(value.func).endswith("exp"):
+            return False
+        taken = called & {"log", *losses} or (made & loaded(value) and "exp" not in called)
+        return bool(taken)
+
+    for one in ast.walk(body):
+        if isinstance(one, ast.Assign | ast.AugAssign) and of_logarithm(one.value):
+            made |= set(stored(one))
+    answers = [one.value for one in ast.walk(body) if isinstance(one, ast.Return) and one.value]
+    return any(map(of_logarithm, answers))
+
+
+def is_loss(body: ast.AST) -> bool:
+    """Return whether a function takes a logarithm of what it is given, and no exponential."""
+    called = calls_in(body)
+    return "log" in called and "exp" not in called
+
+
+def calls_in(value: ast.AST) -> set[str]:
+    """Return the last words of what is called, `log` of `np.log(p)`."""
+    return {
+        ast.unparse(part.func).rpartition(".")[2]
+        for part in ast.walk(value)
+        if isinstance(part, ast.Call)
+    }
 
 
 def added(one: FunctionVerdict) -> FunctionVerdict:
@@ -68,8 +103,5 @@ def offered(one: FunctionVerdict) -> FunctionVerdict:
 def is_idle(one: FunctionVerdict, source: Source) -> bool:
     """Return whether an update stands in a function that nothing in the file calls."""
     home = re.split(r"[ .]", one.name)[-1]
-    called = (
-        ast.unparse(part.func).rpartition(".")[2]
-        for each in source.statements for part in ast.walk(each.node) if isinstance(part, ast.Call)
-    )  # fmt: skip
-    return home in source.definitions and home not in called
+    called = (calls_in(each.node) for each in source.statements)
+    return home in source.definitions and not any(home in names for names in called)

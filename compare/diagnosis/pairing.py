@@ -29,6 +29,8 @@ MOST_PAIRS, MOST_FITTED = 8_000, 4_000
 """Of more pairs, and of more whose constants are fitted beside each other, as networks with
 normalisation or several hidden layers have, these are tried: the ones of which one alone comes
 nearest to what was seen. How many were not is said."""
+FITTED_BESIDE = 20
+"""About so many constants are fitted beside a mistake: of fewer mistakes all are tried anyway."""
 CHEAP = 4
 """How many tensors, the cheapest first, are compared for every mistake before pairs are formed."""
 
@@ -70,10 +72,10 @@ def pairs(case: Case, numbers: int) -> Iterator[Explanation]:
     together = [(i, j) for i, j in np.argwhere(possible) if different(found[i], found[j])]
     for i, j in likeliest(case, found, together):
         yield Explanation((found[i], found[j]))
-    left = MOST_FITTED
-    for place, given in enumerate(by_nearness := nearest(case, found)):
+    left, ranked = MOST_FITTED, nearest(case, found)
+    for place, given in enumerate(ranked):
         if left <= 0:
-            case.untried.append(f"beside {len(by_nearness) - place:,} mistakes no other was fitted")
+            case.untried.append(f"beside {len(ranked) - place:,} mistakes no other was fitted")
             return
         for fit in refitted(case, given, numbers):
             left -= 1
@@ -95,7 +97,7 @@ def likeliest(
 
 def nearest(case: Case, found: Sequence[Part]) -> Sequence[Part]:
     """Return the mistakes that alone explain most first, where there are very many."""
-    if len(found) <= MOST_FITTED // 20:
+    if len(found) <= MOST_FITTED // FITTED_BESIDE:
         return found
     return sorted(found, key=lambda part: -nearness(case, part))
 

@@ -184,6 +184,7 @@ class Pair:
         return self.made(self.value @ other.value, lambda: self._of_product(other))
 
     def _of_product(self, other: Pair) -> Float:
+        """Return the allowance of `self @ other`."""
         a, b = np.square(self.value), np.square(other.value)
         terms, value = len(b), self.value @ other.value
         sizes = np.multiply.outer(a.sum(axis=1), b.sum(axis=0))
@@ -225,6 +226,7 @@ class Pair:
         return self.made(self.value.sum(axis=axis), lambda: self._of_sum(axis))
 
     def _of_sum(self, axis: int) -> Float:
+        """Return the allowance of the sum along `axis`."""
         terms, own = self.value, self.allowance
         if axis:
             terms, own = np.moveaxis(terms, axis, 0), np.moveaxis(own, axis, 0)

@@ -198,9 +198,8 @@ class Loader:
 
     def define(self, one: Statement) -> None:
         """Execute a definition or a constant; a function if need be without its defaults."""
-        if held := self.source.compiled.get(id(one.node)):
-            if error := self.execute_code(held[1], one):
-                self.opened.failed.update(dict.fromkeys(one.binds, error))
+        held = self.source.compiled.get(id(one.node))
+        if held and self.execute_code(held[1], one) is None:
             return
         node = Modern(self.numpy_names, self.guard.notes).visit(one.node)
         if isinstance(node, Definition):

@@ -338,7 +338,7 @@ def test_the_quick_command_prints_tables_and_writes_json(
     written = json.loads((tmp_path / "power.json").read_text("utf-8"))
     assert len(written["points"]) == 2
     assert {"numpy", "torch", "processor"} <= set(written["machine"])
-    assert all(times[OURS] > 1 for times in written["time"].values())
+    assert all(times[OURS] > 0 for times in written["time"].values())
 
 
 @pytest.mark.slow

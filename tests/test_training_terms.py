@@ -109,19 +109,19 @@ def test_weights_that_are_scaled_when_they_are_made_are_no_penalty(
     assert found.verdict is verdict, found.sentence
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("    loss += 0.005 * np.sum(W1 ** 2) + 0.005 * np.sum(W2 ** 2)\n", ""),
-        ("0.01 * W", "0.02 * W"),
-    ],
-)
-def test_a_literal_strength_that_the_loss_has_not_is_a_mistake(
-    old: str, new: str, tmp_path: Path
-) -> None:
-    found = checked(tmp_path, SCRIPT.replace(old, new))
+def test_a_literal_strength_that_is_not_that_of_the_loss_is_a_mistake(tmp_path: Path) -> None:
+    found = checked(tmp_path, SCRIPT.replace("0.01 * W", "0.02 * W"))
     assert found.verdict is Verdict.DISAGREES
     assert "the loss" in found.sentence or "L2" in found.sentence
+
+
+def test_a_literal_strength_beside_a_loss_of_the_data_alone_is_a_weight_decay(
+    tmp_path: Path,
+) -> None:
+    line = "    loss += 0.005 * np.sum(W1 ** 2) + 0.005 * np.sum(W2 ** 2)\n"
+    found = checked(tmp_path, SCRIPT.replace(line, ""))
+    assert found.verdict is Verdict.AGREES
+    assert any("weight decay" in one.sentence for one in found.checks), found.checks
 
 
 def test_summed_gradients_with_a_strength_of_a_class_are_not_called_a_mean(tmp_path: Path) -> None:

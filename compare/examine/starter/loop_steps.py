@@ -56,13 +56,15 @@ COEFFICIENT = re.compile(r"(mu|mom|momentum|gamma|beta|rho|decay|decayrate|b)\d"
 @dataclass(frozen=True)
 class Updates:
     """What became of the updates in a file: what is wrong or unread, a note on right ones, how
-    many weights' updates were judged right, and the functions they stand in.
+    many weights' updates were judged right, the functions they stand in, and those with right ones:
+    empty for loose lines.
     """
 
     found: tuple[FunctionVerdict, ...] = ()
     notes: tuple[str, ...] = ()
     right: int = 0
     functions: frozenset[str] = frozenset()
+    descending: frozenset[str] = frozenset()
 
 
 def loop_steps(
@@ -79,17 +81,19 @@ def loop_steps(
     everything = [part for one in source.statements for part in ast.walk(one.node)]
     found: list[FunctionVerdict] = []
     notes: list[str] = []
-    right, homes = 0, set[str]()
+    right, homes, descending = 0, set[str](), set[str]()
     for site in sites(source, done, frozenset(cut)):
         wrong, good = at_site(site, constants | site.defaults, done, cut, everything)
         found += wrong
         right += len(good)
         homes |= {site.home} if wrong or good else set()
         if good:
+            descending.add(site.home)
             named = f"the updates of {', '.join(good)} {site.where}"
             notes.append(f"right by gradient descent, momentum or Adam and its kin: {named}")
     found += unread_functions(source, done, homes)
-    return Updates(tuple(found), tuple(notes), right, frozenset(homes - {""}))
+    places = frozenset(homes - {""})
+    return Updates(tuple(found), tuple(notes), right, places, frozenset(descending))
 
 
 def unread_functions(source: Source, done: Set[str], homes: Set[str]) -> Iterator[FunctionVerdict]:

@@ -142,7 +142,7 @@ def check_starter(
     )  # fmt: skip
     found = with_the_rest_called(file, found, opened, slope, of_classes, forward, asked)
     found, updates = with_lines(file, found, slope, of_classes)
-    found = seen_with_gradients(pairs_checked(source, found), source, updates.right)
+    found = seen_with_gradients(pairs_checked(source, found), source, updates.descending)
     found = [with_reason(one, source, opened, replaced) for one in found]
     found, trained = with_training(source, found, asked, updates.right)
     idle = frozenset[str]() if file.whole is None else file.whole.idle

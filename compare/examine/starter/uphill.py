@@ -26,9 +26,9 @@ GRADIENTS = ("gradient", "grad_ce")
 
 
 def seen_with_gradients(
-    found: Sequence[FunctionVerdict], source: Source, descending: int
+    found: Sequence[FunctionVerdict], source: Source, descending: Set[str]
 ) -> list[FunctionVerdict]:
-    """Return the verdicts of a file, of which so many updates descend."""
+    """Return the verdicts of a file, of which updates in some functions descend."""
     uphill = [one for one in found if climbs(one)]
     turned = [one for one in found if is_negated(one)]
     slopes = [one for one in found if one.role in GRADIENTS and one not in turned]
@@ -36,7 +36,8 @@ def seen_with_gradients(
     if uphill and turned and not (descending or right or gives_loss(source, turned)):
         return [added(one) if one in uphill or one in turned else one for one in found]
     if uphill and descending and not turned:
-        return [offered(one) if one in uphill and is_idle(one, source) else one for one in found]
+        idle = [one for one in uphill if is_idle(one, source, descending)]
+        return [offered(one) if one in idle else one for one in found]
     return list(found)
 
 
@@ -100,8 +101,10 @@ def offered(one: FunctionVerdict) -> FunctionVerdict:
     return replace(one, diagnosis=(), kind=None).undecided(f"{OFFERED} go down")
 
 
-def is_idle(one: FunctionVerdict, source: Source) -> bool:
-    """Return whether an update stands in a function that nothing in the file calls."""
+def is_idle(one: FunctionVerdict, source: Source, descending: Set[str]) -> bool:
+    """Return whether an update stands in a function that nothing in the file calls, and in which
+    none descends."""
     home = re.split(r"[ .]", one.name)[-1]
     called = (calls_in(each.node) for each in source.statements)
-    return home in source.definitions and not any(home in names for names in called)
+    alone = home in source.definitions and home not in descending
+    return alone and not any(home in names for names in called)

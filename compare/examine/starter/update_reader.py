@@ -6,7 +6,10 @@ A part of judging updates (`loop_steps`). What does more than arithmetic cannot 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Container
+
+from compare.examine.starter.update_lines import word
 
 ELEMENTWISE = frozenset({"sqrt", "sign", "square", "copy", "array", "asarray", "multiply", "add",
                          "subtract", "divide", "negative", "zeros_like", "abs", "power",
@@ -14,6 +17,12 @@ ELEMENTWISE = frozenset({"sqrt", "sign", "square", "copy", "array", "asarray", "
 COMPUTED = frozenset({"dot", "matmul", "outer", "einsum", "sum", "mean", "average", "clip",
                       "reshape", "transpose"})  # fmt: skip
 """What computes a gradient on the spot."""
+REDUCED = frozenset({"sum", "mean", "average"})
+OF_PARAMETERS = re.compile(
+    r"d(l|j|e|c|loss)?d?(w|b|theta|p|param|weight|bias)\w*"
+    r"|grads|gradients|(grads?|gradients?|nabla)(w|b|theta|param|weight|bias)\w*"
+)
+"""Names of gradients of weights and biases; those of units are summed to make one of these."""
 
 
 class Unread(Exception):
@@ -59,6 +68,8 @@ class Reader(ast.NodeTransformer):
         called = node.func
         name = called.attr if isinstance(called, ast.Attribute) else ast.unparse(called)
         root = ast.unparse(called.value) if isinstance(called, ast.Attribute) else ""
+        if name in REDUCED and is_one_number(node):
+            raise Unread(f"{ast.unparse(node)} is one number for all entries of a gradient")
         if name in self.known or name in COMPUTED or name in ("len", "getattr"):
             return self.key(node)
         if name == "copy" and isinstance(called, ast.Attribute) and not node.args:
@@ -73,3 +84,16 @@ class Reader(ast.NodeTransformer):
         if name == "sqrt" and root == "math" and len(node.args) == 1:
             return ast.BinOp(self.visit(node.args[0]), ast.Pow(), ast.Constant(0.5))
         raise Unread(f"{ast.unparse(node)} is more than arithmetic")
+
+
+def is_one_number(node: ast.Call) -> bool:
+    """Return whether all entries of something called a gradient of parameters are added up or
+    averaged, `dW.mean()` or `np.sum(grads[k])`, along no axis; `sum` alone adds up a list."""
+    if not isinstance(node.func, ast.Attribute) or node.keywords:
+        return False
+    of_module = ast.unparse(node.func.value) in ("np", "numpy")
+    if len(node.args) != int(of_module):
+        return False
+    reduced = node.args[0] if of_module else node.func.value
+    plain = isinstance(reduced, ast.Name | ast.Attribute | ast.Subscript)
+    return plain and OF_PARAMETERS.fullmatch(word(ast.unparse(reduced))) is not None

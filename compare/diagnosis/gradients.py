@@ -17,6 +17,7 @@ from compare.diagnosis.accept import adapted
 from compare.diagnosis.answer import Answer, answer
 from compare.diagnosis.asking import Implementation, observations
 from compare.diagnosis.calls import diagnose_calls
+from compare.diagnosis.collected_seldom import collected_seldom
 from compare.diagnosis.declared import undeclared
 from compare.diagnosis.domains import Explained, base_of, explained
 from compare.diagnosis.embedded import inside, seen_inside
@@ -70,6 +71,7 @@ def diagnose(
     ).diagnosis  # fmt: skip
 
 
+@collected_seldom()
 def diagnosed(
     implementation: Implementation,
     *,
@@ -185,6 +187,7 @@ def one_mistake_explains(*observed: Observation) -> bool:
     return one_explains([Case(observation) for observation in observed])
 
 
+@collected_seldom()
 def one_explains(cases: Sequence[Case]) -> bool:
     """Return the same of cases."""
     return any(case.disagrees for case in cases) and bool(singles(cases))
@@ -195,6 +198,7 @@ def explain(*observed: Observation) -> Answer:
     return answer_to([Case(observation) for observation in observed])
 
 
+@collected_seldom()
 def answer_to(cases: Sequence[Case]) -> Answer:
     """Return the same of cases, of which every comparison is kept.
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compare.contracts.result import Diagnosis
+from compare.diagnosis.collected_seldom import collected_seldom
 from compare.diagnosis.told_apart import Told
 from compare.diagnosis.track import RIGHT, Recorded, Settings, Track, Version
 from compare.mistakes.catalogue import STEP
@@ -48,6 +49,7 @@ def diagnose_step(
     return diagnose_chains([records], settings, pairs=pairs)
 
 
+@collected_seldom()
 def diagnose_chains(
     chains: Chains, settings: Settings, right: Chains = (), *, pairs: bool = True
 ) -> tuple[Diagnosis, ...]:

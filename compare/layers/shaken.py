@@ -36,12 +36,12 @@ independent ones of its kind it has Student's distribution with n degrees,
 with tan a = k / √n, and is as rarely beyond k s for k = 6.22 and n = 32. (Of 8 runs k is 14.2, and
 an entry in 950 is beyond 5.)
 """
-FIRST = 8
-HOPELESS = 10.0
-"""A difference so many times too large after `FIRST` runs is not brought back by further ones.
+HOPELESS = {2: 3_200.0, 4: 68.0, 8: 10.0}
+"""After so many runs: a difference so many times too large is not brought back by further ones.
 
-These would have to have a spread ten times as large. A mean of n = 2 m squares is below y / m of
-the true one with a probability of at most yᵐ / m!: 1e-7 for m = 4 and y = 0.04, a tenth in s.
+These would have to have a spread as many times as large. A mean of n = 2 m squares is below y / m
+of the true one with a probability of at most yᵐ / m!: 1e-7 for m = 1 and y = 1e-7, a 3,200th in s;
+for m = 2 and y = 0.00045, a 68th; for m = 4 and y = 0.04, a tenth.
 """
 
 
@@ -161,7 +161,8 @@ def with_spread(
     for number, moved in enumerate(moving, 1):
         for name, t in moved.items():
             squares[name] += (t - found[name]).square().nan_to_num(0.0)
-        if number == FIRST and hopeless(observed, found, allowances, wider(number)):
+        times = HOPELESS.get(number)
+        if times and hopeless(observed, found, allowances, wider(number), times):
             return allowances
     return wider(DRAWS)
 
@@ -184,10 +185,12 @@ def spread_as_a_whole(
     return {name: math.hypot(STUDENT * square**0.5, shared) for name, square in squares.items()}
 
 
-def hopeless(observed: Tensors, found: Tensors, allowances: Tensors, wider: Tensors) -> bool:
-    """Return whether every tensor that is too far off is so by far, with wider allowances too."""
+def hopeless(
+    observed: Tensors, found: Tensors, allowances: Tensors, wider: Tensors, times: float
+) -> bool:
+    """Return whether every tensor that is too far off is so `times` over, with these as well."""
     before, after = (ratios(observed, found, each) for each in (allowances, wider))
-    return all(after[name] > HOPELESS for name, ratio in before.items() if ratio > 1)
+    return all(after[name] > times for name, ratio in before.items() if ratio > 1)
 
 
 def ratios(observed: Tensors, found: Tensors, allowances: Tensors) -> dict[str, float]:

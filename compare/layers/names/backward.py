@@ -18,6 +18,7 @@ from torch import Tensor
 from compare.layers.names.friendly import COPIES, MASKS, Names
 from compare.layers.names.indices import other_indices
 from compare.layers.names.part_sums import partial_products, partial_sums
+from compare.layers.names.reach import Reach
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved, same_shapes
 from compare.layers.names.windows import (
     of_adaptive_pooling,
@@ -46,16 +47,21 @@ class Slip:
     removed: str | None = None
 
 
-def slips(tape: Tape, names: Names) -> Iterator[Slip]:
-    """Yield every slip of every step of the backward pass; other values as operands come last."""
-    for number in range(tape.boundary, len(tape.steps)):
+def slips(tape: Tape, names: Names, reach: Reach) -> Iterator[Slip]:
+    """Yield every slip of the steps of the backward pass that reach what is wrong.
+
+    Other values as operands come last.
+    """
+    numbers = [at for at in range(tape.boundary, len(tape.steps))
+               if reach.by_value(out for out in tape.steps[at].outs if out >= 0)]  # fmt: skip
+    for number in numbers:
         step = tape.steps[number]
         if step.name == "convolution_backward":
             args = resolved(step.args, tape.values.__getitem__)
             for outs, said in of_convolution(step, args):
                 yield Slip(number, outs, f"{said}{names.place(step)}")
         yield from single_result(tape, names, number)
-    for number in range(tape.boundary, len(tape.steps)):
+    for number in numbers:
         if is_single(tape, step := tape.steps[number]) and step.name in PRODUCTS:
             for out, said in operands(tape, names, number, step):
                 yield Slip(number, (out,), f"in the backward pass {said}{names.place(step)}")

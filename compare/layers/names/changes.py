@@ -37,7 +37,7 @@ def changes(tape: Tape, names: Names) -> Iterator[Change]:
     ]
     loops = Loops(tape, names)
     late: list[Change] = []
-    for kind in (paths, omissions, exchanges, bare):
+    for kind in (exchanges, paths, omissions, bare):
         for number, step in steps:
             for change in kind(tape, number, step):
                 if not loops.repeats(change):

@@ -23,6 +23,7 @@ from compare.layers.names.forward import changed_program, rerun_program
 from compare.layers.names.friendly import Names
 from compare.layers.names.kinds import Change
 from compare.layers.names.match import Match
+from compare.layers.names.reach import Reach
 from compare.layers.names.single import WRONG_SIGN
 from compare.layers.names.tape import Step, Tape, record
 from compare.layers.names.trial import Budget, Found, between, share, tried
@@ -83,6 +84,11 @@ class Case:
         return Names(self.tape)
 
     @cached_property
+    def reach(self) -> Reach:
+        """What its values and their derivatives can change."""
+        return Reach(self.tape, self.match)
+
+    @cached_property
     def others(self) -> list[Case]:
         """The same program at other shapes, where it takes the same steps."""
         cases = [make() for make in self.elsewhere]
@@ -92,13 +98,36 @@ class Case:
         """Return what one search may spend."""
         return Budget(len(self.tape.steps), sum(value.numel() for value in self.tape.values))
 
-    def changed(self, change: Change) -> Tensors | None:
-        """Return what a changed forward pass gives; None if no program can have the change."""
+    def changed(self, change: Change, nearly: bool = False) -> Tensors | None:
+        """Return what a changed forward pass gives; None if no program can have the change.
+
+        Or if what it returns is not what the manual side does, where that is wrong; unless `nearly`
+        will do.
+        """
+        worth = None if nearly else self.may_return
         try:
             with as_written():
-                return changed_program(self.program, self.tape, change, self.inputs, self.dy)
+                return changed_program(self.program, self.tape, change, self.inputs, self.dy, worth)
         except IMPOSSIBLE:
             return None
+
+    def may_return(self, outputs: Mapping[str, Tensor]) -> bool:
+        """Return whether the wrong outputs are these, up to a factor."""
+        match = self.match
+        return all(
+            match.near(name, match.manual[name], y.detach())
+            or match.coefficient(name, y.detach()) is not None
+            for name, y in outputs.items()
+            if name in match.wrong and y.shape == match.right[name].shape
+        )
+
+    def may_explain(self, change: Change) -> bool:
+        """Return whether a change reaches all that is wrong."""
+        steps = (self.tape.steps[at] for at in (change.at, *change.also))
+        outs = [out for step in steps for out in step.outs if out >= 0]
+        if change.kind in BOTH:
+            return self.reach.by_both(outs)
+        return self.reach.by_derivative(outs)
 
     def replaced(self, numbers: Mapping[int, tuple[int, float]]) -> Tensors | None:
         """Return what the program gives with other numbers, each at a place of a step.
@@ -164,6 +193,8 @@ def in_forward(case: Case) -> Iterator[Found]:
     """Yield the changed forward passes whose derivatives are the manual numbers."""
     budget, match = case.budget(), case.match
     for change in changes(case.tape, case.names):
+        if not case.may_explain(change):
+            continue
         if not budget.spend():
             return
         results = case.changed(change)
@@ -270,6 +301,8 @@ def in_values(case: Case) -> Iterator[Found]:
     budget = case.budget()
     with torch.no_grad(), as_written():
         for other in others(case.tape, case.names):
+            if not case.reach.by_value([other.number]):
+                continue
             if not budget.spend():
                 return
             try:
@@ -281,7 +314,7 @@ def in_values(case: Case) -> Iterator[Found]:
             except IMPOSSIBLE:
                 continue
         for results, said in itertools.chain(
-            pairs_exchanged(case.tape, case.names), turned(case.tape, case.names)
+            pairs_exchanged(case.tape, case.names), turned(case.tape, case.names, case.reach)
         ):
             found = tried(case.match, "value", said, results) if budget.spend() else None
             if found is not None:
@@ -292,7 +325,7 @@ def in_backward(case: Case) -> Iterator[Found]:
     """Yield the slips of the backward pass that give the manual numbers."""
     budget, match = case.budget(), case.match
     with torch.no_grad(), as_written():
-        for slip in slips(case.tape, case.names):
+        for slip in slips(case.tape, case.names, case.reach):
             if not budget.spend():
                 return
             results = slipped(case, slip)

@@ -38,9 +38,17 @@ def ancestors(tape: Tape, step: Step) -> list[int]:
 
 
 def changed_program(
-    program: Program, tape: Tape, change: Change, inputs: Tensors, dy: Tensors | None
-) -> Tensors:
-    """Return outputs and gradients of the forward pass with one step changed."""
+    program: Program,
+    tape: Tape,
+    change: Change,
+    inputs: Tensors,
+    dy: Tensors | None,
+    worth: Callable[[Tensors], bool] | None = None,
+) -> Tensors | None:
+    """Return outputs and gradients of the forward pass with one step changed.
+
+    None where what it returns is not `worth` a derivative.
+    """
     live: dict[int, Any] = {}
 
     def apply(number: int, step: Step, args: Any, kwargs: Any) -> Any:
@@ -54,7 +62,7 @@ def changed_program(
             mine = replace(change, other=tape.steps[change.at])
         return KINDS[change.kind](mine, Here(step, args, kwargs, tape.values, live))
 
-    return rerun_program(program, tape, apply, inputs, dy, live)
+    return rerun_program(program, tape, apply, inputs, dy, live, worth=worth)
 
 
 def rerun_program(
@@ -65,10 +73,12 @@ def rerun_program(
     dy: Tensors | None,
     live: dict[int, Any] | None = None,
     given: Callable[[Tensors], Tensors] = lambda inputs: inputs,
-) -> Tensors:
+    worth: Callable[[Tensors], bool] | None = None,
+) -> Tensors | None:
     """Return outputs and gradients of the forward pass, some of whose steps `apply` runs.
 
-    `live` is filled with the values as they are made; `given`: what stands for the inputs.
+    `live` is filled with the values as they are made; `given`: what stands for the inputs. None
+    where the outputs are not `worth` a derivative.
     """
     leaves = {name: inputs[name].detach().requires_grad_() for name in program.wrt}
     with torch.enable_grad():
@@ -77,5 +87,7 @@ def rerun_program(
         name: values[number] for name, number in tape.results.items()
         if not (name.startswith("d") and name[1:] in leaves)
     }  # fmt: skip
+    if worth is not None and not worth(outputs):
+        return None
     found = {name: y.detach() for name, y in outputs.items()}
     return found | program.gradients(leaves, outputs, dy)

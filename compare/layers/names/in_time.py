@@ -16,6 +16,7 @@ from torch import Tensor
 
 from compare.layers.names.changes import Loops
 from compare.layers.names.friendly import COPIES, Names
+from compare.layers.names.reach import Reach
 from compare.layers.names.repeats import IMPOSSIBLE
 from compare.layers.names.tape import Ref, Step, Tape, rerun_changing, resolved
 from compare.layers.names.values import with_gradients
@@ -58,11 +59,13 @@ class Sequence:
         return self.values[here] if position >= 0 or self.before is None else self.before
 
 
-def shifted(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
+def shifted(tape: Tape, names: Names, reach: Reach) -> Iterator[tuple[Tensors, str]]:
     """Yield the gradients where one kind of reading is off by one in time."""
     for sequence in sequences(tape, names):
         for readings in sequence.readings.values():
             if len({r.position for r in readings}) < FEWEST - 1:
+                continue
+            if not reach.by_value(tape.steps[r.at].outs[0] for r in readings):
                 continue
             result = names.noun(tape.steps[readings[0].at].outs[0], 1)
             for by, which in ((1, "the next step"), (-1, "the step before")):

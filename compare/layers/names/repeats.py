@@ -13,6 +13,7 @@ from typing import Any
 
 from compare.layers.names.backward import is_single, of_step
 from compare.layers.names.friendly import Names
+from compare.layers.names.reach import Reach
 from compare.layers.names.tape import Ref, Step, Tape, rerun_changing
 from compare.layers.names.values import with_gradients
 from compare.layers.program import Tensors
@@ -21,9 +22,11 @@ IMPOSSIBLE = (RuntimeError, IndexError, ValueError, TypeError)
 Value = Callable[[int], Any]
 
 
-def repeated(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
+def repeated(tape: Tape, names: Names, reach: Reach) -> Iterator[tuple[Tensors, str]]:
     """Yield the gradients with one slip made at all like steps, with what it is."""
     for group in alike(tape):
+        if not reach.by_value(tape.steps[at].outs[0] for at in group):
+            continue
         first = tape.steps[group[0]]
         place = names.place(first)
         for number, (_, said) in enumerate(of_step(names, first, tape.values.__getitem__)):

@@ -46,14 +46,16 @@ def in_scalars(case: Case) -> Iterator[Found]:
     tape = case.tape
     yield from repeated_numbers(case)
     for at, step in enumerate(tape.steps[: tape.boundary]):
-        for place in numbers(step):
+        for place in numbers(step) if case.reach.by_both(o for o in step.outs if o >= 0) else ():
             found = forward_number(case, at, step, place) if budget.spend() else None
             if found is not None:
                 yield found
     with torch.no_grad(), as_written():
         for at in range(tape.boundary, len(tape.steps)):
             step = tape.steps[at]
-            if len(step.outs) == 1 and step.outs[0] >= 0 and not step.several and budget.spend():
+            if len(step.outs) != 1 or step.outs[0] < 0 or step.several:
+                continue
+            if case.reach.by_value(step.outs) and budget.spend():
                 found = backward_number(case, at, step)
                 if found is not None:
                     yield found
@@ -142,7 +144,7 @@ def forward_number(case: Case, at: int, step: Step, place: int) -> Found | None:
     only_backward = not any(name in case.match.outputs for name in case.match.wrong)
 
     def run(value: float) -> Tensors | None:
-        results = case.changed(replace(change, factor=value))
+        results = case.changed(replace(change, factor=value), nearly=True)
         if results is None or not case.match.fits(results):
             return None
         return backward_only(case.tape, case.match, results) if only_backward else results

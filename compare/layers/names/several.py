@@ -15,12 +15,12 @@ from compare.layers.program import Tensors, as_written
 
 def in_time(case: Case) -> Iterator[Found]:
     """Yield what a backward pass gives that is off by one in time."""
-    return those_that_fit(case, shifted(case.tape, case.names))
+    return those_that_fit(case, shifted(case.tape, case.names, case.reach))
 
 
 def in_repeats(case: Case) -> Iterator[Found]:
     """Yield what one slip gives that is made at all like steps."""
-    return those_that_fit(case, repeated(case.tape, case.names))
+    return those_that_fit(case, repeated(case.tape, case.names, case.reach))
 
 
 def those_that_fit(case: Case, trials: Iterator[tuple[Tensors, str]]) -> Iterator[Found]:

@@ -18,6 +18,7 @@ from compare.layers.names.friendly import COPIES, Names, is_epsilon
 from compare.layers.names.indices import is_index
 from compare.layers.names.kinds import FUNCTIONS
 from compare.layers.names.moments import other_correction
+from compare.layers.names.reach import Reach
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved
 from compare.layers.program import Tensors
 
@@ -134,13 +135,15 @@ def running(tape: Tape, names: Names, step: Step) -> Iterator[tuple[Tensor, str]
         yield function(x, axis) - x, f"{noun} leaves out the entry itself"
 
 
-def turned(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
+def turned(tape: Tape, names: Names, reach: Reach) -> Iterator[tuple[Tensors, str]]:
     """Yield the gradients with a value turned, flipped or of the wrong sign in the second pass."""
     read = {ref.number for step in tape.steps[tape.boundary :] for ref in step.refs()}
     made = made_forward(tape)
     given = [n for n in tape.inputs.values() if tape.values[n].is_floating_point()]
     for number in [*given, *sorted(n for n in read & made)]:
         value = tape.values[number]
+        if not reach.by_second_pass([number]):
+            continue
         if not value.is_floating_point() or not value.dim() or value.numel() < 2:
             continue
         step = names.step_of(number)

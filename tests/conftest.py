@@ -4,6 +4,7 @@ A failure seen once is then seen again. Nothing here imports torch: the tests of
 must not depend on it.
 """
 
+import gc
 import os
 import random
 
@@ -12,6 +13,8 @@ from compare.command.idle_threads import let_idle_threads_sleep
 let_idle_threads_sleep()  # before NumPy is loaded
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would only wait
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ten thousand collected tests live to the end: walking over them again and again is for nothing.
+gc.set_threshold(50_000, *gc.get_threshold()[1:])
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -29,6 +29,14 @@ code = main(["--momentum", "2"])
 print(code, {"torch", "matplotlib"} & set(sys.modules))
 """
 
+WITH_A_LAST_WORD = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_threshold()[0] > 10_000, gc.get_freeze_count() > 1_000))
+sys.argv = ["manual-mlp", "--version"]
+from compare.command.process import door
+sys.exit(door())
+"""
+
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +143,8 @@ def test_the_package_is_a_command_too() -> None:
 def test_the_package_lists_its_public_names_and_its_version() -> None:
     assert dir(compare) == sorted([*compare.__all__, "__version__"])
     assert compare.__version__ == version("manual-mlp")
+
+
+def test_a_command_does_not_walk_over_its_modules_once_more_when_it_ends() -> None:
+    process = finished(sys.executable, "-c", WITH_A_LAST_WORD)
+    assert process.returncode == 0 and process.stdout.endswith("True True\n")

@@ -7,6 +7,8 @@ that ends without a word is an error. Where the system cannot fork, everything r
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -22,6 +24,7 @@ CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT")
 
 def door() -> int:
     """Run the command with the arguments of the process, apart if it runs code of others."""
+    spare_the_collector()
     from compare.command.main import main
 
     arguments = sys.argv[1:]
@@ -30,6 +33,16 @@ def door() -> int:
         for word in arguments
     )
     return apart(main, arguments) if foreign and hasattr(os, "fork") else main(arguments)
+
+
+def spare_the_collector() -> None:
+    """Let the collector of cycles come round less often, and not once more at the very end.
+
+    Most of what a command makes are the modules it imports, which live to its end; walking over
+    them again and again, and a last time when everything goes anyway, took a quarter of the time.
+    """
+    gc.set_threshold(50_000, *gc.get_threshold()[1:])
+    atexit.register(gc.freeze)
 
 
 def apart(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:

@@ -1,21 +1,17 @@
-"""Mistakes in the derivative of a declared loss: binary cross-entropy, distances, the hinge."""
+"""Mistakes in the derivative of a declared loss: binary cross-entropy; distances and the hinge have
+files of their own."""
 
 from __future__ import annotations
 
-import numpy as np
-
+from compare.mistakes.declared_distances import DISTANCES
+from compare.mistakes.declared_hinge import HINGE
 from compare.mistakes.declared_parts import (
     clip_guard,
     minimising,
     one,
     p_of,
-    pulled,
     shifted_guard,
     straight,
-    true_class,
-    true_class_added,
-    true_class_left_out,
-    without_margin,
 )
 from compare.mistakes.fits import in_the_loss
 from compare.mistakes.mistake import NetworkMistake
@@ -74,49 +70,4 @@ BINARY = (
     ),
 )  # fmt: skip
 
-DISTANCES = (
-    one("huber-not-limited", "a Huber gradient that is not limited",
-        "The gradient is o - t everywhere; beyond 1 it is sign(o - t).",
-        "do = o - t", minimising("huber"), {"error": pulled(lambda net, o, t: o - t)}),
-    one("huber-as-sign", "the sign in place of the Huber gradient",
-        "The gradient is sign(o - t) everywhere; within 1 it is o - t.",
-        "do = np.sign(o - t)", minimising("huber"),
-        {"error": pulled(lambda net, o, t: (o - t).jumped(np.sign))}),
-    one("huber-swapped", "a Huber gradient with its two pieces swapped",
-        "The gradient is o - t beyond 1 and sign(o - t) within: the two pieces are swapped.",
-        "do = np.where(abs(o - t) > 1, o - t, np.sign(o - t))", minimising("huber"),
-        {"error": pulled(lambda net, o, t: (o - t).jumped(
-            lambda d: np.where(np.abs(d) > 1, d, np.sign(d))))}),
-    one("huber-zero-beyond", "a Huber gradient that is zero beyond 1",
-        "Beyond 1 the gradient is 0 where it is sign(o - t).",
-        "do = (o - t) * (abs(o - t) <= 1)", minimising("huber"),
-        {"error": pulled(lambda net, o, t: (o - t).jumped(
-            lambda d: np.where(np.abs(d) > 1, 0.0, d)))}),
-    one("absolute-as-square", "o - t in place of its sign",
-        "The derivative of |o - t| is its sign; the gradient has o - t.",
-        "do = o - t", minimising("l1"), {"error": pulled(lambda net, o, t: o - t)}),
-    one("square-as-sign", "the sign in place of 2 (o - t)",
-        "The derivative of (o - t)^2 is 2 (o - t); the gradient has the sign.",
-        "do = np.sign(o - t)", minimising("mse"),
-        {"error": pulled(lambda net, o, t: (o - t).jumped(np.sign))}),
-    one("hinge-true-class-once", "a hinge gradient of -1 at the true class",
-        "At the true class the gradient is minus the number of classes within the margin; it has "
-        "-1 there.",
-        "do[rows, y] = -1", minimising("hinge"), {"error": pulled(true_class)}),
-    one("hinge-true-class-sign", "a hinge gradient of the wrong sign at the true class",
-        "At the true class the gradient is minus the number of classes within the margin; it has "
-        "plus that number.",
-        "do[rows, y] += within.sum(axis=1)", minimising("hinge"),
-        {"error": pulled(true_class_added)}),
-    one("hinge-true-class-left-out", "a hinge gradient that leaves the true class out",
-        "At the true class the gradient is minus the number of classes within the margin; it has "
-        "0 there.",
-        "do[rows, y] = 0", minimising("hinge"), {"error": pulled(true_class_left_out)}),
-    one("hinge-margin-missing", "a hinge gradient without the margin",
-        "The gradient counts classes whose score is above that of the true one; the loss those "
-        "within the margin of 1.",
-        "within = o - o_true > 0", minimising("hinge"),
-        {"error": pulled(lambda net, o, t: without_margin(o, t))}),
-)  # fmt: skip
-
-LOSSES = BINARY + DISTANCES
+LOSSES = BINARY + DISTANCES + HINGE

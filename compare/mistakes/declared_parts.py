@@ -18,7 +18,6 @@ from compare.textbook.losses import (
     LOSS_RULES,
     OUTPUT_RULES,
     counting,
-    margins,
     output,
     penalty,
     penalty_slope,
@@ -131,27 +130,6 @@ def clip_guard(net: Pass, layer: int, c: float) -> Pair:
     return -(y * log(between) + (1.0 - y) * log(1.0 - between))
 
 
-def true_class(net: Pass, o: Pair, t: Pair) -> Pair:
-    """Return the hinge's derivative with -1 at the row's own class, however many are within."""
-    margin, own = margins(o, t)
-    within = margin.jumped(lambda e: (e > 0).astype(np.float64)) * np.where(own, 0.0, 1.0)
-    return within - np.where(own, 1.0, 0.0)
-
-
-def true_class_added(net: Pass, o: Pair, t: Pair) -> Pair:
-    """Return the hinge's derivative with plus the count at the row's own class."""
-    margin, own = margins(o, t)
-    within = margin.jumped(lambda e: (e > 0).astype(np.float64)) * np.where(own, 0.0, 1.0)
-    count = within.sum(1).arranged(lambda e: np.broadcast_to(e[:, None], own.shape))
-    return within + count * np.where(own, 1.0, 0.0)
-
-
-def true_class_left_out(net: Pass, o: Pair, t: Pair) -> Pair:
-    """Return the hinge's derivative with nothing at the row's own class."""
-    margin, own = margins(o, t)
-    return margin.jumped(lambda e: (e > 0).astype(np.float64)) * np.where(own, 0.0, 1.0)
-
-
 def uncounted(net: Pass) -> Pair:
     """Return the targets as they were handed over."""
     return net.get("y")
@@ -229,14 +207,6 @@ def written_at_z(net: Pass) -> Pair:
     return OUTPUT_RULES[net.objective.output].pulled(
         slope_of_loss(net, o, t), net.logits, net.logits
     )
-
-
-def without_margin(o: Pair, t: Pair) -> Pair:
-    """Return the hinge's derivative with the margin at 0."""
-    margin, own = margins(o, t)
-    within = margin.jumped(lambda e: (e > 1).astype(np.float64)) * np.where(own, 0.0, 1.0)
-    count = within.sum(1).arranged(lambda e: np.broadcast_to(e[:, None], own.shape))
-    return within - count * np.where(own, 1.0, 0.0)
 
 
 def added(net: Pass, biases: bool = False) -> Pair:

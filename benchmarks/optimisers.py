@@ -219,10 +219,12 @@ def named(dtype: str, networks: int) -> Iterator[tuple[str, int, int]]:
 
 def written(mistake: OptimiserMistake, of: Experiment) -> Way:
     """Return the update with the mistake in it."""
-    rule, settings = mistake.rule(of.optimiser), OptimiserStep.of(of).settings
+    rule, step = mistake.rule(of.optimiser), OptimiserStep.of(of)
 
     def way(_: Experiment, w: Array, g: Array, kept: Kept, t: int) -> tuple[Array, Kept]:
-        after: tuple[Array, Kept] = rule(w, g, kept, t, settings)
+        settings = step.settings_of("w1" if w.ndim == 2 else "b1", ("w1", "b1"))
+        with np.errstate(invalid="ignore"):
+            after: tuple[Array, Kept] = rule(w, g, kept, t, settings)
         return after
 
     return way

@@ -37,12 +37,14 @@ def walked(step: Rule, dtype: DTypeLike, seed: int, updates: int = 6) -> list[Re
         drawn = {name: generator.normal(scale=0.1, size=w.shape) for name, w in now.items()}
         gradients = {name: g.astype(dtype) for name, g in drawn.items()}
         found.append(Record(number, 0, np.arange(1), 0.0, gradients, now, {}, None))
-        now, state = update(step, now, gradients, state)
+        with np.errstate(invalid="ignore"):  # a mistake may take the root of what is negative
+            now, state = update(step, now, gradients, state)
         now = {name: w.astype(dtype) for name, w in now.items()}
     return found
 
 
 def planted(mistake: OptimiserMistake, asked: Experiment) -> Rule:
+    """The rule with the mistake in it; which weight it is called with it is not told."""
     rule, of = mistake.rule(asked.optimiser), OptimiserStep.of(asked).settings
 
     def step(w: Any, g: Any, state: Any, t: int, /) -> Any:
@@ -51,7 +53,8 @@ def planted(mistake: OptimiserMistake, asked: Experiment) -> Rule:
     return step
 
 
-CASES = [(mistake, name) for mistake in OTHER_STEP for name in mistake.of]
+CASES = [(mistake, name) for mistake in OTHER_STEP for name in mistake.of
+         if "of.place" not in mistake.slip]  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -8,7 +8,7 @@ whose allowance is carried from update to update.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -103,10 +103,13 @@ class OptimiserStep:
         """Whether an update depends on how many came before."""
         return self.name in COUNTING
 
-    def settings_of(self, name: str) -> OptimiserSettings:
-        """Return the settings of one parameter: a bias may not decay."""
+    def settings_of(self, name: str, among: Sequence[str] = ()) -> OptimiserSettings:
+        """Return the settings of one parameter `among` all: a bias may not decay."""
+        of = self.settings
+        if among:
+            of = replace(of, place=among.index(name) + 1, places=len(among))
         decays = self.decay_of == "all" or name[0] == "w"
-        return self.settings if decays else replace(self.settings, weight_decay=0.0)
+        return of if decays else replace(of, weight_decay=0.0)
 
     @quiet
     def __call__(
@@ -147,8 +150,10 @@ class OptimiserStep:
 
         clipping = self.clipping
         left = clipping.longer and clipping.share(norm_of(gradients)) == 1
+        declared = asdict(self.settings)
+        del declared["place"], declared["places"]
         recipe = Recipe(
-            self.name, **asdict(self.settings), decay_of=self.decay_of,
+            self.name, **declared, decay_of=self.decay_of,
             clip_norm=None if left else clipping.norm, clip_value=clipping.value,
             clip_guard=clipping.guard,
         )  # fmt: skip

@@ -42,6 +42,10 @@ class Identity:
     mistake: Mistake | None
     before: float
     after: float
+    epsilon: float | None = None
+    """What is added to the root, where the mistake is about that."""
+    forgets: bool = False
+    """Whether it is Adam where AMSGrad was declared."""
 
     @property
     def words(self) -> str:
@@ -54,8 +58,14 @@ class Identity:
         if self.mistake is None and set(self.options) == {"momentum_form"}:
             return f"The velocity is kept in the other form: `{self.words}` declares it."
         if self.mistake is None:
-            return f"Your update is {whose(self.optimiser)}: `{self.words}` declares it."
-        return self.mistake.sentence + (f" (With `{self.words}`.)" if self.options else "")
+            return f"Your update is {whose(self.optimiser)}{self.lost}: `{self.words}` declares it."
+        size = f" (Epsilon is {self.epsilon:g}.)" if self.epsilon is not None else ""
+        return self.mistake.sentence + (f" (With `{self.words}`.)" if self.options else size)
+
+    @property
+    def lost(self) -> str:
+        """What makes of AMSGrad, where that was declared, the update it is."""
+        return ", the largest mean of the squares is not kept" if self.forgets else ""
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -149,10 +159,12 @@ def unfolded(
 ) -> Iterator[Unfolded]:
     """Yield consecutive updates of these parameters, their buffers carried along.
 
-    `shown`: what was recorded of the buffers is held against them too.
+    `shown`: what was recorded of the buffers is held against them too. What is not a number on
+    both sides is the same, unless nothing is one after the first update.
     """
     old = {name: (start or {}).get(name, {}) for name in names}
-    last = 0.0
+    last, every = 0.0, tuple(walked[0].parameters)
+    numbers = any(np.isfinite(w).any() for w in walked[1].parameters.values())
     for before, after in pairwise(walked):
         now = step.at(getattr(before, "learning_rate", None))
         if last and now.scale and now.scale != last:
@@ -162,9 +174,11 @@ def unfolded(
         found = 0.0
         for name in names:
             w = before.parameters[name]
-            dw, of = gradients[name], now.settings_of(name)
+            dw, of = gradients[name], now.settings_of(name, every)
             stepped, new[name] = now.rule(exact(w, w.dtype), dw, old[name], before.update + 1, of)
             error = np.abs(after.parameters[name] - stepped.value)
+            if numbers:
+                error[np.isnan(after.parameters[name]) & np.isnan(stepped.value)] = 0.0
             found = max(found, float(ratio(error, widened(stepped, w)).max(initial=0.0)))
             if shown:
                 found = max(found, of_buffers(now, new[name], after, name))

@@ -14,8 +14,10 @@ from itertools import chain, pairwise, product
 import numpy as np
 
 from compare.checks.clipping import GUARD
+from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.experiment import OPTIMISER_NAMES, Experiment, usual_momentum
 from compare.diagnosis.clipped import otherwise_clipped, velocity_clipped
+from compare.diagnosis.epsilons import first_epsilons
 from compare.diagnosis.identity import Asked, Identity, Options, Walked, differing, tried, worst
 from compare.diagnosis.told_apart import Told
 from compare.diagnosis.track import Recorded
@@ -66,12 +68,22 @@ def identified(walked: Walked, declared: Asked, before: float) -> Identity | Non
         if after <= 1:
             name = options.get("optimiser", declared.experiment.optimiser)
             differ = differing(options, declared.experiment)
-            return Identity(name, differ, mistake, before, after)
+            found = Identity(name, differ, mistake, before, after)
+            return told_more(found, step, declared.experiment)
     return (
         velocity_clipped(declared, walked, before)
         or standing_still(declared, walked, before)
         or at_another_rate(declared, walked, before)
     )
+
+
+def told_more(found: Identity, step: OptimiserStep, declared: Experiment) -> Identity:
+    """Return the same with the size of an epsilon, and what was lost on the way to another one."""
+    if found.mistake is not None:
+        about = "epsilon" in found.mistake.name
+        return replace(found, epsilon=step.settings.eps if about else None)
+    lost = declared.optimiser == "amsgrad" and found.options == {"optimiser": "adam"}
+    return replace(found, forgets=lost)
 
 
 RATE = Mistake(
@@ -144,6 +156,21 @@ def candidates(asked: Asked, walked: Walked) -> Iterator[tuple[Options, Optimise
         more = chain(epsilons_of(name), decays_of(name, asked, walked))
         yield from ((options, None) for options in more)
         yield from mistakes_of(name, declared, others, EPSILONS[1:])
+        if name == declared.optimiser:
+            yield from own_epsilon(asked, walked)
+
+
+def own_epsilon(asked: Asked, walked: Walked) -> Iterator[tuple[Options, OptimiserMistake | None]]:
+    """Yield the declared optimiser with an epsilon that is read off, wherever it may be added."""
+    name = asked.experiment.optimiser
+    where = [one for one in OTHER_STEP if name in one.of and "of.eps" in one.slip]
+    for mistake in (None, *where) if name != "sgd" else ():
+
+        def made(eps: float, mistake: OptimiserMistake | None = mistake) -> OptimiserStep | None:
+            return tried(asked, {"eps": eps}, mistake)
+
+        for eps in first_epsilons(made, walked):
+            yield {"optimiser": name, "eps": eps}, mistake
 
 
 def rates_of(walked: Walked) -> int:

@@ -150,16 +150,19 @@ def run_optimiser(mistake: OptimiserMistake) -> Iterator[str]:
     """Plant it in the first optimiser it is of, and make a few updates with random gradients."""
     asked = Experiment(optimiser=mistake.of[0], learning_rate=LEARNING_RATE, **dict(mistake.needs))
     generator = np.random.default_rng(0)
-    now = {"w1": generator.normal(size=(6, 4)), "b1": generator.normal(size=4)}
-    rule, of = mistake.rule(asked.optimiser, mistake.example), OptimiserStep.of(asked).settings
+    shapes = {"w1": (6, 4), "b1": (4,), "w2": (4, 3), "b2": (3,)}
+    now = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    rule, step = mistake.rule(asked.optimiser, mistake.example), OptimiserStep.of(asked)
     kept: dict[str, dict[str, Any]] = {name: {} for name in now}
     records = []
     for update in range(UPDATES + 1):
         gradients = {name: generator.normal(scale=0.1, size=w.shape) for name, w in now.items()}
         records.append(UpdateRecord(update, now, gradients, {}))
-        both = {k: rule(w, gradients[k], kept[k], update + 1, of) for k, w in now.items()}
+        own = {name: step.settings_of(name, tuple(now)) for name in now}
+        with np.errstate(invalid="ignore"):
+            both = {k: rule(w, gradients[k], kept[k], update + 1, own[k]) for k, w in now.items()}
         now, kept = {k: w for k, (w, _) in both.items()}, {k: old for k, (_, old) in both.items()}
-    yield f"{UPDATES} updates of w1 (6, 4) and b1 by {asked.optimiser}."
+    yield f"{UPDATES} updates of w1 (6, 4), b1, w2 (4, 3) and b2 by {asked.optimiser}."
     found = identify(records, asked)
     if found is None or found.mistake is None:
         yield from answer(())

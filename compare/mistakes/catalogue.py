@@ -6,6 +6,7 @@ from itertools import chain
 
 from compare.contracts.errors import BadInput
 from compare.mistakes.activation import ACTIVATION
+from compare.mistakes.adam import ADAM_STATE
 from compare.mistakes.aliasing import IN_PLACE
 from compare.mistakes.calls import CALLS
 from compare.mistakes.cross_entropy import CROSS_ENTROPY
@@ -49,7 +50,7 @@ FAMILIES: dict[str, tuple[Mistake, ...]] = {
     "normalisation": NORMALISATION,
     "dropout": DROPOUT,
     "update": (*UPDATE, *MOMENTUM),
-    "other optimisers": (*OPTIMISERS, *OPTIMISER_HABITS),
+    "other optimisers": (*OPTIMISERS, *ADAM_STATE, *OPTIMISER_HABITS),
     "batches and order": RECORDS,
     "initial weights": START,
     "several ranks": RANKS,

@@ -60,6 +60,7 @@ OPTIMISERS = (
         program="adaptive",
         of=ADAM,
         trigger=LOUD,
+        convention=True,
     ),
     OptimiserMistake(
         "adam-epsilon-uncorrected",

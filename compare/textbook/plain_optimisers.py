@@ -16,7 +16,10 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class OptimiserSettings:
-    """What an update depends on besides w, dw and its buffers; `t` = 1, 2, ... counts updates."""
+    """What an update depends on besides w, dw and its buffers; `t` = 1, 2, ... counts updates.
+
+    w is the `place`th of `places` weights: nothing depends on that, but a slip may.
+    """
 
     learning_rate: float
     momentum: float
@@ -28,6 +31,8 @@ class OptimiserSettings:
     eps: float
     alpha: float
     centred: bool
+    place: int = 1
+    places: int = 1
 
 
 Buffers = Mapping[str, Any]

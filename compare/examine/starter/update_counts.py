@@ -19,20 +19,15 @@ from compare.examine.starter.update_lines import Line, keys_in, word
 from compare.examine.starter.update_paths import all_lines, goes_over
 from compare.examine.starter.update_verdicts import Judged
 from compare.examine.starter.update_words import COUNT, number_in
-from compare.mistakes.optimisers import OPTIMISERS
+from compare.mistakes.catalogue import OTHER_STEP
 
-STAYS_ONE = next(
+STAYS_ONE, EVERY = (
     Diagnosis(one.name, one.sentence, inf, 0.0, title=one.title)
-    for one in OPTIMISERS if one.name == "adam-constant-t"
+    for one in OTHER_STEP if one.name in ("adam-constant-t", "adam-t-per-weight")
 )  # fmt: skip
 NEVER = Diagnosis(
     "adam-t-never-advanced", "The t of Adam is set once and never advanced from update to update.",
     inf, 0.0, title="a t of Adam that is never advanced",
-)  # fmt: skip
-EVERY = Diagnosis(
-    "adam-t-per-weight",
-    "The t of Adam is advanced once for every weight: it counts updates, the same for all of them.",
-    inf, 0.0, title="a t of Adam that is advanced once for every weight",
 )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from compare.layers.names.explore import Case, in_forward
+from compare.layers.names.case import Case
+from compare.layers.names.explore import in_forward
 from compare.layers.names.match import Match
 from compare.layers.names.roles import in_roles
 from compare.layers.names.scalars import repeated_numbers

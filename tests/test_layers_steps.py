@@ -82,7 +82,10 @@ def grouped(q: Any, k: Any, v: Any) -> Any:
 @pytest.mark.parametrize(
     ("added", "words"),
     [
-        (lambda d: d[:, 0], "the copies of `v` along axis 1 only the first of 3 terms counts"),
+        (
+            lambda d: d[:, 0],
+            "in dk and dv of the copies along axis 1 only the first of 3 terms counts",
+        ),
         (lambda d: d.reshape(3, 2, *d.shape[2:]).sum(0), "(tiled)"),
     ],
 )
@@ -97,7 +100,7 @@ def test_shared_heads_whose_gradients_are_not_added_are_said_so(added: Any, word
         return p @ v, {"q": ds @ k, "k": dk, "v": dv}
 
     text = said(manual, grouped, drawn(q=(6, 3, 4), k=(2, 5, 4), v=(2, 5, 3)))
-    assert words in text and "at both such steps" in text
+    assert words in text
 
 
 def test_a_gate_that_is_taken_for_the_value_is_said_so() -> None:
@@ -347,7 +350,8 @@ def test_the_scale_that_torch_gives_to_queries_and_keys_by_halves_is_said() -> N
         return torch.softmax((q * half) @ (k * half).t(), 1) @ v
 
     text = said(manual, reference, drawn(q=(4, 6), k=(5, 6), v=(5, 2)))
-    assert "0.57735, 1/√3, the square of the factor 0.759836, which is missing" in text
+    assert "0.57735, 1/√3, the square of the factor 0.759836, is missing in what" in text
+    assert "back through the scores" in text
 
 
 def test_labels_that_are_not_smoothed_are_said_by_their_number() -> None:

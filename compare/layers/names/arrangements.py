@@ -141,7 +141,36 @@ def normalised(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     if scale.dim() != dimensions:
         return
     due = [axis for axis in range(dimensions) if scale.shape[axis] != tape.values[x].shape[axis]]
+    for axes in choices(dimensions):
+        if list(axes) != due:
+            yield Change(number, "axes of the derivative", other=x, axes=axes)
+    shape = before_views(tape, x)
+    apart = refined(list(tape.values[x].shape), shape) if len(shape) > 1 else ()
+    for axes in choices(len(apart)):
+        if prod(apart[axis] for axis in axes) > 1:
+            yield Change(number, "axes of the derivative", other=x, axes=axes, apart=apart)
+
+
+def choices(dimensions: int) -> Iterator[tuple[int, ...]]:
+    """Yield every choice of axes, one at least."""
     for count in range(1, dimensions + 1):
-        for axes in itertools.combinations(range(dimensions), count):
-            if list(axes) != due:
-                yield Change(number, "axes of the derivative", other=x, axes=axes)
+        yield from itertools.combinations(range(dimensions), count)
+
+
+def before_views(tape: Tape, number: int) -> list[int]:
+    """Return the shape that a value had before it was viewed as it is; () if it was not."""
+    due = tape.values[number].shape
+    while (at := tape.maker.get(number)) is not None and tape.steps[at].func.is_view:
+        number = tape.steps[at].refs()[0].number
+        if tape.values[number].shape != due:
+            return list(tape.values[number].shape)
+    return []
+
+
+def refined(one: list[int], other: list[int]) -> tuple[int, ...]:
+    """Return the shape whose axes, put together, give both of two; () if there is none, or new."""
+    ends = sorted({prod(shape[:at]) for shape in (one, other) for at in range(len(shape) + 1)})
+    pairs = list(itertools.pairwise(ends))
+    found = tuple(high // low for low, high in pairs)
+    return found if prod(found) == prod(one) and list(found) != one and len(found) > 1 and all(
+        high % low == 0 for low, high in pairs) else ()  # fmt: skip

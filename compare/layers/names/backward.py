@@ -15,10 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compare.layers.names.friendly import COPIES, MASKS, Names
+from compare.layers.names.factors import left_out, without_one_factor
+from compare.layers.names.friendly import MASKS, Names
 from compare.layers.names.indices import other_indices
 from compare.layers.names.part_sums import partial_products, partial_sums
 from compare.layers.names.reach import Reach
+from compare.layers.names.recognised import COPIES
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved, same_shapes
 from compare.layers.names.windows import (
     of_adaptive_pooling,
@@ -27,6 +29,7 @@ from compare.layers.names.windows import (
     of_pooling,
     of_upsampling,
 )
+from compare.layers.names.within_windows import of_columns, of_maxima
 from compare.layers.program import Tensors
 
 MOST_OTHERS = 40
@@ -103,6 +106,9 @@ def of_step(
         yield from partial_sums(names, step, args)
     elif step.name == "max_pool2d_with_indices_backward":
         yield from of_pooling(args)
+        yield from of_maxima(args)
+    elif step.name == "col2im":
+        yield from of_columns(args)
     elif step.name == "avg_pool2d_backward":
         yield from of_mean_pooling(args)
     elif step.name == "_adaptive_avg_pool2d_backward":
@@ -210,7 +216,14 @@ def operands(
             clause = f"{taken} stands in place of {due} in {result}"
             if made is not None and made.name in MASKS and Ref(other) in made.refs():
                 clause = f"the mask is missing in {result} of {taken}"
+            elif (missing := left_out(names, argument.number, other)) is not None:
+                clause = f"{missing} missing in {result}"
             yield product(step, args, kwargs, place, value_there), clause
+        for left, rest in without_one_factor(names, argument.number):
+            if step.name not in COMPARISONS:
+                due = names.noun(argument.number)
+                said = f"{due} stands without its factor {left} in {result}"
+                yield product(step, args, kwargs, place, rest), said
 
 
 def is_one_number(value: Tensor) -> bool:

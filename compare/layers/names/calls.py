@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from compare.layers.names.explore import IMPOSSIBLE, Case
+from compare.layers.names.case import IMPOSSIBLE, Case
 from compare.layers.names.trial import IN_BACKWARD, Found, tried
 from compare.layers.program import Tensors, as_written
 

@@ -74,6 +74,9 @@ def paths(tape: Tape, number: int, step: Step) -> Iterator[Change]:
 def omissions(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     """Yield a step without its derivative, and without itself."""
     shape = tape.values[step.outs[0]].shape
+    if step.name in ("clamp", "hardtanh") and len(step.args) == 3 and None not in step.args:
+        yield Change(number, "unbounded", 1)
+        yield Change(number, "unbounded", 2)
     if step.name == "add" and is_epsilon(step.args[1]):
         return  # has its own words among the values
     for place in direct(tape, step):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from compare.layers.names.explore import Case
+from compare.layers.names.case import Case
 from compare.layers.names.forms import Shapes
 from compare.layers.names.friendly import COUNT
 from compare.layers.names.trial import Found

@@ -48,7 +48,7 @@ def factor_named(c: float, shapes: Shapes, doubt: float, others: Others = ()) ->
         if measured is None:
             continue
         tested = True
-        keys = {form.key for form in forms_of(measured, elsewhere, doubt)}
+        keys = {form.key for form in forms_of(measured, elsewhere, doubt, least=1)}
         found = [form for form in found if form.key in keys]
     return said_of(found, tested)
 
@@ -70,11 +70,14 @@ def said_of(found: Sequence[Form], tested: bool) -> str | None:
     return " or ".join([first, *more])
 
 
-def forms_of(c: float, shapes: Shapes, doubt: float) -> list[Form]:
-    """Return every form that a factor fits, of either sign, simplest first; 1 is none."""
+def forms_of(c: float, shapes: Shapes, doubt: float, least: int = 2) -> list[Form]:
+    """Return every form that a factor fits, of either sign, simplest first; 1 is none.
+
+    `least`: the shortest axis that has a part in one.
+    """
     doubt = min(doubt, MOST_DOUBT)
     found: dict[str, Form] = {}
-    for number, form in enumerate(all_forms(shapes), 1):
+    for number, form in enumerate(all_forms(shapes, least), 1):
         if form.level > 2 and number * doubt > CHANCE:
             break
         if abs(abs(c) - form.value) > doubt * form.value or (c > 0 and form.level == 0):
@@ -86,10 +89,12 @@ def forms_of(c: float, shapes: Shapes, doubt: float) -> list[Form]:
     return list(found.values())
 
 
-def all_forms(shapes: Shapes) -> Iterator[Form]:
+def all_forms(shapes: Shapes, least: int) -> Iterator[Form]:
     """Yield the forms of positive factors, the simplest first."""
     yield Form("unchanged", "unchanged", 1.0, 0)
-    named = [(n, f"the length of axis {axis} of {name}") for name, axis, n in lengths(shapes)]
+    named = [
+        (n, f"the length of axis {axis} of {name}") for name, axis, n in lengths(shapes, least)
+    ]
     sizes = {n: f"{n}" if tied(shapes, n) else "" for n, _ in named}
     for n, what in named:
         yield from powers(n, what, 1, sizes[n])
@@ -98,12 +103,12 @@ def all_forms(shapes: Shapes) -> Iterator[Form]:
     for number in (3, 4):
         yield Form(f"multiplied by {number}", f"times {number}", float(number), 2)
         yield Form(f"divided by {number}", f"over {number}", 1 / number, 2)
-    for n, what, size in products(shapes):
+    for n, what, size in products(shapes, least):
         yield from powers(n, what, 2, size)
     for n, what in named:
         yield from squares(n, what)
-        yield from corrections(n, what, sizes[n])
-    counts = {n: what for n, what, _ in products(shapes)} | dict(named[::-1])
+        yield from corrections(n, what, sizes[n]) if n > 1 else ()
+    counts = {n: what for n, what, _ in products(shapes, least)} | dict(named[::-1])
     for (n, one), (m, other) in itertools.permutations(counts.items(), 2):
         if n % m and m % n:
             yield from ratios(n, m, f"{one}{RATIO}{other.removeprefix('the ')}")
@@ -147,10 +152,10 @@ def ratios(n: int, m: int, what: str) -> Iterator[Form]:
     yield Form(root, f"√ {what}", math.sqrt(n / m), 3, f"√{n}/{m}")
 
 
-def products(shapes: Shapes) -> Iterator[tuple[int, str, str]]:
+def products(shapes: Shapes, least: int) -> Iterator[tuple[int, str, str]]:
     """Yield the numbers of entries along two axes or more: how many, of what, which lengths."""
     for name, shape in shapes.items():
-        axes = [axis for axis, n in enumerate(shape) if n > 1]
+        axes = [axis for axis, n in enumerate(shape) if n >= least]
         for count in range(2, len(axes) + 1):
             for taken in itertools.combinations(axes, count):
                 sizes = sorted(shape[axis] for axis in taken)
@@ -158,11 +163,11 @@ def products(shapes: Shapes) -> Iterator[tuple[int, str, str]]:
                 yield math.prod(sizes), what, str(sizes)
 
 
-def lengths(shapes: Shapes) -> Iterator[tuple[str, int, int]]:
-    """Yield every axis longer than 1: name, axis, length."""
+def lengths(shapes: Shapes, least: int) -> Iterator[tuple[str, int, int]]:
+    """Yield every axis that is so long: name, axis, length."""
     for name, shape in shapes.items():
         for axis, n in enumerate(shape):
-            if n > 1:
+            if n >= least:
                 yield name, axis, n
 
 

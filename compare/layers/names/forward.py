@@ -7,6 +7,7 @@ must be the manual side's numbers, all of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -91,3 +92,11 @@ def rerun_program(
         return None
     found = {name: y.detach() for name, y in outputs.items()}
     return found | program.gradients(leaves, outputs, dy)
+
+
+def size_of_window(step: Step) -> int | None:
+    """Return how many entries each window of a mean-pooling has; None of other steps."""
+    if not step.name.startswith("avg_pool"):
+        return None
+    kernel, axes = list(step.args[1]), int(step.name[len("avg_pool")])
+    return int(math.prod(kernel * axes if len(kernel) == 1 else kernel))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from compare.layers.names.tape import Ref, Step, Tape
+from compare.layers.names.called import class_weights, function_values, readers, roles
+from compare.layers.names.recognised import COPIES, Recognised
+from compare.layers.names.tape import Ref, Step
 
 NOUNS = {
     "mean": "the mean", "var": "the variance", "rsqrt": "1/√(…)", "sqrt": "the root",
@@ -30,9 +33,6 @@ NOUNS = {
     "clamp_min": "the clamped value", "clamp_max": "the clamped value", "neg": "the negative",
     "log_sigmoid": "log σ", "max": "the maximum", "min": "the minimum",
 }  # fmt: skip
-COPIES = frozenset(
-    "clone _unsafe_view contiguous _to_copy to expand detach conj_physical alias".split()
-)
 ROOTS = {
     ("sqrt", "the variance"): "the standard deviation",
     ("rsqrt", "the variance"): "the inverse standard deviation",
@@ -42,40 +42,20 @@ ROOTS = {
 MASKS = ("where", "masked_fill")
 SCALES = ("the inverse standard deviation", "the inverse root mean square")
 SYMBOLS = {"add": "+", "sub": "-", "mul": "·", "div": "/", "true_divide": "/", "rsub": "-"}
+COMPARED = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
 COUNT = "the number of entries that count"
 DEEP = 2
 EPSILON = 1e-3
 
 
-class Names:
+class Names(Recognised):
     """Says what a value of a tape is, as a noun, and which line of the reference it is from."""
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
-        self.maker = tape.made_by()
-        self.inputs = {number: name for name, number in tape.inputs.items()}
-        self.sizes = {n for number in self.inputs for n in tape.values[number].shape if n > 1}
-
-    def is_given(self, number: int) -> bool:
-        """Return whether a value is an input, or a view of one."""
-        step = self.step_of(number)
-        if number in self.inputs or step is None:
-            return number in self.inputs
-        return (step.func.is_view or step.name in COPIES) and any(
-            self.is_given(ref.number) for ref in step.refs()[:1]
-        )
-
-    def step_of(self, number: int) -> Step | None:
-        """Return the step that made a value; views and copies are looked through."""
-        at = self.maker.get(number)
-        return None if at is None else self.tape.steps[at]
-
-    def behind_copies(self, number: int) -> Step | None:
-        """Return the step that computed a value, of a view or copy that of what is copied."""
-        step = self.step_of(number)
-        while step is not None and (step.func.is_view or step.name in COPIES) and step.refs():
-            step = self.step_of(step.refs()[0].number)
-        return step
+    @cached_property
+    def called(self) -> dict[int, str]:
+        """Values that a module has a word for: scores, queries, GELU, class weights."""
+        softmaxes = [s for s in self.tape.steps[: self.tape.boundary] if self.is_softmax(s)]
+        return function_values(self.tape) | class_weights(self.tape) | roles(self.tape, softmaxes)
 
     def noun(self, number: int, depth: int = DEEP) -> str:
         """Return a value as a noun."""
@@ -83,6 +63,8 @@ class Names:
             name = self.inputs[number]
             return name if name.startswith("dy of ") else f"`{name}`"
         step = self.step_of(number)
+        if number in self.called:
+            return self.called[number]
         if step is None:
             return "a constant"
         if step.func.is_view or step.name in COPIES:
@@ -93,7 +75,7 @@ class Names:
             return self.noun(step.args[0].number, depth)
         if step.name == "var_mean":
             return "the variance" if step.outs[0] == number else "the mean"
-        if self.is_softmax(step):
+        if self.is_softmax(step) or self.logits_of(step) is not None:
             return "the softmax"
         if self.is_norm(step):
             return "the norm"
@@ -111,7 +93,8 @@ class Names:
         """Return what a step is called where its operands make it more than an operation."""
         refs = step.refs()
         if step.name in MASKS:
-            return self.masked(step, depth)
+            softplus = any(self.noun(ref.number, 0) == "softplus" for ref in refs)
+            return "softplus" if softplus else self.masked(step, depth)
         if step.name == "sum":
             return self.sum(step, depth)
         if step.name == "mean" and self.is_square(refs[0].number):
@@ -120,29 +103,20 @@ class Names:
             return ROOTS.get((step.name, self.noun(refs[0].number)))
         if step.name in ("mul", "div") and len(refs) == 2 and (x := self.normalised(step)):
             return f"the normalised {x}"
+        if step.name in COMPARED and len(step.args) > 1:
+            a, b = (self.part(argument, depth - 1) for argument in step.args[:2])
+            return f"({a} {COMPARED[step.name]} {b})" if depth > 0 else "a comparison"
+        if self.taken_off(step):
+            return "the log-softmax"
+        if step.name == "log1p" and (made := self.step_of(refs[0].number)) and made.name == "exp":
+            return "softplus"
+        if depth > 0 and step.name in ("mm", "bmm") and all(self.is_given(r.number) for r in refs):
+            return f"the product of {' and '.join(self.noun(r.number) for r in refs)}"
         if depth > 0 and step.name == "neg":
             return f"-{self.noun(refs[0].number, depth - 1)}"
         if depth > 0 and step.name == "pow" and step.args[1] == 2:
             return f"{self.part(step.args[0], depth - 1)}²"
         return None
-
-    def angle(self, number: int) -> str | None:
-        """Return whether a value is a sine or a cosine, by its name or by what made it."""
-        step = self.step_of(number)
-        if step is not None and (step.func.is_view or step.name in COPIES) and step.refs():
-            return self.angle(step.refs()[0].number)
-        said = step.name if step is not None else self.inputs.get(number, "")
-        return next((kind for kind in ("sin", "cos") if said.lower().startswith(kind)), None)
-
-    def is_rotation(self, number: int, depth: int = 6) -> bool:
-        """Return whether sines and cosines both went into a value, a few steps ago."""
-        met: set[str | None] = set()
-        layer = {number}
-        for _ in range(depth):
-            met.update(self.angle(each) for each in layer)
-            makers = [step for each in layer if (step := self.step_of(each)) is not None]
-            layer = {ref.number for step in makers for ref in step.refs()}
-        return {"sin", "cos"} <= met
 
     def terms(self, number: int) -> str:
         """Return what a sum of the backward pass adds: of a value that was repeated, its copies."""
@@ -163,13 +137,6 @@ class Names:
         noun = self.noun(kept[0].number, depth - 1)
         return noun if noun == "the softmax" else f"{noun} under the mask"
 
-    def is_constant(self, number: int) -> bool:
-        """Return whether nothing but a shape went into a value."""
-        value = self.tape.values[number]
-        return number not in self.inputs and (
-            (value.numel() == 1 and self.step_of(number) is None) or not bool(value.any())
-        )
-
     def sum(self, step: Step, depth: int) -> str | None:
         """Return a sum as that of its terms; of a mask, it counts."""
         if self.is_row_sum(step):
@@ -179,19 +146,6 @@ class Names:
             return COUNT
         return f"the sum of {self.noun(first, depth - 1)}" if depth > 0 else None
 
-    def is_square(self, number: int) -> bool:
-        """Return whether a value is the square of another one."""
-        step = self.step_of(number)
-        if step is None:
-            return False
-        same = step.name == "mul" and len(step.refs()) == 2 and step.args[0] == step.args[1]
-        return same or (step.name == "pow" and step.args[1] == 2)
-
-    def is_norm(self, step: Step) -> bool:
-        """Return whether a step takes the root of a sum of squares."""
-        made = self.step_of(step.refs()[0].number) if step.name == "sqrt" else None
-        return made is not None and made.name == "sum" and self.is_square(made.refs()[0].number)
-
     def normalised(self, step: Step) -> str | None:
         """Return what a product of a value and its inverse deviation normalises."""
         a, b = step.refs()
@@ -199,7 +153,7 @@ class Names:
             centred = self.step_of(a.number)
             if centred is not None and centred.name == "sub" and centred.args[1] != b:
                 a = centred.refs()[0]
-            return self.noun(a.number, 0) if a.number in self.inputs else None
+            return self.noun(a.number, 0) if self.is_given(a.number) else None
         return None
 
     def formula(self, step: Step, depth: int) -> str:
@@ -225,45 +179,6 @@ class Names:
                 return f"√{n}"
         return f"{argument:.6g}" if isinstance(argument, float) else str(argument)
 
-    def is_softmax(self, step: Step) -> bool:
-        """Return whether a step divides exponentials by their sum."""
-        if step.name != "div" or len(step.refs()) < 2:
-            return False
-        above, below = (self.step_of(ref.number) for ref in step.refs()[:2])
-        return (
-            above is not None and below is not None and (above.name, below.name) == ("exp", "sum")
-        )
-
-    def logits_of(self, step: Step) -> int | None:
-        """Return the logits whose log-softmax a step takes the exponential of, None if of none."""
-        if step.name != "exp":
-            return None
-        taken = self.behind_copies(step.refs()[0].number)
-        return taken.refs()[0].number if taken is not None and self.taken_off(taken) else None
-
-    def taken_off(self, step: Step) -> tuple[int, ...]:
-        """Return logarithm, row sum and exponential that a log-softmax subtracts; () if of none."""
-        if step.name != "sub" or len(step.refs()) < 2:
-            return ()
-        logarithm = self.step_of(step.refs()[1].number)
-        total = None if logarithm is None else self.step_of(logarithm.refs()[0].number)
-        if logarithm is None or logarithm.name != "log" or total is None:
-            return ()
-        one, other = logarithm.refs()[0].number, total.refs()[0].number if total.refs() else -1
-        return (step.refs()[1].number, one, other) if self.is_row_sum(total) else ()
-
-    @cached_property
-    def log_softmax(self) -> frozenset[int]:
-        """What the log-softmaxes subtract, with what it is made of."""
-        steps = self.tape.steps[: self.tape.boundary]
-        return frozenset(number for step in steps for number in self.taken_off(step))
-
-    def is_row_sum(self, step: Step) -> bool:
-        """Return whether a step sums exponentials."""
-        refs = step.refs()
-        made = self.step_of(refs[0].number) if refs else None
-        return made is not None and made.name == "exp"
-
     def scalar(self, step: Step) -> str | None:
         """Return what a step multiplies by where that is a number: the scale 1/√d, a factor."""
         if step.name not in ("mul", "div") or len(step.refs()) != 1 or len(step.args) < 2:
@@ -271,16 +186,39 @@ class Names:
         c = step.args[1]
         if isinstance(c, Ref) or not isinstance(c, float | int) or c <= 0:
             return None
-        n = round(float(c) ** 2 if step.name == "div" else float(c) ** -2)
-        if n in self.sizes and math.isclose(n, float(c) ** (2 if step.name == "div" else -2)):
-            return f"the scale 1/√{n}"
+        scale = self.scale(step, float(c))
+        if scale is not None:
+            return f"the scale {scale}"
         what = "the division by" if step.name == "div" else "the factor"
         return f"{what} {parameter_of(step, c) or self.part(c, 0)}"
+
+    def scale(self, step: Step, c: float, doubt: float = 1e-9) -> str | None:
+        """Return 1/√n if a step multiplies by that, for c; n may be the length of some value."""
+        square = c**2 if step.name == "div" else c**-2
+        n = round(square)
+        known = n in self.sizes or (n in self.lengths and math.isqrt(n) ** 2 != n)
+        return f"1/√{n}" if known and math.isclose(n, square, rel_tol=doubt) else None
 
     def apart(self, one: int, other: int) -> tuple[str, str]:
         """Return two values as nouns, of what they are made where their nouns are the same."""
         nouns = self.noun(one), self.noun(other)
         return nouns if nouns[0] != nouns[1] else (self.detail(one), self.detail(other))
+
+    def where(self, number: int) -> str:
+        """Return what a value goes into, if another value of the forward pass is called as it."""
+        if self.nouns[self.noun(number)] < 2:
+            return ""
+        reader = next(readers(self.tape, number), None)
+        return "" if reader is None else f" in {self.noun(reader.outs[0])}"
+
+    @cached_property
+    def nouns(self) -> Counter[str]:
+        """How many values of the forward pass are called by a noun, views and copies left aside."""
+        steps = self.tape.steps[: self.tape.boundary]
+        return Counter(
+            self.noun(s.outs[0]) for s in steps
+            if len(s.outs) == 1 and s.outs[0] >= 0 and not s.func.is_view and s.name not in COPIES
+        )  # fmt: skip
 
     def detail(self, number: int) -> str:
         """Return a value as a noun with what it was made of, down to the part of a split."""

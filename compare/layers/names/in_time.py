@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from compare.layers.names.changes import Loops
-from compare.layers.names.friendly import COPIES, Names
+from compare.layers.names.friendly import Names
 from compare.layers.names.reach import Reach
+from compare.layers.names.recognised import COPIES
 from compare.layers.names.repeats import IMPOSSIBLE
 from compare.layers.names.tape import Ref, Step, Tape, rerun_changing, resolved
 from compare.layers.names.values import with_gradients

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from compare.layers.names.moments import WithAxes
 from compare.layers.names.tape import Step, resolved
 
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -40,7 +41,8 @@ TURNS = frozenset("t transpose permute".split())
 class Change:
     """One changed step: `kind`, of the argument at `argument`, with `other` (a value or a word).
 
-    `also`: steps of a loop that are changed with it; `steps` says which.
+    `also`: steps of a loop that are changed with it; `steps` says which. `apart`: in which shape a
+    value has the `axes`, if in another one.
     """
 
     at: int
@@ -49,6 +51,7 @@ class Change:
     other: int | str | Step | tuple[Step, Step] | None = None
     linear: bool = False
     axes: tuple[int, ...] = ()
+    apart: tuple[int, ...] = ()
     factor: float = 1.0
     also: tuple[int, ...] = ()
     steps: str = ""
@@ -151,26 +154,14 @@ def axes(change: Change, here: Here) -> Any:
 def axes_of_derivative(change: Change, here: Here) -> Any:
     """A normalised x with `dx = (dh - mean dh - h mean(dh h)) / s` over other axes."""
     assert isinstance(change.other, int)
-    over, h = change.axes, here.run().detach()
-    inverse = here.args[1].detach() if here.step.name == "mul" else 1 / here.args[1].detach()
-    return WithAxes.apply(here.live[change.other], h, inverse, over)  # type: ignore[no-untyped-call]
-
-
-class WithAxes(torch.autograd.Function):
-    """A normalised x, given as it is, with the backward pass over some axes."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, h: Tensor, inverse: Tensor, over: tuple[int, ...]) -> Tensor:
-        ctx.save_for_backward(h, inverse)
-        ctx.over = over
-        return h.clone()
-
-    @staticmethod
-    def backward(ctx: Any, dh: Tensor) -> Any:
-        h, inverse = ctx.saved_tensors
-        means = (each.mean(ctx.over, keepdim=True) for each in (dh, dh * h))
-        mean, along = means
-        return inverse * (dh - mean - h * along), None, None, None
+    h, scale = here.run().detach(), here.args[1].detach()
+    inverse = scale if here.step.name == "mul" else 1 / scale
+    shape = change.apart or h.shape
+    x, h, inverse = (
+        each.expand_as(h).reshape(shape) for each in (here.live[change.other], h, inverse)
+    )
+    changed: Tensor = WithAxes.apply(x, h, inverse, change.axes)  # type: ignore[no-untyped-call]
+    return changed.reshape(here.live[change.other].shape)
 
 
 def times(change: Change, here: Here) -> Any:
@@ -183,6 +174,11 @@ def omitted(change: Change, here: Here) -> Any:
     """The argument in the place of the result."""
     given = here.args[change.argument]
     return given.reshape(here.run().shape) if here.step.name in TURNS else given
+
+
+def unbounded(change: Change, here: Here) -> Any:
+    """A clamped value without one of its two bounds."""
+    return here.run_with(change.argument, None)
 
 
 def through(change: Change, here: Here) -> Any:
@@ -335,7 +331,8 @@ KINDS: dict[str, Kind] = {
     "exchanged": exchanged, "parts": parts, "sibling": sibling, "sibling parts": sibling_parts,
     "correction": rescaled, "scaled": rescaled, "axes": axes,
     "axes of the derivative": axes_of_derivative, "times": times, "omitted": omitted,
-    "through": through, "slope": slope, "slope at": slope_at, "function": function,
+    "unbounded": unbounded, "through": through, "slope": slope, "slope at": slope_at,
+    "function": function,
     "swapped": swapped, "bare": bare, "diagonal": diagonal, "softmax": softmax,
     "row sum": row_sum, "operand": operand, "elsewhere": elsewhere, "split": split,
     "log row sum": log_row_sum,

@@ -1,8 +1,11 @@
-"""Variances over n or over n - 1: the factor that turns the one into the other."""
+"""Variances over n or over n - 1, and a normalised value whose means run over other axes."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from compare.layers.names.friendly import Names
 from compare.layers.names.tape import Ref, Step, Tape
@@ -31,3 +34,20 @@ def is_biased(step: Step, x: torch.Tensor, out: torch.Tensor) -> bool:
     dims = step.args[1] if len(step.args) > 1 and isinstance(step.args[1], list) else []
     due = torch.var(x, list(dims) or None, correction=0).reshape(out.shape)
     return torch.allclose(out, due, rtol=1e-9, atol=0.0)
+
+
+class WithAxes(torch.autograd.Function):
+    """A normalised x, given as it is, with the backward pass over some axes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, h: Tensor, inverse: Tensor, over: tuple[int, ...]) -> Tensor:
+        ctx.save_for_backward(h, inverse)
+        ctx.over = over
+        return h.clone()
+
+    @staticmethod
+    def backward(ctx: Any, dh: Tensor) -> Any:
+        h, inverse = ctx.saved_tensors
+        means = (each.mean(ctx.over, keepdim=True) for each in (dh, dh * h))
+        mean, along = means
+        return inverse * (dh - mean - h * along), None, None, None

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from compare.layers.names.friendly import Names
 from compare.layers.names.tape import Ref, Step
 
 MOST_BLOCK = 129
+MOST_SHAPES = 4
 Part = Callable[[Tensor, int], Tensor]
 PARTS: tuple[tuple[str, Callable[[int], slice]], ...] = (
     ("only the first of {n} terms counts", lambda n: slice(0, 1)),
@@ -74,6 +76,23 @@ def blocks(n: int) -> Iterator[tuple[str, slice]]:
             yield said, slice(last, n)
 
 
+LAYERS: tuple[tuple[str, int], ...] = (
+    ("only the first of {n} parts counts", 0),
+    ("only the last of {n} parts is left (overwritten in place of added)", -1),
+)  # fmt: skip
+
+
+def layers(names: Names, n: int) -> Iterator[tuple[str, Tensor]]:
+    """Yield the terms of one head, one row or one step, of a sum over several axes put together."""
+    for shape in names.put_together.get(n, ())[:MOST_SHAPES]:
+        whole = "×".join(map(str, shape))
+        numbers = torch.arange(n).reshape(shape)
+        for axis, length in enumerate(shape):
+            for said, at in LAYERS:
+                clause = f"{said.format(n=length)}, along axis {axis} of {whole} terms"
+                yield clause, numbers.select(axis, at).flatten()
+
+
 def partial_products(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:
     """Yield a product of matrices that sums over part of the axis they share."""
     a, b = args[:2]
@@ -83,6 +102,9 @@ def partial_products(names: Names, step: Step, args: Any) -> Iterator[tuple[Any,
         part = step.func(taken(a, -1, which(n)), taken(b, -2, which(n)))
         where = f"in the matrix product of {' and '.join(nouns)} {clause.format(n=n)}"
         yield part, where
+    for clause, kept in layers(names, n) if len(nouns) == 2 else ():
+        part = step.func(a.index_select(-1, kept), b.index_select(-2, kept))
+        yield part, f"in the matrix product of {' and '.join(nouns)} {clause}"
     for clause, block in blocks(n) if len(nouns) == 2 else ():
         part = step.func(taken(a, -1, block), taken(b, -2, block))
         yield part, f"in the matrix product of {' and '.join(nouns)} {clause}"

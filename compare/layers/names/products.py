@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from compare.layers.names.explore import Case
+from compare.layers.names.case import Case
 from compare.layers.names.forms import factor_named
 from compare.layers.names.match import Match
 from compare.layers.names.trial import Found

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import torch
 
-from compare.layers.names.explore import IMPOSSIBLE, Case, backward_only
+from compare.layers.names.case import IMPOSSIBLE, Case
+from compare.layers.names.explore import backward_only
 from compare.layers.names.forward import rerun_program
 from compare.layers.names.trial import IN_BACKWARD, Found, tried
 from compare.layers.program import Tensors, as_written

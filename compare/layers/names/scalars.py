@@ -13,7 +13,8 @@ from dataclasses import replace
 import torch
 
 from compare.layers.names.backward import Slip
-from compare.layers.names.explore import Case, backward_only, slipped
+from compare.layers.names.case import Case
+from compare.layers.names.explore import backward_only, slipped
 from compare.layers.names.friendly import parameter_of
 from compare.layers.names.kinds import Change
 from compare.layers.names.tape import Ref, Step
@@ -281,6 +282,9 @@ def factor_text(case: Case, at: int, step: Step, c: float) -> str | None:
         if abs(c) < 1e-9:
             return f"{made} is left out"
         fitted = c * number if step.name == "mul" else number / c
+        scales = [case.names.scale(step, each, CLOSE) for each in (number, fitted)]
+        if None not in scales and scales[0] != scales[1]:
+            return f"the scale {scales[0]} is taken to be {scales[1]}"
         if not is_written(fitted, number):
             return None
         taken = next(rounder(fitted))

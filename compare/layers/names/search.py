@@ -17,31 +17,35 @@ from compare.layers.child import Crashed, in_child
 from compare.layers.formats import FORMATS
 from compare.layers.judged import Judged
 from compare.layers.names.calls import in_calls
+from compare.layers.names.case import IMPOSSIBLE, Case
 from compare.layers.names.counts import in_counts
-from compare.layers.names.explore import IMPOSSIBLE, Case, in_backward, in_forward, in_values
+from compare.layers.names.each import in_each
+from compare.layers.names.explore import in_backward, in_forward, in_values
 from compare.layers.names.forms import RATIO
 from compare.layers.names.match import Match, slack_of
 from compare.layers.names.products import in_tensors
 from compare.layers.names.roles import in_roles
 from compare.layers.names.scalars import in_scalars
 from compare.layers.names.several import in_repeats, in_time
-from compare.layers.names.single import TIMES, shown_by
+from compare.layers.names.single import EVERYWHERE, TIMES, shown_by
 from compare.layers.names.trial import Found
 from compare.layers.program import Program
+from compare.layers.rules import AVERAGES
 
 MOST_NAMES = 3
 MOST_STEPS = 1_500
 """A reference with more operations is not changed step by step: each costs some 7 ms of searches,
 measured at recurrences of 60 and 100 steps, so that these take ten seconds at most."""
-LATE = ("factor", "comparison")
+LATE = ("slope", "slope at", "times", "factor", "comparison")
 OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum", "log row sum")
+FIRST = (*OF_THE_SOFTMAX, "unbounded")
 UNFIT = (*IMPOSSIBLE, ArithmeticError, MemoryError)
 """What a changed program may raise: torch of shapes and places that do not fit, Python of numbers
 without a quotient, either of a tensor too large. Anything else is a fault of a search, and costs
 the names of that search and of later ones, neither those before nor the verdict."""
 SEARCHES: Sequence[Callable[[Case], Iterator[Found]]] = (
-    in_calls, in_time, in_forward, in_values, in_backward, in_repeats, in_scalars, in_roles,
-    in_tensors,
+    in_calls, in_time, in_forward, in_values, in_backward, in_each, in_repeats, in_scalars,
+    in_roles, in_tensors,
 )  # fmt: skip
 
 
@@ -71,9 +75,8 @@ def name_mistake(
     found: list[Found] = []
     steps = judged.surveyed.analysed.steps
     certain = len(wrong) == 1 and is_certain(singles[wrong[0]])
-    counting = any(not t.is_floating_point() for t in match.inputs.values())
-    if steps <= MOST_STEPS and not judged.misshapen and (counting or not certain):
-        found = searched(program, judged, match, elsewhere, timeout, counts_alone=certain)
+    if steps <= MOST_STEPS and not judged.misshapen:
+        found = searched(program, judged, match, elsewhere, timeout, certain)
     if (not found or found[0].rank) and all(is_cause(said) for said in singles.values()):
         texts = [said for said in singles.values() if said is not None]
         return Named(diagnosis=(diagnosis("tensor", "; ".join(texts), before, ()),))
@@ -110,8 +113,8 @@ def is_cause(said: str | None) -> bool:
 
 
 def is_certain(said: str | None) -> bool:
-    """Return whether a cause needs no search for a better one: a quotient of sizes may have one."""
-    return said is not None and is_cause(said) and RATIO not in said
+    """Return whether a cause needs no search for a better one, as quotients of sizes do."""
+    return said is not None and is_cause(said) and RATIO not in said and EVERYWHERE not in said
 
 
 def match_of(judged: Judged, elsewhere: Sequence[Judged] = ()) -> Match | None:
@@ -143,11 +146,12 @@ def searched(
     match: Match,
     elsewhere: Sequence[Judged],
     timeout: float | None,
-    counts_alone: bool = False,
+    certain: bool = False,
 ) -> list[Found]:
     """Search both passes, in a child process; the simplest explanations first.
 
-    `counts_alone`: a factor is known that is a size; it may be a number of entries that count.
+    `certain`: a cause is known. A factor that is a size may be a number of entries that count, or
+    the size of a window.
     """
 
     def work() -> list[Found]:
@@ -155,9 +159,11 @@ def searched(
         pairs = [(other, match_of(other)) for other in elsewhere]
         others = [(one, its) for one, its in pairs if its is not None]
         case.elsewhere = [partial(Case.at, program, one, its) for one, its in others]
-        counted = in_counts(case, some_left_out=counts_alone)
-        if counted is not None or counts_alone:
-            return [] if counted is None else [replace(counted, results=dict(counted.results))]
+        counted = in_counts(case, some_left_out=certain)
+        if counted is not None:
+            return [replace(counted, results=dict(counted.results))]
+        if certain and not any(step.func.overloadpacket in AVERAGES for step in case.tape.steps):
+            return []
         found = found_by(SEARCHES, case)
         least = min((one.rank for one in found), default=0)
         unique = {one.sentence: one for one in found if one.rank == least}.values()
@@ -193,4 +199,4 @@ def found_by(searches: Iterable[Callable[[Case], Iterator[Found]]], case: Case) 
 def plainness(one: Found) -> tuple[bool, int, int]:
     """Order explanations: what has a name of its own, what is left out, then a mere factor."""
     late = LATE.index(one.kind) if one.kind in LATE else -1
-    return one.kind not in OF_THE_SOFTMAX, late, len(one.sentence)
+    return one.kind not in FIRST, late, len(one.sentence)

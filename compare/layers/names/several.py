@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from compare.layers.names.explore import Case
+from compare.layers.names.case import Case
 from compare.layers.names.in_time import shifted
 from compare.layers.names.repeats import repeated
 from compare.layers.names.trial import Found, tried

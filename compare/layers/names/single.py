@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from compare.layers.names.clipping import clipped, clipped_at_norm
 from compare.layers.names.match import Match
 from compare.report.words import two_values
 
 WRONG_SIGN = "of the wrong sign"
 TIMES = " times the right one"
 """Ends a clause that states a factor nobody can place: a fact, and no cause."""
+EVERYWHERE = ", every entry being the same"
 FEWEST = 3
 """Parts along an axis from which on one part alone is no chance."""
 FACTORS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -70,17 +73,27 @@ def clauses(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[
         if order != tuple(range(right.dim())) and turned.shape == right.shape:
             if match.near(name, turned, right):
                 yield f"{name} is transposed" if right.dim() == 2 else f"{name} has axes exchanged"
-    for axis in range(right.dim()):
-        mean = right.mean(axis, keepdim=True).expand_as(right)
-        if right.shape[axis] > 1 and match.near(name, manual, mean):
-            yield f"{name} is averaged over axis {axis}"
+    yield from spread_sums(match, name, manual, right)
     for other, values in match.right.items():
         if other != name and values.shape == manual.shape and match.near(name, manual, values):
             yield f"{name} is {other}"
     yield from only_one(match, name, manual, right)
     yield from multiplied(match, name, manual, right)
+    yield from clipped(match, name, manual, right)
     if found is not None:
+        yield from clipped_at_norm(match, name, found[0])
         yield f"{name} is {two_values(found[0], 1.0, 6)[0]}{TIMES}"
+
+
+def spread_sums(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[str]:
+    """Yield the axes along which every entry is the mean, or the sum, of all of them."""
+    for axes in some_axes(right.dim(), 2):
+        n = math.prod(right.shape[axis] for axis in axes)
+        total = right.sum(axes, keepdim=True).expand_as(right)
+        for said, value, wide in (("averaged", total / n, 1.0), ("added up", total, float(n))):
+            if n > 1 and match.near(name, manual, value, wide):
+                where = ", ".join(map(str, axes))
+                yield f"{name} is {said} over axis {where}{EVERYWHERE}"
 
 
 def only_one(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[str]:

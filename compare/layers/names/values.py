@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compare.layers.names.friendly import COPIES, Names, is_epsilon
+from compare.layers.names.friendly import Names, is_epsilon
 from compare.layers.names.indices import is_index
 from compare.layers.names.kinds import FUNCTIONS
 from compare.layers.names.moments import other_correction
 from compare.layers.names.reach import Reach
+from compare.layers.names.recognised import COPIES
 from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved
 from compare.layers.program import Tensors
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from compare.layers.names.forward import ancestors
-from compare.layers.names.friendly import COPIES, MASKS, Names
+from compare.layers.names.friendly import MASKS, Names
 from compare.layers.names.kinds import TURNS, Change
+from compare.layers.names.recognised import COPIES
 from compare.layers.names.tape import Ref, Step, Tape
 
+ONLY_DY = "of the derivative of the log-softmax, dy - p Σ dy, only dy is taken"
 GATES = ("sigmoid", "silu", "gelu", "tanh", "relu", "neg")
 """What a gate goes through first; SiLU taken apart begins with a sigmoid or a minus sign."""
 
@@ -34,9 +37,10 @@ def given(names: Names, step: Step, change: Change) -> str:
 def cut(names: Names, step: Step, change: Change) -> str:
     """A path that is cut behind a step."""
     if names.log_softmax & set(step.outs):
-        return "of the derivative of the log-softmax, dy - p Σ dy, only dy is taken"
+        return ONLY_DY
     nouns = " and ".join(dict.fromkeys(names.noun(out) for out in step.outs[::-1]))
-    return f"the gradient does not flow through {nouns}"
+    where = "" if change.also else names.where(step.outs[0])
+    return f"the gradient does not flow through {nouns}{where}"
 
 
 def part(names: Names, step: Step, change: Change) -> str:
@@ -124,7 +128,16 @@ def axes(names: Names, step: Step, change: Change) -> str:
 def axes_of_derivative(names: Names, step: Step, change: Change) -> str:
     """A normalised value whose backward pass takes its means over other axes."""
     taken = ", ".join(map(str, change.axes))
-    return f"in the backward pass of {result(names, step)} the means are over axis {taken}"
+    where = f"axis {taken}"
+    if change.apart:
+        due = (
+            names.tape.values[step.outs[0]].numel()
+            // names.tape.values[step.refs()[1].number].numel()
+        )
+        n = math.prod(change.apart[axis] for axis in change.axes)
+        shape = "×".join(map(str, change.apart))
+        where += f" of {shape}: {n} entries each, in place of {due}"
+    return f"in the backward pass of {result(names, step)} the means are over {where}"
 
 
 def split(names: Names, step: Step, change: Change) -> str:
@@ -192,10 +205,15 @@ def through(names: Names, step: Step, change: Change) -> str:
     scalar = names.scalar(step)
     if scalar is not None:
         return f"{scalar} is left out of the backward pass"
+    if names.taken_off(step):
+        return ONLY_DY
     if is_mask(names, step):
         return "the mask is left out of the backward pass"
     if step.name in TURNS:
         return f"in the backward pass {turn(names, step)} is not undone"
+    factor = second_factor(names, step, change)
+    if factor is not None:
+        return f"{factor} is missing in the backward pass"
     return f"the derivative of {result(names, step)} is left out of the backward pass"
 
 
@@ -208,8 +226,29 @@ def omitted(names: Names, step: Step, change: Change) -> str:
         return "the mask is left out"
     if step.name in TURNS:
         return f"{turn(names, step)} is left out"
+    factor = second_factor(names, step, change)
+    if factor is not None:
+        return f"{factor} is left out"
     kept = given(names, step, change)
     return f"{result(names, step)} is left out: {kept} stands in its place"
+
+
+def second_factor(names: Names, step: Step, change: Change) -> str | None:
+    """Return by what a step multiplies or divides an argument, if that is all it does."""
+    if step.name not in ("mul", "div") or len(step.refs()) != 2 or step.args[0] == step.args[1]:
+        return None
+    if step.name == "div" and change.argument:
+        return None
+    other = names.noun(step.args[1 - change.argument].number)
+    times = "the multiplication by" if other.startswith("the ") else "the factor"
+    return f"{times if step.name == 'mul' else 'the division by'} {other}"
+
+
+def unbounded(names: Names, step: Step, change: Change) -> str:
+    """A bound that is left out."""
+    which = "lower" if change.argument == 1 else "upper"
+    bound = names.part(step.args[change.argument], 0)
+    return f"the {which} bound {bound} of {result(names, step)} is left out"
 
 
 def skip(names: Names, step: Step, change: Change) -> str:
@@ -236,6 +275,8 @@ def slope(names: Names, step: Step, change: Change) -> str:
 
 def slope_at(names: Names, step: Step, change: Change) -> str:
     """Another slope, as a function of the argument."""
+    if (result(names, step), change.other) == ("softplus", "1/y"):
+        return "the derivative of softplus, a sigmoid, is left out of the backward pass"
     other = str(change.other).replace("y", "x")
     at = given(names, step, change)
     return f"the derivative of {result(names, step)} at x = {at} is taken to be {other}"
@@ -302,7 +343,7 @@ def is_mask(names: Names, step: Step) -> bool:
 KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
     "cut": cut, "part": part, "edge": edge, "correction": lambda n, s, change: str(change.other),
     "scaled": scaled, "swapped": swapped, "exchanged": exchanged, "sibling": sibling,
-    "parts": parts, "skip": skip, "sibling parts": sibling_parts,
+    "parts": parts, "skip": skip, "unbounded": unbounded, "sibling parts": sibling_parts,
     "axes": axes, "through": through, "omitted": omitted, "times": times, "slope": slope,
     "slope at": slope_at, "diagonal": diagonal, "elsewhere": elsewhere,
     "axes of the derivative": axes_of_derivative, "split": split,

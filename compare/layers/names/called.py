@@ -1,0 +1,122 @@
+"""What values are called in a module's own terms: scores, queries, keys and values; GELU, softplus.
+
+A product whose result goes to a softmax, scaled and masked on the way, is that of queries and keys;
+what the softmax is multiplied by are the values. A function of torch that is taken apart keeps its
+name for what it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compare.layers.names.recognised import COPIES
+from compare.layers.names.tape import Ref, Step, Tape
+
+FUNCTIONS = {
+    "gelu": "GELU", "silu": "SiLU", "mish": "Mish", "softplus": "softplus", "elu": "ELU",
+    "selu": "SELU", "celu": "CELU", "hardswish": "hardswish", "hardsigmoid": "hardsigmoid",
+    "_log_softmax": "the log-softmax", "log_sigmoid_forward": "log σ", "glu": "GLU",
+    "smooth_l1_loss": "the smooth L1 loss", "huber_loss": "the Huber loss",
+}  # fmt: skip
+WEIGHTED = ("nll_loss_forward", "nll_loss_backward")
+PRODUCTS = ("mm", "bmm")
+PASSED = COPIES | frozenset("sub add mul div masked_fill where".split())
+"""Steps between the scores and the exponential of a softmax."""
+FARTHEST = 14
+
+
+def function_values(tape: Tape) -> dict[int, str]:
+    """Return, by value, the name of the function of torch that returned it."""
+    found: dict[int, str] = {}
+    outside = set(tape.results.values())
+    for step in reversed(tape.steps[: tape.boundary]):
+        name = FUNCTIONS.get(step.origin[0]) if step.origin else None
+        if name is not None and len(step.outs) == 1 and step.outs[0] in outside:
+            found[step.outs[0]] = name
+            if step.name in ("to", "_to_copy"):
+                outside.update(ref.number for ref in step.refs())
+        for ref in step.refs():
+            made = tape.maker.get(ref.number)
+            if made is not None and tape.steps[made].origin != step.origin:
+                outside.add(ref.number)
+    return found
+
+
+def class_weights(tape: Tape) -> dict[int, str]:
+    """Return the constants by which a loss weighs its classes."""
+    return {
+        ref.number: "the class weights"
+        for step in tape.steps if step.origin is not None and step.origin[0] in WEIGHTED
+        for ref in step.refs()
+        if is_constant(tape, ref.number)
+        and tape.values[ref.number].is_floating_point() and tape.values[ref.number].numel() > 1
+    }  # fmt: skip
+
+
+def is_constant(tape: Tape, number: int) -> bool:
+    """Return whether a value was there before the program, and is no input."""
+    made = made_by(tape, number)
+    return number not in tape.inputs.values() and (made is None or made.name == "lift_fresh")
+
+
+def roles(tape: Tape, softmaxes: list[Step]) -> dict[int, str]:
+    """Return what takes part in an attention, by value; inputs keep their own names."""
+    found: dict[int, str] = {}
+    for softmax in softmaxes:
+        product = scores_of(tape, softmax)
+        if product is None:
+            continue
+        found[product.outs[0]] = "the scores"
+        for argument, role in zip(product.args[:2], ("the queries", "the keys"), strict=True):
+            found |= dict.fromkeys(seen_through(tape, argument.number), role)
+        for step in readers(tape, softmax.outs[0]):
+            if step.name in PRODUCTS and isinstance(step.args[1], Ref):
+                found |= dict.fromkeys(seen_through(tape, step.args[1].number), "the values")
+    given = set(tape.inputs.values())
+    return {number: role for number, role in found.items() if number not in given}
+
+
+def scores_of(tape: Tape, softmax: Step) -> Step | None:
+    """Return the product of matrices that a softmax is taken of, through scale and mask."""
+    exponential = made_by(tape, softmax.refs()[0].number)
+    layer = [] if exponential is None else [exponential.refs()[0].number]
+    for _ in range(FARTHEST):
+        makers = [step for number in layer if (step := made_by(tape, number)) is not None]
+        products = [step for step in makers if step.name in PRODUCTS]
+        if products:
+            return products[0] if len(products) == 1 else None
+        passed = [step for step in makers if step.name in PASSED or step.func.is_view]
+        layer = [ref.number for step in passed for ref in step.refs()]
+    return None
+
+
+def made_by(tape: Tape, number: int) -> Step | None:
+    """Return the step that made a value."""
+    at = tape.maker.get(number)
+    return None if at is None else tape.steps[at]
+
+
+def seen_through(tape: Tape, number: int) -> Iterator[int]:
+    """Yield a value and all that it is a view or a copy of, as far as nothing is computed.
+
+    Of an input that is seen so, none: it has a name.
+    """
+    chain = [number]
+    step = made_by(tape, number)
+    while step is not None and not step.several and (step.func.is_view or step.name in COPIES):
+        chain.append(step.refs()[0].number)
+        step = made_by(tape, chain[-1])
+    if chain[-1] not in tape.inputs.values():
+        yield from chain
+
+
+def readers(tape: Tape, number: int) -> Iterator[Step]:
+    """Yield the steps of the forward pass that read a value, through views and copies."""
+    copies = {number}
+    for step in tape.steps[: tape.boundary]:
+        if not any(ref.number in copies for ref in step.refs()):
+            continue
+        if step.func.is_view or step.name in COPIES:
+            copies.update(step.outs)
+        else:
+            yield step

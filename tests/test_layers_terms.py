@@ -1,0 +1,179 @@
+"""Sentences in a module's own terms: scores, queries and keys, scale, window, class weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from compare.contracts.result import Verdict
+from compare.layers.check import check_layer
+
+
+def drawn(**shapes: tuple[int, ...]) -> dict[str, Any]:
+    random = np.random.default_rng(8)
+    return {name: random.normal(size=shape) for name, shape in shapes.items()}
+
+
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def attention(wrong: Any) -> Any:
+    """Two heads of width 3, from one product with the weights of queries, keys and values."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, w = inputs["x"], inputs["w"]
+        (n, d), heads = x.shape, 2
+        q, k, v = (
+            np.swapaxes((x @ part).reshape(n, heads, -1), 0, 1) for part in np.split(w, 3, 1)
+        )
+        scale = back = 3**-0.5
+        a = np.exp(q @ np.swapaxes(k, 1, 2) * scale)
+        p = a / a.sum(-1, keepdims=True)
+        dh = np.swapaxes(dy.reshape(n, heads, -1), 0, 1)
+        dp = dh @ np.swapaxes(v, 1, 2)
+        ds = p * (dp - (dp * p).sum(-1, keepdims=True))
+        if wrong == "width":
+            back = 6**-0.5
+        dk = np.swapaxes(ds, 1, 2) @ q * (1.0 if wrong == "keys" else back)
+        parts = (ds @ k * back, dk, np.swapaxes(p, 1, 2) @ dh)
+        da = np.hstack([np.swapaxes(each, 0, 1).reshape(n, d) for each in parts])
+        return np.swapaxes(p @ v, 0, 1).reshape(n, d), {"x": da @ w.T, "w": x.T @ da}
+
+    return manual
+
+
+def by_heads(x: Any, w: Any) -> Any:
+    n, d = x.shape
+    q, k, v = ((x @ part).view(n, 2, 3).transpose(0, 1) for part in w.chunk(3, 1))
+    p = torch.softmax(q @ k.transpose(1, 2) / 3**0.5, -1)
+    return (p @ v).transpose(0, 1).reshape(n, d)
+
+
+def mean_pooling(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        n, c, h, w = x.shape
+        y = x.reshape(n, c, h // 2, 2, w // 3, 3).mean((3, 5))
+        return y, {"x": np.kron(dy, np.ones((2, 3))) / (1 if wrong else 6)}
+
+    return manual
+
+
+def mean_pooling_1d(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        return x.reshape(*x.shape[:2], -1, 3).mean(-1), {
+            "x": np.repeat(dy, 3, -1) / (1 if wrong else 3)
+        }
+
+    return manual
+
+
+WEIGHTS = [1.0, 2.0, 0.5, 3.0]
+LABELS = np.array([0, 3, 1, 2, 3])
+
+
+def weighted(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        z, y = inputs["z"], inputs["y"]
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        w = np.array(WEIGHTS)[y]
+        loss = -(w * np.log(p[range(len(z)), y])).sum() / w.sum()
+        d = p - np.eye(4)[y]
+        return loss, {"z": d * (1 if wrong else w[:, None]) / w.sum()}
+
+    return manual
+
+
+def mish(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        t = np.tanh(np.logaddexp(0, x))
+        return x * t, {"x": dy * (t + x * (1 - t * t) * (1 if wrong else sigmoid(x)))}
+
+    return manual
+
+
+def softplus_of(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, w = inputs["x"], inputs["w"]
+        z = x @ w
+        dz = dy * (1 if wrong else sigmoid(z))
+        return np.logaddexp(0, z), {"x": dz @ w.T, "w": x.T @ dz}
+
+    return manual
+
+
+def smooth_l1(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        o, t = inputs["o"], inputs["t"]
+        e = o - t
+        loss = np.where(abs(e) < 0.4, 0.5 * e * e / 0.4, abs(e) - 0.2).mean()
+        return loss, {"o": np.where(abs(e) < 0.4, e / (1 if wrong else 0.4), np.sign(e)) / e.size}
+
+    return manual
+
+
+def weight_norm(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, v, g = (inputs[name] for name in "xvg")
+        n = np.sqrt((v**2).sum(1, keepdims=True))
+        u, dw = v / n, dy.T @ x
+        dg = (dw * u).sum(1)
+        grads = {"x": dy @ (g[:, None] * u), "v": g[:, None] / n * (dw - dg[:, None] * u)}
+        return x @ (g[:, None] * u).T, grads | {"g": (dw * v).sum(1) if wrong else dg}
+
+    return manual
+
+
+def maximum(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        here = x == x.max(1, keepdims=True)
+        return x.max(1), {"x": dy[:, None] * (np.ones_like(x) if wrong else here)}
+
+    return manual
+
+
+Layer = tuple[Callable[..., Any], Any, dict[str, Any], tuple[str, ...] | None]
+HEADS: Layer = attention, by_heads, drawn(x=(4, 6), w=(6, 18)), None
+LAYERS: dict[str, tuple[Layer, str, str]] = {
+    "scale of the keys": (HEADS, "keys",
+                          "the scale 1/√3 is missing in what flows back through the keys"),
+    "another scale": (HEADS, "width", "in the backward pass the scale 1/√3 is taken to be 1/√6"),
+    "window": ((mean_pooling, lambda x: F.avg_pool2d(x, (2, 3)), drawn(x=(2, 2, 4, 6)), None),
+               "all", "of the pooling the division by 6, the size of the window, is missing"),
+    "window of one axis": (
+        (mean_pooling_1d, lambda x: F.avg_pool1d(x, 3), drawn(x=(2, 3, 6)), None), "all",
+        "the division by 3, the size of the window, is missing"),
+    "class weights": (
+        (weighted, lambda z, y: F.cross_entropy(z, y, weight=torch.tensor(WEIGHTS, dtype=z.dtype)),
+         drawn(z=(5, 4)) | {"y": LABELS}, None), "all",
+        "the multiplication by the class weights is missing in the backward pass"),
+    "mish": ((mish, lambda x: F.mish(x), drawn(x=(5, 4)), None), "all",
+             "the derivative of softplus is left out of the backward pass"),
+    "softplus": ((softplus_of, lambda x, w: F.softplus(x @ w), drawn(x=(5, 4), w=(4, 3)), None),
+                 "all", "the derivative of softplus is left out of the backward pass"),
+    "beta": ((smooth_l1, lambda o, t: F.smooth_l1_loss(o, t, beta=0.4), drawn(o=(6, 3), t=(6, 3)),
+              ("o",)), "all", "the division by β = 0.4 is left out of the backward pass"),
+    "norm": ((weight_norm, lambda x, v, g: x @ (g[:, None] * v / v.norm(dim=1, keepdim=True)).T,
+              drawn(x=(5, 4), v=(3, 4), g=(3,)), None), "all",
+             "the division by the norm is missing"),
+    "maximum": ((maximum, lambda x: x.amax(1), drawn(x=(4, 5)), None), "all",
+                "the factor (the maximum = `x`) is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_name_is_what_an_engineer_would_say(name: str) -> None:
+    (manual, reference, inputs, wrt), wrong, words = LAYERS[name]
+    assert check_layer(manual(None), reference, inputs, wrt=wrt).verdict is Verdict.AGREES
+    result = check_layer(manual(wrong), reference, inputs, wrt=wrt)
+    assert result.verdict is Verdict.DISAGREES
+    assert any(words in d.sentence for d in result.diagnosis), result.sentence

@@ -249,7 +249,6 @@ NOT_ACCUSED = {
     ),
     "a linear model": function("f(x, w, b)", "return w * x + b"),
     "sums": loop("bloss += loss\nwsum += W1"),
-    "Adam without a correction": ADAM.replace("/(1-beta1**t)", ""),
     "a velocity with a choice in it": loop("v1 = mom*v1 + lr*(W1 if epoch else g1)\nW1 -= v1"),
     "a choice in the value": loop("W1 -= (lr if epoch else 0.1) * g1"),
 }

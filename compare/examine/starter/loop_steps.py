@@ -27,7 +27,8 @@ from compare.examine.starter.missed import names_in, trains_inline
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.update_alike import OnWay, idle_velocities, odd_ones, on_every_way
-from compare.examine.starter.update_counts import EVERY, miscounted
+from compare.examine.starter.update_anew import begun_anew
+from compare.examine.starter.update_counts import EVERY, is_advanced_often, miscounted
 from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_own import with_own_gradients
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
@@ -153,7 +154,7 @@ def at_site(
             if said and whole and climbs(said.verdict):
                 said = replace(said, verdict=None)  # its sign was compared with the gradient
             if said:
-                on_way.append(counted(checked(said, site, where), where, everything))
+                on_way.append(carried(checked(said, site, where), site, where, everything))
         beside = beside_siblings(with_own_gradients(on_way, where, everything), where)
         odd.append((odd_ones(beside, where), {one.target.key for one in beside}))
         for said in beside:
@@ -203,8 +204,21 @@ def checked(one: Judged, site: Site, where: str) -> Judged:
     return one
 
 
+def carried(one: Judged, site: Site, where: str, everything: Sequence[ast.AST]) -> Judged:
+    """Say of a right update that what it carries on begins anew, or is counted wrongly."""
+    slip = begun_anew(one, site, everything) if one.verdict is None else None
+    if slip is None:
+        return counted(one, where, everything)
+    return replace(one, verdict=about_named(about_update(one.target, where), slip))
+
+
 def counted(one: Judged, where: str, everything: Sequence[ast.AST]) -> Judged:
-    """Say of a right update that what counts its updates is wrong."""
+    """Say of a right update that what counts its updates is wrong, and of one that is right but for
+    that."""
+    if one.verdict is not None and one.verdict.verdict is Verdict.UNDECIDABLE:
+        if one.update is not None and is_advanced_often(one.update):
+            return replace(one, verdict=about_named(about_update(one.target, where), EVERY))
+        return one
     slip = miscounted(one, where, everything) if one.verdict is None else None
     if slip is None:
         return one

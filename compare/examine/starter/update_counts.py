@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from math import inf
 
 from compare.contracts.result import Diagnosis
-from compare.examine.starter.update_adaptive import divides_by_root
-from compare.examine.starter.update_lines import Line, keys_in, word
+from compare.examine.starter.update_adaptive import divides_by_root, is_adaptive
+from compare.examine.starter.update_lines import Line, keys_in, lines_of, word
 from compare.examine.starter.update_paths import all_lines, goes_over
+from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_verdicts import Judged
 from compare.examine.starter.update_words import COUNT, number_in
 from compare.mistakes.catalogue import OTHER_STEP
@@ -41,10 +43,15 @@ def miscounted(one: Judged, where: str, everything: Sequence[ast.AST]) -> Diagno
         return None
     read = {key for line in (*update.before, *update.lines) if line.value is not None
             for key in keys_in(line.value) if COUNT.fullmatch(word(key))}  # fmt: skip
-    if any(advanced_beside(key, one.target, everything) for key in read):
+    function = re.split(r"[ .]", where)[-1]
+    if any(
+        advanced_beside(key, one.target, everything)
+        or advanced_by_caller(key, function, everything)
+        or advanced_in_call(key, update, function, everything)
+        for key in read
+    ):
         return EVERY
     counts = [key for key, said in update.scalars.items() if said == "count"]
-    function = re.split(r"[ .]", where)[-1]
     held = [
         held_at(word(key), everything)
         if {".", "["} & set(key)
@@ -73,6 +80,89 @@ def advanced_beside(key: str, weight: Line, everything: Sequence[ast.AST]) -> bo
             and not own & set(keys_in(ast.parse(key)))
         ):
             return True
+    return False
+
+
+def is_advanced_often(update: Update) -> bool:
+    """Return whether an update advances its count several times, once for every weight before it,
+    and is right if it does once."""
+    counts = [line for line in update.lines if COUNT.fullmatch(word(line.key)) and is_next(line)]
+    if len(counts) < 2 or not divides_by_root(update):
+        return False
+    return is_adaptive(replace(update, lines=tuple(
+        line for line in update.lines if line not in counts[1:]
+    )))  # fmt: skip
+
+
+def advanced_by_caller(key: str, function: str, everything: Sequence[ast.AST]) -> bool:
+    """Return whether a loop over the weights advances a count and hands it to a function for each
+    of them."""
+    for loop in everything:
+        if not isinstance(loop, ast.For):
+            continue
+        inside = [*all_lines(loop.body, "")]
+        moved = {line.key for line in inside if is_next(line)}
+        if moved and goes_over(loop, inside):
+            if any(handed_over(call, key, function, everything) in moved
+                   for call in calls_of(function, ast.walk(loop))):  # fmt: skip
+                return True
+    return False
+
+
+def calls_of(function: str, nodes: Iterable[ast.AST]) -> list[ast.Call]:
+    """Return the calls of a function or method."""
+    calls = [one for one in nodes if isinstance(one, ast.Call)]
+    return [one for one in calls if ast.unparse(one.func).rpartition(".")[2] == function]
+
+
+def handed_over(call: ast.Call, name: str, function: str, everything: Sequence[ast.AST]) -> str:
+    """Return what a call hands over for a parameter, as it is written; empty for nothing."""
+    named = {one.arg: one.value for one in call.keywords}
+    if name in named:
+        return ast.unparse(named[name])
+    for node in everything:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            names = [one.arg for one in node.args.args]
+            place = names.index(name) - (names[0] == "self") if name in names else len(call.args)
+            return ast.unparse(call.args[place]) if place < len(call.args) else ""
+    return ""
+
+
+def advanced_in_call(
+    key: str, update: Update, function: str, everything: Sequence[ast.AST]
+) -> bool:
+    """Return whether a function that is called for one weight after another, and keeps the means of
+    each under its key, advances one count for all of them."""
+    for node in everything:
+        if not isinstance(node, ast.FunctionDef) or node.name != function:
+            continue
+        names = {one.arg for one in node.args.args}
+        keys = [one for one in update.states if names & set(keys_in(ast.parse(indexed_by(one))))]
+        advances = [line for one in node.body if isinstance(one, ast.Assign | ast.AugAssign)
+                    for line in lines_of(one, "") if line.key == key and is_next(line)]  # fmt: skip
+        if keys and advances and not names & set(keys_in(ast.parse(indexed_by(key)))):
+            return is_called_for_each(function, everything)
+    return False
+
+
+def indexed_by(key: str) -> str:
+    """Return what a key is indexed by: `k` of `m[k]`."""
+    return key.partition("[")[2].rpartition("]")[0]
+
+
+def is_called_for_each(function: str, everything: Sequence[ast.AST]) -> bool:
+    """Return whether a loop over the weights calls a function, or one piece of code twice with
+    other weights."""
+    for node in everything:
+        inside = [*all_lines(node.body, "")] if isinstance(node, ast.For) else []
+        if isinstance(node, ast.For) and goes_over(node, inside):
+            if calls_of(function, ast.walk(node)):
+                return True
+        elif isinstance(node, ast.For | ast.While | ast.FunctionDef):
+            plain = [part for one in node.body if isinstance(one, ast.Assign | ast.Expr)
+                     for part in ast.walk(one)]  # fmt: skip
+            if len({ast.unparse(one) for one in calls_of(function, plain)}) > 1:
+                return True
     return False
 
 

@@ -19,8 +19,8 @@ from compare.examine.starter.update_adaptive import Meant, divides_by_root, mean
 from compare.examine.starter.update_lines import keys_in
 from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_running import NAME, Array, Record, run
+from compare.mistakes.catalogue import OTHER_STEP
 from compare.mistakes.optimiser_mistake import OptimiserMistake, with_slips
-from compare.mistakes.optimisers import OPTIMISERS
 from compare.textbook.plain_optimisers import OptimiserSettings, Rule
 
 ACCUSED = frozenset({
@@ -28,10 +28,13 @@ ACCUSED = frozenset({
     "adam-corrected-by-beta2", "adam-correction-without-root", "adam-corrections-multiplied",
     "adam-corrected-means-kept", "adam-absolute-for-square", "rmsprop-without-root",
     "rmsprop-absolute-for-square", "rmsprop-stale-mean", "adagrad-without-root",
-    "adagrad-absolute-for-square", "adagrad-stale-sum",
+    "adagrad-absolute-for-square", "adagrad-stale-sum", "adam-first-mean-uncorrected",
+    "adam-second-mean-uncorrected", "adam-mean-begins-anew", "adam-squares-begin-anew",
+    "adam-means-begin-anew", "adam-gradient-not-squared", "rmsprop-gradient-not-squared",
+    "adagrad-gradient-not-squared",
 })  # fmt: skip
-"""What nobody does on purpose, and what shows wherever the count of the updates begins. A mean that
-is not corrected may be meant: RMSprop with momentum."""
+"""What nobody does on purpose, and what shows wherever the count of the updates begins. Where
+neither mean is corrected that may be meant: RMSprop with momentum."""
 UNCORRECTED = "adam-without-t"
 """A choice, beside which a slip may stand."""
 
@@ -70,15 +73,23 @@ def slip_of(update: Update) -> Diagnosis | None:
             steps = [a.parameters[NAME] - b.parameters[NAME] for a, b in pairwise(records)]
             for (mistake, rule), settings in product(wrong_rules(), settings_of(meant(update))):
                 due = taken(rule, records, settings)
-                if all(near(one, other) for one, other in zip(steps, due, strict=True)):
+                if all(alike(one, other) for one, other in zip(steps, due, strict=True)):
                     return Diagnosis(mistake.name, mistake.sentence, inf, 0.0, title=mistake.title)
     return None
 
 
+def alike(seen: Array, due: Array) -> bool:
+    """Return whether two steps are the same to rounding, where they are numbers: both are none
+    where a root is taken of what is negative."""
+    some = np.isfinite(due)
+    same = np.array_equal(some, np.isfinite(seen))
+    return bool(same and some.any()) and near(seen[some], due[some])
+
+
 def wrong_rules() -> Iterator[tuple[OptimiserMistake, Rule]]:
     """The rules with a mistake in them; those of Adam without its correction too."""
-    (uncorrected,) = (one for one in OPTIMISERS if one.name == UNCORRECTED)
-    for mistake in (one for one in OPTIMISERS if one.name in ACCUSED):
+    (uncorrected,) = (one for one in OTHER_STEP if one.name == UNCORRECTED)
+    for mistake in (one for one in OTHER_STEP if one.name in ACCUSED):
         optimiser = mistake.name.partition("-")[0]
         yield mistake, mistake.rule(optimiser)
         if optimiser == "adam" and mistake.parsed.beside(uncorrected.parsed):

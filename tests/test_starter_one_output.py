@@ -112,3 +112,67 @@ def test_what_says_that_an_output_is_one(text: str, one: bool) -> None:
 def test_the_width_of_targets_is_not_their_number() -> None:
     assert has_width("k = Y.shape[1]", Mode())
     assert not has_width("m = Y.shape[1]", Mode(samples="columns"))
+
+
+ASSERTED = """
+import numpy as np
+def start(n_in, n_hidden, n_out):
+    return {"W1": np.random.randn(n_hidden, n_in), "b1": np.zeros((n_hidden, 1)),
+            "W2": np.random.randn(n_out, n_hidden), "b2": np.zeros((n_out, 1))}
+def forward(X, weights):
+    H = np.tanh(weights["W1"] @ X + weights["b1"])
+    P = 1 / (1 + np.exp(-(weights["W2"] @ H + weights["b2"])))
+    assert P.shape == (1, X.shape[1])
+    return P, {"H": H, "P": P}
+def cost(P, Y):
+    m = Y.shape[1]
+    return -np.sum(Y * np.log(P) + (1 - Y) * np.log(1 - P)) / m
+def backward(weights, cache, X, Y):
+    m = X.shape[1]
+    dz2 = cache["P"] - Y
+    dz1 = (weights["W2"].T @ dz2) * (1 - cache["H"] ** 2)
+    return {"dW1": dz1 @ X.T / m, "db1": dz1.sum(axis=1, keepdims=True) / m,
+            "dW2": dz2 @ cache["H"].T / m, "db2": dz2.sum(axis=1, keepdims=True) / m}
+"""
+
+
+def undeclared(folder: Path, text: str) -> Result:
+    path = folder / "mine.py"
+    path.write_text(text)
+    return starter_result(check_starter(path, timeout=20.0))
+
+
+def test_an_output_that_is_asserted_to_be_one_unit_is_compared_as_one(tmp_path: Path) -> None:
+    found = undeclared(tmp_path, ASSERTED)
+    assert found.verdict is Verdict.AGREES, found.sentence
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "mistake"),
+    [
+        (" + (1 - Y) * np.log(1 - P)", "", "binary-second-term-missing"),
+        ("dz1 @ X.T / m", "dz1 @ X.T", "gradient-not-averaged-over-rows"),
+    ],
+)
+def test_its_wrong_twins_are_named(line: str, wrong: str, mistake: str, tmp_path: Path) -> None:
+    assert line in ASSERTED
+    found = undeclared(tmp_path, ASSERTED.replace(line, wrong))
+    assert found.verdict is Verdict.DISAGREES
+    assert [one.mistake for one in found.diagnosis] == [mistake]
+
+
+@pytest.mark.parametrize(
+    ("asserted", "samples", "one"),
+    [
+        ("a.shape == (1, m)", "columns", True),
+        ("a.shape == (m, 1)", "rows", True),
+        ("b1.shape == (h, 1)", "columns", False),
+        ("b1.shape == (1, h)", "rows", False),
+        ("a.shape == (1,)", "rows", False),
+    ],
+)
+def test_the_shape_of_a_bias_says_nothing_of_the_output(
+    asserted: str, samples: str, one: bool
+) -> None:
+    mode = Mode(samples=samples, biases="row" if samples == "rows" else "column")
+    assert says_one(f"assert {asserted}", mode) is one

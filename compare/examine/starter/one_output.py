@@ -69,7 +69,7 @@ def takes_several(text: str, mode: Mode) -> bool:
 
 def says_one(text: str, mode: Mode) -> bool:
     """Whether the file makes an output of one unit: a weight, a list of sizes or a column of
-    targets that is one wide, or a number of outputs that is 1."""
+    targets that is one wide, a number of outputs that is 1, or an assertion that it is."""
     return any(one_wide(node, mode) for node in ast.walk(ast.parse(text)))
 
 
@@ -83,7 +83,19 @@ def one_wide(node: ast.AST, mode: Mode) -> bool:
         return bool(of_targets) and bool(re.search(r",\s*(None|np\.newaxis)\)?$", width))
     if isinstance(node, ast.List):
         return one_in_list(node)
+    if isinstance(node, ast.Assert):
+        return asserted_to_be_one(node.test, mode)
     return any(number(value) == 1 and OUTPUTS.fullmatch(name) for name, value in given(node))
+
+
+def asserted_to_be_one(test: ast.expr, mode: Mode) -> bool:
+    """Whether this is `a.shape == (1, m)` where samples are columns, `(m, 1)` where they are rows:
+    that of the bias of several units is the other way round."""
+    if not (isinstance(test, ast.Compare) and ast.unparse(test.left).endswith(".shape")):
+        return False
+    form = [number(one) for one in getattr(test.comparators[0], "elts", ())]
+    wide = form if mode.samples == "columns" else form[::-1]
+    return isinstance(test.ops[0], ast.Eq) and len(form) == 2 and wide[0] == 1
 
 
 def called_with_one(node: ast.Call, mode: Mode) -> bool:

@@ -99,10 +99,10 @@ def searched_at(
     one_output = replace(unequal, K=1)
     for sizes in (unequal, one_output) if EXPONENTIAL.search(text) else (unequal,):
         subject = subject_at(sizes)
-        fitting = [one for one in networks if sizes.K > 1 or one.loss != "cross_entropy"]
+        fitting = [one for one in networks if sizes.K > 1 or not ends_in_softmax(one)]
         search = Search(subject, guard, fitting, sizes, seed, hands_single_samples(text))
         found = search() if fitting else None
-        if found and (best is None or consistent(found)):
+        if found and (best is None or consistent(found) or further(found, best.whole)):
             several, best = best, Meant(found, subject, sizes)
         if best and consistent(best.whole):
             break
@@ -113,6 +113,16 @@ def searched_at(
     declared = len({(one.output, one.loss, one.reduction) for one in networks}) == 1
     accused = accused_of_several(several.whole, text, declared)
     return several if accused else replace(best, one_only=True)
+
+
+def ends_in_softmax(network: Network) -> bool:
+    """Whether a network ends in a softmax: of one unit that is 1, whatever its weights are."""
+    return network.loss == "cross_entropy" or network.output == "softmax"
+
+
+def further(one: Whole, other: Whole) -> bool:
+    """Whether the forward pass of one is a network's, and that of the other none."""
+    return one.told.fit.ahead and not other.told.fit.ahead
 
 
 def consistent(whole: Whole) -> bool:

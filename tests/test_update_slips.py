@@ -36,7 +36,26 @@ ADAGRAD = """class Net:
 UNCORRECTED = ADAM.replace("self.m[k] / (1 - self.beta1 ** self.t)", "self.m[k]").replace(
     "self.v[k] / (1 - self.beta2 ** self.t)", "self.v[k]"
 )
-RIGHT = {"Adam": ADAM, "without t": UNCORRECTED, "RMSprop": RMSPROP, "Adagrad": ADAGRAD}
+ROOT = "(np.sqrt(v_hat) + self.eps)"
+LARGEST = "            self.r[k] = np.maximum(self.r[k], {})\n            self.params"
+AMSGRAD = ADAM.replace("            self.params", LARGEST.format("self.v[k]")).replace(
+    ROOT, "(np.sqrt(self.r[k] / (1 - self.beta2 ** self.t)) + self.eps)"
+)
+OF_CORRECTED = ADAM.replace("            self.params", LARGEST.format("v_hat")).replace(
+    "np.sqrt(v_hat)", "np.sqrt(self.r[k])"
+)
+RIGHT = {
+    "Adam": ADAM, "without t": UNCORRECTED, "RMSprop": RMSPROP, "Adagrad": ADAGRAD,
+    "AMSGrad": AMSGRAD, "of corrected": OF_CORRECTED,
+    "inside": ADAM.replace(ROOT, "np.sqrt(v_hat + self.eps)"),
+    "inside 1e-8": RMSPROP.replace("np.sqrt(self.s[k]) + 1e-8", "np.sqrt(self.s[k] + 1e-8)"),
+}  # fmt: skip
+HABITS = {
+    "of corrected": "in Net.update: the largest of the corrected means of squares",
+    "inside": "in Net.update: epsilon inside of the root",
+    "inside 1e-8": "in Net.update: epsilon 1e-08 inside of the root",
+}
+NEW = "self.beta2 * self.v[k] + (1 - self.beta2) * grads[k] ** 2"
 WRONG = [
     ("Adam", "np.sqrt(v_hat)", "v_hat", "adam-without-root"),
     ("without t", "np.sqrt(v_hat)", "v_hat", "adam-without-root"),
@@ -52,6 +71,14 @@ WRONG = [
     ("without t", "grads[k] ** 2", "grads[k]", "adam-gradient-not-squared"),
     ("RMSprop", "grads[k] * grads[k]", "grads[k]", "rmsprop-gradient-not-squared"),
     ("Adagrad", "grads[k] ** 2", "grads[k]", "adagrad-gradient-not-squared"),
+    (
+        "AMSGrad",
+        "self.m[k] / (1 - self.beta1 ** self.t)",
+        "self.m[k]",
+        "adam-first-mean-uncorrected",
+    ),
+    ("AMSGrad", "self.beta2 * self.v[k] +", "", "adam-squares-begin-anew"),
+    ("Adam", NEW, f"np.maximum(self.v[k], {NEW})", "amsgrad-largest-fed-back"),
     ("RMSprop", "np.sqrt(self.s[k])", "self.s[k]", "rmsprop-without-root"),
     ("Adagrad", "np.sqrt(self.cache[k])", "self.cache[k]", "adagrad-without-root"),
 ]
@@ -67,6 +94,10 @@ def updates(folder: Path, text: str) -> Updates:
 def test_a_right_form_is_accused_of_nothing(style: str, tmp_path: Path) -> None:
     found = updates(tmp_path, RIGHT[style])
     assert found.right == 1 and not found.found
+    _, *habits = found.notes
+    assert [habit.partition(",")[0] for habit in habits] == [
+        habit for case, habit in HABITS.items() if case == style
+    ]
 
 
 @pytest.mark.parametrize(("style", "old", "new", "mistake"), WRONG)

@@ -26,6 +26,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.missed import names_in, trains_inline
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
+from compare.examine.starter.update_adaptive import habits_of
 from compare.examine.starter.update_alike import OnWay, idle_velocities, odd_ones, on_every_way
 from compare.examine.starter.update_anew import begun_anew
 from compare.examine.starter.update_counts import EVERY, is_advanced_often, miscounted
@@ -84,7 +85,7 @@ def loop_steps(
     notes: list[str] = []
     right, homes, descending = 0, set[str](), set[str]()
     for site in sites(source, done, frozenset(cut)):
-        wrong, good = at_site(site, constants | site.defaults, done, cut, everything)
+        wrong, good, habits = at_site(site, constants | site.defaults, done, cut, everything)
         found += wrong
         right += len(good)
         homes |= {site.home} if wrong or good else set()
@@ -92,6 +93,7 @@ def loop_steps(
             descending.add(site.home)
             named = f"the updates of {', '.join(good)} {site.where}"
             notes.append(f"right by gradient descent, momentum or Adam and its kin: {named}")
+            notes += [f"{site.where}: {habit}" for habit in habits]
     found += unread_functions(source, done, homes)
     places = frozenset(homes - {""})
     return Updates(tuple(found), tuple(notes), right, places, frozenset(descending))
@@ -128,18 +130,19 @@ def at_site(
     known: Set[str],
     cut: Mapping[str, bool],
     everything: Sequence[ast.AST] = (),
-) -> tuple[list[FunctionVerdict], list[str]]:
-    """Return what is wrong or unread at a site, and the weights whose updates are right."""
+) -> tuple[list[FunctionVerdict], list[str], list[str]]:
+    """Return what is wrong or unread at a site, the weights whose updates are right, and what these
+    have otherwise than torch."""
     lines = [line for file, one in site.statements for line in all_lines([one], file)]
     candidates = [line for line in lines if may_update(line, lines)]
     if not candidates:
-        return [], []
+        return [], [], []
     try:
         ways = ways_through(site, relevant(candidates, lines))
     except TooMany:
         first = candidates[0]
         why = f"was not compared: too many branches lead to it; {ADVICE}"
-        return [about_update(first, site.where).undecided(why)], []
+        return [about_update(first, site.where).undecided(why)], [], []
     found: dict[str, list[Judged]] = {}
     odd: list[OnWay] = []
     looped = {target.key for way in ways if way.repeated for target in targets(way)}
@@ -167,7 +170,9 @@ def at_site(
                 if key not in verdicts}  # fmt: skip
     wrong = [verdict for verdict in verdicts.values() if verdict is not None]
     right = [key for key, one in verdicts.items() if one is None]
-    return [*wrong, *unused(site.statements, right, site.where)], right
+    habits = (habits_of(one.update, constants) for one in kept if one.update)
+    words = [*dict.fromkeys(filter(None, habits))]
+    return [*wrong, *unused(site.statements, right, site.where)], right, words
 
 
 def ways_through(site: Site, wanted: Set[str]) -> list[Way]:

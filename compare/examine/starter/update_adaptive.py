@@ -5,14 +5,15 @@ their squares, t the number of the update, from 1:
     m = b1 m + (1 - b1) g          s = b2 s + (1 - b2) g**2          (Adagrad: s = s + g**2)
     m^ = m / (1 - b1**t)           s^ = s / (1 - b2**t)              (or without these)
     w = w - rate m^ / (sqrt(s^) + eps)         (or eps below the root, or beside sqrt(s) there)
+AMSGrad has the largest s so far in the place of s, or the largest s^ in that of s^.
 Kingma and Ba, Adam, 2015, algorithm 1; Duchi et al. 2011; Tieleman and Hinton 2012.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -20,7 +21,9 @@ import numpy as np
 from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_running import (
     GIVEN,
+    MANY,
     NAME,
+    UPDATES,
     Array,
     coefficients,
     run,
@@ -43,17 +46,22 @@ class Rule:
     inside: bool
     before: bool = False
     """Whether eps is added before the squares are corrected: rate_t = rate sqrt(1 - b2**t) / ..."""
+    largest: str = ""
+    """`mean` or `corrected`: of which of them the largest so far is taken; empty for the newest."""
 
     def steps(self, gradients: Sequence[Array]) -> Iterator[Array]:
         """Yield what is taken off the weight, update by update."""
-        m = s = np.zeros_like(gradients[0])
+        m = s = r = top = np.zeros_like(gradients[0])
         for t, g in enumerate(gradients, start=1):
             m = g if self.mean is None else self.mean * m + (1 - self.mean) * g
             s = self.square * s + (1.0 if self.square == 1.0 else 1 - self.square) * g * g
-            seen, scale, small = m, s, self.small
+            r = np.maximum(r, s)
+            seen, scale, small = m, r if self.largest == "mean" else s, self.small
             if self.corrected and self.mean is not None:
-                seen, scale = m / (1 - self.mean**t), s / (1 - self.square**t)
+                seen, scale = m / (1 - self.mean**t), scale / (1 - self.square**t)
                 small /= np.sqrt(1 - self.square**t) if self.before else 1.0
+            if self.largest == "corrected":
+                top = scale = np.maximum(top, scale)
             inside = small if self.inside else 0.0
             yield self.rate * seen / (np.sqrt(scale + inside) + (small - inside))
 
@@ -69,22 +77,50 @@ def divides_by_root(update: Update) -> bool:
     return False
 
 
+def takes_largest(update: Update) -> bool:
+    """Return whether an update takes the larger of two arrays."""
+    values = [line.value for line in update.lines if line.value is not None]
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in ("maximum", "fmax")
+        for value in values for node in ast.walk(value)
+    )  # fmt: skip
+
+
+def habits_of(update: Update, constants: Mapping[str, float]) -> str:
+    """Return in words what a right update has otherwise than torch; empty where nothing."""
+    rule = rule_of(update) if divides_by_root(update) else None
+    if rule is None or not (rule.inside or rule.largest == "corrected"):
+        return ""
+    named = [key for key, said in update.scalars.items() if said == "small"]
+    size = constants.get(named[0]) if named else rule.small
+    eps = "epsilon" if size is None else f"epsilon {size:g}"
+    inside = [f"{eps} inside of the root, where torch has it outside"] if rule.inside else []
+    top = ["the largest of the corrected means of squares, where torch takes it before"]
+    return " and ".join([*inside, *(top if rule.largest == "corrected" else [])])
+
+
 def is_adaptive(update: Update) -> bool:
     """Return whether the update is one of these rules."""
-    return any(fits(update, first) for first in (1, 0))
+    return rule_of(update) is not None
 
 
-def fits(update: Update, first: int) -> bool:
-    """Return whether it is one, if what counts its updates begins so."""
+def rule_of(update: Update) -> Rule | None:
+    """Return the rule that an update is, with eps outside of the root if that is the same."""
+    return next(filter(None, (fitting(update, first) for first in (1, 0))), None)
+
+
+def fitting(update: Update, first: int) -> Rule | None:
+    """Return the rule it is, if what counts its updates begins so; None where it is none."""
     with np.errstate(all="ignore"):
-        records = run(update, first)
+        records = run(update, first, MANY if takes_largest(update) else UPDATES)
         pairs = pairwise(records)
         seen = [before.parameters[NAME] - after.parameters[NAME] for before, after in pairs]
         gradients = [one.gradients[NAME] for one in records[:-1]]
-        return any(
-            all(near(step, due) for step, due in zip(seen, rule.steps(gradients), strict=True))
-            for rule in rules(update)
-        )
+        found = (
+            rule for rule in rules(update)
+            if all(near(step, due) for step, due in zip(seen, rule.steps(gradients), strict=True))
+        )  # fmt: skip
+        return next(found, None)
 
 
 def near(seen: Array, due: Array) -> bool:
@@ -119,15 +155,17 @@ def rules(update: Update) -> Iterator[Rule]:
     """Yield every form with the numbers of the update."""
     numbers = meant(update)
     shares = numbers.shares
-    for rate, mean, square, small, corrected, inside in product(
-        numbers.rates, [None, *shares], [*shares, 1.0], [*numbers.smalls, 0.0],
-        (True, False), (True, False),
+    tops = ("mean", "corrected", "") if takes_largest(update) else ("",)
+    for inside, rate, mean, square, small, corrected, largest in product(
+        (False, True), numbers.rates, [None, *shares], [*shares, 1.0], [*numbers.smalls, 0.0],
+        (True, False), tops,
     ):  # fmt: skip
         if mean is None and corrected:
             continue
         if numbers.named and len(set(shares)) > 1 and square == mean:
             continue  # of two coefficients the squares have the other one
         if mean is None or len(set(shares)) < 2 or shares.index(mean) == 0:
-            yield Rule(rate, mean, square, small, corrected, inside)
+            made = Rule(rate, mean, square, small, corrected, inside, largest=largest)
+            yield made
             if corrected and not inside:
-                yield Rule(rate, mean, square, small, corrected, inside, before=True)
+                yield replace(made, before=True)

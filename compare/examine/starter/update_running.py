@@ -22,6 +22,8 @@ from compare.examine.starter.update_words import COUNT
 
 Array = NDArray[Any]
 UPDATES = 4
+MANY = 12
+"""Where the largest so far is taken: it has to fall, and to rise again."""
 SHAPE = (4, 3)
 GIVEN = {"rate": 0.37, "momentum": 0.83, "small": 0.003, "count": 1.0}
 SECOND_MOMENTUM = 0.71
@@ -40,7 +42,7 @@ class Record:
     state: dict[str, Array]
 
 
-def run(update: Update, first: int | None = None) -> list[Record]:
+def run(update: Update, first: int | None = None, updates: int = UPDATES) -> list[Record]:
     """Run the lines of an update a few times.
 
     `first` is where a count begins that it reads; None: it stays, and a rate with it.
@@ -58,7 +60,7 @@ def run(update: Update, first: int | None = None) -> list[Record]:
     fixed = any(update.gradient in keys_in(one.value) for one in update.before if one.value)
     counted = [key for key, said in update.scalars.items() if said == "count"]
     records = []
-    for number in range(UPDATES):
+    for number in range(updates):
         if first is not None:
             scope |= {key: float(update.counts.get(key, first) + number) for key in counted}
         if not fixed:

@@ -15,10 +15,16 @@ from math import inf
 import numpy as np
 
 from compare.contracts.result import Diagnosis
-from compare.examine.starter.update_adaptive import Meant, divides_by_root, meant, near
+from compare.examine.starter.update_adaptive import (
+    Meant,
+    divides_by_root,
+    meant,
+    near,
+    takes_largest,
+)
 from compare.examine.starter.update_lines import keys_in
 from compare.examine.starter.update_reading import Update
-from compare.examine.starter.update_running import NAME, Array, Record, run
+from compare.examine.starter.update_running import MANY, NAME, UPDATES, Array, Record, run
 from compare.mistakes.catalogue import OTHER_STEP
 from compare.mistakes.optimiser_mistake import OptimiserMistake, with_slips
 from compare.textbook.plain_optimisers import OptimiserSettings, Rule
@@ -31,7 +37,7 @@ ACCUSED = frozenset({
     "adagrad-absolute-for-square", "adagrad-stale-sum", "adam-first-mean-uncorrected",
     "adam-second-mean-uncorrected", "adam-mean-begins-anew", "adam-squares-begin-anew",
     "adam-means-begin-anew", "adam-gradient-not-squared", "rmsprop-gradient-not-squared",
-    "adagrad-gradient-not-squared",
+    "adagrad-gradient-not-squared", "amsgrad-largest-fed-back",
 })  # fmt: skip
 """What nobody does on purpose, and what shows wherever the count of the updates begins. Where
 neither mean is corrected that may be meant: RMSprop with momentum."""
@@ -69,9 +75,11 @@ def slip_of(update: Update) -> Diagnosis | None:
     """The known mistake that takes the steps of an update, None where none does."""
     with np.errstate(all="ignore"):
         for first in (1, 0):
-            records = run(update, first)
+            largest = takes_largest(update)
+            records = run(update, first, MANY if largest else UPDATES)
             steps = [a.parameters[NAME] - b.parameters[NAME] for a, b in pairwise(records)]
-            for (mistake, rule), settings in product(wrong_rules(), settings_of(meant(update))):
+            made = wrong_rules(largest=largest)
+            for (mistake, rule), settings in product(made, settings_of(meant(update))):
                 due = taken(rule, records, settings)
                 if all(alike(one, other) for one, other in zip(steps, due, strict=True)):
                     return Diagnosis(mistake.name, mistake.sentence, inf, 0.0, title=mistake.title)
@@ -86,14 +94,18 @@ def alike(seen: Array, due: Array) -> bool:
     return bool(same and some.any()) and near(seen[some], due[some])
 
 
-def wrong_rules() -> Iterator[tuple[OptimiserMistake, Rule]]:
-    """The rules with a mistake in them; those of Adam without its correction too."""
+def wrong_rules(*, largest: bool) -> Iterator[tuple[OptimiserMistake, Rule]]:
+    """The rules with a mistake in them; those of Adam without its correction too, and those of
+    AMSGrad where the `largest` is taken of something."""
     (uncorrected,) = (one for one in OTHER_STEP if one.name == UNCORRECTED)
     for mistake in (one for one in OTHER_STEP if one.name in ACCUSED):
-        optimiser = mistake.name.partition("-")[0]
-        yield mistake, mistake.rule(optimiser)
-        if optimiser == "adam" and mistake.parsed.beside(uncorrected.parsed):
-            yield mistake, with_slips(mistake, uncorrected)["RULES"][optimiser]
+        own = mistake.name.partition("-")[0]
+        for optimiser in dict.fromkeys((own, "amsgrad") if largest else (own,)):
+            if optimiser not in mistake.of or (optimiser == "amsgrad" and not largest):
+                continue
+            yield mistake, mistake.rule(optimiser)
+            if optimiser in uncorrected.of and mistake.parsed.beside(uncorrected.parsed):
+                yield mistake, with_slips(mistake, uncorrected)["RULES"][optimiser]
 
 
 def settings_of(numbers: Meant) -> Iterator[OptimiserSettings]:

@@ -22,6 +22,8 @@ from compare.layers.names import Named, search
 from compare.layers.seen import hidden
 from compare.layers.shaken import DRAWS, STUDENT
 
+FAR = [("float32", 8), ("float64", 28)]
+
 
 def reference(x: Any, w: Any, u: Any, b: Any) -> Any:
     h, found = torch.zeros_like(x[0] @ w), []
@@ -86,6 +88,28 @@ def test_a_right_recurrence_agrees_however_its_roundings_grow(
     result = check_layer(recurrence, last, drawn(40, scale, form, seed))
     assert result.verdict is Verdict.AGREES and result.kind is None, result.sentence
     assert result.worst["dx"].ratio < 0.5
+
+
+@pytest.mark.parametrize("form, seed", FAR)
+def test_what_is_right_is_no_further_off_than_half(form: str, seed: int, nameless: None) -> None:
+    """By the rules alone these are 0.5 to 1 times as far off as is allowed."""
+    inputs = drawn(30, 1.5, form, seed)
+    right = check_layer(recurrence, last, inputs)
+    assert right.verdict is Verdict.AGREES and right.worst["dx"].ratio < 0.5
+    off = {"float64": 1e-12, "float32": 1e-4}[form]
+    wrong = check_layer(lambda i, dy: recurrence(i, dy, factor=1 + off), last, inputs)
+    assert wrong.verdict is Verdict.DISAGREES, wrong.sentence
+
+
+def test_errors_that_one_direction_keeps_fade_more_slowly_than_squares_say() -> None:
+    """Of a matrix of equal entries, the independent part of an error is gone after one step."""
+    h, steps = 4, 20
+    u = np.full((h, h), 0.9 / h)
+    error, variance = np.ones(h), np.ones(h)
+    for _ in range(steps):
+        error, variance = error @ u, variance @ (u * u)
+    assert error == pytest.approx(np.full(h, 0.9**steps))
+    assert np.sqrt(variance) == pytest.approx(np.full(h, (0.9 / math.sqrt(h)) ** steps))
 
 
 @pytest.mark.parametrize("form, off", [("float64", 1e-12), ("float32", 1e-4)])

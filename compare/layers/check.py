@@ -98,6 +98,8 @@ def check_layer(
     for one in points:
         if one.state is State.DISAGREES:
             excuses.consider(one)
+        else:
+            excuses.reconsider(one)
     closer = Closer()
     if called.repeatable:
         closer = with_more_digits(asked, points, shape, manual, timeout)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.checks.comparison import compare_entries
+from compare.checks.comparison import HONEST, compare_entries
 from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.layers.analysed import as_tensors, wider_allowances
@@ -75,6 +75,11 @@ class Excuses:
             judged.state = State.AGREES
         if judged.state not in (State.DISAGREES, State.UNDECIDED):
             self.doubt_spread(strict, judged)
+
+    def reconsider(self, judged: Judged) -> None:
+        """Allow at a point that agrees for roundings that grow together, where that is in doubt."""
+        if judged.state is State.AGREES and strained(judged):
+            self.spread(judged)
 
     def explain(self, judged: Judged, explained: Explained | None) -> None:
         """Say of a point what its differences are, beside rounding."""
@@ -185,7 +190,10 @@ class Excuses:
             return None
 
     def spread(self, judged: Judged) -> bool:
-        """Allow also for the spread of the reference rounded at random; return whether it helps."""
+        """Allow also for the spread of the reference rounded at random; return whether it helps.
+
+        In the tensors that are further off than honest ones are by the rules.
+        """
         if not comparable(judged):
             return False
         point, before = judged.point, judged.surveyed.analysed.allowances
@@ -199,8 +207,8 @@ class Excuses:
             wider = in_child(work, self.timeout)
         except Crashed:
             return False
-        wrong = judged.wrong
-        return judged.allow({n: wider[n] if n in wrong else before[n] for n in before})
+        far = strained(judged)
+        return judged.allow({n: wider[n] if n in far else before[n] for n in before})
 
     def right_one_precision_up(self, judged: Judged) -> bool:
         """Return whether the same code agrees in the next format, at the same point."""
@@ -215,6 +223,11 @@ class Excuses:
         except (UserCodeError, TypeError):
             return False  # code that takes no other format, or has none as precise
         return all(shrunk(judged, again, name) for name in judged.compared)
+
+
+def strained(judged: Judged) -> list[str]:
+    """Return the tensors that are further off than those of right code, if the rules hold."""
+    return [n for n, compared in judged.compared.items() if not compared.worst.ratio <= HONEST]
 
 
 def grown(strict: Judged, judged: Judged) -> dict[str, tuple[float, float]]:

@@ -1,11 +1,13 @@
 """The reference rounded at random: what its own arithmetic does to its numbers, taken together.
 
-Squares of errors add as if every entry's error were its own. Where a program feeds its results
-back, as an unrolled recurrence does, the entries of one step share the errors of all steps before,
-which a matrix that is used a hundred times lets grow together: right code is then further off than
-the rules say. So what every operation rounds itself is taken down once, the program is run with its
-decisions kept and every result moved by that much, and the spread of its results is allowed for as
-well. No manual number enters.
+Squares of errors add as if every entry's error were its own: of `e U` they are `V (U ∘ U)`. Where a
+program feeds its results back, as an unrolled recurrence does, the entries of one step share the
+errors of all steps before, and those along the direction that U shrinks least outlive the others.
+After t steps they are as large as ρ(U)ᵗ, and by the rule as √ρ(U ∘ U)ᵗ, which for a U of h equal
+entries is less by √h in every step: right code is then further off than the rules say. So what
+every operation rounds itself is taken down once, the program is run with its decisions kept and
+every result moved by that much, and the spread of its results is allowed for as well, wherever
+numbers are further off than honest ones are by the rules. No manual number enters.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from compare.checks.comparison import HONEST
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA, Format
 from compare.layers.program import Program, Tensors, as_written
@@ -188,9 +191,12 @@ def spread_as_a_whole(
 def hopeless(
     observed: Tensors, found: Tensors, allowances: Tensors, wider: Tensors, times: float
 ) -> bool:
-    """Return whether every tensor that is too far off is so `times` over, with these as well."""
+    """Return whether every tensor that is too far off is so `times` over, with these as well.
+
+    Too far off for honest code, that is.
+    """
     before, after = (ratios(observed, found, each) for each in (allowances, wider))
-    return all(after[name] > times for name, ratio in before.items() if ratio > 1)
+    return all(after[name] > times for name, ratio in before.items() if ratio > HONEST)
 
 
 def ratios(observed: Tensors, found: Tensors, allowances: Tensors) -> dict[str, float]:

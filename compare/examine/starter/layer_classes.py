@@ -6,12 +6,12 @@ A layer has a forward pass of one value and a backward pass. One with weights is
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from compare.examine.starter.binding import plain
 from compare.examine.starter.flow import Code
-from compare.examine.starter.slots import RATE
+from compare.examine.starter.slots import RATE, STRENGTH
 from compare.examine.starter.source import Source
 
 FORWARD = ("forward", "__call__")
@@ -43,6 +43,9 @@ class LayerClasses:
     moves: bool
     holders: tuple[str, ...] = ()
     """Those that only hand a value from one layer to the next."""
+    strengths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By the name of a layer with weights the attributes that are named like the strength of a
+    penalty, and read in its backward pass."""
 
     def default(self, name: str) -> Made:
         """A layer made of nothing but its sizes."""
@@ -58,6 +61,11 @@ class LayerClasses:
                      and (not end or one.lineno <= end)]  # fmt: skip
             calls.sort(key=lambda one: (one.lineno, one.col_offset))
             yield [made for one in calls if one not in unused and (made := self.made_by(one))]
+
+    def made_of(self, source: Source) -> dict[str, tuple[Made, ...]]:
+        """The layers with weights that a file makes, by their classes."""
+        every = [one for order in self.made(source) for one in order if one.weighted]
+        return {name: tuple(one for one in every if one.name == name) for name in self.weighted}
 
     def made_by(self, call: ast.Call) -> Made | None:
         """The layer that a call makes, if it makes one of known sizes."""
@@ -77,12 +85,12 @@ def kept_unread(source: Source) -> Iterator[ast.Call]:
             and isinstance(one.ctx, ast.Load)}  # fmt: skip
     for one in (node for node in nodes if isinstance(node, ast.Assign)):
         for target in one.targets:
-            for name, value in pairs(target, one.value):
+            for name, value in pairs_of(target, one.value):
                 if isinstance(value, ast.Call) and ast.unparse(name) not in read:
                     yield value
 
 
-def pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+def pairs_of(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
     """A target with its value, one by one where several are written."""
     if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
         yield from zip(target.elts, value.elts, strict=False)
@@ -131,7 +139,41 @@ def classes_of(source: Source) -> LayerClasses:
         elif not sizes:
             without.append(name)
             rated.append(takes_a_rate(methods))
-    return LayerClasses(tuple(weighted), tuple(without), bool(rated) and all(rated), tuple(holders))
+    strengths = {name: strengths_read(methods_of(source, name)) for name in weighted}
+    moves = bool(rated) and all(rated)
+    return LayerClasses(tuple(weighted), tuple(without), moves, tuple(holders), strengths)
+
+
+def strengths_read(methods: Methods) -> tuple[str, ...]:
+    """The attributes that a backward pass reads and that are named like a strength, or that no
+    forward pass reads and that are 0 where a layer is made without them."""
+    back, ahead = (
+        {one.attr for name in names if name in methods for one in ast.walk(methods[name])
+         if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Load)}
+        for names in ((BACKWARD,), FORWARD)
+    )  # fmt: skip
+    off = set(off_by_default(methods.get("__init__")))
+    return tuple(sorted(
+        name for name in back
+        if STRENGTH.fullmatch(plain(name))
+        or (name in off - ahead and not RATE.fullmatch(plain(name)))
+    ))  # fmt: skip
+
+
+def off_by_default(init: Code | None) -> Iterator[str]:
+    """The attributes that a constructor gives an argument of its own that is 0 by default."""
+    if init is None:
+        return
+    given = init.args.args
+    pairs = zip(given[::-1], init.args.defaults[::-1], strict=False)
+    named = zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
+    zero = {one.arg for one, value in (*pairs, *named) if isinstance(value, ast.Constant)
+            and type(value.value) in (int, float) and value.value == 0}  # fmt: skip
+    for node in (part for part in ast.walk(init) if isinstance(part, ast.Assign)):
+        for target in node.targets:
+            for one, value in pairs_of(target, node.value):
+                if isinstance(one, ast.Attribute) and ast.unparse(value) in zero:
+                    yield one.attr
 
 
 def classes_in(source: Source) -> list[str]:

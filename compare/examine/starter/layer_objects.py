@@ -121,6 +121,7 @@ def composed(source: Source, classes: LayerClasses, order: Sequence[Made], cost:
     text = CLASS.format(
         name=NAME, widths=", ".join(widths), layers=", ".join(made), cost=cost.made,
         loss=cost.value, slope=cost.slope, moves=repr(classes.moves), rate=RATE,
+        strengths=repr(dict(classes.strengths)),
     )  # fmt: skip
     behind = with_class(source, text, order[0].name)
     slowly = with_class(source, text.replace(RATE, SMALL), order[0].name) if classes.moves else None
@@ -142,12 +143,17 @@ def with_class(source: Source, text: str, beside: str) -> Source:
 
 
 # The loss is held in a list: as an attribute of its own it would be called with its arguments in
-# any order (`held_losses`), and only the order of the file is meant.
+# any order (`held_losses`), and only the order of the file is meant. What the strength of a penalty
+# adds is compared apart (`layer_strengths`).
 CLASS = """
 class {name}:
     def __init__(self, {widths}):
         self.layers = [{layers}]
         self.costs = [{cost}]
+        for layer in self.layers:
+            for key in {strengths}.get(type(layer).__name__, ()):
+                if type(vars(layer).get(key)) in (int, float):
+                    setattr(layer, key, 0)
         self.places = [
             (vars(layer), key) for layer in self.layers for key, value in vars(layer).items()
             if hasattr(value, "shape") and getattr(value, "ndim", 0)

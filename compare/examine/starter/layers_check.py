@@ -38,6 +38,7 @@ STEPPED = (
     "A layer moves its weights before the gradient goes back through them: what it hands on is"
     " right only as the learning rate goes to 0."
 )
+PENALTIES = frozenset({"l1", "l2"})
 MOST = 8
 """So many networks are put together for one loss or layer."""
 ADVICE = (
@@ -76,6 +77,8 @@ def layers_checked(source: Source, classes: Iterable[str], declared: Declared) -
     `classes`: those that would be looked at one by one.
     """
     found, layers, looked_at = Layers(), classes_of(source), set(classes)
+    if PENALTIES & set(declared.settings):
+        layers = replace(layers, strengths={})  # they are part of the network that is declared
     if not looked_at & set(layers.weighted):
         return found
     parts = set[str]()
@@ -94,9 +97,10 @@ def layers_checked(source: Source, classes: Iterable[str], declared: Declared) -
         found.parts = (found.kinds | found.called | above) & looked_at
         called = {one for one in kinds & found.called if computes_back(source, one)}
         left = ((kinds & looked_at) - found.called | called) - run
-        if found.right and not layers.moves:
-            quiet = Guard(timeout=declared.timeout)
-            found.verdicts += strengths_checked(source, parts & set(layers.weighted), quiet)
+        if found.right and not PENALTIES & set(declared.settings):
+            quiet, weighted = Guard(timeout=declared.timeout), sorted(parts & set(layers.weighted))
+            made = layers.made_of(source)
+            found.verdicts += strengths_checked(source, weighted, quiet, made, layers.moves)
         found.verdicts += [unseen(source, left)] if left and found.right else []
     return found
 

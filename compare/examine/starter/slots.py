@@ -30,8 +30,12 @@ LETTER = re.compile(r"[vms]\d*")
 """Of these, those that a weight may have as well: V beside U, s beside c."""
 PENALTY = re.compile(r"reg\w*|lam\w*|lmb\w*|l2\w*|weightdecay|decay|wd|lambd")
 """The strength of a penalty."""
+STRENGTH = re.compile(
+    r".*(regulari|penalt|lambda|lmbda|decay)\w*|(reg|lam|lmb|l[12])\w*|\w*(reg|lam|lmb|l[12]|wd)"
+)
+"""The same of a layer, whose backward pass reads it."""
 SECOND = re.compile(r"l2(size|units|dim|width|nodes|neurons|in|out)?")
-"""Of these, those that the width of a second layer has as well."""
+"""Of the first, those that the width of a second layer has as well."""
 AHEAD = re.compile("forward|feed|predict|activ|elu")
 """In the names of methods that need no learning rate."""
 RATE = re.compile(r"(current|base|initial|init)?(lr|learningrate)|rate|alpha|eta|stepsize")

@@ -21,7 +21,7 @@ from compare.contracts.setting import DUMP, LAYER, POINT, STARTER, STEP, TRAIN
 from compare.examine.ranks import launched
 from compare.guard.derivatives import GuardedProduct, GuardedSamples
 from compare.guard.implementation import GuardedReduction, GuardedUpdate
-from compare.guard.manual_file import Loaded, as_loaded, find
+from compare.guard.manual_file import Found, Loaded, as_loaded, find
 from compare.guard.optimiser import GuardedOptimiser
 from manual_mlp.loss import accuracy
 
@@ -46,17 +46,41 @@ def judge_it(options: argparse.Namespace, on_update: Callable[[Progress], None])
         return dump(options).lacking(*unused(options, "--dump", DUMP))
     if options.curves is not None:
         return curves(options, on_update).lacking(*unused(options, "--curves", TRAIN))
-    asked: Experiment = options.experiment
     found = find(options.manual, options.timeout) if options.manual else None
     if found is not None and (code := found.derivative) is not None:
         return derivative(code, options).lacking(*unused(options, found.name, POINT))
-    loaded = None if found is None else as_loaded(found, asked)
+    loaded = None if found is None else as_read(found, options)
     overlooked = () if loaded is None else loaded.overlooked
     if loaded is not None and not options.trains:
         uses = (POINT,) if loaded.step is None else (POINT, STEP)
         result = single_point(loaded, options, uses)
         return result.lacking(*overlooked, *unused(options, "--manual without --epochs", *uses))
     return training(loaded, options, on_update).lacking(*overlooked)
+
+
+def as_read(found: Found, options: argparse.Namespace) -> Loaded:
+    """Return what was found; `options` then declare what its step and, where it came by its path
+    alone, its network say of themselves."""
+    from compare.examine.unsaid import read_off
+
+    alone = as_loaded(found, options.experiment, step=False)
+    step = found.step()
+    read = read_off(
+        alone.implementation, step, options.experiment, options.given,
+        network=bool(options.paths) and not options.trains,
+    )  # fmt: skip
+    options.experiment = read.experiment
+    loaded = alone if read.unknown else as_loaded(found, read.experiment)
+    if read.note:
+        loaded.record.add(read.note)
+    more = (UNKNOWN_STEP,) if read.unknown else ()
+    return replace(loaded, overlooked=(*loaded.overlooked, *more))
+
+
+UNKNOWN_STEP = (
+    "step was not compared: it makes the updates of no optimiser that is known; --optimiser "
+    "declares which one it is meant to be"
+)
 
 
 def unused(options: argparse.Namespace, way: str, *uses: str) -> list[str]:

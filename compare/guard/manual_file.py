@@ -33,7 +33,7 @@ from compare.guard.implementation import (
     GuardedUpdate,
     is_update,
 )
-from compare.guard.optimiser import GuardedOptimiser
+from compare.guard.optimiser import GuardedOptimiser, takes_momentum
 from compare.guard.overlooked import overlooked
 from compare.guard.shadowed import refuse_shadows
 
@@ -76,6 +76,12 @@ class Found:
     function: Callable[..., Any]
     guard: Guard
     chosen: bool
+
+    def step(self) -> Callable[..., Any] | None:
+        """The optimiser beside the function, if there is one."""
+        found: Callable[..., Any] | None
+        found = self.guard.run(lambda: getattr(self.module, "step", None), "reading step", None)
+        return found
 
     @property
     def derivative(self) -> GuardedProduct | GuardedSamples | None:
@@ -122,21 +128,29 @@ def find(spec: str, timeout: float | None) -> Found:
         module = module_by_name(match["module"], guard)
     else:
         raise BadInput(f"--manual {spec}: give FILE.py, FILE.py:NAME or package.module:NAME")
-    name = match["name"] or DEFAULT_NAME
+    name = match["name"] or default_name(module)
     function = guard.run(lambda: attribute(module, name, spec), f"reading {name}", None)
     return Found(module, name, function, guard, bool(match["name"]))
 
 
-def as_loaded(found: Found, experiment: Experiment | None) -> Loaded:
-    """Return what was found as contract 1, with its step as contract 2."""
+def default_name(module: ModuleType) -> str:
+    """Return what is checked in a module where no name was given."""
+    update = vars(module).get(UPDATE)
+    if DEFAULT_NAME in vars(module) or update is None or inspect.isclass(update):
+        return DEFAULT_NAME
+    return UPDATE if is_update(update) else DEFAULT_NAME
+
+
+def as_loaded(found: Found, experiment: Experiment | None, *, step: bool = True) -> Loaded:
+    """Return what was found as contract 1, with its step as contract 2 unless that is left out."""
     guard, timeout, notes = found.guard, found.guard.timeout, found.guard.notes
     name, function = found.name, found.function
-    step = guard.run(lambda: getattr(found.module, "step", None), "reading step", None)
+    own_step = found.step() if step else None
     reduction = guard.run(lambda: getattr(found.module, "reduced", None), "reading reduced", None)
     return Loaded(
         name,
         as_implementation(function, timeout, notes),
-        None if step is None else guarded_step(step, experiment, timeout, notes),
+        None if own_step is None else guarded_step(own_step, experiment, timeout, notes),
         notes,
         overlooked(found.module, function, None if found.chosen else DEFAULT_NAME),
         reduction,
@@ -146,8 +160,10 @@ def as_loaded(found: Found, experiment: Experiment | None) -> Loaded:
 def guarded_step(
     step: Callable[..., Any], experiment: Experiment | None, timeout: float | None, notes: Notes
 ) -> GuardedStep | GuardedOptimiser:
-    """Return a step under guard: contract 2 for plain momentum, contract 10 for all others."""
-    if experiment is None or experiment.plain_momentum:
+    """Return a step under guard: contract 2 for plain momentum, contract 10 for all others, and
+    for one that takes no momentum where there is none."""
+    bare = experiment is not None and not experiment.momentum and not takes_momentum(step)
+    if experiment is None or (experiment.plain_momentum and not bare):
         return GuardedStep(step, timeout=timeout, notes=notes)
     settings = experiment.optimiser_settings
     return GuardedOptimiser(step, experiment.optimiser, settings, timeout=timeout, notes=notes)
@@ -261,8 +277,6 @@ def attribute(module: ModuleType, name: str, spec: str) -> Callable[..., Any]:
         raise BadInput(f"--manual {spec}: it defines no {name}, and no other function")
     close = difflib.get_close_matches(name, there, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    if UPDATE in there and is_update(vars(module)[UPDATE]):
-        hint = f"; give --manual {spec}:{UPDATE} to have its update compared"
     listed = ", ".join(there[:NAMED]) + (", ..." if len(there) > NAMED else "")
     raise BadInput(f"--manual {spec}: it defines no {name}{hint} (it defines {listed})")
 

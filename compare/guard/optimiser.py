@@ -90,3 +90,8 @@ def named_keywords(function: Callable[..., Any], settings: Iterable[str]) -> set
     taken = signature.parameters
     any_keyword = any(one.kind is one.VAR_KEYWORD for one in taken.values())
     return set(settings) if any_keyword else set(taken)
+
+
+def takes_momentum(function: Callable[..., Any]) -> bool:
+    """Whether a step can be given a momentum."""
+    return "momentum" in named_keywords(function, ("momentum",))

@@ -76,6 +76,18 @@ def own_weights_fit(point: Point) -> bool:
     return any(below[0] == above[1] for below, above in pairwise(shapes))
 
 
+def hidden_alike(point: Point) -> bool:
+    """Return whether two of several hidden layers are of equal width and have a derivative."""
+    widths = [point.parameters[f"w{layer}"].shape[1] for layer in range(1, point.depth)]
+    return bent(point) and len(set(widths)) < len(widths)
+
+
+def several_alike(point: Point) -> bool:
+    """Return whether there are more than two hidden layers, two of them of equal width: of two
+    the other one is the neighbour."""
+    return hidden_alike(point) and point.depth > 3
+
+
 def of(activation: str) -> Callable[[Point], bool]:
     """Return the condition that a hidden layer has this activation."""
     return lambda point: point.activation == activation and hidden(point)

@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
-from compare.mistakes.conditions import curved, hidden, masked, of, relu, smooth
+from compare.mistakes.conditions import (
+    curved,
+    hidden,
+    hidden_alike,
+    masked,
+    of,
+    relu,
+    several_alike,
+    smooth,
+)
 from compare.mistakes.fits import Among, Near
 from compare.mistakes.mistake import NetworkMistake
 
 THRESHOLDS = tuple(m * 10.0**k for k in range(-8, 1) for m in (1, 2, 5))
 LEAKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.001)
 """Slopes that people write; all are tried where the slope reaches the loss, which bends with it."""
+
+OF_ONE_LAYER = (
+    (
+        "derivative-of-the-first-layer",
+        "the derivative of the first layer's activation in every layer",
+        "Every layer of the same width takes the derivative of the activation of the first one.",
+        "1",
+        several_alike,
+    ),
+    (
+        "derivative-of-the-last-layer",
+        "the derivative of the last hidden layer's activation in every layer",
+        "Every layer of the same width takes the derivative of the activation of the last hidden "
+        "one, as code does that keeps one z or mask for all of them.",
+        "L - 1",
+        several_alike,
+    ),
+    (
+        "derivatives-in-the-order-of-the-forward-pass",
+        "derivatives of the activations in the order of the forward pass",
+        "The derivatives of the activations are taken in the order of the forward pass, the first "
+        "layer's at the last one: a list that is not walked backwards.",
+        "L - (i - 1)",
+        hidden_alike,
+    ),
+)
 
 DERIVATIVE = (
     NetworkMistake(
@@ -59,6 +94,21 @@ DERIVATIVE = (
         fit=Among(lambda point: (1, -1)),
         example=1,
         trigger="two neighbouring layers of the same width",
+    ),
+    *(
+        NetworkMistake(
+            name,
+            title,
+            sentence,
+            f"j = {layer}\n"
+            "j = j if h[j].shape == h[i - 1].shape else i - 1\n"
+            "dz[i - 1] = dh[i - 1] * slope(z[j], h[j])",
+            applies=applies,
+            layers=False,
+            paired=False,
+            trigger="hidden layers of the same width",
+        )
+        for name, title, sentence, layer, applies in OF_ONE_LAYER
     ),
     NetworkMistake(
         "mask-inverted",

@@ -24,6 +24,13 @@ def back(terms: str) -> str:
     return f"dz[i - 1] = r[i - 1] * ({terms})"
 
 
+BEFORE_IT = (
+    "core = r[i - 1] * (ds[i - 1] - mean(ds[i - 1], axis)"
+    " - s[i - 1] * mean(ds[i - 1] * s[i - 1], axis))\n"
+    "dz[i - 1] = core * slope(q, f(q))"
+)
+"""What comes back through the normalisation, times the slope at q."""
+
 NORMALISATION = (
     InsideMistake(
         "normalisation-statistics-constant",
@@ -240,6 +247,32 @@ NORMALISATION = (
         applies=in_evaluation(over_the_batch),
         convention=True,
         trigger="in evaluation",
+    ),
+    InsideMistake(
+        "normalisation-after-activation",
+        "a normalisation after the activation",
+        "Normalised is what the activation gives, n = gamma s + beta of f(z), in both passes; "
+        "declared is f(n), the activation of what was normalised.",
+        "q = f(z[i]) if i < L else z[i]\n"
+        "mu[i] = running_mean[i] if given and i < L else average(q, axis)\n"
+        "q = f(z[i]) if i < L else z[i]\n"
+        "v[i] = running_var[i] if given and i < L else average((q - mu[i]) ** 2, axis)\n"
+        "q = f(z[i]) if i < L else z[i]\n"
+        "s[i] = (q - mu[i]) * r[i]\n"
+        "a[i] = n[i]\n"
+        "dn[i - 1] = da[i - 1]\n"
+        "q = z[i - 1]\n" + BEFORE_IT,
+        applies=normalised,
+        convention=True,
+    ),
+    InsideMistake(
+        "normalisation-and-activation-exchanged-backward",
+        "normalisation and activation in the wrong order backward",
+        "The gradient goes back through the normalisation first and is multiplied with the "
+        "derivative of the activation afterwards; the activation comes last in the forward pass, "
+        "so it is first on the way back.",
+        "dn[i - 1] = da[i - 1]\nq = n[i - 1]\n" + BEFORE_IT,
+        applies=normalised,
     ),
     InsideMistake(
         "normalisation-ignored",

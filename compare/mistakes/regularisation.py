@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +13,25 @@ from compare.textbook import Pair, Pass
 from compare.textbook.program import NETWORK
 
 
-def scaled_down(stage: str, net: Pass, layer: int, c: float) -> Pair:
-    """Return a gradient times min(1, c / norm of all gradients)."""
+def scaled_down(stage: str, net: Pass, layer: int, c: float, guard: float = 0.0) -> Pair:
+    """Return a gradient times min(1, c / norm of all gradients, to which a guard is added)."""
     every = [net.right(*net.stage_of(name)) for name in net.point.names if name != "loss"]
     total = np.sqrt(sum(np.square(g.value).sum() for g in every))  # a NumPy number: may be 0
-    return net.right(stage, layer) * min(1.0, float(c / total))
+    return net.right(stage, layer) * min(1.0, float(c / (total + guard)))
+
+
+TOTAL = "total = np.sqrt(sum((dw[i] ** 2).sum() + (db[i] ** 2).sum() for i in dw))"
+# The norm needs every gradient at once, and so each stage all the others.
+TOGETHER: dict[str, Any] = {
+    "line": "gradients", "functions_read": ("dw", "db"), "fit": whole_norm, "example": 0.05,
+    "layers": False, "paired": False,
+}  # fmt: skip
+
+
+def together(length: str) -> str:
+    """Return the lines that scale all gradients down by the length of all of them."""
+    lines = (f"d{k} = {{i: d{k}[i] * min(1, c / {length}) for i in d{k}}}" for k in "wb")
+    return "\n".join((TOTAL, *lines, NETWORK["gradients"].text))
 
 
 REGULARISATION = (
@@ -284,7 +299,7 @@ REGULARISATION = (
         "value-clip",
         "gradients clipped at {constant:.3g} in the gradient function",
         "Entries of the gradient beyond ±{constant:.3g} are set to it inside the gradient "
-        "function; clipping belongs to the step.",
+        "function, or they were recorded after it; clipping belongs to the step.",
         "dw[i] = np.clip(h[i - 1].T @ dz[i], -c, c)\ndb[i] = np.clip(dz[i].sum(axis=0), -c, c)",
         fit=largest_entry,
         example=0.05,
@@ -295,7 +310,7 @@ REGULARISATION = (
         "norm-clip-each",
         "each gradient scaled down to the norm {constant:.3g}",
         "Every gradient whose norm is above {constant:.3g} is scaled down to it inside the "
-        "gradient function, each by itself; clipping belongs to the step.",
+        "gradient function, each by itself, or recorded after it; clipping belongs to the step.",
         "g = h[i - 1].T @ dz[i]\n"
         "dw[i] = g * np.minimum(1, c / np.linalg.norm(g))\n"
         "g = dz[i].sum(axis=0)\n"
@@ -309,19 +324,22 @@ REGULARISATION = (
         "norm-clip",
         "all gradients scaled down to the norm {constant:.3g}",
         "The gradients are scaled down together where their norm is above {constant:.3g}, inside "
-        "the gradient function: one common factor, another one at every point. Clipping belongs to "
-        "the step.",
-        "total = np.sqrt(sum((dw[i] ** 2).sum() + (db[i] ** 2).sum() for i in dw))\n"
-        "dw = {i: dw[i] * min(1, c / total) for i in dw}\n"
-        "db = {i: db[i] * min(1, c / total) for i in db}\n" + NETWORK["gradients"].text,
-        line="gradients",
-        # The norm needs every gradient at once, and so each stage all the others.
-        functions={"dw": partial(scaled_down, "dw"), "db": partial(scaled_down, "db")},
-        functions_read=("dw", "db"),
-        fit=whole_norm,
-        example=0.05,
-        layers=False,
+        "the gradient function, or were recorded after it: one common factor, another one at every "
+        "point. Clipping belongs to the step.",
+        together("total"),
+        functions={kind: partial(scaled_down, kind) for kind in ("dw", "db")},
         trigger="gradients of a larger norm",
-        paired=False,
+        **TOGETHER,
+    ),
+    NetworkMistake(
+        "norm-clip-with-guard",
+        "all gradients scaled down to the norm {constant:.3g}, as torch does it",
+        "The gradients are scaled down together by {constant:.3g} over their norm + 1e-6, as "
+        "torch.nn.utils.clip_grad_norm_ has it, inside the gradient function, or were recorded "
+        "after it. Clipping belongs to the step.",
+        together("(total + 1e-6)"),
+        functions={kind: partial(scaled_down, kind, guard=1e-6) for kind in ("dw", "db")},
+        trigger="gradients of a larger norm",
+        **TOGETHER,
     ),
 )

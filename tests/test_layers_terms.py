@@ -85,8 +85,8 @@ def weighted(wrong: Any) -> Any:
         p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
         w = np.array(WEIGHTS)[y]
         loss = -(w * np.log(p[range(len(z)), y])).sum() / w.sum()
-        d = p - np.eye(4)[y]
-        return loss, {"z": d * (1 if wrong else w[:, None]) / w.sum()}
+        d = (p - np.eye(4)[y]) * (1 if wrong == "all" else w[:, None])
+        return loss, {"z": d / (len(z) if wrong == "rows" else w.sum())}
 
     return manual
 
@@ -141,6 +141,69 @@ def maximum(wrong: Any) -> Any:
     return manual
 
 
+def rotation(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, cos, sin = (inputs[name] for name in ("x", "cos", "sin"))
+        d = x.shape[-1] // 2
+
+        def turned(v: Any) -> Any:
+            return np.concatenate([-v[..., d:], v[..., :d]], -1)
+
+        back = turned(dy) * sin if wrong else -turned(dy * sin)
+        return x * cos + turned(x) * sin, {"x": dy * cos + back}
+
+    return manual
+
+
+def rotated(x: Any, cos: Any, sin: Any) -> Any:
+    d = x.shape[-1] // 2
+    return x * cos + torch.cat([-x[..., d:], x[..., :d]], -1) * sin
+
+
+ANGLES = np.tile(np.arange(1, 6)[:, None] * 0.3 ** np.arange(2), 2)
+
+
+def hardswish(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        inside = abs(x) < 3
+        gate = np.clip(x + 3, 0, 6) / 6
+        return x * gate, {"x": dy * (gate + x / 6 * (1 if wrong else inside))}
+
+    return manual
+
+
+def upsampled(wrong: Any) -> Any:
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        n, c, h, w = x.shape
+        parts = dy.reshape(n, c, h, 2, w, 2)
+        dx = parts.mean((3, 5)) if wrong else parts.sum((3, 5))
+        return x.repeat(2, 2).repeat(2, 3), {"x": dx}
+
+    return manual
+
+
+def cell(wrong: Any) -> Any:
+    """A state `c' = f c + g` with f = σ(x w), and tanh of it; wrong: f gets the new state."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, c, w, g = (inputs[name] for name in "xcwg")
+        f = sigmoid(x @ w)
+        new = f * c + g
+        h = np.tanh(new)
+        d = dy[0] * (1 - h**2) + dy[1]
+        dz = d * (new if wrong else c) * f * (1 - f)
+        return (h, new), {"x": dz @ w.T, "c": d * f, "w": x.T @ dz, "g": d}
+
+    return manual
+
+
+def forgetting(x: Any, c: Any, w: Any, g: Any) -> Any:
+    new = torch.sigmoid(x @ w) * c + g
+    return torch.tanh(new), new
+
+
 Layer = tuple[Callable[..., Any], Any, dict[str, Any], tuple[str, ...] | None]
 HEADS: Layer = attention, by_heads, drawn(x=(4, 6), w=(6, 18)), None
 LAYERS: dict[str, tuple[Layer, str, str]] = {
@@ -156,6 +219,20 @@ LAYERS: dict[str, tuple[Layer, str, str]] = {
         (weighted, lambda z, y: F.cross_entropy(z, y, weight=torch.tensor(WEIGHTS, dtype=z.dtype)),
          drawn(z=(5, 4)) | {"y": LABELS}, None), "all",
         "the multiplication by the class weights is missing in the backward pass"),
+    "sum of the weights": (
+        (weighted, lambda z, y: F.cross_entropy(z, y, weight=torch.tensor(WEIGHTS, dtype=z.dtype)),
+         drawn(z=(5, 4)) | {"y": LABELS}, None), "rows",
+        "divided by 5, the number of entries that count, in place of 9.5, the sum of the class"),
+    "rotation": ((rotation, rotated, drawn(x=(2, 5, 4)) | {"cos": np.cos(ANGLES),
+                  "sin": np.sin(ANGLES)}, ("x",)), "all",
+                 "the rotation is made once more in place of undone"),
+    "two bounds": ((hardswish, lambda x: F.hardswish(x), {"x": np.linspace(-7, 7, 20)}, None),
+                   "all", "the derivative of the clamped value is left out of the backward pass"),
+    "upsampling": (
+        (upsampled, lambda x: F.interpolate(x, scale_factor=2, mode="nearest"),
+         drawn(x=(2, 3, 5, 2)), None), "all", "back through the upsampling is divided by 4"),
+    "state": ((cell, forgetting, drawn(x=(4, 2), c=(4, 3), w=(2, 3), g=(4, 3)), None), "all",
+              "the output y2 stands in place of `c`"),
     "mish": ((mish, lambda x: F.mish(x), drawn(x=(5, 4)), None), "all",
              "the derivative of softplus is left out of the backward pass"),
     "softplus": ((softplus_of, lambda x, w: F.softplus(x @ w), drawn(x=(5, 4), w=(4, 3)), None),

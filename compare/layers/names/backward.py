@@ -33,6 +33,7 @@ from compare.layers.names.within_windows import of_columns, of_maxima
 from compare.layers.program import Tensors
 
 MOST_OTHERS = 40
+FACTOR = "the factor"
 COMPARISONS = ("le", "lt", "ge", "gt")
 PRODUCTS = ("mm", "bmm", "mul", "dot", "mv", *COMPARISONS)
 
@@ -84,7 +85,7 @@ def single_result(tape: Tape, names: Names, number: int) -> Iterator[Slip]:
         return
     for out, said in of_step(names, step, tape.values.__getitem__):
         if isinstance(out, Tensor):
-            removed = said if said.startswith("the factor ") else None
+            removed = said if said.startswith((FACTOR, "the multiplication by")) else None
             sentence = f"in the backward pass {said}{names.place(step)}"
             yield Slip(number, (out,), sentence, removed)
 
@@ -155,7 +156,8 @@ def factors(names: Names, step: Step, args: Any, due: Tensor) -> Iterator[tuple[
         except RuntimeError:
             continue
         said = "the mask" if step.name not in ("mul", "div") else names.part(step.args[left], 1)
-        yield out, f"the factor {said} is missing"
+        by = "the multiplication by" if said.startswith("the ") and said != "the mask" else FACTOR
+        yield out, f"{by} {said} is missing"
 
 
 def sums(names: Names, step: Step, args: Any) -> Iterator[tuple[Any, str]]:

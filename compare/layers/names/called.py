@@ -20,6 +20,7 @@ FUNCTIONS = {
 }  # fmt: skip
 WEIGHTED = ("nll_loss_forward", "nll_loss_backward")
 PRODUCTS = ("mm", "bmm")
+CLASS_WEIGHTS = "the class weights"
 PASSED = COPIES | frozenset("sub add mul div masked_fill where".split())
 """Steps between the scores and the exponential of a softmax."""
 FARTHEST = 14
@@ -42,10 +43,19 @@ def function_values(tape: Tape) -> dict[int, str]:
     return found
 
 
+def outputs_read(tape: Tape) -> dict[int, str]:
+    """Return the outputs of which further ones are made: the state of a cell."""
+    gradients = {f"d{name}" for name in tape.inputs}
+    found = {number: f"the output {name}" for name, number in tape.results.items()
+             if name not in gradients}  # fmt: skip
+    read = (number for number in found if any(True for _ in readers(tape, number)))
+    return {number: found[number] for number in read if len(found) > 1}
+
+
 def class_weights(tape: Tape) -> dict[int, str]:
     """Return the constants by which a loss weighs its classes."""
     return {
-        ref.number: "the class weights"
+        ref.number: CLASS_WEIGHTS
         for step in tape.steps if step.origin is not None and step.origin[0] in WEIGHTED
         for ref in step.refs()
         if is_constant(tape, ref.number)

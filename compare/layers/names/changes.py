@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -165,8 +165,13 @@ class Loops:
             ("", group), ("but the first", group[1:]), ("but the last", group[:-1]),
         ):  # fmt: skip
             if len(taken) > 1:
-                where = f", at every step {said}".rstrip()
+                where = "" if in_a_row(taken) else f", at every step {said}".rstrip()
                 yield replace(change, at=taken[0], also=tuple(taken[1:]), steps=where)
+
+
+def in_a_row(numbers: Sequence[int]) -> bool:
+    """Return whether steps follow each other at once, as of a function that does the same twice."""
+    return list(numbers) == list(range(numbers[0], numbers[-1] + 1))
 
 
 def special(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Change]:

@@ -146,6 +146,7 @@ def scaled_path(case: Case, change: Change, cut: Tensors) -> Found | None:
     said += case.names.place(step)
     if text == WRONG_SIGN and any(case.names.angle(ref.number) == "sin" for ref in step.refs()):
         said = f"in the backward pass {NOT_UNDONE}: {said}"
+        return Found("rotation", found.sentence + said, found.results, found.rank)
     return Found("factor", found.sentence + said, found.results, found.rank)
 
 

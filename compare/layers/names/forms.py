@@ -18,6 +18,8 @@ CHANCE = 0.02
 MOST_SAID = 3
 RATIO = " over the "
 """Stands in the words of a quotient of two sizes."""
+PLAIN = tuple(f"{way} by {n}" for way in ("multiplied", "divided") for n in (3, 4))
+"""End a clause about a number that may be a constant of the layer, or a size of its windows."""
 Shapes = Mapping[str, Sequence[int]]
 Others = Iterable[tuple[float | None, Shapes]]
 

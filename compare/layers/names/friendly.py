@@ -7,7 +7,14 @@ from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from compare.layers.names.called import class_weights, function_values, readers, roles
+from compare.layers.names.called import (
+    CLASS_WEIGHTS,
+    class_weights,
+    function_values,
+    outputs_read,
+    readers,
+    roles,
+)
 from compare.layers.names.recognised import COPIES, Recognised
 from compare.layers.names.tape import Ref, Step
 
@@ -55,7 +62,12 @@ class Names(Recognised):
     def called(self) -> dict[int, str]:
         """Values that a module has a word for: scores, queries, GELU, class weights."""
         softmaxes = [s for s in self.tape.steps[: self.tape.boundary] if self.is_softmax(s)]
-        return function_values(self.tape) | class_weights(self.tape) | roles(self.tape, softmaxes)
+        return (
+            outputs_read(self.tape)
+            | function_values(self.tape)
+            | class_weights(self.tape)
+            | roles(self.tape, softmaxes)
+        )
 
     def noun(self, number: int, depth: int = DEEP) -> str:
         """Return a value as a noun."""
@@ -87,6 +99,8 @@ class Names(Recognised):
         if step.name.endswith("_backward"):
             stem = step.name.removesuffix("_backward")
             return f"what {NOUNS.get(stem, f'`{stem}`')} passes back"
+        if step.name.startswith("upsample"):
+            return "the upsampling"
         return NOUNS.get(step.name, f"`{step.name}`")
 
     def special(self, step: Step, depth: int) -> str | None:
@@ -108,6 +122,8 @@ class Names(Recognised):
             return f"({a} {COMPARED[step.name]} {b})" if depth > 0 else "a comparison"
         if self.taken_off(step):
             return "the log-softmax"
+        if step.name in ("gather", "index") and self.noun(refs[0].number) == CLASS_WEIGHTS:
+            return CLASS_WEIGHTS
         if step.name == "log1p" and (made := self.step_of(refs[0].number)) and made.name == "exp":
             return "softplus"
         if depth > 0 and step.name in ("mm", "bmm") and all(self.is_given(r.number) for r in refs):

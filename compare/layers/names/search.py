@@ -21,7 +21,7 @@ from compare.layers.names.case import IMPOSSIBLE, Case
 from compare.layers.names.counts import in_counts
 from compare.layers.names.each import in_each
 from compare.layers.names.explore import in_backward, in_forward, in_values
-from compare.layers.names.forms import RATIO
+from compare.layers.names.forms import PLAIN, RATIO
 from compare.layers.names.match import Match, slack_of
 from compare.layers.names.products import in_tensors
 from compare.layers.names.roles import in_roles
@@ -38,7 +38,7 @@ MOST_STEPS = 1_500
 measured at recurrences of 60 and 100 steps, so that these take ten seconds at most."""
 LATE = ("slope", "slope at", "times", "factor", "comparison")
 OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum", "log row sum")
-FIRST = (*OF_THE_SOFTMAX, "unbounded")
+FIRST = (*OF_THE_SOFTMAX, "unbounded", "rotation")
 UNFIT = (*IMPOSSIBLE, ArithmeticError, MemoryError)
 """What a changed program may raise: torch of shapes and places that do not fit, Python of numbers
 without a quotient, either of a tensor too large. Anything else is a fault of a search, and costs
@@ -113,8 +113,10 @@ def is_cause(said: str | None) -> bool:
 
 
 def is_certain(said: str | None) -> bool:
-    """Return whether a cause needs no search for a better one, as quotients of sizes do."""
-    return said is not None and is_cause(said) and RATIO not in said and EVERYWHERE not in said
+    """Return whether a cause needs no search for a better one, as plain numbers do."""
+    if said is None or not is_cause(said) or RATIO in said or EVERYWHERE in said:
+        return False
+    return not said.endswith(PLAIN)
 
 
 def match_of(judged: Judged, elsewhere: Sequence[Judged] = ()) -> Match | None:

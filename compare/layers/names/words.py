@@ -128,15 +128,14 @@ def axes(names: Names, step: Step, change: Change) -> str:
 def axes_of_derivative(names: Names, step: Step, change: Change) -> str:
     """A normalised value whose backward pass takes its means over other axes."""
     taken = ", ".join(map(str, change.axes))
-    where = f"axis {taken}"
+    x, scale = (names.tape.values[ref.number] for ref in step.refs()[:2])
+    axes = [str(axis) for axis in range(x.dim()) if scale.shape[axis] != x.shape[axis]]
+    where = f"axis {taken} in place of {', '.join(axes)}"
     if change.apart:
-        due = (
-            names.tape.values[step.outs[0]].numel()
-            // names.tape.values[step.refs()[1].number].numel()
-        )
+        due = x.numel() // scale.numel()
         n = math.prod(change.apart[axis] for axis in change.axes)
         shape = "×".join(map(str, change.apart))
-        where += f" of {shape}: {n} entries each, in place of {due}"
+        where = f"axis {taken} of {shape}: {n} entries each, in place of {due}"
     return f"in the backward pass of {result(names, step)} the means are over {where}"
 
 

@@ -41,6 +41,10 @@ from compare.examine.starter.with_ones import forms_of, halves_in, opened
 Start = Callable[[tuple[int, ...], Mapping[str, Any]], "Started"]
 
 
+PAIR, PAIRS = "[(x, y)]", "all [(x, y)]"
+"""What a parameter is handed that is walked through by samples: one of them, or all."""
+
+
 @dataclass(frozen=True)
 class Mode:
     """How the code keeps its numbers: samples in rows, in columns, or one after another as a vector
@@ -75,10 +79,12 @@ class Mode:
             laid = [np.array(one.T if turned else one, order="C") for one in (x, targets)]
             return [{"x": laid[0], "y": laid[1], "labels": targets.argmax(axis=1), "N": len(x)}]
         shape = (-1, 1) if self.samples == "one column" else (-1,)
+        pairs = [(row.reshape(shape).copy(), target.reshape(shape).copy())
+                 for row, target in zip(x, targets, strict=True)]  # fmt: skip
         return [
-            {"x": row.reshape(shape).copy(), "y": target.reshape(shape).copy(),
-             "labels": int(target.argmax()), "N": 1}
-            for row, target in zip(x, targets, strict=True)
+            {"x": row.copy(), "y": target.copy(), "labels": int(target.argmax()), "N": 1,
+             PAIR: [(row, target)], PAIRS: pairs}
+            for row, target in pairs
         ]  # fmt: skip
 
     def words(self) -> Iterator[str]:
@@ -224,8 +230,7 @@ def started_objects(started: Started) -> list[Any]:
 def value_of(name: str, held: Mapping[str, Any], returned: Mapping[str, Any]) -> Any:
     """A value by its name: handed over as a copy, as every step of a training computes it anew."""
     if name in held:
-        value = held[name]
-        return value.copy() if isinstance(value, np.ndarray) else value
+        return duplicate(held[name])
     whole, *places = name.split(".")
     value = returned[whole]
     for place in places:

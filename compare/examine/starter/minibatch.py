@@ -6,6 +6,7 @@
 
 The step of a mini-batch is the mean of the steps of its samples alone, or their sum: the same of
 all weights. What a single step is was compared already; here it is asked how they are put together.
+So it is of a training for one epoch, with all samples in one batch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -30,40 +31,64 @@ from compare.examine.starter.construct import builders
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import UNEQUAL
-from compare.examine.starter.recipe import TRAIN, methods_of
+from compare.examine.starter.recipe import COUNTS, TRAIN, methods_of
 from compare.examine.starter.single import FORMS
 from compare.examine.starter.slots import RATE, laid_like, set_rate
 from compare.guard.blame import Place
 from compare.guard.guard import Guard
 
+DIVIDED = "gradient-divided-by-n-twice"
 SAMPLES = 3
 STEP = 0.125
+STEPS = re.compile(rf"{TRAIN.pattern}|(mini_?batch)?(sgd|(stochastic)?gradientdescent)\w*")
 BATCH = re.compile(r"(mini)?batch|(training|train)?data|samples|pairs|examples")
-LAST = "the last sample alone"
+MEAN, SUM, LAST, TWICE = "mean", "sum", "the last sample alone", "mean, divided once more"
+PAIRS, RATED, EPOCH, SIZE = "pairs", "rate", "one epoch", "how many"
 
 
 def put_together(
     cls: type, name: str, form: str, place: Place | None, guard: Guard
 ) -> Iterator[FunctionVerdict]:
     """Yield what is wrong with the methods of a class that step by a list of pairs (x, y)."""
-    for method, parameters in methods_of(cls, TRAIN):
-        if form and is_of_pairs(parameters):
-            try:
-                run = functools.partial(ways, cls, method, len(parameters), form)
-                how = guard.run(run, name, None)
-            except UserCodeError:
-                continue
-            about = FunctionVerdict(f"{name}.{method}", "step", place, Verdict.UNDECIDABLE, "")
-            yield from wrong(about, how)
+    for method, parameters in methods_of(cls, STEPS):
+        asked = settings(parameters)
+        if not form or asked is None:
+            continue
+        try:
+            how = guard.run(functools.partial(ways, cls, method, asked, form), name, None)
+        except UserCodeError:
+            continue
+        line = getattr(cls, method).__code__.co_firstlineno
+        at = place and replace(place, line=line)
+        about = FunctionVerdict(f"{name}.{method}", "step", at, Verdict.UNDECIDABLE, "")
+        yield from wrong(about, how)
+        if EPOCH in asked.values() and set(how.values()) in ({MEAN}, {SUM}):
+            (way,) = set(how.values())
+            words = f"of one batch its step is the {way} of the steps of the samples"
+            yield replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=(words,))
 
 
-def is_of_pairs(parameters: Sequence[inspect.Parameter]) -> bool:
-    """Whether a method takes a mini-batch, and after it a rate or nothing."""
-    words = [plain(one.name) for one in parameters]
-    return bool(words) and bool(BATCH.fullmatch(words[0])) and all(map(RATE.fullmatch, words[1:]))
+def settings(parameters: Sequence[inspect.Parameter]) -> dict[str, str] | None:
+    """What the parameters of a method that steps by a list of pairs are handed: the list, and after
+    it rates, one epoch, and how many samples there are; None where something else is asked for."""
+    given: dict[str, str] = {}
+    for one in parameters:
+        word = plain(one.name)
+        meaning = (
+            PAIRS if not given and BATCH.fullmatch(word)
+            else RATED if RATE.fullmatch(word)
+            else EPOCH if word in COUNTS
+            else SIZE if "batch" in word and given
+            else ""
+        )  # fmt: skip
+        if meaning:
+            given[one.name] = meaning
+        elif one.default is one.empty:
+            return None
+    return given if PAIRS in given.values() else None
 
 
-def ways(cls: type, method: str, count: int, form: str) -> dict[str, str]:
+def ways(cls: type, method: str, asked: Mapping[str, str], form: str) -> dict[str, str]:
     """How the steps of single samples are put together, weight by weight; empty if unknown."""
     parameters, x, targets = point(UNEQUAL, 0)
     pairs = [(a.reshape(FORMS[form]).copy(), b.reshape(FORMS[form]).copy())
@@ -74,7 +99,8 @@ def ways(cls: type, method: str, count: int, form: str) -> dict[str, str]:
         thing = build((UNEQUAL.F, UNEQUAL.H, UNEQUAL.K), {"x": x, "y": targets})
         put_weights(thing, parameters)
         set_rate(thing, STEP)
-        getattr(thing, method)(batch, *([STEP] * (count - 1)))
+        values = {PAIRS: list(batch), RATED: STEP, EPOCH: 1, SIZE: len(batch)}
+        getattr(thing, method)(**{name: values[one] for name, one in asked.items()})
         found = places_of_weights(thing, parameters)
         return {n: one - laid_like(found[n].array, one.shape) for n, one in parameters.items()}
 
@@ -94,8 +120,8 @@ def holds(build: Callable[..., Any], parameters: Arrays) -> bool:
 def way_of(whole: Array, alone: Array) -> str:
     """How one step is made of several."""
     last = alone[-1]
-    known = (("mean", alone.mean(axis=0)), ("sum", alone.sum(axis=0)), (LAST, last),
-             (LAST, last / len(alone)))  # fmt: skip
+    known = ((MEAN, alone.mean(axis=0)), (SUM, alone.sum(axis=0)), (LAST, last),
+             (LAST, last / len(alone)), (TWICE, alone.mean(axis=0) / len(alone)))  # fmt: skip
     found = (name for name, due in known if np.allclose(whole, due, rtol=1e-9, atol=1e-12))
     return next(found, "") if alone.any() else ""
 
@@ -105,8 +131,12 @@ def wrong(about: FunctionVerdict, how: dict[str, str]) -> Iterator[FunctionVerdi
     if not all(how.values()):
         return
     last = [name for name, way in how.items() if way == LAST]
-    summed = [name for name, way in how.items() if way == "sum"]
-    if last:
+    summed = [name for name, way in how.items() if way == SUM]
+    if TWICE in how.values():
+        title = BY_NAME[DIVIDED].title
+        sentence = "of several samples it steps by their mean, divided by how many there are again"
+        yield about.slip(DIVIDED, sentence, title)
+    elif last:
         sentence = (
             f"of a mini-batch {' and '.join(last)} get the gradient of {LAST}: it is overwritten"
             " where it should be added up"

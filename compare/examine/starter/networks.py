@@ -257,6 +257,11 @@ def told(shown: Shown, networks: Iterable[Network], sizes: Sizes, seed: int) -> 
     return Told(network, fit, max(one.right for one, _ in fits))
 
 
+def averaged(networks: Sequence[Network]) -> Sequence[Network]:
+    """Those whose loss is a mean, if any is: what was handed over sample by sample was averaged."""
+    return [one for one in networks if one.reduction != "sum"] or networks
+
+
 def close(array: Array, wanted: Array) -> bool:
     """Whether two arrays are the same but for rounding and guards."""
     if array.shape != wanted.shape or not np.isfinite(array).all():

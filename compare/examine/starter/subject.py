@@ -42,6 +42,7 @@ from compare.guard.guard import Guard
 INITIALISER = re.compile(
     r".*(init|param|weight|xavier|glorot).*|(build|create|make|setup|new|get)\w*|net\w*|model"
 )
+PAIR = 2
 DEFAULTS: Mapping[str, str] = {}
 Laid = Callable[[str], Array]
 Structure = Callable[[Laid], Any]
@@ -320,6 +321,13 @@ def unpacked_into(function: ast.AST, parameter: str) -> int:
             if isinstance(node.targets[0], ast.Tuple | ast.List):
                 return len(node.targets[0].elts)
     return 0
+
+
+def walks_pairs(function: ast.AST, parameter: str) -> bool:
+    """Whether a parameter is walked through by pairs: `for x, y in data`."""
+    return any(is_name(node.iter, parameter) and isinstance(node.target, ast.Tuple)
+               and len(node.target.elts) == PAIR for node in ast.walk(function)
+               if isinstance(node, ast.For | ast.comprehension))  # fmt: skip
 
 
 def positional(function: ast.AST, parameter: str) -> bool:

@@ -2,8 +2,9 @@
 
 A missing factor turns the gradient of one loss into that of another: without sigma' the squared
 error has that of binary cross-entropy. So gradients alone do not tell a loss. A function that gives
-it does, and a line such as `cost = np.mean((A2 - Y) ** 2)`. Nor do they tell whose a term is that
-they add: `dW + 0.001 * W` is right if the loss has 0.0005 sum w^2.
+it does, or its derivative by the outputs, and a line such as `cost = np.mean((A2 - Y) ** 2)`. Nor
+do they tell whose a term is that they add: `dW + 0.001 * W` is right if the loss has half of
+0.001 sum w^2.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from compare.examine.starter.chain import value_of
 from compare.examine.starter.inline import cost_shown, loss_given
 from compare.examine.starter.networks import Network, point, values_of
 from compare.examine.starter.readings import Sizes
+from compare.examine.starter.slope_given import slope_given
 from compare.examine.starter.source import Opened, Source
 from compare.examine.starter.subject import Subject
 from compare.examine.starter.whole import Whole
@@ -42,6 +44,8 @@ def unshown(
     """What to declare where the loss was told by gradients alone; empty where it was not."""
     meant = whole.told.network
     if whole.loss or ends(meant) == ends(asked):
+        return ""
+    if slope_given(whole, subject, sizes, source.guard):
         return ""
     return "" if shown_in_a_line(whole, subject, source, opened, sizes) else advice(meant)
 

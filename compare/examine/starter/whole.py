@@ -27,6 +27,8 @@ from compare.examine.starter.batches import made_for_batches
 from compare.examine.starter.binding import LAYERS, certain, plain, possible, weights_of
 from compare.examine.starter.chain import (
     MODES,
+    PAIR,
+    PAIRS,
     Call,
     Chain,
     Mode,
@@ -41,6 +43,7 @@ from compare.examine.starter.networks import (
     Network,
     Shown,
     Told,
+    averaged,
     matrices_in_rows,
     point,
     told,
@@ -50,7 +53,7 @@ from compare.examine.starter.numbers_named import NUMBERS, setting_named, size_n
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import LOSS
 from compare.examine.starter.stepped import as_update
-from compare.examine.starter.subject import Subject, unpacked_into
+from compare.examine.starter.subject import Subject, unpacked_into, walks_pairs
 from compare.examine.starter.unrolled import Unrolled, laid_alike
 from compare.guard.guard import Guard
 
@@ -216,7 +219,8 @@ class Search:
         rows = len(point(self.sizes, self.seed)[1])
         arrays = tuple(matrices_in_rows(shown_arrays(ran), rows))
         shown = Shown(mean_loss(ran), dict(gradients), arrays)
-        return told(shown, self.networks, self.sizes, self.seed)
+        networks = averaged(self.networks) if len(ran.answers) > 1 else self.networks
+        return told(shown, networks, self.sizes, self.seed)
 
     def bind(self, chain: Chain, known: list[str], final: str) -> None:
         """Try the meanings of the arguments of a function that returns gradients."""
@@ -315,6 +319,8 @@ class Search:
         functions return, by what an earlier call was handed under that name, or by its own name.
         """
         flow, key = self.subject.flow, plain(parameter)
+        if chain.mode.one_by_one and walks_pairs(flow.functions[name], parameter):
+            return [PAIRS, PAIR]
         found = [
             one for one in flow.handed.get((name, parameter), ()) if one.split(".")[0] in known
         ]

@@ -31,6 +31,7 @@ from compare.examine.starter.numbering import FROM_ONE, LABELS, MIXED, SHIFTED, 
 from compare.examine.starter.one_output import (
     SEVERAL_UNTOLD,
 )
+from compare.examine.starter.pairs_handed import of_all
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
@@ -131,7 +132,8 @@ def together(
     meant = searched(source.text, subject_at, networks, declared.seed, guard, layers)
     if meant is None:
         return None
-    whole, subject, sizes = meant.whole, meant.subject, meant.sizes
+    subject, sizes = meant.subject, meant.sizes
+    whole = of_all(meant.whole, sizes, guard)
     strength = strength_in(whole, subject, declared.settings, sizes, guard)
     whole = replace(whole, chain=whole.chain.at(strength.passed))
     declared = replace(declared, settings={**declared.settings, **strength.declared})

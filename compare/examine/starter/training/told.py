@@ -39,7 +39,8 @@ def with_training(
         return [*found, *(exchanged(source, named) if right else ())], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE:
         alone = all(one.verdict is Verdict.AGREES for one in found)
-        return [*found, *([shown.verdict] if alone else [])], frozenset()
+        known = any(one.name == shown.verdict.name and one.role == "step" for one in found)
+        return [*found, *([shown.verdict] if alone and not known else [])], frozenset()
     if shown.verdict.verdict is Verdict.DISAGREES:
         return with_mistake(found, shown), frozenset()
     updated = shown.followed or right_updates > 0

@@ -66,11 +66,14 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
     if not judge.ledger.tallies["step"].failed:
         return Named()
     from compare.diagnosis.rates import at_other_rates
+    from compare.diagnosis.scheduled import on_schedule
 
     wanted, wrong = judge.experiment, judge.updates.wrong
     rates = at_other_rates(stretches(judge), wanted) if wrong else None
     if rates is not None:
         return Named((rates,))
+    if wrong and (schedule := on_schedule(stretches(judge), wanted)):
+        return Named((schedule,), convention=True)
     declared = momentum_of(wanted, start or judge.state) if wrong else ()
     alone = next(filter(None, (of_momentum(judge, one, pairs=False) for one in declared)), None)
     if wrong and (alone is None or alone.diagnosis[0].mistake == RATE):

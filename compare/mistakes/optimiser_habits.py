@@ -68,4 +68,45 @@ OPTIMISER_HABITS = (
         of=("sgd",),
         needs=(("nesterov", True),),
     ),
+    OptimiserMistake(
+        "nesterov-twice",
+        "Nesterov's look ahead made twice",
+        "The step looks ahead twice: dw + momentum (dw + momentum v); Nesterov's is dw + momentum "
+        "v.",
+        "direction = dw + of.momentum * (dw + of.momentum * v)",
+        program="sgd",
+        of=("sgd",),
+        needs=(("nesterov", True),),
+    ),
+    OptimiserMistake(
+        "nesterov-old-velocity-kept",
+        "Nesterov's step without the old velocity taken off",
+        "The step is (1 + momentum) v; written at the looked-ahead point it takes momentum times "
+        "the old velocity off that.",
+        "direction = (1 + of.momentum) * v",
+        program="sgd",
+        of=("sgd",),
+        needs=(("nesterov", True),),
+    ),
+    OptimiserMistake(
+        "nesterov-look-ahead-kept",
+        "a look ahead that is not taken back",
+        "The weights are moved by momentum times the old velocity to look ahead, and then by the "
+        "new velocity from there; the gradient is of that point, the step from the weight before.",
+        'direction = v + of.momentum * kept(old, "v", dw)',
+        program="sgd",
+        of=("sgd",),
+        needs=(("nesterov", True),),
+    ),
+    OptimiserMistake(
+        "momentum-averaged-and-corrected",
+        "a running mean of the gradients, corrected for its start",
+        "The velocity is a running mean of the gradients, divided by 1 - momentum**t as Adam's is: "
+        "the steps are as large as those without momentum.",
+        'v = of.momentum * kept(old, "v", dw) + (1 - of.momentum) * dw\n'
+        "direction = v / (1 - of.momentum**t)",
+        program="sgd",
+        of=("sgd",),
+        trigger="from the second update on",
+    ),
 )  # fmt: skip

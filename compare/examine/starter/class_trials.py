@@ -26,6 +26,7 @@ from compare.examine.starter.recipe import (
     STEP,
     TRAIN,
     DoesNotFit,
+    NoBiases,
     Recipe,
     moves_after_every_sample,
     recipes,
@@ -54,7 +55,7 @@ class Trial:
     @property
     def whole(self) -> bool:
         """Whether all of them are."""
-        return self.right == 2 * self.sizes.layers
+        return self.right == self.sizes.parameters
 
 
 def trial_of(cls: type, source: Source, name: str, declared: Declared) -> Trial | str:
@@ -83,7 +84,7 @@ def goes_over_layers(node: ast.AST) -> bool:
 def deeper(found: Trial, source: Source, declared: Declared) -> Trial:
     """The same of one layer more where an object can be made so and is not right there: a loop over
     layers may take the same one every time."""
-    sizes = UNEQUAL.of_layers(found.sizes.layers + 1)
+    sizes = found.sizes.of_layers(found.sizes.layers + 1)
     if sizes.layers > MOST_LAYERS:
         return found
     due = expected(sizes, declared.network.reduction, declared.seed)
@@ -102,7 +103,7 @@ def deeper(found: Trial, source: Source, declared: Declared) -> Trial:
         return replace(found, lacking=f"right with one hidden layer, but with two, {error}")
     more = replace(found, right=agreeing(gradients, due), sizes=sizes)
     summed = expected(sizes, "sum", declared.seed)
-    right = more.whole or agreeing(gradients, summed) == 2 * sizes.layers
+    right = more.whole or agreeing(gradients, summed) == sizes.parameters
     return found if right or (loss is None) == found.shows_loss else more
 
 
@@ -119,7 +120,7 @@ def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Tri
     other = expected(sizes, "sum" if reduction == "mean" else "mean", declared.seed)
     best: Trial | None = None
     quiet = Guard(timeout=guard.timeout)
-    reason, furthest = "", (0, "")
+    reason, furthest, bare = "", (0, ""), False
     for recipe in itertools.chain(ways(cls), as_built(cls, due, quiet)):
         point = due.point
         run = functools.partial(recipe.outcome, dict(point.parameters), point.x, point.targets)
@@ -128,6 +129,7 @@ def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Tri
         except UserCodeError as error:
             if isinstance(error.__cause__, DoesNotFit):
                 reason = str(error.__cause__)
+                bare |= isinstance(error.__cause__, NoBiases)
             else:
                 furthest = max(furthest, reached(error, cls))
             continue
@@ -137,6 +139,8 @@ def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Tri
             best = Trial(recipe, right, loss is not None, sizes)
         if right == len(gradients) and loss is not None and np.isfinite(loss):
             break
+    if best is None and bare:
+        return best_trial(cls, guard, declared, replace(sizes, biases=False))
     if best is None:
         return (reason or "no method gives gradients of all its weights") + furthest[1]
     return online(best, cls, quiet, due)

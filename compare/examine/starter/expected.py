@@ -61,9 +61,11 @@ def expected(sizes: Sizes, reduction: str, seed: int, activation: str = "relu") 
     from torch_reference import Reference
 
     widths = sizes.widths
-    probe = draw_probes(widths, activation=activation, dtype="float64", seed=seed)[0]
+    (probe, *_) = draw_probes(
+        widths, activation=activation, dtype="float64", seed=seed, bias=sizes.biases
+    )
     point = Point(probe.parameters, probe.x, probe.targets, activation, reduction)
-    reference = Reference(widths, activation=activation, reduction=reduction)
+    reference = Reference(widths, activation=activation, reduction=reduction, bias=sizes.biases)
     loss, gradients, stages = reference.loss_and_gradients(
         point.parameters, point.x, point.targets, intermediates=True
     )
@@ -89,6 +91,6 @@ def known_quantities(point: Point) -> dict[str, Array]:
 
 
 def parameters_in(quantities: Mapping[str, Array], layers: int) -> Arrays:
-    """The weights and biases among the quantities of a point; biases with one axis."""
-    found = {name: quantities[name] for name in weights_of(layers)}
+    """The weights and biases, if any, among the quantities of a point; biases with one axis."""
+    found = {name: quantities[name] for name in weights_of(layers) if name in quantities}
     return {name: one.ravel() if name[0] == "b" else one for name, one in found.items()}

@@ -185,7 +185,8 @@ def as_it_is_called(
                 cls, best.recipe, network, best.sizes, strength.passed, declared.settings
             ),
             inputs=best.sizes.F, classes=best.sizes.K, hidden=best.sizes.hidden,
-            timeout=declared.timeout, seed=declared.seed, **{**declared.settings, **other},
+            timeout=declared.timeout, seed=declared.seed, bias=best.sizes.biases,
+            **{**declared.settings, **other},
         )  # fmt: skip
     except BadInput as problem:
         return about.undecided(f"was not compared: {problem}; {ADVICE}"), False
@@ -213,7 +214,7 @@ def as_it_is_called(
 
 def penalty_of(settings: Mapping[str, Any], sizes: Sizes) -> float:
     """What the terms that are declared add to a loss, at one point."""
-    ours = Experiment(**{**settings, "hidden": sizes.hidden})
+    ours = Experiment(**{**settings, "hidden": sizes.hidden, "bias": sizes.biases})
     losses = [our_manual(one).loss_and_gradients(*point(sizes, 0))[0]
               for one in (ours, replace(ours, l1=0.0, l2=0.0))]  # fmt: skip
     return float(losses[0] - losses[1])
@@ -291,6 +292,7 @@ def contract_1(
     network with these `settings`, its penalty for one.
     """
     asked: dict[str, Any] = {**settings, **network.declared(), "hidden": sizes.hidden}
+    asked["bias"] = sizes.biases
     ours = our_manual(Experiment(**asked)).loss_and_gradients
 
     def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:

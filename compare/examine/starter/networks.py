@@ -136,6 +136,9 @@ def slopes_in(text: str) -> list[str]:
 @cache
 def point(sizes: Sizes, seed: int) -> tuple[Arrays, Array, Array]:
     """Parameters, inputs and targets at which networks are told apart."""
+    if not sizes.biases:
+        parameters, x, targets = point(replace(sizes, biases=True), seed)
+        return {name: one for name, one in parameters.items() if one.ndim > 1}, x, targets
     if sizes.K == 1:
         (drawn,) = draw_probes((*sizes.widths[:-1], 2), activation="tanh", dtype="float64",
                                seed=seed)[:1]  # fmt: skip
@@ -174,6 +177,7 @@ def evaluated(network: Network, sizes: Sizes, seed: int) -> Values:
     reference = Reference(
         sizes.widths,
         activation=network.activation,
+        bias=sizes.biases,
         criterion=Criterion(network.loss, network.output, network.reduction, network.loss_factor),
     )
     loss, gradients, stages = reference.loss_and_gradients(

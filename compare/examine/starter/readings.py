@@ -25,7 +25,8 @@ N = 17
 class Sizes:
     """N samples, F inputs, H hidden units, K classes; other numbers with another `seed`.
 
-    `more` are the widths of hidden layers beyond the first.
+    `more` are the widths of hidden layers beyond the first; without `biases` there are weights
+    alone.
     """
 
     F: int = 13
@@ -34,6 +35,7 @@ class Sizes:
     N: int = N
     seed: int = 0
     more: tuple[int, ...] = ()
+    biases: bool = True
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -49,6 +51,11 @@ class Sizes:
     def layers(self) -> int:
         """How many layers have weights."""
         return len(self.hidden) + 1
+
+    @property
+    def parameters(self) -> int:
+        """How many weights and biases there are."""
+        return self.layers * (2 if self.biases else 1)
 
     def of_layers(self, layers: int) -> Sizes:
         """The same sizes with so many layers, no two of one width."""

@@ -29,6 +29,7 @@ from compare.examine.starter.slots import (
     Slot,
     fits,
     gradient_slots,
+    is_without_biases,
     laid_like,
     put_everywhere,
     set_rate,
@@ -69,6 +70,10 @@ Before = Callable[[Any], None]
 
 class DoesNotFit(Exception):
     """This way of calling a class gives no gradients of its weights."""
+
+
+class NoBiases(DoesNotFit):
+    """This object has a place for every weight, and none for any bias."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +157,9 @@ class Recipe:
             set_strength(thing, self.strength, self.only)
         slots = weight_slots(thing, parameters)
         if set(slots) != set(parameters):
-            missing = ", ".join(name for name in parameters if name not in slots)
-            raise DoesNotFit(f"no attribute of {type(thing).__name__} has the shape of {missing}")
+            missing = [name for name in parameters if name not in slots]
+            why = f"no attribute of {type(thing).__name__} has the shape of {', '.join(missing)}"
+            raise (NoBiases if is_without_biases(thing, missing, parameters) else DoesNotFit)(why)
         shapes = {name: slot.array.shape for name, slot in slots.items()}
         laid = {name: laid_like(one, shapes[name]) for name, one in parameters.items()}
         put_everywhere(thing, slots, {name: one.astype(x.dtype, copy=True)

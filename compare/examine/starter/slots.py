@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -39,6 +39,10 @@ SECOND = re.compile(r"l2(size|units|dim|width|nodes|neurons|in|out)?")
 AHEAD = re.compile("forward|feed|predict|activ|elu")
 """In the names of methods that need no learning rate."""
 RATE = re.compile(r"(current|base|initial|init)?(lr|learningrate)|rate|alpha|eta|stepsize")
+
+
+BIAS = re.compile(r"b[a-z]?\d*|.*bias\w*|.*offset\w*")
+"""What may be the name of a bias."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,13 @@ def weight_slots(thing: Any, due: Mapping[str, Array]) -> dict[str, Slot]:
             if name not in found and fits(slot.array, array.shape):
                 found[name] = slot
     return found
+
+
+def is_without_biases(thing: Any, missing: Sequence[str], due: Mapping[str, Array]) -> bool:
+    """Whether just the biases are missing in an object, all of them, and no number is one."""
+    numbers = [name for name, value in getattr(thing, "__dict__", {}).items()
+               if isinstance(value, int | float) and BIAS.fullmatch(plain(name))]  # fmt: skip
+    return not numbers and set(missing) == {name for name in due if name[0] == "b"}
 
 
 def gradient_slots(

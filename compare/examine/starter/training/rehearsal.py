@@ -16,9 +16,11 @@ import numpy as np
 
 from compare.contracts.arrays import Arrays
 from compare.contracts.result import Verdict
+from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.cut_rehearsal import OTHER, OTHER_ROWS
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
+from compare.examine.starter.numbering import SHIFTED
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.carried import (
     begun_anew,
@@ -29,6 +31,7 @@ from compare.examine.starter.training.carried import (
 from compare.examine.starter.training.exact import recovered
 from compare.examine.starter.training.followed import rule_of
 from compare.examine.starter.training.loop_mistakes import explained
+from compare.examine.starter.training.made_targets import shifted_targets
 from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.penalised import Penalised
 from compare.examine.starter.training.program import Program, program_of
@@ -104,7 +107,7 @@ def without_steps(
     """What a program shows of which no loop moves any weights."""
     still = nothing_moves(source, program, networks)
     if still is None:
-        return stopped(source, program)
+        return of_other_classes(source, program) or stopped(source, program)
     about = about_loop(source, *program.places[still.loop])
     words = " and ".join(still.weights)
     if still.gradients:
@@ -112,6 +115,17 @@ def without_steps(
         title = "a training that moves nothing: its updates are lost"
         return Rehearsed(about.slip("parameter-never-updated", sentence, title))
     return Rehearsed(about.undecided(f"run over rows of ours, no turn of its loop moves {words}"))
+
+
+def of_other_classes(source: Source, program: Program) -> Rehearsed | None:
+    """What is said of a loop that makes its targets of class numbers, each of the next one."""
+    found = shifted_targets(program)
+    if found is None:
+        return None
+    loop, named = found
+    about = about_loop(source, *program.places[loop])
+    sentence = f"the target that its loop makes for a row is of the class beside that in {named}"
+    return Rehearsed(about.slip(SHIFTED, sentence, BY_NAME[SHIFTED].title))
 
 
 def stopped(source: Source, program: Program) -> Rehearsed | None:

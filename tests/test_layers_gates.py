@@ -12,6 +12,7 @@ import torch
 from compare.contracts.result import Verdict
 from compare.layers.analysed import as_tensors
 from compare.layers.check import check_layer
+from compare.layers.names.changes import pairs_of
 from compare.layers.names.match import Match
 from compare.layers.names.reach import Reach
 from compare.layers.names.tape import record
@@ -65,7 +66,7 @@ def by_hand(order: tuple[int, ...] = (0, 1, 2, 3), back: tuple[int, ...] | None 
     return manual
 
 
-SHAPES = {"x": (7, 3, 2), "w": (2, 16), "u": (4, 16), "b": (16,)}
+SHAPES = {"x": (10, 3, 2), "w": (2, 16), "u": (4, 16), "b": (16,)}
 
 
 def drawn() -> dict[str, Any]:
@@ -79,7 +80,7 @@ def drawn() -> dict[str, Any]:
     (by_hand(back=(0, 1, 3, 2)), "in the backward pass parts 3 and 4 of"),
     (by_hand(back=(1, 0, 2, 3)), "in the backward pass parts 1 and 2 of"),
 ], ids=["right", "both", "backward", "input and forget"])  # fmt: skip
-def test_exchanged_gates_of_seven_steps(manual: Any, said: str | None) -> None:
+def test_exchanged_gates_of_ten_steps(manual: Any, said: str | None) -> None:
     result = check_layer(manual, lstm, drawn())
     assert result.verdict is (Verdict.AGREES if said is None else Verdict.DISAGREES)
     assert [d.sentence.partition(" of ")[0] + " of" for d in result.diagnosis] == [said] * bool(
@@ -123,3 +124,9 @@ def test_changes_that_do_not_reach_what_is_wrong_are_not_tried() -> None:
     assert not reach(y=noise[:2, :2]).by_derivative([product])
     assert not reach(y=noise[:2, :2]).by_second_pass([product])
     assert reach(y=noise[:2, :2]).by_both([product])
+
+
+def test_of_many_parts_only_those_at_the_ends_are_exchanged() -> None:
+    """Parts are gates while they are few, and the steps of a sequence otherwise."""
+    assert len(list(pairs_of(4))) == 6
+    assert list(pairs_of(30)) == [(0, 1), (28, 29), (0, 29)]

@@ -23,6 +23,8 @@ from compare.layers.names.tape import Ref, Step, Tape, same_shapes
 from compare.layers.rules import QUIET, aten
 
 MOST_OTHERS = 40
+MOST_PARTS = 8
+"""Parts of a value that are different things, as gates are; more of them are a sequence."""
 PARTS = frozenset("slice select narrow".split())
 
 
@@ -106,7 +108,7 @@ def bare(tape: Tape, number: int, step: Step) -> Iterator[Change]:
 def exchanges(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     """Yield two parts of a value that get each other's gradient: the gates of a cell."""
     if step.several:
-        for one, other in itertools.combinations(range(len(step.outs)), 2):
+        for one, other in pairs_of(len(step.outs)):
             shapes = {tape.values[step.outs[part]].shape for part in (one, other)}
             if len(shapes) == 1 and tape.values[step.outs[one]].is_floating_point():
                 yield Change(number, "exchanged", axes=(one, other))
@@ -118,12 +120,21 @@ def exchanges(tape: Tape, number: int, step: Step) -> Iterator[Change]:
 def siblings(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     """Yield the exchange of a slice with a later one of the same value and shape."""
     shape = tape.values[step.outs[0]].shape
-    for at in range(number + 1, tape.boundary):
-        other = tape.steps[at]
-        if other.func is step.func and other.args[0] == step.args[0] and other.args != step.args:
-            if tape.values[other.outs[0]].shape == shape:
-                yield Change(number, "sibling", other=other, also=(at,))
-                yield Change(number, "sibling parts", other=other, also=(at,))
+    found = [
+        at for at in range(number + 1, tape.boundary)
+        if (other := tape.steps[at]).func is step.func and other.args[0] == step.args[0]
+        and other.args != step.args and tape.values[other.outs[0]].shape == shape
+    ]  # fmt: skip
+    for at in found if len(found) < MOST_PARTS else ():
+        yield Change(number, "sibling", other=tape.steps[at], also=(at,))
+        yield Change(number, "sibling parts", other=tape.steps[at], also=(at,))
+
+
+def pairs_of(count: int) -> Iterator[tuple[int, int]]:
+    """Yield every pair of parts; of many, the steps of a sequence, the first and the last ones."""
+    pairs = [*itertools.combinations(range(count), 2)]
+    last = count - 1
+    yield from pairs if count <= MOST_PARTS else [(0, 1), (last - 1, last), (0, last)]
 
 
 class Loops:

@@ -89,6 +89,26 @@ class Step:
         """Return the values it reads, in order."""
         return self.read
 
+    def run(self, value: Callable[[int], Any]) -> Any:
+        """Run the operation on values by number."""
+        if self.plain is None:
+            return self.func(*resolved(self.args, value), **resolved(self.kwargs, value))
+        args = list(self.args)
+        for place, number in self.plain:
+            args[place] = value(number)
+        return self.func(*args, **self.kwargs)
+
+    @cached_property
+    def plain(self) -> tuple[tuple[int, int], ...] | None:
+        """Which arguments are values, and of which numbers; None if some are within others."""
+        found = tuple((n, a.number) for n, a in enumerate(self.args) if isinstance(a, Ref))
+        return found if len(found) == len(self.read) else None
+
+    @cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of the values it reads."""
+        return tuple(ref.number for ref in self.read)
+
     @cached_property
     def read(self) -> list[Ref]:
         """The values it reads, in order."""
@@ -292,13 +312,13 @@ def rerun(tape: Tape, first: int, values: dict[int, Any], skip: int) -> dict[int
     changed = dict(values)
     for number in range(first, len(tape.steps)):
         step = tape.steps[number]
-        if number == skip or not any(ref.number in changed for ref in step.refs()):
+        if number == skip or changed.keys().isdisjoint(step.numbers):
             continue
 
         def value(at: int) -> Any:
             return changed.get(at, tape.values[at])
 
-        out = step.func(*resolved(step.args, value), **resolved(step.kwargs, value))
+        out = step.run(value)
         for at, result in zip(step.outs, [out] if not step.several else list(out), strict=True):
             changed[at] = result
     return changed
@@ -320,8 +340,8 @@ def rerun_changing(
         step = tape.steps[number]
         if number in ways:
             changed[step.outs[0]] = ways[number](value)
-        elif any(ref.number in changed for ref in step.refs()):
-            out = step.func(*resolved(step.args, value), **resolved(step.kwargs, value))
+        elif not changed.keys().isdisjoint(step.numbers):
+            out = step.run(value)
             results = [out] if not step.several else list(out)
             changed.update(zip(step.outs, results, strict=True))
     return changed

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compare.layers.names.changes import Loops
 from compare.layers.names.friendly import Names, is_epsilon
 from compare.layers.names.indices import is_index
 from compare.layers.names.kinds import FUNCTIONS
@@ -24,6 +25,8 @@ from compare.layers.names.tape import Ref, Step, Tape, rerun, resolved
 from compare.layers.program import Tensors
 
 NOT_UNDONE = "the rotation is made once more in place of undone"
+FEWEST = 3
+"""Rounds of a loop from which on its values are not changed one by one."""
 EPSILONS = (1e-3, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12)
 
 
@@ -141,9 +144,9 @@ def turned(tape: Tape, names: Names, reach: Reach) -> Iterator[tuple[Tensors, st
     read = {ref.number for step in tape.steps[tape.boundary :] for ref in step.refs()}
     made = made_forward(tape)
     given = [n for n in tape.inputs.values() if tape.values[n].is_floating_point()]
-    for number in [*given, *sorted(n for n in read & made)]:
-        value = tape.values[number]
-        if not reach.by_second_pass([number]):
+    for numbers in of_loops(tape, names, [*given, *sorted(n for n in read & made)]):
+        number, value = numbers[0], tape.values[numbers[0]]
+        if not reach.by_second_pass(numbers):
             continue
         if not value.is_floating_point() or not value.dim() or value.numel() < 2:
             continue
@@ -153,14 +156,30 @@ def turned(tape: Tape, names: Names, reach: Reach) -> Iterator[tuple[Tensors, st
         noun = names.noun(number)
         if names.angle(number) == "sin":
             noun = f"{NOT_UNDONE}: {noun}"
-        for other, said in turns(value, noun):
+        for ways in zip(*(turns(tape.values[n], noun) for n in numbers), strict=True):
+            other, said = ways[0]
             if torch.equal(other, value):
                 continue
-            yield backward_with(tape, {number: other}), f"in the backward pass {said}"
-            if number in read or number in tape.inputs.values():
+            said += ", at every step" if len(numbers) > 1 else ""
+            new = {n: way[0] for n, way in zip(numbers, ways, strict=True)}
+            yield backward_with(tape, new), f"in the backward pass {said}"
+            if len(numbers) == 1 and (number in read or number in tape.inputs.values()):
                 first = names.maker.get(number, -1)
                 changed = rerun(tape, first + 1, {number: other}, first)
                 yield with_gradients(tape, changed), f"in the backward pass {said}"
+
+
+def of_loops(tape: Tape, names: Names, numbers: list[int]) -> Iterator[list[int]]:
+    """Yield values one by one, and those that a loop makes, one in every round, together."""
+    loops, among, seen = Loops(tape, names), set(numbers), set[int]()
+    for number in numbers:
+        if number in seen:
+            continue
+        group = loops.group.get(names.maker.get(number, -1), [])
+        made = [tape.steps[at].outs[0] for at in group]
+        together = len(made) >= FEWEST and number in made and among.issuperset(made)
+        seen.update(made if together else [number])
+        yield made if together else [number]
 
 
 def pairs_exchanged(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:

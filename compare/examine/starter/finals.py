@@ -16,8 +16,10 @@ from compare.examine.starter.binding import (
 from compare.examine.starter.flow import Code, Flow
 from compare.examine.starter.gradient_functions import TRAINING, returned_names
 from compare.examine.starter.missed import multiplies_by_transpose
+from compare.examine.starter.numbers_returned import may_be_loss
 from compare.examine.starter.recipe import FORWARD, LOSS
 from compare.examine.starter.uncompared import OF_LOSS, named_values
+from compare.examine.starter.update_targets import multiplies
 
 BACKWARD = re.compile(r".*(back|grad|deriv|delta).*|bprop|bp|bwd")
 
@@ -68,11 +70,24 @@ def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
         one for one in flow.functions
         if FORWARD.fullmatch(plain(one)) and ("predict" not in one or one in inner)
     ]  # fmt: skip
+    named_so += [one for one in flow.functions if one in inner and of_layers(flow.functions[one])]
     named_so += [one for one in flow.functions if returns_what_is_asked(flow, one, finals)]
-    losses = [one for one in flow.functions if LOSS.fullmatch(plain(one))]
+    losses = [one for one, node in flow.functions.items() if may_be_loss(one, node)]
+    losses = sorted(losses, key=lambda one: LOSS.fullmatch(plain(one)) is None)
     ordered = [*reversed(wanted), *named_so, *losses]
     kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
+    kept = [one for one in kept if not flow.calls(one) & set(finals)]  # that one trains
     return [one for one in kept if not TRAINING.search(plain(one))]
+
+
+LAYERS = 2
+"""Products of matrices in a forward pass, not in one layer of it."""
+
+
+def of_layers(node: Code) -> bool:
+    """Whether a function multiplies matrices layer after layer, none of them turned."""
+    products = [one for one in ast.walk(node) if multiplies(one)]
+    return len(products) >= LAYERS and not any(map(multiplies_by_transpose, ast.walk(node)))
 
 
 def returns_what_is_asked(flow: Flow, name: str, finals: Sequence[str]) -> bool:

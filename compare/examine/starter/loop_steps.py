@@ -30,6 +30,7 @@ from compare.examine.starter.update_adaptive import habits_of
 from compare.examine.starter.update_alike import OnWay, idle_velocities, odd_ones, on_every_way
 from compare.examine.starter.update_anew import begun_anew
 from compare.examine.starter.update_counts import EVERY, is_advanced_often, miscounted
+from compare.examine.starter.update_divided import divided_alike
 from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_own import with_own_gradients
 from compare.examine.starter.update_paths import TooMany, Walker, Way, all_lines, is_fresh
@@ -159,6 +160,7 @@ def at_site(
             if said:
                 on_way.append(carried(checked(said, site, where), site, where, everything))
         beside = beside_siblings(with_own_gradients(on_way, where, everything), where)
+        beside = divided_alike(beside, where)
         odd.append((odd_ones(beside, where), {one.target.key for one in beside}))
         for said in beside:
             found.setdefault(said.target.key, []).append(said)

@@ -143,3 +143,17 @@ def by_cost(lists: Sequence[Choices]) -> Iterator[tuple[Quantity, ...]]:
             if place + 1 < len(lists[index]) and further not in seen:
                 seen.add(further)
                 heapq.heappush(waiting, (cost + 1, next(order), further))
+
+
+def in_order(lists: Sequence[Choices], weights: Sequence[Quantity]) -> Iterator[Choices]:
+    """Yield what parameters mean if those that may be any weight are the weights that no other one
+    is, in the order of the layers, or the biases after the weights; first of them the targets, if
+    no other one is these."""
+    free = [place for place, one in enumerate(lists) if set(weights) <= set(one)]
+    taken = {one for place, choices in enumerate(lists) if place not in free for one in choices}
+    left = [one for one in weights if one not in taken]
+    for order in (left, sorted(left, key=lambda one: str(one).startswith("b"))):
+        for given in (order, ["y", *order]) if "y" not in taken else (order,):
+            if len(given) == len(free) > 1:
+                meant = dict(zip(free, given, strict=True))
+                yield tuple(meant.get(place, one[0]) for place, one in enumerate(lists))

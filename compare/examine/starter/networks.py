@@ -110,6 +110,7 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
     ends = [(asked.output, asked.loss, asked.reduction, asked.loss_factor)]
     if not {"output", "loss"} & set(given):
         kept = asked.reduction
+        ends += [(asked.output, asked.loss, one, asked.loss_factor) for one in ("mean", "sum")]
         if EXPONENTIAL.search(text):
             ends += [("identity", "bce", one, 1.0) for one in ("batch_mean", "mean", "sum")]
         if SQUARES.search(text) or "log" not in text:
@@ -121,7 +122,7 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
             ]
         if "reduction" in given:
             ends = [one for one in ends if one[2] == kept]
-    for end, activation in product(ends, hidden):
+    for end, activation in product(dict.fromkeys(ends), hidden):
         yield Network(activation, *end)
 
 
@@ -255,8 +256,11 @@ class Told:
 
 
 def told(shown: Shown, networks: Iterable[Network], sizes: Sizes, seed: int) -> Told:
-    """The network that what was shown belongs to, the first of several."""
-    fits = [(shown.fits(values_of(one, sizes, seed)), one) for one in networks]
+    """The network that what was shown belongs to, the first of several; the asked cross-entropy in
+    another reduction only by its loss, since the gradients of it may lack a 1/N."""
+    every = list(networks)
+    fits = [(shown.fits(values_of(one, sizes, seed)), one) for one in every]
+    fits = [(fit, one) for fit, one in fits if fit.loss or not reduced_otherwise(one, every[0])]
     fit, network = max(fits, key=lambda one: one[0].place)
     return Told(network, fit, max(one.right for one, _ in fits))
 
@@ -264,6 +268,12 @@ def told(shown: Shown, networks: Iterable[Network], sizes: Sizes, seed: int) -> 
 def averaged(networks: Sequence[Network]) -> Sequence[Network]:
     """Those whose loss is a mean, if any is: what was handed over sample by sample was averaged."""
     return [one for one in networks if one.reduction != "sum"] or networks
+
+
+def reduced_otherwise(network: Network, asked: Network) -> bool:
+    """Whether a network is one of those asked for, but for what its cross-entropy is divided by."""
+    alike = network.loss == asked.loss == "cross_entropy"
+    return alike and network.reduction != asked.reduction
 
 
 def close(array: Array, wanted: Array) -> bool:

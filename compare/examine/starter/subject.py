@@ -330,6 +330,18 @@ def walks_pairs(function: ast.AST, parameter: str) -> bool:
                if isinstance(node, ast.For | ast.comprehension))  # fmt: skip
 
 
+def walked_through(node: ast.expr) -> Iterator[ast.expr]:
+    """What a loop goes through: no number of turns, and no part of what is written down there."""
+    yield node
+    named = node.func if isinstance(node, ast.Call) else None
+    if isinstance(node, ast.Call) and not (isinstance(named, ast.Name) and named.id == "range"):
+        held = [named.value] if isinstance(named, ast.Attribute) else []
+        for one in (*node.args, *held):
+            yield from walked_through(one)
+    elif isinstance(node, ast.Subscript):
+        yield from walked_through(node.value)
+
+
 def positional(function: ast.AST, parameter: str) -> bool:
     """Whether a parameter is unpacked, walked through or asked for by number."""
     for node in ast.walk(function):
@@ -337,7 +349,7 @@ def positional(function: ast.AST, parameter: str) -> bool:
             if isinstance(node.targets[0], ast.Tuple | ast.List):
                 return True
         elif isinstance(node, ast.For | ast.comprehension):
-            if any(is_name(one, parameter) for one in ast.walk(node.iter)):
+            if any(is_name(one, parameter) for one in walked_through(node.iter)):
                 return True
         elif isinstance(node, ast.Subscript) and is_name(node.value, parameter):
             number = node.slice.operand if isinstance(node.slice, ast.UnaryOp) else node.slice

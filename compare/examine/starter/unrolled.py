@@ -105,8 +105,8 @@ def unrolled_in(
 ) -> Iterator[Unrolled]:
     """The forms that a parameter may have, by what the function and its file do."""
     names = weights_of(layers)
-    cut, layer = is_cut(function, parameter), parameter[-1:]
-    alone = not cut and layer.isdigit() and 1 <= int(layer) <= layers
+    cut, layer = is_cut(function, parameter), layer_of(function, parameter, layers)
+    alone = not cut and layer > 0
     ones = (cut or alone) and joins_ones(file)
     if cut:
         order: Literal["C", "F"] = "F" if reads_columns(file) else "C"
@@ -115,8 +115,30 @@ def unrolled_in(
         for each, lying in product((names, (*names[::2], *names[1::2])), some_of(names[::2])):
             yield Unrolled(each, False, order, lying=lying)
     elif ones:
-        place = 2 * int(layer) - 2
+        place = 2 * layer - 2
         yield from matrices(names[place : place + 2])
+
+
+def layer_of(function: ast.AST, parameter: str, layers: int) -> int:
+    """The layer whose matrix a parameter may be: by the number in its name, or by its place among
+    those that something is multiplied by, if there is one for each layer; 0 for none."""
+    if parameter[-1:].isdigit():
+        return int(parameter[-1:]) if int(parameter[-1:]) <= layers else 0
+    given = function.args.args if isinstance(function, ast.FunctionDef) else []
+    factors = [one.arg for one in given if any(is_factor(node, one.arg) for node in
+                                               ast.walk(function))]  # fmt: skip
+    whole = len(factors) == layers and not any(one[-1:].isdigit() for one in factors)
+    return factors.index(parameter) + 1 if whole and parameter in factors else 0
+
+
+def is_factor(node: ast.AST, name: str) -> bool:
+    """Whether something is multiplied by a matrix of this name, which may be turned."""
+    sides: list[ast.expr] = []
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        sides = [node.left, node.right]
+    elif isinstance(node, ast.Call) and called(node) in ("dot", "matmul"):
+        sides = node.args
+    return any(is_name(one.value if isinstance(one, ast.Attribute) else one, name) for one in sides)
 
 
 def some_of(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

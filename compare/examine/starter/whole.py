@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain as chain_of
 from itertools import islice
 
 import numpy as np
@@ -38,7 +39,7 @@ from compare.examine.starter.chain import (
 )
 from compare.examine.starter.finals import finals_of, makers
 from compare.examine.starter.flow import same_name
-from compare.examine.starter.meanings import by_cost
+from compare.examine.starter.meanings import by_cost, in_order
 from compare.examine.starter.networks import (
     Network,
     Shown,
@@ -50,8 +51,8 @@ from compare.examine.starter.networks import (
 )
 from compare.examine.starter.numbering import FROM_ONE, counts_from_one
 from compare.examine.starter.numbers_named import NUMBERS, setting_named, size_named
+from compare.examine.starter.numbers_returned import may_be_loss
 from compare.examine.starter.readings import Sizes
-from compare.examine.starter.recipe import LOSS
 from compare.examine.starter.stepped import as_update
 from compare.examine.starter.subject import Subject, unpacked_into, walks_pairs
 from compare.examine.starter.unrolled import Unrolled, laid_alike
@@ -176,7 +177,7 @@ class Search:
                 ranked.append(((False, *self.likely(ran, longer.calls[-1])), longer, ran))
             if ranked:  # of equals the first, which the names say
                 rank, found, ran = max(ranked, key=lambda one: one[0])
-                loss = LOSS.fullmatch(plain(name))
+                loss = may_be_loss(name, self.subject.flow.functions[name])
                 if all(rank[1:]) or not loss or self.sure(chain, known, name):
                     chain, known = found, [*known, name]
                     self.learn(ran, name)
@@ -280,7 +281,8 @@ class Search:
             return
         names, structures = [one for one, _ in asked], self.subject.structures
         tried = 0
-        for picked in islice(by_cost([tuple(found) for _, found in asked]), PICKED):
+        lists = [tuple(found) for _, found in asked]
+        for picked in islice(chain_of(in_order(lists, self.weights), by_cost(lists)), PICKED):
             if self.left <= 0 or tried >= EACH:
                 return
             arrays = [one for one in picked if one not in NUMBERS]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from compare.examine.starter.class_trials import Trial, trial_of
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.source import open_source
-from compare.examine.starter.whole_check import Declared
 from compare.guard.guard import Guard
 
 TEXT = """import numpy as np

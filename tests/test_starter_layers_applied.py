@@ -10,8 +10,8 @@ from compare.examine.starter.layer_classes import classes_of
 from compare.examine.starter.layer_objects import NAME, compositions
 from compare.examine.starter.layers_applied import is_applied
 from compare.examine.starter.layers_check import class_fits, computes_back, went_back
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.source import Source, open_source
-from compare.examine.starter.whole_check import Declared
 from compare.guard.guard import Guard
 
 LAYERS = """

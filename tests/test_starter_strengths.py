@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.slots import is_strength, set_rate
 from compare.examine.starter.source import open_source
 from compare.examine.starter.starter import strengths_read
-from compare.examine.starter.whole_check import Declared, class_together
+from compare.examine.starter.whole_check import class_together
 from tests.hand_ins import checked
 
 PENALISED = """

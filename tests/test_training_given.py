@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.source import open_source
 from compare.examine.starter.training.rehearsal import Rehearsed, rehearse
-from compare.examine.starter.whole_check import Declared
 from compare.guard.guard import Guard
 
 TEXT = """import numpy as np

@@ -26,6 +26,8 @@ NOISE = 16.0
 """Remainders below this many roundings of the loss are not used for the slope."""
 NEGLIGIBLE = 0.01
 """A smaller part of the gradient is no error of it; in float32 rounding may be as large."""
+CLOSE, CLEAR = 1e-6, 1e-3
+"""Of a gradient's norm: what it may be off as its loss's own, and what has to be seen for that."""
 NEAR = 0.5
 """A measured slope within this of 1 or 2 is called so; any other decides nothing."""
 
@@ -114,6 +116,32 @@ def joint_test(
     error = sum(float(np.vdot(along[name], differences[name])) for name in along)
     measured = _remainders(implementation, parameters, x, targets, gradients, along)
     return _judge("all parameters", "a random direction", measured, error)
+
+
+def each_belongs(
+    implementation: Implementation,
+    parameters: Arrays,
+    x: NDArray[Any],
+    targets: NDArray[Any],
+    gradients: Arrays,
+) -> bool:
+    """Return whether every single gradient is that of the loss, along three random directions.
+
+    Stricter than the slopes above: half of a small penalty left out of one of them is seen.
+    """
+    generator = np.random.default_rng(0)
+    for name, gradient in gradients.items():
+        size = float(np.linalg.norm(gradient))
+        for _ in range(3):
+            direction = generator.normal(size=gradient.shape)
+            along = {name: direction / np.linalg.norm(direction)}
+            h, remainder, noise, _ = _remainders(
+                implementation, parameters, x, targets, {name: gradient}, along
+            )
+            limit, power = _limit(h, remainder, noise)
+            if power > CLEAR * size or abs(limit) > 2 * power + CLOSE * size:
+                return False
+    return True
 
 
 class Remainders(NamedTuple):

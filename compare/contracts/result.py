@@ -103,8 +103,9 @@ class Diagnosis:
 
     `title` says it in one line, `sentence` in full.
 
-    `_slips` is what computing the mistake again takes, empty if no single point shows it, and
-    `_tensors` where it shows, empty for everywhere. Neither is reported: the sentence says it.
+    `_slips` is what computing the mistake again takes, empty if no single point shows it,
+    `_tensors` where it shows, empty for everywhere, and `_declares` the settings with which it is
+    none. None of them is reported: the sentence says it.
     """
 
     mistake: str
@@ -116,6 +117,7 @@ class Diagnosis:
     title: str = ""
     _slips: tuple[MadeMistake, ...] = field(default=(), repr=False, compare=False)
     _tensors: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    _declares: tuple[tuple[str, Any], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def headline(self) -> str:
@@ -126,6 +128,11 @@ class Diagnosis:
     def slips(self) -> tuple[MadeMistake, ...]:
         """Return the mistakes made in loss or gradient, with their constants and layers."""
         return self._slips
+
+    @property
+    def declares(self) -> dict[str, Any]:
+        """Return the settings with which the code agrees."""
+        return dict(self._declares)
 
     def concerns(self, tensor: str) -> bool:
         """Return whether the diagnosis is about this tensor (`dw1`, ...)."""

@@ -137,7 +137,8 @@ def named_of(
             return named
     what = "Loss and gradient are those" if declaration.of_loss else "The update is that"
     sentence = f"{what} of the network {declaration.with_words}."
-    return Named((Diagnosis(NOT_DECLARED, sentence, before, declaration.ratio),))
+    options = tuple(declaration.options.items())
+    return Named((Diagnosis(NOT_DECLARED, sentence, before, declaration.ratio, _declares=options),))
 
 
 def in_the_catalogue(judge: PointJudge, declaration: Declaration) -> bool:

@@ -20,9 +20,10 @@ from compare.examine.starter.chain import DROPPED, KEPT
 from compare.examine.starter.chosen_slopes import choice_in, compared_in, named_by, words_in
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.numbers_named import setting_named
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import last_name
-from compare.examine.starter.whole_check import Declared, class_together
+from compare.examine.starter.whole_check import class_together
 
 
 def as_made(

@@ -21,6 +21,7 @@ from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import LAYERS, MOST_LAYERS, layers_shown, plain
 from compare.examine.starter.construct import builders
 from compare.examine.starter.expected import Expected, expected
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.recipe import (
     STEP,
@@ -33,7 +34,6 @@ from compare.examine.starter.recipe import (
 )
 from compare.examine.starter.source import Source
 from compare.examine.starter.unset import left_unset
-from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import home_of
 from compare.guard.guard import Guard
 

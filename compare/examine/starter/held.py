@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from compare.examine.starter.gradient_functions import GradientFunction, gradient_functions
 from compare.examine.starter.layers_check import Layers, layers_checked
 from compare.examine.starter.network_class import network_classes
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.source import Source
-from compare.examine.starter.whole_check import Declared, Together, functions_together
+from compare.examine.starter.whole_check import Together, functions_together
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ from compare.examine.starter.layer_losses import is_slope, loss_classes
 from compare.examine.starter.layer_objects import NAME, Composed, compositions
 from compare.examine.starter.layer_strengths import strengths_checked
 from compare.examine.starter.networks import candidates
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.source import Source
 from compare.examine.starter.subject import class_of
-from compare.examine.starter.whole_check import Declared, Together, class_together
+from compare.examine.starter.whole_check import Together, class_together
 from compare.examine.starter.whole_search import consistent, searched
 from compare.guard.guard import Guard
 

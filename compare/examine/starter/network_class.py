@@ -37,6 +37,7 @@ from compare.examine.starter.loss_beside import UNSHOWN
 from compare.examine.starter.meanings import in_doubt
 from compare.examine.starter.minibatch import put_together
 from compare.examine.starter.networks import Network, Shown, candidates, point, told
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.optimiser_classes import is_optimiser
 from compare.examine.starter.readings import UNEQUAL, Sizes
 from compare.examine.starter.recipe import (
@@ -53,11 +54,7 @@ from compare.examine.starter.unset import left_unset, not_set
 from compare.examine.starter.unshown import advice, ends
 from compare.examine.starter.used import used_in
 from compare.examine.starter.weight_layout import in_its_shape, turned_by
-from compare.examine.starter.whole_check import (
-    Declared,
-    class_together,
-    without_our_labels,
-)
+from compare.examine.starter.whole_check import class_together, without_our_labels
 from compare.guard.guard import Guard
 from compare.judge.conclusion import RANDOM
 

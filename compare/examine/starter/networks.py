@@ -17,6 +17,7 @@ import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.experiment import ACTIVATION_NAMES
+from compare.contracts.objective import OVER_ROWS
 from compare.examine.starter.readings import Sizes
 from compare.points.probe import draw_probes
 
@@ -29,6 +30,12 @@ SLOPE = re.compile(r"\b0?\.\d+\b|\b1e-\d\b")
 """A number that may be the slope of a leaky ReLU."""
 LEAST_SLOPE, MOST_SLOPE, SLOPES = 0.001, 0.5, 6
 """Such slopes are tried, and so many."""
+OTHER_LOSSES = {
+    "hinge": re.compile(r"hinge|margin|svm", re.IGNORECASE),
+    "huber": re.compile(r"huber|smooth_?l1", re.IGNORECASE),
+    "l1": re.compile(r"mae|absolute|l1_?loss", re.IGNORECASE),
+}
+"""What the text of a file shows of a loss that is neither a cross-entropy nor a squared error."""
 CORNER = re.compile(r"relu|maximum|[<>]=?\s*0|where|clip|heaviside|rectif", re.IGNORECASE)
 """What the text of a file shows of a ReLU."""
 WRITTEN = {
@@ -82,6 +89,7 @@ class Values:
     """What a network gives at one point."""
 
     hidden: tuple[Array, ...]
+    logits: Array
     p: Array
     loss: float
     gradients: Arrays
@@ -120,6 +128,9 @@ def candidates(text: str, asked: Network, given: Sequence[str]) -> Iterator[Netw
                 for output in (*outputs, "softmax", "identity")
                 for reduction, factor in product(("batch_mean", "mean", "sum"), (0.5, 1.0))
             ]
+        for loss, shown_by in OTHER_LOSSES.items():
+            if shown_by.search(text):
+                ends += [("identity", loss, one, 1.0) for one in ("batch_mean", "mean", "sum")]
         if "reduction" in given:
             ends = [one for one in ends if one[2] == kept]
     for end, activation in product(dict.fromkeys(ends), hidden):
@@ -165,7 +176,7 @@ def values_of(network: Network, sizes: Sizes, seed: int) -> Values:
 def scale_of(network: Network, targets: Array) -> float:
     """How many times the sum over all entries the loss of a network is."""
     rows, entries = len(targets), targets.size
-    by_rows = network.reduction == "batch_mean" or network.loss == "cross_entropy"
+    by_rows = network.reduction == "batch_mean" or network.loss in OVER_ROWS
     over = 1 if network.reduction == "sum" else rows if by_rows else entries
     return network.loss_factor / over
 
@@ -186,7 +197,7 @@ def evaluated(network: Network, sizes: Sizes, seed: int) -> Values:
     )
     shown = probabilities(stages["logits"], network)
     hidden = tuple(stages[f"h{layer}"] for layer in range(1, sizes.layers))
-    return Values(hidden, shown, float(loss), gradients)
+    return Values(hidden, stages["logits"], shown, float(loss), gradients)
 
 
 def probabilities(logits: Array, network: Network) -> Array:
@@ -240,7 +251,7 @@ class Shown:
         right = sum(close(array, values.gradients[name]) for name, array in self.gradients.items())
         h, p = (
             any(close(array, one) for array in self.arrays for one in stages)
-            for stages in (values.hidden, (values.p, values.log_p))
+            for stages in (values.hidden, (values.logits, values.p, values.log_p))
         )
         said = self.loss is not None and close(np.array(self.loss), np.array(values.loss))
         return Fit(right, said, h, p)

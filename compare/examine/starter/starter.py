@@ -50,6 +50,7 @@ from compare.examine.starter.network_class import Found, classes_checked
 from compare.examine.starter.networks import candidates, shows_squares_alone
 from compare.examine.starter.nothing_known import nothing_known
 from compare.examine.starter.numbering import FROM_ONE, from_one, is_handed_less_one, takes_one_off
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.optimiser_classes import by_updates_alone
 from compare.examine.starter.pair_check import pairs_checked
 from compare.examine.starter.readings import F, K, N
@@ -69,7 +70,6 @@ from compare.examine.starter.update_calls import left_where_they_were
 from compare.examine.starter.update_same import same_for_all
 from compare.examine.starter.uphill import seen_with_gradients
 from compare.examine.starter.weight_layout import first_said, said_by
-from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import Place
 from compare.guard.guard import A_FEW_ROWS, Guard
 

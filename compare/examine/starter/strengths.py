@@ -56,6 +56,8 @@ class Strength:
             over = ", divided by the rows" if self.declared.get("penalty_over") == "rows" else ""
             of = " of all parameters" if self.declared.get("penalise") == "all" else ""
             yield f"your loss has an {key} term of {self.declared[key]:g}{of}{over}"
+        if smoothing := self.declared.get("label_smoothing"):
+            yield f"your loss smooths its targets by {smoothing:g}"
 
 
 @dataclass(frozen=True)

@@ -9,29 +9,27 @@ from __future__ import annotations
 
 import ast
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput, UserCodeError
-from compare.contracts.experiment import Experiment
 from compare.contracts.result import Result, Verdict
 from compare.diagnosis.prediction import BY_NAME
-from compare.examine.point import check
-from compare.examine.sides import our_manual
-from compare.examine.starter.answered import mean_gradients, mean_loss, names_of
-from compare.examine.starter.chain import Started
+from compare.examine.starter.answered import mean_gradients, names_of
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates, point
 from compare.examine.starter.numbering import FROM_ONE, LABELS, MIXED, SHIFTED, numbers_in
+from compare.examine.starter.one_function import Declared, belongs, checked, started_at
 from compare.examine.starter.one_output import (
     SEVERAL_UNTOLD,
 )
 from compare.examine.starter.pairs_handed import of_all
+from compare.examine.starter.own_loss import (
+    NETWORK,
+    UNKNOWN,
+    declared_by,
+    is_of_no_known_loss,
+)
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
@@ -57,21 +55,6 @@ ONE_OUTPUT_SAID = "compared with one output unit"
 
 
 @dataclass(frozen=True)
-class Declared:
-    """What the user declared: settings of the network by name, the seed and the timeout."""
-
-    settings: Mapping[str, Any]
-    seed: int = 0
-    timeout: float | None = None
-
-    @property
-    def network(self) -> Network:
-        """The network that was declared."""
-        known = {one.name for one in fields(Network)}
-        return Network(**{name: one for name, one in self.settings.items() if name in known})
-
-
-@dataclass(frozen=True)
 class Together:
     """The verdict on the whole, its result, the function that gave the gradients and where it is,
     the functions that its numbers came from, those that are only named in what was called, and the
@@ -88,11 +71,14 @@ class Together:
     """Whether the whole agrees, as far as it was compared."""
     ahead: bool
     """Whether its forward pass is a network's."""
+    own_loss: bool
+    """Whether its gradients are those of a loss that cannot be declared."""
 
     @property
     def settled(self) -> bool:
         """Whether nothing is left to find out about the functions that were called."""
-        return self.right or (bool(self.verdict.diagnosis) and self.result.kind != "structure")
+        named = bool(self.verdict.diagnosis) and self.result.kind != "structure"
+        return self.right or self.own_loss or named
 
 
 def functions_together(source: Source, declared: Declared) -> Together | None:
@@ -143,10 +129,14 @@ def together(
         alone = dict.fromkeys(source.definitions, form) | alone
     try:
         whole, result = named_in(whole, networks, subject, declared, sizes)
+        whole, strength, result = of_its_own_loss(whole, strength, result, subject, declared, sizes)
     except (BadInput, UserCodeError):
         return None
     meant = replace(meant, whole=whole)
     verdict = verdict_on(meant, source, result, declared.network, strength, name)
+    own = is_of_no_known_loss(result, declared.settings)
+    own = own and belongs(whole, subject, declared, sizes)
+    verdict = verdict.undecided(UNKNOWN) if own else verdict
     shown = unshown(whole, subject, source, opened, declared.network, sizes)
     term = term_unshown(whole, subject, source, opened, verdict.diagnosis, sizes)
     verdict = verdict.undecided(term) if term else weakened(verdict, meant, result, strength, shown)
@@ -160,7 +150,7 @@ def together(
     return Together(
         verdict, result, whole.final, source.where(whole.final),
         called | classes_in(whole, sizes, guard), frozenset(inner) - called, alone,
-        result.verdict is Verdict.AGREES, whole.told.fit.p,
+        result.verdict is Verdict.AGREES, whole.told.fit.p, own,
     )  # fmt: skip
 
 
@@ -231,14 +221,6 @@ def classes_in(whole: Whole, sizes: Sizes, guard: Guard) -> set[str]:
     return found
 
 
-def started_at(whole: Whole, sizes: Sizes, seed: int, guard: Guard) -> Started:
-    """What there is before the first call: objects are built by the file's own code."""
-    parameters, x, targets = point(sizes, seed)
-    values = {**parameters, "x": x, "y": targets}
-    started: Started = guard.run(lambda: whole.chain.start(sizes.widths, values), "start", None)
-    return started
-
-
 def named_in(
     whole: Whole, networks: Iterable[Network], subject: Subject, declared: Declared, sizes: Sizes
 ) -> tuple[Whole, Result]:
@@ -261,27 +243,23 @@ def named_in(
     return whole, result
 
 
-def checked(whole: Whole, subject: Subject, declared: Declared, sizes: Sizes) -> Result:
-    """Check the chain like any gradient, against the network that it fits."""
-    asked: dict[str, Any] = {**declared.settings, **whole.told.network.declared()}
-    asked |= {"hidden": sizes.hidden, "seed": declared.seed}
-    ours = our_manual(Experiment(**asked)).loss_and_gradients
-    names = names_of(subject.flow, whole.final)
-
-    def loss_and_gradients(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
-        ran = whole.chain.run(parameters, x, targets)
-        gradients = mean_gradients(ran, whole.final, names, parameters)
-        loss = mean_loss(ran) if whole.loss else ours(parameters, x, targets)[0]
-        return np.nan if loss is None else loss, gradients
-
-    started = started_at(whole, sizes, declared.seed, Guard(timeout=declared.timeout))
-    final = started.functions[whole.final]
-    called_as = inspect.signature(loss_and_gradients)
-    functools.update_wrapper(loss_and_gradients, final)
-    loss_and_gradients.__signature__ = called_as  # type: ignore[attr-defined]  # not its function's
-    return check(
-        loss_and_gradients, inputs=sizes.F, classes=sizes.K, timeout=declared.timeout, **asked
-    )
+def of_its_own_loss(
+    whole: Whole, strength: Strength, result: Result, subject: Subject, declared: Declared,
+    sizes: Sizes,
+) -> tuple[Whole, Strength, Result]:  # fmt: skip
+    """The result with what the file's own loss declares, if it agrees with that."""
+    options = declared_by(result, declared.settings, whole.told.network.loss) if whole.loss else {}
+    if not options:
+        return whole, strength, result
+    ends = {name: value for name, value in options.items() if name in NETWORK}
+    beside = {name: value for name, value in options.items() if name not in NETWORK}
+    network = replace(whole.told.network, **ends)
+    instead = replace(whole, told=replace(whole.told, network=network))
+    also = replace(declared, settings={**declared.settings, **beside})
+    again = checked(instead, subject, also, sizes)
+    if again.verdict is not Verdict.AGREES:
+        return whole, strength, result
+    return instead, replace(strength, declared={**strength.declared, **beside}), again
 
 
 def loss_of(whole: Whole) -> str:

@@ -21,6 +21,7 @@ from compare.examine.starter.cut_rehearsal import OTHER, OTHER_ROWS
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
 from compare.examine.starter.numbering import SHIFTED
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.carried import (
     begun_anew,
@@ -43,7 +44,6 @@ from compare.examine.starter.training.still import nothing_moves
 from compare.examine.starter.training.stopped import stops
 from compare.examine.starter.training.trained import Training, best_fit, training_of
 from compare.examine.starter.update_sites import LOOSE
-from compare.examine.starter.whole_check import Declared
 from compare.guard.blame import Place
 
 RUN = "run over rows of ours, its steps are torch's gradient times a rate"

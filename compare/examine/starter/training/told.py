@@ -15,11 +15,11 @@ from compare.examine.starter.cut_check import ANOTHER
 from compare.examine.starter.cut_rehearsal import OTHER
 from compare.examine.starter.exchanged import exchanged
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.one_function import Declared
 from compare.examine.starter.short_batch import MISTAKE
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.rehearsal import Rehearsed, rehearse
 from compare.examine.starter.update_sites import LOOSE
-from compare.examine.starter.whole_check import Declared
 
 CUT = "cut out of"
 OF_LOOPS = frozenset({MISTAKE, OTHER})

@@ -23,13 +23,13 @@ from compare.examine.starter.one_function import Declared, belongs, checked, sta
 from compare.examine.starter.one_output import (
     SEVERAL_UNTOLD,
 )
-from compare.examine.starter.pairs_handed import of_all
 from compare.examine.starter.own_loss import (
     NETWORK,
     UNKNOWN,
     declared_by,
     is_of_no_known_loss,
 )
+from compare.examine.starter.pairs_handed import of_all
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source

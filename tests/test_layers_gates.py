@@ -87,6 +87,8 @@ def test_exchanged_gates_of_ten_steps(manual: Any, said: str | None) -> None:
         said
     )
     assert all("exchanged, at every step" in d.sentence for d in result.diagnosis)
+    assert all(("tanh and the sigmoid, are" in d.sentence) is ("3 and 4" in d.sentence)
+               for d in result.diagnosis)  # fmt: skip
 
 
 def test_a_difference_that_a_few_random_roundings_call_hopeless_is_so_but_once_in_ten_million() -> (

@@ -42,6 +42,8 @@ def attention(wrong: Any) -> Any:
             back = 6**-0.5
         dk = np.swapaxes(ds, 1, 2) @ q * (1.0 if wrong == "keys" else back)
         parts = (ds @ k * back, dk, np.swapaxes(p, 1, 2) @ dh)
+        if wrong == "exchanged":
+            parts = (parts[1], parts[0], parts[2])
         da = np.hstack([np.swapaxes(each, 0, 1).reshape(n, d) for each in parts])
         return np.swapaxes(p @ v, 0, 1).reshape(n, d), {"x": da @ w.T, "w": x.T @ da}
 
@@ -50,7 +52,7 @@ def attention(wrong: Any) -> Any:
 
 def by_heads(x: Any, w: Any) -> Any:
     n, d = x.shape
-    q, k, v = ((x @ part).view(n, 2, 3).transpose(0, 1) for part in w.chunk(3, 1))
+    q, k, v = (part.reshape(n, 2, 3).transpose(0, 1) for part in (x @ w).chunk(3, 1))
     p = torch.softmax(q @ k.transpose(1, 2) / 3**0.5, -1)
     return (p @ v).transpose(0, 1).reshape(n, d)
 
@@ -210,6 +212,9 @@ LAYERS: dict[str, tuple[Layer, str, str]] = {
     "scale of the keys": (HEADS, "keys",
                           "the scale 1/√3 is missing in what flows back through the keys"),
     "another scale": (HEADS, "width", "in the backward pass the scale 1/√3 is taken to be 1/√6"),
+    "queries and keys": (
+        HEADS, "exchanged",
+        "parts 1 and 2 of the product of `x` and `w`, the queries and the keys, are exchanged"),
     "window": ((mean_pooling, lambda x: F.avg_pool2d(x, (2, 3)), drawn(x=(2, 2, 4, 6)), None),
                "all", "of the pooling the division by 6, the size of the window, is missing"),
     "window of one axis": (

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from compare.layers.names.called import readers
 from compare.layers.names.forward import ancestors
-from compare.layers.names.friendly import MASKS, Names
+from compare.layers.names.friendly import MASKS, NOUNS, Names
 from compare.layers.names.kinds import TURNS, Change
-from compare.layers.names.recognised import COPIES
 from compare.layers.names.tape import Ref, Step, Tape
 
 ONLY_DY = "of the derivative of the log-softmax, dy - p Σ dy, only dy is taken"
+LONG = 45
+"""Letters from which on a noun is said less exactly."""
 GATES = ("sigmoid", "silu", "gelu", "tanh", "relu", "neg")
 """What a gate goes through first; SiLU taken apart begins with a sigmoid or a minus sign."""
 
@@ -68,9 +70,7 @@ def swapped(names: Names, step: Step, change: Change) -> str:
 
 def exchanged(names: Names, step: Step, change: Change) -> str:
     """Two parts of a value with each other's gradient."""
-    one, other = (axis + 1 for axis in change.axes)
-    of = names.noun(step.refs()[0].number)
-    return f"in the backward pass parts {one} and {other} of {of} are exchanged"
+    return f"in the backward pass {parts(names, step, change)}"
 
 
 def sibling(names: Names, step: Step, change: Change) -> str:
@@ -88,6 +88,7 @@ def parts(names: Names, step: Step, change: Change) -> str:
     one, other = change.axes
     outs = step.outs[one], step.outs[other]
     of = names.noun(step.refs()[0].number)
+    of = of if len(of) < LONG else names.noun(step.refs()[0].number, 1)
     return f"parts {one + 1} and {other + 1} of {of}{gated(names, outs)} are exchanged"
 
 
@@ -101,22 +102,21 @@ def sibling_parts(names: Names, step: Step, change: Change) -> str:
 
 
 def gated(names: Names, numbers: tuple[int, ...]) -> str:
-    """Return what two parts are, where one is the gate of the other."""
-    read = [goes_through_gate(names, number) for number in numbers]
-    return ", the gate and the value," if sorted(read) == [False, True] else ""
+    """Return what two parts are: of what each goes through, or the gate of the other."""
+    if all(number in names.called for number in numbers):
+        return f", {' and '.join(names.called[number] for number in numbers)},"
+    through = [activation_of(names, number) for number in numbers]
+    if None not in through:
+        one, other = through
+        return f", which go through {one if one == other else f'{one} and {other}'},"
+    return ", the gate and the value," if through != [None, None] else ""
 
 
-def goes_through_gate(names: Names, number: int) -> bool:
-    """Return whether a value, or a copy of it, is what an activation is taken of."""
-    copies = {number}
-    for step in names.tape.steps[: names.tape.boundary]:
-        if not any(ref.number in copies for ref in step.refs()):
-            continue
-        if step.name in GATES:
-            return True
-        if step.func.is_view or step.name in COPIES:
-            copies.update(step.outs)
-    return False
+def activation_of(names: Names, number: int) -> str | None:
+    """Return the activation that is taken of a value, or of a copy of it."""
+    gates = (step for step in readers(names.tape, number) if step.name in GATES)
+    first = next(gates, None)
+    return None if first is None else NOUNS.get(first.name, "an activation")
 
 
 def axes(names: Names, step: Step, change: Change) -> str:

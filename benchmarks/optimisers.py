@@ -214,7 +214,8 @@ def named(dtype: str, networks: int) -> Iterator[tuple[str, int, int]]:
                 made, hits = made + 1, hits + (found is not None and found.mistake is mistake)
                 if made == networks:
                     break
-            yield f"{mistake.name}, {name}", hits, made
+            if made:  # a count for every layer is right where there is one
+                yield f"{mistake.name}, {name}", hits, made
 
 
 def written(mistake: OptimiserMistake, of: Experiment) -> Way:

@@ -192,6 +192,7 @@ for i in range(9):
     W2 -= 0.01 * (mW2 / (1 - 0.9 ** t)) / (np.sqrt(vW2 / (1 - 0.999 ** t)) + 1e-8)
 """
 OWN = "        self.t[key] = self.t.get(key, 0) + 1\n"
+INLINE = training(ADAM, f"{M}\n{V}\n{T}")
 COUNTS: dict[str, tuple[str, int]] = {
     "keyed": (KEYED.replace("@", ""), 0),
     "keyed, in a row": (KEYED.replace(LOOP, IN_A_ROW), 0),
@@ -212,6 +213,10 @@ COUNTS: dict[str, tuple[str, int]] = {
     "unrolled": (UNROLLED.replace("@", "    t += 1\n"), 0),
     "unrolled, once": (UNROLLED.replace("@", ""), 2),
 }  # fmt: skip
+
+
+def test_a_t_that_stays_0_is_never_advanced(tmp_path: Path) -> None:
+    assert names(updates(tmp_path, INLINE)) == ["adam-t-never-advanced"]
 
 
 @pytest.mark.parametrize("case", COUNTS)

@@ -29,7 +29,13 @@ from compare.examine.starter.source import Source
 from compare.examine.starter.update_adaptive import habits_of
 from compare.examine.starter.update_alike import OnWay, idle_velocities, odd_ones, on_every_way
 from compare.examine.starter.update_anew import begun_anew
-from compare.examine.starter.update_counts import EVERY, is_advanced_often, miscounted
+from compare.examine.starter.update_counts import (
+    EVERY,
+    NEVER,
+    is_advanced_often,
+    miscounted,
+    stays_zero,
+)
 from compare.examine.starter.update_divided import divided_alike
 from compare.examine.starter.update_lines import Line, unaliased, word
 from compare.examine.starter.update_own import with_own_gradients
@@ -223,8 +229,10 @@ def counted(one: Judged, where: str, everything: Sequence[ast.AST]) -> Judged:
     """Say of a right update that what counts its updates is wrong, and of one that is right but for
     that."""
     if one.verdict is not None and one.verdict.verdict is Verdict.UNDECIDABLE:
-        if one.update is not None and is_advanced_often(one.update):
-            return replace(one, verdict=about_named(about_update(one.target, where), EVERY))
+        often = one.update is not None and is_advanced_often(one.update)
+        if often or (one.update is not None and stays_zero(one.update)):
+            named = about_named(about_update(one.target, where), EVERY if often else NEVER)
+            return replace(one, verdict=named)
         return one
     slip = miscounted(one, where, everything) if one.verdict is None else None
     if slip is None:

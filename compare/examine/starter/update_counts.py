@@ -94,6 +94,15 @@ def is_advanced_often(update: Update) -> bool:
     )))  # fmt: skip
 
 
+def stays_zero(update: Update) -> bool:
+    """Return whether the count of an update is 0 and stays it, and it is right if that goes up."""
+    counts = [key for key, said in update.scalars.items()
+              if said == 0.0 and COUNT.fullmatch(word(key))]  # fmt: skip
+    if not counts or not divides_by_root(update):
+        return False
+    return is_adaptive(replace(update, scalars=update.scalars | dict.fromkeys(counts, "count")))
+
+
 def advanced_by_caller(key: str, function: str, everything: Sequence[ast.AST]) -> bool:
     """Return whether a loop over the weights advances a count and hands it to a function for each
     of them."""

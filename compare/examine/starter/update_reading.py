@@ -192,9 +192,9 @@ class Follower:
             root = re.split(r"[.\[]", key)[0]
             named = any(map(of_gradient, (word(key), plain(root))))
             inside = root in made and key not in self.outside
-            if is_computed(key) or (not self.number(key) and (named or inside)):
+            if is_computed(key) or (self.number(key) == "" and (named or inside)):
                 found.add(key)
-        unnamed = {key for key in self.outside if not self.number(key)}
+        unnamed = {key for key in self.outside if self.number(key) == ""}
         found = found or (unnamed if len(unnamed) == 1 else set())
         if len(found) > 1:
             raise Unread(f"its gradient is not certain ({', '.join(sorted(found))})")
@@ -224,7 +224,8 @@ class Follower:
             said = self.number(key)
             if not said and is_weight(key):
                 raise Unread(f"{key} is another weight")
-            found[key] = said or OTHER_NUMBER
+            still = said == 0.0 and COUNT.fullmatch(word(key))  # a strength of 0 may be another
+            found[key] = said if said or still else OTHER_NUMBER
         return found
 
     def number(self, key: str) -> float | str:

@@ -31,6 +31,7 @@ from compare.examine.starter.short_batch import NOMINAL
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
+from compare.examine.starter.training.printed import Printed
 from compare.examine.starter.training.supply import ROWS, SOME_BATCH, Supply, data_role
 from compare.examine.starter.training.terms import Terms, moved
 from compare.examine.starter.training.watch import LOOP, TURN, Enough, Recorder, Watched
@@ -156,7 +157,8 @@ def program_of(
 ) -> Program:
     """Return the program of a file; its penalties are of one strength as far as a number in it
     says them, and its learning rates and momenta another one if asked for."""
-    nodes = [copy.deepcopy(one.node) for one in source.statements]
+    printed = Printed()
+    nodes = [printed.visit(copy.deepcopy(one.node)) for one in source.statements]
     harmless, watched = Harmless(nodes), Watched()
     numbers = Numbers(rate, strength, source.text, set(steps_of_ranges(nodes)), momentum)
     terms = Terms(strength, frozenset(moved(nodes)))

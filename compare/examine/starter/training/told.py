@@ -46,7 +46,10 @@ def with_training(
     updated = shown.followed or right_updates > 0
     if shown.penalised or not updated:
         return list(found), frozenset()
-    return [in_its_light(one, shown) for one in found], shown.parts.path
+    said = [in_its_light(one, shown) for one in found]
+    if not any(holds_it(one, shown) or is_part(one, shown) for one in found):
+        said.append(shown.verdict)  # nothing in it has a name that says what it is
+    return said, shown.parts.path
 
 
 def asked(found: Sequence[FunctionVerdict]) -> bool:
@@ -79,18 +82,22 @@ def in_its_light(one: FunctionVerdict, shown: Rehearsed) -> FunctionVerdict:
     """Return a verdict, right where the steps of a right training say so."""
     if one.verdict is Verdict.AGREES:
         return one
-    holds_it = one.name == shown.verdict.name or one.name == shown.verdict.name.partition(".")[0]
     undecided = one.verdict is Verdict.UNDECIDABLE and not one.lacking
     words = shown.verdict.conventions
     declared = one.kind == "convention" or shown_by_its_loop(one)  # a sum is one in the loop, too
     guessed = undecided or (is_cut_out(one) and not declared)
-    of_loop = holds_it and ANOTHER not in one.name and guessed
+    of_loop = holds_it(one, shown) and ANOTHER not in one.name and guessed
     if of_loop or (undecided and is_part(one, shown)):
         return replace(
             one, verdict=Verdict.AGREES, sentence="agrees", kind=None, diagnosis=(),
             conventions=words if of_loop else (f"as {shown.verdict.name} uses it",),
         )  # fmt: skip
     return one
+
+
+def holds_it(one: FunctionVerdict, shown: Rehearsed) -> bool:
+    """Return whether a verdict is on the function or class that a training stands in."""
+    return one.name in (shown.verdict.name, shown.verdict.name.partition(".")[0])
 
 
 def is_part(one: FunctionVerdict, shown: Rehearsed) -> bool:

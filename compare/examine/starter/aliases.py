@@ -1,12 +1,14 @@
 """Names that NumPy once had: `np.float` in a student's file means what it meant then.
 
-They are rewritten in the syntax tree of the student's code. NumPy itself is not touched, so that
-nothing changes for anybody else.
+`np.float32(0.1)` means 0.1 where everything is float64: its rounding is no mistake. Both are
+rewritten in the syntax tree of the student's code. NumPy itself is not touched, so that nothing
+changes for anybody else.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Set
 
 import numpy as np
 
@@ -41,12 +43,32 @@ RENAMED = {
 }
 
 
+NARROW = {"float32", "float16", "single", "half"}
+NONE: Set[str] = frozenset()
+
+
 class Modern(ast.NodeTransformer):
     """Replaces old NumPy names under any of the names NumPy was imported by."""
 
-    def __init__(self, numpy_names: set[str], notes: Notes) -> None:
+    def __init__(self, numpy_names: set[str], notes: Notes, casts: Set[str] = NONE) -> None:
         self.numpy_names = numpy_names
         self.notes = notes
+        self.casts = casts
+        """What else the narrow formats are called."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """Replace a number that is cast to a narrow format by the number."""
+        self.generic_visit(node)
+        named = node.func
+        narrow = named.id in self.casts if isinstance(named, ast.Name) else (
+            isinstance(named, ast.Attribute) and named.attr in NARROW
+            and isinstance(named.value, ast.Name) and named.value.id in self.numpy_names
+        )  # fmt: skip
+        numbers = [one for one in node.args if isinstance(one, ast.Constant)
+                   and type(one.value) in (int, float)]  # fmt: skip
+        if not narrow or node.keywords or len(node.args) != 1 or not numbers:
+            return node
+        return numbers[0]
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """Replace `np.OLD` where NumPy has no OLD any more."""

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.absent import Absent
 from compare.examine.starter.aliases import Modern
@@ -24,12 +26,15 @@ from compare.examine.starter.bare import Bare, make_plain
 from compare.examine.starter.blocks import Block, blocks_of, pieces_of
 from compare.examine.starter.cells import read_cells
 from compare.examine.starter.statements import (
+    HARMLESS,
     Broken,
     Definition,
     Kind,
     Statement,
+    harmless_in,
     imports_in,
     last_name,
+    simple_by_alias,
     statements_of,
 )
 from compare.guard.blame import Place, first_line
@@ -59,7 +64,9 @@ def open_source(
                     broken.append(found)
                 else:
                     statements += found
-    return Source(Path(path), tuple(statements), tuple(broken), guard, beside or {})
+    harmless = harmless_in(statements)
+    known = tuple(simple_by_alias(one, harmless) for one in statements)
+    return Source(Path(path), known, tuple(broken), guard, beside or {}, harmless)
 
 
 def readable(block: Block, notes: Notes) -> Iterator[list[Statement] | Broken]:
@@ -81,6 +88,8 @@ class Source:
     broken: tuple[Broken, ...]
     guard: Guard
     beside: Beside
+    harmless: frozenset[str] = HARMLESS
+    """The functions that a constant or a default may call."""
     compiled: dict[int, tuple[ast.stmt, types.CodeType]] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -201,9 +210,11 @@ class Loader:
         held = self.source.compiled.get(id(one.node))
         if held and self.execute_code(held[1], one) is None:
             return
-        node = Modern(self.numpy_names, self.guard.notes).visit(one.node)
+        casts = {name for name, value in vars(self.opened.module).items()
+                 if value is np.float32 or value is np.float16}  # fmt: skip
+        node = Modern(self.numpy_names, self.guard.notes, casts).visit(one.node)
         if isinstance(node, Definition):
-            node = Bare(self.guard.notes).visit(node)
+            node = Bare(self.guard.notes, self.source.harmless).visit(node)
         error = self.run(node, one)
         if error and isinstance(node, ast.FunctionDef) and make_plain(node):
             self.guard.notes.add(f"{node.name} was read without decorators and defaults")

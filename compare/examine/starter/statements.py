@@ -10,8 +10,8 @@ import ast
 import re
 import symtable
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from compare.examine.starter.blocks import Block
@@ -24,12 +24,12 @@ PLAIN = (
     ast.JoinedStr, ast.FormattedValue, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
     ast.expr_context, ast.keyword,
 )  # fmt: skip
-HARMLESS = {
+HARMLESS = frozenset({
     "int", "float", "bool", "str", "complex", "len", "range", "abs", "min", "max", "sum", "round",
     "pow", "tuple", "list", "dict", "set", "partial", "vectorize", "frompyfunc", "finfo", "iinfo",
     "array", "asarray", "dtype", "float32", "float64", "int32", "int64", "sqrt", "log", "exp",
     "zeros", "ones", "eye", "arange", "linspace",
-}  # fmt: skip
+})  # fmt: skip
 """Functions, by the last part of their name, that a simple constant may call."""
 OLD_PRINT = re.compile(r"^(\s*)print\s+(?![(=.,\[])(?:>>\s*\w+\s*,)?(.*?)(;?\s*)$", re.MULTILINE)
 
@@ -169,14 +169,39 @@ def assigned_names(node: ast.stmt) -> Iterator[str]:
             yield one.id
 
 
-def is_simple(value: ast.AST) -> bool:
-    """True if the value can be worked out without doing anything; a lambda is a definition."""
+def is_simple(value: ast.AST, also: Set[str] = HARMLESS) -> bool:
+    """True if the value can be worked out without doing anything; a lambda is a definition. `also`:
+    the functions that it may call."""
     if isinstance(value, ast.Lambda):
         return True
-    fits = isinstance(value, PLAIN) or (
-        isinstance(value, ast.Call) and last_name(value) in HARMLESS
-    )
-    return fits and all(map(is_simple, ast.iter_child_nodes(value)))
+    fits = isinstance(value, PLAIN) or (isinstance(value, ast.Call) and last_name(value) in also)
+    return fits and all(is_simple(one, also) for one in ast.iter_child_nodes(value))
+
+
+def harmless_in(statements: Sequence[Statement]) -> frozenset[str]:
+    """The functions that a simple constant may call, by the names that a file gives them too:
+    `f32 = np.float32`."""
+    bound = [name for one in statements for name in one.binds]
+    found = {name for one in statements for name in one.binds
+             if bound.count(name) == 1 and is_alias(one.node, name)}  # fmt: skip
+    return HARMLESS | found
+
+
+def is_alias(node: ast.stmt, name: str) -> bool:
+    """Whether a statement gives a harmless function another name."""
+    if isinstance(node, ast.ImportFrom):
+        return any(one.asname == name and one.name in HARMLESS for one in node.names)
+    value = node.value if isinstance(node, ast.Assign) else None
+    named = isinstance(value, ast.Attribute | ast.Name)
+    return named and ast.unparse(value).rpartition(".")[2] in HARMLESS if value else False
+
+
+def simple_by_alias(one: Statement, also: Set[str]) -> Statement:
+    """The statement, a constant if it calls nothing but these functions."""
+    value = one.node.value if isinstance(one.node, ast.Assign | ast.AnnAssign) else None
+    if one.kind is not Kind.LEFT_OUT or value is None or not is_simple(value, also):
+        return one
+    return replace(one, kind=Kind.CONSTANT)
 
 
 def last_name(call: ast.Call) -> str:

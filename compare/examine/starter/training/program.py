@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.errors import UserCodeError
+from compare.examine.starter.bare import named_in_defaults
 from compare.examine.starter.binding import plain
 from compare.examine.starter.construct import HIDDEN, builders
 from compare.examine.starter.cut import DECAY, MOMENTUM
@@ -167,6 +168,7 @@ def program_of(
     defined = {one.name: one for one in nodes if isinstance(one, ast.FunctionDef)}
     definitions: list[Statement] = []
     main: list[ast.stmt] = []
+    asked = set(named_in_defaults(nodes))
     for one, node in zip(source.statements, nodes, strict=True):
         watched.file = one.file
         if one.kind is Kind.DEFINITION:
@@ -175,6 +177,9 @@ def program_of(
         elif one.kind is Kind.IMPORT:
             definitions.append(replace(one, node=harmless.visit(node)))
         else:
+            if one.kind is Kind.CONSTANT and one.binds & asked:
+                early = harmless.visit(numbers.visit(copy.deepcopy(node)))
+                definitions.append(replace(one, node=early))
             for part in inlined(copy.deepcopy(node), defined):
                 made = watched.visit(harmless.visit(numbers.visit(part)))
                 main += made if isinstance(made, list) else [made]

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from compare.contracts.arrays import Array
+from compare.examine.starter.binding import plain
+from compare.examine.starter.slots import GRADIENT_NAME
 
 LOOP, TURN = "_rehearsed_loop", "_rehearsed_turn"
 DEEPEST, MOST_ARRAYS, MOST_NUMBERS = 4, 300, 2_000_000
@@ -46,6 +48,12 @@ class Recorder:
     last: Snapshot = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
     """The loops of which as many runs were seen as are kept."""
+
+    within: dict[int, tuple[int, Snapshot]] = field(default_factory=dict)
+    """What is named like a gradient at the first turn of the last run of a loop, and when that was
+    seen."""
+    came: dict[int, int] = field(default_factory=dict)
+    """When the last turn of a loop began."""
 
     failures: list[BaseException] = field(default_factory=list)
     """What was raised."""
@@ -90,9 +98,28 @@ class Recorder:
                                 if one is not self.last.get(way))  # fmt: skip
             if self.numbers > MOST_KEPT:
                 raise Enough
-            run.append(seen)
+            run.append(seen | self.gradients_since(number, seen))
             self.last = seen
             self.first += run[-1:] if len(run) == 1 else []
+            if len(run) == 1:
+                named = {way: one for way, one in seen.items() if names_gradient(way)}
+                self.within[number] = self.turns, named
+            self.came[number] = self.turns
+
+    def gradients_since(self, number: int, seen: Snapshot) -> Snapshot:
+        """Return the gradients that a loop inside of this one, of an optimiser, was handed since
+        the last turn: nothing else may keep them."""
+        since = self.came.get(number, self.turns)
+        found: Snapshot = {}
+        for other, (when, named) in self.within.items():
+            if other != number and when > since:
+                found |= {way: one for way, one in named.items() if way not in seen}
+        return found
+
+
+def names_gradient(way: str) -> bool:
+    """Return whether a word of a way names a gradient."""
+    return any(GRADIENT_NAME.fullmatch(plain(word)) for word in way.split("."))
 
 
 def snapshot(scope: Mapping[str, Any], last: Snapshot) -> Snapshot:

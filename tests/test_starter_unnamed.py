@@ -123,6 +123,21 @@ def gradient(theta, X, y, nin, nhid, nout):
     u = e.dot(Q.T) * (t > 0)
     return np.concatenate([one.ravel() for one in (X.T.dot(u), u.sum(0), t.T.dot(e), e.sum(0))])
 """
+SEARCHED = (
+    VECTOR
+    + """
+def descend(value, gradient, theta, data, rounds=20):
+    seen = [value(theta, *data)]
+    for _ in range(rounds):
+        slope = gradient(theta, *data)
+        long = 2.0
+        while value(theta - long * slope, *data) > seen[-1] - 0.1 * long * slope.dot(slope):
+            long = long / 2
+        theta = theta - long * slope
+        seen.append(value(theta, *data))
+    return theta
+"""
+)
 PAIRS = """import numpy as np
 
 def follow(layers, X):
@@ -149,7 +164,7 @@ def checked(text: str, old: str, new: str, tmp_path: Path) -> Verdict:
     return starter_result(check_starter(path)).verdict
 
 
-@pytest.mark.parametrize("text", [SUMMED, ORDERED, COLUMN, VECTOR, PAIRS])
+@pytest.mark.parametrize("text", [SUMMED, ORDERED, COLUMN, VECTOR, SEARCHED, PAIRS])
 def test_right_functions_with_names_of_their_own_agree(text: str, tmp_path: Path) -> None:
     assert checked(text, "", "", tmp_path) is Verdict.AGREES
 
@@ -169,6 +184,8 @@ def test_right_functions_with_names_of_their_own_agree(text: str, tmp_path: Path
         (COLUMN, "C - eta / m * dC", "C + eta / m * dC"),
         (VECTOR, "X.T.dot(u), u.sum(0)", "X.T.dot(u), u.mean(0)"),
         (VECTOR, "u = e.dot(Q.T) * (t > 0)", "u = e.dot(Q.T)"),
+        (SEARCHED, "theta = theta - long", "theta = theta + long"),
+        (SEARCHED, "X.T.dot(u), u.sum(0)", "X.T.dot(u), u.mean(0)"),
         (PAIRS, "(1 - s * s)", "s * (1 - s)"),
         (PAIRS, "s.T @ r, r.sum(0)", "s.T @ r, r.mean(0)"),
     ],

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from compare.examine.starter.update_lines import RETURNED, Line, keys_in, lines_of
+from compare.examine.starter.update_words import number_in
 
 MOST = 32
 """Ways through one place; more are not followed."""
@@ -112,6 +113,8 @@ class Walker:
         held = [line for line in all_lines(one.body, file) if self.matters(line)]
         if not held:
             return ways
+        if isinstance(one, ast.While) and all(map(rescales, held)):
+            return ways  # a line search: it stays a number, of the same sign
         if goes_over(one, held):
             return self.body([*one.body, *one.orelse], ways, file)
         begun = [
@@ -164,6 +167,15 @@ def counts_of(loop: Loop) -> Iterator[tuple[str, int]]:
     counted = loop.target.elts[0] if isinstance(loop.target, ast.Tuple) else loop.target
     if isinstance(start, ast.Constant) and isinstance(start.value, int):
         yield ast.unparse(counted), start.value
+
+
+def rescales(line: Line) -> bool:
+    """Return whether a line makes a number larger or smaller: `t *= 0.5`, `t = t / 2`."""
+    value = line.value
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.Mult | ast.Div):
+        return False
+    factor = number_in(value.right)
+    return ast.unparse(value.left) == line.key and factor is not None and factor > 0
 
 
 def is_fresh(line: Line) -> bool:

@@ -59,6 +59,10 @@ class Update:
     schedules: Mapping[str, float] = field(default_factory=dict)
 
 
+GRADIENTS_OF = re.compile(r"g|.*grad.*")
+"""Names of functions that return a gradient, not its negative."""
+
+
 def is_size(key: str) -> bool:
     """Return whether what is read is a size of an array or list."""
     return key.startswith("len(") or bool(re.search(r"\.shape\[|\.size$|\.shape$", key))
@@ -202,7 +206,15 @@ class Follower:
         words = (word(gradient), plain(re.split(r"[.\[]", gradient)[0]))
         named = any(of_gradient(one) and "delta" not in one for one in words)
         rated = any(self.number(key) == "rate" for key in self.inputs)
-        return gradient, named or is_computed(gradient) or rated
+        sure = named or is_computed(gradient) or rated or self.called_gradient(gradient)
+        return gradient, sure
+
+    def called_gradient(self, key: str) -> bool:
+        """Return whether a name is given nothing but what a function called `grad` returns."""
+        values = [line.value for line in self.all if line.key == key]
+        calls = [one for one in values if isinstance(one, ast.Call)]
+        names = [plain(ast.unparse(one.func).rpartition(".")[2]) for one in calls]
+        return bool(names) and len(names) == len(values) and all(map(GRADIENTS_OF.fullmatch, names))
 
     def origin(self, gradient: str) -> str:
         """Return what tells a gradient from others of the same text: the line that gives it its

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.class_strengths import of_layers_inside
+from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.readings import UNEQUAL
+from compare.examine.starter.source import open_source
+from compare.examine.starter.together import known
 from tests.hand_ins import checked, of_wrong_twin
 
 SHRUNK = """
@@ -106,3 +113,43 @@ def test_a_layer_that_steps_in_its_backward_pass_is_compared_with_its_penalty_to
     old = "self.x.T @ d + self.lam"
     wrong = of_wrong_twin(tmp_path, stepping, old, old.replace("self.lam", "0.5 * self.lam"))
     assert [one.mistake for one in wrong.diagnosis] == ["penalty-halved-in-gradient"]
+
+
+HOLDING = (
+    SHRUNK.partition("class Tanh")[0]
+    + """
+class Model:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.lower, self.upper = Affine(n_in, n_hidden, 1e-3), Affine(n_hidden, n_out)
+    def forward(self, x):
+        self.h = np.maximum(self.lower.forward(x), 0)
+        return self.upper.forward(self.h)
+    def loss(self, x, t):
+        z = self.forward(x)
+        z = z - z.max(axis=1, keepdims=True)
+        self.p, self.t = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), t
+        fit = -np.mean(np.sum(t * np.log(self.p), axis=1))
+        return fit + 0.5 * self.lower.lam * np.sum(self.lower.W ** 2)
+    def backward(self):
+        d = self.upper.backward((self.p - self.t) / len(self.t))
+        self.lower.backward(d * (self.h > 0))
+"""
+)
+
+
+def test_the_penalty_of_a_layer_inside_a_network_accuses_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(HOLDING, "utf-8")
+    model: Any = open_source(path).load(["Model"]).get("Model")
+    wrong = FunctionVerdict("Model", "gradient", None, Verdict.DISAGREES, "")
+    term = replace(wrong, diagnosis=known("l2-in-gradient-only"))
+    other = replace(wrong, diagnosis=known("gradient-summed"))
+    assert of_layers_inside(wrong, model, UNEQUAL) == "lower.lam"
+    assert of_layers_inside(term, model, UNEQUAL) == "lower.lam"
+    assert of_layers_inside(other, model, UNEQUAL) == ""
+
+
+@pytest.mark.parametrize("new", ["(self.p - self.t)", "(self.p - 2 * self.t) / len(self.t)"])
+def test_of_another_mistake_such_a_network_is_still_accused(new: str, tmp_path: Path) -> None:
+    text = HOLDING.replace("(self.p - self.t) / len(self.t)", new).replace("1e-3", "0.0")
+    assert checked(tmp_path, text).verdict is Verdict.DISAGREES

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import FunctionType
 from typing import Any
@@ -18,10 +19,12 @@ from typing import Any
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import plain
+from compare.examine.starter.construct import builders
+from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.recipe import Recipe
-from compare.examine.starter.slots import PENALTY
+from compare.examine.starter.slots import DEEPEST, PENALTY, STRENGTH, entries
 from compare.examine.starter.strengths import OURS, Added, Strength, at_least, effective, meant
 from compare.guard.guard import Guard
 from compare.textbook import Point
@@ -53,6 +56,36 @@ def strength_of(
 
 
 DIFFER = "its strengths differ"
+INSIDE = re.compile(r"l[12]|penalty|decay|^$")
+"""In the names of mistakes that the penalty of a layer may look like; empty for none that is
+known."""
+
+
+def of_layers_inside(verdict: FunctionVerdict, cls: type, sizes: Sizes) -> str:
+    """Which strengths of layers that an object holds may be what it is accused of; empty where
+    there are none, or its mistakes are others."""
+    names = [one.mistake for one in verdict.diagnosis] or [""]
+    if not all(map(INSIDE.search, names)):
+        return ""
+    parameters, x, targets = point(sizes, 0)
+    values = {**parameters, "x": x, "y": targets}
+    for build in builders(cls):
+        with suppress(Exception):  # their constructor, called in another way than it is made for
+            return " and ".join(strengths_inside(build(sizes.widths, values)))
+    return ""
+
+
+def strengths_inside(thing: Any, way: tuple[str, ...] = ()) -> Iterator[str]:
+    """The strengths, not 0, that objects inside of one keep and their backward passes read."""
+    for key, value in entries(thing) if len(way) < DEEPEST else ():
+        if isinstance(value, int | float) and way and value and STRENGTH.fullmatch(plain(str(key))):
+            back = [one for base in type(thing).__mro__ for name, one in vars(base).items()
+                    if "back" in name and type(one) is FunctionType]  # fmt: skip
+            if any(key in one.__code__.co_names for one in back):
+                yield ".".join((*way, str(key)))
+        elif isinstance(value, dict | list) or hasattr(value, "__dict__"):
+            if not isinstance(value, type) and not inspect.isroutine(value):
+                yield from strengths_inside(value, (*way, str(key)))
 
 
 def functions(cls: type) -> list[FunctionType]:

@@ -27,7 +27,7 @@ from compare.examine.sides import our_manual
 from compare.examine.starter.binding import plain
 from compare.examine.starter.class_loss import LinesOf
 from compare.examine.starter.class_options import as_made
-from compare.examine.starter.class_strengths import outcome, strength_of
+from compare.examine.starter.class_strengths import of_layers_inside, outcome, strength_of
 from compare.examine.starter.class_trials import Trial, trial_of
 from compare.examine.starter.class_updates import left_by_methods
 from compare.examine.starter.expected import Expected, expected
@@ -146,7 +146,7 @@ def class_checked(
             if whole.right:
                 form, guard = whole.handed.get(name, ""), Guard(timeout=declared.timeout)
                 seen.updates += put_together(cls, name, form, place, guard)
-            return judged(whole.verdict, source, best, due)
+            return judged(whole.verdict, source, best, due, cls)
     if isinstance(best, str):
         return about.undecided(f"was not compared: {best}; {ADVICE}")
     seen.handed |= handed_by(best.recipe, opened, due, Guard(timeout=declared.timeout))
@@ -161,7 +161,7 @@ def class_checked(
         and steps_by_its_gradient(best.recipe, due.point, Guard(timeout=declared.timeout))
     ):
         seen.stepped.add(f"in {name}.{method.name}")
-    return judged(verdict, source, best, due)
+    return judged(verdict, source, best, due, cls)
 
 
 def as_it_is_called(
@@ -228,11 +228,18 @@ def in_doubt_of(best: Trial, verdict: FunctionVerdict) -> str:
 
 
 def judged(
-    verdict: FunctionVerdict, source: Source, best: Trial | str, due: Expected
+    verdict: FunctionVerdict, source: Source, best: Trial | str, due: Expected, cls: type
 ) -> FunctionVerdict:
-    """The verdict, undecided where a class was accused of numbers that are no evidence: some of its
-    arrays were not set, or it draws masks of dropout, which nobody can hand to torch."""
-    if verdict.verdict is not Verdict.DISAGREES or isinstance(best, str):
+    """The verdict, undecided where a class was accused of numbers that are no evidence: its layers
+    may have penalties of their own, some of its arrays were not set, or it draws masks of dropout,
+    which nobody can hand to torch."""
+    if verdict.verdict is not Verdict.DISAGREES:
+        return verdict
+    sizes = UNEQUAL if isinstance(best, str) else best.sizes
+    if strengths := of_layers_inside(verdict, cls, sizes):
+        why = f"what {strengths} adds was not compared: it is of one layer, not of the network"
+        return replace(verdict.undecided(why), worst=None, diagnosis=(), kind=None)
+    if isinstance(best, str):
         return verdict
     quiet = Guard(timeout=source.guard.timeout)
     random = any(one.mistake == RANDOM for one in verdict.diagnosis)

@@ -24,6 +24,7 @@ WORDS = r"(?!(data|dense|decoder|down|drop|decay|depth|dim|dtype|dict|deep)\w*$)
 """What begins with a d and names no gradient."""
 GRADIENT_NAME = re.compile(WORDS + r"d[lwb]?[a-z]*\d*|.*(grad|delta|nabla).*")
 """The last name on the way to a gradient, without underscores."""
+DENSE = re.compile(r"d\d+")
 OTHER_NAME = re.compile(r"[vms][wb]?\d*|vel.*|.*(veloc|moment|cache|prev|sum|avg|best|old|mask).*")
 """The last name on the way to what an optimiser keeps."""
 LETTER = re.compile(r"[vms]\d*")
@@ -83,8 +84,10 @@ class Slot:
 
     @property
     def of_gradients(self) -> bool:
-        """True if any word of its way names a gradient."""
-        return any(GRADIENT_NAME.fullmatch(plain(word)) for word in self.way)
+        """True if any word of its way names a gradient; the d1 of `d1.W` is a dense layer."""
+        words = [plain(word) for word in self.way if not word.isdigit()]
+        held = (word for word in words[:-1] if not DENSE.fullmatch(word))
+        return any(GRADIENT_NAME.fullmatch(word) for word in (*held, *words[-1:]))
 
 
 def slots_in(thing: Any, way: tuple[str, ...] = ()) -> Iterator[Slot]:

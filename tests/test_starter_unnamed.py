@@ -157,6 +157,18 @@ def get_slopes(layers, X, Y):
 """
 
 
+MEASURED = (
+    PAIRS
+    + """
+def distance(layers, X, Y):
+    return np.mean(np.abs(follow(layers, X)[1] - Y))
+
+def far_off(out, Y):
+    return np.sum(np.abs(out - Y)) / len(Y)
+"""
+)
+
+
 def checked(text: str, old: str, new: str, tmp_path: Path) -> Verdict:
     assert not old or text.count(old) == 1
     path = tmp_path / "mine.py"
@@ -164,7 +176,7 @@ def checked(text: str, old: str, new: str, tmp_path: Path) -> Verdict:
     return starter_result(check_starter(path)).verdict
 
 
-@pytest.mark.parametrize("text", [SUMMED, ORDERED, COLUMN, VECTOR, SEARCHED, PAIRS])
+@pytest.mark.parametrize("text", [SUMMED, ORDERED, COLUMN, VECTOR, SEARCHED, PAIRS, MEASURED])
 def test_right_functions_with_names_of_their_own_agree(text: str, tmp_path: Path) -> None:
     assert checked(text, "", "", tmp_path) is Verdict.AGREES
 

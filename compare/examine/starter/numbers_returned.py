@@ -12,7 +12,7 @@ import ast
 
 from compare.examine.starter.batches import ADDING, along_axis
 from compare.examine.starter.binding import plain
-from compare.examine.starter.flow import Code
+from compare.examine.starter.flow import Code, Flow
 from compare.examine.starter.recipe import LOSS
 
 COUNTING = frozenset({"argmax", "argmin", "equal", "round", "rint"})
@@ -22,6 +22,14 @@ COUNTING = frozenset({"argmax", "argmin", "equal", "round", "rint"})
 def may_be_loss(name: str, node: Code) -> bool:
     """Whether a function is named like a loss, or returns everything added up."""
     return bool(LOSS.fullmatch(plain(name))) or adds_everything_up(node)
+
+
+def only_by_value(flow: Flow, name: str) -> bool:
+    """Whether nothing but its number can tell that a function is the loss: another sum of the same
+    form is a measure, such as the mean distance, and no part of the training."""
+    handed = {value.split(".")[0] for values in flow.handed.values() for value in values}
+    named = LOSS.fullmatch(plain(name)) is not None
+    return not named and name not in handed and adds_everything_up(flow.functions[name])
 
 
 def adds_everything_up(node: Code) -> bool:

@@ -51,7 +51,7 @@ from compare.examine.starter.networks import (
 )
 from compare.examine.starter.numbering import FROM_ONE, counts_from_one
 from compare.examine.starter.numbers_named import NUMBERS, setting_named, size_named
-from compare.examine.starter.numbers_returned import may_be_loss
+from compare.examine.starter.numbers_returned import may_be_loss, only_by_value
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.stepped import as_update
 from compare.examine.starter.subject import Subject, unpacked_into, walks_pairs
@@ -178,7 +178,8 @@ class Search:
             if ranked:  # of equals the first, which the names say
                 rank, found, ran = max(ranked, key=lambda one: one[0])
                 loss = may_be_loss(name, self.subject.flow.functions[name])
-                if all(rank[1:]) or not loss or self.sure(chain, known, name):
+                told = rank[0] or not only_by_value(self.subject.flow, name)
+                if told and (all(rank[1:]) or not loss or self.sure(chain, known, name)):
                     chain, known = found, [*known, name]
                     self.learn(ran, name)
         return chain, known

@@ -27,6 +27,7 @@ from compare.examine.starter.bundles import (
     receivers,
     source_tree,
 )
+from compare.examine.starter.by_place import positional
 from compare.examine.starter.chain import Start, Started, places_of_weights
 from compare.examine.starter.constants import Constant, constants_in
 from compare.examine.starter.construct import builders
@@ -328,31 +329,3 @@ def walks_pairs(function: ast.AST, parameter: str) -> bool:
     return any(is_name(node.iter, parameter) and isinstance(node.target, ast.Tuple)
                and len(node.target.elts) == PAIR for node in ast.walk(function)
                if isinstance(node, ast.For | ast.comprehension))  # fmt: skip
-
-
-def walked_through(node: ast.expr) -> Iterator[ast.expr]:
-    """What a loop goes through: no number of turns, and no part of what is written down there."""
-    yield node
-    named = node.func if isinstance(node, ast.Call) else None
-    if isinstance(node, ast.Call) and not (isinstance(named, ast.Name) and named.id == "range"):
-        held = [named.value] if isinstance(named, ast.Attribute) else []
-        for one in (*node.args, *held):
-            yield from walked_through(one)
-    elif isinstance(node, ast.Subscript):
-        yield from walked_through(node.value)
-
-
-def positional(function: ast.AST, parameter: str) -> bool:
-    """Whether a parameter is unpacked, walked through or asked for by number."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and is_name(node.value, parameter):
-            if isinstance(node.targets[0], ast.Tuple | ast.List):
-                return True
-        elif isinstance(node, ast.For | ast.comprehension):
-            if any(is_name(one, parameter) for one in walked_through(node.iter)):
-                return True
-        elif isinstance(node, ast.Subscript) and is_name(node.value, parameter):
-            number = node.slice.operand if isinstance(node.slice, ast.UnaryOp) else node.slice
-            if isinstance(number, ast.Constant) and isinstance(number.value, int):
-                return True
-    return False

@@ -33,6 +33,7 @@ from compare.examine.starter.gradient_calls import ADVICE
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.gradient_functions import GradientFunction, read_function
 from compare.examine.starter.held import Held, held_by
+from compare.examine.starter.held_out import curves_of_training_rows
 from compare.examine.starter.hidden import forward_passes, inside
 from compare.examine.starter.inline import hidden_shown
 from compare.examine.starter.layer_pairs import layer_pairs
@@ -218,7 +219,7 @@ def with_lines(
     named = {one.name for one in updates.found}
     still = [one for one in left_where_they_were(source, sorted(updates.functions))
              if one.name not in named]  # fmt: skip
-    still += same_for_all(source)
+    still += [*same_for_all(source), *curves_of_training_rows(source)]
     return found + unproved(updates.found, of_classes.stepped) + still, updates
 
 

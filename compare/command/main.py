@@ -22,6 +22,7 @@ from compare.command.idle_threads import let_idle_threads_sleep
 from compare.command.interruption import Interruption
 from compare.contracts.errors import BadInput
 from compare.contracts.visible import visible
+from compare.guard.patience import one_check
 
 if TYPE_CHECKING:
     from compare.command.outcome import Outcome
@@ -115,6 +116,7 @@ def speak_plainly() -> None:
             stream.reconfigure(errors="replace")
 
 
+@one_check()
 def command(options: argparse.Namespace, interruption: Interruption) -> int:
     """Train and compare, save, print; return the exit code.
 

@@ -38,6 +38,7 @@ from compare.guard.implementation import (
     is_update,
 )
 from compare.guard.manual_file import guarded_step
+from compare.guard.patience import one_check
 from compare.judge.point import PointJudge
 from compare.points.probe import Probe, draw_probes
 
@@ -46,6 +47,7 @@ HIDDEN = (11,)
 TIMEOUT = 60.0
 
 
+@one_check()
 def check(
     implementation: Implementation | Update,
     *,

@@ -35,6 +35,7 @@ from compare.examine.sides import (
     reference_records,
 )
 from compare.examine.threads import given_threads, worthwhile_threads
+from compare.guard.patience import one_check
 from compare.judge.failing import enter_failure, name_despite
 from compare.judge.naming import Named
 from compare.judge.run import Judge
@@ -89,6 +90,7 @@ Watcher = Callable[[Progress], None]
 Tap = Callable[[Iterator[Record], Inputs], Iterator[Record]]
 
 
+@one_check()
 def run_training(
     experiment: Experiment | None = None,
     *,

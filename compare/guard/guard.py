@@ -21,6 +21,7 @@ from compare.guard.blame import (
 )
 from compare.guard.deadline import TimedOut, within
 from compare.guard.effects import Notes, contained
+from compare.guard.patience import count_one_that_hung, seconds_left
 
 TIMEOUT = 60.0
 """Seconds one call may take unless the user says otherwise."""
@@ -50,31 +51,41 @@ class Guard:
 
     def run(self, call: Callable[[], Any], who: str, home: Place | None, hint: str = "") -> Any:
         """Return `call()`, which is known to the user as `who` and begins at `home`."""
-        process = os.getpid()
+        process, seconds = os.getpid(), seconds_left(self.timeout)
         try:
             with contained(who, home, self.notes):
-                return within(self.timeout, call)
+                return within(seconds, call)
         except (KeyboardInterrupt, BadInput):  # the latter is a sentence already
             raise
         except BaseException as error:
             missed = isinstance(error, LookupError | ValueError | AttributeError)
-            raise self.sentence(error, who, home, hint if missed else "") from error
+            if isinstance(error, TimedOut):
+                count_one_that_hung()
+            waited = limits(self.timeout, seconds)
+            raise sentence(error, who, home, hint if missed else "", waited) from error
         finally:
             if os.getpid() != process:  # a copy that their code forked, and did not end
                 os._exit(0)
 
-    def sentence(
-        self, error: BaseException, who: str, home: Place | None, hint: str = ""
-    ) -> UserCodeError:
-        """Say what happened, at which line of theirs."""
-        if isinstance(error, TimedOut):
-            place = last_place(iter(error.stack), home)
-            what = f"{who} did not return within {self.timeout:g} s; a longer timeout waits"
-        elif isinstance(error, SystemExit):
-            place = last_place(places_of_traceback(error.__traceback__), home)
-            what = f"{who} called sys.exit({error.code!r}); a gradient has to return"
-        else:
-            place = last_place(places_of_traceback(error.__traceback__), home)
-            what = f"{who} raised {first_line(error)}{hint and f'; {hint}'}"
-            return Raised(f"{place.quoted()}: {what}" if place else what)
-        return UserCodeError(f"{place.quoted()}: {what}" if place else what)
+
+def sentence(
+    error: BaseException, who: str, home: Place | None, hint: str, waited: str
+) -> UserCodeError:
+    """Say what happened, at which line of theirs."""
+    if isinstance(error, TimedOut):
+        place = last_place(iter(error.stack), home)
+        what = f"{who} did not return within {waited}; a longer timeout waits"
+    elif isinstance(error, SystemExit):
+        place = last_place(places_of_traceback(error.__traceback__), home)
+        what = f"{who} called sys.exit({error.code!r}); a gradient has to return"
+    else:
+        place = last_place(places_of_traceback(error.__traceback__), home)
+        what = f"{who} raised {first_line(error)}{hint and f'; {hint}'}"
+        return Raised(f"{place.quoted()}: {what}" if place else what)
+    return UserCodeError(f"{place.quoted()}: {what}" if place else what)
+
+
+def limits(timeout: float | None, seconds: float | None) -> str:
+    """Say how long a call was waited for, and how long another that hung before it."""
+    said = f"{seconds or 0.0:g} s"
+    return said if seconds == timeout else f"{said}, nor another call within {timeout or 0.0:g} s"

@@ -15,6 +15,7 @@ from compare.contracts.errors import BadInput
 from compare.contracts.known import known_keywords
 from compare.contracts.result import Finding, Result, Verdict
 from compare.examine.environment import environment
+from compare.guard.patience import one_check
 from compare.layers import conclude
 from compare.layers.asking import Question, described, question
 from compare.layers.calling import Shape
@@ -36,6 +37,7 @@ TIMEOUT = 60.0
 
 
 @known_keywords("check_layer()")
+@one_check()
 def check_layer(
     manual: Any,
     reference: Any,

@@ -22,6 +22,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
 from compare.examine.starter.activation_slopes import slope_checked
+from compare.examine.starter.best_kept import best_by_reference
 from compare.examine.starter.chosen_slopes import chosen_slopes
 from compare.examine.starter.constants import constants_in
 from compare.examine.starter.cut_check import cut_checked, places
@@ -73,6 +74,7 @@ from compare.examine.starter.uphill import seen_with_gradients
 from compare.examine.starter.weight_layout import first_said, said_by
 from compare.guard.blame import Place
 from compare.guard.guard import A_FEW_ROWS, Guard
+from compare.guard.patience import one_check
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -108,6 +110,7 @@ class StarterReport:
         )
 
 
+@one_check()
 def check_starter(
     path: str | Path,
     *,
@@ -219,7 +222,7 @@ def with_lines(
     named = {one.name for one in updates.found}
     still = [one for one in left_where_they_were(source, sorted(updates.functions))
              if one.name not in named]  # fmt: skip
-    still += [*same_for_all(source), *curves_of_training_rows(source)]
+    still += [*same_for_all(source), *curves_of_training_rows(source), *best_by_reference(source)]
     return found + unproved(updates.found, of_classes.stepped) + still, updates
 
 

@@ -70,6 +70,11 @@ class Guarded:
         due = ", ".join([*self.positions, *(["*", *self.keywords] if self.keywords else [])])
         if not callable(self.function):
             raise UserCodeError(f"{who} cannot be called; give a function {who}({due})")
+        if isinstance(self.function, type):
+            raise UserCodeError(
+                f"{where}{who} is a class; give a function {who}({due}), or the file that it is in"
+                " to `manual-mlp check FILE`, which finds out how a class is called"
+            )
         try:
             signature = inspect.signature(self.function)
         except (TypeError, ValueError):  # written in C without a signature: the call will tell

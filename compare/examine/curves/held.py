@@ -99,15 +99,19 @@ def spread_out(values: Float, epochs: list[int], points: int) -> Float:
 
 
 def overlaid(held: LoggedCurves, run: Result) -> list[EpochRow]:
-    """Return the epochs with the logged curves as the manual side, for the pictures."""
+    """Return the epochs with the logged curves as the manual side, for the pictures; of a curve
+    that nobody logged neither side, since its absence is no NaN."""
     rows, unknown = list[EpochRow](), np.full(len(run.epochs), np.nan)
     for at in held.logged.epochs:
         row = run.epochs[at]
         theirs = Curves(*(float(held.seen.get(name, unknown)[at]) for name in CURVES))
+        ours = Curves(
+            *(getattr(row.reference, name) if name in held.seen else np.nan for name in CURVES)
+        )
         train, validation = (
             float(held.allowance.get(f"{name}_loss", unknown)[at])
             for name in ("train", "validation")
         )
         band = Band(train, validation, np.nan)
-        rows.append(EpochRow(row.epoch, theirs, row.reference, np.nan, band, {}))
+        rows.append(EpochRow(row.epoch, theirs, ours, np.nan, band, {}))
     return rows

@@ -22,7 +22,7 @@ from compare.examine.curves.watcher import CurveWatcher
 from compare.examine.sides import manual_records, our_manual
 from compare.examine.training import run_training
 from compare.points.inputs import draw_inputs
-from compare.report.plots.series import curve
+from compare.report.plots import series
 from compare.report.report_json import SCHEMA
 
 Table = NDArray[np.float64]
@@ -407,4 +407,5 @@ def test_wrong_rows_without_an_epoch_do_not_agree_however_they_are_counted(
 def test_a_curve_that_was_not_logged_is_drawn_on_neither_side(right: Table, tmp_path: Path) -> None:
     result = found(right[:, :3], tmp_path, titles="epoch,train_loss,train_acc")
     assert result.verdict is Verdict.AGREES
-    assert curve(result, "train_loss").drawn and not curve(result, "validation_loss").drawn
+    assert series.curve(result, "train_loss").drawn
+    assert not series.curve(result, "validation_loss").drawn

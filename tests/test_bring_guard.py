@@ -522,7 +522,7 @@ def test_a_function_of_other_arguments_is_refused_before_it_is_called() -> None:
     with pytest.raises(UserCodeError, match="float cannot be called; give a function"):
         GuardedImplementation(1.0)  # type: ignore[arg-type]
     with pytest.raises(UserCodeError, match=r"Network is a class; give .* `manual-mlp check FILE`"):
-        GuardedImplementation(Network)  # type: ignore[arg-type]
+        GuardedImplementation(Network)
 
 
 def test_names_and_places_survive_partial_methods_and_objects() -> None:

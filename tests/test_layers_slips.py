@@ -37,7 +37,9 @@ def softmax(s: Any) -> Any:
     return e / e.sum(-1, keepdims=True)
 
 
-def attention(*, diagonal: bool = False, scale: bool = True, whole: bool = False) -> Manual:
+def attention(
+    *, diagonal: bool = False, scale: bool = True, whole: bool = False, unweighted: bool = False
+) -> Manual:
     def manual(i: Inputs, dy: Any) -> tuple[Any, Inputs]:
         q, k, v, keep = i["q"], i["k"], i["v"], i["keep"]
         c = 1 / np.sqrt(q.shape[1])
@@ -45,7 +47,8 @@ def attention(*, diagonal: bool = False, scale: bool = True, whole: bool = False
         y = p @ v
         p = softmax(q @ k.T * c) if whole else p
         dp = dy @ v.T
-        ds = p * (1 - p) * dp if diagonal else p * (dp - (dp * p).sum(1, keepdims=True))
+        rows = (dp if unweighted else dp * p).sum(1, keepdims=True)
+        ds = p * (1 - p) * dp if diagonal else p * (dp - rows)
         ds = ds * c if scale else ds
         return y, {"q": ds @ k, "k": ds.T @ q, "v": p.T @ dy}
 
@@ -122,6 +125,12 @@ SLIPS: dict[str, tuple[Manual, Any, Inputs, str]] = {
     "last row": (layer_norm(rows=slice(4, 5)), NORMED, NORM, "overwritten in place of added"),
     "softmax diagonal": (attention(diagonal=True), masked_attention, ATTENTION,
                          "of the softmax's derivative only the diagonal p (1 - p) is taken"),
+    "softmax alone": (
+        lambda i, dy: (softmax(i["x"]), {"x": softmax(i["x"]) * (dy - dy.sum(1, keepdims=True))}),
+        torch.nn.Softmax(dim=-1), {"x": draw(5, 8)},
+        "p (dy - Σ dy p), the factor p is missing in the sum"),
+    "softmax in attention": (attention(unweighted=True), masked_attention, ATTENTION,
+                             "p (dy - Σ dy p), the factor p is missing in the sum"),
     "scale": (attention(scale=False), masked_attention, ATTENTION,
               "the scale 1/√5 is left out of the backward pass"),
     "mask of the backward pass": (attention(whole=True), masked_attention, ATTENTION,

@@ -220,7 +220,8 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
             *conclude.left_out(points, case.asked.points),
             *case.manual.notes,
         ),
-        heatmap=conclude.heatmap_of(points if wrong is None else [wrong]),
+        # A prediction is of the clearest point; without one the picture is of what is quoted.
+        heatmap=conclude.heatmap_of([wrong] if wrong and named.prediction else points),
         referee=None if taylor is None else taylor.as_mapping(),
         control_failed=bool(accepted),
     )  # fmt: skip

@@ -206,7 +206,7 @@ def special(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Chang
         return
     places = direct(tape, step)
     if names.is_softmax(step):
-        for kind in ("softmax", "row sum", "diagonal"):
+        for kind in ("softmax", "row sum", "diagonal", "unweighted"):
             yield Change(number, kind)
     logits = names.logits_of(step)
     if logits is not None:

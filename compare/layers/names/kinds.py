@@ -225,6 +225,13 @@ def diagonal(change: Change, here: Here) -> Any:
     return p + torch.where(known > 0, p * (1 - p) / known, 0.0) * (e - known)
 
 
+def unweighted(change: Change, here: Here) -> Any:
+    """`p = e / total` whose derivative is p (dy - Σ dy): dy is summed without p."""
+    e, total = here.args[:2]
+    known, over = e.detach(), total.detach()
+    return known / over + (e - known) / over - (total - over) / over
+
+
 def softmax(change: Change, here: Here) -> Any:
     """A softmax that passes its gradient on unchanged."""
     return of_logarithm(here.args[0], here.run())
@@ -334,7 +341,8 @@ KINDS: dict[str, Kind] = {
     "unbounded": unbounded, "through": through, "slope": slope, "slope at": slope_at,
     "function": function,
     "swapped": swapped, "bare": bare, "diagonal": diagonal, "softmax": softmax,
-    "row sum": row_sum, "operand": operand, "elsewhere": elsewhere, "split": split,
+    "row sum": row_sum, "unweighted": unweighted, "operand": operand, "elsewhere": elsewhere,
+    "split": split,
     "log row sum": log_row_sum,
     "lengths": exchanged_lengths, "joined": joined, "permuted": permuted, "factors": factors,
 }  # fmt: skip

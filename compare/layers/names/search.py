@@ -37,7 +37,7 @@ MOST_STEPS = 1_500
 """A reference with more operations is not changed step by step: each costs some 7 ms of searches,
 measured at recurrences of 60 and 100 steps, so that these take ten seconds at most."""
 LATE = ("slope", "slope at", "times", "factor", "comparison")
-OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum", "log row sum")
+OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum", "unweighted", "log row sum")
 FIRST = (*OF_THE_SOFTMAX, "unbounded", "rotation")
 UNFIT = (*IMPOSSIBLE, ArithmeticError, MemoryError)
 """What a changed program may raise: torch of shapes and places that do not fit, Python of numbers

@@ -281,6 +281,11 @@ def slope_at(names: Names, step: Step, change: Change) -> str:
     return f"the derivative of {result(names, step)} at x = {at} is taken to be {other}"
 
 
+def unweighted(names: Names, step: Step, change: Change) -> str:
+    """A softmax whose derivative sums dy alone."""
+    return "in the derivative of the softmax, p (dy - Σ dy p), the factor p is missing in the sum"
+
+
 def diagonal(names: Names, step: Step, change: Change) -> str:
     """The softmax's Jacobian without its other entries."""
     return "of the softmax's derivative only the diagonal p (1 - p) is taken"
@@ -348,6 +353,7 @@ KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
     "axes of the derivative": axes_of_derivative, "split": split,
     "lengths": exchanged_lengths, "joined": joined,
     "permuted": permuted, "triangle": triangle, "operand": operand, "factors": factors,
-    "softmax": softmax, "bare": bare, "row sum": row_sum, "function": function,
+    "softmax": softmax, "unweighted": unweighted, "bare": bare, "row sum": row_sum,
+    "function": function,
     "log row sum": row_sum,
 }  # fmt: skip

@@ -32,6 +32,8 @@ def as_update(chain: Chain, run: Callable[[Chain], tuple[Arrays, Arrays]]) -> Ch
         return None
     if all(np.array_equal(once[name], twice[name]) for name in once):
         return chain
+    if any(once[name].shape != weights[name].shape for name in once):
+        return None
     first = {name: once[name] - weights[name] for name in once}
     second = {name: twice[name] - once[name] for name in once}
     if not all(near(first[name], second[name]) for name in once):

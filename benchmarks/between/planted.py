@@ -76,10 +76,13 @@ class Network:
         drops = self.rate > 0 and (training or self.name == "dropout-in-evaluation")
         h, cached = x, []
         for i in range(1, depth):
-            n, kept = self.normalised(h @ p[f"w{i}"] + p[f"b{i}"], i, p, training, context)
-            a = np.tanh(n)
+            z = h @ p[f"w{i}"] + p[f"b{i}"]
+            before = np.tanh(z) if self.name == "after-activation" else z
+            n, kept = self.normalised(before, i, p, training, context)
+            a = before if self.name == "after-activation" else np.tanh(n)
             cached.append((h, kept, n, a))
-            h = FORWARD.get(self.name, right)(a, context[f"mask{i}"], self.rate) if drops else a
+            out = n if self.name == "after-activation" else a
+            h = FORWARD.get(self.name, right)(out, context[f"mask{i}"], self.rate) if drops else out
         loss, d = top(h @ p[f"w{depth}"] + p[f"b{depth}"], targets)
         g = {key: np.zeros_like(array) for key, array in p.items()}
         g[f"w{depth}"], g[f"b{depth}"] = h.T @ d, d.sum(0)
@@ -87,9 +90,11 @@ class Network:
             below, kept, n, a = cached[i - 1]
             d = d @ p[f"w{i + 1}"].T
             d = BACKWARD.get(self.name, right)(d, context[f"mask{i}"], self.rate) if drops else d
-            d = d * (1 - a * a)
+            last = self.name in ("after-activation", "and-activation-exchanged-backward")
+            d = d if last else d * (1 - a * a)
             if kept is not None:
                 d, g[f"gamma{i}"], g[f"beta{i}"] = self.back(d, n, p[f"gamma{i}"], kept)
+            d = d * (1 - a * a) if last else d
             g[f"w{i}"], g[f"b{i}"] = below.T @ d, d.sum(0)
         return loss, {key: array.astype(x.dtype) for key, array in g.items()}
 

@@ -8,6 +8,7 @@ in another way is neither, and not judged here.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ import numpy as np
 
 from compare.contracts.arrays import Arrays
 from compare.examine.starter.chain import RATE, Chain
+from compare.examine.starter.cut_names import stored
+from compare.examine.starter.flow import Code
 from compare.examine.starter.recipe import STEP
 
 SAME = 1e-9
@@ -39,6 +42,17 @@ def as_update(chain: Chain, run: Callable[[Chain], tuple[Arrays, Arrays]]) -> Ch
     if not all(near(first[name], second[name]) for name in once):
         return None
     return replace(chain, rate=STEP, moves=True)
+
+
+def trains(function: Code, chain: Chain) -> bool:
+    """Whether a function returns arguments of its own that it has changed, and is handed no rate:
+    the weights after a training, and no gradients."""
+    rated = any(value == RATE for call in chain.calls for _, value in call.passed)
+    own = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
+    returned = [one.value for one in ast.walk(function) if isinstance(one, ast.Return)]
+    last = returned[-1] if returned else None
+    names = [ast.unparse(one) for one in getattr(last, "elts", [last] if last else [])]
+    return not rated and bool(names) and set(names) <= own & set(stored(function))
 
 
 def near(one: np.ndarray, other: np.ndarray) -> bool:

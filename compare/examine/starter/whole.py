@@ -53,7 +53,7 @@ from compare.examine.starter.numbering import FROM_ONE, counts_from_one
 from compare.examine.starter.numbers_named import NUMBERS, setting_named, size_named
 from compare.examine.starter.numbers_returned import may_be_loss, only_by_value
 from compare.examine.starter.readings import Sizes
-from compare.examine.starter.stepped import as_update
+from compare.examine.starter.stepped import as_update, trains
 from compare.examine.starter.subject import Subject, unpacked_into, walks_pairs
 from compare.examine.starter.unrolled import Unrolled, laid_alike
 from compare.guard.guard import Guard
@@ -228,6 +228,8 @@ class Search:
         """Try the meanings of the arguments of a function that returns gradients."""
         parameters = point(self.sizes, self.seed)[0]
         for called in self.extended(chain, known, final):
+            if trains(self.subject.flow.functions[final], called):
+                continue
             longer = as_update(called, self.returned)
             ran = self.ran(longer) if longer is not None else None
             if longer is None or ran is None:

@@ -80,6 +80,10 @@ def test_a_curve_of_held_out_rows_that_has_training_rows_alone_is_wrong(body: st
         "x, y = load('validation'); val_loss.append(f(x, y))",
         "val_loss.append(f(x[100:], y[100:]))",
         "val_loss.append(evaluate())",
+        "val_curve.append((y, evaluate()))",
+        "for y in range(3): val_curve.append((y, f(w)))",
+        "std_dev.append(f(x))",
+        "if xv is None: val_loss.append(f(x, y))",
         "val_loss.append(f(self.val_x, y))",
     ],
 )

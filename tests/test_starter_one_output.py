@@ -175,4 +175,7 @@ def test_the_shape_of_a_bias_says_nothing_of_the_output(
     asserted: str, samples: str, one: bool
 ) -> None:
     mode = Mode(samples=samples, biases="row" if samples == "rows" else "column")
-    assert says_one(f"assert {asserted}", mode) is one
+    text = f"def forward(x):\n    assert {asserted}\n    return a, b1\n"
+    assert says_one(text, mode) is one
+    assert not says_one(text.replace("return a, b1", "return x"), mode)
+    assert not says_one(text, Mode(samples="one column", transposed=True, biases="column"))

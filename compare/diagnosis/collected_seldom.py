@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SELDOM = 20_000
-"""So many objects are made between two collections. More gains nothing and costs memory."""
+"""So many objects are made between two collections. 200,000 gained a tenth more and took memory."""
 
 
 class _Searches:

@@ -68,7 +68,7 @@ class Modern(ast.NodeTransformer):
                    and type(one.value) in (int, float)]  # fmt: skip
         if not narrow or node.keywords or len(node.args) != 1 or not numbers:
             return node
-        return numbers[0]
+        return ast.copy_location(ast.Constant(float(ast.literal_eval(numbers[0]))), node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """Replace `np.OLD` where NumPy has no OLD any more."""

@@ -20,6 +20,10 @@ from compare.examine.starter.source import Source
 from compare.guard.blame import Place
 
 MISTAKE = "validation-curve-of-training-rows"
+MEASURES = frozenset({"loss", "losses", "acc", "accs", "accuracy", "accuracies", "error",
+                      "errors", "cost", "costs", "ce", "curve", "curves", "history", "score",
+                      "scores"})  # fmt: skip
+"""Words of a curve: `std_dev` is none."""
 HELD_OUT = frozenset({"val", "valid", "validation", "dev", "test", "holdout"})
 DATA = frozenset({"x", "y", "t", "data", "target", "targets", "label", "labels", "images", "inputs",
                   "features"})  # fmt: skip
@@ -37,6 +41,12 @@ def tokens(name: str) -> frozenset[str]:
 def is_held_out(name: str) -> bool:
     """Whether a name is one of held-out rows, or of what is made of them."""
     return bool(SHORT.fullmatch(name.lower())) or bool(tokens(name) & HELD_OUT)
+
+
+def is_curve(text: str) -> bool:
+    """Whether a list is of a curve of held-out rows, as it is written."""
+    words = tokens(text)
+    return bool(words & HELD_OUT) and (bool(words & MEASURES) or "[" in text)
 
 
 def holds_rows(name: str) -> bool:
@@ -73,11 +83,22 @@ class Rows:
         values = [value]
         if isinstance(value, ast.Name):
             values = self.of.get(value.id, [])
+        if any(map(asks_nothing, (part for one in values for part in ast.walk(one)))):
+            return []
+        # What was given another value may be other rows.
         named = [name for one in values for name in loaded(one)
-                 if holds_rows(name) and not is_held_out(name)]  # fmt: skip
+                 if holds_rows(name) and not is_held_out(name)
+                 and self.of.get(name) == []]  # fmt: skip
         parts = {one.value.id for each in values for one in ast.walk(each)
                  if isinstance(one, ast.Subscript) and isinstance(one.value, ast.Name)}  # fmt: skip
         return [] if parts & set(named) else sorted(set(named))
+
+
+def asks_nothing(node: ast.AST) -> bool:
+    """Whether a function is called without arguments: it may read held-out rows by itself."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+        return False
+    return not (node.args or node.keywords)
 
 
 def curves_of_training_rows(source: Source) -> Iterator[FunctionVerdict]:
@@ -103,6 +124,9 @@ def wrong_curves(function: ast.FunctionDef) -> Iterator[tuple[int, str, list[str
     rows = Rows({name for name in arguments if is_held_out(name)}, {name: [] for name in arguments})
     if not any(is_held_out(name) and holds_rows(name) for name in arguments):
         return
+    # `if x_val is None:` chooses what is measured where there are no such rows.
+    without = {part for one in ast.walk(function) if isinstance(one, ast.If)
+               and any(map(is_held_out, loaded(one.test))) for part in ast.walk(one)}  # fmt: skip
     for node in in_order(function):
         if isinstance(node, ast.Assign):
             for names, value in given(node):
@@ -111,10 +135,10 @@ def wrong_curves(function: ast.FunctionDef) -> Iterator[tuple[int, str, list[str
             rows.learn(stored(node.target), node.value)
         elif isinstance(node, ast.For):
             rows.learn(stored(node.target), node.iter)
-        elif curve := added_to(node):
+        elif (curve := added_to(node)) and node not in without:
             where, value = curve
             named = rows.of_training(value)
-            if is_held_out(where) and named and not rows.is_held_out(value):
+            if is_curve(where) and named and not rows.is_held_out(value):
                 yield node.lineno, where, named
 
 

@@ -84,7 +84,7 @@ def strengths_checked(
         yield from as_one(name, every)
         for strength in held:
             for function in layer.giving(strength):
-                if str(function) not in joined and (strength in used or function.name):
+                if str(function) not in joined:
                     joined.add(str(function))
                     yield from layer.joining(function, used=strength in used)
 

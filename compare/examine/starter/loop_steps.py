@@ -230,7 +230,7 @@ def counted(one: Judged, where: str, everything: Sequence[ast.AST]) -> Judged:
     that."""
     if one.verdict is not None and one.verdict.verdict is Verdict.UNDECIDABLE:
         often = one.update is not None and is_advanced_often(one.update)
-        if often or (one.update is not None and stays_zero(one.update)):
+        if often or (one.update is not None and stays_zero(one.update, everything)):
             named = about_named(about_update(one.target, where), EVERY if often else NEVER)
             return replace(one, verdict=named)
         return one

@@ -70,7 +70,10 @@ def takes_several(text: str, mode: Mode) -> bool:
 def says_one(text: str, mode: Mode) -> bool:
     """Whether the file makes an output of one unit: a weight, a list of sizes or a column of
     targets that is one wide, a number of outputs that is 1, or an assertion that it is."""
-    return any(one_wide(node, mode) for node in ast.walk(ast.parse(text)))
+    nodes = list(ast.walk(ast.parse(text)))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    asserted = any(asserts_one(function, mode) for function in functions)
+    return asserted or any(one_wide(node, mode) for node in nodes)
 
 
 def one_wide(node: ast.AST, mode: Mode) -> bool:
@@ -83,19 +86,28 @@ def one_wide(node: ast.AST, mode: Mode) -> bool:
         return bool(of_targets) and bool(re.search(r",\s*(None|np\.newaxis)\)?$", width))
     if isinstance(node, ast.List):
         return one_in_list(node)
-    if isinstance(node, ast.Assert):
-        return asserted_to_be_one(node.test, mode)
     return any(number(value) == 1 and OUTPUTS.fullmatch(name) for name, value in given(node))
 
 
-def asserted_to_be_one(test: ast.expr, mode: Mode) -> bool:
-    """Whether this is `a.shape == (1, m)` where samples are columns, `(m, 1)` where they are rows:
-    that of the bias of several units is the other way round."""
-    if not (isinstance(test, ast.Compare) and ast.unparse(test.left).endswith(".shape")):
+def asserts_one(function: ast.FunctionDef, mode: Mode) -> bool:
+    """Whether a function asserts that what it returns first is one wide: `a.shape == (1, m)` where
+    samples are columns, `(m, 1)` where they are rows."""
+    if mode.one_by_one:
         return False
+    returned = [one.value for one in ast.walk(function) if isinstance(one, ast.Return)]
+    first = {ast.unparse(getattr(one, "elts", [one])[0]) for one in returned if one is not None}
+    tests = [one.test for one in ast.walk(function) if isinstance(one, ast.Assert)]
+    return any(asserted_to_be_one(test, first, mode) for test in tests)
+
+
+def asserted_to_be_one(test: ast.expr, arrays: set[str], mode: Mode) -> bool:
+    """Whether this says so of one of these arrays."""
+    if not (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq)):
+        return False
+    array, _, asked = ast.unparse(test.left).rpartition(".")
     form = [number(one) for one in getattr(test.comparators[0], "elts", ())]
     wide = form if mode.samples == "columns" else form[::-1]
-    return isinstance(test.ops[0], ast.Eq) and len(form) == 2 and wide[0] == 1
+    return asked == "shape" and array in arrays and len(form) == 2 and wide[0] == 1
 
 
 def called_with_one(node: ast.Call, mode: Mode) -> bool:

@@ -40,7 +40,8 @@ def is_slope(whole: Whole, name: str, network: Network, sizes: Sizes, guard: Gua
     parameters, x, targets = point(sizes, 0)
     p = values_of(network, sizes, 0).p
     due = slope_of(network, p, targets)
-    started = whole.chain.start(sizes.widths, {**parameters, "x": x, "y": targets})
+    values = {**parameters, "x": x, "y": targets}
+    started = guard.run(lambda: whole.chain.start(sizes.widths, values), name, None)
     call, mode = started.functions[name], whole.chain.mode
     outputs = [one["x"] for one in mode.rows(p, targets)]
     wanted = [one["x"] for one in mode.rows(due, targets)]

@@ -94,10 +94,15 @@ def is_advanced_often(update: Update) -> bool:
     )))  # fmt: skip
 
 
-def stays_zero(update: Update) -> bool:
-    """Return whether the count of an update is 0 and stays it, and it is right if that goes up."""
-    counts = [key for key, said in update.scalars.items()
-              if said == 0.0 and COUNT.fullmatch(word(key))]  # fmt: skip
+def stays_zero(update: Update, everything: Sequence[ast.AST]) -> bool:
+    """Return whether the count of an update is 0 and stays it, and it is right if that goes up.
+
+    It does not stay 0 if any line of the file advances it: a function may be handed it, or read it.
+    """
+    moved = {ast.unparse(one.target).rpartition(".")[2] for one in everything
+             if isinstance(one, ast.AugAssign)}  # fmt: skip
+    counts = [key for key, said in update.scalars.items() if said == 0.0
+              and COUNT.fullmatch(word(key)) and key.rpartition(".")[2] not in moved]  # fmt: skip
     if not counts or not divides_by_root(update):
         return False
     return is_adaptive(replace(update, scalars=update.scalars | dict.fromkeys(counts, "count")))
@@ -110,12 +115,19 @@ def advanced_by_caller(key: str, function: str, everything: Sequence[ast.AST]) -
         if not isinstance(loop, ast.For):
             continue
         inside = [*all_lines(loop.body, "")]
+        own = {part.id for part in ast.walk(loop.target) if isinstance(part, ast.Name)}
         moved = {line.key for line in inside if is_next(line)}
+        moved = {each for each in moved if not own & names_in(each)}  # not one for each of them
         if moved and goes_over(loop, inside):
             if any(handed_over(call, key, function, everything) in moved
                    for call in calls_of(function, ast.walk(loop))):  # fmt: skip
                 return True
     return False
+
+
+def names_in(key: str) -> set[str]:
+    """Return the names that a place is written with: `t` and `k` of `t[k]`."""
+    return {one.id for one in ast.walk(ast.parse(key)) if isinstance(one, ast.Name)}
 
 
 def calls_of(function: str, nodes: Iterable[ast.AST]) -> list[ast.Call]:

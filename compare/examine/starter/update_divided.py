@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from compare.examine.starter.update_rules import COUNTED
 from compare.examine.starter.update_siblings import family, named
 from compare.examine.starter.update_verdicts import Judged, about_update
 
@@ -61,5 +62,11 @@ def of_product(node: ast.AST) -> Counter[str]:
         (over if isinstance(node.op, ast.Div) else times)[ast.unparse(node.right)] += 1
         node = node.left
     times[ast.unparse(node)] += 1
-    return Counter({name: count for name, count in (over - times).items() if name.isidentifier()
-                    or name.startswith("len(") or ".shape" in name})  # fmt: skip
+    return Counter({name: count for name, count in (over - times).items()
+                    if is_count(name)})  # fmt: skip
+
+
+def is_count(name: str) -> bool:
+    """Return whether what is divided by is a number of samples: a rate may be slowed down twice."""
+    written = name.startswith("len(") or ".shape" in name
+    return written or bool(COUNTED.fullmatch(name.replace("_", "").lower()))

@@ -59,7 +59,7 @@ class Update:
     schedules: Mapping[str, float] = field(default_factory=dict)
 
 
-GRADIENTS_OF = re.compile(r"g|.*grad.*")
+GRADIENTS_OF = re.compile(r"(?!.*(neg|minus|desc|upgrad|degrad))(g|.*grad.*)")
 """Names of functions that return a gradient, not its negative."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from compare.contracts.result import Verdict
 from compare.layers.check import check_layer
@@ -51,3 +52,72 @@ def test_what_is_too_small_by_itself_is_not_called_clipped(
     is_clipped = request.node.callspec.id == "clipped"
     assert ("clipped at ±3.5" in name) is is_clipped
     assert is_clipped or ("clipped" not in name and "norm" not in name)
+
+
+def drawn(**shapes: tuple[int, ...]) -> dict[str, Any]:
+    random = np.random.default_rng(9)
+    return {name: random.normal(size=shape) for name, shape in shapes.items()}
+
+
+def softmax(s: Array) -> Array:
+    e = np.exp(s - s.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def classifier(wrong: bool) -> Any:
+    """Two layers with ReLU and a softmax; wrong: the slope of ReLU is left out."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, w, v = (inputs[name] for name in "xwv")
+        h = np.maximum(x @ w, 0)
+        p = softmax(h @ v)
+        ds = p * (dy - (dy * p).sum(-1, keepdims=True))
+        dz = ds @ v.T * (1 if wrong else h > 0)
+        return p, {"x": dz @ w.T, "w": x.T @ dz, "v": h.T @ ds}
+
+    return manual
+
+
+def attention(omitted: str) -> Callable[[bool], Any]:
+    """One head with dropout; wrong: the gradient of queries, keys or values is left out."""
+
+    def make(wrong: bool) -> Any:
+        def manual(inputs: Any, dy: Any) -> Any:
+            x, *weights, keep = (inputs[name] for name in ("x", "a", "b", "c", "keep"))
+            q, k, v = (x @ w for w in weights)
+            p = softmax(q @ k.T)
+            ds = p * ((dp := dy @ v.T * keep) - (dp * p).sum(-1, keepdims=True))
+            parts = {"q": ds @ k, "k": ds.T @ q, "v": (p * keep).T @ dy}
+            if wrong:
+                parts[omitted] = 0 * parts[omitted]
+            dx = sum(d @ w.T for d, w in zip(parts.values(), weights, strict=True))
+            grads = dict(zip("abc", (x.T @ d for d in parts.values()), strict=True))
+            return (p * keep) @ v, {"x": dx} | grads
+
+        return manual
+
+    return make
+
+
+def attended(x: Any, a: Any, b: Any, c: Any, keep: Any) -> Any:
+    return torch.softmax((x @ a) @ (x @ b).T, -1) * keep @ (x @ c)
+
+
+HEAD = drawn(x=(5, 3), a=(3, 4), b=(3, 4), c=(3, 2)) | {"keep": 1.25 * (drawn(k=(5, 5))["k"] > -1)}
+
+
+def test_what_is_multiplied_before_the_softmax_of_a_classifier_is_no_query() -> None:
+    name = said(
+        classifier,
+        lambda x, w, v: torch.softmax(torch.relu(x @ w) @ v, -1),
+        drawn(x=(5, 4), w=(4, 6), v=(6, 3)),
+    )
+    assert "the derivative of ReLU is left out" in name
+
+
+@pytest.mark.parametrize("omitted, role", [("q", "queries"), ("k", "keys"), ("v", "values")])
+def test_what_is_multiplied_before_the_softmax_of_an_attention_keeps_its_role(
+    omitted: str, role: str
+) -> None:
+    name = said(attention(omitted), attended, HEAD, wrt=("x", "a", "b", "c"))
+    assert f"the gradient does not flow through the {role}" in name

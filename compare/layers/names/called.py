@@ -1,8 +1,8 @@
 """What values are called in a module's own terms: scores, queries, keys and values; GELU, softplus.
 
-A product whose result goes to a softmax, scaled and masked on the way, is that of queries and keys;
-what the softmax is multiplied by are the values. A function of torch that is taken apart keeps its
-name for what it returns.
+A product whose result goes to a softmax, scaled and masked on the way, is that of queries and keys
+if the softmax is the first operand of a further one; what that multiplies it by are the values. A
+function of torch that is taken apart keeps its name for what it returns.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ PRODUCTS = ("mm", "bmm")
 CLASS_WEIGHTS = "the class weights"
 PASSED = COPIES | frozenset("sub add mul div masked_fill where".split())
 """Steps between the scores and the exponential of a softmax."""
+WEIGHED = COPIES | frozenset("mul div masked_fill where".split())
+"""Steps between a softmax and the product with the values."""
+ACTIVATIONS = frozenset(
+    "relu leaky_relu prelu tanh sigmoid exp clamp clamp_min clamp_max maximum where".split()
+)
+"""Make no queries, keys or values: what they return has a name of its own."""
 FARTHEST = 14
 
 
@@ -70,20 +76,47 @@ def is_constant(tape: Tape, number: int) -> bool:
 
 
 def roles(tape: Tape, softmaxes: list[Step]) -> dict[int, str]:
-    """Return what takes part in an attention, by value; inputs keep their own names."""
+    """Return what takes part in an attention, by value; inputs keep their own names.
+
+    A softmax that weighs nothing is that of a classifier, and what is multiplied before it has no
+    part in an attention.
+    """
     found: dict[int, str] = {}
+    functions = function_values(tape) if softmaxes else {}
     for softmax in softmaxes:
-        product = scores_of(tape, softmax)
-        if product is None:
+        product, weighing = scores_of(tape, softmax), weighed_by(tape, softmax)
+        if product is None or not weighing:
             continue
         found[product.outs[0]] = "the scores"
-        for argument, role in zip(product.args[:2], ("the queries", "the keys"), strict=True):
-            found |= dict.fromkeys(seen_through(tape, argument.number), role)
-        for step in readers(tape, softmax.outs[0]):
-            if step.name in PRODUCTS and isinstance(step.args[1], Ref):
-                found |= dict.fromkeys(seen_through(tape, step.args[1].number), "the values")
+        parts = [*zip(product.args[:2], ("the queries", "the keys"), strict=True)]
+        for argument, role in (*parts, *((step.args[1], "the values") for step in weighing)):
+            chain = list(seen_through(tape, argument.number))
+            if chain and chain[-1] not in functions and not is_activated(tape, chain[-1]):
+                found |= dict.fromkeys(chain, role)
     given = set(tape.inputs.values())
     return {number: role for number, role in found.items() if number not in given}
+
+
+def weighed_by(tape: Tape, softmax: Step) -> list[Step]:
+    """Return the products of matrices that have a softmax for their first operand.
+
+    On the way it may be masked and scaled, as dropout does.
+    """
+    passed, found = {softmax.outs[0]}, []
+    for step in tape.steps[: tape.boundary]:
+        read = passed & {ref.number for ref in step.refs()}
+        if read and (step.name in WEIGHED or step.func.is_view):
+            passed.update(step.outs)
+        first, second = step.args[:2] if step.name in PRODUCTS else (None, None)
+        if isinstance(first, Ref) and first.number in passed and isinstance(second, Ref):
+            found.append(step)
+    return found
+
+
+def is_activated(tape: Tape, number: int) -> bool:
+    """Return whether a value is the output of an activation function."""
+    made = made_by(tape, number)
+    return made is not None and made.name in ACTIVATIONS
 
 
 def scores_of(tape: Tape, softmax: Step) -> Step | None:

@@ -17,7 +17,7 @@ from compare.layers.names.match import Match
 from compare.layers.names.reach import Reach
 from compare.layers.names.tape import record
 from compare.layers.program import Program, Reference
-from compare.layers.shaken import HOPELESS
+from compare.layers.shaken import HOPELESS, hopeless
 
 
 def sigmoid(z: Any) -> Any:
@@ -98,6 +98,14 @@ def test_a_difference_that_a_few_random_roundings_call_hopeless_is_so_but_once_i
         m = runs // 2
         y = m / times**2
         assert y**m / math.factorial(m) < 1.1e-7
+
+
+@pytest.mark.parametrize("off, ends", [(0.0, False), (40.0, False), (4e4, True)])
+def test_the_spread_ends_early_only_where_something_is_too_far_off(off: float, ends: bool) -> None:
+    due = {"dx": torch.ones(3, dtype=torch.float64)}
+    allowed = {"dx": torch.full((3,), 1e-9, dtype=torch.float64)}
+    observed = {"dx": due["dx"] + off * allowed["dx"]}
+    assert hopeless(observed, due, allowed, allowed, HOPELESS[2]) is ends
 
 
 def test_changes_that_do_not_reach_what_is_wrong_are_not_tried() -> None:

@@ -121,3 +121,46 @@ def test_what_is_multiplied_before_the_softmax_of_an_attention_keeps_its_role(
 ) -> None:
     name = said(attention(omitted), attended, HEAD, wrt=("x", "a", "b", "c"))
     assert f"the gradient does not flow through the {role}" in name
+
+
+FIVE_LARGE = np.array([[0.5, -1, 0.7], [-2, 0.9, -0.4], [-1.5, 0.2, -0.6], [0.1, 1.2, 0.8]])
+KEPT = np.arange(12).reshape(4, 3) % 2 == 0
+
+
+def masked_mean(factor: float) -> Callable[[bool], Any]:
+    """The mean of x², or of x³ where x is small, over what a mask leaves."""
+
+    def make(wrong: bool) -> Any:
+        def manual(inputs: Any, dy: Any) -> Any:
+            x, keep = inputs["x"], inputs["keep"]
+            large = x > 0.3
+            dx = np.where(large, 2 * x, 3 * x**2) * keep / keep.sum()
+            return (np.where(large, x**2, x**3) * keep).sum() / keep.sum(), {
+                "x": dx * factor if wrong else dx
+            }
+
+        return manual
+
+    return make
+
+
+def mean_of_kept(x: Any, keep: Any) -> Any:
+    return (torch.where(x > 0.3, x**2, x**3) * keep).sum() / keep.sum()
+
+
+@pytest.mark.parametrize("factor, words", [
+    (2.0, "dx is doubled"),
+    (0.5, "dx is halved"),
+    (6.0, "dx is multiplied by 6, the number of entries that count"),
+    (6 / 4, "divided by 4, the length of axis 0 of x, in place of 6, the number of entries"),
+])  # fmt: skip
+def test_a_masked_mean_is_divided_by_no_mask_that_its_divisor_does_not_know(
+    factor: float, words: str
+) -> None:
+    layer = masked_mean(factor), mean_of_kept, {"x": FIVE_LARGE, "keep": KEPT}
+    assert words in said(*layer, wrt=("x",))
+
+
+def test_a_mask_of_another_value_is_not_what_a_mean_was_divided_by() -> None:
+    name = said(masked_mean(6 / 5), mean_of_kept, {"x": FIVE_LARGE, "keep": KEPT}, wrt=("x",))
+    assert "divided by 5" not in name

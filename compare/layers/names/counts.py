@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 
 from compare.layers.names.case import Case
 from compare.layers.names.forms import Shapes
 from compare.layers.names.friendly import COUNT, Names
+from compare.layers.names.match import Match
 from compare.layers.names.tape import Tape
 from compare.layers.names.trial import Found
+
+CLOSE = 1e-6
+"""Relatively: how far a factor may be off what a count would make of it."""
+PLAIN = (2.0, 0.5)
+"""Factors that need no count; that they are quotients of two has to show at other shapes."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a mean is divided by, in words, and how many entries each mask leaves that feeds it."""
+
+    noun: str
+    masks: frozenset[int]
 
 
 def in_counts(case: Case, *, some_left_out: bool = False) -> Found | None:
@@ -18,69 +33,78 @@ def in_counts(case: Case, *, some_left_out: bool = False) -> Found | None:
 
     `some_left_out`: a count that is the length of an axis as well is called that.
     """
-    tape, names, match = case.tape, case.names, case.match
-    results, texts = dict(match.right), []
-    counts = {
-        float(tape.values[number]): names.noun(number)
-        for step in tape.steps[: tape.boundary] for number in step.outs
-        if number >= 0 and names.noun(number) == COUNT
-    } | divisors(tape, names)  # fmt: skip
-    masks = sizes_of_masks(tape)
+    match, texts = case.match, []
+    results = dict(match.right)
+    counts = counts_of(case.tape, case.names)
     lengths = {float(n) for shape in match.shapes.values() for n in shape}
     if some_left_out:
-        counts = {k: noun for k, noun in counts.items() if k not in lengths}
+        counts = {k: count for k, count in counts.items() if k not in lengths}
     for name in match.wrong if counts else ():
         c = match.coefficient(name, match.right[name])
-        said = None if c is None else count_factor(c, counts, match.shapes, masks)
-        if c is None or said is None:
+        if c is None or is_plain(match, name, c):
+            return None
+        said = count_factor(c, counts, match.shapes)
+        if said is None:
             return None
         texts.append(f"{name} is {said}")
         results[name] = c * match.right[name]
     return Found("tensor", "; ".join(texts), results) if texts else None
 
 
-def divisors(tape: Tape, names: Names) -> dict[float, str]:
-    """Return the sums, each one number, by which the forward pass divides: of weights, say."""
-    found = {}
-    for step in tape.steps[: tape.boundary]:
+def is_plain(match: Match, name: str, c: float) -> bool:
+    """Return whether a tensor is doubled or halved, at other shapes as well."""
+    if not any(abs(c - plain) < CLOSE for plain in PLAIN):
+        return False
+    telling = [other for other in match.elsewhere if bool(other.right[name].any())]
+    measured = [other.coefficient(name, other.right[name]) for other in telling]
+    return all(its is not None and abs(its - c) < CLOSE for its in measured)
+
+
+def counts_of(tape: Tape, names: Names) -> dict[float, Count]:
+    """Return the counts of the forward pass and the sums, each one number, by which it divides."""
+    steps = tape.steps[: tape.boundary]
+    found = [out for step in steps for out in step.outs if out >= 0 and names.noun(out) == COUNT]
+    for step in steps:
         below = step.refs()[1].number if step.name == "div" and len(step.refs()) == 2 else -1
         made = names.behind_copies(below) if below >= 0 else None
         if made is not None and made.name == "sum" and tape.values[below].numel() == 1:
-            found[float(tape.values[below])] = names.noun(below)
-    return found
+            found.append(below)
+    return {
+        float(tape.values[number]): Count(names.noun(number), sizes_of_masks(tape, number))
+        for number in found
+    }
 
 
-def sizes_of_masks(tape: Tape) -> set[int]:
-    """Return how many entries the masks of the forward pass leave."""
-    outs = [out for step in tape.steps[: tape.boundary] for out in step.outs if out >= 0]
-    masks = [tape.values[out] for out in outs if tape.values[out].dtype is torch.bool]
-    return {int(mask.sum()) for mask in masks if mask.dim()}
+def sizes_of_masks(tape: Tape, number: int) -> frozenset[int]:
+    """Return how many entries the masks leave that go into a value."""
+    seen, layer = set[int](), {number}
+    while layer:
+        seen |= layer
+        makers = [tape.steps[tape.maker[each]] for each in layer if each in tape.maker]
+        layer = {ref.number for step in makers for ref in step.refs()} - seen
+    masks = [tape.values[each] for each in seen if tape.values[each].dtype is torch.bool]
+    return frozenset(int(mask.sum()) for mask in masks if mask.dim())
 
 
-def count_factor(
-    c: float, counts: Mapping[float, str], shapes: Shapes, masks: Iterable[int]
-) -> str | None:
+def count_factor(c: float, counts: dict[float, Count], shapes: Shapes) -> str | None:
     """Return what a factor has to do with the counts, if anything."""
-    for due, said in count_factors(counts, shapes, masks):
-        if abs(c - due) < 1e-6 * abs(due):
+    for due, said in count_factors(counts, shapes):
+        if abs(c - due) < CLOSE * abs(due):
             return said
     return None
 
 
-def count_factors(
-    counts: Mapping[float, str], shapes: Shapes, masks: Iterable[int]
-) -> Iterator[tuple[float, str]]:
+def count_factors(counts: dict[float, Count], shapes: Shapes) -> Iterator[tuple[float, str]]:
     """Yield the factors of a mean that is taken over another number of entries, or is a sum."""
-    for k, noun in counts.items():
+    for k, count in counts.items():
         if k < 2:
             continue
-        yield k, f"multiplied by {k:g}, {noun}"
-        yield 1 / k, f"divided by {k:g}, {noun}, once too often"
-        for m in masks:
-            if m not in (0, k):
-                yield k / m, f"divided by {m}, {COUNT}, in place of {k:g}, {noun}"
+        place = f"in place of {k:g}, {count.noun}"
+        yield k, f"multiplied by {k:g}, {count.noun}"
+        yield 1 / k, f"divided by {k:g}, {count.noun}, once too often"
+        for m in sorted(count.masks - {0, k}):
+            yield k / m, f"divided by {m}, {COUNT}, {place}"
         for of, shape in shapes.items():
             for axis, n in enumerate(shape):
                 if n != k and n > 1:
-                    place = f"the length of axis {axis} of {of}"
-                    yield k / n, f"divided by {n}, {place}, in place of {k:g}, {noun}"
+                    yield k / n, f"divided by {n}, the length of axis {axis} of {of}, {place}"

@@ -164,3 +164,42 @@ def test_a_masked_mean_is_divided_by_no_mask_that_its_divisor_does_not_know(
 def test_a_mask_of_another_value_is_not_what_a_mean_was_divided_by() -> None:
     name = said(masked_mean(6 / 5), mean_of_kept, {"x": FIVE_LARGE, "keep": KEPT}, wrt=("x",))
     assert "divided by 5" not in name
+
+
+def scaled(factor: float, both: bool) -> Callable[[bool], Any]:
+    """An attention in torch; wrong: the gradient of the keys, or both, times a factor."""
+
+    def make(wrong: bool) -> Any:
+        def manual(inputs: Any, dy: Any) -> Any:
+            q, k, v = (inputs[name] for name in "qkv")
+            p = torch.softmax(q @ k.T / 5**0.5, -1)
+            dp = dy @ v.T
+            ds = p * (dp - (dp * p).sum(-1, keepdim=True)) / 5**0.5
+            of_keys = factor if wrong else 1.0
+            of_queries = of_keys if both else 1.0
+            return p @ v, {"q": ds @ k * of_queries, "k": ds.T @ q * of_keys, "v": p.T @ dy}
+
+        return manual
+
+    return make
+
+
+@pytest.mark.parametrize("form", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("factor, both, words", [
+    (1.7, True, ""),
+    (0.3, False, ""),
+    (2.0, False, "dk is doubled"),
+    (5**0.5, True, "the scale 1/√5 is left out"),
+    (5**0.5, False, "the scale 1/√5 is missing in what flows back through `k`"),
+    (5**-0.5, False, "the scale 1/√5 stands once too often in what flows back through `k`"),
+])  # fmt: skip
+def test_in_few_digits_not_every_factor_is_the_scale(
+    form: torch.dtype, factor: float, both: bool, words: str
+) -> None:
+    inputs = {
+        n: torch.from_numpy(x).to(form) for n, x in drawn(q=(6, 5), k=(7, 5), v=(7, 4)).items()
+    }
+    name = said(
+        scaled(factor, both), lambda q, k, v: torch.softmax(q @ k.T / 5**0.5, -1) @ v, inputs
+    )
+    assert words in name and ("the scale" in name) is ("the scale" in words)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from compare.layers.analysed import as_tensors
 from compare.layers.judged import Judged
-from compare.layers.names.forms import factor_named, squared
+from compare.layers.names.forms import MOST_DOUBT, factor_named, squared
 from compare.layers.names.forward import changed_program, rerun_program
 from compare.layers.names.friendly import Names
 from compare.layers.names.kinds import Change
@@ -135,7 +135,7 @@ class Case:
 
     def form(self, c: float, there: Callable[[Case], float | None]) -> str | None:
         """Return what a factor is; `there` measures it at other shapes, where that is asked."""
-        doubt = 1e-9 + 1e3 * self.match.unit
+        doubt = min(1e-9 + 1e3 * self.match.unit, MOST_DOUBT)
         others = [(there(other), other.match.shapes) for other in self.others]
         for at, said in self.scalars.items():
             for power, what in POWERS.items():

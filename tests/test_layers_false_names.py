@@ -11,6 +11,7 @@ import torch
 
 from compare.contracts.result import Verdict
 from compare.layers.check import check_layer
+from compare.layers.names.single import EVERYWHERE
 
 Array = Any
 WHOLE = np.array([[1.0, -2.0, 3.0], [4.0, -1.0, 6.0]])
@@ -187,6 +188,7 @@ def scaled(factor: float, both: bool) -> Callable[[bool], Any]:
 @pytest.mark.parametrize("form", [torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("factor, both, words", [
     (1.7, True, ""),
+    (1.7, False, ""),
     (0.3, False, ""),
     (2.0, False, "dk is doubled"),
     (5**0.5, True, "the scale 1/√5 is left out"),
@@ -202,4 +204,5 @@ def test_in_few_digits_not_every_factor_is_the_scale(
     name = said(
         scaled(factor, both), lambda q, k, v: torch.softmax(q @ k.T / 5**0.5, -1) @ v, inputs
     )
-    assert words in name and ("the scale" in name) is ("the scale" in words)
+    assert words in name and EVERYWHERE not in name
+    assert ("the scale" in name) is ("the scale" in words)

@@ -86,12 +86,16 @@ def clauses(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[
 
 
 def spread_sums(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[str]:
-    """Yield the axes along which every entry is the mean, or the sum, of all of them."""
+    """Yield the axes along which every entry is the mean, or the sum, of all of them.
+
+    In few digits anything may be near a sum of many entries; it is the same everywhere as well.
+    """
     for axes in some_axes(right.dim(), 2):
         n = math.prod(right.shape[axis] for axis in axes)
         total = right.sum(axes, keepdim=True).expand_as(right)
         for said, value, wide in (("averaged", total / n, 1.0), ("added up", total, float(n))):
-            if n > 1 and match.near(name, manual, value, wide):
+            same = manual.mean(axes, keepdim=True).expand_as(manual)
+            if n > 1 and match.near(name, manual, value, wide) and match.near(name, manual, same):
                 where = ", ".join(map(str, axes))
                 yield f"{name} is {said} over axis {where}{EVERYWHERE}"
 

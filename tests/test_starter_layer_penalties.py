@@ -103,6 +103,16 @@ def test_a_penalty_that_no_loss_shows_accuses_nobody_and_is_said(
     assert found.verdict is Verdict.UNDECIDABLE, found.sentence
 
 
+def test_a_penalty_that_gets_its_half_where_it_joins_the_loss_is_not_accused(
+    tmp_path: Path,
+) -> None:
+    whole = SHRUNK.replace("0.5 * layer", "layer")
+    halved = whole.replace("+ shrinkage([", "+ 0.5 * shrinkage([")
+    assert whole.count("0.5 *") == 0 and halved.count("0.5 *") == 1
+    assert checked(tmp_path, halved).verdict is Verdict.UNDECIDABLE
+    assert checked(tmp_path, whole).verdict is Verdict.DISAGREES
+
+
 def test_a_layer_that_steps_in_its_backward_pass_is_compared_with_its_penalty_too(
     tmp_path: Path,
 ) -> None:

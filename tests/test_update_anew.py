@@ -113,6 +113,12 @@ def test_what_begins_anew_is_named(case: str, tmp_path: Path) -> None:
     assert found.found[0].diagnosis[0].title == title
 
 
+def test_a_count_that_begins_anew_alone_is_named_and_no_mean_is(tmp_path: Path) -> None:
+    found = updates(tmp_path, training(ADAM, f"{M}\n{V}", T, COUNT))
+    assert names(found) == ["adam-t-reset"]
+    assert found.found[0].diagnosis[0].title == "a t of Adam that begins anew in every epoch"
+
+
 def test_zeros_that_a_loose_loop_puts_in_are_named(tmp_path: Path) -> None:
     assert names(updates(tmp_path, LOOSE)) == ["velocity-reset"]
 

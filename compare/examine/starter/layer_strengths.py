@@ -202,6 +202,11 @@ class PenalisedLayer:
                 f"was not compared: {function} has a penalty of {strength}, which the backward pass"
                 " adds to no gradient, and another line of the file reads"
             )
+        if any(one.sign not in (PLUS, MINUS) for one in joins_of(self.source, function.name) or ()):
+            return about.undecided(
+                f"was not compared: {function} joins the loss by a factor, and what {strength} adds"
+                " to the gradients is not its derivative without one"
+            )
         return about.slip(*slip_of(strength, str(function), wrong, added, due))
 
     def joining(self, function: PenaltyFunction, *, used: bool) -> Iterator[FunctionVerdict]:

@@ -18,11 +18,12 @@ from math import inf
 from compare.contracts.result import Diagnosis
 from compare.examine.starter.cut_names import loaded
 from compare.examine.starter.update_adaptive import divides_by_root
-from compare.examine.starter.update_lines import Line, keys_in, lines_of
+from compare.examine.starter.update_lines import Line, keys_in, lines_of, word
 from compare.examine.starter.update_paths import Loop, all_lines, goes_over, is_fresh
 from compare.examine.starter.update_reading import Update
 from compare.examine.starter.update_sites import Site
 from compare.examine.starter.update_verdicts import Judged
+from compare.examine.starter.update_words import COUNT
 
 EPOCHS = re.compile(r"\b(ep|\w*epochs?\w*)\b", re.IGNORECASE)
 """Says of a loop that it counts the runs through the data; one over restarts may begin anew."""
@@ -32,7 +33,13 @@ EVERY_UPDATE, EVERY_EPOCH = "at every update", "in every epoch"
 def begun_anew(one: Judged, site: Site, everything: Sequence[ast.AST]) -> Diagnosis | None:
     """Return what is wrong with the beginning of what an update carries on, None if nothing."""
     kept = carried_on(one.update) if one.update is not None else set()
-    when = kept and (zeros_in(one, kept, site) or made_in_loop(site, everything))
+    counts = {key for key in kept if COUNT.fullmatch(word(key))}
+    when = kept and (zeros_in(one, kept - counts, site) or made_in_loop(site, everything))
+    if not when and counts and (when := zeros_in(one, counts, site)):
+        said = f"The count of the updates, t, begins at 0 {when}; the running means go on."
+        return Diagnosis(
+            "adam-t-reset", said, inf, 0.0, title=f"a t of Adam that begins anew {when}"
+        )
     if not when or one.update is None:
         return None
     what = "running means" if divides_by_root(one.update) else "velocities"

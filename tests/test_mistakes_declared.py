@@ -70,7 +70,8 @@ def test_each_is_possible_somewhere_and_changes_what_is_computed(mistake: Networ
                 value = wrong.named(name)
                 away = np.abs(value.value - right.named(name).value)
                 assert value.shape == right.named(name).shape
-                shown += not (away <= value.allowance).all()
+                no_number = mistake.name == "loss-of-no-number" and np.isnan(value.value).any()
+                shown += bool((away > value.allowance).any() or no_number)
     assert shown > 0
 
 

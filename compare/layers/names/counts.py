@@ -22,10 +22,12 @@ PLAIN = (2.0, 0.5)
 
 @dataclass(frozen=True)
 class Count:
-    """What a mean is divided by, in words, and how many entries each mask leaves that feeds it."""
+    """What a mean is divided by, in words, and of each mask that feeds it how many entries it
+    leaves, and has."""
 
     noun: str
     masks: frozenset[int]
+    wholes: frozenset[int]
 
 
 def in_counts(case: Case, *, some_left_out: bool = False) -> Found | None:
@@ -41,9 +43,9 @@ def in_counts(case: Case, *, some_left_out: bool = False) -> Found | None:
         counts = {k: count for k, count in counts.items() if k not in lengths}
     for name in match.wrong if counts else ():
         c = match.coefficient(name, match.right[name])
-        if c is None or is_plain(match, name, c):
+        if c is None:
             return None
-        said = count_factor(c, counts, match.shapes)
+        said = count_factor(c, counts, match.shapes, plain=is_plain(match, name, c))
         if said is None:
             return None
         texts.append(f"{name} is {said}")
@@ -69,42 +71,49 @@ def counts_of(tape: Tape, names: Names) -> dict[float, Count]:
         made = names.behind_copies(below) if below >= 0 else None
         if made is not None and made.name == "sum" and tape.values[below].numel() == 1:
             found.append(below)
-    return {
-        float(tape.values[number]): Count(names.noun(number), sizes_of_masks(tape, number))
-        for number in found
-    }
+    return {float(tape.values[one]): count_of(tape, names.noun(one), one) for one in found}
 
 
-def sizes_of_masks(tape: Tape, number: int) -> frozenset[int]:
-    """Return how many entries the masks leave that go into a value."""
+def count_of(tape: Tape, noun: str, number: int) -> Count:
+    """Return a count with the masks that go into it."""
     seen, layer = set[int](), {number}
     while layer:
         seen |= layer
         makers = [tape.steps[tape.maker[each]] for each in layer if each in tape.maker]
         layer = {ref.number for step in makers for ref in step.refs()} - seen
     masks = [tape.values[each] for each in seen if tape.values[each].dtype is torch.bool]
-    return frozenset(int(mask.sum()) for mask in masks if mask.dim())
+    masks = [mask for mask in masks if mask.dim()]
+    left = frozenset(int(mask.sum()) for mask in masks)
+    return Count(noun, left, frozenset(mask.numel() for mask in masks))
 
 
-def count_factor(c: float, counts: dict[float, Count], shapes: Shapes) -> str | None:
+def count_factor(
+    c: float, counts: dict[float, Count], shapes: Shapes, *, plain: bool
+) -> str | None:
     """Return what a factor has to do with the counts, if anything."""
-    for due, said in count_factors(counts, shapes):
+    for due, said in count_factors(counts, shapes, plain=plain):
         if abs(c - due) < CLOSE * abs(due):
             return said
     return None
 
 
-def count_factors(counts: dict[float, Count], shapes: Shapes) -> Iterator[tuple[float, str]]:
-    """Yield the factors of a mean that is taken over another number of entries, or is a sum."""
+def count_factors(
+    counts: dict[float, Count], shapes: Shapes, *, plain: bool
+) -> Iterator[tuple[float, str]]:
+    """Yield the factors of a mean that is taken over another number of entries, or is a sum.
+
+    What may be a `plain` 2 or 1/2 has to be over all entries of a mask, counted or not.
+    """
     for k, count in counts.items():
         if k < 2:
             continue
         place = f"in place of {k:g}, {count.noun}"
-        yield k, f"multiplied by {k:g}, {count.noun}"
-        yield 1 / k, f"divided by {k:g}, {count.noun}, once too often"
-        for m in sorted(count.masks - {0, k}):
-            yield k / m, f"divided by {m}, {COUNT}, {place}"
+        if not plain:
+            yield k, f"multiplied by {k:g}, {count.noun}"
+            yield 1 / k, f"divided by {k:g}, {count.noun}, once too often"
+            for m in sorted(count.masks - {0, k}):
+                yield k / m, f"divided by {m}, {COUNT}, {place}"
         for of, shape in shapes.items():
             for axis, n in enumerate(shape):
-                if n != k and n > 1:
+                if n != k and n > 1 and (not plain or n in count.wholes):
                     yield k / n, f"divided by {n}, the length of axis {axis} of {of}, {place}"

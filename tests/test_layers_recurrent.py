@@ -15,12 +15,14 @@ import torch
 
 from compare.contracts.result import Verdict
 from compare.layers import analysed, check, excuse
+from compare.layers.analysed import walked
 from compare.layers.analysis import Analysis
 from compare.layers.check import check_layer
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.names import Named, search
+from compare.layers.program import Program, Reference
 from compare.layers.seen import hidden
-from compare.layers.shaken import DRAWS, STUDENT
+from compare.layers.shaken import DRAWS, STUDENT, runs
 
 FAR = [("float32", 8), ("float64", 28)]
 
@@ -168,6 +170,17 @@ def test_a_recurrence_too_long_to_look_for_names_is_judged_and_says_so(
     result = check_layer(scaled(1e-2 * wrong), last, drawn(8, 1.0, "float32", seed=1))
     assert result.verdict is (Verdict.DISAGREES if wrong else Verdict.AGREES)
     assert ("too long to look for the mistake's name" in result.sentence) is wrong
+
+
+@pytest.mark.parametrize("form", ["float32", "float64"])
+def test_the_spread_of_entries_that_err_alone_is_that_of_the_rules(form: str) -> None:
+    """In float64 movements of single roundings would be rounded themselves: 5 % too much."""
+    program = Program(Reference.of(lambda x: torch.exp(1.3 * torch.sin(x))), ("x",))
+    inputs = {"x": torch.from_numpy(np.random.default_rng(0).uniform(0.5, 1, size=400))}
+    dy = {"y": torch.ones(400, dtype=torch.float64)}
+    allowed = walked(program, inputs, dy, form)[2]["y"] / LAMBDA / FORMATS[form].sides ** 0.5
+    squares = torch.stack([moved["y"].square() for moved in runs(program, inputs, dy, form)[1]])
+    assert float((squares.mean() / allowed.square().mean()).sqrt()) == pytest.approx(1, abs=0.02)
 
 
 def test_the_factor_of_a_spread_is_students() -> None:

@@ -7,7 +7,8 @@ After t steps they are as large as ρ(U)ᵗ, and by the rule as √ρ(U ∘ U)�
 entries is less by √h in every step: right code is then further off than the rules say. So what
 every operation rounds itself is taken down once, the program is run with its decisions kept and
 every result moved by that much, and the spread of its results is allowed for as well, wherever
-numbers are further off than honest ones are by the rules. No manual number enters.
+numbers are further off than honest ones are by the rules. No manual number enters. In float64,
+which rounds a movement of one rounding away or doubles it, all are moved `AMPLIFIED` times as far.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ independent ones of its kind it has Student's distribution with n degrees,
     P(|e| > k s) = 1 - sin a (1 + 1/2 cos² a + ... + (1 3 ... (n - 3)) / (2 4 ... (n - 2)) cosⁿ⁻² a)
 with tan a = k / √n, and is as rarely beyond k s for k = 6.22 and n = 32. (Of 8 runs k is 14.2, and
 an entry in 950 is beyond 5.)
+"""
+AMPLIFIED = {"float64": 2.0**9}
+"""By judged format: so many times its roundings results are moved, and their spread is divided by
+that; 1 in those that float64 has digits for. 2**-44 stays as small as linear movements have to be,
+and the roundings of the runs themselves are below a 500th of it.
 """
 HOPELESS = {2: 3_200.0, 4: 68.0, 8: 10.0}
 """After so many runs: a difference so many times too large is not brought back by further ones.
@@ -89,10 +95,11 @@ class OwnRounding(Analysis):  # type: ignore[no-untyped-call]  # torch's __init_
 
 
 class Shaken(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
-    """The same walk, with every result moved by what was taken down, at once."""
+    """The same walk, with every result moved by what was taken down, at once, times `far`."""
 
-    def __init__(self, own: OwnRounding, seed: int) -> None:
+    def __init__(self, own: OwnRounding, seed: int, far: float) -> None:
         super().__init__()
+        self.far = far
         self.taken = iter(own.taken)
         self.script = iter(own.script)
         self.generator = torch.Generator().manual_seed(seed)
@@ -118,7 +125,9 @@ class Shaken(Walk):  # type: ignore[no-untyped-call]  # torch's __init_subclass_
         """Move results by normal numbers of their own sizes."""
         for x, sigma in zip(tensors(out), next(self.taken), strict=True):
             if sigma is not None:
-                x += sigma * torch.randn(x.shape, generator=self.generator, dtype=x.dtype)
+                x += (
+                    self.far * sigma * torch.randn(x.shape, generator=self.generator, dtype=x.dtype)
+                )
 
 
 def one_run(
@@ -135,11 +144,15 @@ def one_run(
 def runs(
     program: Program, inputs: Tensors, dy: Tensors | None, judged: str
 ) -> tuple[Tensors, Iterator[Tensors]]:
-    """Return the results of the program, and of `DRAWS` runs that are rounded at random."""
-    own = OwnRounding(FORMATS[judged])
+    """Return the results of the program, and by how much `DRAWS` random roundings move them."""
+    own, far = OwnRounding(FORMATS[judged]), AMPLIFIED.get(judged, 1.0)
     found = one_run(program, inputs, dy, own)
-    numbers = range(1, DRAWS + 1)
-    return found, (one_run(program, inputs, dy, Shaken(own, number)) for number in numbers)
+
+    def movement(number: int) -> Tensors:
+        moved = one_run(program, inputs, dy, Shaken(own, number, far))
+        return {name: (moved[name] - t) / far for name, t in found.items()}
+
+    return found, map(movement, range(1, DRAWS + 1))
 
 
 def with_spread(
@@ -163,7 +176,7 @@ def with_spread(
 
     for number, moved in enumerate(moving, 1):
         for name, t in moved.items():
-            squares[name] += (t - found[name]).square().nan_to_num(0.0)
+            squares[name] += t.square().nan_to_num(0.0)
         times = HOPELESS.get(number)
         if times and hopeless(observed, found, allowances, wider(number), times):
             return allowances
@@ -182,7 +195,7 @@ def spread_as_a_whole(
     for moved in moving:
         for name, t in found.items():
             size = float((t * t).sum())
-            whole = float(((moved[name] - t) * t).sum()) / size if size > 0 else torch.inf
+            whole = float((moved[name] * t).sum()) / size if size > 0 else torch.inf
             squares[name] += whole**2 / DRAWS
     shared = LAMBDA * FORMATS[judged].unit
     return {name: math.hypot(STUDENT * square**0.5, shared) for name, square in squares.items()}

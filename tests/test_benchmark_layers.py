@@ -43,7 +43,13 @@ def test_every_missed_figure_is_told() -> None:
     spoilt = [Case("mse", "noise", seen=True, name="a name", seconds=0.0)]
     modules = [Outcome("GELU", 1.3, (), None)]
     told = list(failures({("mse", "float32"): bad}, wrong, spoilt, modules, [], whole=True))
-    assert len(told) == 7
+    assert len(told) == 7 + len(command.LEAST)
+
+
+def test_a_time_that_is_missed_is_told_and_is_no_failure() -> None:
+    assert list(command.slow({"layer norm 8×64": 0.1, "attention 16×128×64": 4.0})) == [
+        "attention 16×128×64: 4.00 s, more than 3 s"
+    ]
 
 
 def test_gradcheck_is_run_on_the_judged_pair_itself() -> None:

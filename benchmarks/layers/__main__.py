@@ -32,6 +32,9 @@ POINTS, QUICK = 120, 1
 WORST = {"float32": 0.5, "float64": 0.6}
 WEAK, NAMED = 0.02, 0.85
 COVERED, JUDGED = 90, 64
+LEAST = {"honest tensors": 20_000, "mistakes": 45, "corruptions": 66}
+"""So many are asked of the whole run: a measurement of fewer says less than it seems to."""
+SECONDS = {"layer norm 8×64": 0.3, "attention 16×128×64": 3.0}
 
 
 def parse(given: Sequence[str] | None) -> argparse.Namespace:
@@ -109,6 +112,21 @@ def failures(
     if operators and sum(e.covered for e in operators) < COVERED:
         yield f"{sum(e.covered for e in operators)} of {len(operators)} operators covered"
     yield from (f"crashed: {e.name}" for e in operators if e.crashed)
+    tried = {
+        "honest tensors": sum(t.tensors for t in tallies.values()),
+        "mistakes": len(wrong),
+        "corruptions": len(spoilt),
+    }
+    for what, least in LEAST.items() if whole else ():
+        if tried[what] < least:
+            yield f"{tried[what]:,} {what}, fewer than {least:,}"
+
+
+def slow(spent: Mapping[str, float]) -> Iterator[str]:
+    """Yield which answers took longer than they may; the machine has a part in that."""
+    for what, seconds in spent.items():
+        if seconds > SECONDS[what]:
+            yield f"{what}: {seconds:.2f} s, more than {SECONDS[what]:g} s"
 
 
 def show(
@@ -156,7 +174,7 @@ def show(
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Measure, print, write; 1 if a figure is missed."""
+    """Measure, print, write; 1 if a figure but a time is missed."""
     arguments = parse(given)
     torch.set_num_threads(1)
     quick = arguments.quick
@@ -173,6 +191,8 @@ def main(given: Sequence[str] | None = None) -> int:
     missed = list(failures(tallies, wrong, spoilt, modules, operators, whole=not quick))
     for failure in missed:
         print(f"not reached: {failure}")
+    for answer in slow(spent):
+        print(f"slow: {answer}")
     if arguments.json:
         document = {
             "machine": machine(1),

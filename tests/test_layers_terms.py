@@ -206,6 +206,48 @@ def forgetting(x: Any, c: Any, w: Any, g: Any) -> Any:
     return torch.tanh(new), new
 
 
+def gated_head(wrong: Any) -> Any:
+    """Queries behind a ReLU that is written as a product; wrong: its slope is left out."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, w, k, v = (inputs[name] for name in "xwkv")
+        h = x @ w
+        on = h > 0
+        q = h * on
+        a = np.exp(q @ k.T)
+        p = a / a.sum(-1, keepdims=True)
+        dp = dy @ v.T
+        ds = p * (dp - (dp * p).sum(-1, keepdims=True))
+        dh = ds @ k * (1.0 if wrong else on)
+        return p @ v, {"x": dh @ w.T, "w": x.T @ dh, "k": ds.T @ q, "v": p.T @ dy}
+
+    return manual
+
+
+def with_gate(x: Any, w: Any, k: Any, v: Any) -> Any:
+    h = x @ w
+    return torch.softmax((h * (h > 0)) @ k.T, -1) @ v
+
+
+def weighted_rows(wrong: Any) -> Any:
+    """Twelve rows, each with its own function of it; wrong: the first two exchange gradients."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        n = np.arange(1, len(x) + 1)[:, None]
+        dx = dy * n * np.cos(n * x)
+        return np.sin(n * x).sum(0), {"x": dx[[1, 0, *range(2, len(x))]] if wrong else dx}
+
+    return manual
+
+
+def row_by_row(x: Any) -> Any:
+    total = torch.zeros_like(x[0])
+    for n in range(len(x)):
+        total = total + torch.sin((n + 1) * x[n])
+    return total
+
+
 Layer = tuple[Callable[..., Any], Any, dict[str, Any], tuple[str, ...] | None]
 HEADS: Layer = attention, by_heads, drawn(x=(4, 6), w=(6, 18)), None
 LAYERS: dict[str, tuple[Layer, str, str]] = {
@@ -215,6 +257,11 @@ LAYERS: dict[str, tuple[Layer, str, str]] = {
     "queries and keys": (
         HEADS, "exchanged",
         "parts 1 and 2 of the product of `x` and `w`, the queries and the keys, are exchanged"),
+    "a gate before a softmax": (
+        (gated_head, with_gate, drawn(x=(5, 4), w=(4, 3), k=(6, 3), v=(6, 2)), None), "all",
+        "the factor (the product of `x` and `w` > 0) is missing"),
+    "the first rows of many": ((weighted_rows, row_by_row, drawn(x=(12, 3)), None), "all",
+                               "in the backward pass two parts of `x`, [0] and [1], are exchanged"),
     "window": ((mean_pooling, lambda x: F.avg_pool2d(x, (2, 3)), drawn(x=(2, 2, 4, 6)), None),
                "all", "of the pooling the division by 6, the size of the window, is missing"),
     "window of one axis": (

@@ -21,6 +21,7 @@ from compare.layers.asking import Question, described, question
 from compare.layers.calling import Shape
 from compare.layers.child import Crashed, TooLong, in_child
 from compare.layers.elsewhere import at_other_shapes
+from compare.layers.equal_lengths import only_where_equal
 from compare.layers.excuse import Excuses
 from compare.layers.half import Closer, with_more_digits
 from compare.layers.judged import Judged, State, judge
@@ -200,6 +201,7 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
     if against is not None and not named.diagnosis:
         verdict, kind, sentence = Verdict.UNDECIDABLE, None, against
     accepted = accepted_by_control(decided)
+    equal = coincidences(case, seed) if verdict is Verdict.AGREES else ()
     return Result(
         verdict=verdict,
         kind=kind,
@@ -217,7 +219,7 @@ def concluded(case: Case, reference: Any, seed: int) -> Result:
             *(f"the judge accepted {what}" for what in accepted),
             *conclude.oddities(points, sentence), *named.facts, *notes, *case.notes,
             *case.asked.notes,
-            *conclude.left_out(points, case.asked.points),
+            *conclude.left_out(points, case.asked.points), *equal,
             *case.manual.notes,
         ),
         # A prediction is of the clearest point; without one the picture is of what is quoted.
@@ -259,6 +261,15 @@ def named_mistake(case: Case, wrong: Judged, seed: int) -> Named:
         return Named()
     others = at_other_shapes(case.asked, wrong, case.code, seed, case.timeout)
     return name_mistake(case.program, wrong, case.timeout, others)
+
+
+def coincidences(case: Case, seed: int) -> tuple[str, ...]:
+    """Return what is right only where two lengths coincide."""
+    plain = [one for one in case.points if one.state is State.AGREES and not one.point.special]
+    precise = [one for one in plain if one.point.format == "float64"] or plain
+    if not precise:
+        return ()
+    return only_where_equal(case.asked, precise[0], case.code, seed, case.timeout)
 
 
 def clearest(points: Sequence[Judged]) -> Judged | None:

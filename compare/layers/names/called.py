@@ -114,9 +114,23 @@ def weighed_by(tape: Tape, softmax: Step) -> list[Step]:
 
 
 def is_activated(tape: Tape, number: int) -> bool:
-    """Return whether a value is the output of an activation function."""
+    """Return whether a value is the output of an activation function, or x times one of x."""
     made = made_by(tape, number)
-    return made is not None and made.name in ACTIVATIONS
+    if made is None or made.name != "mul" or len(made.refs()) < 2:
+        return made is not None and made.name in ACTIVATIONS
+    one, other = (ref.number for ref in made.refs()[:2])
+    return is_made_of(tape, one, other) or is_made_of(tape, other, one)
+
+
+def is_made_of(tape: Tape, number: int, of: int) -> bool:
+    """Return whether a value is computed of another one, in a few steps: x > 0 of x."""
+    layer = {number}
+    for _ in range(FARTHEST):
+        makers = [step for each in layer if (step := made_by(tape, each)) is not None]
+        layer = {ref.number for step in makers for ref in step.refs()}
+        if of in layer:
+            return True
+    return False
 
 
 def scores_of(tape: Tape, softmax: Step) -> Step | None:

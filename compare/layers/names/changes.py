@@ -120,14 +120,17 @@ def exchanges(tape: Tape, number: int, step: Step) -> Iterator[Change]:
 def siblings(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     """Yield the exchange of a slice with a later one of the same value and shape."""
     shape = tape.values[step.outs[0]].shape
-    found = [
-        at for at in range(number + 1, tape.boundary)
+    family = [
+        at for at in range(tape.boundary)
         if (other := tape.steps[at]).func is step.func and other.args[0] == step.args[0]
-        and other.args != step.args and tape.values[other.outs[0]].shape == shape
+        and (other.args != step.args or at == number)
+        and tape.values[other.outs[0]].shape == shape
     ]  # fmt: skip
-    for at in found if len(found) < MOST_PARTS else ():
-        yield Change(number, "sibling", other=tape.steps[at], also=(at,))
-        yield Change(number, "sibling parts", other=tape.steps[at], also=(at,))
+    for one, other in pairs_of(len(family)):
+        if family[one] == number:
+            at = family[other]
+            yield Change(number, "sibling", other=tape.steps[at], also=(at,))
+            yield Change(number, "sibling parts", other=tape.steps[at], also=(at,))
 
 
 def pairs_of(count: int) -> Iterator[tuple[int, int]]:
@@ -176,7 +179,8 @@ class Loops:
             ("", group), ("but the first", group[1:]), ("but the last", group[:-1]),
         ):  # fmt: skip
             if len(taken) > 1:
-                where = "" if in_a_row(taken) else f", at every step {said}".rstrip()
+                twice = taken is group and in_a_row(group)
+                where = "" if twice else f", at every step {said}".rstrip()
                 yield replace(change, at=taken[0], also=tuple(taken[1:]), steps=where)
 
 

@@ -75,12 +75,8 @@ def exchanged(names: Names, step: Step, change: Change) -> str:
 
 def sibling(names: Names, step: Step, change: Change) -> str:
     """Two slices of a value with each other's gradient."""
-    assert isinstance(change.other, Step)
-    one, other = (", ".join(map(str, s.args[1:])) for s in (step, change.other))
     of = names.noun(step.refs()[0].number)
-    return (
-        f"in the backward pass two parts of {of} are exchanged (axis, from, to: {one} and {other})"
-    )
+    return f"in the backward pass two parts of {of}, {cuts(names, step, change)}, are exchanged"
 
 
 def parts(names: Names, step: Step, change: Change) -> str:
@@ -95,10 +91,26 @@ def parts(names: Names, step: Step, change: Change) -> str:
 def sibling_parts(names: Names, step: Step, change: Change) -> str:
     """Two slices of a value, each taken for the other."""
     assert isinstance(change.other, Step)
-    one, other = (", ".join(map(str, s.args[1:])) for s in (step, change.other))
     of = names.noun(step.refs()[0].number)
-    roles = gated(names, (step.outs[0], change.other.outs[0]))
-    return f"two parts of {of}{roles} are exchanged (axis, from, to: {one} and {other})"
+    roles = gated(names, (step.outs[0], change.other.outs[0])) or ","
+    return f"two parts of {of}, {cuts(names, step, change)}{roles} are exchanged"
+
+
+def cuts(names: Names, step: Step, change: Change) -> str:
+    """Return the indices of two slices of a value: [:, 0:4] and [:, 4:8]."""
+    assert isinstance(change.other, Step)
+    whole = names.tape.values[step.refs()[0].number]
+    return " and ".join(index_of(each, tuple(whole.shape)) for each in (step, change.other))
+
+
+def index_of(step: Step, shape: tuple[int, ...]) -> str:
+    """Return the index by which a slice is taken out of a value."""
+    axis, first, *rest = step.args[1:]
+    at = f"{first}"
+    if step.name != "select":
+        last = first + rest[0] if step.name == "narrow" else rest[0]
+        at += f":{min(last, shape[axis])}"
+    return "[" + ", ".join([":"] * (axis % len(shape)) + [at]) + "]"
 
 
 def gated(names: Names, numbers: tuple[int, ...]) -> str:

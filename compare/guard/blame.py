@@ -10,6 +10,7 @@ import dis
 import functools
 import inspect
 import linecache
+import os
 import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -127,6 +128,15 @@ def is_foreign(file: str) -> bool:
     """True for code no user wrote: ours, the interpreter's, what was installed."""
     if file.startswith(("<frozen", "<__array_function__", "<string>")):
         return True
+    return is_below_foreign(os.path.abspath(file))
+
+
+@functools.lru_cache(maxsize=4096)
+def is_below_foreign(file: str) -> bool:
+    """True for a file in our packages, the standard library or what is installed.
+
+    Asked of every line of a stack at every call that fails: links are followed once.
+    """
     return str(Path(file).resolve()).replace("\\", "/").startswith(OURS + INSTALLED)
 
 

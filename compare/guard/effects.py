@@ -254,4 +254,9 @@ def global_generators() -> list[Generator]:
 
 def same_parts(one: Any, other: Any) -> bool:
     """Compare two states that are tuples of numbers and arrays."""
-    return len(one) == len(other) and all(map(np.array_equal, one, other))
+    if len(one) != len(other):
+        return False
+    return all(
+        np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b
+        for a, b in zip(one, other, strict=True)
+    )

@@ -10,10 +10,12 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice, product
 
 from compare.contracts.arrays import Array
 from compare.examine.starter.binding import LAYERS, bind, plain, possible, weight_called, weights_of
+from compare.examine.starter.nodes import by_line, nodes_of
 from compare.examine.starter.source import Source
 
 DEPTH = 3
@@ -71,7 +73,7 @@ def bundles_of(
 
 def receivers(source: Source, function: ast.AST, parameter: str) -> Iterator[tuple[ast.AST, str]]:
     """The other functions of the file that get a parameter handed on, and what they call it."""
-    for node in ast.walk(function):
+    for node in nodes_of(function):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
         callee = source.definitions.get(node.func.id)
@@ -107,13 +109,19 @@ def dictionaries(asked: set[str], all_keys: set[str], layers: int = LAYERS) -> t
 
 def source_tree(source: Source) -> ast.Module:
     """The whole file as one tree."""
-    return ast.Module([one.node for one in source.statements], [])
+    return tree_of(tuple(one.node for one in source.statements))
+
+
+@lru_cache(maxsize=64)
+def tree_of(nodes: tuple[ast.stmt, ...]) -> ast.Module:
+    """Statements as one tree, the same one every time."""
+    return ast.Module([*nodes], [])
 
 
 def keys_of(tree: ast.AST, name: str | None) -> Iterator[str]:
     """The string keys by which a name is subscripted, in the order of the lines; without a name,
     all in use anywhere."""
-    for node in sorted(ast.walk(tree), key=where):
+    for node in by_line(tree):
         if isinstance(node, ast.Dict) and name is None:
             keys = (one.value for one in node.keys if isinstance(one, ast.Constant))
             yield from (key for key in keys if isinstance(key, str))
@@ -126,7 +134,7 @@ def keys_of(tree: ast.AST, name: str | None) -> Iterator[str]:
 def numbered_keys(tree: ast.AST, name: str, layers: int) -> Iterator[str]:
     """The keys of weights that are put together from a word and the number of a layer, as in
     `params["W" + str(i)]`, for all layers."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Subscript) and is_name(node.value, name):
             word = word_before(node.slice)
             yield from (key for key in (f"{word}{layer}" for layer in range(1, layers + 1))
@@ -147,14 +155,9 @@ def word_before(node: ast.expr) -> str:
     return re.sub(r"%[ds]|\{\d?\}", "", text) if isinstance(text, str) else ""
 
 
-def where(node: ast.AST) -> tuple[int, int]:
-    """Where a node stands; what has no place comes first."""
-    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
-
-
 def unpacked(function: ast.AST, parameter: str) -> tuple[str, ...]:
     """The names in `W1, b1, W2, b2 = parameter`."""
-    for node in ast.walk(function):
+    for node in nodes_of(function):
         if isinstance(node, ast.Assign) and is_name(node.value, parameter):
             (target,) = node.targets[:1]
             if isinstance(target, ast.Tuple | ast.List):
@@ -170,14 +173,14 @@ def taken_apart(function: ast.AST, parameter: str) -> bool:
     len or enumerate; an array is subscripted with several."""
     places = [
         node.slice
-        for node in ast.walk(function)
+        for node in nodes_of(function)
         if isinstance(node, ast.Subscript) and is_name(node.value, parameter)
     ]
     if any(isinstance(one, ast.Tuple) for one in places):
         return False
     walked = (
         is_name(one.value if isinstance(one, ast.Subscript) else one, parameter)
-        for node in ast.walk(function)
+        for node in nodes_of(function)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in WALKS
         for one in node.args
     )

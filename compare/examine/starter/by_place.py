@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from compare.examine.starter.bundles import is_name
+from compare.examine.starter.nodes import nodes_of
 
 
 def walked_through(node: ast.expr) -> Iterator[ast.expr]:
@@ -23,7 +24,7 @@ def walked_through(node: ast.expr) -> Iterator[ast.expr]:
 def counted_in(function: ast.AST) -> set[str]:
     """The numbers that loops over a range count with: `sizes[i - 1]` asks for a place."""
     return {
-        node.target.id for node in ast.walk(function)
+        node.target.id for node in nodes_of(function)
         if isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Name)
         and any(isinstance(one, ast.Name) and one.id == "range" for one in ast.walk(node.iter))
     }  # fmt: skip
@@ -42,7 +43,7 @@ def is_place(node: ast.expr, counted: set[str]) -> bool:
 
 def positional(function: ast.AST, parameter: str) -> bool:
     """Whether a parameter is unpacked, walked through or asked for by number."""
-    for node in ast.walk(function):
+    for node in nodes_of(function):
         if isinstance(node, ast.Assign) and is_name(node.value, parameter):
             if isinstance(node.targets[0], ast.Tuple | ast.List):
                 return True

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from compare.examine.starter.binding import plain
 from compare.examine.starter.gradient_functions import keys_of, returned_names
+from compare.examine.starter.nodes import nodes_of
 
 Made = Mapping[str, Sequence[str]]
 """Which values a name may hold."""
@@ -58,7 +59,7 @@ class Flow:
         found: set[str] = set()
         queue = [name]
         while queue:
-            body = ast.walk(self.functions[queue.pop()])
+            body = nodes_of(self.functions[queue.pop()])
             fresh = {called for node in body if (called := called_in(node, self.functions))}
             queue += fresh - found
             found |= fresh
@@ -93,7 +94,7 @@ def returned_by(node: Code) -> tuple[tuple[str, ...], bool]:
 def returns_dictionary(node: Code) -> bool:
     """Whether a function returns a dictionary that it writes down there, or gives keys to."""
     return any(isinstance(one, ast.Return) and bool(keys_of(node, one.value))
-               for one in ast.walk(node))  # fmt: skip
+               for one in nodes_of(node))  # fmt: skip
 
 
 def scopes(trees: Sequence[ast.AST]) -> Iterator[list[ast.AST]]:

@@ -20,6 +20,7 @@ from compare.examine.starter.binding import (
 )
 from compare.examine.starter.bundles import Bundle, bundles_of
 from compare.examine.starter.meanings import Layout, Meaning, meanings
+from compare.examine.starter.nodes import nodes_of
 from compare.examine.starter.numbering import counts_from_one
 from compare.examine.starter.source import Source
 
@@ -117,7 +118,7 @@ def looks_like_gradient(name: str, parameters: list[str]) -> bool:
 
 def returned_names(node: ast.AST) -> tuple[str, ...]:
     """Return the names in the only `return` of a function; empty strings for what has no name."""
-    returns = [one for one in ast.walk(node) if isinstance(one, ast.Return) and one.value]
+    returns = [one for one in nodes_of(node) if isinstance(one, ast.Return) and one.value]
     if len(returns) != 1:
         return ()
     value = returns[0].value
@@ -135,7 +136,7 @@ def keys_of(node: ast.AST, value: ast.expr | None) -> tuple[str, ...]:
     if not isinstance(value, ast.Name):
         return ()
     found: list[str] = []
-    for one in ast.walk(node):
+    for one in nodes_of(node):
         target = one.targets[0] if isinstance(one, ast.Assign) else None
         if isinstance(one, ast.Assign) and isinstance(target, ast.Name) and target.id == value.id:
             found = [*keys_of(node, one.value)] if isinstance(one.value, ast.Dict) else []

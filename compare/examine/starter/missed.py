@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from compare.contracts.result import Verdict
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.nodes import nodes_of
 from compare.examine.starter.roles import role_of
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
@@ -64,7 +65,7 @@ def pasted(source: Source, one: Statement) -> str:
     an update does more than take a gradient."""
     inner = [body for body in bodies(one.node) if any(map(descends, body))]
     ahead = list(takewhile(lambda part: not descends(part), inner[-1])) if inner else []
-    if not any(multiplies_by_transpose(node) for part in ahead for node in ast.walk(part)):
+    if not any(multiplies_by_transpose(node) for part in ahead for node in nodes_of(part)):
         return ""
     made = {name for part in ahead for name in names_in(part, ast.Store)}
     returned = []
@@ -75,7 +76,7 @@ def pasted(source: Source, one: Statement) -> str:
             else []
         )
         returned += [name for name in used if name in made]
-        if any(multiplies_by_transpose(node) for node in ast.walk(update)):
+        if any(multiplies_by_transpose(node) for node in nodes_of(update)):
             return ""
     known = {name for other in source.statements for name in other.binds if other is not one}
     taken = dict.fromkeys(
@@ -95,14 +96,14 @@ def pasted(source: Source, one: Statement) -> str:
 
 def bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
     """Yield the bodies of functions and loops, the outer ones first."""
-    for part in ast.walk(node):
+    for part in nodes_of(node):
         if isinstance(part, ast.FunctionDef | ast.For | ast.While | ast.With):
             yield part.body
 
 
 def names_in(node: ast.AST, context: type[ast.expr_context]) -> list[str]:
     """Return the names that a node reads or binds, in order."""
-    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+    names = (part for part in nodes_of(node) if isinstance(part, ast.Name))
     return [name.id for name in names if isinstance(name.ctx, context)]
 
 
@@ -118,7 +119,7 @@ def inline_gradients(source: Source, compared: set[str]) -> Iterator[Statement]:
 
 def trains_inline(node: ast.AST) -> bool:
     """True for code that holds a back propagation: a product with a transpose, and an update."""
-    parts = list(ast.walk(node))
+    parts = nodes_of(node)
     return any(map(multiplies_by_transpose, parts)) and any(map(descends, parts))
 
 

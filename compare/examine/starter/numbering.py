@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from compare.examine.starter.nodes import nodes_of
 from compare.examine.starter.source import Source
 
 LABELS = "labels"
@@ -32,7 +33,7 @@ def counts_from_one(
     node = functions.get(name)
     if node is None or depth > DEEPEST:
         return False
-    if any(less_one(part) == parameter for part in ast.walk(node)):
+    if any(less_one(part) == parameter for part in nodes_of(node)):
         return True
     return any(counts_from_one(functions, called, taken, depth + 1)
                for called, taken in handed_on(functions, node, parameter))  # fmt: skip
@@ -46,7 +47,7 @@ def takes_one_off(source: Source, name: str) -> bool:
 
 def is_handed_less_one(source: Source, name: str) -> bool:
     """Whether a call hands a function `labels - 1`: then its numbers from 0 are those from 1."""
-    calls = (part for one in source.statements for part in ast.walk(one.node)
+    calls = (part for one in source.statements for part in nodes_of(one.node)
              if isinstance(part, ast.Call) and ast.unparse(part.func) == name)  # fmt: skip
     return any(less_one(given) for call in calls for given in call.args)
 
@@ -75,7 +76,7 @@ def handed_on(
     functions: Mapping[str, ast.AST], node: ast.AST, parameter: str
 ) -> Iterable[tuple[str, str]]:
     """The functions that a parameter is handed to, each with its own name for it."""
-    for call in ast.walk(node):
+    for call in nodes_of(node):
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
             continue
         other = functions.get(call.func.id)

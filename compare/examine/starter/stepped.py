@@ -18,6 +18,7 @@ from compare.contracts.arrays import Arrays
 from compare.examine.starter.chain import RATE, Chain
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.flow import Code
+from compare.examine.starter.nodes import nodes_of
 from compare.examine.starter.recipe import STEP
 
 SAME = 1e-9
@@ -49,7 +50,7 @@ def trains(function: Code, chain: Chain) -> bool:
     the weights after a training, and no gradients."""
     rated = any(value == RATE for call in chain.calls for _, value in call.passed)
     own = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
-    returned = [one.value for one in ast.walk(function) if isinstance(one, ast.Return)]
+    returned = [one.value for one in nodes_of(function) if isinstance(one, ast.Return)]
     last = returned[-1] if returned else None
     names = [ast.unparse(one) for one in getattr(last, "elts", [last] if last else [])]
     return not rated and bool(names) and set(names) <= own & set(stored(function))

@@ -34,6 +34,7 @@ from compare.examine.starter.construct import builders
 from compare.examine.starter.flow import Code, Flow, flow_of
 from compare.examine.starter.held_losses import Held, losses_beside
 from compare.examine.starter.networks import point
+from compare.examine.starter.nodes import nodes_of
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.slots import set_rate
 from compare.examine.starter.source import Opened, Source
@@ -317,7 +318,7 @@ def list_of_dictionaries(
 
 def unpacked_into(function: ast.AST, parameter: str) -> int:
     """Into how many names a parameter is unpacked, 0 where it is not."""
-    for node in ast.walk(function):
+    for node in nodes_of(function):
         if isinstance(node, ast.Assign) and is_name(node.value, parameter):
             if isinstance(node.targets[0], ast.Tuple | ast.List):
                 return len(node.targets[0].elts)
@@ -327,5 +328,5 @@ def unpacked_into(function: ast.AST, parameter: str) -> int:
 def walks_pairs(function: ast.AST, parameter: str) -> bool:
     """Whether a parameter is walked through by pairs: `for x, y in data`."""
     return any(is_name(node.iter, parameter) and isinstance(node.target, ast.Tuple)
-               and len(node.target.elts) == PAIR for node in ast.walk(function)
+               and len(node.target.elts) == PAIR for node in nodes_of(function)
                if isinstance(node, ast.For | ast.comprehension))  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, product
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ import numpy as np
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.binding import weights_of
 from compare.examine.starter.bundles import is_name
+from compare.examine.starter.nodes import nodes_of
 
 JOINS = frozenset({"hstack", "column_stack", "concatenate", "c_", "append", "insert", "vstack"})
 """Calls that put a column of ones in front."""
@@ -124,11 +126,17 @@ def layer_of(function: ast.AST, parameter: str, layers: int) -> int:
     those that something is multiplied by, if there is one for each layer; 0 for none."""
     if parameter[-1:].isdigit():
         return int(parameter[-1:]) if int(parameter[-1:]) <= layers else 0
-    given = function.args.args if isinstance(function, ast.FunctionDef) else []
-    factors = [one.arg for one in given if any(is_factor(node, one.arg) for node in
-                                               ast.walk(function))]  # fmt: skip
+    factors = factors_of(function)
     whole = len(factors) == layers and not any(one[-1:].isdigit() for one in factors)
     return factors.index(parameter) + 1 if whole and parameter in factors else 0
+
+
+@lru_cache(maxsize=1024)
+def factors_of(function: ast.AST) -> tuple[str, ...]:
+    """The parameters that something is multiplied by, in their order."""
+    given = function.args.args if isinstance(function, ast.FunctionDef) else []
+    parts = nodes_of(function)
+    return tuple(one.arg for one in given if any(is_factor(node, one.arg) for node in parts))
 
 
 def is_factor(node: ast.AST, name: str) -> bool:
@@ -155,7 +163,7 @@ def matrices(names: tuple[str, ...]) -> Iterator[Unrolled]:
 
 def is_cut(function: ast.AST, parameter: str) -> bool:
     """Whether pieces of a parameter are given another shape."""
-    parts = list(ast.walk(function))
+    parts = nodes_of(function)
     cut = any(is_piece(one, parameter) for one in parts)
     return cut and any(called(one) == "reshape" for one in parts)
 
@@ -170,7 +178,7 @@ def is_piece(node: ast.AST, parameter: str) -> bool:
 
 def joins_ones(file: ast.AST) -> bool:
     """Whether a column of ones is put in front of anything; a list has an `append` too."""
-    parts = list(ast.walk(file))
+    parts = nodes_of(file)
     words = {one.id for one in parts if isinstance(one, ast.Name)} | {
         one.attr for one in parts
         if isinstance(one, ast.Attribute) and ast.unparse(one.value) in NUMPY
@@ -180,7 +188,7 @@ def joins_ones(file: ast.AST) -> bool:
 
 def reads_columns(file: ast.AST) -> bool:
     """Whether a shape is filled column by column, as Octave does."""
-    given = (one for part in ast.walk(file) if isinstance(part, ast.Call)
+    given = (one for part in nodes_of(file) if isinstance(part, ast.Call)
              for one in part.keywords)  # fmt: skip
     return any(one.arg == "order" and isinstance(one.value, ast.Constant) and one.value.value == "F"
                for one in given)  # fmt: skip

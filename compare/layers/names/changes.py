@@ -126,9 +126,9 @@ def siblings(tape: Tape, number: int, step: Step) -> Iterator[Change]:
         and (other.args != step.args or at == number)
         and tape.values[other.outs[0]].shape == shape
     ]  # fmt: skip
-    for one, other in pairs_of(len(family)):
-        if family[one] == number:
-            at = family[other]
+    for first, second in pairs_of(len(family)):
+        if family[first] == number:
+            at = family[second]
             yield Change(number, "sibling", other=tape.steps[at], also=(at,))
             yield Change(number, "sibling parts", other=tape.steps[at], also=(at,))
 

@@ -7,6 +7,7 @@ must not depend on it.
 import gc
 import os
 import random
+import sys
 
 from compare.command.idle_threads import let_idle_threads_sleep
 
@@ -36,6 +37,20 @@ def reseed() -> None:
     """Reset the two global generators, for code that reaches for them unasked."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  the legacy generator is the one to be reset
+
+
+@pytest.fixture
+def forked() -> None:
+    """Ask for the child process in which layers are analysed."""
+
+
+@pytest.fixture(autouse=True)
+def analysed_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Analyse layers in this process, as where none can be forked: a fork of one with ten thousand
+    tests in it takes longer than most of what is asked of it."""
+    child = sys.modules.get("compare.layers.child")
+    if child is not None and "forked" not in request.fixturenames:
+        monkeypatch.setattr(child, "FORKS", False)
 
 
 @pytest.fixture

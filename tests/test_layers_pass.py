@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from benchmarks.layers.catalogue import LAYERS
 from benchmarks.layers.honest import drawn, ratios
+from compare.contracts.errors import BadInput
 from compare.contracts.result import Verdict
 from compare.layers.analysed import Analysed, analyse, as_tensors
 from compare.layers.analysis import Analysis
@@ -158,14 +159,14 @@ def test_fused_attention_is_run_by_its_mathematical_kernel() -> None:
     assert found.doubt is None and found.unruled == ()
 
 
-def test_a_crash_of_the_child_is_a_sentence() -> None:
+def test_a_crash_of_the_child_is_a_sentence(forked: None) -> None:
     import ctypes
 
     with pytest.raises(Crashed, match="signal 11"):
         in_child(lambda: ctypes.string_at(0), 30.0)
 
 
-def test_a_child_that_does_not_end_is_ended() -> None:
+def test_a_child_that_does_not_end_is_ended(forked: None) -> None:
     import time
 
     with pytest.raises(Crashed, match="did not finish within"):
@@ -182,8 +183,25 @@ def test_a_layer_that_is_too_large_is_refused_in_one_sentence(
     assert "half of the machine's memory" in result.sentence
 
 
-def test_what_the_child_computes_comes_back() -> None:
+def test_what_the_child_computes_comes_back(forked: None) -> None:
     assert in_child(lambda: {"a": np.arange(3)}, 30.0)["a"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("error", [BadInput("x is wrong"), RuntimeError("x is wrong")])
+def test_an_error_is_the_same_in_a_child_and_here(
+    error: Exception, forked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work() -> None:
+        raise error
+
+    said = []
+    for forks in (True, False):
+        monkeypatch.setattr("compare.layers.child.FORKS", forks)
+        with pytest.raises(Exception, match="x is wrong") as raised:
+            in_child(work, 30.0)
+        said.append((raised.type, str(raised.value)))
+    assert said[0] == said[1]
+    assert said[0][0] is (BadInput if isinstance(error, BadInput) else Crashed)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)

@@ -24,6 +24,8 @@ import torch.fx.experimental.symbolic_shapes  # torch does at its first gradient
 from compare.contracts.errors import BadInput
 
 Value = TypeVar("Value")
+FORKS = sys.platform == "linux"
+"""Whether a process that has threads can be forked here."""
 REFUSED = "fork"
 """A word in the sentence by which torch's engine refuses to run after a fork."""
 
@@ -41,8 +43,8 @@ def in_child(work: Callable[[], Value], timeout: float | None) -> Value:
 
     Errors: what `work` raised as `BadInput`; `Crashed` if there is no answer.
     """
-    if sys.platform != "linux":
-        return work()
+    if not FORKS:
+        return here(work)
     kind, content = answer_of(work, timeout)
     if kind == "value":
         return pickle.loads(content)  # type: ignore[no-any-return]  # what `work` returned
@@ -50,8 +52,22 @@ def in_child(work: Callable[[], Value], timeout: float | None) -> Value:
     if kind == "bad input":
         raise BadInput(text)
     if REFUSED in text and "autograd" in text:
-        return work()
+        return here(work)
     raise Crashed(text)
+
+
+def here(work: Callable[[], Value]) -> Value:
+    """Work in this process, on one thread, with the errors of a child."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return work()
+    except BadInput:
+        raise
+    except Exception as error:
+        raise Crashed(f"{type(error).__name__}: {error}") from error
+    finally:
+        torch.set_num_threads(threads)
 
 
 def answer_of(work: Callable[[], Any], timeout: float | None) -> tuple[str, bytes]:

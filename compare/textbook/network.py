@@ -163,6 +163,8 @@ class Pass:
 
     def relevant(self, stage: str, layer: int) -> frozenset[Override]:
         """Return the overrides that can change `stage` of `layer`."""
+        if not self.overrides:
+            return self.overrides
         reaching = {o for o in self.overrides if o.reaches(stage, layer)}
         if len(reaching) == len(self.overrides):
             return self.overrides

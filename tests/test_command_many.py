@@ -83,6 +83,16 @@ def test_a_folder_is_a_dump_or_holds_what_is_to_be_checked(tmp_path: Path) -> No
     assert tasks({"dump": [str(folder)]}, []) == [Task("dump", str(folder / "recorded"))]
 
 
+@pytest.mark.parametrize("name", ["step_two", "step_1", "step_size"])
+def test_a_hand_in_that_is_called_a_step_makes_no_dump_of_its_folder(
+    tmp_path: Path, name: str
+) -> None:
+    folder = handed_in(tmp_path / "all", one=RELU, **{name: RELU})
+    assert {Path(task.path).stem for task in tasks({}, [str(folder)])} == {"one", name}
+    (folder / "step_0.NPZ").write_bytes(b"")  # badly spelt, and said to be by the reader of dumps
+    assert tasks({}, [str(folder)]) == [Task("dump", str(folder))]
+
+
 def test_how_a_path_was_taken_is_said_with_the_option_that_takes_it_otherwise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ CHECK = "check"
 """A first word that may stand before the paths: `manual-mlp check hand-ins/`."""
 CODE = (".py", ".ipynb")
 TABLE = ".csv"
+RECORDED = re.compile(r"step_\d")
+"""How what is recorded of a step is called; `step_size.py` is somebody's hand-in."""
 ENDINGS = {"starter": CODE, "curves": (TABLE,)}
 """What is looked for in a folder that is given to an option; `.py` files for the others."""
 
@@ -169,7 +172,12 @@ def is_dump(folder: Path) -> bool:
         names = os.listdir(folder)
     except OSError:  # no folder, none that can be read, or one that has just vanished
         return False
-    return "run.json" in names or any(name.startswith("step_") for name in names)
+    return "run.json" in names or any(map(is_recorded, names))
+
+
+def is_recorded(name: str) -> bool:
+    """True for the name of a recorded step, well spelt or nearly so; code of that name is none."""
+    return RECORDED.match(name) is not None and not name.endswith(CODE)
 
 
 def way_of(path: Path) -> str:

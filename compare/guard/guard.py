@@ -73,9 +73,8 @@ def sentence(
 ) -> UserCodeError:
     """Say what happened, at which line of theirs."""
     if isinstance(error, TimedOut):
-        place = last_place(iter(error.stack), home)
-        what = f"{who} did not return within {waited}; a longer timeout waits"
-    elif isinstance(error, SystemExit):
+        return UserCodeError(f"{who} did not return within {waited}; {interrupted(error, home)}")
+    if isinstance(error, SystemExit):
         place = last_place(places_of_traceback(error.__traceback__), home)
         what = f"{who} called sys.exit({error.code!r}); a gradient has to return"
     else:
@@ -83,6 +82,12 @@ def sentence(
         what = f"{who} raised {first_line(error)}{hint and f'; {hint}'}"
         return Raised(f"{place.quoted()}: {what}" if place else what)
     return UserCodeError(f"{place.quoted()}: {what}" if place else what)
+
+
+def interrupted(error: TimedOut, home: Place | None) -> str:
+    """Say at which line the time was up: where the call happened to be, not what keeps it."""
+    place = last_place(iter(error.stack), home)
+    return f"a longer timeout waits{f'; it was interrupted at {place.quoted()}' if place else ''}"
 
 
 def limits(timeout: float | None, seconds: float | None) -> str:

@@ -25,7 +25,8 @@ from compare.handbook.beside import named_in
 from compare.handbook.command import main
 from compare.handbook.live import run
 from compare.handbook.planting import bare, plant, planted_step
-from compare.handbook.wording import pages, unindented, write_pages
+from compare.handbook.wording import pages, write_pages
+from compare.mistakes.as_diff import unindented
 from compare.mistakes.calls import CALLS
 from compare.mistakes.catalogue import (
     CATALOGUE,

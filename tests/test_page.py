@@ -24,7 +24,8 @@ from PIL import Image
 
 from compare.contracts.result import Diagnosis, Result, Verdict, Weak
 from compare.contracts.version import version_of
-from compare.report import page, plots, words
+from compare.report import page, plots
+from compare.report.explained import explained
 from tests import results
 
 HOSTILE = "<script>alert('1')</script>\x1b[31m&\"" + "x" * 300
@@ -136,6 +137,12 @@ def test_finding_shows_index_and_both_values_with_all_their_digits() -> None:
 def test_table_has_a_row_for_every_tensor() -> None:
     text = Reader(rendered("twenty layers")).text
     assert all(name in text for name in ENDINGS["twenty layers"]().worst)
+
+
+def test_no_caption_tells_light_from_dark_where_a_dark_page_turns_them() -> None:
+    assert "invert" in rendered("disagreeing")
+    said = " ".join((*page.CAPTIONS.values(), page.LOGGED))
+    assert not set(said.lower().split()) & {"pale", "dark", "light", "white", "black", "blue"}
 
 
 @pytest.mark.parametrize(
@@ -336,9 +343,18 @@ def test_a_label_is_that_of_the_cell_s_own_column() -> None:
     )
 
 
-def test_a_named_mistake_leads_to_its_page() -> None:
-    named = Diagnosis("", "", 2.0, 0.0)
-    both = replace(named, mistake="mask-without-bias + bias-averaged")
-    assert words.pages_of(both)[0] == "docs/mistakes/mask-without-bias.md"
-    assert all((Path(__file__).parent.parent / page).is_file() for page in words.pages_of(both))
-    assert words.pages_of(replace(named, mistake="not-declared")) == []
+def shown_lines(mistake: str, constant: float | None = None) -> list[list[str]]:
+    named = Diagnosis(mistake, "", 2.0, 0.0, constant=constant)
+    result = replace(results.disagreeing(), diagnosis=(named, named))
+    return [one.lines for one in explained(result)]
+
+
+def test_a_named_mistake_is_shown_in_lines_on_the_page_itself() -> None:
+    both = shown_lines("mask-without-bias + bias-averaged")
+    assert [{line[0] for line in lines} for lines in both] == [{"-", "+"}] * 2
+    assert shown_lines("not-declared") == []
+    assert any("0.125" in line for line in shown_lines("leaky-in-gradient-only", 0.125)[0])
+    named = Diagnosis("mask-missing", "", 2.0, 0.0)
+    text = page.render(replace(results.disagreeing(), diagnosis=(named,)))
+    assert '<span class="wrong">- dz[i - 1] = dh[i - 1]</span>' in text
+    assert "docs/mistakes" not in text

@@ -9,7 +9,8 @@ from pathlib import Path
 from textwrap import fill
 
 from compare.contracts.errors import BadInput
-from compare.handbook.wording import changes, convention, seen, write_pages
+from compare.handbook.wording import convention, seen, write_pages
+from compare.mistakes.as_diff import changes
 from compare.mistakes.catalogue import FAMILIES, in_words, named, titled
 from compare.mistakes.mistake import Mistake
 
@@ -49,7 +50,7 @@ def shown(mistake: Mistake) -> Iterator[str]:
     yield f"{mistake.name}: {titled(mistake)}"
     yield fill(in_words(mistake), WIDTH, initial_indent="  ", subsequent_indent="  ")
     yield ""
-    yield from changes(mistake)
+    yield from changes(mistake, mistake.example)
     yield ""
     yield f"{convention(mistake)}{seen(mistake)}Shows in: {', '.join(mistake.observable)}."
     yield f"When: {mistake.trigger}."

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from textwrap import indent
 
 from compare.handbook.beside import table
+from compare.mistakes.as_diff import READ, as_diff
 from compare.mistakes.catalogue import CATALOGUE, FAMILIES, in_words, titled
 from compare.mistakes.mistake import Mistake
 
@@ -28,20 +27,6 @@ normalisation and dropout; mistakes of the plain network are looked for there as
 `plain_step.py` and `plain_optimisers.py`, in which the tests plant each mistake; lines about
 batches, curves and initial weights stand for code of your own.
 """
-
-
-def changes(mistake: Mistake) -> Iterator[str]:
-    """Yield the lines to change as a diff: what is written, what should be."""
-    for line, slip in mistake.changes(mistake.example):
-        yield indent(unindented(slip), "- ", lambda _: True)
-        yield indent(unindented(line), "+ ", lambda _: True)
-
-
-def unindented(code: str) -> str:
-    """Return code whose later lines stand as far left as the first."""
-    first, *others = code.split("\n")
-    depth = min((len(line) - len(line.lstrip()) for line in others), default=0)
-    return "\n".join([first, *(line[depth:] for line in others)])
 
 
 def seen(mistake: Mistake) -> str:
@@ -81,14 +66,14 @@ def listing() -> str:
 
 def page(mistake: Mistake) -> str:
     """Return the page of one mistake."""
-    diff = "\n".join(changes(mistake))
+    diff = as_diff(mistake, mistake.example)
     family = next(family for family, members in FAMILIES.items() if mistake in members)
     return (
         f"# {titled(mistake)}\n\n"
         f"`{mistake.name}`, of the family [{family}](../mistakes.md#{family.replace(' ', '-')})\n\n"
         f"{in_words(mistake)}\n\n"
         f"```diff\n{diff}\n```\n\n"
-        f"The line with `-` is the mistake, the one with `+` is right.\n\n"
+        f"{READ}\n\n"
         f"{convention(mistake)}{seen(mistake)}"
         f"Shows in: {', '.join(mistake.observable)}. When: {mistake.trigger}.\n\n"
         f"`python -m compare.mistakes {mistake.name}` plants it in a program, runs it, and shows "

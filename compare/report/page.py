@@ -24,6 +24,7 @@ from compare.contracts.measured import EpochRow
 from compare.contracts.result import Result, Verdict
 from compare.contracts.version import version_of
 from compare.report import plots, words
+from compare.report.explained import explained
 from compare.report.plots.style import style
 from compare.report.report_json import encode, plain, write_atomically
 
@@ -38,15 +39,16 @@ CURVES: Final = {
     "train_accuracy": "training accuracy",
     "validation_accuracy": "validation accuracy",
 }
+# In a dark page the pictures are turned light for dark, so no caption says which is which.
 CAPTIONS: Final = {
-    "loss": "Wide and pale: reference; thin and dark, with markers: manual. Below, how far apart "
+    "loss": "Wide line: reference; thin line with markers: manual. Below, how far apart "
     "they are, over the band of what rounding explains at equal weights and what the reference "
     "answers to the drift of the weights.",
-    "accuracy": "Wide and pale: reference; thin and dark, with markers: manual.",
+    "accuracy": "Wide line: reference; thin line with markers: manual.",
     "gradients": "Both sides evaluated at the manual side's weights, so that only rounding can "
     "differ. Above 1 they disagree; two correct sides stay below 0.5, the dotted line. A "
     "triangle at the edge is a ratio beyond the axis. Over some hundreds of epochs a line is the "
-    "largest error so far, the errors of the epochs lie pale behind it.",
+    "largest error so far, the errors of the epochs lie faint behind it.",
     "point": "Both sides evaluated at the same point. Above 1 they disagree; two correct sides "
     "stay below 0.5, the dotted line. A triangle or cross at the edge is a ratio beyond the axis, "
     "its number beside it.",
@@ -56,7 +58,7 @@ CAPTIONS: Final = {
     "referee": "The third witness: the manual loss against the manual gradient.",
 }
 LOGGED: Final = (
-    "Wide and pale: the declared training; thin and dark, with markers: what was logged. Below, "
+    "Wide line: the declared training; thin line with markers: what was logged. Below, "
     "how far apart they are, over the band of what the logged digits leave open."
 )
 
@@ -100,6 +102,7 @@ def render(result: Result, drawn: Sequence[Path] = (), command: str = "") -> str
         command=command,
         pictures=pictures(result, drawn),
         points=points(result),
+        mistakes=explained(result),
         settings=flat(result.settings),
         machine=machine(result),
         longest=LONGEST,

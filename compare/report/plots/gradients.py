@@ -62,7 +62,7 @@ def gradients(result: Result) -> Figure | None:
     sums = series.column(result.epochs, lambda row: sum(w.ratio for w in row.worst.values()))
     style.mark_the_end(axes, result, [sums])
     largest = f"{ratios[worst][row]:.2g} × allowance, {worst} at epoch {epochs[row]:.0f}"
-    meaning = "; line: largest so far, pale: every epoch" if len(epochs) > NOISE else ""
+    meaning = "; line: largest so far, faint: every epoch" if len(epochs) > NOISE else ""
     axes.set_title(f"largest: {largest}{meaning}", fontweight="normal")
     axes.set_ylabel("|manual − reference| (× allowance)")
     key = _key(_colours(list(ratios)), result, beyond=bool(ratios[worst][row] > EDGE))

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from compare.contracts.digits import two_values
 from compare.contracts.measured import Worst
 from compare.contracts.result import CheckSummary, Finding, Verdict, Weak
 from compare.layers.judged import Judged, State
 from compare.layers.points import Point
 from compare.layers.power import powerless, undecided, unruled, weak_tensors, without_power
-from compare.report.words import count, listing, times_allowance, two_values, where
+from compare.report.words import count, listing, times_allowance, where
 
 
 def verdict_of(points: Sequence[Judged], structure: Sequence[Finding]) -> Verdict:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from compare.contracts.digits import two_values
 from compare.layers.asking import Question
 from compare.layers.elsewhere import Changed, Shapes, at_other_shapes, lengths_of, longer
 from compare.layers.judged import Judged
@@ -58,6 +59,7 @@ def note(other: Judged, before: Shapes) -> str:
     """Say where the two differ."""
     name = other.wrong[0]
     worst = other.compared[name].worst
+    mine, due = two_values(worst.manual, worst.reference, 6)
     changed = [
         f"{n} is {sizes(np.shape(value))} in place of {sizes(before[n])}"
         for n, value in other.point.inputs.items()
@@ -65,7 +67,7 @@ def note(other: Judged, before: Shapes) -> str:
     ]
     return (
         f"right where lengths coincide: where {' and '.join(changed)}, {name}{where(worst.index)} "
-        f"is {worst.manual:.6g} and {worst.reference:.6g} is due; if your layer is meant for such "
+        f"is {mine} and {due} is due; if your layer is meant for such "
         "inputs, give lengths that differ"
     )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from compare.checks.comparison import HONEST, compare_entries
 from compare.contracts.arrays import Arrays
+from compare.contracts.digits import two_values
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.layers.analysed import as_tensors, wider_allowances
 from compare.layers.calling import Shape
@@ -115,9 +116,10 @@ class Excuses:
         if self.right_one_precision_up(strict):
             return
         worst = strict.compared[name].worst
+        mine, due = two_values(worst.manual, worst.reference, 6)
         judged.state = State.UNDECIDED
         judged.why = (
-            f"{name}{where(worst.index)} is {worst.manual:.6g} and {worst.reference:.6g} is due; "
+            f"{name}{where(worst.index)} is {mine} and {due} is due; "
             "that is more than single roundings give and no more than they may grow to together, "
             f"so that a scale error below {found[name][1]:.2g} cannot be told from them"
         )
@@ -146,11 +148,12 @@ class Excuses:
             if other.state is State.DISAGREES and left:
                 tensor = left[0]
                 worst = other.compared[tensor].worst
+                mine, due = two_values(worst.manual, worst.reference, 4)
                 judged.state = State.UNDECIDED
                 judged.why = (
                     f"{tensor} differs no more than a clipped tail would, but where {name} is "
                     f"{factor:g} times as large, {tensor}{where(worst.index)} is "
-                    f"{worst.manual:.4g} and {worst.reference:.4g} is due"
+                    f"{mine} and {due} is due"
                 )
                 return
 

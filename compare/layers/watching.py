@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 
 from compare.checks.comparison import compare_entries
+from compare.contracts.digits import two_values
 from compare.contracts.errors import BadInput
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict
 from compare.examine.environment import environment
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.walk import pointer
-from compare.report.words import times_allowance, two_values, where
+from compare.report.words import times_allowance, where
 
 
 class Watch:

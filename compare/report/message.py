@@ -59,8 +59,9 @@ def finding_facts(result: Result, finding: Finding) -> Iterator[tuple[str, str]]
     yield "stage", f"{finding.stage} ({finding.side} side)"
     yield "parameter", f"{finding.parameter or ''}{words.where(finding.index)}"
     if finding.manual is not None or finding.reference is not None:
-        yield "manual", words.value(finding.manual)
-        yield "reference", words.value(finding.reference)
+        manual, reference = words.values(finding.manual, finding.reference)
+        yield "manual", manual
+        yield "reference", reference
     yield "error", words.times_allowance(finding.ratio, finding.reference)
 
 

@@ -29,6 +29,8 @@ ROWS = 20
 """A table of more tensors than this shows the worst ones only."""
 
 COLUMNS_OF_TEXT = 80
+WIDE = 100
+"""So many columns have room for every digit of two values."""
 NARROW = 66
 """Columns of a terminal below which the table keeps the names and leaves out the values."""
 ENDLESS = 100_000
@@ -137,8 +139,8 @@ def show_files(files: Sequence[Path], folder: Path, console: Console) -> None:
 
 
 def tensors(worst: Mapping[str, Worst]) -> dict[str, Worst]:
-    """Return what has the name of a tensor; curves and projections have names of several words."""
-    return {name: entry for name, entry in worst.items() if " " not in name}
+    """Return what is a tensor, and no curve or projection."""
+    return {name: entry for name, entry in worst.items() if words.is_tensor(name)}
 
 
 def table(worst: Mapping[str, Worst], rows: int, width: int) -> Table:
@@ -161,21 +163,23 @@ def table(worst: Mapping[str, Worst], rows: int, width: int) -> Table:
                 header_style="dim",
             )
     for name in shown:
-        row = dict(zip(COLUMNS, cells(name, worst[name]), strict=True))
+        row = dict(zip(COLUMNS, cells(name, worst[name], width >= WIDE), strict=True))
         kept = [row[title] for title in titles]
         grid.add_row(*kept, style=None if worst[name].ratio <= 1 else "red")
     return grid
 
 
-def cells(name: str, worst: Worst) -> tuple[str, ...]:
-    """Return one row of the table; exponents make the two values line up digit by digit."""
+def cells(name: str, worst: Worst, wide: bool = False) -> tuple[str, ...]:
+    """Return one row of the table; exponents make the two values line up digit by digit.
+
+    A wide one has room for the digits in which wrong values differ; beside others stands the error.
+    """
     return (
         name,
         f"{worst.error:.1e}",
         words.ratio(worst.ratio, worst.reference),
         words.where(worst.index),
-        f"{worst.manual:.7e}",
-        f"{worst.reference:.7e}",
+        *(words.both(worst, "e") if wide else (f"{worst.manual:.7e}", f"{worst.reference:.7e}")),
     )
 
 
@@ -187,7 +191,7 @@ def facts(result: Result, limit: int | None) -> Table:
         grid.add_row(name, check.sentence)
     add_rows(grid, "entries", filter(None, [words.two_entries(result)]), limit)
     if limit is not None:
-        others = {name: entry for name, entry in result.worst.items() if " " in name}
+        others = {name: entry for name, entry in result.worst.items() if not words.is_tensor(name)}
         add_rows(grid, "others", filter(None, [words.worst_line(others)]), limit)
     referee = filter(None, [words.referee_line(result.referee)])
     kinks = filter(None, [words.kinks_line(result)])

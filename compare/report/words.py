@@ -7,11 +7,14 @@ as it is known: epoch, update, tensor, index.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from compare.contracts import moments
+from compare.contracts.digits import two_values
 from compare.contracts.measured import Index, Kink, LayerKink, Worst
+from compare.contracts.records import PARAMETER
 from compare.contracts.result import Diagnosis, Finding, Result, Weak
 
 KINDS = {
@@ -48,18 +51,24 @@ FAR = 1000.0
 """Who is off by more allowances than this is wrong, and how much more makes no difference."""
 
 
-def value(number: float | None) -> str:
-    """Return a compared value with ten digits, `-` where there is none."""
+def values(one: float | None, other: float | None) -> tuple[str, str]:
+    """Return two compared values with ten digits or as many as they differ in, `-` for none."""
+    if one is None or other is None:
+        return as_written(one), as_written(other)
+    return two_values(one, other, 10)
+
+
+def as_written(number: float | None) -> str:
+    """Return a number with ten digits, `-` where there is none."""
     return "-" if number is None else f"{number:.10g}"
 
 
-def two_values(one: float, other: float, least: int = 7) -> tuple[str, str]:
-    """Write two numbers with as many digits as tell them apart, `least` of them at least."""
-    for digits in range(least, 18):
-        written = f"{one:.{digits}g}", f"{other:.{digits}g}"
-        if written[0] != written[1]:
-            return written
-    return f"{one:.17g}", f"{other:.17g}"
+def both(worst: Worst, form: str = "g") -> tuple[str, str]:
+    """Return the two values of an entry for a table; of those that differ by more than rounding
+    in digits that show it."""
+    if worst.ratio <= 1:
+        return f"{worst.manual:.7{form}}", f"{worst.reference:.7{form}}"
+    return two_values(worst.manual, worst.reference, 7, form)
 
 
 def ratio(number: float, reference: float | None = None) -> str:
@@ -159,6 +168,22 @@ def is_layer(result: Result) -> bool:
     return result.settings.get("mode") == "layer"
 
 
+def about(result: Result, finding: Finding) -> str:
+    """Return what a finding is about: `dw1`, and `dw1 of Net` in a student's class."""
+    name, stage = finding.parameter, finding.stage
+    if name is None or is_layer(result):
+        return name or stage
+    if re.fullmatch(PARAMETER, name):
+        return f"d{name}" if finding.check == "same_point" else name
+    return f"{stage} of {name}" if re.fullmatch(f"d{PARAMETER}", stage) else name
+
+
+def is_tensor(name: str) -> bool:
+    """Return whether something compared is a tensor: curves and projections have names of several
+    words, and so has only a tensor of a student's: `dw1 of Net`."""
+    return " " not in name or " of " in name
+
+
 def tensors_of(finding: Finding) -> tuple[str, ...]:
     """Return the rows of the table that a finding may come from."""
     name = finding.parameter
@@ -226,14 +251,6 @@ def diagnosis_line(diagnosis: Diagnosis) -> str:
     )
     others = [name for name in diagnosis.also if name not in diagnosis.sentence]
     return f"{line}; or {', '.join(others)}" if others else line
-
-
-def pages_of(diagnosis: Diagnosis) -> list[str]:
-    """Return the documents about a named mistake, or about each of several together."""
-    from compare.mistakes.catalogue import CATALOGUE
-
-    known = {mistake.name for mistake in CATALOGUE}
-    return [f"docs/mistakes/{name}.md" for name in diagnosis.mistake.split(" + ") if name in known]
 
 
 def subject(settings: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from compare.contracts.digits import two_values
 from compare.contracts.limits import shown
 from compare.contracts.result import (
     CheckSummary,
@@ -92,7 +93,8 @@ def finding_of(held: LoggedCurves, name: str) -> Finding:
     """Return where a curve first is another one."""
     at = int(np.argmax(held.ratios(name) > 1))
     seen, right = float(held.seen[name][at]), float(held.right[name][at])
-    message = f"{name.replace('_', ' ')} is {seen:.6g} at epoch {at}, where {right:.6g} is due"
+    said, due = two_values(seen, right, 6)
+    message = f"{name.replace('_', ' ')} is {said} at epoch {at}, where {due} is due"
     return Finding(
         CHECK, "reporting", message,
         epoch=at, parameter=name, manual=seen, reference=right, ratio=float(held.ratios(name)[at]),

@@ -19,7 +19,7 @@ from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.expected import Expected
-from compare.examine.starter.function_verdict import FunctionVerdict, apart
+from compare.examine.starter.function_verdict import FunctionVerdict, is_where
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.gradient_functions import GradientFunction, meanings_of
 from compare.examine.starter.meanings import LAYOUTS, Layout, Meaning
@@ -92,8 +92,7 @@ class ForwardCheck:
         entry = worst.worst
         return about.wrong(
             "value",
-            f"the probabilities it returns are wrong: p{list(entry.index)} is {entry.manual:.10g}, "
-            f"where {entry.reference:.10g} is right{apart(entry)}",
+            f"the probabilities it returns are wrong: p{list(entry.index)} {is_where(entry)}",
             entry,
         )
 

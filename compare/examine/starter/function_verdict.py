@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 
 from compare.checks.comparison import Comparison
 from compare.contracts.arrays import Array
+from compare.contracts.digits import two_values
 from compare.contracts.errors import UserCodeError
 from compare.contracts.measured import Worst
-from compare.contracts.result import Diagnosis, Verdict
+from compare.contracts.result import Diagnosis, Finding, Result, Verdict
 from compare.examine.starter.numbering import LABELS, are_numbers
 from compare.examine.starter.readings import H, K, N, Reading, Weight
 from compare.guard.blame import Place
@@ -59,10 +61,23 @@ class FunctionVerdict:
     lacking: bool = False
     numbers: str = ""
     """Which class numbers it is handed, if any: from 0 or from 1."""
+    tensors: Mapping[str, Worst] = field(default_factory=dict)
+    """The worst entry of the loss and of every gradient, where it was compared as a network."""
+    first: Finding | None = None
+    """The first disagreement of that comparison."""
 
     def wrong(self, kind: str, sentence: str, worst: Worst | None = None) -> FunctionVerdict:
         """Return the verdict turned into a disagreement."""
-        return replace(self, verdict=Verdict.DISAGREES, kind=kind, sentence=sentence, worst=worst)
+        kept = self.tensors if worst is self.worst else {}
+        return replace(
+            self, verdict=Verdict.DISAGREES, kind=kind, sentence=sentence, worst=worst, tensors=kept
+        )
+
+    def compared_as(self, result: Result) -> FunctionVerdict:
+        """Return the verdict with what the comparison as a network found of every gradient."""
+        worst = max(result.worst.values(), key=lambda one: one.ratio, default=None)
+        told = {name: one for name, one in result.worst.items() if " " not in name or one is worst}
+        return replace(self, worst=worst, tensors=told, first=next(iter(result.findings), None))
 
     def slip(self, mistake: str, sentence: str, title: str) -> FunctionVerdict:
         """Return the verdict with a mistake that was told by what the code did, not by numbers."""
@@ -139,12 +154,17 @@ def wrong_value(about: FunctionVerdict, trial: Trial) -> FunctionVerdict:
     assert trial.compared is not None and trial.observed is not None
     worst = trial.compared.worst
     where = str(list(worst.index)) if worst.index else ""
-    sentence = (
-        f"value{where} is {worst.manual:.10g}, where {worst.reference:.10g} is right{apart(worst)}"
-    )
+    sentence = f"value{where} {is_where(worst)}"
     near = worst.manual * worst.reference > 0 and 1 / 3 < worst.manual / worst.reference < 3
     reduction = trial.reading.reduction if about.role == "average_ce" and near else ""
     return replace(about.wrong("value", sentence, worst), reduction=reduction)
+
+
+def is_where(worst: Worst) -> str:
+    """Return what a number is and what is right, in digits that tell them apart, and how far off
+    it is."""
+    seen, right = two_values(worst.manual, worst.reference, 10)
+    return f"is {seen}, where {right} is right{apart(worst)}"
 
 
 def apart(worst: Worst) -> str:

@@ -23,7 +23,7 @@ from compare.diagnosis.observation import Observation
 from compare.examine.starter.binding import LAYERS, certain
 from compare.examine.starter.entropy_readings import AVERAGES, SUMS
 from compare.examine.starter.expected import LOSS, Expected, expected
-from compare.examine.starter.function_verdict import FunctionVerdict, apart
+from compare.examine.starter.function_verdict import FunctionVerdict, is_where
 from compare.examine.starter.gradient_calls import (
     EITHER,
     Call,
@@ -342,10 +342,8 @@ class GradientCheck:
             sentence = SUMS if other == "sum" else AVERAGES
             return replace(about.wrong("convention", sentence, wrong.worst), reduction=other)
         right = [one.name for one in declared if one.agrees]
-        sentence = (
-            f"{wrong.name}{list(wrong.worst.index) or ''} is {wrong.worst.manual:.10g}, where"
-            f" {wrong.worst.reference:.10g} is right{apart(wrong.worst)}"
-        ) + (f"; {', '.join(right)} right" if right else "")
+        sentence = f"{wrong.name}{list(wrong.worst.index) or ''} {is_where(wrong.worst)}"
+        sentence += f"; {', '.join(right)} right" if right else ""
         return replace(about.wrong("value", sentence, wrong.worst), diagnosis=named)
 
 

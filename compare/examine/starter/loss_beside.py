@@ -18,7 +18,7 @@ from compare.contracts.result import Diagnosis, Verdict
 from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.entropy_readings import SUMS
 from compare.examine.starter.expected import LOSS, Expected, expected
-from compare.examine.starter.function_verdict import FunctionVerdict, apart
+from compare.examine.starter.function_verdict import FunctionVerdict, is_where
 from compare.examine.starter.loss_check import loss_named
 from compare.examine.starter.loss_lines import LossLine
 from compare.examine.starter.readings import Sizes
@@ -149,8 +149,7 @@ class Beside:
         if one.line.own and any("+" in each.mistake for each in named):
             named = self.named(one.per_row) or named
         worst = due.compare(LOSS, np.array(number)).worst
-        is_not = f"is {number:.10g}, where {worst.reference:.10g} is right{apart(worst)}"
-        sentence = f"its loss, line {one.line.number}, {is_not}"
+        sentence = f"its loss, line {one.line.number}, {is_where(worst)}"
         if not named:
             return found.undecided(f"{AGREE}; {sentence}: what it is was not told")
         return replace(found.wrong("value", sentence, worst), role=LOSS, diagnosis=named)

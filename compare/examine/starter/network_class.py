@@ -312,12 +312,12 @@ def contract_1(
 
 def said(about: FunctionVerdict, best: Trial, result: Result) -> FunctionVerdict:
     """The verdict of the check, as that of one function of the file."""
-    worst = max(result.worst.values(), key=lambda one: one.ratio, default=None)
     unseen = () if best.shows_loss else (UNSHOWN,)
     agrees = result.verdict is Verdict.AGREES
     sentence = "agrees" if agrees else result.sentence.partition(": ")[2] or result.sentence
     return replace(
-        about, verdict=result.verdict, sentence=sentence, worst=worst, diagnosis=result.diagnosis,
+        about.compared_as(result), verdict=result.verdict, sentence=sentence,
+        diagnosis=result.diagnosis,
         kind=None if agrees else "convention" if result.kind == "convention" else "value",
         conventions=(f"read as {best.recipe}", *unseen, *result.notes),
     )  # fmt: skip

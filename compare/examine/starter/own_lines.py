@@ -28,6 +28,8 @@ ELSEWHERE = re.compile(r"against the gradient and (.+) elsewhere")
 GRADIENT = re.compile(r"(self\.)?_?(d|delta|grad|g_|err)", re.IGNORECASE)
 """How a name begins that holds a derivative."""
 MOST = 3
+RETURNED = "gradients"
+"""What a dictionary that is returned without a name is called here."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,14 @@ def lines_concerned(source: Source, one: FunctionVerdict) -> list[Place]:
     names = set(found) - right
     places = {at.place.line: at.place for at in given if at.key in names and has_work(at.value)}
     return [places[line] for line in sorted(places)][-MOST:]
+
+
+def own_name(source: Source, one: FunctionVerdict, weight: str) -> str:
+    """Return what the gradient of a weight is called in the file, empty if it has not one name."""
+    given = [Given(key, value, place) for key, value, place in values(source, one)]
+    meant = zip(given, meanings(given), strict=True)
+    names = {one.key for one, of in meant if of == weight and not one.key.startswith(RETURNED)}
+    return names.pop() if len(names) == 1 else ""
 
 
 def wrong_weights(sentence: str, meant: Mapping[str, str]) -> set[str]:
@@ -96,7 +106,7 @@ def given_in(part: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     elif isinstance(part, ast.Return) and part.value is not None:
         returned = part.value.elts if isinstance(part.value, ast.Tuple) else [part.value]
         for value in returned:
-            yield from entries("gradients", value)
+            yield from entries(RETURNED, value)
 
 
 def entries(name: str, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:

@@ -23,7 +23,7 @@ from compare.contracts.arrays import Array
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.bundles import keys_of
-from compare.examine.starter.function_verdict import FunctionVerdict, apart
+from compare.examine.starter.function_verdict import FunctionVerdict, is_where
 from compare.examine.starter.pair_doubts import doubt
 from compare.examine.starter.pair_kinds import Kind, Passed, kinds
 from compare.examine.starter.pair_orders import Backward, best_of, compared, held
@@ -166,10 +166,7 @@ def judged(
     if worst.worst.ratio < CLEARLY or all(map(is_over_rows, weights)):
         return one
     where = f"{worst.name}{list(worst.worst.index) or ''}"
-    sentence = (
-        f"{where} is {worst.worst.manual:.10g}, where {worst.worst.reference:.10g} is right"
-        f"{apart(worst.worst)}"
-    )
+    sentence = f"{where} {is_where(worst.worst)}"
     return replace(one.wrong("value", sentence, worst.worst), conventions=words)
 
 

@@ -9,10 +9,12 @@ from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, V
 from compare.diagnosis.gradients import GUARDS
 from compare.examine.environment import environment
 from compare.examine.starter.cut_check import ANOTHER
+from compare.examine.starter.drawn import remarks
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.own_lines import lines_concerned
 from compare.examine.starter.source import Source
 from compare.examine.starter.starter import StarterReport
+from compare.examine.starter.tensors import quoted, rows
 from compare.examine.starter.update_sites import LOOSE
 
 
@@ -39,8 +41,8 @@ def starter_result(report: StarterReport) -> Result:
         sentence=sentence_of(verdict, functions, report.updates.right),
         findings=tuple(finding_of(one, report.source) for one in wrong),
         diagnosis=tuple(diagnoses(wrong)),
-        checks=tuple(summary_of(one) for one in functions),
-        worst={one.name: one.worst for one in functions if one.worst is not None},
+        checks=tuple(summary_of(one, report.source) for one in functions),
+        worst=dict(row for one in functions for row in rows(one, report.source)),
         notes=report.notes,
         not_compared=tuple(
             f"{one.name}: {one.sentence}" for one in functions if one.verdict is Verdict.UNDECIDABLE
@@ -143,10 +145,10 @@ def only_a_habit(one: FunctionVerdict) -> bool:
     return guarded or one.kind == "overflow"
 
 
-def summary_of(one: FunctionVerdict) -> CheckSummary:
+def summary_of(one: FunctionVerdict, source: Source) -> CheckSummary:
     """Return the verdict line of one function."""
     where = f"{one.place}: " if one.place else ""
-    said = "; ".join(words.removesuffix(".") for words in (one.sentence, *one.conventions))
+    said = "; ".join(words.removesuffix(".") for words in (one.sentence, *remarks(one, source)))
     made = 0 if one.worst is None else 1
     ratio = 0.0 if one.worst is None else one.worst.ratio
     return CheckSummary(one.name, one.verdict, made, ratio, f"{where}{said}")
@@ -155,13 +157,14 @@ def summary_of(one: FunctionVerdict) -> CheckSummary:
 def finding_of(one: FunctionVerdict, source: Source) -> Finding:
     """Return a disagreement as a finding, with the lines it comes from; its stage is what the
     function is in the assignment."""
-    shown = one.worst if one.kind in ("value", "overflow") else None
+    entry = quoted(one)
+    shown = entry or (one.worst if one.kind in ("value", "overflow") else None)
     said = f"{one.place}: {one.sentence}" if one.place else one.sentence
     near = [place.line_quoted() for place in lines_concerned(source, one)]
     lines = [line for line in near if line not in said]
     return Finding(
         check="structure" if one.kind in ("shape", "side effect") else "same_point",
-        stage=one.role,
+        stage=f"d{entry.parameter}" if entry and entry.parameter else one.role,
         message=f"{said}; look at {listed(lines)}" if lines else said,
         parameter=one.name,
         index=shown.index if shown else None,

@@ -282,11 +282,9 @@ HARDENED = "targets-hardened"
 
 def in_words(name: str, role: str, result: Result, words: Iterable[str]) -> FunctionVerdict:
     """The verdict of the check, as that of one function of the file."""
-    worst = max(result.worst.values(), key=lambda one: one.ratio, default=None)
     agrees = result.verdict is Verdict.AGREES
     sentence = "agrees" if agrees else result.sentence.partition(": ")[2] or result.sentence
     kind = None if agrees else "convention" if result.kind == "convention" else "value"
     return FunctionVerdict(
-        name, role, None, result.verdict, sentence, kind, tuple(words), worst=worst,
-        diagnosis=result.diagnosis,
-    )  # fmt: skip
+        name, role, None, result.verdict, sentence, kind, tuple(words), diagnosis=result.diagnosis
+    ).compared_as(result)

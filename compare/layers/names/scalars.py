@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import torch
 
+from compare.contracts.digits import two_values
 from compare.layers.names.backward import Slip
 from compare.layers.names.case import Case
 from compare.layers.names.explore import backward_only, slipped
@@ -20,7 +21,6 @@ from compare.layers.names.kinds import Change
 from compare.layers.names.tape import Ref, Step
 from compare.layers.names.trial import IN_BACKWARD, Found, between, share, tried
 from compare.layers.program import Tensors, as_written
-from compare.report.words import two_values
 
 WORDS = {
     "mul": "factor", "div": "divisor", "add": "summand", "sub": "summand", "rsub": "summand",

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from compare.contracts.digits import two_values
 from compare.layers.names.clipping import clipped, clipped_at_norm
 from compare.layers.names.match import Match
-from compare.report.words import two_values
 
 WRONG_SIGN = "of the wrong sign"
 TIMES = " times the right one"

@@ -14,6 +14,8 @@ from compare.report.plots import gradients, style
 
 TENSORS = 40
 """More than this cannot be read on one picture; the worst are kept."""
+LONGEST = 36
+"""Letters of a name beside its dot."""
 LINES = "line: 1, the allowance; dotted: 0.5, two correct sides stay below"
 
 
@@ -27,13 +29,18 @@ def point(result: Result) -> Figure | None:
     figure = style.blank(7.0, height, "Worst error per tensor", style.caption(result))
     axes = figure.add_subplot()
     _dots(axes, np.array(list(kept.values())))
-    labels = [style.drawable(name)[:30] for name in kept]
+    labels = [_shortened(style.drawable(name)) for name in kept]
     axes.set_yticks(range(len(kept)), labels, parse_math=False)
     axes.set_ylim(len(kept) - 0.5, -0.5)
     axes.set_xlabel("|manual − reference| (× allowance)")
     said = "" if len(kept) == len(ratios) else f"the {TENSORS} worst of {len(ratios)} tensors\n"
     axes.set_title(f"{said}{LINES}", fontweight="normal")
     return figure
+
+
+def _shortened(name: str) -> str:
+    """Return a name that leaves room for the dots."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _worst(ratios: dict[str, float]) -> dict[str, float]:

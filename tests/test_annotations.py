@@ -105,6 +105,68 @@ def test_what_a_file_imports_has_the_line_of_the_import(mine: Path) -> None:
     assert f"file={mine},line=2," in annotation(results.disagreeing(), str(mine))
 
 
+KERNELS = """\
+class Other:
+    def backward(self, dy):
+        return dy
+
+
+class Norm:
+    def backward(self, dy):
+        return dy
+
+
+def forward(x):
+    return x
+
+
+def layer_norm(inputs, dy):
+    return inputs["x"], {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("from norm import layer_norm as manual\n", 15),
+        ("from norm import Norm\nmanual = Norm()\n", 7),
+        ("import norm as n\nmanual = (n.forward, n.layer_norm)\n", 15),
+        ("import norm\nmanual = norm.Norm()\n", 7),
+    ],
+)
+def test_what_is_written_in_a_file_beside_has_its_line_there(
+    mine: Path, text: str, line: int
+) -> None:
+    beside = mine.with_name("norm.py")
+    mine.write_text(f"{text}reference = inputs = None\n", encoding="utf-8")
+    assert f"file={mine},line=" in annotation(results.disagreeing(), str(mine)) or "as n" in text
+    beside.write_text(KERNELS, encoding="utf-8")
+    assert f"file={beside},line={line}," in annotation(results.disagreeing(), str(mine))
+
+
+def test_of_two_classes_in_one_file_the_one_that_is_manual_has_its_line(mine: Path) -> None:
+    mine.write_text(f"{KERNELS}\nmanual = Norm()\nreference = inputs = None\n", encoding="utf-8")
+    assert f"file={mine},line=7," in annotation(results.disagreeing(), str(mine))
+
+
+def test_a_weight_of_that_name_is_not_what_was_judged(mine: Path) -> None:
+    mine.write_text(f"w1 = 0\n{CODE}", encoding="utf-8")  # a finding of a network is about its w1
+    assert f"file={mine},line=9," in annotation(results.disagreeing(), str(mine))
+
+
+def test_files_that_import_from_each_other_end_the_search(mine: Path) -> None:
+    mine.with_name("norm.py").write_text("from mine import manual\n", encoding="utf-8")
+    mine.write_text("from norm import manual\n", encoding="utf-8")
+    assert ",line=1," in annotation(results.disagreeing(), str(mine))
+
+
+def test_code_beside_that_raised_is_shown_in_its_own_file(mine: Path) -> None:
+    ended = replace(results.interrupted(), interrupted=False, failure="raised at norm.py, line 3")
+    assert f"file={mine},line=8," in annotation(ended, str(mine))  # no such file beside
+    mine.with_name("norm.py").write_text(KERNELS, encoding="utf-8")
+    assert f"file={mine.with_name('norm.py')},line=3," in annotation(ended, str(mine))
+
+
 class Layer:
     def backward(self) -> None:
         """As a layer has it."""

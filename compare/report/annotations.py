@@ -1,12 +1,11 @@
 """What GitHub shows beside the line of code: `::error file=mine.py,line=7,title=...::sentence`.
 
 Printed where GITHUB_ACTIONS is set, for whatever did not end in agreement. The line is that of the
-function that was judged, or the one that raised.
+function that was judged, also where the file only imports it, or the one that raised.
 """
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,9 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from compare.contracts.records import PARAMETER
 from compare.contracts.result import ExitCode, Result, Verdict
 from compare.guard.blame import home_of
 from compare.report import words
+from compare.report.written_at import written_at
 
 VARIABLE = "GITHUB_ACTIONS"
 TITLES = {
@@ -48,10 +49,10 @@ def annotation(result: Result, file: str) -> str:
     """Return the command for one result about a file, at the line of the function judged."""
     path, _, function = file.partition(":") if ".py:" in file else (file, "", "")
     sentence = result.failure or words.verdict_line(result)
-    named = [finding.parameter or "" for finding in result.findings]
-    line = line_in(sentence) if result.failure else None
-    line = line or first_line(Path(path), [function, *named, *FUNCTIONS])
-    return error(sentence, path, line, TITLES[result.verdict])
+    found = [finding.parameter or "" for finding in result.findings]
+    names = [function, *(one for one in found if not re.fullmatch(PARAMETER, one)), *FUNCTIONS]
+    raised = blamed(sentence, path) if result.failure else None
+    return error(sentence, *(raised or place_of(path, names)), TITLES[result.verdict])
 
 
 def of_code(result: Result, code: Any) -> str:
@@ -74,8 +75,14 @@ def at_code(sentence: str, code: Any, title: str = "") -> str:
 def of_row(file: str, functions: str, sentence: str, verdict: str = "") -> str:
     """Return the command for one file of many, at the first of the functions at fault."""
     title = TITLES[Verdict(verdict)] if verdict in list(Verdict) else UNCHECKED
-    line = line_in(sentence) or first_line(Path(file), [*functions.split(", "), *FUNCTIONS])
-    return error(sentence, file, line, title)
+    at = blamed(sentence, file) or place_of(file, [*functions.split(", "), *FUNCTIONS])
+    return error(sentence, *at, title)
+
+
+def place_of(file: str, names: Sequence[str]) -> tuple[str, int | None]:
+    """Return the file and the line on which the first of these names is written, if known."""
+    found = written_at(Path(file), names) if file.endswith(".py") else None
+    return (file, None) if found is None else (str(found[0]), found[1])
 
 
 def of_sentence(sentence: str, given: Sequence[str]) -> str:
@@ -107,26 +114,10 @@ def escaped(text: str, more: str = "") -> str:
     return "".join(f"%{ord(c):02X}" if c in "%\r\n" + more else c for c in text)
 
 
-def line_in(sentence: str) -> int | None:
-    """Return the line that a sentence names."""
-    found = BLAMED.search(sentence)
-    return int(found[2]) if found else None
-
-
-def first_line(path: Path, names: list[str]) -> int | None:
-    """Return the line on which the first of these names of a file is defined, or imported."""
-    if path.suffix != ".py":
-        return None
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
-        return None
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    lines = {
-        alias.asname or alias.name: alias.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-    lines |= {node.name: node.lineno for node in ast.walk(tree) if isinstance(node, kinds)}
-    return next((lines[name] for name in names if name in lines), None)
+def blamed(sentence: str, file: str) -> tuple[str, int] | None:
+    """Return the line that a sentence names, of this file or of one beside it."""
+    for found in BLAMED.finditer(sentence):
+        beside = Path(file).with_name(found[1])
+        if beside == Path(file) or beside.is_file():
+            return str(beside), int(found[2])
+    return None

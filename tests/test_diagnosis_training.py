@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,18 @@ class Record:
     state: Arrays
 
 
-def records(step: Callable[..., Any], *, state: bool = True, first: int = 0) -> list[Record]:
+WIDTHS = (5, 4)
+
+
+def records(
+    step: Callable[..., Any], *, state: bool = True, first: int = 0, widths: Sequence[int] = WIDTHS
+) -> list[Record]:
     """Return four consecutive records of a step with random gradients."""
     generator = np.random.default_rng(0)
-    parameters = {"w1": generator.normal(size=(5, 4)), "b1": generator.normal(size=4)}
+    parameters: Arrays = {}
+    for layer, shape in enumerate(pairwise(widths), 1):
+        parameters[f"w{layer}"] = generator.normal(size=shape)
+        parameters[f"b{layer}"] = generator.normal(size=shape[1])
     velocity: Arrays = {}
     made = []
     for update in range(4):
@@ -175,6 +184,33 @@ def test_only_the_parameters_that_are_wrong_are_blamed() -> None:
     found = only(diagnose_step(records(stuck), learning_rate=0.2, momentum=0.7))
     assert found.mistake == "parameter-never-updated"
     assert found.sentence.endswith("(Only the biases.)")
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "mistake", "where"),
+    [
+        (("b1",), "velocity-not-carried", "b1"),
+        (("w2",), "velocity-not-carried", "w2"),
+        (("w1", "b1"), "velocity-not-carried", "w1, b1"),
+        (("b1", "b2"), "biases-without-momentum", ""),
+        (("w1", "w2"), "weights-without-momentum", ""),
+        (("w1", "b1", "w2", "b2"), "velocity-not-carried", ""),
+    ],
+)
+def test_momentum_that_some_parameters_lack_is_said_to_lack_in_them(
+    forgotten: Sequence[str], mistake: str, where: str
+) -> None:
+    def forgets(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: float) -> Any:
+        left = {key: v for key, v in state.items() if key.removeprefix("v_") not in forgotten}
+        return planted_step()(parameters, gradients, left, **rates)
+
+    right = records(planted_step(), widths=(5, 4, 3))
+    assert diagnose_step(right, learning_rate=0.2, momentum=0.7) == ()
+    made = records(forgets, widths=(5, 4, 3))
+    found = only(diagnose_step(made, learning_rate=0.2, momentum=0.7))
+    assert found.mistake == mistake
+    assert found.sentence.partition(" (Only ")[2] == (f"{where}.)" if where else "")
+    assert found.title.partition(", in ")[2] == (f"{where} only" if where else "")
 
 
 def test_a_wrong_first_velocity_is_named_with_its_size() -> None:

@@ -52,10 +52,13 @@ def test_every_gradient_of_a_class_has_a_row_and_the_one_quoted_is_the_one_shown
     ratios = {name.split()[0]: worst.ratio for name, worst in wrong.worst.items()}
     assert ratios["dw1"] > 1 and ratios["db1"] > 1 and ratios["dw2"] < 1 and ratios["db2"] < 1
     (finding,) = wrong.findings
-    assert words.about(wrong, finding) == "dw1 of Net"
+    assert words.about(wrong, finding) == f"dw1{words.where(finding.index)} of Net"
     assert f"dw1{words.where(finding.index)} = {finding.manual:.17g}" in finding.message
     text = page.render(wrong)
-    assert f"<strong>dw1 of Net{words.where(finding.index)}</strong>" in text
+    assert f"<strong>dw1{words.where(finding.index)} of Net</strong>" in text
+    table = wrong.worst["dw1 of Net"]
+    two = table.index != finding.index
+    assert ("Two entries: the table shows the largest error of all points" in text) == two
     assert tensors(wrong.worst) == wrong.worst and "dw1 of Net" in terminal_text(wrong)
 
 

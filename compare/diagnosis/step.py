@@ -68,7 +68,8 @@ def diagnose_chains(
         apart: list[tuple[Version, ...]] = list(two(wrong)) if pairs and not single else []
         together = both(wrong) if pairs and not (single or apart) else ()
         found = single or apart or [(version,) for version in together]
-        return told(constant_in_time(found, tracked(right, settings)), wrong, tracks, settings)
+        lasting = constant_in_time(found, tracked(right, settings))
+        return told(in_all_of_their_kind(lasting, tracks), wrong, tracks, settings)
 
 
 def tracked(chains: Chains, settings: Settings) -> list[Track]:
@@ -86,6 +87,21 @@ def constant_in_time(
         return not free_to and not all(track.fits(version) for track in right)
 
     return [versions for versions in found if not any(map(begins, versions))] or found
+
+
+def in_all_of_their_kind(
+    found: Sequence[tuple[Version, ...]], tracks: Tracks
+) -> Sequence[tuple[Version, ...]]:
+    """Return what is in every bias if it is called one of the biases, or all if nothing is left."""
+    wrong = {track.name for track in tracks if track.wrong}
+    right = [track for track in tracks if track.name not in wrong]
+
+    def partial(version: Version) -> bool:
+        kinds = tuple(mistake.only for mistake in version.made if mistake.only)
+        of_kind = [track for track in right if kinds and track.name.startswith(kinds)]
+        return not all(track.fits(version) for track in of_kind)
+
+    return [versions for versions in found if not any(map(partial, versions))] or found
 
 
 def versions(wrong: Tracks) -> Iterator[Version]:
@@ -177,15 +193,16 @@ def told(
     diagnosis = Diagnosis(
         mistake=name_of(best),
         sentence=" ".join(
-            sentence(version, affected(version, tracks), settings) for version in best
+            sentence(version, in_only(version, tracks, " (Only {}.)"), settings) for version in best
         ),
         ratio_before=max(track.ratio(RIGHT) for track in wrong),
         ratio_after=after,
         also=tuple(map(name_of, others)),
         constant=next((version.constant for version in best if version.bound), None),
         title=" and ".join(
-            mistake.title.format(constant=told_from(settings, version))
+            mistake.title.format(constant=told_from(settings, version)) + limited
             for version in best
+            for limited in (in_only(version, tracks, ", in {} only"),)
             for mistake in version.made
         ),
     )
@@ -215,7 +232,7 @@ def sentence(version: Version, where: str, settings: Settings) -> str:
     filled = " ".join(said) + reading(version, settings)
     if version.beside is not None:
         filled = f"Two mistakes together. {filled}"
-    return filled if any(mistake.only for mistake in version.made) else filled + where
+    return filled + where
 
 
 def told_from(settings: Settings, version: Version) -> float | None:
@@ -236,6 +253,16 @@ def reading(version: Version, settings: Settings) -> str:
     return ""
 
 
+def in_only(version: Version, tracks: Tracks, words: str) -> str:
+    """Return `words` around the parameters a version is about, empty if its own name says it."""
+    where = affected(version, tracks)
+    named = any(mistake.only for mistake in version.made) and where in KINDS
+    return words.format(where) if where and not named else ""
+
+
+KINDS = {"the biases": "b", "the weights": "w"}
+
+
 def affected(version: Version, tracks: Tracks) -> str:
     """Return in words which parameters the version explains; nothing to say if it is all."""
     fitting = [track.name for track in tracks if track.wrong and track.fits(version)]
@@ -243,7 +270,7 @@ def affected(version: Version, tracks: Tracks) -> str:
     names = [name for name in every if name in fitting]
     if names == every:
         return ""
-    for kind, letter in (("biases", "b"), ("weights", "w")):
+    for kind, letter in KINDS.items():
         if names == [name for name in every if name.startswith(letter)]:
-            return f" (Only the {kind}.)"
-    return f" (Only {', '.join(names)}.)"
+            return kind
+    return ", ".join(names)

@@ -153,11 +153,12 @@ def two_entries(result: Result) -> str:
     first = next(iter(result.findings), None)
     if first is None or first.check not in ("same_point", "step"):
         return ""
-    rows = [result.worst[name] for name in tensors_of(first) if name in result.worst]
+    rows = [worst for name, worst in result.worst.items() if is_row_of(name, first)]
     quoted = str((first.index, first.manual))  # NaN is not even itself
     if not rows or any(str((worst.index, worst.manual)) == quoted for worst in rows):
         return ""
-    of, first_of = ("all points", "point") if is_layer(result) else ("the run", "update")
+    points = is_layer(result) or result.settings.get("mode") == "starter"
+    of, first_of = ("all points", "point") if points else ("the run", "update")
     return (
         f"the table shows the largest error of {of}, the verdict that of the first wrong {first_of}"
     )
@@ -169,13 +170,16 @@ def is_layer(result: Result) -> bool:
 
 
 def about(result: Result, finding: Finding) -> str:
-    """Return what a finding is about: `dw1`, and `dw1 of Net` in a student's class."""
-    name, stage = finding.parameter, finding.stage
-    if name is None or is_layer(result):
-        return name or stage
+    """Return the entry a finding is about: `dw1[2, 3]`, in a student's class `dw1[2, 3] of Net`."""
+    name, place = finding.parameter or finding.stage, where(finding.index)
+    if finding.parameter is None or is_layer(result):
+        return f"{name}{place}"
     if re.fullmatch(PARAMETER, name):
-        return f"d{name}" if finding.check == "same_point" else name
-    return f"{stage} of {name}" if re.fullmatch(f"d{PARAMETER}", stage) else name
+        rows = tensors_of(finding)
+        said = (row for row in rows if finding.message.startswith((f"{row}[", f"{row} ")))
+        return f"{next(said, name)}{place}"
+    of_class = re.fullmatch(f"d{PARAMETER}", finding.stage)
+    return f"{finding.stage}{place} of {name}" if of_class else f"{name}{place}"
 
 
 def is_tensor(name: str) -> bool:
@@ -191,6 +195,12 @@ def tensors_of(finding: Finding) -> tuple[str, ...]:
         return (finding.stage,)
     buffers = (f"{prefix}_{name}" for prefix in "vmsra")
     return (name, *buffers) if finding.check == "step" else (f"d{name}", f"d{name} projection")
+
+
+def is_row_of(name: str, finding: Finding) -> bool:
+    """Return whether a row of the table is of the tensor a finding is about."""
+    of_class = name.partition(" (")[0] == f"{finding.stage} of {finding.parameter}"
+    return of_class or name in tensors_of(finding)
 
 
 def referee_line(referee: Mapping[str, Any] | None) -> str:

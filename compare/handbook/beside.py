@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from compare.mistakes.catalogue import CATALOGUE
@@ -33,7 +34,8 @@ class Named:
     sentence: str
 
 
-def named_beside() -> list[Named]:
+@cache
+def named_beside() -> tuple[Named, ...]:
     """Return every name that stands in this package's sources and not in the catalogue."""
     known = {mistake.name for mistake in CATALOGUE}
     found: dict[str, Named] = {}
@@ -41,7 +43,7 @@ def named_beside() -> list[Named]:
         for one in named_in(ast.parse(path.read_text(encoding="utf-8"))):
             if one.name not in known:
                 found.setdefault(one.name, one)
-    return [found[name] for name in sorted(found)]
+    return tuple(found[name] for name in sorted(found))
 
 
 def named_in(module: ast.Module) -> Iterator[Named]:

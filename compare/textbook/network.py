@@ -111,6 +111,13 @@ def through_layers(source: str, own: int | None, stage: str, layer: int) -> bool
     return False
 
 
+@cache
+def stage_and_layer(name: str) -> tuple[str, int]:
+    """Return (stage, layer) of `name`; stages without a layer have layer 0."""
+    stage = name.rstrip("0123456789")
+    return stage, int(name[len(stage) :] or 0)
+
+
 @dataclass(eq=False)
 class Pass:
     """One evaluation at `point`, right or with `overrides`; values by stage and layer.
@@ -163,8 +170,8 @@ class Pass:
 
     def relevant(self, stage: str, layer: int) -> frozenset[Override]:
         """Return the overrides that can change `stage` of `layer`."""
-        if not self.overrides:
-            return self.overrides
+        if len(self.overrides) <= 1:
+            return frozenset(o for o in self.overrides if o.reaches(stage, layer))
         reaching = {o for o in self.overrides if o.reaches(stage, layer)}
         if len(reaching) == len(self.overrides):
             return self.overrides
@@ -201,10 +208,7 @@ class Pass:
         """Return the value called `name` in contracts and reports: `dw1`, `logits`, `loss`, ..."""
         return self.get(*self.stage_of(name))
 
-    def stage_of(self, name: str) -> tuple[str, int]:
-        """Return (stage, layer) of `name`; stages without a layer have layer 0."""
-        stage = name.rstrip("0123456789")
-        return stage, int(name[len(stage) :] or 0)
+    stage_of = staticmethod(stage_and_layer)
 
     def right(self, stage: str, layer: int) -> Pair:
         """Return a stage as it should be, from what this pass has for the others."""

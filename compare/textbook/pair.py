@@ -141,7 +141,9 @@ class Pair:
         value = self.value * other.value
 
         def allowed() -> Float:
-            carried = np.hypot(self.allowance * other.value, self.value * other.allowance)
+            carried = np.abs(self.allowance * other.value)
+            if other.allowance is not nothing(other.shape):
+                carried = np.hypot(carried, self.value * other.allowance)
             return carried + self._rounding(value)
 
         return self.made(value, allowed)
@@ -326,7 +328,13 @@ def bounded(allowance: NDArray[Any]) -> Float:
 def exact(array: NDArray[Any] | float, dtype: DTypeLike) -> Pair:
     """Return what both sides were handed: no allowance at all."""
     value = np.asarray(array, dtype=np.float64)
-    return Pair(value, lambda: np.broadcast_to(0.0, value.shape), np.dtype(dtype))
+    return Pair(value, lambda: nothing(value.shape), np.dtype(dtype))
+
+
+@lru_cache(maxsize=1024)
+def nothing(shape: tuple[int, ...]) -> Float:
+    """Return zeros that take no memory, and that nobody can write to."""
+    return np.broadcast_to(0.0, shape)
 
 
 def occurrences(items: Float) -> Float:

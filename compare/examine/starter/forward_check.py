@@ -98,8 +98,7 @@ class ForwardCheck:
 
     def answers(self, call: OnCopies, how: GradientFunction) -> Iterator[Answer]:
         """Call it with what its arguments may mean, up to the first meaning with all right."""
-        every = meanings_of(how, self.layouts)
-        for meaning in islice(filter(forwards, every), CALLS):
+        for meaning in islice(meanings_of(how, self.layouts, HANDED), CALLS):
             try:
                 value = call(meaning.arguments(self.due.quantities))
             except UserCodeError:
@@ -150,11 +149,6 @@ def forward_checks(guard: Guard, slope: GradientCheck) -> Iterator[ForwardCheck]
             for more in range(POINTS)
         )
         yield ForwardCheck(guard, due, slope.layouts, others)
-
-
-def forwards(meaning: Meaning) -> bool:
-    """Whether a meaning hands over inputs and parameters only."""
-    return all(not isinstance(what, str) or what in HANDED for what in meaning.bound.values())
 
 
 def is_classes(value: Any, due: Expected) -> bool:

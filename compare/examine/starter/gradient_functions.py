@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from compare.examine.starter.binding import (
@@ -77,9 +77,11 @@ class GradientFunction:
         )  # fmt: skip
 
 
-def meanings_of(how: GradientFunction, layouts: Sequence[Layout]) -> Iterator[Meaning]:
-    """Every meaning of the parameters of a function."""
-    return meanings(how.parameters, layouts, how.bundles, how.layers, how.from_one)
+def meanings_of(
+    how: GradientFunction, layouts: Sequence[Layout], among: Set[str] | None = None
+) -> Iterator[Meaning]:
+    """Every meaning of the parameters of a function, or with the quantities `among` these."""
+    return meanings(how.parameters, layouts, how.bundles, how.layers, how.from_one, among)
 
 
 def gradient_functions(source: Source, taken: set[str]) -> list[GradientFunction]:

@@ -116,13 +116,19 @@ def meanings(
     bundles: Mapping[str, tuple[Bundle, ...]] = NO_BUNDLES,
     layers: int = LAYERS,
     from_one: Set[str] = frozenset(),
+    among: Set[str] | None = None,
 ) -> Iterator[Meaning]:
-    """Every meaning of all parameters: layout by layout, in each the likeliest first.
+    """Every meaning of all parameters, or with the quantities `among` these: layout by layout, in
+    each the likeliest first.
 
     The cost of a meaning is how far down its quantities stand in their lists, added up; no two
     parameters mean the same.
     """
-    lists = [choices(name, bundles, layers, name in from_one) for name in parameters]
+    lists = [
+        tuple(one for one in choices(name, bundles, layers, name in from_one)
+              if among is None or not isinstance(one, str) or one in among)
+        for name in parameters
+    ]  # fmt: skip
     for layout in layouts:
         for picked in by_cost(lists):
             if len(set(picked)) == len(picked):
@@ -131,6 +137,8 @@ def meanings(
 
 def by_cost(lists: Sequence[Choices]) -> Iterator[tuple[Quantity, ...]]:
     """One from each list, in the order of the sum of their places."""
+    if not all(lists):
+        return
     order = count()
     start = (0,) * len(lists)
     waiting = [(0, next(order), start)]

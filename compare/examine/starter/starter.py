@@ -65,6 +65,7 @@ from compare.examine.starter.single import (
     made_for_one,
 )
 from compare.examine.starter.source import Opened, Source, open_source
+from compare.examine.starter.stepped_twice import stepped_twice
 from compare.examine.starter.together import together
 from compare.examine.starter.training.told import with_training
 from compare.examine.starter.uncompared import uncompared
@@ -153,7 +154,8 @@ def check_starter(
     called = file.called | of_classes.parts
     seen = {one.name for one in found} | called | trained  # not what is called beside an update
     left = unseen(source, seen, called, idle)
-    found += uncompared(source, [name for name in left if name not in updates.functions])
+    names = [name for name in left if name not in updates.functions]
+    found += [*uncompared(source, names), *stepped_twice(source)]
     shifted = {one.name for one in found if is_handed_less_one(source, one.name)}
     return StarterReport(
         source,

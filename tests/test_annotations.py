@@ -77,6 +77,8 @@ def test_what_agrees_is_not_annotated_and_what_moved_is(mine: Path) -> None:
     assert list(lines(results.agreeing(), "a.py", ["moved"])) == [
         "::error file=a.py,title=moved against the baseline::moved"
     ]
+    (at,) = lines(results.agreeing(), str(mine), ["moved"])
+    assert at == f"::error file={mine},line=8,title=moved against the baseline::moved"
 
 
 def test_a_sentence_cannot_end_the_command_or_start_another() -> None:

@@ -42,17 +42,24 @@ def lines(result: Result, file: str, more: Iterable[str] = ()) -> Iterator[str]:
     if result.exit_code != ExitCode.AGREES:
         yield annotation(result, file)
     for sentence in more:
-        yield error(sentence, file, title=BASELINE)
+        path, function = without_name(file)
+        yield error(sentence, *place_of(path, [function, *FUNCTIONS]), BASELINE)
 
 
 def annotation(result: Result, file: str) -> str:
     """Return the command for one result about a file, at the line of the function judged."""
-    path, _, function = file.partition(":") if ".py:" in file else (file, "", "")
+    path, function = without_name(file)
     sentence = result.failure or words.verdict_line(result)
     found = [finding.parameter or "" for finding in result.findings]
     names = [function, *(one for one in found if not re.fullmatch(PARAMETER, one)), *FUNCTIONS]
     raised = blamed(sentence, path) if result.failure else None
     return error(sentence, *(raised or place_of(path, names)), TITLES[result.verdict])
+
+
+def without_name(file: str) -> tuple[str, str]:
+    """Return the file and the function of `mine.py:gradient`; no function where none is named."""
+    path, _, function = file.partition(":") if ".py:" in file else (file, "", "")
+    return path, function
 
 
 def of_code(result: Result, code: Any) -> str:

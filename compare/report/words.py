@@ -157,7 +157,7 @@ def two_entries(result: Result) -> str:
     quoted = str((first.index, first.manual))  # NaN is not even itself
     if not rows or any(str((worst.index, worst.manual)) == quoted for worst in rows):
         return ""
-    points = is_layer(result) or result.settings.get("mode") == "starter"
+    points = len(result.epochs) < 2 and result.settings.get("mode") != "dump"
     of, first_of = ("all points", "point") if points else ("the run", "update")
     return (
         f"the table shows the largest error of {of}, the verdict that of the first wrong {first_of}"

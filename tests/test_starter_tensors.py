@@ -62,6 +62,12 @@ def test_every_gradient_of_a_class_has_a_row_and_the_one_quoted_is_the_one_shown
     assert tensors(wrong.worst) == wrong.worst and "dw1 of Net" in terminal_text(wrong)
 
 
+def test_a_class_is_counted_as_a_class_and_a_function_as_a_function(tmp_path: Path) -> None:
+    assert checked(tmp_path, NET).sentence.endswith("between 1 class and torch")
+    relu = "\ndef relu(z):\n    return np.maximum(z, 0)\n"
+    assert "between 1 function, 1 class and torch" in checked(tmp_path, NET + relu).sentence
+
+
 def test_the_function_at_fault_is_still_the_class(tmp_path: Path) -> None:
     wrong = of_wrong_twin(tmp_path, NET, MASK, "")
     assert wrong.findings[0].parameter == "Net"

@@ -76,7 +76,8 @@ def test_verdict_and_heat_map_of_a_check_quote_one_entry() -> None:
     result = check(maskless)
     index = quoted(result, "dw1")
     assert index is not None and f"dw1{list(index)} = " in result.sentence
-    assert result.worst["dw1"].index != index and two_entries(result)
+    assert result.worst["dw1"].index != index
+    assert "the verdict that of the first wrong point" in two_entries(result)
 
 
 def test_the_file_that_was_checked_begins_the_line_of_settings() -> None:

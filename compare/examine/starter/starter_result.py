@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import ast
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict
@@ -38,7 +39,7 @@ def starter_result(report: StarterReport) -> Result:
             "dtype": "float64",
         },
         environment=environment(),
-        sentence=sentence_of(verdict, functions, report.updates.right),
+        sentence=sentence_of(verdict, functions, report.updates.right, classes_of(report.source)),
         findings=tuple(finding_of(one, report.source) for one in wrong),
         diagnosis=tuple(diagnoses(wrong)),
         checks=tuple(summary_of(one, report.source) for one in functions),
@@ -80,8 +81,17 @@ def kind_of(wrong: Sequence[FunctionVerdict]) -> str | None:
     )
 
 
+def classes_of(source: Source) -> frozenset[str]:
+    """Return the names of the classes of a file."""
+    every = source.definitions.items()
+    return frozenset(name for name, one in every if isinstance(one.node, ast.ClassDef))
+
+
 def sentence_of(
-    verdict: Verdict, functions: Sequence[FunctionVerdict], right_updates: int = 0
+    verdict: Verdict,
+    functions: Sequence[FunctionVerdict],
+    right_updates: int = 0,
+    classes: Set[str] = frozenset(),
 ) -> str:
     """Return the verdict on the file in one sentence; what was not compared is named in it."""
     if not functions and right_updates:
@@ -89,10 +99,10 @@ def sentence_of(
     if not functions:
         return "undecidable: no function could be bound, so nothing was compared"
     compared = [one for one in functions if one.verdict is not Verdict.UNDECIDABLE]
-    total = listed(totals(functions, right_updates))
+    total = listed(totals(functions, right_updates, classes))
     open_ = ", ".join(one.name for one in functions if one.verdict is Verdict.UNDECIDABLE)
     if verdict is Verdict.AGREES:
-        sides = listed([*totals(functions, 0), "torch"])
+        sides = listed([*totals(functions, 0, classes), "torch"])
         right = f"; {counted(right_updates, 'update')} right" if right_updates else ""
         return f"agrees: rounding explains every difference between {sides}{right}"
     if verdict is Verdict.UNDECIDABLE:
@@ -105,16 +115,25 @@ def sentence_of(
     return f"disagrees: {named}, of {total}: {reason_of(wrong)}{lacking}"
 
 
-def totals(functions: Sequence[FunctionVerdict], right_updates: int) -> list[str]:
-    """Return how many functions, training loops and updates there are, each in words."""
+def totals(
+    functions: Sequence[FunctionVerdict], right_updates: int, classes: Set[str]
+) -> list[str]:
+    """Return how many functions, classes, training loops and updates there are, each in words."""
     updates = sum(one.role == "step" for one in functions)
     loops = sum(one.name.startswith(LOOSE) or ANOTHER in one.name for one in functions)
+    made = sum(one.role != "step" and is_of_classes(one.name, classes) for one in functions)
     counts = {
-        "function": len(functions) - updates - loops,
+        "function": len(functions) - updates - loops - made,
+        "class": made,
         LOOSE: loops,
         "update": updates + right_updates,
     }
     return [counted(count, noun) for noun, count in counts.items() if count]
+
+
+def is_of_classes(name: str, classes: Set[str]) -> bool:
+    """Return whether a verdict is on a class, or on several that make one network."""
+    return all(one in classes for one in name.split(", "))
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -124,7 +143,7 @@ def listed(parts: Sequence[str]) -> str:
 
 def counted(count: int, noun: str) -> str:
     """Return a number of things."""
-    return f"{count} {noun}{'s' * (count > 1)}"
+    return f"{count} {noun}{('es' if noun == 'class' else 's') * (count > 1)}"
 
 
 def reason_of(wrong: Sequence[FunctionVerdict]) -> str:

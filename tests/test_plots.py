@@ -391,6 +391,10 @@ def test_a_bias_is_drawn_entry_by_entry_with_both_sides() -> None:
     top, below = figures(result)["heatmap"].axes
     assert np.array_equal(labelled(top, "manual").get_ydata(), result.heatmap[1])
     assert below.get_ylabel() == "manual − reference"
+    values = np.concatenate([result.heatmap[1], result.heatmap[2]])
+    low, high = top.get_ylim()  # no mark is cut off at the edge
+    room = 0.1 * (values.max() - values.min())
+    assert low < values.min() - room and high > values.max() + room
 
 
 @given(

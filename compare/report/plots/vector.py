@@ -32,4 +32,6 @@ def vector(result: Result, name: str, manual: Real, reference: Real) -> Figure:
     below.axhline(0.0, color=style.QUIET, linewidth=0.7)
     below.set_ylabel("manual − reference")
     below.set_xlabel("entry (unit)")
+    for axes in (values, below):
+        axes.margins(y=0.12)  # room for the whole of the outermost marks
     return figure

@@ -17,7 +17,7 @@ from torch import Tensor
 from compare.layers.names.arrangements import arrangements
 from compare.layers.names.forward import ancestors
 from compare.layers.names.friendly import Names, is_epsilon
-from compare.layers.names.kinds import FUNCTIONS, SLOPES, TURNS, Change
+from compare.layers.names.kinds import BUT_FIRST, BUT_LAST, FUNCTIONS, SLOPES, TURNS, Change
 from compare.layers.names.moments import other_correction
 from compare.layers.names.tape import Ref, Step, Tape, same_shapes
 from compare.layers.rules import QUIET, aten
@@ -84,8 +84,17 @@ def omissions(tape: Tape, number: int, step: Step) -> Iterator[Change]:
     for place in direct(tape, step):
         fits = value_of(tape, step, place).shape == shape or step.name in TURNS
         if fits and not step.several:
-            yield Change(number, "through", place)
+            if not adds(step, place):
+                yield Change(number, "through", place)
             yield Change(number, "omitted", place)
+
+
+def adds(step: Step, place: int) -> bool:
+    """Return whether a step adds something to an argument, whose derivative 1 nobody leaves out.
+
+    What flows to that argument alone is a cut path of the other one.
+    """
+    return not step.kwargs and (step.name == "add" or (step.name == "sub" and place == 0))
 
 
 def skips(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Change]:
@@ -149,12 +158,15 @@ class Loops:
 
     def __init__(self, tape: Tape, names: Names) -> None:
         groups: dict[Any, list[int]] = {}
+        self.keys: dict[int, Any] = {}
         for number, step in enumerate(tape.steps[: tape.boundary]):
             given = [ref.number for ref in step.refs() if names.is_given(ref.number)]
             known = tuple(names.noun(value) for value in given)
             shapes = tuple(tuple(tape.values[ref.number].shape) for ref in step.refs())
             key = (step.line, step.func, known, shapes)
             groups.setdefault(key, []).append(number)
+            self.keys[number] = key
+        self.groups = groups
         counts: dict[Any, list[int]] = {}
         for (line, *_), group in groups.items():
             counts.setdefault(line, []).append(len(group))
@@ -175,13 +187,23 @@ class Loops:
         group = self.group[change.at]
         if change.at != group[0]:
             return
-        for said, taken in (
-            ("", group), ("but the first", group[1:]), ("but the last", group[:-1]),
-        ):  # fmt: skip
+        others = ((BUT_FIRST, group[1:]), (BUT_LAST, group[:-1]))
+        whole = BUT_FIRST if self.begins_apart(group[0]) else ""
+        for said, taken in ((whole, group), *(() if whole else others)):
             if len(taken) > 1:
                 twice = taken is group and in_a_row(group)
                 where = "" if twice else f", at every step {said}".rstrip()
                 yield replace(change, at=taken[0], also=tuple(taken[1:]), steps=where)
+
+    def begins_apart(self, first: int) -> bool:
+        """Return whether one more round came before, which reads an input for the state."""
+        key = self.keys[first]
+        return any(
+            (other[0], other[1], other[3]) == (key[0], key[1], key[3])
+            and len(group) == 1 and group[0] < first
+            and len(other[2]) > len(key[2]) and set(key[2]) <= set(other[2])
+            for other, group in self.groups.items()
+        )  # fmt: skip
 
 
 def in_a_row(numbers: Sequence[int]) -> bool:

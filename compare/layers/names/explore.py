@@ -17,9 +17,10 @@ from compare.layers.names.changes import changes
 from compare.layers.names.forward import size_of_window
 from compare.layers.names.kinds import Change
 from compare.layers.names.match import Match
+from compare.layers.names.path_words import use
 from compare.layers.names.single import WRONG_SIGN
 from compare.layers.names.tape import Tape
-from compare.layers.names.trial import Found, between, share, tried
+from compare.layers.names.trial import ALONE, Found, between, share, tried
 from compare.layers.names.values import (
     NOT_UNDONE,
     made_forward,
@@ -65,7 +66,7 @@ def explained(case: Case, change: Change, results: Tensors) -> Found | None:
         return found
     if change.kind in BOTH:
         mixed = backward_only(case.tape, match, results)
-        found = tried(match, change.kind, lambda: f"in the backward pass alone {text()}", mixed)
+        found = tried(match, change.kind, lambda: f"{ALONE}{text()}", mixed)
         if found is None:
             other = match.right | {n: results[n] for n in results if mixed[n] is match.right[n]}
             found = tried(match, change.kind, lambda: f"in the forward pass alone {text()}", other)
@@ -134,10 +135,9 @@ def scaled_path(case: Case, change: Change, cut: Tensors) -> Found | None:
         return None
     through = step.args[change.argument] if change.kind == "edge" else None
     part = change.other if change.kind == "part" and isinstance(change.other, int) else 0
-    noun = (
-        case.names.noun(step.outs[part]) if through is None else case.names.detail(through.number)
-    )
-    inside = "" if through is None else f" in {case.names.noun(step.outs[0])}"
+    noun = case.names.noun(step.outs[part]) if through is None else case.names.seen(through.number)
+    inside = use(case.names, step, change)
+    inside = inside if through is None else f" in {case.names.noun(step.outs[0])}"
     said = f"what flows back through {noun}{inside} is {text}"
     if text.startswith(OFF_BY):
         scalar, _, which = text.removeprefix(OFF_BY).rpartition(", which ")

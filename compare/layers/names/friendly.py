@@ -252,6 +252,11 @@ class Names(Recognised):
             part = f"entries {made.args[2]} to {made.args[3]} of "
         return f"{self.noun(number)} of {part}{self.noun(of, 1)}"
 
+    def seen(self, number: int) -> str:
+        """Return a value as a noun that says what it was made of, if that is not said by itself."""
+        noun = self.noun(number)
+        return noun if noun.startswith("(") else self.detail(number)
+
     def place(self, step: Step) -> str:
         """Return the line of the reference a step is from, in parentheses."""
         return f" ({step.line})" if step.line else ""

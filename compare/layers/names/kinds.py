@@ -35,6 +35,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 """What people take for erf(x / √2)."""
 TURNS = frozenset("t transpose permute".split())
 """Steps that exchange axes: where they are forgotten, a reshape may hide it."""
+BUT_FIRST, BUT_LAST = "but the first", "but the last"
+"""At which steps of a loop a change is made, if not at all of them."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ FAR = 0.1
 """The part of the wrong entries that need not: some are wrong by little more than rounding."""
 LEAST = 1.0
 ROUNDINGS = 8.0
+EXACT, ROUGH = 4.0, 32.0
+"""Roundings of an entry up to which a number is the same, and from which on it is another one."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,41 @@ class Match:
         """
         if not self.near(name, self.manual[name], result):
             return False
+        if not bool(result.any()) and not self.is_nothing(name):
+            return False
         off = (self.manual[name] - self.right[name]).abs()
         wrong = off > self.slack * self.allowances[name]
         left = (self.manual[name] - result).abs()
         far = wrong & (left > torch.maximum(self.slack * self.allowances[name], off / CLOSER))
         return int(far.sum()) <= FAR * int(wrong.sum())
+
+    def off(self, name: str, result: Tensor) -> Tensor:
+        """Return by how many roundings of themselves observed entries are off, where wrong."""
+        manual = self.manual[name]
+        wrong = (manual - self.right[name]).abs() > self.slack * self.allowances[name]
+        size = torch.maximum(manual.abs(), result.abs()).clamp_min(1e-300)
+        return ((manual - result).abs() / size / self.unit)[wrong]
+
+    def is_exact(self, results: Mapping[str, Tensor]) -> bool:
+        """Return whether all that is wrong is given to the last digits."""
+        return all(bool((self.off(n, results[n]) <= EXACT).all()) for n in self.wrong)
+
+    def is_rough(self, results: Mapping[str, Tensor]) -> bool:
+        """Return whether most entries of a wrong tensor are given in no more than size."""
+        return any(
+            float(off.median()) > ROUGH
+            for n in self.wrong if (off := self.off(n, results[n])).numel()
+        )  # fmt: skip
+
+    def is_nothing(self, name: str) -> bool:
+        """Return whether an observed tensor is zero up to one rounding of what is due.
+
+        Where nothing flows nothing is rounded: in few digits a part of a long sum is within the
+        allowance of the whole.
+        """
+        manual = self.manual[name]
+        largest = float(manual.abs().max()) if manual.numel() else 0.0
+        return largest <= self.unit * self.largest[name]
 
     def changes_nothing(self, results: Mapping[str, Tensor]) -> bool:
         """Return whether a changed program is the right one up to rounding."""

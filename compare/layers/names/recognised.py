@@ -47,6 +47,14 @@ class Recognised:
         at = self.maker.get(number)
         return None if at is None else self.tape.steps[at]
 
+    def behind_views(self, number: int) -> int:
+        """Return the value that one is a view or a copy of."""
+        step = self.step_of(number)
+        while step is not None and (step.func.is_view or step.name in COPIES) and step.refs():
+            number = step.refs()[0].number
+            step = self.step_of(number)
+        return number
+
     def behind_copies(self, number: int) -> Step | None:
         """Return the step that computed a value, of a view or copy that of what is copied."""
         step = self.step_of(number)

@@ -28,7 +28,7 @@ from compare.layers.names.roles import in_roles
 from compare.layers.names.scalars import in_scalars
 from compare.layers.names.several import in_repeats, in_time
 from compare.layers.names.single import EVERYWHERE, TIMES, shown_by
-from compare.layers.names.trial import Found
+from compare.layers.names.trial import ALONE, Found
 from compare.layers.program import Program
 from compare.layers.rules import AVERAGES
 
@@ -166,7 +166,7 @@ def searched(
             return [replace(counted, results=dict(counted.results))]
         if certain and not any(step.func.overloadpacket in AVERAGES for step in case.tape.steps):
             return []
-        found = found_by(SEARCHES, case)
+        found = closest(found_by(SEARCHES, case), match)
         least = min((one.rank for one in found), default=0)
         unique = {one.sentence: one for one in found if one.rank == least}.values()
         first = sorted(unique, key=plainness)[:MOST_NAMES]
@@ -198,7 +198,18 @@ def found_by(searches: Iterable[Callable[[Case], Iterator[Found]]], case: Case) 
     return found
 
 
+def closest(found: list[Found], match: Match) -> list[Found]:
+    """Leave out what only comes near in few digits, where something gives the very numbers."""
+    if not any(match.is_exact(one.results) for one in found):
+        return found
+    return [one for one in found if not match.is_rough(one.results)]
+
+
 def plainness(one: Found) -> tuple[bool, int, int]:
-    """Order explanations: what has a name of its own, what is left out, then a mere factor."""
+    """Order explanations: what has a name of its own, what is left out, then a mere factor.
+
+    That the backward pass alone has another function is what a cut path or a slope looks like.
+    """
     late = LATE.index(one.kind) if one.kind in LATE else -1
+    late = max(late, 0) if one.sentence.startswith(ALONE) else late
     return one.kind not in FIRST, late, len(one.sentence)

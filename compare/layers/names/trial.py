@@ -15,6 +15,7 @@ from compare.layers.names.match import Match
 from compare.layers.program import Tensors
 
 IN_BACKWARD = "in the backward pass "
+ALONE = f"{IN_BACKWARD}alone "
 
 
 @dataclass(frozen=True)

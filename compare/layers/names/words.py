@@ -9,9 +9,9 @@ from compare.layers.names.called import readers
 from compare.layers.names.forward import ancestors
 from compare.layers.names.friendly import MASKS, NOUNS, Names
 from compare.layers.names.kinds import TURNS, Change
+from compare.layers.names.path_words import ONLY_DY, OVERWRITTEN, cut, edge, part
 from compare.layers.names.tape import Ref, Step, Tape
 
-ONLY_DY = "of the derivative of the log-softmax, dy - p Σ dy, only dy is taken"
 LONG = 45
 """Letters from which on a noun is said less exactly."""
 GATES = ("sigmoid", "silu", "gelu", "tanh", "relu", "neg")
@@ -22,7 +22,8 @@ def sentence(tape: Tape, names: Names, change: Change) -> str:
     """Say what a change is, at which steps of a loop, and from which line of the reference."""
     step = tape.steps[change.also[-1] if change.steps else change.at]
     said = KINDS[change.kind](names, step, change)
-    return f"{said}{change.steps}{names.place(step)}"
+    steps = "" if said.endswith(OVERWRITTEN) else change.steps
+    return f"{said}{steps}{names.place(step)}"
 
 
 def result(names: Names, step: Step) -> str:
@@ -34,28 +35,6 @@ def given(names: Names, step: Step, change: Change) -> str:
     """Return the argument that a change is about."""
     argument = step.args[change.argument] if change.argument < len(step.args) else None
     return names.noun(argument.number) if isinstance(argument, Ref) else str(argument)
-
-
-def cut(names: Names, step: Step, change: Change) -> str:
-    """A path that is cut behind a step."""
-    if names.log_softmax & set(step.outs):
-        return ONLY_DY
-    nouns = " and ".join(dict.fromkeys(names.noun(out) for out in step.outs[::-1]))
-    where = "" if change.also else names.where(step.outs[0])
-    return f"the gradient does not flow through {nouns}{where}"
-
-
-def part(names: Names, step: Step, change: Change) -> str:
-    """A path that is cut behind one of several results."""
-    assert isinstance(change.other, int)
-    return f"the gradient does not flow through {names.noun(step.outs[change.other])}"
-
-
-def edge(names: Names, step: Step, change: Change) -> str:
-    """A path that is cut at one argument."""
-    argument = step.args[change.argument]
-    noun = names.detail(argument.number) if isinstance(argument, Ref) else str(argument)
-    return f"the gradient does not flow through {noun} in {result(names, step)}"
 
 
 def scaled(names: Names, step: Step, change: Change) -> str:
@@ -222,6 +201,9 @@ def through(names: Names, step: Step, change: Change) -> str:
         return "the mask is left out of the backward pass"
     if step.name in TURNS:
         return f"in the backward pass {turn(names, step)} is not undone"
+    if step.name == "where":
+        kept = given(names, step, change)
+        return f"in the backward pass {kept} is taken everywhere, whatever the condition says"
     factor = second_factor(names, step, change)
     if factor is not None:
         return f"{factor} is missing in the backward pass"
@@ -241,6 +223,8 @@ def omitted(names: Names, step: Step, change: Change) -> str:
     if factor is not None:
         return f"{factor} is left out"
     kept = given(names, step, change)
+    if step.name == "where":
+        return f"{kept} is taken everywhere, whatever the condition says"
     return f"{result(names, step)} is left out: {kept} stands in its place"
 
 

@@ -187,7 +187,7 @@ def way_of(path: Path) -> str:
     if path.suffix != ".py":
         return "starter"
     names = defined(path)
-    if {"reference", "inputs"} <= names:
+    if {"reference", "inputs"} <= names or (names & LAYER and names & {"reference", "inputs"}):
         return "layer"
     return "manual" if "loss_and_gradients" in names or has_update(path) else "starter"
 
@@ -223,6 +223,8 @@ def assigned(body: Iterable[ast.stmt], name: str) -> Iterator[ast.expr]:
             yield value
 
 
+LAYER = {"manual", "backward"}
+"""What a layer's file defines: with one of the two others it is one that lacks something."""
 UPDATE = "update"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -48,6 +49,8 @@ def question(
     if not isinstance(inputs, Mapping) or not inputs:
         raise BadInput("inputs must be a dictionary: an array or a shape by the name of each input")
     own = Reference.of(reference)
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise BadInput(f"seed is {seed!r}; give a whole number that is not negative")
     given = dict(inputs)
     shapes = {name: tuple(value) for name, value in given.items() if is_shape(value)}
     arrays = {name: read(name, value) for name, value in given.items() if name not in shapes}
@@ -66,7 +69,33 @@ def question(
         drawn = Asked(arrays, {}, order, frozenset(), tensors)
         points, notes = given_points(drawn, missing, seen, reference, seed)
     floating = [name for name in order if points[0].inputs[name].dtype.kind == "f"]
+    if not floating:
+        refuse_shapes(given)
+    notes += by_position(own, given)
     return Question(own, drawn, points, names_of(wrt, order, floating), seeds, notes)
+
+
+def refuse_shapes(given: Mapping[str, Any]) -> None:
+    """Say of a list of a few whole numbers, or of a negative length, that a shape was meant."""
+    for name, value in given.items():
+        if isinstance(value, list | tuple) and value and all(type(n) is int for n in value):
+            few = f"({', '.join(map(str, map(abs, value)))}{',' * (len(value) == 1)})"
+            raise BadInput(
+                f"inputs[{name!r}] is {value!r}, whole numbers; a shape is a tuple like {few}, "
+                f"and an array of floats has a gradient"
+            )
+
+
+def by_position(reference: Reference, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Note inputs whose names are not the reference's: they are handed over in their order."""
+    names = reference.names()
+    odd = [name for name in given if names is not None and name not in names]
+    if not odd or names is None:
+        return ()
+    return (
+        f"the reference has no argument {odd[0]!r} (its own are {', '.join(names)}); the inputs "
+        "are handed to it in their order",
+    )
 
 
 def given_points(

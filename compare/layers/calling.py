@@ -61,6 +61,8 @@ def form_of(what: Any, guard: Guard) -> tuple[Call, Callable[..., Any]]:
         return pair(what[0], what[1], guard), what[1]
     if isinstance(what, type) and issubclass(what, torch.autograd.Function):
         return autograd_function(what, guard), what.backward
+    if hasattr(what, "forward"):
+        raise BadInput(f"manual ({name_of(what)}) has forward and no backward; give both")
     if callable(what):
         return function(what, guard), what
     raise BadInput(

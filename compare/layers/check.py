@@ -17,6 +17,7 @@ from compare.contracts.result import Finding, Result, Verdict
 from compare.examine.environment import environment
 from compare.guard.patience import one_check
 from compare.layers import conclude
+from compare.layers.analysed import as_tensors
 from compare.layers.asking import Question, described, question
 from compare.layers.calling import Shape
 from compare.layers.child import Crashed, TooLong, in_child
@@ -88,6 +89,8 @@ def check_layer(
         >>> bool(check_layer(manual, torch.tanh, {"x": (4, 3)}))
         True
     """
+    if timeout is not None and not timeout > 0:
+        raise BadInput(f"timeout is {timeout!r}; give seconds above 0, or None for no limit")
     if isinstance(manual, str | Path):
         manual = read_recorded(Path(manual))
         inputs, dy = manual.inputs, manual.dy
@@ -259,6 +262,9 @@ def named_mistake(case: Case, wrong: Judged, seed: int) -> Named:
     """
     if wrong.point.special == BESIDE:
         return Named()
+    cut_off = unreached(case, wrong)
+    if cut_off:
+        return Named(unsought=conclude.cut_off(cut_off))
     others = at_other_shapes(case.asked, wrong, case.code, seed, case.timeout)
     return name_mistake(case.program, wrong, case.timeout, others)
 
@@ -270,6 +276,17 @@ def coincidences(case: Case, seed: int) -> tuple[str, ...]:
     if not precise:
         return ()
     return only_where_equal(case.asked, precise[0], case.code, seed, case.timeout)
+
+
+def unreached(case: Case, wrong: Judged) -> list[str]:
+    """Return the inputs that have no part in the reference, if nothing else is wrong."""
+    try:
+        names = in_child(
+            lambda: case.program.unreached(as_tensors(wrong.point.inputs)), case.timeout
+        )
+    except (Crashed, BadInput):
+        return []
+    return list(names) if set(wrong.wrong) <= {f"d{name}" for name in names} else []
 
 
 def clearest(points: Sequence[Judged]) -> Judged | None:

@@ -65,6 +65,15 @@ def left_out(judged: Sequence[Judged], points: Sequence[Point]) -> list[str]:
     return [f"not judged, for want of time or of finite numbers: {listing(left)}"]
 
 
+def cut_off(names: Sequence[str]) -> str:
+    """Say that the reference does not depend on inputs that the manual side differentiates."""
+    they = "its gradient is" if len(names) == 1 else "their gradients are"
+    return (
+        f"no output of the reference depends on {listing([f'`{name}`' for name in names])}, so "
+        f"{they} 0 there: is something detached, or turned into numbers, on the way?"
+    )
+
+
 def findings_of(points: Sequence[Judged]) -> list[Finding]:
     """Return one finding per wrong tensor, from the point where it shows first."""
     found: dict[str, Finding] = {}

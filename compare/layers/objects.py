@@ -1,14 +1,14 @@
 """An object with `forward` (or `__call__`) and `backward` as a layer: made, called, read.
 
 Every call gets a copy of it as it was handed over, so that what it keeps, it keeps for once. Inputs
-that `forward` does not take are set as its attributes (`W` for `weight`, and so on), and gradients
-are what `backward` returns, or attributes.
+that `forward` does not take are set as its attributes (`W` for `weight`, and so on), or put in the
+place of its parameters, and gradients are what `backward` returns or leaves behind.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -25,11 +25,10 @@ from compare.layers.calling import (
     positional,
     split,
 )
+from compare.layers.left_behind import HELD, collected, is_parameter, set_back
 from compare.layers.spelling import (
-    DICTIONARIES,
     PARAMETERS,
     attributes,
-    gradient_key,
     looked_up,
     spellings,
 )
@@ -74,8 +73,10 @@ def thing(what: Any, guard: Guard, times: int = 1) -> Call:
             for name in SET_BACK:
                 if hasattr(mine, name):
                     guard.call(getattr(mine, name))
+            set_back(mine)
         y, value = passes(mine, *(kept if times > 1 else (passed, seed)), shape, guard)
-        return y, collected(mine, value, passed, shape)
+        rest = {name: given for name, given in inputs.items() if name not in passed}
+        return y, collected(mine, value, passed, rest, shape)
 
     return call
 
@@ -114,8 +115,8 @@ def made(what: Any, inputs: Values, guard: Guard) -> tuple[Any, Values]:
 
 def set_attributes(mine: Any, inputs: Values, taken: int | None) -> dict[str, str]:
     """Set inputs as attributes that the object has by some name, or reads; return which are set."""
-    found: dict[str, str] = {}
     own = attributes(mine)
+    found = put_in_a_list(own, inputs, taken)
     read = dict.fromkeys(() if taken is None else read_names(mine))
     tables = (own[name] for name in PARAMETERS if isinstance(own.get(name), dict))
     held: Values = next(tables, {})
@@ -130,7 +131,7 @@ def set_attributes(mine: Any, inputs: Values, taken: int | None) -> dict[str, st
                 continue
             if place is held:
                 held[key] = inputs[name]
-            else:
+            elif not put_inside(own.get(key), inputs[name]):
                 setattr(mine, key, inputs[name])
             used.add(key)
             found[name] = key
@@ -138,29 +139,29 @@ def set_attributes(mine: Any, inputs: Values, taken: int | None) -> dict[str, st
     return found
 
 
+def put_in_a_list(own: Values, inputs: Values, taken: int | None) -> dict[str, str]:
+    """Put what `forward` does not take into a list of parameters of that length; return which."""
+    names = list(inputs)[taken or 0 :]
+    for key in PARAMETERS:
+        held = own.get(key)
+        if names and isinstance(held, list) and len(held) == len(names):
+            for place, name in enumerate(names):
+                if not put_inside(held[place], inputs[name]):
+                    held[place] = inputs[name]
+            return dict.fromkeys(names, key)
+    return {}
+
+
+def put_inside(parameter: Any, value: Any) -> bool:
+    """Put a value inside an object that stands for a parameter, if it is one."""
+    name = next((one for one in HELD if is_parameter(parameter) and hasattr(parameter, one)), None)
+    if name is not None:
+        setattr(parameter, name, value)
+    return name is not None
+
+
 def read_names(mine: Any) -> Iterator[str]:
     """Yield the names that the methods of an object use, its attributes among them."""
     for cls in type(mine).__mro__:
         for method in vars(cls).values():
             yield from getattr(getattr(method, "__code__", None), "co_names", ())
-
-
-def collected(mine: Any, value: Any, passed: Values, shape: Shape) -> Any:
-    """Return the gradients: what `backward` returned, and what it left in attributes."""
-    if isinstance(value, Mapping):
-        returned = {name: value[key] for name in shape.wrt if (key := gradient_key(value, name))}
-    else:
-        parts = [] if value is None else list(value) if isinstance(value, tuple | list) else [value]
-        if len(parts) == len(shape.wrt):
-            return value if isinstance(value, tuple | list) else (value,)
-        names = [name for name in passed if name in shape.wrt]
-        returned = dict(zip(names, parts, strict=False))
-    own = attributes(mine)
-    tables = [own[name] for name in DICTIONARIES if isinstance(own.get(name), Mapping)]
-    for name in shape.wrt:
-        for table in () if name in returned else tables:
-            if (key := gradient_key(table, name)) is not None:
-                returned.setdefault(name, table[key])
-        if name not in returned and (key := gradient_key(own, name, bare=False)) is not None:
-            returned[name] = own[key]
-    return returned

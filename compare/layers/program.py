@@ -86,6 +86,11 @@ class Reference:
         """Whether the reference has parameters of its own."""
         return isinstance(self.what, nn.Module)
 
+    def names(self) -> list[str] | None:
+        """Return what its inputs may be called, None if anything goes."""
+        found = by_keywords(self.what.forward if self.is_module else self.what)
+        return None if found is None else [*self.parameters, *sorted(found)]
+
     def __call__(self, tensors: Tensors) -> Any:
         """Return what the reference returns for inputs by name."""
         if not self.is_module:
@@ -98,6 +103,16 @@ class Reference:
             inputs,
             self.what.forward,
         )
+
+
+def by_keywords(function: Callable[..., Any]) -> set[str] | None:
+    """Return the names a function can be given values by; None if it takes any, or does not say."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return None if any(p.kind not in named for p in found) else {p.name for p in found}
 
 
 def called_by_name(
@@ -134,6 +149,17 @@ class Program:
             outputs = flat_outputs(self.forward(inputs | leaves))
         found = {name: y.detach() for name, y in outputs.items()}
         return found | self.gradients(leaves, outputs, dy)
+
+    def unreached(self, inputs: Tensors) -> list[str]:
+        """Return the names of `wrt` on which no output depends: left out, or cut off the graph."""
+        leaves = {name: inputs[name].detach().requires_grad_() for name in self.wrt}
+        with torch.enable_grad():
+            outputs = flat_outputs(self.forward(inputs | leaves))
+        tied = [y.sum() for y in outputs.values() if y.requires_grad]
+        if not tied:
+            return list(self.wrt)
+        found = torch.autograd.grad(tied, list(leaves.values()), allow_unused=True)
+        return [name for name, d in zip(leaves, found, strict=True) if d is None]
 
     def gradients(self, leaves: Tensors, outputs: Tensors, dy: Tensors | None) -> Tensors:
         """Return the gradients of the leaves; zeros for one that no output depends on."""

@@ -16,7 +16,7 @@ SYNONYMS = (
 )
 PATTERNS = (
     "{}", "d{}", "d_{}", "grad_{}", "{}_grad", "grad{}", "{}grad", "g{}", "dL_d{}", "dl_d{}",
-    "delta_{}",
+    "delta_{}", "nabla_{}",
 )  # fmt: skip
 """Of a gradient in a dictionary; as an attribute the bare name is the input itself."""
 DICTIONARIES = ("grads", "gradients", "grad", "dparams", "d_params", "gradient", "cache_grads")

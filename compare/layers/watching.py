@@ -23,6 +23,7 @@ from compare.contracts.digits import two_values
 from compare.contracts.errors import BadInput
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict
 from compare.examine.environment import environment
+from compare.guard.contract import kind
 from compare.layers.analysis import Analysis
 from compare.layers.formats import FORMATS, LAMBDA
 from compare.layers.walk import pointer
@@ -71,9 +72,17 @@ class Watch:
         Raises:
             BadInput: the block did not make the tensor, or it has another shape.
         """
+        if not isinstance(tensor, Tensor):
+            raise BadInput(
+                f"the second argument is {kind(tensor)}; give a tensor of the watched block. The "
+                "grad of one that others were computed into is None unless retain_grad() was "
+                "called on it before backward()"
+            )
         if pointer(tensor) not in self.analysis.held:
             raise BadInput("this tensor was not made in the watched block; run its lines there")
         array = np.asarray(manual.detach().cpu() if isinstance(manual, Tensor) else manual)
+        if array.dtype.kind not in "fiub":
+            raise BadInput(f"the first argument is {kind(manual)}; give the array computed by hand")
         right = tensor.detach().numpy()
         if array.shape != right.shape:
             raise BadInput(f"manual has shape {array.shape}; the tensor has {tuple(right.shape)}")

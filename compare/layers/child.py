@@ -8,6 +8,7 @@ safely (anywhere but Linux), or torch's own engine refuses to work in one, the w
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import os
 import pickle
 import select
@@ -16,6 +17,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import torch
@@ -47,13 +49,25 @@ def in_child(work: Callable[[], Value], timeout: float | None) -> Value:
         return here(work)
     kind, content = answer_of(work, timeout)
     if kind == "value":
-        return pickle.loads(content)  # type: ignore[no-any-return]  # what `work` returned
+        value, loaded = pickle.loads(content)
+        load(loaded)
+        return value  # type: ignore[no-any-return]  # what `work` returned
     text = content.decode()
     if kind == "bad input":
         raise BadInput(text)
     if REFUSED in text and "autograd" in text:
         return here(work)
     raise Crashed(text)
+
+
+def load(modules: list[str]) -> None:
+    """Load the parts of torch that a child had to load, so that the next one has them.
+
+    A rule for a rare operation may take a second to load, and is asked for in ten children.
+    """
+    for name in modules:
+        with suppress(Exception):  # then every child loads it for itself
+            importlib.import_module(name)
 
 
 def here(work: Callable[[], Value]) -> Value:
@@ -105,8 +119,11 @@ def answer_and_end(work: Callable[[], Any], writing: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         torch.set_num_threads(1)
         kind, content = b"value", b""
+        before = set(sys.modules)
         try:
-            content = pickle.dumps(work())
+            value = work()
+            loaded = [one for one in sys.modules if one not in before and one.startswith("torch.")]
+            content = pickle.dumps((value, loaded))
         except BadInput as problem:
             kind, content = b"bad input", str(problem).encode()
         except BaseException as error:

@@ -176,17 +176,62 @@ def test_a_gradient_that_is_exact_in_few_digits_does_not_keep_others_from_being_
     assert any("all of dw" in note for note in result.notes) is wrong
 
 
-@every_format
-def test_what_few_digits_hide_is_noted_in_float32(form: torch.dtype) -> None:
-    """An error of one rounding's size in a whole tensor."""
-    off = 1 + 2 * float(torch.finfo(form).eps)
+def swish_off(form: torch.dtype, roundings: float, *, converts: bool = False) -> Any:
+    """A swish whose gradient is off by so many roundings of a format, all of it."""
+    unit = float(torch.finfo(form).eps) / 2
 
     def swish(inputs: Any, dy: Any) -> Any:
         x = inputs["x"]
         s = torch.sigmoid(x)
-        return x * s, {"x": dy * s * (1 + x * (1 - s)) * off}
+        s = s.to(form).to(x.dtype) if converts else s
+        return x * s, {"x": dy * s * (1 + x * (1 - s)) * (1 + roundings * unit)}
 
+    return swish
+
+
+@every_format
+@pytest.mark.parametrize(
+    ("roundings", "converts", "due"),
+    [(0.5, False, AGREES), (4, False, UNDECIDABLE), (0, True, AGREES), (0.5, True, AGREES)],
+)
+def test_what_few_digits_hide_is_told_by_its_size_in_float32(
+    form: torch.dtype, roundings: float, converts: bool, due: Verdict
+) -> None:
     inputs = {"x": draw(6, 32, form=form)}
-    result = check_layer(swish, torch.nn.functional.silu, inputs)
-    assert result.verdict is Verdict.AGREES
-    assert any("in float32 the same code disagrees" in note for note in result.notes)
+    layer = swish_off(form, roundings, converts=converts)
+    result = check_layer(layer, torch.nn.functional.silu, inputs)
+    assert result.verdict is due, result.sentence
+    said = (result.sentence, *result.notes)
+    assert any("in float32 the same code disagrees" in each for each in said)
+
+
+@every_format
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_few_entries_that_are_wrong_in_float32_are_wrong(form: torch.dtype, wrong: bool) -> None:
+    """A tenth of one row: less than the allowance of a product of 200 terms."""
+    times = 1.1 if form is torch.bfloat16 else 1.01
+
+    def linear(inputs: Any, dy: Any) -> Any:
+        x, w, d = (a.float() for a in (inputs["x"], inputs["w"], dy))
+        dx = d @ w.T
+        dx[1] *= times if wrong else 1.0
+        given = dy.dtype
+        return (x @ w).to(given), {"x": dx.to(given), "w": (x.T @ d).to(given)}
+
+    inputs = {"x": draw(16, 40, form=form), "w": draw(40, 200, form=form)}
+    result = check_layer(linear, lambda x, w: x @ w, inputs)
+    assert result.verdict is (DISAGREES if wrong else AGREES), result.sentence
+
+
+def test_a_function_that_is_good_to_the_digits_of_the_format_agrees() -> None:
+    """The cubic formula of GELU is off by 1e-3, a rounding of bfloat16 is 4e-3."""
+
+    def gelu(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"].detach().requires_grad_()
+        y = torch.nn.functional.gelu(x, approximate="tanh")
+        (dx,) = torch.autograd.grad(y, x, dy)
+        return y.detach(), {"x": dx}
+
+    inputs = {"x": draw(6, 32, form=torch.bfloat16)}
+    result = check_layer(gelu, torch.nn.functional.gelu, inputs)
+    assert result.verdict is Verdict.AGREES, result.sentence

@@ -39,6 +39,7 @@ class Manual:
     """Calls `what` under a guard; `notes` gathers what is odd and harmless about its answers."""
 
     def __init__(self, what: Any, timeout: float | None) -> None:
+        self.timeout = timeout
         self.guard = Guard(timeout=timeout)
         self.call_twice: Call | None = None
         if is_object(what):

@@ -210,7 +210,7 @@ CASES: dict[str, tuple[Callable[[], Layer], str]] = {
     "a reference that reads a number": (lambda: exchanged(True), "`u` and `v` are exchanged"),
     "mean over a batch of two": (lambda: affine(True), "divided by 2, the length of axis 0 of x"),
     "stride ignored": (lambda: conv("stride"), "the stride is ignored"),
-    "padding not cut off": (lambda: conv("padding"), "the padding is not cut off dx"),
+    "padding not cut off": (lambda: conv("padding"), "cut off at the wrong end of dx"),
     "windows overwritten": (lambda: conv("overwritten"), "overlapping windows are overwritten"),
     "no gradient through time": (lambda: unrolled("cut"), "in the matrix product, at every step"),
     "slope of every step": (lambda: unrolled("slope"), "tanh is left out of the backward"),

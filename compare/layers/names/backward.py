@@ -26,6 +26,7 @@ from compare.layers.names.windows import (
     of_adaptive_pooling,
     of_convolution,
     of_mean_pooling,
+    of_padding,
     of_pooling,
     of_upsampling,
 )
@@ -33,7 +34,7 @@ from compare.layers.names.within_windows import of_columns, of_maxima
 from compare.layers.program import Tensors
 
 MOST_OTHERS = 40
-FACTOR = "the factor"
+FACTOR, DIVISION = "the factor", "the division by"
 COMPARISONS = ("le", "lt", "ge", "gt")
 PRODUCTS = ("mm", "bmm", "mul", "dot", "mv", *COMPARISONS)
 
@@ -85,7 +86,7 @@ def single_result(tape: Tape, names: Names, number: int) -> Iterator[Slip]:
         return
     for out, said in of_step(names, step, tape.values.__getitem__):
         if isinstance(out, Tensor):
-            removed = said if said.startswith((FACTOR, "the multiplication by")) else None
+            removed = said if said.startswith((FACTOR, DIVISION, "the multiplication by")) else None
             sentence = f"in the backward pass {said}{names.place(step)}"
             yield Slip(number, (out,), sentence, removed)
 
@@ -116,6 +117,8 @@ def of_step(
         yield from of_adaptive_pooling(args)
     elif step.name == "cumsum":
         yield from running_sums(args)
+    elif step.name == "constant_pad_nd":
+        yield from of_padding(step, args, names.gradient(step.outs[0]))
     elif step.name == "flip":
         yield args[0], "the reversed order is forgotten"
     elif step.func.is_view or step.name == "clone":
@@ -155,8 +158,11 @@ def factors(names: Names, step: Step, args: Any, due: Tensor) -> Iterator[tuple[
             out = kept.expand_as(due).to(due.dtype)
         except RuntimeError:
             continue
-        said = "the mask" if step.name not in ("mul", "div") else names.part(step.args[left], 1)
+        said = "the mask"
+        if step.name in ("mul", "div"):
+            said = names.part(step.args[left], 2 if step.name == "div" else 1)
         by = "the multiplication by" if said.startswith("the ") and said != "the mask" else FACTOR
+        by = DIVISION if step.name == "div" else by
         yield out, f"{by} {said} is missing"
 
 

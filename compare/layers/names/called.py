@@ -17,6 +17,7 @@ FUNCTIONS = {
     "selu": "SELU", "celu": "CELU", "hardswish": "hardswish", "hardsigmoid": "hardsigmoid",
     "_log_softmax": "the log-softmax", "log_sigmoid_forward": "log σ", "glu": "GLU",
     "smooth_l1_loss": "the smooth L1 loss", "huber_loss": "the Huber loss",
+    "leaky_relu": "leaky ReLU",
 }  # fmt: skip
 WEIGHTED = ("nll_loss_forward", "nll_loss_backward")
 PRODUCTS = ("mm", "bmm")

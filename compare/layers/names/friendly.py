@@ -7,15 +7,18 @@ from collections import Counter
 from functools import cached_property
 from typing import Any
 
+import torch
+
 from compare.layers.names.called import (
     CLASS_WEIGHTS,
+    FUNCTIONS,
     class_weights,
     function_values,
     outputs_read,
     readers,
     roles,
 )
-from compare.layers.names.recognised import COPIES, Recognised
+from compare.layers.names.recognised import COPIES, MATRIX_PRODUCTS, Recognised, is_scaling
 from compare.layers.names.tape import Ref, Step
 
 NOUNS = {
@@ -27,7 +30,9 @@ NOUNS = {
     "leaky_relu": "leaky ReLU", "gelu": "GELU", "silu": "SiLU", "softplus": "softplus",
     "avg_pool2d": "the pooling", "cumsum": "the running sum", "ones_like": "1",
     "index": "the selection by index", "gather": "the selection by index", "reciprocal": "1/(…)",
-    "mm": "the matrix product", "bmm": "the matrix product", "sum": "a sum", "add": "a sum",
+    "mm": "the matrix product", "bmm": "the matrix product",
+    "mv": "the matrix product", "dot": "the inner product",
+    "constant_pad_nd": "the padded values", "sum": "a sum", "add": "a sum",
     "sub": "a difference", "rsub": "a difference", "mul": "a product", "div": "a quotient",
     "log1p": "the logarithm", "_softmax": "the softmax", "softmax": "the softmax",
     "maximum": "the maximum", "minimum": "the minimum", "abs": "|…|",
@@ -82,7 +87,7 @@ class Names(Recognised):
         if step.func.is_view or step.name in COPIES:
             refs = step.refs()
             return self.noun(refs[0].number, depth) if refs else step.name
-        guard = step.name in ("add", "clamp_min") and len(step.args) > 1
+        guard = step.name in ("add", "clamp_min", "clamp") and len(step.args) == 2
         if guard and is_epsilon(step.args[1]):
             return self.noun(step.args[0].number, depth)
         if step.name == "var_mean":
@@ -94,6 +99,8 @@ class Names(Recognised):
         special = self.special(step, depth)
         if special is not None:
             return special
+        if is_scaling(step) and step.args[1] == 1:
+            return self.noun(step.refs()[0].number, depth)
         if step.name in SYMBOLS and depth > 0:
             return self.formula(step, depth)
         if step.name.endswith("_backward"):
@@ -115,6 +122,8 @@ class Names(Recognised):
             return "the mean square"
         if step.name in ("sqrt", "rsqrt"):
             return ROOTS.get((step.name, self.noun(refs[0].number)))
+        if step.name == "reciprocal" and (made := self.step_of(refs[0].number)) is not None:
+            return NOUNS["rsqrt"] if made.name == "sqrt" else None
         if step.name in ("mul", "div") and len(refs) == 2 and (x := self.normalised(step)):
             return f"the normalised {x}"
         if step.name in COMPARED and len(step.args) > 1:
@@ -126,7 +135,12 @@ class Names(Recognised):
             return CLASS_WEIGHTS
         if step.name == "log1p" and (made := self.step_of(refs[0].number)) and made.name == "exp":
             return "softplus"
-        if depth > 0 and step.name in ("mm", "bmm") and all(self.is_given(r.number) for r in refs):
+        if step.name in ("gather", "index") and self.is_given(refs[0].number):
+            return f"the selected entries of {self.noun(refs[0].number)}"
+        if step.name == "constant_pad_nd" and depth > 0:
+            return f"the padded {self.noun(refs[0].number, depth - 1)}"
+        product = depth > 0 and step.name in MATRIX_PRODUCTS
+        if product and all(self.is_given(r.number) for r in refs):
             return f"the product of {' and '.join(self.noun(r.number) for r in refs)}"
         if depth > 0 and step.name == "neg":
             return f"-{self.noun(refs[0].number, depth - 1)}"
@@ -151,7 +165,8 @@ class Names(Recognised):
         if len(kept) != 1:
             return None
         noun = self.noun(kept[0].number, depth - 1)
-        return noun if noun == "the softmax" else f"{noun} under the mask"
+        whole = torch.equal(self.tape.values[kept[0].number], self.tape.values[step.outs[0]])
+        return noun if noun == "the softmax" or whole else f"{noun} under the mask"
 
     def sum(self, step: Step, depth: int) -> str | None:
         """Return a sum as that of its terms; of a mask, it counts."""
@@ -189,7 +204,7 @@ class Names(Recognised):
             n = round(1 / argument**2)
             if n in self.sizes and math.isclose(argument, 1 / math.sqrt(n)):
                 return f"1/√{n}"
-        if isinstance(argument, float) and argument > 1:
+        if isinstance(argument, float) and argument > 1 and not argument.is_integer():
             n = round(argument**2)
             if n in self.sizes and math.isclose(argument, math.sqrt(n)):
                 return f"√{n}"
@@ -208,11 +223,18 @@ class Names(Recognised):
         what = "the division by" if step.name == "div" else "the factor"
         return f"{what} {parameter_of(step, c) or self.part(c, 0)}"
 
-    def scale(self, step: Step, c: float, doubt: float = 1e-9) -> str | None:
-        """Return 1/√n if a step multiplies by that, for c; n may be the length of some value."""
+    def scale(self, step: Step, c: float, doubt: float = 1e-9, taken: bool = False) -> str | None:
+        """Return 1/√n if a step multiplies by that, for c; n may be the length of some value.
+
+        A root that is whole is no root, unless so long an axis is summed over in the product that
+        is scaled, or it is `taken` in place of another one.
+        """
         square = c**2 if step.name == "div" else c**-2
         n = round(square)
-        known = n in self.sizes or (n in self.lengths and math.isqrt(n) ** 2 != n)
+        whole = n > 0 and math.isqrt(n) ** 2 == n
+        known = n in self.sizes or (n in self.lengths and not whole)
+        if whole and not taken and n not in self.summed_over(step):
+            return None
         return f"1/√{n}" if known and math.isclose(n, square, rel_tol=doubt) else None
 
     def apart(self, one: int, other: int) -> tuple[str, str]:
@@ -221,7 +243,14 @@ class Names(Recognised):
         return nouns if nouns[0] != nouns[1] else (self.detail(one), self.detail(other))
 
     def where(self, number: int) -> str:
-        """Return what a value goes into, if another value of the forward pass is called as it."""
+        """Return what a value goes into, if another value of the forward pass is called as it.
+
+        Or of which function of torch it is a part.
+        """
+        step = self.step_of(number)
+        function = FUNCTIONS.get(step.origin[0]) if step is not None and step.origin else None
+        if function is not None and number not in self.called:
+            return f" in {function}"
         if self.nouns[self.noun(number)] < 2:
             return ""
         reader = next(readers(self.tape, number), None)
@@ -256,6 +285,10 @@ class Names(Recognised):
         """Return a value as a noun that says what it was made of, if that is not said by itself."""
         noun = self.noun(number)
         return noun if noun.startswith("(") else self.detail(number)
+
+    def gradient(self, number: int) -> str:
+        """Return a value of the backward pass by its name, `dx`, if it is what is returned."""
+        return next((n for n, at in self.tape.results.items() if at == number), "a gradient")
 
     def place(self, step: Step) -> str:
         """Return the line of the reference a step is from, in parentheses."""

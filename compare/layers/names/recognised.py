@@ -13,6 +13,14 @@ COPIES = frozenset(
 )
 
 
+MATRIX_PRODUCTS = frozenset("mm bmm mv dot".split())
+
+
+def is_scaling(step: Step) -> bool:
+    """Return whether a step multiplies or divides a value by a number."""
+    return step.name in ("mul", "div") and len(step.refs()) == 1 and len(step.args) > 1
+
+
 class Recognised:
     """Tells the steps of a tape apart by what they read."""
 
@@ -46,6 +54,38 @@ class Recognised:
         """Return the step that made a value; views and copies are looked through."""
         at = self.maker.get(number)
         return None if at is None else self.tape.steps[at]
+
+    def summed_over(self, step: Step) -> set[int]:
+        """Return the lengths of the axes that products sum over which a number scales.
+
+        For a step of the forward pass those of its own product; else those of all of them.
+        """
+        if self.maker.get(step.outs[0], 0) < self.tape.boundary:
+            return self.summed_by(step)
+        return self.scaled_widths
+
+    @cached_property
+    def scaled_widths(self) -> set[int]:
+        """The lengths of the axes that scaled products of the forward pass sum over."""
+        steps = self.tape.steps[: self.tape.boundary]
+        return {n for s in steps if is_scaling(s) for n in self.summed_by(s)}
+
+    def summed_by(self, step: Step) -> set[int]:
+        """Return over how many entries the product sums that a step scales, or an operand of."""
+        made = self.behind_copies(step.refs()[0].number)
+        while made is not None and is_scaling(made):
+            made = self.behind_copies(made.refs()[0].number)
+        found = set()
+        if made is not None and made.name in MATRIX_PRODUCTS:
+            found.add(self.tape.values[made.refs()[0].number].shape[-1])
+        copies = {step.outs[0]}
+        for reader in self.tape.steps[self.maker[step.outs[0]] : self.tape.boundary]:
+            if not copies.isdisjoint(reader.numbers):
+                if reader.func.is_view or reader.name in COPIES:
+                    copies.update(reader.outs)
+                elif reader.name in MATRIX_PRODUCTS:
+                    found.add(self.tape.values[reader.refs()[0].number].shape[-1])
+        return found
 
     def behind_views(self, number: int) -> int:
         """Return the value that one is a view or a copy of."""

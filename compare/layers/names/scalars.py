@@ -282,7 +282,8 @@ def factor_text(case: Case, at: int, step: Step, c: float) -> str | None:
         if abs(c) < 1e-9:
             return f"{made} is left out"
         fitted = c * number if step.name == "mul" else number / c
-        scales = [case.names.scale(step, each, CLOSE) for each in (number, fitted)]
+        due = case.names.scale(step, number, CLOSE)
+        scales = [due, case.names.scale(step, fitted, CLOSE, taken=due is not None)]
         if None not in scales and scales[0] != scales[1]:
             return f"the scale {scales[0]} is taken to be {scales[1]}"
         if not is_written(fitted, number):

@@ -207,9 +207,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's _
         kwargs = widened(func.overloadpacket, args, kwargs or {})
         name = name_of(func.overloadpacket)
         if name.endswith("_") and not name.startswith("_") and hasattr(aten, name[:-1]):
-            functional = getattr(getattr(aten, name[:-1]), func._overloadname)
+            functional = functional_of(func, getattr(aten, name[:-1]))
             out = self.__torch_dispatch__(functional, types, args, kwargs)
-            args[0].copy_(out)
+            if functional.is_view:
+                func(*args, **kwargs)
+            else:
+                args[0].copy_(out)
             self.known[id(args[0])] = self.places[place_of(args[0])] = self.number(out)
             return args[0]
         if func.overloadpacket in APART:
@@ -239,6 +242,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's _
                 return how(*args, **kwargs)
         finally:
             self.origin = before
+
+
+def functional_of(func: Any, packet: Any) -> Any:
+    """Return the operation that does the same as one in place, by another overload if need be."""
+    if hasattr(packet, func._overloadname):
+        return getattr(packet, func._overloadname)
+    types = [str(argument.type) for argument in func._schema.arguments]
+    overloads = [getattr(packet, name) for name in packet.overloads()]
+    return next(o for o in overloads if [str(a.type) for a in o._schema.arguments] == types)
 
 
 def line_of_reference() -> str | None:

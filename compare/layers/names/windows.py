@@ -21,6 +21,7 @@ from compare.layers.rules import aten
 
 MOST_POSITIONS = 64
 OVERWRITTEN = "in the gradient of the input overlapping windows are overwritten in place of added"
+WRONG_END = "the padding is cut off at the wrong end of {of}, all of it at the {where}"
 ONE_LESS = "the sum of a window is divided by one less than its entries"
 TRANSPOSED = {3: functional.conv_transpose1d, 4: functional.conv_transpose2d,
               5: functional.conv_transpose3d}  # fmt: skip
@@ -116,14 +117,26 @@ def misplaced(args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:
     if d != ones:
         yield (windows.dx(s, ones, p), windows.dw(s, ones, p)), "the dilation is ignored"
     if p != zeros:
-        yield (
-            (windows.dx(s, d, zeros), None),
-            "the padding is not cut off dx",
-        )
+        for crop, where in ((zeros, "end"), ([2 * n for n in p], "start")):
+            yield (windows.dx(s, d, crop), None), WRONG_END.format(of="dx", where=where)
         yield (
             (None, windows.dw(s, d, zeros)),
             "the padding is left out of dw",
         )
+
+
+def of_padding(step: Step, args: Any, of: str) -> Iterator[tuple[Tensor, str]]:
+    """Yield the gradient of what was padded, with the padding cut off at one end alone."""
+    x, ends = args[0], list(args[1])
+    if max(ends, default=0) > 0:
+        return
+    pairs = list(zip(ends[::2], ends[1::2], strict=True))
+    for where, crop in (
+        ("end", [n for a, b in pairs for n in (0, a + b)]),
+        ("start", [n for a, b in pairs for n in (a + b, 0)]),
+    ):
+        if crop != ends:
+            yield step.func(x, crop, *args[2:]), WRONG_END.format(of=of, where=where)
 
 
 def misplaced_transposed(args: Any) -> Iterator[tuple[tuple[Any, Any], str]]:

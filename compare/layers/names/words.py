@@ -11,6 +11,7 @@ from compare.layers.names.friendly import MASKS, NOUNS, Names
 from compare.layers.names.kinds import TURNS, Change
 from compare.layers.names.path_words import ONLY_DY, OVERWRITTEN, cut, edge, part
 from compare.layers.names.tape import Ref, Step, Tape
+from compare.layers.names.trial import ALONE
 
 LONG = 45
 """Letters from which on a noun is said less exactly."""
@@ -201,9 +202,9 @@ def through(names: Names, step: Step, change: Change) -> str:
         return "the mask is left out of the backward pass"
     if step.name in TURNS:
         return f"in the backward pass {turn(names, step)} is not undone"
-    if step.name == "where":
+    if result(names, step) == NOUNS["where"]:
         kept = given(names, step, change)
-        return f"in the backward pass {kept} is taken everywhere, whatever the condition says"
+        return f"{ALONE}{kept} is taken everywhere, whatever the condition says"
     factor = second_factor(names, step, change)
     if factor is not None:
         return f"{factor} is missing in the backward pass"
@@ -222,10 +223,13 @@ def omitted(names: Names, step: Step, change: Change) -> str:
     factor = second_factor(names, step, change)
     if factor is not None:
         return f"{factor} is left out"
-    kept = given(names, step, change)
-    if step.name == "where":
+    kept, made = given(names, step, change), result(names, step)
+    if made == NOUNS["where"]:
         return f"{kept} is taken everywhere, whatever the condition says"
-    return f"{result(names, step)} is left out: {kept} stands in its place"
+    bound = only_bound(names, step)
+    if bound is not None:
+        return f"{bound} of {kept} is left out"
+    return f"{made} is left out" + (f": {kept} stands in its place" if kept != made else "")
 
 
 def second_factor(names: Names, step: Step, change: Change) -> str | None:
@@ -246,6 +250,17 @@ def unbounded(names: Names, step: Step, change: Change) -> str:
     return f"the {which} bound {bound} of {result(names, step)} is left out"
 
 
+def only_bound(names: Names, step: Step) -> str | None:
+    """Return the one bound that a step clamps at; None of other steps."""
+    lower, upper = (*step.args[1:3], None, None)[:2]
+    if step.name == "clamp_max":
+        lower, upper = None, lower
+    if not step.name.startswith("clamp") or (lower is None) == (upper is None):
+        return None
+    which, value = ("lower", lower) if upper is None else ("upper", upper)
+    return f"the {which} bound {names.part(value, 0)}"
+
+
 def skip(names: Names, step: Step, change: Change) -> str:
     """A rotation that passes its gradient on unchanged."""
     before = names.noun(ancestors(names.tape, step)[change.axes[0]])
@@ -255,6 +270,10 @@ def skip(names: Names, step: Step, change: Change) -> str:
 def times(names: Names, step: Step, change: Change) -> str:
     """A slope once too often."""
     made = result(names, step)
+    if change.other == "y":
+        return f"the gradient of {made} is multiplied by {made} itself once too often"
+    if change.other == "1/y":
+        return f"the gradient of {made} is divided by {made} itself once too often"
     return f"the gradient of y = {made} is multiplied by {change.other} once too often"
 
 

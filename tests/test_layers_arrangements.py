@@ -251,4 +251,7 @@ def test_a_norm_in_the_place_of_its_square_is_said_first() -> None:
     right = lambda a, b: F.cosine_similarity(a, b)  # noqa: E731
     wrong = lambda a, b: Cosine.apply(a, b)  # type: ignore[no-untyped-call]  # noqa: E731
     found = said(in_forward(case_of(right, wrong, (4, 3), (4, 3))))
-    assert all("the norm is multiplied by y once too often" in one for one in found) and found
+    assert (
+        all("the norm is multiplied by the norm itself once too often" in one for one in found)
+        and found
+    )

@@ -13,7 +13,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from compare.layers.names.kinds import Change
+from compare.layers.names.change import Change
+from compare.layers.names.moments import Terms
 from compare.layers.names.tape import Ref, Step, Tape
 from compare.layers.rules import aten
 
@@ -21,6 +22,8 @@ MOST_FACTORS = 3
 """An axis taken apart into more parts has too many orders."""
 FAR_BELOW = -1e4
 """What is added to a score to exclude it."""
+MOST_BELOW_ROOT = 3
+"""Steps from a root back to the mean under it: ε, a view, a root before a reciprocal."""
 ROOTS = ("sqrt", "rsqrt", "reciprocal")
 MATRIX_PRODUCTS = ("mm", "bmm")
 
@@ -126,29 +129,70 @@ def operands(tape: Tape, number: int, step: Step) -> Iterator[Change]:
 
 
 def normalised(tape: Tape, number: int, step: Step) -> Iterator[Change]:
-    """Yield a normalised value whose backward pass takes its means over other axes."""
-    made = [tape.steps[at] for ref in step.refs() if (at := tape.maker.get(ref.number)) is not None]
-    if step.name not in ("mul", "div") or len(made) != 2 or made[0].name != "sub":
+    """Yield a normalised value with other axes or terms in its backward pass."""
+    found = normalisation(tape, step)
+    if found is None:
         return
-    if len(made[0].refs()) != 2:
-        return
-    x, mean = (ref.number for ref in made[0].refs())
-    moments = tape.steps[tape.maker[mean]] if mean in tape.maker else None
-    scale = tape.values[step.args[1].number]
-    if moments is None or moments.name not in ("mean", "var_mean") or made[1].name not in ROOTS:
-        return
+    x, due, centred = found
     dimensions = tape.values[x].dim()
-    if scale.dim() != dimensions:
-        return
-    due = [axis for axis in range(dimensions) if scale.shape[axis] != tape.values[x].shape[axis]]
-    for axes in choices(dimensions):
-        if list(axes) != due:
+    for axes in choices(dimensions) if centred else ():
+        if axes != due:
             yield Change(number, "axes of the derivative", other=x, axes=axes)
-    shape = before_views(tape, x)
+    shape = before_views(tape, x) if centred else []
     apart = refined(list(tape.values[x].shape), shape) if len(shape) > 1 else ()
     for axes in choices(len(apart)):
         if prod(apart[axis] for axis in axes) > 1:
             yield Change(number, "axes of the derivative", other=x, axes=axes, apart=apart)
+    for terms in other_terms(dimensions, due, centred):
+        yield Change(number, "terms of the derivative", other=x, terms=terms)
+
+
+def other_terms(dimensions: int, due: tuple[int, ...], centred: bool) -> Iterator[Terms]:
+    """Yield the terms of a normalised value with one of them another one."""
+    yield Terms(due, due, centred, before=False)
+    yield Terms(due, due, centred, within=False)
+    for axes in choices(dimensions):
+        if axes != due:
+            yield Terms(due, axes, centred)
+            if centred:
+                yield Terms(axes, due)
+
+
+def normalisation(tape: Tape, step: Step) -> tuple[int, tuple[int, ...], bool] | None:
+    """Return what a step normalises, over which axes, and whether its mean is taken off."""
+    if step.name not in ("mul", "div") or len(step.refs()) != 2:
+        return None
+    value, scale = (ref.number for ref in step.refs())
+    root = tape.steps[tape.maker[scale]] if scale in tape.maker else None
+    if (
+        root is None
+        or root.name not in ROOTS
+        or tape.values[scale].dim() != tape.values[value].dim()
+    ):
+        return None
+    shape, by = tape.values[value].shape, tape.values[scale].shape
+    due = tuple(axis for axis in range(len(shape)) if by[axis] != shape[axis])
+    made = tape.steps[tape.maker[value]] if value in tape.maker else None
+    if made is not None and made.name == "sub" and len(made.refs()) == 2:
+        x, mean = (ref.number for ref in made.refs())
+        moments = tape.steps[tape.maker[mean]] if mean in tape.maker else None
+        is_mean = moments is not None and moments.name in ("mean", "var_mean")
+        return (x, due, True) if is_mean else None
+    return (value, due, False) if due and has_mean_square(tape, root, value) else None
+
+
+def has_mean_square(tape: Tape, root: Step, value: int) -> bool:
+    """Return whether a root is one of a mean of the squares of a value."""
+    number = root.refs()[0].number
+    for _ in range(MOST_BELOW_ROOT):
+        made = tape.steps[tape.maker[number]] if number in tape.maker else None
+        if made is None or not made.refs():
+            return False
+        number = made.refs()[0].number
+        if made.name == "mean":
+            square = tape.steps[tape.maker[number]] if number in tape.maker else None
+            return square is not None and {ref.number for ref in square.refs()} == {value}
+    return False
 
 
 def choices(dimensions: int) -> Iterator[tuple[int, ...]]:

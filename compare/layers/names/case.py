@@ -11,10 +11,10 @@ from torch import Tensor
 
 from compare.layers.analysed import as_tensors
 from compare.layers.judged import Judged
+from compare.layers.names.change import Change
 from compare.layers.names.forms import MOST_DOUBT, factor_named, squared
 from compare.layers.names.forward import changed_program, rerun_program
 from compare.layers.names.friendly import Names
-from compare.layers.names.kinds import Change
 from compare.layers.names.match import Match
 from compare.layers.names.reach import Reach
 from compare.layers.names.tape import Step, Tape, record

@@ -15,9 +15,10 @@ from typing import Any
 from torch import Tensor
 
 from compare.layers.names.arrangements import arrangements
+from compare.layers.names.change import BUT_FIRST, BUT_LAST, Change
 from compare.layers.names.forward import ancestors
 from compare.layers.names.friendly import Names, is_epsilon
-from compare.layers.names.kinds import BUT_FIRST, BUT_LAST, FUNCTIONS, SLOPES, TURNS, Change
+from compare.layers.names.kinds import FUNCTIONS, SLOPES, TURNS
 from compare.layers.names.moments import other_correction
 from compare.layers.names.tape import Ref, Step, Tape, same_shapes
 from compare.layers.rules import QUIET, aten
@@ -55,7 +56,12 @@ def changes(tape: Tape, names: Names) -> Iterator[Change]:
         corrected = other_correction(tape, names, step)
         if corrected is not None:
             yield Change(number, "correction", other=corrected[1], factor=corrected[0])
-        yield from special(tape, names, number, step)
+        for change in special(tape, names, number, step):
+            if loops.repeats(change):
+                yield from itertools.islice(loops.of(change), 1)
+                late.append(change)
+            else:
+                yield change
     for number, step in steps:
         yield from arrangements(tape, number, step)
     yield from late
@@ -232,7 +238,7 @@ def special(tape: Tape, names: Names, number: int, step: Step) -> Iterator[Chang
         return
     places = direct(tape, step)
     if names.is_softmax(step):
-        for kind in ("softmax", "row sum", "diagonal", "unweighted"):
+        for kind in ("softmax", "row sum", "diagonal", "unweighted", "unscaled"):
             yield Change(number, kind)
     logits = names.logits_of(step)
     if logits is not None:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from compare.layers.names.backward import COMPARISONS, Slip, results_of, single_result, slips
 from compare.layers.names.case import BOTH, IMPOSSIBLE, OFF_BY, PRECISE, Case
+from compare.layers.names.change import Change
 from compare.layers.names.changes import changes
 from compare.layers.names.forward import size_of_window
-from compare.layers.names.kinds import Change
 from compare.layers.names.match import Match
 from compare.layers.names.path_words import use
 from compare.layers.names.single import WRONG_SIGN
@@ -28,6 +28,7 @@ from compare.layers.names.values import (
     pairs_exchanged,
     readings,
     turned,
+    without_dy,
 )
 from compare.layers.names.words import sentence
 from compare.layers.program import Tensors, as_written
@@ -168,7 +169,9 @@ def in_values(case: Case) -> Iterator[Found]:
             except IMPOSSIBLE:
                 continue
         for results, said in itertools.chain(
-            pairs_exchanged(case.tape, case.names), turned(case.tape, case.names, case.reach)
+            without_dy(case.tape, case.names),
+            pairs_exchanged(case.tape, case.names),
+            turned(case.tape, case.names, case.reach),
         ):
             found = tried(case.match, "value", said, results) if budget.spend() else None
             if found is not None:

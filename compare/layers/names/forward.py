@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from compare.layers.names.kinds import KINDS, Change, Here
+from compare.layers.names.change import Change, Here
+from compare.layers.names.kinds import KINDS
 from compare.layers.names.tape import Step, Tape, run_forward
 from compare.layers.program import Program, Tensors
 

@@ -210,6 +210,11 @@ class Names(Recognised):
                 return f"√{n}"
         return f"{argument:.6g}" if isinstance(argument, float) else str(argument)
 
+    def given(self, step: Step, place: int) -> str:
+        """Return the argument at a place as a noun."""
+        argument = step.args[place] if place < len(step.args) else None
+        return self.noun(argument.number) if isinstance(argument, Ref) else str(argument)
+
     def scalar(self, step: Step) -> str | None:
         """Return what a step multiplies by where that is a number: the scale 1/√d, a factor."""
         if step.name not in ("mul", "div") or len(step.refs()) != 1 or len(step.args) < 2:

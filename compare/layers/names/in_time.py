@@ -1,5 +1,7 @@
 """Off by one in time: the backward pass of a loop reads what the next step has, or the one before.
 
+Or another sequence at the same step: queries in the place of keys.
+
 Values that a loop makes one after another, and the slices of an input along an axis, are sequences.
 Where the backward pass reads one in the same way at several steps, all its readings are moved on by
 one; at the end it reads what was there before the loop, the same entry again, or the other end.
@@ -7,6 +9,7 @@ one; at the end it reads what was there before the loop, the same entry again, o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +46,7 @@ class Sequence:
     """Values in the order of time, with what was there before the first, if that is read."""
 
     values: list[Tensor]
+    number: int
     noun: str
     readings: dict[Any, list[Reading]] = field(default_factory=dict)
     before: Tensor | None = None
@@ -81,10 +85,39 @@ def shifted(tape: Tape, names: Names, reach: Reach) -> Iterator[tuple[Tensors, s
                         continue
 
 
+def exchanged(tape: Tape, names: Names, reach: Reach) -> Iterator[tuple[Tensors, str]]:
+    """Yield the gradients where one kind of reading is of another sequence, at the same steps."""
+    found = sequences(tape, names)
+    for sequence, other in itertools.permutations(found, 2):
+        if not alike(sequence, other):
+            continue
+        for readings in sequence.readings.values():
+            inside = [r for r in readings if r.position >= 0]
+            outs = [tape.steps[r.at].outs[0] for r in inside]
+            if len({r.position for r in inside}) < FEWEST - 1 or not reach.by_value(outs):
+                continue
+            taken, due = names.apart(other.number, sequence.number)
+            result = names.noun(outs[0], 1)
+            said = f"in the backward pass {result} reads {taken} in place of {due}, at every step"
+            try:
+                yield with_gradients(tape, run(tape, other, inside, 0, "same")), said
+            except IMPOSSIBLE:
+                continue
+
+
+def alike(one: Sequence, other: Sequence) -> bool:
+    """Return whether two sequences go together step by step, and are not the same."""
+    return (
+        len(one.values) == len(other.values)
+        and one.values[0].shape == other.values[0].shape
+        and not all(torch.equal(a, b) for a, b in zip(one.values, other.values, strict=True))
+    )
+
+
 def run(
     tape: Tape, sequence: Sequence, readings: list[Reading], by: int, end: str
 ) -> dict[int, Any]:
-    """Run the backward pass with these readings moved."""
+    """Run the backward pass with these readings moved, or of this sequence."""
     new: dict[int, dict[int, Tensor]] = {}
     for one in readings:
         taken = sequence.moved(one.position, by, end)
@@ -170,7 +203,7 @@ def made_by_loops(tape: Tape, names: Names) -> Iterator[tuple[dict[int, int], Se
             continue
         values = [tape.values[number].detach() for number in outs]
         numbers = {number: position for position, number in enumerate(outs)}
-        yield numbers, Sequence(values, names.noun(outs[-1], 1))
+        yield numbers, Sequence(values, outs[-1], names.noun(outs[-1], 1))
 
 
 def slices(tape: Tape, names: Names) -> Iterator[tuple[dict[int, int], Sequence]]:
@@ -189,4 +222,4 @@ def slices(tape: Tape, names: Names) -> Iterator[tuple[dict[int, int], Sequence]
     for (of, axis), numbers in taken.items():
         if len(set(numbers.values())) >= FEWEST and tape.values[of].is_floating_point():
             entries = list(torch.unbind(tape.values[of].detach(), axis))
-            yield numbers, Sequence(entries, names.noun(of, 1))
+            yield numbers, Sequence(entries, of, names.noun(of, 1))

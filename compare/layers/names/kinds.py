@@ -7,14 +7,22 @@ the gradient of the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from compare.layers.names.moments import WithAxes
+from compare.layers.names.change import Change, Here
+from compare.layers.names.moments import Normalised, Terms
+from compare.layers.names.softmax_kinds import (
+    diagonal,
+    log_row_sum,
+    row_sum,
+    softmax,
+    unscaled,
+    unweighted,
+)
 from compare.layers.names.tape import Step, resolved
 
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -35,50 +43,6 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 """What people take for erf(x / √2)."""
 TURNS = frozenset("t transpose permute".split())
 """Steps that exchange axes: where they are forgotten, a reshape may hide it."""
-BUT_FIRST, BUT_LAST = "but the first", "but the last"
-"""At which steps of a loop a change is made, if not at all of them."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One changed step: `kind`, of the argument at `argument`, with `other` (a value or a word).
-
-    `also`: steps of a loop that are changed with it; `steps` says which. `apart`: in which shape a
-    value has the `axes`, if in another one.
-    """
-
-    at: int
-    kind: str
-    argument: int = 0
-    other: int | str | Step | tuple[Step, Step] | None = None
-    linear: bool = False
-    axes: tuple[int, ...] = ()
-    apart: tuple[int, ...] = ()
-    factor: float = 1.0
-    also: tuple[int, ...] = ()
-    steps: str = ""
-
-
-class Here(NamedTuple):
-    """A step as it is met: its arguments with their values, and all values by number.
-
-    `recorded`: as the reference made them; `live`: as they are made now.
-    """
-
-    step: Step
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    recorded: Sequence[Tensor]
-    live: Mapping[int, Any]
-
-    def run(self) -> Any:
-        """Run the step as it is."""
-        return self.step.func(*self.args, **self.kwargs)
-
-    def run_with(self, at: int, value: Any) -> Any:
-        """Run the step with another argument in one place."""
-        return self.step.func(*replaced(self.args, at, value), **self.kwargs)
-
 
 Kind = Callable[[Change, Here], Any]
 
@@ -162,8 +126,19 @@ def axes_of_derivative(change: Change, here: Here) -> Any:
     x, h, inverse = (
         each.expand_as(h).reshape(shape) for each in (here.live[change.other], h, inverse)
     )
-    changed: Tensor = WithAxes.apply(x, h, inverse, change.axes)  # type: ignore[no-untyped-call]
+    terms = Terms(change.axes, change.axes)
+    changed: Tensor = Normalised.apply(x, h, inverse, terms)  # type: ignore[no-untyped-call]
     return changed.reshape(here.live[change.other].shape)
+
+
+def terms_of_derivative(change: Change, here: Here) -> Any:
+    """A normalised x with other terms in its derivative, which `terms` says."""
+    assert isinstance(change.other, int)
+    assert change.terms is not None
+    h, scale = here.run().detach(), here.args[1].detach()
+    inverse = (scale if here.step.name == "mul" else 1 / scale).expand_as(h)
+    given = here.live[change.other], h, inverse, change.terms
+    return Normalised.apply(*given)  # type: ignore[no-untyped-call]
 
 
 def times(change: Change, here: Here) -> Any:
@@ -218,44 +193,6 @@ def bare(change: Change, here: Here) -> Any:
     """A product one of whose factors is missing in the gradient of the other."""
     given = here.args[change.argument]
     return here.run_with(change.argument, given.detach()) + (given - given.detach())
-
-
-def diagonal(change: Change, here: Here) -> Any:
-    """`p = e / total` with the derivative p (1 - p) with respect to the logarithm of e."""
-    e, total = here.args[:2]
-    p, known = (e / total).detach(), e.detach()
-    return p + torch.where(known > 0, p * (1 - p) / known, 0.0) * (e - known)
-
-
-def unweighted(change: Change, here: Here) -> Any:
-    """`p = e / total` whose derivative is p (dy - Σ dy): dy is summed without p."""
-    e, total = here.args[:2]
-    known, over = e.detach(), total.detach()
-    return known / over + (e - known) / over - (total - over) / over
-
-
-def softmax(change: Change, here: Here) -> Any:
-    """A softmax that passes its gradient on unchanged."""
-    return of_logarithm(here.args[0], here.run())
-
-
-def row_sum(change: Change, here: Here) -> Any:
-    """A softmax whose derivative is its own value."""
-    out = here.run()
-    return of_logarithm(here.args[0], out, out.detach())
-
-
-def log_row_sum(change: Change, here: Here) -> Any:
-    """The exponential of a log-softmax whose derivative is its own value, by the logits."""
-    assert isinstance(change.other, int)
-    out, z = here.run().detach(), here.live[change.other]
-    return out + out * (z - z.detach())
-
-
-def of_logarithm(e: Tensor, out: Tensor, slope: Tensor | float = 1.0) -> Tensor:
-    """Return a softmax with another derivative with respect to the logarithm of e."""
-    here = e.detach()
-    return out.detach() + torch.where(here > 0, slope / here, 0.0) * (e - here)
 
 
 def operand(change: Change, here: Here) -> Any:
@@ -339,18 +276,15 @@ KINDS: dict[str, Kind] = {
     "edge": edge, "cut": cut, "part": part, "scalar": scalar, "triangle": triangle,
     "exchanged": exchanged, "parts": parts, "sibling": sibling, "sibling parts": sibling_parts,
     "correction": rescaled, "scaled": rescaled, "axes": axes,
-    "axes of the derivative": axes_of_derivative, "times": times, "omitted": omitted,
+    "axes of the derivative": axes_of_derivative, "terms of the derivative": terms_of_derivative,
+    "times": times, "omitted": omitted,
     "unbounded": unbounded, "through": through, "slope": slope, "slope at": slope_at,
     "function": function,
     "swapped": swapped, "bare": bare, "diagonal": diagonal, "softmax": softmax,
-    "row sum": row_sum, "unweighted": unweighted, "operand": operand, "elsewhere": elsewhere,
+    "row sum": row_sum, "unweighted": unweighted, "unscaled": unscaled,
+    "operand": operand, "elsewhere": elsewhere,
     "split": split,
     "log row sum": log_row_sum,
     "lengths": exchanged_lengths, "joined": joined, "permuted": permuted, "factors": factors,
 }  # fmt: skip
 """By kind of change: what the changed step computes."""
-
-
-def replaced(args: Any, at: int, value: Any) -> Any:
-    """Return arguments with one of them replaced."""
-    return tuple(value if number == at else argument for number, argument in enumerate(args))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -36,18 +37,33 @@ def is_biased(step: Step, x: torch.Tensor, out: torch.Tensor) -> bool:
     return torch.allclose(out, due, rtol=1e-9, atol=0.0)
 
 
-class WithAxes(torch.autograd.Function):
-    """A normalised x, given as it is, with the backward pass over some axes."""
+@dataclass(frozen=True)
+class Terms:
+    """Of `dx = (dh - mean dh - h mean(dh h)) / s`: over which axes each mean runs, and what it has.
+
+    `centred`: whether there is a first mean; `before`, `within`: whether h stands before the second
+    one and in it.
+    """
+
+    mean: tuple[int, ...]
+    along: tuple[int, ...]
+    centred: bool = True
+    before: bool = True
+    within: bool = True
+
+
+class Normalised(torch.autograd.Function):
+    """A normalised x, given as it is, with other terms in its backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, h: Tensor, inverse: Tensor, over: tuple[int, ...]) -> Tensor:
+    def forward(ctx: Any, x: Tensor, h: Tensor, inverse: Tensor, terms: Terms) -> Tensor:
         ctx.save_for_backward(h, inverse)
-        ctx.over = over
+        ctx.terms = terms
         return h.clone()
 
     @staticmethod
     def backward(ctx: Any, dh: Tensor) -> Any:
-        h, inverse = ctx.saved_tensors
-        means = (each.mean(ctx.over, keepdim=True) for each in (dh, dh * h))
-        mean, along = means
-        return inverse * (dh - mean - h * along), None, None, None
+        (h, inverse), terms = ctx.saved_tensors, ctx.terms
+        mean = dh.mean(terms.mean, keepdim=True) if terms.centred else 0.0
+        along = (dh * h if terms.within else dh).mean(terms.along, keepdim=True)
+        return inverse * (dh - mean - (h * along if terms.before else along)), None, None, None

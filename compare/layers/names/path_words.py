@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from compare.layers.names.called import readers
+from compare.layers.names.change import Change
 from compare.layers.names.friendly import Names
-from compare.layers.names.kinds import Change
 from compare.layers.names.tape import Ref, Step
 
 ONLY_DY = "of the derivative of the log-softmax, dy - p Σ dy, only dy is taken"

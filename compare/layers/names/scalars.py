@@ -15,9 +15,9 @@ import torch
 from compare.contracts.digits import two_values
 from compare.layers.names.backward import Slip
 from compare.layers.names.case import Case
+from compare.layers.names.change import Change
 from compare.layers.names.explore import backward_only, slipped
 from compare.layers.names.friendly import parameter_of
-from compare.layers.names.kinds import Change
 from compare.layers.names.tape import Ref, Step
 from compare.layers.names.trial import IN_BACKWARD, Found, between, share, tried
 from compare.layers.program import Tensors, as_written

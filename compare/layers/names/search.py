@@ -26,7 +26,7 @@ from compare.layers.names.match import Match, slack_of
 from compare.layers.names.products import in_tensors
 from compare.layers.names.roles import in_roles
 from compare.layers.names.scalars import in_scalars
-from compare.layers.names.several import in_repeats, in_time
+from compare.layers.names.several import in_repeats, in_sequences, in_time
 from compare.layers.names.single import EVERYWHERE, TIMES, shown_by
 from compare.layers.names.trial import ALONE, Found
 from compare.layers.program import Program
@@ -37,15 +37,15 @@ MOST_STEPS = 1_500
 """A reference with more operations is not changed step by step: each costs some 7 ms of searches,
 measured at recurrences of 60 and 100 steps, so that these take ten seconds at most."""
 LATE = ("slope", "slope at", "times", "factor", "comparison")
-OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum", "unweighted", "log row sum")
+OF_THE_SOFTMAX = ("softmax", "diagonal", "row sum", "unweighted", "unscaled", "log row sum")
 FIRST = (*OF_THE_SOFTMAX, "unbounded", "rotation")
 UNFIT = (*IMPOSSIBLE, ArithmeticError, MemoryError)
 """What a changed program may raise: torch of shapes and places that do not fit, Python of numbers
 without a quotient, either of a tensor too large. Anything else is a fault of a search, and costs
 the names of that search and of later ones, neither those before nor the verdict."""
 SEARCHES: Sequence[Callable[[Case], Iterator[Found]]] = (
-    in_calls, in_time, in_forward, in_values, in_backward, in_each, in_repeats, in_scalars,
-    in_roles, in_tensors,
+    in_calls, in_time, in_forward, in_values, in_backward, in_each, in_repeats,
+    in_sequences, in_scalars, in_roles, in_tensors,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from compare.layers.names.case import Case
-from compare.layers.names.in_time import shifted
+from compare.layers.names.in_time import exchanged, shifted
 from compare.layers.names.repeats import repeated
 from compare.layers.names.trial import Found, tried
 from compare.layers.program import Tensors, as_written
@@ -16,6 +16,11 @@ from compare.layers.program import Tensors, as_written
 def in_time(case: Case) -> Iterator[Found]:
     """Yield what a backward pass gives that is off by one in time."""
     return those_that_fit(case, shifted(case.tape, case.names, case.reach))
+
+
+def in_sequences(case: Case) -> Iterator[Found]:
+    """Yield what a backward pass gives that reads another sequence at every step."""
+    return those_that_fit(case, exchanged(case.tape, case.names, case.reach))
 
 
 def in_repeats(case: Case) -> Iterator[Found]:

@@ -230,6 +230,16 @@ def turns(value: Tensor, noun: str) -> Iterator[tuple[Tensor, str]]:
         yield value.flip(axis), f"{noun} is reversed along axis {axis}"
 
 
+def without_dy(tape: Tape, names: Names) -> Iterator[tuple[Tensors, str]]:
+    """Yield the gradients where the loss of every sample counts once: dy is 1, not what it is."""
+    for name, number in tape.inputs.items():
+        dy = tape.values[number]
+        if name.startswith("dy of ") and dy.is_floating_point():
+            said = f"{names.noun(number)} is left out: 1 stands in its place"
+            ones = {number: torch.ones_like(dy)}
+            yield backward_with(tape, ones), f"in the backward pass {said}"
+
+
 def backward_with(tape: Tape, new: dict[int, Tensor]) -> Tensors:
     """Return the right outputs, and the gradients where the backward pass has other values."""
     changed = dict(new)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from compare.layers.names.arrangement_words import (
+    axes,
+    axes_of_derivative,
+    exchanged_lengths,
+    factors,
+    joined,
+    operand,
+    permuted,
+    split,
+    terms_of_derivative,
+    triangle,
+)
 from compare.layers.names.called import readers
+from compare.layers.names.change import Change
 from compare.layers.names.forward import ancestors
 from compare.layers.names.friendly import MASKS, NOUNS, Names
-from compare.layers.names.kinds import TURNS, Change
+from compare.layers.names.kinds import TURNS
 from compare.layers.names.path_words import ONLY_DY, OVERWRITTEN, cut, edge, part
 from compare.layers.names.tape import Ref, Step, Tape
 from compare.layers.names.trial import ALONE
@@ -34,8 +46,7 @@ def result(names: Names, step: Step) -> str:
 
 def given(names: Names, step: Step, change: Change) -> str:
     """Return the argument that a change is about."""
-    argument = step.args[change.argument] if change.argument < len(step.args) else None
-    return names.noun(argument.number) if isinstance(argument, Ref) else str(argument)
+    return names.given(step, change.argument)
 
 
 def scaled(names: Names, step: Step, change: Change) -> str:
@@ -109,86 +120,6 @@ def activation_of(names: Names, number: int) -> str | None:
     gates = (step for step in readers(names.tape, number) if step.name in GATES)
     first = next(gates, None)
     return None if first is None else NOUNS.get(first.name, "an activation")
-
-
-def axes(names: Names, step: Step, change: Change) -> str:
-    """A mean or sum over other axes."""
-    due, taken = (", ".join(map(str, each)) for each in (step.args[1], change.axes))
-    return f"{result(names, step)} is taken over axis {taken} in place of {due}"
-
-
-def axes_of_derivative(names: Names, step: Step, change: Change) -> str:
-    """A normalised value whose backward pass takes its means over other axes."""
-    taken = ", ".join(map(str, change.axes))
-    x, scale = (names.tape.values[ref.number] for ref in step.refs()[:2])
-    axes = [str(axis) for axis in range(x.dim()) if scale.shape[axis] != x.shape[axis]]
-    where = f"axis {taken} in place of {', '.join(axes)}"
-    if change.apart:
-        due = x.numel() // scale.numel()
-        n = math.prod(change.apart[axis] for axis in change.axes)
-        shape = "×".join(map(str, change.apart))
-        where = f"axis {taken} of {shape}: {n} entries each, in place of {due}"
-    return f"in the backward pass of {result(names, step)} the means are over {where}"
-
-
-def split(names: Names, step: Step, change: Change) -> str:
-    """An axis taken apart in another order."""
-    first, shape = change.argument, names.tape.values[step.outs[0]].shape
-    due, taken = lengths(shape, first, change.axes)
-    of = names.noun(step.refs()[0].number)
-    return f"axis {first} of {of} is taken apart as {taken} in place of {due}"
-
-
-def exchanged_lengths(names: Names, step: Step, change: Change) -> str:
-    """An axis taken apart into parts of each other's lengths."""
-    first, shape = change.argument, names.tape.values[step.outs[0]].shape
-    due, _ = lengths(shape, first, change.axes)
-    of = names.noun(step.refs()[0].number)
-    return f"the lengths {due}, into which axis {first} of {of} is taken apart, are exchanged"
-
-
-def joined(names: Names, step: Step, change: Change) -> str:
-    """Axes put into one in another order."""
-    number = step.refs()[0].number
-    due, taken = lengths(names.tape.values[number].shape, change.argument, change.axes)
-    of = names.noun(number)
-    return f"axes of {of} are put into one as {taken} in place of {due}"
-
-
-def lengths(shape: Sequence[int], first: int, order: tuple[int, ...]) -> tuple[str, str]:
-    """Return the lengths of some axes in their order and in another one, numbered if equal."""
-    of = [shape[first + at] for at in range(len(order))]
-    marks = ["'" * of[:at].count(length) for at, length in enumerate(of)]
-    said = [f"{length}{mark}" for length, mark in zip(of, marks, strict=True)]
-    return "×".join(said), "×".join(said[at] for at in order)
-
-
-def permuted(names: Names, step: Step, change: Change) -> str:
-    """Two axes of a permutation exchanged."""
-    one, other = change.axes
-    of = names.noun(step.refs()[0].number)
-    return f"axes {one} and {other} of the permuted {of} are exchanged"
-
-
-def triangle(names: Names, step: Step, change: Change) -> str:
-    """A mask of diagonals that is off by one."""
-    way = "to the right" if change.factor > 0 else "to the left"
-    return f"the triangle of the mask is off by one, {way}"
-
-
-def operand(names: Names, step: Step, change: Change) -> str:
-    """An operand turned or flipped in both passes."""
-    return f"{given(names, step, change)} is {change.other} in {result(names, step)}"
-
-
-def factors(names: Names, step: Step, change: Change) -> str:
-    """Two factors exchanged between the products of a sum."""
-    assert isinstance(change.other, tuple)
-    one, other = (
-        names.part(product.args[at], 1)
-        for product, at in zip(change.other, change.axes, strict=True)
-    )
-    return f"{one} and {other} are exchanged in {result(names, step)}"
 
 
 def through(names: Names, step: Step, change: Change) -> str:
@@ -301,6 +232,11 @@ def unweighted(names: Names, step: Step, change: Change) -> str:
     return "in the derivative of the softmax, p (dy - Σ dy p), the factor p is missing in the sum"
 
 
+def unscaled(names: Names, step: Step, change: Change) -> str:
+    """A softmax whose derivative lacks its own factor."""
+    return "in the derivative of the softmax, p (dy - Σ dy p), the first factor p is missing"
+
+
 def diagonal(names: Names, step: Step, change: Change) -> str:
     """The softmax's Jacobian without its other entries."""
     return "of the softmax's derivative only the diagonal p (1 - p) is taken"
@@ -365,10 +301,12 @@ KINDS: dict[str, Callable[[Names, Step, Change], str]] = {
     "parts": parts, "skip": skip, "unbounded": unbounded, "sibling parts": sibling_parts,
     "axes": axes, "through": through, "omitted": omitted, "times": times, "slope": slope,
     "slope at": slope_at, "diagonal": diagonal, "elsewhere": elsewhere,
-    "axes of the derivative": axes_of_derivative, "split": split,
+    "axes of the derivative": axes_of_derivative, "terms of the derivative": terms_of_derivative,
+    "split": split,
     "lengths": exchanged_lengths, "joined": joined,
     "permuted": permuted, "triangle": triangle, "operand": operand, "factors": factors,
-    "softmax": softmax, "unweighted": unweighted, "bare": bare, "row sum": row_sum,
+    "softmax": softmax, "unweighted": unweighted, "unscaled": unscaled,
+    "bare": bare, "row sum": row_sum,
     "function": function,
     "log row sum": row_sum,
 }  # fmt: skip

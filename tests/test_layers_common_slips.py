@@ -1,0 +1,184 @@
+"""Slips that many make: a loss without its dy, a softmax without its p, a norm without its h."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from compare.contracts.result import Verdict
+from compare.layers.check import check_layer
+
+Array = Any
+
+
+def said(manual: Callable[[bool], Any], reference: Any, inputs: Any, **options: Any) -> str:
+    """The first name of what is wrong, after the right twin was not accused."""
+    assert check_layer(manual(False), reference, inputs, **options).verdict is Verdict.AGREES
+    result = check_layer(manual(True), reference, inputs, **options)
+    assert result.verdict is Verdict.DISAGREES
+    return result.diagnosis[0].sentence
+
+
+def softmax(s: Array) -> Array:
+    e = np.exp(s - s.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def losses(wrong: bool) -> Any:
+    """The cross-entropy of every sample; wrong: its dy is left out."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        z, t = inputs["z"], inputs["t"]
+        n = np.arange(len(z))
+        p = softmax(z)
+        dz = p.copy()
+        dz[n, t] -= 1
+        return -np.log(p[n, t]), {"z": dz if wrong else dz * dy[:, None]}
+
+    return manual
+
+
+def test_the_dy_of_a_loss_by_sample_is_missed() -> None:
+    inputs = {"z": np.random.default_rng(0).normal(size=(5, 3)), "t": np.array([0, 2, 1, 1, 0])}
+    name = said(losses, lambda z, t: F.cross_entropy(z, t, reduction="none"), inputs, wrt=["z"])
+    assert "dy of y is left out: 1 stands in its place" in name
+
+
+def attention(wrong: bool) -> Any:
+    """Attention as a fused kernel has it; wrong: ds = dp - δ, without the probabilities."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        q, k, v = (inputs[name] for name in "qkv")
+        scale = q.dtype.type(q.shape[1] ** -0.5)
+        p = softmax(scale * q @ k.T)
+        o = p @ v
+        ds = (dy @ v.T - (dy * o).sum(1, keepdims=True)) * scale * (1 if wrong else p)
+        return o, {"q": ds @ k, "k": ds.T @ q, "v": p.T @ dy}
+
+    return manual
+
+
+def attended(q: Any, k: Any, v: Any) -> Any:
+    return F.scaled_dot_product_attention(q[None], k[None], v[None])[0]
+
+
+def test_the_probabilities_before_the_bracket_are_missed() -> None:
+    name = said(attention, attended, {"q": (6, 4), "k": (5, 4), "v": (5, 3)})
+    assert "p (dy - Σ dy p), the first factor p is missing" in name
+
+
+def normed(slip: str, centred: bool, axes: tuple[int, ...]) -> Callable[[bool], Any]:
+    """A layer or RMS norm; wrong: a term of the backward pass is another one."""
+
+    def make(wrong: bool) -> Any:
+        def manual(inputs: Any, dy: Any) -> Any:
+            x, w = inputs["x"], inputs["w"]
+
+            def mean(value: Array, over: tuple[int, ...] = axes) -> Array:
+                return value.mean(over, keepdims=True)
+
+            c = x - mean(x) if centred else x
+            r = 1 / np.sqrt(mean(c * c) + x.dtype.type(1e-5))
+            h, dh = c * r, dy * w
+            known = slip if wrong else ""
+            first = mean(dh, (0, *axes) if known == "mean" else axes) if centred else 0
+            along = mean(dh * (1 if known == "within" else h),
+                         (0, *axes) if known == "along" else axes)  # fmt: skip
+            dx = r * (dh - first - along * (1 if known == "before" else h))
+            return h * w, {"x": dx, "w": (dy * h).sum(tuple(range(x.ndim - 1)))}
+
+        return manual
+
+    return make
+
+
+def layer_norm(x: Any, w: Any) -> Any:
+    return F.layer_norm(x, x.shape[-1:], w)
+
+
+def rms_norm(x: Any, w: Any) -> Any:
+    return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-5) * w
+
+
+@pytest.mark.parametrize("slip, centred, due", [
+    ("before", False, "h is missing before the mean of dh h"),
+    ("within", False, "h is missing in the mean of dh h"),
+    ("before", True, "h is missing before the mean of dh h"),
+    ("within", True, "h is missing in the mean of dh h"),
+    ("mean", True, "the mean of dh is over axis 0, 1 in place of 1"),
+    ("along", True, "the mean of dh h is over axis 0, 1 in place of 1"),
+    ("along", False, "the mean of dh h is over axis 0, 1 in place of 1"),
+])  # fmt: skip
+def test_a_term_of_a_norm_that_is_another_one_is_said(slip: str, centred: bool, due: str) -> None:
+    reference = layer_norm if centred else rms_norm
+    name = said(normed(slip, centred, (1,)), reference, {"x": (6, 8), "w": (8,)})
+    assert due in name
+
+
+def remembered(wrong: bool) -> Any:
+    """Linear attention by steps; wrong: dv reads the queries in place of the keys."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        q, k, v = (inputs[name] for name in "qkv")
+        states = [np.zeros((q.shape[1], v.shape[1]), q.dtype)]
+        for t in range(len(q)):
+            states.append(q.dtype.type(0.9) * states[-1] + np.outer(k[t], v[t]))
+        y = np.stack([q[t] @ states[t + 1] for t in range(len(q))])
+        dq, dk, dv, ds = np.zeros_like(q), np.zeros_like(k), np.zeros_like(v), 0 * states[0]
+        for t in reversed(range(len(q))):
+            ds = ds + np.outer(q[t], dy[t])
+            dq[t], dk[t] = states[t + 1] @ dy[t], ds @ v[t]
+            dv[t] = ds.T @ (q[t] if wrong else k[t])
+            ds = ds * q.dtype.type(0.9)
+        return y, {"q": dq, "k": dk, "v": dv}
+
+    return manual
+
+
+def by_steps(q: Any, k: Any, v: Any) -> Any:
+    state, out = torch.zeros(q.shape[1], v.shape[1], dtype=q.dtype), []
+    for t in range(len(q)):
+        state = 0.9 * state + torch.outer(k[t], v[t])
+        out.append(q[t] @ state)
+    return torch.stack(out)
+
+
+def test_another_sequence_at_every_step_is_named() -> None:
+    name = said(remembered, by_steps, {"q": (5, 3), "k": (5, 3), "v": (5, 4)})
+    assert "reads `q` in place of `k`, at every step" in name
+
+
+def unrolled(wrong: bool) -> Any:
+    """A tanh by steps; wrong: its slope is taken to be 1 - y at every one."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, w = inputs["x"], inputs["w"]
+        hs = [np.zeros_like(x[0])]
+        for t in range(len(x)):
+            hs.append(np.tanh(x[t] + hs[-1] @ w))
+        dx, dw, dh = np.zeros_like(x), np.zeros_like(w), 0 * x[0]
+        for t in reversed(range(len(x))):
+            y = hs[t + 1]
+            dx[t] = da = (dy[t] + dh) * (1 - (y if wrong else y * y))
+            dw, dh = dw + hs[t].T @ da, da @ w.T
+        return np.stack(hs[1:]), {"x": dx, "w": dw}
+
+    return manual
+
+
+def by_tanh(x: Any, w: Any) -> Any:
+    h, out = torch.zeros_like(x[0]), []
+    for t in range(len(x)):
+        h = torch.tanh(x[t] + h @ w)
+        out.append(h)
+    return torch.stack(out)
+
+
+def test_another_slope_at_every_step_is_named() -> None:
+    name = said(unrolled, by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
+    assert "the derivative of y = tanh is taken to be 1 - y, at every step" in name

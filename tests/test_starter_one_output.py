@@ -114,6 +114,44 @@ def test_the_width_of_targets_is_not_their_number() -> None:
     assert not has_width("m = Y.shape[1]", Mode(samples="columns"))
 
 
+TAGS = """
+import numpy as np
+class Tagger:
+    def __init__(self, n_in, n_hid, n_tags, rng):
+        self.W1, self.b1 = rng.normal(size=(n_in, n_hid)), np.zeros(n_hid)
+        self.W2, self.b2 = rng.normal(size=(n_hid, n_tags)), np.zeros(n_tags)
+    def scores(self, X):
+        hid = np.maximum(X @ self.W1 + self.b1, 0)
+        return hid, hid @ self.W2 + self.b2
+    def bce(self, X, T):
+        s = self.scores(X)[1]
+        return (np.maximum(s, 0) - s * T + np.log1p(np.exp(-np.abs(s)))).mean()
+    def grads(self, X, T):
+        hid, s = self.scores(X)
+        ds = (1 / (1 + np.exp(-s)) - T) / T.size
+        dh = (ds @ self.W2.T) * (hid > 0)
+        return [X.T @ dh, dh.sum(axis=0), hid.T @ ds, ds.sum(axis=0)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (TAGS, Verdict.AGREES),
+        (TAGS.replace("T.size", "len(X)"), Verdict.UNDECIDABLE),
+        (TAGS.replace("T.size", "len(X)").replace("n_tags", "1").replace("n_hid, 1,", "n_hid,"),
+         Verdict.AGREES),
+    ],
+)  # fmt: skip
+def test_a_number_of_outputs_that_is_handed_over_may_be_more_than_one(
+    text: str, verdict: Verdict, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    found = starter_result(check_starter(path, timeout=20.0))
+    assert found.verdict is verdict, found.sentence
+
+
 ASSERTED = """
 import numpy as np
 def start(n_in, n_hidden, n_out):

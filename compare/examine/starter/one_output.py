@@ -64,7 +64,23 @@ def takes_several(text: str, mode: Mode) -> bool:
         isinstance(node, ast.arg) and OUTPUTS.fullmatch(node.arg)
         for node in ast.walk(ast.parse(text))
     )
-    return named or has_width(text, mode)
+    return named or has_width(text, mode) or draws_as_many(text, mode)
+
+
+def draws_as_many(text: str, mode: Mode) -> bool:
+    """Whether the last weights are drawn for a number of outputs that a function is handed: a
+    width that no other weights begin with."""
+    nodes = list(ast.walk(ast.parse(text)))
+    handed = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    drawn = [
+        [ast.unparse(one) for one in form]
+        for node in calls if DRAWN.fullmatch(ast.unparse(node.func).rpartition(".")[2])
+        for form in forms(node) if len(form) == 2
+    ]  # fmt: skip
+    across = mode.biases == "column" or mode.transposed
+    ins, outs = ({form[at] for form in drawn} for at in ((1, 0) if across else (0, 1)))
+    return bool((outs - ins) & handed)
 
 
 def says_one(text: str, mode: Mode) -> bool:

@@ -182,3 +182,33 @@ def by_tanh(x: Any, w: Any) -> Any:
 def test_another_slope_at_every_step_is_named() -> None:
     name = said(unrolled, by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
     assert "the derivative of y = tanh is taken to be 1 - y, at every step" in name
+
+
+def linear(wrong: bool) -> Any:
+    """A linear layer; wrong: the gradient of its weight is clipped at ±5."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, w = inputs["x"], inputs["w"]
+        dw = x.T @ dy
+        return x @ w, {"x": dy @ w.T, "w": dw.clip(-5, 5) if wrong else dw}
+
+    return manual
+
+
+def one_short(wrong: bool) -> Any:
+    """A linear layer; wrong: the largest entry of the gradient is as large as the second one."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, w = inputs["x"], inputs["w"]
+        dw = x.T @ dy
+        second = np.sort(abs(dw).flatten())[-2]
+        return x @ w, {"x": dy @ w.T, "w": dw.clip(-second, second) if wrong else dw}
+
+    return manual
+
+
+def test_a_bound_that_few_entries_reach_shows_at_several_points() -> None:
+    inputs = {"x": (4, 6), "w": (6, 5)}
+    assert said(linear, lambda x, w: x @ w, inputs) == "dw is clipped at ±5"
+    result = check_layer(one_short(True), lambda x, w: x @ w, inputs)
+    assert not any("clipped" in d.sentence for d in result.diagnosis)

@@ -27,7 +27,7 @@ from compare.layers.excuse import Excuses
 from compare.layers.half import Closer, with_more_digits
 from compare.layers.judged import Judged, State, judge
 from compare.layers.manual import Manual
-from compare.layers.names import Named, name_mistake
+from compare.layers.names import Named, clip_named, name_mistake
 from compare.layers.points import BESIDE
 from compare.layers.program import Program
 from compare.layers.recorded import read_recorded
@@ -266,7 +266,12 @@ def named_mistake(case: Case, wrong: Judged, seed: int) -> Named:
     if cut_off:
         return Named(unsought=conclude.cut_off(cut_off))
     others = at_other_shapes(case.asked, wrong, case.code, seed, case.timeout)
-    return name_mistake(case.program, wrong, case.timeout, others)
+    named = name_mistake(case.program, wrong, case.timeout, others)
+    if named.diagnosis or wrong.misshapen:
+        return named
+    disagreeing = [one for one in case.points if one.state is State.DISAGREES]
+    clipped = clip_named([wrong, *(one for one in disagreeing if one is not wrong)])
+    return clipped if clipped.diagnosis else named
 
 
 def coincidences(case: Case, seed: int) -> tuple[str, ...]:

@@ -4,6 +4,6 @@ There is no catalogue. The reference is written down step by step, changed in on
 again; a change that gives all numbers of the manual side, where the reference does not, is named.
 """
 
-from compare.layers.names.search import Named, name_mistake
+from compare.layers.names.search import Named, clip_named, name_mistake
 
-__all__ = ["Named", "name_mistake"]
+__all__ = ["Named", "clip_named", "name_mistake"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 
 from compare.layers.names.match import Match
@@ -28,6 +29,33 @@ def clipped(match: Match, name: str, manual: Tensor, right: Tensor) -> Iterator[
     if bool(below.any()) and of_two_sizes(sizes[sizes > bound * (1 + GUARD)]):
         if match.near(name, manual, right.clamp(-bound, bound)):
             yield f"{name} is clipped at ±{bound:.6g}"
+
+
+def clipped_at_points(matches: Sequence[Match]) -> list[str]:
+    """Say of every wrong gradient at which bound it is clipped; none if one of them is not.
+
+    At one point a single entry may be all that a bound reaches: the same bound at several is no
+    chance.
+    """
+    wrong = dict.fromkeys(name for match in matches for name in match.wrong)
+    bounds = {name: common_bound([m for m in matches if name in m.wrong], name) for name in wrong}
+    if any(bound is None for bound in bounds.values()):
+        return []
+    return [f"{name} is clipped at ±{bound:.6g}" for name, bound in bounds.items()]
+
+
+def common_bound(matches: Sequence[Match], name: str) -> float | None:
+    """Return the bound that a gradient does not exceed at any point; None if there is none."""
+    manual, right = ([getattr(m, of)[name] for m in matches] for of in ("manual", "right"))
+    if name in matches[0].outputs or len(matches) < 2 or not all(m.numel() for m in manual):
+        return None
+    bound = float(manual[0].abs().max())
+    sizes = torch.cat([r.abs().flatten() for r in right])
+    below = (sizes > 0) & (sizes < bound * (1 - GUARD))
+    if not bool(below.any()) or not of_two_sizes(sizes[sizes > bound * (1 + GUARD)]):
+        return None
+    fits = all(m.near(name, m.manual[name], m.right[name].clamp(-bound, bound)) for m in matches)
+    return bound if fits else None
 
 
 def clipped_at_norm(match: Match, name: str, factor: float) -> Iterator[str]:

@@ -18,6 +18,7 @@ from compare.layers.formats import FORMATS
 from compare.layers.judged import Judged
 from compare.layers.names.calls import in_calls
 from compare.layers.names.case import IMPOSSIBLE, Case
+from compare.layers.names.clipping import clipped_at_points
 from compare.layers.names.counts import in_counts
 from compare.layers.names.each import in_each
 from compare.layers.names.explore import in_backward, in_forward, in_values
@@ -90,6 +91,16 @@ def name_mistake(
     if shown is None:
         return Named(named)
     return Named(named, (), ("with the mistake", first.results[shown].detach().numpy()))
+
+
+def clip_named(points: Sequence[Judged]) -> Named:
+    """Return the bound at which gradients are clipped at several points, if nothing else is."""
+    found = [match for one in points if (match := match_of(one)) is not None and match.wrong]
+    said = clipped_at_points(found) if found else []
+    if not said:
+        return Named()
+    before = max(float(c.worst.ratio) for one in points for c in one.compared.values())
+    return Named((diagnosis("tensor", "; ".join(said), before, ()),))
 
 
 def unsought(steps: int) -> str:

@@ -212,3 +212,88 @@ def test_a_bound_that_few_entries_reach_shows_at_several_points() -> None:
     assert said(linear, lambda x, w: x @ w, inputs) == "dw is clipped at ±5"
     result = check_layer(one_short(True), lambda x, w: x @ w, inputs)
     assert not any("clipped" in d.sentence for d in result.diagnosis)
+
+
+def decayed(by: int) -> Callable[[bool], Any]:
+    """h = exp(a t) h + x; wrong: the gradient of a reads the state of another step."""
+
+    def make(wrong: bool) -> Any:
+        def manual(inputs: Any, dy: Any) -> Any:
+            x, t, a = inputs["x"], inputs["t"], inputs["a"]
+            hs = [0 * a]
+            for i in range(len(x)):
+                hs.append(np.exp(t[i] * a) * hs[-1] + x[i])
+            dx, dt, da, dh = np.zeros_like(x), np.zeros_like(t), 0 * a, 0 * a
+            for i in reversed(range(len(x))):
+                dx[i] = dh = dh + dy[i]
+                g = dh * hs[max(i + by, 0) if wrong else i] * np.exp(t[i] * a)
+                dt[i], da, dh = g * a, da + g * t[i], dh * np.exp(t[i] * a)
+            return np.stack(hs[1:]), {"x": dx, "t": dt, "a": da}
+
+        return manual
+
+    return make
+
+
+def decay(x: Any, t: Any, a: Any) -> Any:
+    h, out = torch.zeros_like(a), []
+    for i in range(len(x)):
+        h = torch.exp(t[i] * a) * h + x[i]
+        out.append(h)
+    return torch.stack(out)
+
+
+@pytest.mark.parametrize("by, which", [(1, "the next step"), (-1, "the step before")])
+def test_a_parameter_of_every_step_is_no_first_state(by: int, which: str) -> None:
+    name = said(decayed(by), decay, {"x": (5, 3), "t": (5, 3), "a": (3,)})
+    assert f"of {which}: it is off by one in time" in name
+
+
+def unrolled_before(wrong: bool) -> Any:
+    """A tanh by steps; wrong: its slope is that at the step before, at the first one that of 0."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x, w = inputs["x"], inputs["w"]
+        hs = [np.zeros_like(x[0])]
+        for t in range(len(x)):
+            hs.append(np.tanh(x[t] + hs[-1] @ w))
+        dx, dw, dh = np.zeros_like(x), np.zeros_like(w), 0 * x[0]
+        for t in reversed(range(len(x))):
+            dx[t] = da = (dy[t] + dh) * (1 - hs[t if wrong else t + 1] ** 2)
+            dw, dh = dw + hs[t].T @ da, da @ w.T
+        return np.stack(hs[1:]), {"x": dx, "w": dw}
+
+    return manual
+
+
+def test_before_the_first_step_there_was_zero() -> None:
+    name = said(unrolled_before, by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
+    assert "of the step before: it is off by one in time" in name
+
+
+def grouped(taken: int) -> Callable[[bool], Any]:
+    """A group norm; wrong: its sums are divided by a number of entries that is not theirs."""
+
+    def make(wrong: bool) -> Any:
+        def manual(inputs: Any, dy: Any) -> Any:
+            x, g, b = inputs["x"], inputs["g"], inputs["b"]
+            u = x.reshape(len(x), 2, -1)
+            r = 1 / np.sqrt(u.var(-1, keepdims=True) + x.dtype.type(1e-5))
+            h = (u - u.mean(-1, keepdims=True)) * r
+            d = (dy * g[:, None]).reshape(u.shape)
+            m = taken if wrong else u.shape[-1]
+            dx = r * (d - d.sum(-1, keepdims=True) / m - h * (d * h).sum(-1, keepdims=True) / m)
+            h = h.reshape(x.shape)
+            grads = {"x": dx.reshape(x.shape), "g": (dy * h).sum((0, 2)), "b": dy.sum((0, 2))}
+            return h * g[:, None] + b[:, None], grads
+
+        return manual
+
+    return make
+
+
+@pytest.mark.parametrize("taken", [5, 7])
+def test_the_number_that_the_sums_of_a_norm_are_divided_by_is_said(taken: int) -> None:
+    name = said(grouped(taken), lambda x, g, b: F.group_norm(x, 2, g, b),
+                {"x": (3, 4, 5), "g": (4,), "b": (4,)})  # fmt: skip
+    assert f"the sums of the mean and the variance are divided by {taken} in place of 10" in name

@@ -19,8 +19,8 @@ from compare.layers.names.forward import size_of_window
 from compare.layers.names.match import Match
 from compare.layers.names.path_words import use
 from compare.layers.names.single import WRONG_SIGN
-from compare.layers.names.tape import Tape
-from compare.layers.names.trial import ALONE, Found, between, share, tried
+from compare.layers.names.tape import Ref, Step, Tape
+from compare.layers.names.trial import ALONE, IN_BACKWARD, Found, between, share, tried
 from compare.layers.names.values import (
     NOT_UNDONE,
     made_forward,
@@ -32,6 +32,9 @@ from compare.layers.names.values import (
 )
 from compare.layers.names.words import sentence
 from compare.layers.program import Tensors, as_written
+
+WHOLE = 1e-6
+"""How far a number of entries may be off a whole one, relatively."""
 
 
 def in_forward(case: Case) -> Iterator[Found]:
@@ -123,6 +126,10 @@ def scaled_path(case: Case, change: Change, cut: Tensors) -> Found | None:
         said = f"{found.sentence}in the backward pass of {case.names.noun(step.outs[0])} {said}"
         return Found("value", said + case.names.place(step), found.results, found.rank)
     text = case.form(c, there)
+    divisor = other_divisor(case, step, c) if change.kind == "cut" and text is None else None
+    if divisor is not None:
+        said = f"{found.sentence}{IN_BACKWARD}{divisor}{case.names.place(step)}"
+        return Found("value", said, found.results, found.rank)
     plain = text is None or text == f"multiplied by {c:.3g}"
     scalar = case.names.scalar(step) if plain and change.kind == "cut" else None
     if scalar is not None:
@@ -149,6 +156,22 @@ def scaled_path(case: Case, change: Change, cut: Tensors) -> Found | None:
         said = f"in the backward pass {NOT_UNDONE}: {said}"
         return Found("rotation", found.sentence + said, found.results, found.rank)
     return Found("factor", found.sentence + said, found.results, found.rank)
+
+
+def other_divisor(case: Case, step: Step, c: float) -> str | None:
+    """Say by what the sums of a mean and a variance are divided, if that is another whole number.
+
+    Its size at other shapes is not asked: it may be a length of what is put together.
+    """
+    if step.name not in ("mean", "var_mean", "var") or not isinstance(step.args[0], Ref):
+        return None
+    x, out = (case.tape.values[n] for n in (step.args[0].number, step.outs[0]))
+    due = x.numel() // max(1, out.numel())
+    taken = round(due / c)
+    if taken < 1 or taken == due or abs(due / c - taken) > WHOLE * taken:
+        return None
+    nouns = " and ".join(dict.fromkeys(case.names.noun(n) for n in step.outs[::-1]))
+    return f"the sums of {nouns} are divided by {taken} in place of {due}"
 
 
 def in_values(case: Case) -> Iterator[Found]:

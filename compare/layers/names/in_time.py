@@ -10,6 +10,7 @@ one; at the end it reads what was there before the loop, the same entry again, o
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,8 +57,8 @@ class Sequence:
         there = position + by
         if 0 <= there < len(self.values):
             return self.values[there]
-        if end == "before" and there < 0 and self.before is not None:
-            return self.before
+        if end == "before" and there < 0:
+            return torch.zeros_like(self.values[0]) if self.before is None else self.before
         if end == "around":
             return self.values[there % len(self.values)]
         here = min(max(position, 0), len(self.values) - 1)
@@ -142,7 +143,7 @@ def sequences(tape: Tape, names: Names) -> list[Sequence]:
     found = [*made_by_loops(tape, names), *slices(tape, names)]
     where = {number: (sequence, position) for numbers, sequence in found
              for number, position in numbers.items()}  # fmt: skip
-    outside: dict[Any, list[tuple[Reading, Tensor]]] = {}
+    outside: dict[Any, list[tuple[Reading, int]]] = {}
     for at in range(tape.boundary, len(tape.steps)):
         step = tape.steps[at]
         if len(step.outs) != 1 or step.several or step.func.is_view or step.name in COPIES:
@@ -158,20 +159,31 @@ def sequences(tape: Tape, names: Names) -> list[Sequence]:
                 reading = Reading(at, place, position, views)
                 sequence.readings.setdefault(key, []).append(reading)
             elif names.maker.get(root, -1) < tape.boundary:
-                outside.setdefault(key, []).append((Reading(at, place, -1, views),
-                                                    tape.values[root]))  # fmt: skip
+                reading = Reading(at, place, -1, views)
+                outside.setdefault(key, []).append((reading, root))
     for _, sequence in found:
-        first_entries(sequence, outside)
+        first_entries(tape, sequence, outside)
     return [sequence for _, sequence in found]
 
 
-def first_entries(sequence: Sequence, outside: dict[Any, list[tuple[Reading, Tensor]]]) -> None:
-    """Take in what is read as the entries are, once, and is none: what was there before."""
+def first_entries(
+    tape: Tape, sequence: Sequence, outside: dict[Any, list[tuple[Reading, int]]]
+) -> None:
+    """Take in what is read as the entries are, once, and is none: what was there before.
+
+    What is read at several steps is a parameter.
+    """
+    shape = sequence.values[0].shape
     for key, readings in sequence.readings.items():
         places = {r.place for r in readings}
-        others = [(r, t) for r, t in outside.get(key, []) if r.place in places]
-        if len(others) == 1 and others[0][1].shape == sequence.values[0].shape:
-            sequence.before = others[0][1]
+        often = Counter(root for _, root in outside.get(key, []))
+        others = [
+            (reading, root)
+            for reading, root in outside.get(key, [])
+            if reading.place in places and often[root] == 1 and tape.values[root].shape == shape
+        ]
+        if len(others) == 1:
+            sequence.before = tape.values[others[0][1]]
             readings.append(others[0][0])
 
 

@@ -101,11 +101,10 @@ def check_layer(
     points = [judge(one, called(one.point, shape)) for one in surveyed]
     program = Program(asked.reference, asked.wrt)
     excuses = Excuses(program, called, shape, timeout)
-    for one in points:
-        if one.state is State.DISAGREES:
-            excuses.consider(one)
-        else:
-            excuses.reconsider(one)
+    agreeing = [one for one in points if one.state is not State.DISAGREES]
+    excuses.consider_all([one for one in points if one.state is State.DISAGREES])
+    for one in agreeing:
+        excuses.reconsider(one)
     closer = Closer()
     if called.repeatable:
         closer = with_more_digits(asked, points, shape, manual, timeout)

@@ -6,6 +6,7 @@ at random, the digits by the same code one precision up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -52,6 +53,14 @@ ASKED = 20_000
 
 
 @dataclass(frozen=True)
+class Look:
+    """What kinks explain of a point, and allowances with the spread where they do not do."""
+
+    explained: Explained | None = None
+    wider: Arrays | None = None
+
+
+@dataclass(frozen=True)
 class Excuses:
     """Finds what excuses a point; `program` is the reference, `manual` the code under test.
 
@@ -64,12 +73,23 @@ class Excuses:
     timeout: float | None
     challenging: bool = False
 
-    def consider(self, judged: Judged) -> None:
+    def consider_all(self, points: Sequence[Judged]) -> None:
+        """Change the states of points that disagree; all are looked at in one child process."""
+        if not points:
+            return
+        try:
+            looks = in_child(lambda: [self.look(one) for one in points], self.timeout)
+        except Crashed:
+            looks = [self.looked(one) for one in points]
+        for one, look in zip(points, looks, strict=True):
+            self.consider(one, look)
+
+    def consider(self, judged: Judged, look: Look | None = None) -> None:
         """Change the state of a point that disagrees, if something else explains it."""
-        strict = replace(judged)
-        explained = self.kinks(judged)
-        if not fits(explained) and self.spread(judged):
-            explained = self.kinks(judged) if judged.wrong else None
+        strict, look = replace(judged), look or self.looked(judged)
+        explained = look.explained
+        if look.wider is not None and self.allows(judged, look.wider):
+            explained = self.looked(judged).explained if judged.wrong else None
         if judged.wrong:
             self.explain(judged, explained)
         else:
@@ -77,10 +97,35 @@ class Excuses:
         if judged.state not in (State.DISAGREES, State.UNDECIDED):
             self.doubt_spread(strict, judged)
 
+    def looked(self, judged: Judged) -> Look:
+        """Look at one point, in a child process."""
+        try:
+            return in_child(lambda: self.look(judged), self.timeout)
+        except Crashed:
+            return Look(wider=self.spread(judged))
+
+    def look(self, judged: Judged) -> Look:
+        """Return what kinks explain of a point and, where they do not do, its wider allowances."""
+        if not comparable(judged):
+            return Look()
+        explained = self.kinks(judged) if judged.surveyed.analysed.decisions else None
+        return Look(explained, None if fits(explained) else self.wider(judged))
+
     def reconsider(self, judged: Judged) -> None:
         """Allow at a point that agrees for roundings that grow together, where that is in doubt."""
-        if judged.state is State.AGREES and strained(judged):
-            self.spread(judged)
+        strain = judged.state is State.AGREES and strained(judged)
+        wider = self.spread(judged) if strain else None
+        if wider is not None:
+            self.allows(judged, wider)
+
+    def spread(self, judged: Judged) -> Arrays | None:
+        """Return the wider allowances alone, computed in a child process; None if that ends."""
+        try:
+            return (
+                in_child(lambda: self.wider(judged), self.timeout) if comparable(judged) else None
+            )
+        except Crashed:
+            return None
 
     def explain(self, judged: Judged, explained: Explained | None) -> None:
         """Say of a point what its differences are, beside rounding."""
@@ -176,41 +221,23 @@ class Excuses:
         return other if comparable(other) and other.state is State.DISAGREES else None
 
     def kinks(self, judged: Judged) -> Explained | None:
-        """Return what kinks explain, if all numbers are there to be explained."""
-        if not comparable(judged) or not judged.surveyed.analysed.decisions:
-            return None
-        point = judged.point
+        """Return what kinks explain."""
+        point, allowed = judged.point, judged.surveyed.analysed.allowances
+        dy = None if point.dy is None else as_tensors(point.dy)
+        inputs = as_tensors(point.inputs)
+        return explain(self.program, inputs, dy, point.format, judged.manual, allowed)
 
-        def work() -> Explained | None:
-            dy = None if point.dy is None else as_tensors(point.dy)
-            inputs = as_tensors(point.inputs)
-            allowed = judged.surveyed.analysed.allowances
-            return explain(self.program, inputs, dy, point.format, judged.manual, allowed)
-
-        try:
-            return in_child(work, self.timeout)
-        except Crashed:
-            return None
-
-    def spread(self, judged: Judged) -> bool:
-        """Allow also for the spread of the reference rounded at random; return whether it helps.
-
-        In the tensors that are further off than honest ones are by the rules.
-        """
-        if not comparable(judged):
-            return False
+    def wider(self, judged: Judged) -> Arrays:
+        """Return the allowances with the spread of the reference rounded at random."""
         point, before = judged.point, judged.surveyed.analysed.allowances
+        dy = None if point.dy is None else as_tensors(point.dy)
+        inputs = as_tensors(point.inputs)
+        return wider_allowances(self.program, inputs, dy, point.format, before, judged.manual)
 
-        def work() -> Arrays:
-            dy = None if point.dy is None else as_tensors(point.dy)
-            inputs = as_tensors(point.inputs)
-            return wider_allowances(self.program, inputs, dy, point.format, before, judged.manual)
-
-        try:
-            wider = in_child(work, self.timeout)
-        except Crashed:
-            return False
-        far = strained(judged)
+    def allows(self, judged: Judged, wider: Arrays) -> bool:
+        """Allow for the spread as well, and return whether it helps: in the tensors that are
+        further off than honest ones are by the rules."""
+        before, far = judged.surveyed.analysed.allowances, strained(judged)
         return judged.allow({n: wider[n] if n in far else before[n] for n in before})
 
     def right_one_precision_up(self, judged: Judged) -> bool:

@@ -95,7 +95,8 @@ def name_mistake(
 
 def clip_named(points: Sequence[Judged]) -> Named:
     """Return the bound at which gradients are clipped at several points, if nothing else is."""
-    found = [match for one in points if (match := match_of(one)) is not None and match.wrong]
+    whole = [one for one in points if not (one.missing or one.misshapen)]
+    found = [match for one in whole if (match := match_of(one)) is not None and match.wrong]
     said = clipped_at_points(found) if found else []
     if not said:
         return Named()

@@ -297,3 +297,52 @@ def test_the_number_that_the_sums_of_a_norm_are_divided_by_is_said(taken: int) -
     name = said(grouped(taken), lambda x, g, b: F.group_norm(x, 2, g, b),
                 {"x": (3, 4, 5), "g": (4,), "b": (4,)})  # fmt: skip
     assert f"the sums of the mean and the variance are divided by {taken} in place of 10" in name
+
+
+def largest(wrong: bool) -> Any:
+    """The maximum of every row; wrong: all that are as large get its gradient."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        place = np.eye(x.shape[1])[x.argmax(1)]
+        mask = x == x.max(1, keepdims=True) if wrong else place
+        return x.max(1), {"x": dy[:, None] * mask}
+
+    return manual
+
+
+def in_order(slip: str) -> Callable[[bool], Any]:
+    """Sorted rows; wrong: the gradient is not put back in the order that they had."""
+
+    def make(wrong: bool) -> Any:
+        def manual(inputs: Any, dy: Any) -> Any:
+            x = inputs["x"]
+            order = np.argsort(x, axis=1, kind="stable")
+            dx = np.zeros_like(x)
+            np.put_along_axis(dx, order, dy, 1)
+            kept = dy if slip == "stays" else np.take_along_axis(dy, order, 1)
+            return np.take_along_axis(x, order, 1), {"x": kept if wrong else dx}
+
+        return manual
+
+    return make
+
+
+def test_ties_that_are_all_served_are_named() -> None:
+    tied = {"x": np.array([[1.0, 3.0, 3.0, 0.0], [2.0, 2.0, 2.0, 1.0]])}
+    result = check_layer(largest(True), lambda x: x.max(1).values, tied)
+    assert [d.sentence for d in result.diagnosis] == [
+        "in the backward pass every tied maximum gets the whole gradient"
+    ]
+    alone = {"x": np.array([[1.0, 3.0, 2.0, 0.0], [2.0, 0.5, 3.0, 1.0]])}
+    for wrong in (True, False):
+        judged = check_layer(largest(wrong), lambda x: x.max(1).values, alone)
+        assert judged.verdict is Verdict.AGREES
+
+
+@pytest.mark.parametrize("slip, due", [
+    ("stays", "the gradient stays in the order of the sorted values"),
+    ("read", "read at the places of the sorted values in place of put there"),
+])  # fmt: skip
+def test_an_order_that_is_not_undone_is_named(slip: str, due: str) -> None:
+    assert due in said(in_order(slip), lambda x: x.sort(dim=1).values, {"x": (4, 5)})

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from compare.layers.names.factors import left_out, without_one_factor
 from compare.layers.names.friendly import MASKS, Names
-from compare.layers.names.indices import other_indices
+from compare.layers.names.indices import other_indices, put_back
 from compare.layers.names.part_sums import partial_products, partial_sums
 from compare.layers.names.reach import Reach
 from compare.layers.names.recognised import COPIES
@@ -128,6 +128,7 @@ def of_step(
     elif step.name.startswith("upsample_nearest"):
         yield from of_upsampling(args)
     yield from other_indices(names, step, value)
+    yield from put_back(names, step, value)
     if step.name in ("mm", "bmm"):
         yield from partial_products(names, step, args)
     if step.name in PRODUCTS:

@@ -144,6 +144,9 @@ class Names(Recognised):
             return f"the product of {' and '.join(self.noun(r.number) for r in refs)}"
         if depth > 0 and step.name == "neg":
             return f"-{self.noun(refs[0].number, depth - 1)}"
+        if depth > 0 and step.name == "abs":
+            inner = self.noun(refs[0].number, depth - 1)
+            return f"|{inner[1:-1] if inner.startswith('(') else inner}|"
         if depth > 0 and step.name == "pow" and step.args[1] == 2:
             return f"{self.part(step.args[0], depth - 1)}²"
         return None

@@ -346,3 +346,36 @@ def test_ties_that_are_all_served_are_named() -> None:
 ])  # fmt: skip
 def test_an_order_that_is_not_undone_is_named(slip: str, due: str) -> None:
     assert due in said(in_order(slip), lambda x: x.sort(dim=1).values, {"x": (4, 5)})
+
+
+def halved(wrong: bool) -> Any:
+    """h = h/2 + tanh x by steps; wrong: nothing is halved on the way back."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"]
+        h, out, dx, dh = 0 * x[0], [], np.zeros_like(x), 0 * x[0]
+        for t in range(len(x)):
+            out.append(h := h / 2 + np.tanh(x[t]))
+        for t in reversed(range(len(x))):
+            dh = dy[t] + dh / (1 if wrong else 2)
+            dx[t] = dh * (1 - np.tanh(x[t]) ** 2)
+        return np.stack(out), {"x": dx}
+
+    return manual
+
+
+def by_halves(x: Any) -> Any:
+    h, out = torch.zeros_like(x[0]), []
+    for t in range(len(x)):
+        h = 0.5 * h + torch.tanh(x[t])
+        out.append(h)
+    return torch.stack(out)
+
+
+def test_a_step_that_plays_no_part_is_not_left_out() -> None:
+    """At the first step zero is halved: whether there as well does not show."""
+    said(halved, by_halves, {"x": (5, 3)})
+    result = check_layer(halved(True), by_halves, {"x": (5, 3)})
+    names = [said for d in result.diagnosis for said in (d.sentence, *d.also)]
+    assert any("at every step" in name for name in names)
+    assert not any("but the" in name for name in names)

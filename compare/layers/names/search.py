@@ -18,6 +18,7 @@ from compare.layers.formats import FORMATS
 from compare.layers.judged import Judged
 from compare.layers.names.calls import in_calls
 from compare.layers.names.case import IMPOSSIBLE, Case
+from compare.layers.names.change import BUT_FIRST, BUT_LAST
 from compare.layers.names.clipping import clipped_at_points
 from compare.layers.names.counts import in_counts
 from compare.layers.names.each import in_each
@@ -180,8 +181,9 @@ def searched(
             return []
         found = closest(found_by(SEARCHES, case), match)
         least = min((one.rank for one in found), default=0)
-        unique = {one.sentence: one for one in found if one.rank == least}.values()
-        first = sorted(unique, key=plainness)[:MOST_NAMES]
+        unique = {one.sentence: one for one in found if one.rank == least}
+        plain = [one for said, one in unique.items() if at_all_steps(said) not in unique]
+        first = sorted(plain, key=plainness)[:MOST_NAMES]
         return [replace(one, results=dict(one.results)) for one in first]
 
     try:
@@ -208,6 +210,15 @@ def found_by(searches: Iterable[Callable[[Case], Iterator[Found]]], case: Case) 
         if any(one.rank == 0 for one in found):
             break
     return found
+
+
+def at_all_steps(said: str) -> str | None:
+    """Return what a sentence about most steps of a loop says of all; None of other sentences.
+
+    Where both fit, the step that is left out plays no part.
+    """
+    which = next((each for each in (BUT_FIRST, BUT_LAST) if f"step {each}" in said), None)
+    return None if which is None else said.replace(f"step {which}", "step")
 
 
 def closest(found: list[Found], match: Match) -> list[Found]:

@@ -37,6 +37,7 @@ from compare.examine.starter.statements import (
     simple_by_alias,
     statements_of,
 )
+from compare.examine.starter.widened import SAID, Widened, narrow_throughout
 from compare.guard.blame import Place, first_line
 from compare.guard.effects import Notes
 from compare.guard.guard import Guard
@@ -213,6 +214,10 @@ class Loader:
         casts = {name for name, value in vars(self.opened.module).items()
                  if value is np.float32 or value is np.float16}  # fmt: skip
         node = Modern(self.numpy_names, self.guard.notes, casts).visit(one.node)
+        if narrow_throughout(tuple(each.node for each in self.source.statements)):
+            if SAID not in self.guard.notes.sentences():
+                self.guard.notes.add(SAID)
+            node = Widened().visit(node)
         if isinstance(node, Definition):
             node = Bare(self.guard.notes, self.source.harmless).visit(node)
         error = self.run(node, one)

@@ -38,6 +38,7 @@ from compare.examine.starter.training.terms import Terms, moved
 from compare.examine.starter.training.watch import LOOP, TURN, Enough, Recorder, Watched
 from compare.examine.starter.training.weights_given import weights_given
 from compare.examine.starter.update_words import number_in
+from compare.examine.starter.widened import Widened, narrow_throughout
 from compare.guard.guard import Guard
 
 SECONDS = 3.0
@@ -160,6 +161,8 @@ def program_of(
     says them, and its learning rates and momenta another one if asked for."""
     printed = Printed()
     nodes = [printed.visit(copy.deepcopy(one.node)) for one in source.statements]
+    if narrow_throughout(tuple(one.node for one in source.statements)):
+        nodes = [Widened().visit(one) for one in nodes]
     harmless, watched = Harmless(nodes), Watched()
     numbers = Numbers(rate, strength, source.text, set(steps_of_ranges(nodes)), momentum)
     terms = Terms(strength, frozenset(moved(nodes)))

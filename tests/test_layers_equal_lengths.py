@@ -81,3 +81,18 @@ def test_code_for_one_size_is_left_alone() -> None:
 
     result = check_layer(manual, torch.tanh, {"x": (4, 4)})
     assert result.verdict is Verdict.AGREES and not told(result)
+
+
+@pytest.mark.parametrize("function", [torch.amax, torch.amin])
+def test_ties_of_arrays_that_are_repeated_are_kinks(function: Any) -> None:
+    """An array is repeated to make it longer, and a maximum is tied there."""
+
+    def manual(inputs: Any, dy: Any) -> Any:
+        x = inputs["x"] if function is torch.amax else -inputs["x"]
+        first = np.zeros_like(x)
+        first[x.argmax(0), np.arange(x.shape[1])] = 1
+        return function(torch.from_numpy(inputs["x"]), 0).numpy(), {"x": first * dy}
+
+    x = np.random.default_rng(0).normal(size=(4, 4))
+    result = check_layer(manual, lambda x: function(x, 0), {"x": x})
+    assert result.verdict is Verdict.AGREES and not told(result), result.notes

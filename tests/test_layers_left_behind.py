@@ -127,6 +127,89 @@ def test_the_values_of_an_object_are_put_where_it_keeps_them(form: Any, factor: 
     assert (result.verdict is Verdict.AGREES) == (factor == 1), result.sentence
 
 
+class Attributes:
+    """`params` beside attributes is a list of something: of the values, names, pairs, numbers."""
+
+    def __init__(self, W: Any, b: Any) -> None:
+        self.W, self.b = W, b
+        self.params: Any = [W, b]
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dy: Any) -> Any:
+        self.dW, self.db = self.x.T @ dy, dy.sum(0)
+        self.grads = {"W": None, "b": None}
+        return dy @ self.W.T
+
+
+@pytest.mark.parametrize("listed", [None, ["W", "b"], [0.1, 0.9], [("W", 1), ("b", 2)]])
+def test_a_list_beside_attributes_takes_nothing_from_them(listed: Any) -> None:
+    layer = Attributes(np.ones((3, 5)), np.ones(5))
+    layer.params = layer.params if listed is None else listed
+    result = check_layer(layer, reference, SHAPES)
+    assert result.verdict is Verdict.AGREES, result.sentence
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_of_a_list_whose_order_nothing_says_nobody_is_accused(named: bool) -> None:
+    class Scaled:
+        def __init__(self, gamma: Any, beta: Any) -> None:
+            self.gamma, self.beta = gamma, beta
+            if named:
+                self.params = [beta, gamma]
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x * self.gamma + self.beta
+
+        def backward(self, dy: Any) -> Any:
+            self.grads = [dy.sum(0), (dy * self.x).sum(0)]
+            return dy * self.gamma
+
+    shapes = {"x": (4, 3), "gamma": (3,), "beta": (3,)}
+
+    def scaled(x: Any, gamma: Any, beta: Any) -> Any:
+        return x * gamma + beta
+
+    if named:
+        assert check_layer(Scaled, scaled, shapes)
+        return
+    with pytest.raises(UserCodeError, match="no gradient of gamma"):
+        check_layer(Scaled, scaled, shapes)
+
+
+def test_what_is_no_parameter_is_not_set_back() -> None:
+    """A layer inside whose own gradients add up is a mistake."""
+
+    class Inner:
+        def __init__(self, w: Any) -> None:
+            self.w, self.dw = w, 0.0
+
+        def forward(self, x: Any) -> Any:
+            self.x = x
+            return x @ self.w
+
+        def backward(self, dy: Any) -> Any:
+            self.dw = self.dw + self.x.T @ dy
+            return dy @ self.w.T
+
+    class Outer:
+        def __init__(self, w: Any) -> None:
+            self.inner = Inner(w)
+
+        def forward(self, x: Any) -> Any:
+            return self.inner.forward(x)
+
+        def backward(self, dy: Any) -> Any:
+            dx = self.inner.backward(dy)
+            return {"x": dx, "w": self.inner.dw}
+
+    result = check_layer(Outer, lambda x, w: x @ w, {"x": (4, 3), "w": (3, 5)})
+    assert result.verdict is Verdict.DISAGREES and "adds up" in result.sentence
+
+
 def test_a_gradient_that_is_nowhere_is_asked_for() -> None:
     class Forgetful(Lists):
         def backward(self, dy: Any) -> Any:
@@ -205,6 +288,7 @@ def test_a_gradient_that_torch_did_not_keep_is_said_to_be_none() -> None:
         ("def manual(i, dy): ...\ninputs = {}", "layer"),
         ("def forward(x): ...\ndef backward(dy, c): ...\nreference = 1", "layer"),
         ("def forward(x): ...\ninputs = 1", "starter"),
+        ("inputs = 1\ndef forward(x): ...\ndef backward(y): ...", "starter"),
         ("def manual(x): ...", "starter"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from compare.contracts.result import Result, Verdict
 from compare.examine.starter.chain import Mode
-from compare.examine.starter.one_output import has_width, says_one
+from compare.examine.starter.one_output import has_width, says_one, takes_several
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
 
@@ -150,6 +150,13 @@ def test_a_number_of_outputs_that_is_handed_over_may_be_more_than_one(
     path.write_text(text)
     found = starter_result(check_starter(path, timeout=20.0))
     assert found.verdict is verdict, found.sentence
+
+
+@pytest.mark.parametrize("more", ["", "def data(n, d):\n    return np.random.randn(n, d)\n"])
+@pytest.mark.parametrize("width", ["1", "n_tags"])
+def test_only_the_last_weights_say_how_many_outputs_there_are(more: str, width: str) -> None:
+    text = TAGS if width == "n_tags" else TAGS.replace("n_tags, rng", "rng").replace("n_tags", "1")
+    assert takes_several(text + more, Mode()) is (width == "n_tags")
 
 
 ASSERTED = """

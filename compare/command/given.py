@@ -187,7 +187,7 @@ def way_of(path: Path) -> str:
     if path.suffix != ".py":
         return "starter"
     names = defined(path)
-    if {"reference", "inputs"} <= names or (names & LAYER and names & {"reference", "inputs"}):
+    if any(each <= names for each in LAYER):
         return "layer"
     return "manual" if "loss_and_gradients" in names or has_update(path) else "starter"
 
@@ -223,8 +223,10 @@ def assigned(body: Iterable[ast.stmt], name: str) -> Iterator[ast.expr]:
             yield value
 
 
-LAYER = {"manual", "backward"}
-"""What a layer's file defines: with one of the two others it is one that lacks something."""
+LAYER = ({"reference", "inputs"}, {"reference", "backward"}, {"manual", "reference"},
+         {"manual", "inputs"})  # fmt: skip
+"""What tells a layer's file, also one that lacks something. Many tutorials have `inputs` beside a
+function `backward`."""
 UPDATE = "update"
 
 

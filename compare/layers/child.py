@@ -78,7 +78,7 @@ def here(work: Callable[[], Value]) -> Value:
         return work()
     except BadInput:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise Crashed(f"{type(error).__name__}: {error}") from error
     finally:
         torch.set_num_threads(threads)

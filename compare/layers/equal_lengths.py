@@ -7,7 +7,7 @@ judged there too. Code may be written for one size, and a reference too, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, combinations, islice
 from typing import Any
 
@@ -15,8 +15,12 @@ import numpy as np
 
 from compare.contracts.digits import two_values
 from compare.layers.asking import Question
+from compare.layers.calling import Shape
 from compare.layers.elsewhere import Changed, Shapes, at_other_shapes, lengths_of, longer
-from compare.layers.judged import Judged
+from compare.layers.excuse import Excuses
+from compare.layers.judged import Judged, State
+from compare.layers.manual import Manual
+from compare.layers.program import Program
 from compare.report.words import where
 
 MOST_TRIED = 60
@@ -32,10 +36,20 @@ def only_where_equal(
     inputs = {name: np.shape(value) for name, value in agreeing.point.inputs.items()}
     if not any(map(has_equals, (*inputs.values(), *agreeing.surveyed.outputs.values()))):
         return ()
+    program, called = Program(asked.reference, asked.wrt), Manual(manual, timeout)
     for other in at_other_shapes(asked, agreeing, manual, seed, timeout, parted):
-        if other.wrong and not other.surveyed.analysed.unruled:
+        if other.state is State.DISAGREES:
+            Excuses(program, called, shape_at(other, asked.wrt), timeout).consider(other)
+        tied = asked.asked.arrays and other.surveyed.analysed.decisions
+        if other.state is State.DISAGREES and not tied:  # an array is repeated to be longer
             return (note(other, inputs),)
     return ()
+
+
+def shape_at(one: Judged, wrt: Sequence[str]) -> Shape:
+    """Return what the manual side has to return at a point."""
+    shapes = {name: np.shape(value) for name, value in one.point.inputs.items()}
+    return Shape(one.surveyed.outputs, one.surveyed.container, shapes, wrt)
 
 
 def has_equals(shape: tuple[int, ...]) -> bool:

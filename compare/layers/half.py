@@ -140,14 +140,19 @@ def last(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
 
 
 def nudged(point: Point, seed: int) -> Point:
-    """Return a point with every input moved up or down."""
+    """Return a point with every number moved up or down, those of dy too."""
     generator = np.random.default_rng(seed)
-    inputs = {
-        name: rounded(a * (1 + NUDGE * generator.choice((-1.0, 1.0), size=a.shape)), point.format)
-        for name, a in point.inputs.items()
-        if a.dtype.kind == "f"
-    }
-    return replace(point, inputs=point.inputs | inputs)
+
+    def moved(values: Arrays) -> Arrays:
+        floating = {name: a for name, a in values.items() if a.dtype.kind == "f"}
+        signs = {name: generator.choice((-1.0, 1.0), size=a.shape) for name, a in floating.items()}
+        return values | {
+            name: rounded(np.asarray(a * (1 + NUDGE * signs[name])), point.format)
+            for name, a in floating.items()
+        }
+
+    dy = None if point.dy is None else moved(point.dy)
+    return replace(point, inputs=moved(point.inputs), dy=dy)
 
 
 def numbers_at(program: Program, point: Point) -> Arrays:

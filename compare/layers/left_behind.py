@@ -7,7 +7,7 @@ parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,10 @@ from compare.layers.spelling import (
     spellings,
 )
 
-HELD = ("data", "value", "val", "w")
+HELD = ("data", "value", "val")
 """Where an object that stands for a parameter has its value."""
-GRADIENT = ("grad", "gradient", "g", "dw")
-"""And its gradient."""
+GRADIENT = ("grad", "gradient")
+"""And its gradient; it has both."""
 
 
 def collected(mine: Any, value: Any, passed: Values, rest: Values, shape: Shape) -> Any:
@@ -38,7 +38,9 @@ def collected(mine: Any, value: Any, passed: Values, rest: Values, shape: Shape)
     tables = [part for part in parts if isinstance(part, Mapping)]
     arrays = [part for part in parts if not isinstance(part, Mapping)]
     if len(arrays) == len(shape.wrt):
-        return tuple(arrays)
+        due = {name: np.empty(shape.inputs[name]) for name in shape.wrt}
+        names = by_shape(due, arrays) if len(parts) != len(as_list(value)) else []
+        return dict(zip(names, arrays, strict=True)) if names else tuple(arrays)
     names = [name for name in passed if name in shape.wrt]
     found = {name: table[key] for table in tables for name in shape.wrt
              if (key := gradient_key(table, name)) is not None}  # fmt: skip
@@ -74,9 +76,9 @@ def in_attributes(own: Values, name: str) -> list[Any]:
     """Return the gradient of an input from a dictionary, an attribute or its parameter, if any."""
     tables = [own[key] for key in DICTIONARIES if isinstance(own.get(key), Mapping)]
     for table in tables:
-        if (key := gradient_key(table, name)) is not None:
+        if (key := gradient_key(table, name)) is not None and table[key] is not None:
             return [table[key]]
-    if (key := gradient_key(own, name, bare=False)) is not None:
+    if (key := gradient_key(own, name, bare=False)) is not None and own[key] is not None:
         return [own[key]]
     held = looked_up(own, spellings(name))
     return [] if held is None else gradients_in([own[held]])
@@ -106,30 +108,31 @@ def as_list(held: Any) -> list[Any]:
 
 def is_parameter(thing: Any) -> bool:
     """Return whether something may stand for a parameter, and is no number or array itself."""
-    plain = isinstance(thing, np.ndarray | np.generic | torch.Tensor | int | float | str | Mapping)
-    return thing is not None and not plain and not isinstance(thing, tuple | list)
+    if isinstance(thing, np.ndarray | np.generic | torch.Tensor) or hasattr(thing, "forward"):
+        return False
+    return all(any(hasattr(thing, one) for one in names) for names in (HELD, GRADIENT))
 
 
 def in_lists(own: Values, left: Values) -> Values:
     """Return gradients from a list that is as long as there are inputs left.
 
-    They are in the order of the parameters where these are in a list too, else in that of the
-    inputs.
+    They are in the order of the parameters where these are in a list too; else their shapes have to
+    say which is which.
     """
     lists = [own[key] for key in PARAMETERS if isinstance(own.get(key), tuple | list)]
     kept = [own[key] for key in DICTIONARIES if isinstance(own.get(key), tuple | list)]
     kept += [found for one in lists if (found := gradients_in(one))]
     for gradients in kept:
         if len(gradients) == len(left):
-            return dict(zip(in_order(left, lists), gradients, strict=True))
+            names = in_order(left, lists) or by_shape(left, gradients)
+            return dict(zip(names, gradients, strict=True)) if names else {}
     return {}
 
 
 def in_order(left: Values, lists: list[Any]) -> list[str]:
     """Return the names of inputs in the order of a list of parameters that has their values."""
     for parameters in lists:
-        names = list(left)
-        found = []
+        names, found = list(left), list[str]()
         for parameter in parameters:
             value = value_of(parameter)
             name = next((one for one in names if same(left[one], value)), None)
@@ -138,7 +141,16 @@ def in_order(left: Values, lists: list[Any]) -> list[str]:
                 found.append(name)
         if not names:
             return found
-    return list(left)
+    return []
+
+
+def by_shape(left: Values, arrays: Sequence[Any]) -> list[str]:
+    """Return the names of inputs in the order of arrays with their shapes; none if two are alike
+    or do not fit."""
+    named = {np.shape(value): name for name, value in left.items()}
+    names = [named.get(np.shape(one)) for one in arrays]
+    fits = len(named) == len(left) and None not in names and len(set(names)) == len(names)
+    return [name for name in names if name is not None] if fits else []
 
 
 def value_of(parameter: Any) -> Any:
@@ -159,6 +171,6 @@ def unfound(name: str, returned: int, own: Values) -> str:
     kept = ", ".join(own) or "none"
     return (
         f"returned {values}, and no gradient of {name} is among them or the attributes ({kept}); "
-        f"return it, or keep it as d{name}, grads[{name!r}] or in a list grads in the order of "
-        "the parameters"
+        f"return it, or keep it as d{name}, grads[{name!r}] or in a list grads beside a list "
+        "params of the values"
     )

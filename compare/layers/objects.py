@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from compare.layers.calling import (
     positional,
     split,
 )
-from compare.layers.left_behind import HELD, collected, is_parameter, set_back
+from compare.layers.left_behind import HELD, by_shape, collected, is_parameter, set_back, value_of
 from compare.layers.spelling import (
     PARAMETERS,
     attributes,
@@ -140,11 +141,19 @@ def set_attributes(mine: Any, inputs: Values, taken: int | None) -> dict[str, st
 
 
 def put_in_a_list(own: Values, inputs: Values, taken: int | None) -> dict[str, str]:
-    """Put what `forward` does not take into a list of parameters of that length; return which."""
-    names = list(inputs)[taken or 0 :]
+    """Put what `forward` does not take into a list of parameters of these shapes; return which.
+
+    Only where no attribute has any of them: a list beside attributes is one of the same values.
+    """
+    rest = {name: inputs[name] for name in list(inputs)[taken or 0 :]}
+    if not rest or any(looked_up(own, spellings(name)) for name in rest):
+        return {}
     for key in PARAMETERS:
         held = own.get(key)
-        if names and isinstance(held, list) and len(held) == len(names):
+        if not isinstance(held, list):
+            continue
+        names = by_shape(rest, [value_of(one) for one in held])
+        if len(names) == len(rest):
             for place, name in enumerate(names):
                 if not put_inside(held[place], inputs[name]):
                     held[place] = inputs[name]
@@ -155,9 +164,12 @@ def put_in_a_list(own: Values, inputs: Values, taken: int | None) -> dict[str, s
 def put_inside(parameter: Any, value: Any) -> bool:
     """Put a value inside an object that stands for a parameter, if it is one."""
     name = next((one for one in HELD if is_parameter(parameter) and hasattr(parameter, one)), None)
-    if name is not None:
+    if name is None:
+        return False
+    with suppress(AttributeError):  # one that cannot be written to
         setattr(parameter, name, value)
-    return name is not None
+        return True
+    return False
 
 
 def read_names(mine: Any) -> Iterator[str]:

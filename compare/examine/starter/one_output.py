@@ -68,8 +68,8 @@ def takes_several(text: str, mode: Mode) -> bool:
 
 
 def draws_as_many(text: str, mode: Mode) -> bool:
-    """Whether the last weights are drawn for a number of outputs that a function is handed: a
-    width that no other weights begin with."""
+    """Whether the last weights are drawn for a number of outputs that a function is handed: they
+    begin with the width that others end with, and no others begin with theirs."""
     nodes = list(ast.walk(ast.parse(text)))
     handed = {node.arg for node in nodes if isinstance(node, ast.arg)}
     calls = [node for node in nodes if isinstance(node, ast.Call)]
@@ -79,8 +79,9 @@ def draws_as_many(text: str, mode: Mode) -> bool:
         for form in forms(node) if len(form) == 2
     ]  # fmt: skip
     across = mode.biases == "column" or mode.transposed
-    ins, outs = ({form[at] for form in drawn} for at in ((1, 0) if across else (0, 1)))
-    return bool((outs - ins) & handed)
+    pairs = [(form[1], form[0]) if across else (form[0], form[1]) for form in drawn]
+    ins, outs = {one for one, _ in pairs}, {other for _, other in pairs}
+    return any(one in outs and other in handed - ins for one, other in pairs)
 
 
 def says_one(text: str, mode: Mode) -> bool:

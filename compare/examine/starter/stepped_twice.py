@@ -13,6 +13,7 @@ so nothing is accused.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import pairwise
 
@@ -30,6 +31,14 @@ SAID = (
     "were not compared: {} takes another step on the same gradient, which is that of where the "
     "weights were before the first"
 )
+SLOPE = re.compile(
+    r"(d_?[A-Z]\w*|d_?[wb]\d*|d_?(weight|bias)\w*|\w*grad\w*|g|gw|gb|delta\w*|nabla\w*)(\[.*\])?"
+)
+"""What people call a gradient by which a weight is moved."""
+PLAIN = frozenset(
+    "zip range len enumerate reversed list items keys values zeros_like copy print".split()
+)
+"""Calls that make no gradient."""
 Loop = ast.For | ast.While
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -58,7 +67,7 @@ def only_moving(nodes: Sequence[ast.AST]) -> frozenset[str]:
         more = frozenset(
             name
             for name, functions in named.items()
-            if all(moves_only(one, moving | {name}, named.keys() - moving) for one in functions)
+            if all(moves_only(one, moving | {name}) for one in functions)
             and (name in moving or any(map(descends_by_rate, inside(functions))))
         )
         if more <= moving:
@@ -71,12 +80,12 @@ def inside(functions: Iterable[Function]) -> Iterator[ast.AST]:
     return (part for one in functions for part in ast.walk(one))
 
 
-def moves_only(function: Function, moving: Set[str], other: Set[str]) -> bool:
+def moves_only(function: Function, moving: Set[str]) -> bool:
     """Whether a function moves weights, itself or by a call, and computes no gradient."""
     parts = [part for part in ast.walk(function) if part is not function]
     called = {last_name(part) for part in parts if isinstance(part, ast.Call)}
     steps = bool(called & moving) or any(map(descends_by_rate, parts))
-    return steps and not called & (other - moving) and not any(map(derives, parts))
+    return steps and called <= moving | PLAIN and not any(map(derives, parts))
 
 
 def derives(node: ast.AST) -> bool:
@@ -90,9 +99,14 @@ DERIVING = frozenset({"dot", "matmul", "einsum", "outer", "tensordot", "sum", "m
 
 
 def descends_by_rate(node: ast.AST) -> bool:
-    """Whether a statement takes a product off something: a rate times a gradient."""
+    """Whether a statement takes a product off something: a rate times what is called a gradient,
+    and not what it goes by itself."""
     taken = amount(node) if descends(node) else None
-    return isinstance(taken, ast.BinOp) and isinstance(taken.op, ast.Mult)
+    if not (isinstance(taken, ast.BinOp) and isinstance(taken.op, ast.Mult)):
+        return False
+    read = {ast.unparse(part) for part in ast.walk(taken) if isinstance(part, ast.expr)}
+    known = any(SLOPE.fullmatch(one.rpartition(".")[2]) for one in read)
+    return known and not read & {ast.unparse(one) for one in targets(node)}
 
 
 def amount(node: ast.AST) -> ast.expr | None:
@@ -135,7 +149,7 @@ def goes_round_on_one(loop: Loop, moving: Set[str]) -> bool:
     return all(is_step(one, moving) or moves(one, changed) for one in loop.body)
 
 
-def targets(node: ast.stmt) -> list[ast.expr]:
+def targets(node: ast.AST) -> list[ast.expr]:
     """Return what a statement gives a value to."""
     if isinstance(node, ast.Assign):
         return node.targets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -115,9 +114,6 @@ def count_factors(
             for m in sorted(count.masks - {0, k}):
                 yield k / m, f"divided by {m}, {COUNT}, {place}"
         for of, shape in shapes.items():
-            whole = math.prod(shape)
-            if plain and len(shape) > 1 and whole in count.wholes and whole != k:
-                yield k / whole, f"divided by {whole}, the number of all entries of {of}, {place}"
             for axis, n in enumerate(shape):
                 if n != k and n > 1 and (not plain or n in count.wholes):
                     yield k / n, f"divided by {n}, the length of axis {axis} of {of}, {place}"

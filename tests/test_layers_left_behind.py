@@ -180,6 +180,27 @@ def test_of_a_list_whose_order_nothing_says_nobody_is_accused(named: bool) -> No
         check_layer(Scaled, scaled, shapes)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.001])
+def test_a_module_of_torch_with_a_backward_pass_of_its_own_is_called(factor: float) -> None:
+    class Linear(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.W = torch.nn.Parameter(torch.ones(3, 5))
+            self.b = torch.nn.Parameter(torch.ones(5))
+
+        def forward(self, x: Any) -> Any:
+            self.x = torch.as_tensor(x)
+            return (self.x @ self.W + self.b).detach()
+
+        def backward(self, dy: Any) -> Any:
+            dy = torch.as_tensor(dy)
+            dx = dy @ self.W.detach().T
+            return {"x": dx, "W": factor * (self.x.T @ dy), "b": dy.sum(0)}
+
+    result = check_layer(Linear(), reference, SHAPES)
+    assert (result.verdict is Verdict.AGREES) == (factor == 1), result.sentence
+
+
 def test_what_is_no_parameter_is_not_set_back() -> None:
     """A layer inside whose own gradients add up is a mistake."""
 

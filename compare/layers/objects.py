@@ -132,7 +132,7 @@ def set_attributes(mine: Any, inputs: Values, taken: int | None) -> dict[str, st
                 continue
             if place is held:
                 held[key] = inputs[name]
-            elif not put_inside(own.get(key), inputs[name]):
+            elif not put_inside(getattr(mine, key, None), inputs[name]):
                 setattr(mine, key, inputs[name])
             used.add(key)
             found[name] = key
@@ -163,6 +163,9 @@ def put_in_a_list(own: Values, inputs: Values, taken: int | None) -> dict[str, s
 
 def put_inside(parameter: Any, value: Any) -> bool:
     """Put a value inside an object that stands for a parameter, if it is one."""
+    if isinstance(parameter, torch.nn.Parameter):
+        parameter.data = torch.as_tensor(value)
+        return True
     name = next((one for one in HELD if is_parameter(parameter) and hasattr(parameter, one)), None)
     if name is None:
         return False

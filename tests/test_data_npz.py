@@ -198,7 +198,10 @@ def test_an_archive_cannot_lie_about_its_own_size(tmp_path: Path) -> None:
     entry = content.index(b"PK\x01\x02")
     content[entry + 20 : entry + 28] = (2_000_000_200).to_bytes(4, "little") * 2
     path.write_bytes(content)
-    assert "promises 2,000,000,000 bytes of values" in refusal(path)
+    said = refusal(path)
+    assert "is damaged or cut short" in said
+    # From 3.13 on Python sees by itself that the member would reach into the directory.
+    assert "promises 2,000,000,000 bytes of values" in said or said.endswith("it again")
 
 
 @pytest.mark.parametrize("shape", ["(-1, 6)", "(-20, -6)", "(20.0, 6)", "20", "(20, 6"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -200,8 +201,8 @@ def test_an_archive_cannot_lie_about_its_own_size(tmp_path: Path) -> None:
     path.write_bytes(content)
     said = refusal(path)
     assert "is damaged or cut short" in said
-    # From 3.13 on Python sees by itself that the member would reach into the directory.
-    assert "promises 2,000,000,000 bytes of values" in said or said.endswith("it again")
+    if sys.version_info < (3, 13):  # later ones see that the member would reach into the directory
+        assert "promises 2,000,000,000 bytes of values" in said
 
 
 @pytest.mark.parametrize("shape", ["(-1, 6)", "(-20, -6)", "(20.0, 6)", "20", "(20, 6"])

@@ -12,16 +12,9 @@ from torch.nn import functional as F
 
 from compare.contracts.result import Verdict
 from compare.layers.check import check_layer
+from tests.layer_twins import said
 
 Array = Any
-
-
-def said(manual: Callable[[bool], Any], reference: Any, inputs: Any, **options: Any) -> str:
-    """The first name of what is wrong, after the right twin was not accused."""
-    assert check_layer(manual(False), reference, inputs, **options).verdict is Verdict.AGREES
-    result = check_layer(manual(True), reference, inputs, **options)
-    assert result.verdict is Verdict.DISAGREES
-    return result.diagnosis[0].sentence
 
 
 def softmax(s: Array) -> Array:
@@ -153,22 +146,24 @@ def test_another_sequence_at_every_step_is_named() -> None:
     assert "reads `q` in place of `k`, at every step" in name
 
 
-def unrolled(wrong: bool) -> Any:
-    """A tanh by steps; wrong: its slope is taken to be 1 - y at every one."""
+def unrolled(slope: Callable[[Any, int], Array]) -> Callable[[bool], Any]:
+    """A tanh by steps; wrong: `slope(states, t)` is taken for that of step t."""
 
-    def manual(inputs: Any, dy: Any) -> Any:
-        x, w = inputs["x"], inputs["w"]
-        hs = [np.zeros_like(x[0])]
-        for t in range(len(x)):
-            hs.append(np.tanh(x[t] + hs[-1] @ w))
-        dx, dw, dh = np.zeros_like(x), np.zeros_like(w), 0 * x[0]
-        for t in reversed(range(len(x))):
-            y = hs[t + 1]
-            dx[t] = da = (dy[t] + dh) * (1 - (y if wrong else y * y))
-            dw, dh = dw + hs[t].T @ da, da @ w.T
-        return np.stack(hs[1:]), {"x": dx, "w": dw}
+    def make(wrong: bool) -> Any:
+        def manual(inputs: Any, dy: Any) -> Any:
+            x, w = inputs["x"], inputs["w"]
+            hs = [np.zeros_like(x[0])]
+            for t in range(len(x)):
+                hs.append(np.tanh(x[t] + hs[-1] @ w))
+            dx, dw, dh = np.zeros_like(x), np.zeros_like(w), 0 * x[0]
+            for t in reversed(range(len(x))):
+                dx[t] = da = (dy[t] + dh) * (slope(hs, t) if wrong else 1 - hs[t + 1] ** 2)
+                dw, dh = dw + hs[t].T @ da, da @ w.T
+            return np.stack(hs[1:]), {"x": dx, "w": dw}
 
-    return manual
+        return manual
+
+    return make
 
 
 def by_tanh(x: Any, w: Any) -> Any:
@@ -180,7 +175,7 @@ def by_tanh(x: Any, w: Any) -> Any:
 
 
 def test_another_slope_at_every_step_is_named() -> None:
-    name = said(unrolled, by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
+    name = said(unrolled(lambda hs, t: 1 - hs[t + 1]), by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
     assert "the derivative of y = tanh is taken to be 1 - y, at every step" in name
 
 
@@ -249,25 +244,8 @@ def test_a_parameter_of_every_step_is_no_first_state(by: int, which: str) -> Non
     assert f"of {which}: it is off by one in time" in name
 
 
-def unrolled_before(wrong: bool) -> Any:
-    """A tanh by steps; wrong: its slope is that at the step before, at the first one that of 0."""
-
-    def manual(inputs: Any, dy: Any) -> Any:
-        x, w = inputs["x"], inputs["w"]
-        hs = [np.zeros_like(x[0])]
-        for t in range(len(x)):
-            hs.append(np.tanh(x[t] + hs[-1] @ w))
-        dx, dw, dh = np.zeros_like(x), np.zeros_like(w), 0 * x[0]
-        for t in reversed(range(len(x))):
-            dx[t] = da = (dy[t] + dh) * (1 - hs[t if wrong else t + 1] ** 2)
-            dw, dh = dw + hs[t].T @ da, da @ w.T
-        return np.stack(hs[1:]), {"x": dx, "w": dw}
-
-    return manual
-
-
 def test_before_the_first_step_there_was_zero() -> None:
-    name = said(unrolled_before, by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
+    name = said(unrolled(lambda hs, t: 1 - hs[t] ** 2), by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
     assert "of the step before: it is off by one in time" in name
 
 

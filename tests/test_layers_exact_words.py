@@ -10,18 +10,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from compare.contracts.result import Verdict
-from compare.layers.check import check_layer
+from tests.layer_twins import said
 
 Array = Any
-
-
-def said(manual: Callable[[bool], Any], reference: Any, inputs: Any, **options: Any) -> str:
-    """The first name of what is wrong, after the right twin was not accused."""
-    assert check_layer(manual(False), reference, inputs, **options).verdict is Verdict.AGREES
-    result = check_layer(manual(True), reference, inputs, **options)
-    assert result.verdict is Verdict.DISAGREES
-    return result.diagnosis[0].sentence
 
 
 def test_a_division_that_is_missing_is_no_multiplication() -> None:

@@ -237,24 +237,18 @@ def test_a_function_that_is_good_to_the_digits_of_the_format_agrees() -> None:
     assert result.verdict is Verdict.AGREES, result.sentence
 
 
-@every_format
 @pytest.mark.parametrize("seed", range(3))
-def test_a_sum_of_dy_that_is_kept_in_few_digits_is_no_mistake(form: torch.dtype, seed: int) -> None:
-    """Its error depends on dy alone."""
+def test_a_sum_of_dy_that_is_kept_in_few_digits_is_no_mistake(seed: int) -> None:
+    """Its error depends on dy alone; the third of it is no number of the short format."""
 
-    def linear(i: Any, dy: Any) -> Any:
-        given = dy.dtype
-        short, total = dy.to(form), torch.zeros(dy.shape[1], dtype=form)
-        for row in short:
+    def shifted(i: Any, dy: Any) -> Any:
+        total = torch.zeros(dy.shape[1], dtype=torch.bfloat16)
+        for row in dy.to(torch.bfloat16):
             total = total + row
-        x, w, d = i["x"].float(), i["w"].float(), dy.float()
-        y = x @ w + i["b"].float()
-        return y.to(given), {
-            "x": (d @ w.T).to(given), "w": (x.T @ d).to(given), "b": total.to(given)
-        }  # fmt: skip
+        return (i["x"] + i["b"]) / 3, {"x": dy / 3, "b": total.to(dy.dtype) / 3}
 
-    shapes = {"x": (256, 8), "w": (8, 12), "b": (12,)}
     g = torch.Generator().manual_seed(seed)
-    inputs = {name: torch.randn(*shape, generator=g).to(form) for name, shape in shapes.items()}
-    result = check_layer(linear, lambda x, w, b: x @ w + b, inputs, seed=seed)
+    shapes = {"x": (512, 6), "b": (6,)}
+    inputs = {n: torch.randn(*shape, generator=g).to(torch.bfloat16) for n, shape in shapes.items()}
+    result = check_layer(shifted, lambda x, b: (x + b) / 3, inputs, seed=seed)
     assert result.verdict is Verdict.AGREES, result.sentence

@@ -1,5 +1,6 @@
 """The pass: every rule of errors against what errors do, and the whole against honest layers."""
 
+import importlib
 import math
 import subprocess
 import sys
@@ -185,6 +186,16 @@ def test_a_layer_that_is_too_large_is_refused_in_one_sentence(
 
 def test_what_the_child_computes_comes_back(forked: None) -> None:
     assert in_child(lambda: {"a": np.arange(3)}, 30.0)["a"].tolist() == [0, 1, 2]
+
+
+def test_what_the_child_loads_of_torch_is_loaded_here_too(forked: None) -> None:
+    name = "torch.utils.show_pickle"
+    assert name not in sys.modules
+    try:
+        in_child(lambda: importlib.import_module(name).__name__, 30.0)
+        assert name in sys.modules
+    finally:
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize("error", [BadInput("x is wrong"), RuntimeError("x is wrong")])

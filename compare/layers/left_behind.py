@@ -38,7 +38,7 @@ def collected(mine: Any, value: Any, passed: Values, rest: Values, shape: Shape)
     tables = [part for part in parts if isinstance(part, Mapping)]
     arrays = [part for part in parts if not isinstance(part, Mapping)]
     if len(arrays) == len(shape.wrt):
-        due = {name: np.empty(shape.inputs[name]) for name in shape.wrt}
+        due = {name: shape.inputs[name] for name in shape.wrt}
         names = by_shape(due, arrays) if len(parts) != len(as_list(value)) else []
         return dict(zip(names, arrays, strict=True)) if names else tuple(arrays)
     names = [name for name in passed if name in shape.wrt]
@@ -124,7 +124,7 @@ def in_lists(own: Values, left: Values) -> Values:
     kept += [found for one in lists if (found := gradients_in(one))]
     for gradients in kept:
         if len(gradients) == len(left):
-            names = in_order(left, lists) or by_shape(left, gradients)
+            names = in_order(left, lists) or by_shape(shapes_of(left), gradients)
             return dict(zip(names, gradients, strict=True)) if names else {}
     return {}
 
@@ -144,13 +144,17 @@ def in_order(left: Values, lists: list[Any]) -> list[str]:
     return []
 
 
-def by_shape(left: Values, arrays: Sequence[Any]) -> list[str]:
-    """Return the names of inputs in the order of arrays with their shapes; none if two are alike
-    or do not fit."""
-    named = {np.shape(value): name for name, value in left.items()}
-    names = [named.get(np.shape(one)) for one in arrays]
-    fits = len(named) == len(left) and None not in names and len(set(names)) == len(names)
-    return [name for name in names if name is not None] if fits else []
+def shapes_of(values: Values) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of values by name."""
+    return {name: np.shape(value) for name, value in values.items()}
+
+
+def by_shape(due: Mapping[str, tuple[int, ...]], arrays: Sequence[Any]) -> list[str]:
+    """Return the names of shapes in the order of arrays that have them; none if two are alike or
+    do not fit."""
+    named = {shape: name for name, shape in due.items()}
+    names = [named[np.shape(one)] for one in arrays if np.shape(one) in named]
+    return names if len(named) == len(due) == len(arrays) and set(names) == set(due) else []
 
 
 def value_of(parameter: Any) -> Any:

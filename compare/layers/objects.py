@@ -26,7 +26,15 @@ from compare.layers.calling import (
     positional,
     split,
 )
-from compare.layers.left_behind import HELD, by_shape, collected, is_parameter, set_back, value_of
+from compare.layers.left_behind import (
+    HELD,
+    by_shape,
+    collected,
+    is_parameter,
+    set_back,
+    shapes_of,
+    value_of,
+)
 from compare.layers.spelling import (
     PARAMETERS,
     attributes,
@@ -152,7 +160,7 @@ def put_in_a_list(own: Values, inputs: Values, taken: int | None) -> dict[str, s
         held = own.get(key)
         if not isinstance(held, list):
             continue
-        names = by_shape(rest, [value_of(one) for one in held])
+        names = by_shape(shapes_of(rest), [value_of(one) for one in held])
         if len(names) == len(rest):
             for place, name in enumerate(names):
                 if not put_inside(held[place], inputs[name]):

@@ -12,6 +12,7 @@ from collections.abc import Set
 
 import numpy as np
 
+from compare.examine.starter.widened import NARROW
 from compare.guard.effects import Notes
 
 BUILTINS = {
@@ -43,7 +44,6 @@ RENAMED = {
 }
 
 
-NARROW = {"float32", "float16", "single", "half"}
 NONE: Set[str] = frozenset()
 
 

@@ -1,12 +1,18 @@
 """The honest code of the measurement stays within half its allowance, a slip of it does not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks.declared import ENTRIES, WAYS, network, scaled, worst
+from benchmarks.declared.__main__ import main, parse
+from benchmarks.declared.formulas import WAYS, network
+from benchmarks.declared.measures import ENTRIES, scaled, worst
+from benchmarks.declared.named import named
 from compare.contracts.experiment import Experiment
 from compare.examine.sides import build_reference
 from compare.judge.point import PointJudge
+from compare.mistakes.declared import DECLARED
 from compare.points.probe import draw_probes
 
 
@@ -34,3 +40,26 @@ def test_the_measurement_notices_a_wrong_gradient() -> None:
 def test_a_scale_error_of_the_promised_size_is_seen_where_a_tensor_is_not_weak(dtype: str) -> None:
     found = scaled(ENTRIES["gelu"], dtype, 0)
     assert found["seen"] > 3 and not found["missed"]
+
+
+def test_a_mistake_of_what_is_declared_is_planted_and_named() -> None:
+    found = named(next(one for one in DECLARED if one.name == "penalty-sign"), 2, 0)
+    assert found == {"named": 2, "planted": 2}
+
+
+def test_a_round_that_was_kept_is_not_measured_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["1", "--mistakes", "0", "--entries", "tanh", "--json", str(tmp_path / "kept")]
+    assert main(given) == 0
+    lines, said = (tmp_path / "kept").read_text(encoding="utf-8"), capsys.readouterr().out
+    assert len(lines.splitlines()) == 2 and "accused 0 of 1" in said
+    (tmp_path / "kept").write_text(lines.replace("[0.", "[7."), encoding="utf-8")
+    assert main(given) == 1
+    assert "not reached: tanh" in capsys.readouterr().out
+
+
+def test_the_command_says_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    assert "--entries" in capsys.readouterr().out

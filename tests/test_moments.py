@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 import manual_mlp
 from compare import Result, check
+from compare.contracts.between import Between
 from compare.contracts.moments import ORDINALS, moment
 from compare.judge.naming import Named
+from compare.points.edges import edge_probes
 from compare.points.probe import SOFT, draw_probes
 from compare.report import junit, message, page, report_json, summary, terminal
 from compare.report.terminal import Terminal
@@ -112,9 +114,13 @@ def test_report_json_numbers_points_as_before(tmp_path: Path) -> None:
 
 
 def test_every_point_that_is_drawn_has_its_ordinal() -> None:
-    probes = draw_probes((5, 4, 3), activation="relu", dtype="float64", seed=0)
-    assert SOFT in [probe.note for probe in probes]
-    assert len(probes) <= len(ORDINALS)
+    for between in (Between(), Between("batch", 0.3), Between(dropout=0.3)):
+        options: dict[str, Any] = {
+            "activation": "relu", "dtype": "float64", "seed": 0, "between": between,
+        }  # fmt: skip
+        probes = draw_probes((5, 4, 3), **options)
+        assert SOFT in [probe.note for probe in probes]
+        assert len(probes) + len(edge_probes((5, 4, 3), **options)) <= len(ORDINALS)
 
 
 @pytest.mark.parametrize(

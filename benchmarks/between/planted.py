@@ -50,6 +50,7 @@ def root(v: Array, name: str) -> Array:
     eps = {"eps-missing": 0.0}.get(name, float(name[4:]) if name[:6] == "eps-1e" else 1e-5)
     if name.startswith("eps-outside"):
         return np.asarray(1 / (np.sqrt(v) + v.dtype.type(eps)))
+    v = np.maximum(v, v.dtype.type(0.1)) if name == "variance-floored" else v
     inside = v + v.dtype.type(eps)
     return np.asarray(1 / (inside if name == "by-variance" else np.sqrt(inside)))
 

@@ -6,7 +6,9 @@ training has epochs: of anything else "epoch 0, update 1" would tell of a run th
 
 from __future__ import annotations
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
 """A check has at most as many points, and fewer updates."""
 
 

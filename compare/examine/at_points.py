@@ -139,7 +139,7 @@ class CheckedPoints:
             lacking, row = examine_point(judge, guarded, update, probe)
             self.lacking |= dict.fromkeys(lacking)
             self.rows += [] if row is None else [row]
-        if drawn and experiment.between.plain and not judge.ledger.findings:
+        if drawn and not judge.ledger.findings:
             for update, probe in enumerate(edges(experiment, probes[0]), start=len(probes)):
                 examine_point(judge, guarded, update, probe)
                 judge.ledger.say_of(update, f"an edge: {probe.note}")
@@ -195,6 +195,7 @@ def edges(experiment: Experiment, probe: Probe) -> list[Probe]:
         seed=experiment.seed,
         objective=experiment.objective,
         bias=experiment.bias,
+        between=experiment.between,
     )
 
 

@@ -46,13 +46,15 @@ def conclude(
     evidence = evidence_of(judge, implementation, referee=referee)
     findings, taylor = evidence.findings, evidence.taylor
     against_torch = contradicted(judge, findings, taylor)
-    verdict = Verdict.UNDECIDABLE if against_torch else verdict_of(judge)
     kind = None if against_torch else kind_of_findings(judge, findings, taylor)
     stepped = name_update(judge) if judge.mode and named is None and updates else Named()
     declaration = declaring(judge, kind, implementation) if referee and named is None else None
     if declaration is not None or (kind == "update" and stepped.convention):
         kind = "convention"
     named = named or named_of(judge, declaration, implementation)
+    if against_torch and named.diagnosis:  # the textbook is a witness more: it is another function
+        against_torch, kind = None, "function"
+    verdict = Verdict.UNDECIDABLE if against_torch else verdict_of(judge)
     accepted = judge.control.accepted if judge.control else ()
     result = Result(
         verdict=verdict,

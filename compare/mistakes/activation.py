@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from compare.mistakes.conditions import bent, curved
+from compare.mistakes.conditions import bent, curved, hidden
+from compare.mistakes.fits import Among
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook.plain import SLOPES
 
@@ -52,6 +53,39 @@ VALUE = (
     ),
 )
 
+BOUNDS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100)
+"""At which people clip what an activation is handed."""
+CLIPPED = (
+    NetworkMistake(
+        "activation-of-clipped",
+        "an activation of what is clipped at {constant:g}",
+        "What the activation is handed is clipped to [-{constant:g}, {constant:g}], in its value "
+        "and in its derivative; beyond, it is another function.",
+        "q = np.clip(z[i], -c, c)\nh[i] = f(q)\n"
+        "q = np.clip(z[i - 1], -c, c)\ndz[i - 1] = dh[i - 1] * slope(q, f(q))",
+        applies=hidden,
+        fit=Among(lambda point: BOUNDS),
+        example=2,
+        trigger="a unit that lies beyond the bound",
+        paired=False,
+    ),
+    NetworkMistake(
+        "activation-flat-beyond",
+        "an activation that is flat beyond {constant:g}",
+        "What the activation is handed is clipped to [-{constant:g}, {constant:g}], and nothing "
+        "flows back through what was clipped; beyond, it is another function.",
+        "q = np.clip(z[i], -c, c)\nh[i] = f(q)\n"
+        "q = np.clip(z[i - 1], -c, c)\n"
+        "dz[i - 1] = dh[i - 1] * slope(q, f(q)) * (np.abs(z[i - 1]) < c)",
+        applies=hidden,
+        fit=Among(lambda point: BOUNDS),
+        example=2,
+        trigger="a unit that lies beyond the bound",
+        convention=True,
+        paired=False,
+    ),
+)
+
 
 def another(activation: str) -> NetworkMistake:
     """Return the mistake of computing with `activation` where another one is declared."""
@@ -67,4 +101,4 @@ def another(activation: str) -> NetworkMistake:
     )
 
 
-ACTIVATION = VALUE + tuple(map(another, SLOPES))
+ACTIVATION = VALUE + CLIPPED + tuple(map(another, SLOPES))

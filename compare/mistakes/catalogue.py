@@ -63,6 +63,8 @@ NETWORK = tuple(mistake for mistake in IN_A_CALL if not isinstance(mistake, Insi
 """Those of them that can be made in a network without normalisation and dropout."""
 INSIDE = tuple(map(inside_of, IN_A_CALL))
 """All of them, as they are made in a network with normalisation or dropout."""
+DECLARED_INSIDE = tuple(map(inside_of, DECLARED))
+"""Those of what is declared, as they are made in such a network."""
 OTHER_STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, OptimiserMistake))
 """The same of other optimisers than momentum."""
 STEP = tuple(mistake for mistake in CATALOGUE if isinstance(mistake, StepMistake))
@@ -73,8 +75,9 @@ def network_mistakes(point: Point) -> tuple[NetworkMistake, ...]:
     """Return those that can be made in such a network as the point's, with those of a loss,
     penalty or activation only where one is declared."""
     known = NETWORK if point.between.plain else INSIDE
-    plain = point.minimised.plain and point.activation in SLOPES
-    return known if plain else (*known, *DECLARED)
+    if point.minimised.plain and point.activation in SLOPES:
+        return known
+    return (*known, *(DECLARED if point.between.plain else DECLARED_INSIDE))
 
 
 def named(name: str) -> Mistake:

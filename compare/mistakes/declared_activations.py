@@ -132,22 +132,35 @@ def of_formula(formula: Formula) -> Callable[[Pass, int], Pair]:
     def ends(z: Float) -> Float:
         return (formula(z + STEP) - formula(z - STEP)) / (2 * STEP)
 
-    return lambda net, layer: net.dh(layer) * net.z(layer).smooth(formula, ends, ROUNDINGS)
+    return lambda net, layer: (
+        arriving(net, layer) * taken(net, layer).smooth(formula, ends, ROUNDINGS)
+    )
+
+
+def arriving(net: Pass, layer: int) -> Pair:
+    """Return what the derivative is multiplied with: dh, or da behind dropout."""
+    return net.get("da" if net.inside else "dh", layer)
+
+
+def taken(net: Pass, layer: int) -> Pair:
+    """Return what the activation takes: z, or n behind a normalisation."""
+    return net.get("n" if net.inside else "z", layer)
 
 
 def swapped(net: Pass, layer: int) -> Pair:
     """Return the stage dz with the two slopes of a leaky ReLU swapped."""
-    mask = slope(net.z(layer), net.h(layer), net.activation)
-    low = activate(net.z(layer) * 0.0 - 1.0, net.activation)
-    return net.dh(layer) * ((1.0 - low) - mask)
+    z = taken(net, layer)
+    mask = slope(z, net.get("a" if net.inside else "h", layer), net.activation)
+    low = activate(z * 0.0 - 1.0, net.activation)
+    return arriving(net, layer) * ((1.0 - low) - mask)
 
 
 def of_another(name: str) -> Callable[[Pass, int], Pair]:
     """Return the stage dz with the derivative of another activation, taken at z."""
 
     def dz(net: Pass, layer: int) -> Pair:
-        z = net.z(layer)
-        return net.dh(layer) * slope(z, activate(z, name), name)
+        z = taken(net, layer)
+        return arriving(net, layer) * slope(z, activate(z, name), name)
 
     return dz
 

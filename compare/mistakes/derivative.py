@@ -15,7 +15,10 @@ from compare.mistakes.conditions import (
 from compare.mistakes.fits import Among, Near
 from compare.mistakes.mistake import NetworkMistake
 
-THRESHOLDS = tuple(m * 10.0**k for k in range(-8, 1) for m in (1, 2, 5))
+THRESHOLDS = (
+    *(10.0**k for k in range(-12, 1)),
+    *(m * 10.0**k for k in range(-8, 1) for m in (2, 5)),
+)
 LEAKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.3, 0.001)
 """Slopes that people write; all are tried where the slope reaches the loss, which bends with it."""
 

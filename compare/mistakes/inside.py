@@ -24,5 +24,8 @@ def inside_of(mistake: NetworkMistake) -> InsideMistake:
     if isinstance(mistake, InsideMistake):
         return mistake
     given = {field.name: getattr(mistake, field.name) for field in fields(mistake)}
+    if mistake.declared and mistake.functions is not None:
+        stages = {"dn" if stage == "dz" else stage: f for stage, f in mistake.functions.items()}
+        given |= {"functions": stages}  # what the activation gives on the way back
     slip = inside(mistake.slip) if mistake.functions is None else mistake.slip
     return InsideMistake(**given | {"slip": slip, "line": inside_target(mistake.line)})

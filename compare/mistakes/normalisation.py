@@ -12,6 +12,7 @@ from compare.mistakes.conditions import (
     over_the_batch,
     with_running_statistics,
 )
+from compare.mistakes.fits import Among
 from compare.mistakes.inside import InsideMistake
 
 MEAN = "mean(ds[i - 1], axis)"
@@ -24,6 +25,8 @@ def back(terms: str) -> str:
     return f"dz[i - 1] = r[i - 1] * ({terms})"
 
 
+FLOORS = tuple(10.0**k for k in range(-12, 0))
+"""What people keep a variance above."""
 BEFORE_IT = (
     "core = r[i - 1] * (ds[i - 1] - mean(ds[i - 1], axis)"
     " - s[i - 1] * mean(ds[i - 1] * s[i - 1], axis))\n"
@@ -211,6 +214,18 @@ NORMALISATION = (
             trigger="a small variance shows it best",
         )
         for eps in ("1e-3", "1e-4", "1e-6", "1e-7", "1e-8")
+    ),
+    InsideMistake(
+        "normalisation-variance-floored",
+        "a variance that is kept above {constant:g}",
+        "A variance below {constant:g} is replaced by it under the root, in both passes; "
+        "sqrt(v + eps) is due however small it is.",
+        "r[i] = 1 / np.sqrt(np.maximum(v[i], c) + eps)",
+        applies=normalised,
+        fit=Among(lambda point: FLOORS),
+        example=0.1,
+        trigger="a variance below the floor",
+        paired=False,
     ),
     InsideMistake(
         "normalisation-by-variance",

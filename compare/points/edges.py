@@ -1,13 +1,16 @@
 """Points at the edges of what ordinary ones reach: units just above 0, large units, large inputs.
 
 A mask with a threshold of 1e-5, units that are cut off at 6, a sigmoid of what is clipped at 10,
-gradients that are clipped at 5: all of them are right at ordinary points. Right code is right here
-too: units end where libraries begin to cut curves off, and before exponentials overflow.
+gradients that are clipped at 5, a variance kept above 1e-6: all of them are right at ordinary
+points. Right code is right here too: units end where libraries begin to cut curves off, and before
+exponentials overflow. What an activation takes is n = gamma s + beta in a normalised layer, z in
+another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,12 +18,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
+from compare.contracts.arrays import Array, Arrays
+from compare.contracts.between import PLAIN, Between
 from compare.contracts.objective import Objective
 from compare.points.probe import Probe, draw_probes
+from manual_mlp.normalise import standardise
 
 NEAR = "units just above 0"
 LARGE = "large units"
 LOUD = "large inputs"
+STILL = "variances far below eps"
 SMALLEST, LARGEST = -12, -3
 """Decades of the units just above 0."""
 FAR = 150.0
@@ -32,6 +39,8 @@ LEFT = 1e-12
 """Where a slope is so near to its limit, nothing is left that code could do wrong."""
 GAIN = 100.0
 """By how much the inputs are larger, and the weights that take them smaller."""
+SMALLEST_DEVIATION = 1e-5
+"""Its square is a variance of 1e-10, beside an eps of 1e-5."""
 
 
 def edge_probes(
@@ -42,42 +51,75 @@ def edge_probes(
     seed: int,
     objective: Objective | None = None,
     bias: bool = True,
+    between: Between = PLAIN,
 ) -> list[Probe]:
-    """Return the points, none without a hidden layer; for networks without normalisation and
-    dropout."""
+    """Return the points, in training; none without a hidden layer.
+
+    Units just above 0 need something that sets them exactly: a bias, or gamma and beta.
+    """
     if len(sizes) < 3:
         return []
     rule = ACTIVATION_RULES[activation]
     draw = partial(
-        draw_probes, sizes, activation=activation, dtype=dtype, objective=objective, bias=bias
-    )
-    near, far, loud = (draw(seed=seed + n)[0] for n in (1, 2, 3))
-    beside = [just_above(near)] if bias and 0.0 in rule.kinks else []
-    return [*beside, large(far, rule), with_large_inputs(loud)]
+        draw_probes, sizes, activation=activation, dtype=dtype, objective=objective, bias=bias,
+        between=between,
+    )  # fmt: skip
+    near, far, loud, still = (draw(seed=seed + n)[0] for n in (1, 2, 3, 4))
+    normalised = between.normalisation != "none"
+    settable = between.affine if normalised else bias
+    points = [just_above(near)] if settable and 0.0 in rule.kinks else []
+    points += [large(far, rule, between)] if between.affine or not normalised else []
+    points += [with_large_inputs(loud)]
+    return [*points, varying_little(still, between)] if normalised else points
 
 
 def just_above(probe: Probe) -> Probe:
-    """Return a point whose first row has units between 1e-12 and 1e-3 in the first layer."""
-    b1 = probe.parameters["b1"]
-    above = np.logspace(LARGEST, SMALLEST, 2 * (LARGEST - SMALLEST) + 1)
-    parameters = probe.parameters | {"b1": np.resize(above, b1.shape).astype(b1.dtype)}
-    x = probe.x.copy()
+    """Return a point that has units between 1e-12 and 1e-3 in the first layer: all of the first
+    row, or every second unit in all rows where they are normalised."""
+    given, context = probe.parameters, dict(probe.context)
+    if "gamma1" in given:
+        scale, shift = given["gamma1"].copy(), given["beta1"].copy()
+        scale[::2], shift[::2] = 0, decades(len(shift[::2]))  # so n1 = beta1 exactly
+        changed = given | {"gamma1": scale, "beta1": shift}
+        return replace(probe, parameters=changed, note=NEAR)
+    b1, x = given["b1"], probe.x.copy()
     x[0] = 0  # so z1[0] = b1 exactly, on every side
-    return Probe(parameters, x, probe.targets, NEAR)
+    if "mask1" in context:
+        context["mask1"] = context["mask1"].copy()
+        context["mask1"][0] = True
+    changed = given | {"b1": decades(len(b1)).astype(b1.dtype)}
+    return replace(probe, parameters=changed, x=x, note=NEAR, context=context)
 
 
-def large(probe: Probe, rule: ActivationRule) -> Probe:
+def decades(units: int) -> Array:
+    """Return so many values from the smallest to the largest, however few they are."""
+    return np.logspace(SMALLEST, LARGEST, units)
+
+
+def large(probe: Probe, rule: ActivationRule, between: Between = PLAIN) -> Probe:
     """Return a point whose first layer reaches from ordinary units to large ones, and no further.
 
     What grows with its units is taken back by the weights behind them: the logits are ordinary.
     """
-    w1, w2 = probe.parameters["w1"], probe.parameters["w2"]  # (F, H), (H, ...)
+    given = probe.parameters
     reach = reach_of(rule)
-    largest = np.abs(probe.x @ w1).max(axis=0)  # (H,)
-    gain = (np.geomspace(reach, 1.0, len(largest)) / largest).astype(w1.dtype)
+    largest = np.abs(without_shift(given, probe.x, between)).max(axis=0)  # (H,)
+    gain = (np.geomspace(reach, 1.0, len(largest)) / largest).astype(probe.x.dtype)
     grows = float(np.abs(rule.f(np.array([-reach, reach]))).max()) > reach / 2
-    behind = w2 / gain[:, np.newaxis] if grows else w2
-    return Probe(probe.parameters | {"w1": w1 * gain, "w2": behind}, probe.x, probe.targets, LARGE)
+    scaled = "gamma1" if "gamma1" in given else "w1"
+    behind = given["w2"] / gain[:, np.newaxis] if grows else given["w2"]
+    return replace(
+        probe, parameters=given | {scaled: given[scaled] * gain, "w2": behind}, note=LARGE
+    )
+
+
+def without_shift(parameters: Arrays, x: Array, between: Between) -> Array:
+    """Return what the first layer adds its bias or beta to: x w1, or gamma s."""
+    z = x @ parameters["w1"]  # (N, H)
+    if "gamma1" not in parameters:
+        return np.asarray(z)
+    z = z + parameters["b1"] if "b1" in parameters else z
+    return np.asarray(parameters["gamma1"] * standardise(z, between.normalisation).s)
 
 
 def reach_of(rule: ActivationRule) -> float:
@@ -98,4 +140,18 @@ def with_large_inputs(probe: Probe) -> Probe:
     """Return a point with large inputs and ordinary units: the gradients of w1 are large."""
     gain = probe.x.dtype.type(GAIN)
     parameters: dict[str, Any] = probe.parameters | {"w1": probe.parameters["w1"] / gain}
-    return Probe(parameters, probe.x * gain, probe.targets, LOUD)
+    return replace(probe, parameters=parameters, x=probe.x * gain, note=LOUD)
+
+
+def varying_little(probe: Probe, between: Between) -> Probe:
+    """Return a point whose first layer has variances from ordinary ones far down below eps: of its
+    units over the batch, or of its rows."""
+    given, x = probe.parameters, probe.x
+    if between.normalisation == "batch":
+        share = np.geomspace(1.0, SMALLEST_DEVIATION, given["w1"].shape[1]).astype(x.dtype)
+        changed = {name: given[name] * share for name in ("w1", "b1") if name in given}
+        return replace(probe, parameters=given | changed, note=STILL)
+    share = np.geomspace(1.0, SMALLEST_DEVIATION, len(x)).astype(x.dtype)
+    without = {name: np.zeros_like(given[name]) for name in ("b1",) if name in given}
+    parameters = given | without
+    return replace(probe, parameters=parameters, x=x * share[:, np.newaxis], note=STILL)

@@ -1,15 +1,11 @@
-"""How far honest code comes from torch, in allowances, for every loss, output and activation.
+"""Loss and gradients of every declared network without normalisation and dropout, in five ways.
 
-    python -m benchmarks.declared [networks per entry and format]
-
-Each network is drawn at random (depth, widths, batch, scale) and written in one of five ways, with
-its own formulas: nothing here is shared with the package under measurement or with the judge.
+The formulas are those of textbooks: nothing here is shared with the package under measurement or
+with the judge.
 """
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Callable
 from math import erf
 from typing import Any
@@ -17,15 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compare.checks.weak import PROMISED, smallest_scale_error
-from compare.contracts.experiment import ACTIVATION_NAMES, Experiment
-from compare.examine.sides import build_reference
-from compare.judge.point import PointJudge
-from compare.points.edges import edge_probes
-from compare.points.probe import Probe, draw_probes
+from compare.contracts.experiment import Experiment
 
 Array = NDArray[Any]
-Points = tuple[Probe, Probe]
 WAYS = ("plain", "columns", "einsum", "one by one", "blocks")
 SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946)
 
@@ -136,6 +126,16 @@ def product(a: Array, b: Array, way: str) -> Array:
     return np.asarray(a @ b)
 
 
+def weights_of(asked: Experiment, y: Array) -> Array | None:
+    """Return the weight of each class, 0 for one that is ignored; None where all count alike."""
+    if asked.class_weights is None and asked.ignore_index is None:
+        return None
+    found = np.ones(y.shape[1]) if asked.class_weights is None else np.array(asked.class_weights)
+    if asked.ignore_index is not None:
+        found[asked.ignore_index] = 0
+    return found.astype(y.dtype)
+
+
 def network(parameters: dict[str, Array], x: Array, y: Array, asked: Experiment, way: str) -> Any:
     """Loss and gradients, written for this measurement."""
     f, df = ACTS[asked.activation]
@@ -147,14 +147,14 @@ def network(parameters: dict[str, Array], x: Array, y: Array, asked: Experiment,
         zs.append(z + parameters[f"b{i}"] if asked.bias else z)
         h.append(f(zs[-1]).astype(x.dtype))
     t = (1 - asked.label_smoothing) * y + asked.label_smoothing / y.shape[1]
-    if asked.class_weights is not None:
-        t = t * np.array(asked.class_weights, x.dtype)
+    weights = weights_of(asked, y)
+    t = t if weights is None else t * weights
     terms, d = HEADS[asked.loss](out(zs[-1]), t)
     count = {"mean": len(x), "batch_mean": len(x), "sum": 1}[asked.reduction]
     if asked.reduction == "mean" and asked.loss != "cross_entropy":
         count = y.size
-    if asked.class_weights is not None and asked.reduction == "mean":
-        count = (y * np.array(asked.class_weights, x.dtype)).sum()
+    if weights is not None and asked.reduction == "mean":
+        count = (y * weights).sum()
     loss = asked.loss_factor * terms.sum() / count
     dz = (pull(zs[-1], d) * asked.loss_factor / count).astype(x.dtype)
     gradients = {}
@@ -169,94 +169,3 @@ def network(parameters: dict[str, Array], x: Array, y: Array, asked: Experiment,
             loss += asked.l2 / 2 * (w**2).sum() + asked.l1 * np.abs(w).sum()
             gradients[name] = gradients[name] + asked.l2 * w + asked.l1 * np.sign(w)
     return float(loss), {k: gradients[k].astype(x.dtype) for k in parameters}
-
-
-ENTRIES: dict[str, dict[str, Any]] = {
-    **{name: {"activation": name} for name in ACTIVATION_NAMES},
-    **{f"{name} loss": {"loss": name} for name in HEADS},
-    **{f"mse behind {name}": {"loss": "mse", "output": name} for name in OUTS},
-    "half squared error": {"loss": "mse", "reduction": "batch_mean", "loss_factor": 0.5},
-    "l1 and l2": {"l1": 0.01, "l2": 0.05, "penalise": "all"},
-    "label smoothing": {"label_smoothing": 0.1},
-    "class weights": {"class_weights": True},
-    "no biases": {"bias": False},
-}
-
-
-def drawn(entry: dict[str, Any], dtype: str, seed: int) -> tuple[Experiment, PointJudge, Points]:
-    """Return one network of an entry, its judge, an ordinary point and an edge."""
-    generator = np.random.default_rng(seed)
-    hidden = tuple(int(n) for n in generator.integers(2, 40, int(generator.integers(1, 4))))
-    sizes = (int(generator.integers(2, 60)), *hidden, int(generator.integers(2, 12)))
-    entry = dict(entry)
-    if "class_weights" in entry:
-        entry["class_weights"] = tuple(generator.random(sizes[-1]) + 0.1)
-    asked = Experiment(hidden=hidden, dtype=dtype, **entry)
-    judge = PointJudge(experiment=asked, reference=build_reference(asked, sizes))
-    rows = generator.normal(size=(200, sizes[0])) * 10.0 ** generator.uniform(-2, 0.3)
-    options: dict[str, Any] = {
-        "activation": asked.activation, "dtype": dtype, "seed": seed,
-        "objective": asked.objective, "bias": asked.bias,
-    }  # fmt: skip
-    points = draw_probes(sizes, rows=rows, **options)
-    edges = edge_probes(sizes, **options)
-    ordinary = points[seed % 3 if asked.class_weights is None else seed % 2]
-    return asked, judge, (ordinary, edges[seed % len(edges)])
-
-
-def worst(entry: dict[str, Any], dtype: str, seed: int) -> float:
-    """The worst ratio of one network, infinite if it is accused, NaN if its loss is not finite."""
-    asked, judge, points = drawn(entry, dtype, seed)
-    found = [worst_at(probe, asked, judge, WAYS[seed % len(WAYS)]) for probe in points]
-    told = [one for one in found if not np.isnan(one)]
-    return max(told, default=np.nan)
-
-
-def worst_at(probe: Probe, asked: Experiment, judge: PointJudge, way: str) -> float:
-    """The same of one point."""
-    with np.errstate(all="ignore"):
-        loss, gradients = network(dict(probe.parameters), probe.x, probe.targets, asked, way)
-    examined = judge.same_point(probe.parameters, probe.x, probe.targets, loss, gradients)
-    if not np.isfinite(loss):  # log(0): what the textbook's formula does, and no rounding
-        return np.nan
-    return examined.worst_ratio if examined.agrees else np.inf
-
-
-def scaled(entry: dict[str, Any], dtype: str, seed: int) -> Counter[str]:
-    """How many tensors of an ordinary point are seen to be wrong when they are multiplied by
-    1 + 1e-12 or 1 + 1e-4, how many are called weak there, and how many are missed."""
-    asked, judge, (probe, _) = drawn(entry, dtype, seed)
-    point, way = (dict(probe.parameters), probe.x, probe.targets), WAYS[seed % len(WAYS)]
-    with np.errstate(all="ignore"):
-        loss, gradients = network(*point, asked, way)
-    examined = judge.same_point(*point, loss, gradients)
-    found: Counter[str] = Counter()
-    for name, gradient in gradients.items():
-        if smallest_scale_error(name, gradient, examined.allowances) > PROMISED[dtype]:
-            found["weak"] += 1
-            continue
-        wrong = gradients | {name: gradient * gradient.dtype.type(1 + PROMISED[dtype])}
-        found["missed" if judge.same_point(*point, loss, wrong).agrees else "seen"] += 1
-    return found
-
-
-def main() -> None:
-    """Print the worst ratio, the accused and the scale errors of every entry and format."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    for name, entry in ENTRIES.items():
-        for dtype in ("float64", "float32"):
-            found = np.array([worst(entry, dtype, seed) for seed in range(count)])
-            planted = sum((scaled(entry, dtype, seed) for seed in range(count)), Counter[str]())
-            told = found[~np.isnan(found)]
-            accused, lost = int(np.isinf(told).sum()), count - len(told)
-            print(
-                f"{name:24} {dtype}  accused {accused} of {len(told)}, worst {told.max():.3f}"
-                + f", {lost} not finite" * (lost > 0)
-                + f"; errors of {PROMISED[dtype]:g}: {planted['missed']} missed,"
-                f" {planted['seen']} seen, {planted['weak']} weak"
-            )
-            sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

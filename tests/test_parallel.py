@@ -1,6 +1,7 @@
 """Several ranks train one network: parts add up; a lost rank ends with a sentence and a report."""
 
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -14,6 +15,9 @@ import pytest
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.gradients import batch_sums
 from compare.command.main import main
+from compare.contracts.errors import BadInput
+from compare.contracts.experiment import Experiment
+from compare.examine.parallel import require_parallel
 from compare.examine.ranks import Ranks
 from compare.report.report_json import SCHEMA
 from tests.ranks import run_on_ranks
@@ -87,6 +91,9 @@ def faulty(folder: Path, fault: str, more: str = "") -> str:
         # At a rate for means a sum over 200 rows diverges: right sides of one process part by 2e-4.
         (run_ranks, 3, (*IN_FLOAT32, "--reduction", "sum", "--learning-rate", "1e-4")),
         (run_ranks, 2, ("--hidden", "1100", "--epochs", "1")),  # two blocks of rows on each rank
+        (run_ranks, 2, ("--normalisation", "layer")),
+        (run_ranks, 3, ("--dropout", "0.3", "--batch-size", "200")),
+        (run_ranks, 2, ("--normalisation", "layer", "--dropout", "0.3", *IN_FLOAT32)),
     ],
 )
 def test_uneven_shards_train_as_one_process_does(
@@ -195,6 +202,62 @@ def test_a_reduction_of_their_own_is_judged_and_its_mistake_named(
     assert report["verdict"] == ("agrees" if name is None else "disagrees")
     assert report["failure"] is None
     assert [one["mistake"] for one in report["diagnosis"]] == ([] if name is None else [name])
+
+
+DROPPING = """
+import numpy, os
+import manual_mlp
+RANK = int(os.environ["RANK"])
+BETWEEN = manual_mlp.Between(dropout=0.3)
+def loss_and_gradients(parameters, x, targets, *, context):
+    if RANK == 1 and "mask1" in context and {wrong}:
+        context = dict(context) | {{"mask1": numpy.roll(context["mask1"], 1, axis=0)}}
+    return manual_mlp.loss_and_gradients(parameters, x, targets, between=BETWEEN, context=context)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [False, True])
+def test_masks_of_other_rows_on_one_rank_are_seen(wrong: bool, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.py"
+    theirs.write_text(DROPPING.format(wrong=wrong))
+    options = "--dropout", "0.3", "--manual", str(theirs), "--batch-size", "300"
+    _, report = run_ranks(2, tmp_path / "out", *options, "--epochs", "1")
+    assert report["verdict"] == ("disagrees" if wrong else "agrees")
+    assert report["failure"] is None
+
+
+@pytest.mark.slow
+def test_a_reduction_is_named_where_units_are_dropped(tmp_path: Path) -> None:
+    body = f"loss_by, dw_by = lambda one: {RIGHT}, lambda one: one"
+    theirs = tmp_path / "theirs.py"
+    theirs.write_text(DROPPING.format(wrong=False) + REDUCED.format(body=body))
+    options = "--dropout", "0.3", "--manual", str(theirs), "--epochs", "1"
+    _, report = run_ranks(2, tmp_path / "out", *options)
+    assert [one["mistake"] for one in report["diagnosis"]] == ["not-reduced"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        ({"normalisation": "batch"}, "torch adds these up (SyncBatchNorm) on GPUs only"),
+        ({"l2": 0.1}, "without penalties"),
+        ({"bias": False}, "layers with biases"),
+        ({"optimiser": "adam"}, "gradient descent with momentum"),
+    ],
+)
+def test_what_several_ranks_cannot_train_is_refused_with_the_reason(
+    declared: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(BadInput, match=re.escape(why)):
+        require_parallel(Experiment(**declared))
+
+
+@pytest.mark.parametrize(
+    "declared", [{"normalisation": "layer"}, {"dropout": 0.3}, {"activation": "gelu"}]
+)
+def test_what_several_ranks_can_train_is_not_refused(declared: dict[str, Any]) -> None:
+    require_parallel(Experiment(**declared))
 
 
 @pytest.mark.slow

@@ -118,8 +118,8 @@ class Network(nn.Module):
         """Go into training or evaluation; where it is already, torch would walk through it all."""
         return self if mode is self.training else super().train(mode)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.trace(x)["logits"]
+    def forward(self, x: Tensor, masks: Mapping[str, Tensor] | None = None) -> Tensor:
+        return self.trace(x, masks)["logits"]
 
     @torch.no_grad()
     def load(self, parameters: Mapping[str, Array]) -> None:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from torch_reference.blocks import Term
+from torch_reference.blocks import Term, rows_of
 from torch_reference.criterion import Criterion
 from torch_reference.layout import Array, to_tensor
 from torch_reference.optimiser import load_optimiser
 from torch_reference.records import Record
 from torch_reference.reference import Reference
-from torch_reference.trainer import Momentum, Rows, Run, records, with_zeros
+from torch_reference.trainer import ContextOf, Momentum, Rows, Run, records, with_zeros
 
 
 def train_in_parallel(
@@ -37,10 +37,12 @@ def train_in_parallel(
     learning_rate: float,
     momentum: float,
     form: str = "velocity",
+    context_of: ContextOf | None = None,
 ) -> Iterator[Record]:
     """Yield the records of `train`, the same ones on every rank.
 
-    Softmax cross-entropy only, without a penalty.
+    Softmax cross-entropy only, without a penalty and without batch normalisation, whose rows depend
+    on those of other ranks.
 
     Parameters:
         reference: the network that is trained, in a copy of its own on every rank.
@@ -54,6 +56,7 @@ def train_in_parallel(
         learning_rate: of `torch.optim.SGD`.
         momentum: of `torch.optim.SGD`.
         form: the form of `state`, "velocity" or "buffer".
+        context_of: (update, rows) -> the masks of that update, of this rank's rows of its batch.
 
     Returns:
         The records, one by one, the same ones on every rank.
@@ -86,6 +89,10 @@ def train_in_parallel(
     )
     wrapped = DistributedDataParallel(network)
     wrapped.register_comm_hook(None, added_up)
+
+    def masks_of(update: int, rows: int) -> dict[str, Tensor]:
+        return reference.masks(context_of(update, rows)) if context_of else {}
+
     run = ParallelRun(
         network=network,
         terms=partial(sums_over_rows, reference),
@@ -95,6 +102,7 @@ def train_in_parallel(
         wrapped=wrapped,
         mine=mine,
         mean=reference.criterion.reduction == "mean",
+        masks_of=masks_of,
     )
     first = with_zeros(parameters, state)
     yield from records(run, first, order, total, Momentum(optimiser, network, form))
@@ -128,12 +136,15 @@ class ParallelRun(Run):
         """Differentiate this rank's part of the batch's loss; the loss is that of all ranks."""
         here = batch[(batch >= self.mine.start) & (batch < self.mine.stop)] - self.mine.start
         x, targets = self.rows(here)
+        masks = self.masks_of(update, len(x))
+        self.network.train()
         blocks = list(self.terms(targets))
         loss = 0.0
         for rows, term in blocks:
             # DDP adds the ranks up as soon as it may: at the last block, when all are in.
             with nullcontext() if rows is blocks[-1][0] else self.wrapped.no_sync():
-                part = term(self.wrapped(x[rows]), targets[rows]) / (len(batch) if self.mean else 1)
+                logits = self.wrapped(x[rows], rows_of(masks, rows))
+                part = term(logits, targets[rows]) / (len(batch) if self.mean else 1)
                 part.backward()  # type: ignore[no-untyped-call]
             loss += part.item()
         return totals(loss)[0], None

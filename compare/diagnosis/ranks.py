@@ -14,6 +14,7 @@ import numpy as np
 from compare.checks.ratio import ratio
 from compare.checks.same_point import SamePoint
 from compare.contracts.arrays import Array, Arrays, Float
+from compare.contracts.between import NOTHING, Context
 from compare.contracts.result import Diagnosis
 from compare.diagnosis.alternatives import reproducing
 from compare.mistakes.ranks import RANKS, RankMistake, Shares
@@ -95,16 +96,21 @@ def together(by: Float, parts: Sequence[Part]) -> Iterator[tuple[float, Part]]:
 
 
 def parts_of(
-    same_point: SamePoint, weights: Sequence[Arrays], batches: Sequence[tuple[Array, Array]]
+    same_point: SamePoint,
+    weights: Sequence[Arrays],
+    batches: Sequence[tuple[Array, Array]],
+    contexts: Sequence[Context] | None = None,
 ) -> list[Part]:
-    """Return what each rank's rows come to at its weights, by the reference."""
+    """Return what each rank's rows come to at its weights, by the reference; with the masks of
+    these rows, where there are any."""
     found = []
-    for parameters, (x, targets) in zip(weights, batches, strict=True):
+    given = contexts or [NOTHING] * len(weights)
+    for parameters, (x, targets), context in zip(weights, batches, given, strict=True):
         if not len(x):
             nothing = {name: np.zeros_like(w) for name, w in parameters.items()}
             found.append(Part(0, 0.0, nothing, 0.0, nothing))
             continue
-        one = same_point.expect(parameters, x, targets)
+        one = same_point.expect(parameters, x, targets, context=context)
         allowances = one.point.allowances
         allowed = dict(allowances.gradients)
         of_loss = float(np.max(allowances.forward.loss))

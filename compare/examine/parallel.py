@@ -24,11 +24,17 @@ from compare.contracts.result import Result, Verdict
 from compare.data.stored import StoredRows
 from compare.examine.environment import environment
 from compare.examine.ranks import LostRank, OtherNumbers, Ranks, between_ranks, together
-from compare.examine.sides import build_reference, differentiating, manual_records, our_manual
+from compare.examine.sides import (
+    build_reference,
+    context_of,
+    differentiating,
+    manual_records,
+    our_manual,
+)
 from compare.examine.threads import given_threads
 from compare.examine.training import Run, Tap, Watcher, progress_of
 from compare.judge.naming import Named
-from compare.points.batches import Shares, all_of
+from compare.points.batches import Shares, all_of, batch_of, is_held
 from compare.points.inputs import Inputs, Pair, draw_inputs
 
 if TYPE_CHECKING:
@@ -79,10 +85,16 @@ def run_in_parallel(
 
 def require_parallel(experiment: Experiment) -> None:
     """Raise `BadInput` for settings of which the ranks' parts do not simply add up."""
-    if not experiment.plain:
+    if not (experiment.objective.plain and experiment.bias):
         raise BadInput(
-            "torchrun trains softmax cross-entropy over layers with biases, without penalties, "
-            "weights of classes, normalisation and dropout; run this network in one process"
+            "torchrun trains softmax cross-entropy over layers with biases, without penalties and "
+            "weights of classes; run this network in one process"
+        )
+    if experiment.between.together:
+        raise BadInput(
+            "torchrun does not train batch normalisation: mean and variance are those of the rows "
+            "of all ranks, and torch adds these up (SyncBatchNorm) on GPUs only, so on the CPU "
+            "there is no reference; run this network in one process"
         )
     if not experiment.plain_momentum or experiment.patience is not None:
         raise BadInput(
@@ -126,7 +138,7 @@ class Sides:
 
     def manual_side(self) -> Iterator[Record]:
         """The manual records, each with the whole batch's row numbers."""
-        records = manual_records(self.experiment, self.inputs, self.manual)
+        records = manual_records(self.experiment, self.inputs, self.manual, self.context)
         for record, batch in zip(records, all_of(self.order, self.total), strict=True):
             yield replace(record, batch=batch.copy())  # type: ignore[type-var]  # a dataclass
 
@@ -141,7 +153,15 @@ class Sides:
             mine=self.mine, total=self.total,
             learning_rate=self.experiment.learning_rate,
             momentum=self.experiment.momentum, form=self.experiment.momentum_form,
+            context_of=context_of(self.experiment, self.context),
         )  # fmt: skip
+
+    def context(self, update: int, rows: int) -> Arrays:
+        """The masks of an update, drawn for the whole batch: this rank's rows of them."""
+        batch = batch_of(self.order, update)
+        batch = np.arange(self.total) if batch is None else batch
+        masks, held = self.inputs.context(update, len(batch)), is_held(batch, self.mine)
+        return {name: mask[held] for name, mask in masks.items()}
 
 
 def part(rows: Pair, held: slice) -> Pair:
@@ -165,10 +185,12 @@ def added_up(
     it has rows: shards need not be equal. With `mean` the total is divided by all rows.
     """
 
-    def loss_and_gradients(parameters: Arrays, x: Any, targets: Any) -> tuple[float, Arrays]:
+    def loss_and_gradients(
+        parameters: Arrays, x: Any, targets: Any, **how: Any
+    ) -> tuple[float, Arrays]:
         nothing = 0.0, {name: np.zeros_like(w) for name, w in parameters.items()}
         loss, gradients, *_ = ranks.asked(
-            lambda: manual.loss_and_gradients(parameters, x, targets) if len(x) else nothing
+            lambda: manual.loss_and_gradients(parameters, x, targets, **how) if len(x) else nothing
         )
         if reduction is not None:
             return ranks.asked(lambda: reduction(loss, gradients, len(x)), alone=False)
@@ -178,9 +200,9 @@ def added_up(
         summed = ranks.summed({k: g * weight if weighted else g for k, g in gradients.items()})
         return loss / scale, {k: g / g.dtype.type(scale) for k, g in summed.items()}
 
-    def evaluate(parameters: Arrays, x: Any, targets: Any) -> tuple[float, float]:
+    def evaluate(parameters: Arrays, x: Any, targets: Any, **how: Any) -> tuple[float, float]:
         loss, accuracy = ranks.asked(
-            lambda: manual.evaluate(parameters, x, targets) if len(x) else (0.0, 0.0)
+            lambda: manual.evaluate(parameters, x, targets, **how) if len(x) else (0.0, 0.0)
         )
         weight = len(x) if weighted else 1
         rows, loss, right = ranks.totals(len(x), loss * weight, accuracy * len(x))
@@ -234,9 +256,11 @@ def named_of(run: Run, sides: Sides) -> Named | None:
         return None
     record = suspect.record
     held = [Ranks(rank, size).rows(sides.total) for rank in range(size)]
-    mine = [(record.batch >= rows.start) & (record.batch < rows.stop) for rows in held]
+    mine = [is_held(record.batch, rows) for rows in held]
     batches = [(suspect.x[here], suspect.targets[here]) for here in mine]
-    parts = parts_of(run.judge.same_point, [record.parameters] * size, batches)
+    masks = {name: v for name, v in suspect.context.items() if name.startswith("mask")}
+    contexts = [{name: mask[here] for name, mask in masks.items()} for here in mine]
+    parts = parts_of(run.judge.same_point, [record.parameters] * size, batches, contexts)
     mean = sides.experiment.reduction == "mean"
     found = diagnose_ranks(parts, Reported(0, record.loss, record.gradients), mean=mean)
     return Named(found) if found else None

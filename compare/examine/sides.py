@@ -51,8 +51,14 @@ def our_manual(experiment: Experiment) -> Manual:
     )
 
 
-def manual_records(experiment: Experiment, inputs: Inputs, manual: Manual) -> Iterator[Record]:
-    """Train the manual side."""
+ContextOf = Callable[[int, int], Arrays]
+"""(update, rows) -> what that update shares besides parameters and rows."""
+
+
+def manual_records(
+    experiment: Experiment, inputs: Inputs, manual: Manual, context: ContextOf | None = None
+) -> Iterator[Record]:
+    """Train the manual side; `context` in the place of that of the inputs."""
     return manual_mlp.train(
         inputs.parameters,
         inputs.state,
@@ -64,7 +70,7 @@ def manual_records(experiment: Experiment, inputs: Inputs, manual: Manual) -> It
         step=manual.step,
         learning_rate=experiment.learning_rate,
         momentum=experiment.momentum,
-        context_of=context_of(experiment, inputs),
+        context_of=context_of(experiment, context or inputs.context),
         schedule=our_schedule(experiment, updates_of(inputs.order)),
         patience=experiment.patience,
     )
@@ -76,9 +82,9 @@ def with_statistics(function: Any, *point: Any, **options: Any) -> tuple[float, 
     return loss, gradients, running(shown) | {"logits": shown["logits"]}
 
 
-def context_of(experiment: Experiment, inputs: Inputs) -> Callable[[int, int], Arrays] | None:
+def context_of(experiment: Experiment, context: ContextOf) -> ContextOf | None:
     """Return what gives every update its masks; None where an update is like an evaluation."""
-    return None if experiment.between.as_in_evaluation else inputs.context
+    return None if experiment.between.as_in_evaluation else context
 
 
 def reference_records(
@@ -100,7 +106,7 @@ def reference_records(
         form=experiment.momentum_form,
         recipe=None if experiment.plain_momentum else recipe,
         patience=experiment.patience,
-        context_of=context_of(experiment, inputs),
+        context_of=context_of(experiment, inputs.context),
     )
 
 

@@ -89,9 +89,14 @@ class Shares(Sequence[Batches]):
 
     def held(self, batch: Batch) -> Batch:
         """The rows of a batch that this rank holds, by their numbers in its shard."""
-        inside = (batch >= self.mine.start) & (batch < self.mine.stop)
-        here: Batch = batch[inside] - self.mine.start
+        here: Batch = batch[is_held(batch, self.mine)] - self.mine.start
         return here
+
+
+def is_held(batch: Batch, mine: slice) -> NDArray[np.bool_]:
+    """Return which rows of a batch are among those from `mine.start` to `mine.stop`."""
+    found: NDArray[np.bool_] = (batch >= mine.start) & (batch < mine.stop)
+    return found
 
 
 def batch_of(order: Sequence[Batches], update: int) -> Batch | None:

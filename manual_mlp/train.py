@@ -155,6 +155,8 @@ def train(
                 over, batch = True, everything
                 how, _ = in_context(context_of, update, len(everything), v)
                 loss, gradients, *_ = loss_and_gradients(taken, *training, **how)
+        statistics = {name: shown[0][name] for name in v if name.startswith(RUNNING)}
+        del shown  # numbers of every row, which nobody needs while the record is looked at
         rate = learning_rate * schedule(update) if schedule else learning_rate
         gradients = copies(gradients)
         written = None if equal(taken, now) else taken  # what a function did to them stays done
@@ -163,7 +165,6 @@ def train(
         yield Record(update, epoch, batch.copy(), loss, *at_update, evaluation, rate)
         if over:
             return
-        statistics = {name: shown[0][name] for name in v if name.startswith(RUNNING)}
         v = {name: array for name, array in v.items() if not name.startswith(RUNNING)}
         rates = {"learning_rate": rate, "momentum": momentum}
         now, v = stepped(step, now if written is None else written, gradients, v, rates)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from torch_reference import FORMS, Record, Reference, step, train
 from torch_reference.network import Network
+from torch_reference.optimisers import Recipe
 
 Array = NDArray[np.floating[Any]]
 Arrays = dict[str, Array]
@@ -156,6 +157,24 @@ def test_no_later_update_changes_a_record(momentum: float, form: str) -> None:
     for record, copies in kept:
         for name, copy in copies.items():
             np.testing.assert_array_equal(arrays(record)[name], copy)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "amsgrad", "rmsprop", "adagrad"])
+@pytest.mark.parametrize("clips", [{}, {"clip_norm": 0.1}, {"clip_value": 0.01}])
+def test_no_optimiser_and_no_clipping_writes_to_the_gradients_of_a_record(
+    name: str, clips: dict[str, Any]
+) -> None:
+    recipe = Recipe(name, 0.1, momentum=0.9 * (name == "sgd"), weight_decay=0.1, **clips)
+    parameters, _, training, validation = drawn()
+    run = train(
+        Reference(SIZES), parameters, {}, training, validation, BATCHES,
+        learning_rate=0.1, momentum=0.0, recipe=recipe,
+    )  # fmt: skip
+    kept = [(record, {n: a.copy() for n, a in arrays(record).items()}) for record in run]
+    assert any(np.abs(record.gradients["w1"]).max() > 0.1 for record, _ in kept)  # to be clipped
+    for record, copies in kept:
+        for key, copy in copies.items():
+            np.testing.assert_array_equal(arrays(record)[key], copy)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

@@ -172,11 +172,13 @@ class Network(nn.Module):
         return {name: closed(parameter) for name, parameter in self.named.items()}
 
     def renew(self) -> None:
-        """Give parameters and gradients other memory: what was `read` of them stays as it is."""
+        """Give the parameters other memory: what was `read` of them stays as it is.
+
+        The gradients stay too: no optimiser of torch writes to them, and what clips them asks for
+        copies.
+        """
         for parameter in self.named.values():
             parameter.data = parameter.data.clone()
-            if parameter.grad is not None:
-                parameter.grad = parameter.grad.clone()
 
 
 def given(masks: Mapping[str, Tensor] | None, layer: int) -> Tensor:

@@ -121,7 +121,11 @@ class Recipe:
         )  # fmt: skip
 
     def clip(self, parameters: Sequence[Tensor]) -> None:
-        """Hold the gradients in check, in place."""
+        """Hold the gradients in check, in copies: those that were recorded stay as they were."""
+        if self.clip_norm is None and self.clip_value is None:
+            return
+        for tensor in parameters:
+            tensor.grad = None if tensor.grad is None else tensor.grad.clone()
         if self.clip_norm is not None and self.clip_guard == CLIP_GUARD:
             clip_grad_norm_(parameters, self.clip_norm, foreach=False)
         elif self.clip_norm is not None:
@@ -198,7 +202,7 @@ def optimiser_step(
     used = {key: to_tensor(w).clone().requires_grad_() for key, w in parameters.items()}
     optimiser = recipe.built(used)
     for key, tensor in used.items():
-        tensor.grad = to_tensor(gradients[key]).clone()
+        tensor.grad = to_tensor(gradients[key])  # nobody writes to it: see `clip`
     load(recipe, optimiser, used, state, recipe.learning_rate)
     recipe.clip(list(used.values()))
     recipe.shrink(used, recipe.learning_rate)

@@ -24,6 +24,7 @@ from compare.contracts.presentation import reports
 from compare.contracts.records import Manual, Record
 from compare.contracts.result import Result
 from compare.data import DataSet
+from compare.data.freed import give_back
 from compare.examine.environment import environment
 from compare.examine.read_in_blocks import in_memory
 from compare.examine.sides import (
@@ -255,10 +256,23 @@ def watch(
 def side_by_side(
     run: Run, manual_side: Iterator[Record], reference_side: Iterator[Record]
 ) -> Iterator[tuple[Record | None, Record | None]]:
-    """Return pairs of records; only early stopping may leave one side without the other."""
+    """Return pairs of records; only early stopping may leave one side without the other.
+
+    A side makes its update in memory that the check, or the other side, has left without gaps.
+    """
+    ours, theirs = (without_gaps(side, run.inputs) for side in (manual_side, reference_side))
     if run.experiment.patience is None:
-        return zip(manual_side, reference_side, strict=True)
-    return zip_longest(manual_side, reference_side)
+        return zip(ours, theirs, strict=True)
+    return zip_longest(ours, theirs)
+
+
+def without_gaps(records: Iterator[Record], inputs: Inputs) -> Iterator[Record]:
+    """The records, with freed memory given back before each is made."""
+    give_back(inputs.parameters)
+    for record in records:
+        yield record
+        del record
+        give_back(inputs.parameters)
 
 
 def progress_of(run: Run, ours: Record, theirs: Record) -> Progress:

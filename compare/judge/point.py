@@ -30,14 +30,13 @@ from compare.contracts.measured import Kink
 from compare.contracts.moments import moment
 from compare.contracts.records import Record
 from compare.judge.ledger import Ledger, finding_of, keep_worst
+from compare.judge.updates import KEPT, Updates
 
 if TYPE_CHECKING:
     from torch_reference import Reference
 
 Replay = Callable[[Record, Record, StepPower | None], dict[str, Comparison]]
 """A step check: of momentum or of any other optimiser."""
-KEPT = 4
-"""So many wrong updates are kept for the diagnosis."""
 WALKED, MOST_WALKED = 8, 1 << 20
 """So many first updates of a dump without buffers, of at most so many entries."""
 
@@ -63,29 +62,6 @@ class FirstSuspect(Suspect):
     """The first, with what the referee asks for: allowances are large, and kept of one only."""
 
     examined: Examined
-
-
-@dataclass
-class Updates:
-    """The first wrong updates, as records before and after; how many right ones came before.
-
-    `right`: the last of these. `right_since`: right ones came after a wrong one.
-    """
-
-    wrong: list[tuple[Record, Record]] = field(default_factory=list)
-    right: list[tuple[Record, Record]] = field(default_factory=list)
-    right_before: int = 0
-    right_since: bool = False
-
-    def see(self, before: Record, after: Record, *, right: bool) -> None:
-        """Count a right update, keep a wrong one."""
-        if right and self.wrong:
-            self.right_since = True
-        elif right:
-            self.right_before += 1
-            self.right = [(before, after)]
-        elif len(self.wrong) < KEPT:
-            self.wrong.append((before, after))
 
 
 @dataclass(kw_only=True)
@@ -207,7 +183,8 @@ class PointJudge:
         compared = step(before, after, self.step_power if side == "manual" else None)
         failed = self.updated(side, before, compared)
         if side == "manual":
-            self.updates.see(before, after, right=not failed)
+            some = self.mode is None and self.experiment.plain_momentum
+            self.updates.see(before, after, right=not failed, some=some)
             if self.mode == "dump":
                 self._walk(before, after)
 

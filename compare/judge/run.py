@@ -28,6 +28,7 @@ from compare.contracts.between import NOTHING, Context, running
 from compare.contracts.measured import Band, Curves, EpochRow
 from compare.contracts.records import Evaluation, Record
 from compare.contracts.result import Finding
+from compare.data.freed import give_back
 from compare.judge.ledger import finding_of
 from compare.judge.point import PointJudge, Replay
 from compare.points.batches import batch_of
@@ -78,6 +79,7 @@ class Judge(PointJudge):
             self._rates(manual, reference)
         if self._expected is not None:
             self._carried(manual, *self._expected)
+        give_back(manual.parameters)  # the updates left gaps between their arrays
         examined = self.at_point(manual, *self._batch(manual), self.context_of(manual))
         if self.experiment.between.together:
             self._expected = manual, examined.expected

@@ -8,22 +8,21 @@ because in a backward pass most of it is a surprise to its author too.
 from __future__ import annotations
 
 import io
-import operator
 import os
 import random
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from compare.guard.blame import Place, last_place, places_of_frame
+from compare.guard.generators import global_generators
 
 ELSEWHERE = 20771
 """Where random generators are started to see whether the code draws from them."""
@@ -228,35 +227,3 @@ def another_random_state() -> Iterator[None]:
         if hasattr(torch, "manual_seed"):
             torch.manual_seed(ELSEWHERE)
         yield
-
-
-@dataclass(frozen=True, slots=True)
-class Generator:
-    """A global random generator: how its state is read, written, and compared with another."""
-
-    name: str
-    read: Callable[[], Any]
-    write: Callable[[Any], Any]
-    same: Callable[[Any, Any], bool]
-
-
-def global_generators() -> list[Generator]:
-    """Return the generators that exist; torch is never imported."""
-    found = [
-        Generator("Python", random.getstate, random.setstate, operator.eq),
-        Generator("NumPy", np.random.get_state, np.random.set_state, same_parts),
-    ]
-    torch: Any = sys.modules.get("torch")
-    if hasattr(torch, "get_rng_state"):
-        found.append(Generator("torch", torch.get_rng_state, torch.set_rng_state, torch.equal))
-    return found
-
-
-def same_parts(one: Any, other: Any) -> bool:
-    """Compare two states that are tuples of numbers and arrays."""
-    if len(one) != len(other):
-        return False
-    return all(
-        np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b
-        for a, b in zip(one, other, strict=True)
-    )

@@ -17,6 +17,8 @@ from benchmarks.layers.modules import Outcome
 from benchmarks.layers.named import Case
 from benchmarks.layers.planted import CORRUPTED, PLANTED, root_mean_square
 
+pytestmark = pytest.mark.slow
+
 
 def test_there_are_enough_layers_ways_and_mistakes() -> None:
     assert len(LAYERS) >= 15

@@ -25,6 +25,8 @@ from benchmarks.power.ways import SORTED, WAYS
 from compare.checks.swept import Swept
 from compare.checks.weak import PROMISED
 
+pytestmark = pytest.mark.slow
+
 QUIET_SEED = "1"
 """A population whose first points are quickly measured."""
 
@@ -327,7 +329,6 @@ def command(folder: Path) -> list[str]:
     return ["--quick", "--points", "2", "--jobs", "1", "--seed", QUIET_SEED, "--json", report]
 
 
-@pytest.mark.slow
 def test_the_quick_command_prints_tables_and_writes_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -341,7 +342,6 @@ def test_the_quick_command_prints_tables_and_writes_json(
     assert all(times[OURS] > 0 for times in written["time"].values())
 
 
-@pytest.mark.slow
 def test_the_command_fails_when_allowances_are_too_small(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,8 @@ from benchmarks.problem import Problem, draw, label
 from benchmarks.timing import count_by, interleave, stopwatch, summary
 from manual_mlp import loss_and_gradients
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["float32", "float64"])
 def problem(request: pytest.FixtureRequest) -> Problem:

@@ -21,7 +21,7 @@ from compare.mistakes.catalogue import named as mistake_named
 from compare.mistakes.dropout import DROPOUT
 from compare.mistakes.normalisation import NORMALISATION
 
-pytestmark = pytest.mark.usefixtures("shared_passes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shared_passes")]
 
 FEW = (
     "dropout-mask-missing-backward",
@@ -72,7 +72,6 @@ def test_the_mistakes_seen_most_are_named(mistake: str) -> None:
     assert named(mistake, "batch", 0.3 if "dropout" in mistake else 0.0, "float64")[0] == mistake
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("mistake", (*DROPOUT, *NORMALISATION), ids=lambda mistake: mistake.name)
 def test_every_mistake_is_named(mistake: Any, dtype: str) -> None:

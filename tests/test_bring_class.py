@@ -10,6 +10,8 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.starter import check_starter
 
+pytestmark = pytest.mark.slow
+
 SOFTMAX = """
 def softmax(z):
     e = np.exp(z - z.max(axis=1, keepdims=True))

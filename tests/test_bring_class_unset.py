@@ -12,6 +12,8 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.starter import check_starter
 from tests.test_bring_class import ATTRIBUTES, SOFTMAX
 
+pytestmark = pytest.mark.slow
+
 LAYERS = """
 class Net:
     def __init__(self, n_in, n_h1, n_h2, n_out):

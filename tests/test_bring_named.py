@@ -12,6 +12,8 @@ from compare.contracts.result import Result, Verdict
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
 
+pytestmark = pytest.mark.slow
+
 FUNCTIONS = """import numpy as np
 def relu(z):
     return np.maximum(0, z)

@@ -15,6 +15,8 @@ from compare.contracts.result import Result, Verdict
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
 
+pytestmark = pytest.mark.slow
+
 NIELSEN = """
 import numpy as np
 def sigmoid(z):

@@ -18,6 +18,8 @@ from compare.guard.manual_file import load
 from manual_mlp import loss_and_gradients
 from tests.test_bring_guard import point
 
+pytestmark = pytest.mark.slow
+
 HEAD = "import numpy as np\n"
 RELU = "def relu(x):\n    return np.maximum(x, 0)\n"
 SOFTMAX = """

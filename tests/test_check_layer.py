@@ -22,7 +22,7 @@ from compare.report.message import one_screen
 from compare.report.page import render
 from compare.report.report_json import SCHEMA, to_json
 
-pytestmark = pytest.mark.usefixtures("forked")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("forked")]
 
 G = np.random.default_rng(3)
 X, W, B = G.normal(size=(6, 4)), G.normal(size=(4, 3)), G.normal(size=3)

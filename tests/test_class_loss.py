@@ -10,6 +10,8 @@ from compare.contracts.result import Verdict
 from tests.hand_ins import checked
 from tests.test_cut import changed
 
+pytestmark = pytest.mark.slow
+
 FIT = """
 import numpy as np
 class Classifier:

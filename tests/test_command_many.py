@@ -22,6 +22,8 @@ from compare.guard.guard import A_FEW_ROWS
 from compare.report.index import Row, write
 from compare.run import main
 
+pytestmark = pytest.mark.slow
+
 RELU = "import numpy as np\ndef relu(x):\n    return np.maximum(x, 0)\n"
 WRONG = RELU.replace("np.maximum(x, 0)", "np.minimum(x, 0)")
 FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")

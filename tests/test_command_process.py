@@ -18,6 +18,8 @@ import pytest
 import compare
 from tests.test_command_run import report
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "compare.run"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
@@ -77,7 +79,6 @@ def drain(terminal: int) -> None:
         pass
 
 
-@pytest.mark.slow
 def test_a_run_from_another_folder_leaves_a_complete_report() -> None:
     done = finished(*COMMAND, "--epochs", "3", "--batch-size", "400", "--plots", "svg")
     assert (done.returncode, done.stderr) == (0, "")
@@ -91,7 +92,6 @@ def test_a_run_from_another_folder_leaves_a_complete_report() -> None:
     assert {"loss.svg", "report.html"} <= set(document["files"])
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals here")
 def test_ctrl_c_in_the_middle_of_a_run_leaves_the_report_of_the_updates_done() -> None:
     assert interrupted("--epochs", "100000", "--no-plots", when=b"epoch") == 130

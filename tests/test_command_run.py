@@ -101,6 +101,7 @@ def test_the_exit_code_is_the_verdict(
     assert report()["exit_code"] == code
 
 
+@pytest.mark.slow
 def test_the_report_goes_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     ends_with(monkeypatch, results.agreeing(epochs=1))
     assert run.main(["--out", "a/b", "--plots", "svg"]) == 0

@@ -14,6 +14,8 @@ from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
 from compare.examine.starter.statements import Kind, Statement
 
+pytestmark = pytest.mark.slow
+
 TRAIN = """import numpy as np
 def train(X, Y, hidden=20, epochs=100, lr=0.1, reg=1e-3):
     n, d = X.shape

@@ -11,6 +11,8 @@ import pytest
 from compare.examine.starter.starter import check_starter
 from tests.test_cut import notebook
 
+pytestmark = pytest.mark.slow
+
 SCALED = (
     "import numpy as np\n%matplotlib inline",
     "data = np.loadtxt('digits.csv', delimiter=',')\nX = data[:, :64] / 16\n"

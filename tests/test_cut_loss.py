@@ -13,6 +13,8 @@ from compare.examine.starter.starter_result import starter_result
 from tests.hand_ins import checked
 from tests.test_cut import BATCH, TRAIN, changed
 
+pytestmark = pytest.mark.slow
+
 LOSS = "loss = -np.mean(np.sum(Y * np.log(p), axis=1))"
 SUMMED = ("(p - Y) / n", "p - Y")
 TOTAL = (("    for epoch", "    total = 0.0\n    for epoch"), ("(epoch, loss)", "(total / n)"))

@@ -9,6 +9,8 @@ import pytest
 from compare.contracts.result import Verdict
 from tests.hand_ins import checked
 
+pytestmark = pytest.mark.slow
+
 LOOP = """
 import numpy as np
 epsilon = 0.01

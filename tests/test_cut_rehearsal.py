@@ -9,6 +9,8 @@ import pytest
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """import numpy as np
 data = np.load("mnist.npz")
 X_train, y_train = data["x"], data["y"]

@@ -19,6 +19,8 @@ from compare.data.stored import StoredRows
 from tests.data_files import classes, pixels, refusal, write_mnist, write_npz
 from torch_reference.layout import to_tensor
 
+pytestmark = pytest.mark.slow
+
 N = 20
 MIB = 2**20
 LINUX = pytest.mark.skipif(not memory.STATUS.exists(), reason="the limit is set by Linux's numbers")
@@ -214,7 +216,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @LINUX
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

@@ -19,6 +19,8 @@ from benchmarks.report_slips import measurements
 from manual_mlp.arrays import Arrays
 from tests.equations import F, H, K, N, derivative, drawn, logits, normal, same, x, y
 
+pytestmark = pytest.mark.slow
+
 TEXT = Path(__file__).parent.parent / "docs" / "derivation.md"
 NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[+-]\d+)?)")
 

@@ -33,7 +33,7 @@ from compare.points.diagnostic import ORDINARY, on_a_kink, probe, reduced
 from compare.report.report_json import to_json
 from compare.textbook import Pair, Pass, plain
 
-pytestmark = pytest.mark.usefixtures("shared_passes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shared_passes")]
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 SIZES = (12, 9, 5)
@@ -376,7 +376,6 @@ def test_a_constant_fitted_to_one_number_needs_to_be_one_that_people_type() -> N
     assert diagnose_gradients(odd) == ()
 
 
-@pytest.mark.slow
 def test_a_typed_constant_that_fits_a_loss_by_chance_is_not_believed() -> None:
     # In float32 some constant of two digits reproduces any loss that is off by so little.
     points = probes((6, 5, 3), activation="relu", reduction="mean", dtype=np.float32, seed=0)
@@ -439,7 +438,6 @@ def test_one_gradient_cast_alone_is_told_as_that_one() -> None:
     assert found.mistake == "float32-gradients" and "(In db2 alone.)" in found.sentence
 
 
-@pytest.mark.slow
 def test_a_loss_seen_alone_is_no_proof_of_float32() -> None:
     observation = recorded(changed(lambda loss, g: (loss * (1 + 1e-8), g)))
     alone = replace(observation, seen={"loss": observation.seen["loss"]})

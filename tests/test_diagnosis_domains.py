@@ -13,7 +13,7 @@ from compare import check
 from compare.diagnosis.forms import Factor, form
 from compare.textbook import Point
 
-pytestmark = pytest.mark.usefixtures("shared_passes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shared_passes")]
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 

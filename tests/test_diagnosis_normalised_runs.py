@@ -18,6 +18,8 @@ from compare.examine.sides import our_manual
 from manual_mlp import Record
 from tests.faults import SMALL, small_data
 
+pytestmark = pytest.mark.slow
+
 Array = Any
 SIZES, ROWS = (7, 6, 4), 15
 KINDS = {"layer": Between("layer"), "batch": Between("batch"), "dropout": Between("none", 0.3)}

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from compare import Verdict, check
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[Any]
 Given = tuple[Mapping[str, Array], Array, Array]
 Answer = tuple[float, dict[str, Array]]

@@ -16,6 +16,8 @@ from compare.diagnosis.match import Case
 from compare.mistakes.catalogue import named
 from compare.textbook import Pass, Point
 
+pytestmark = pytest.mark.slow
+
 Arrays = dict[str, NDArray[Any]]
 SIZES = (40, 30, 5)
 OPTIONS: dict[str, Any] = {"activation": "relu", "reduction": "mean", "seed": 0}

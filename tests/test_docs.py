@@ -20,6 +20,8 @@ import pytest
 
 from tests.markdown import anchors, blocks, commands, examples, links
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 """Not the pages of the mistakes, which are written by a program and have tests of their own."""

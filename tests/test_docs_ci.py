@@ -10,6 +10,8 @@ import pytest
 
 from tests.markdown import blocks, commands
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parent.parent / "docs" / "ci.md").read_text(encoding="utf-8")
 FILES = ("mine.py", "test_mine.py", "test_baseline.py")
 STARTS = {"manual-mlp": ["-m", "compare"], "python": []}
@@ -34,7 +36,6 @@ def in_order(text: str, folder: Path) -> list[int]:
     ]
 
 
-@pytest.mark.slow
 def test_the_page_followed_in_order_agrees_everywhere(tmp_path: Path) -> None:
     assert in_order(PAGE, tmp_path) == [0] * len(steps(PAGE))
 

@@ -13,7 +13,7 @@ from compare.checks.drift import distance, norm_of
 from compare.examine.sides import our_manual
 from tests.faults import SMALL, hooked, require_blame, side_by_side, small_data, wrong_gradient
 
-pytestmark = pytest.mark.rounding
+pytestmark = [pytest.mark.slow, pytest.mark.rounding]
 
 LONG = replace(SMALL, dtype="float32", hidden=(6,), learning_rate=2.0, epochs=150, seed=2)
 """A learning rate so high that rounding grows from update to update, to weights far apart."""

@@ -20,7 +20,7 @@ from compare.examine.training import run_training
 from compare.judge.naming import Named
 from tests.test_bring_dump import array_of, describe, rewrite, step_line
 
-pytestmark = pytest.mark.rounding
+pytestmark = [pytest.mark.slow, pytest.mark.rounding]
 SMALL = Experiment(hidden=(5,), epochs=4, learning_rate=0.05, threads=1)
 DECLARED: dict[str, dict[str, Any]] = {
     "squared error": {"loss": "mse", "output": "sigmoid", "activation": "gelu", "l2": 1e-2},

@@ -15,6 +15,8 @@ from compare.handbook.planting import bare, plant
 from compare.mistakes.catalogue import named
 from tests.test_dump_triage import RATE, VELOCITY, Steps, checked, recorded
 
+pytestmark = pytest.mark.slow
+
 
 def losses(made: Callable[[list[float]], list[float]]) -> Steps:
     steps = recorded()

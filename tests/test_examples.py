@@ -24,6 +24,8 @@ import pytest
 from compare.run import main
 from tests.markdown import blocks
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 BRING = ROOT / "docs" / "bring-your-own.md"
 DUMP = ROOT / "docs" / "dump-format.md"
@@ -143,7 +145,6 @@ def test_the_c_example_compiles_without_a_warning(checkout: Path) -> None:
     subprocess.run([COMPILER, *flags, "examples/dump_writer.c", "-lm"], check=True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("interpreter", "writer"),
     [

@@ -21,6 +21,8 @@ from compare.guard.effects import Notes, Printed
 from manual_mlp import loss_and_gradients
 from tests.test_command_process import COMMAND, ENVIRONMENT
 
+pytestmark = pytest.mark.slow
+
 RIGHT = "import os, sys\nfrom manual_mlp import loss_and_gradients as right\n"
 DEFINED = "def loss_and_gradients(parameters, x, targets):\n"
 

@@ -18,6 +18,8 @@ from compare.allowance import Arithmetic
 from compare.checks.same_point import SamePoint
 from torch_reference import Reference
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float64]
 Arrays = dict[str, Array]
 FEW = 10

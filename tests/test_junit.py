@@ -17,6 +17,8 @@ from compare.contracts.result import CheckSummary, Finding, Result, Verdict
 from compare.report import junit, summary
 from tests import results
 
+pytestmark = pytest.mark.slow
+
 ENDINGS: dict[str, Callable[[], Result]] = {
     "agreeing": results.agreeing,
     "kinks": results.with_kinks,

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from compare import check_layer
 from compare.contracts.result import Verdict
 
+pytestmark = pytest.mark.slow
+
 Z = 25 * np.random.default_rng(0).normal(size=(12, 4))
 FAR = np.array([[-1200.0, -720.0, -700.0, -350.0], [-101.0, 101.0, 350.0, 1200.0]])
 """Where p, its logarithm or 1 - p is beyond what torch keeps of it."""

@@ -13,6 +13,8 @@ from compare.contracts.result import Verdict
 from compare.layers.check import check_layer
 from compare.layers.names.single import EVERYWHERE
 
+pytestmark = pytest.mark.slow
+
 Array = Any
 WHOLE = np.array([[1.0, -2.0, 3.0], [4.0, -1.0, 6.0]])
 

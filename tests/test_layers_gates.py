@@ -19,6 +19,8 @@ from compare.layers.names.tape import record
 from compare.layers.program import Program, Reference
 from compare.layers.shaken import HOPELESS, hopeless
 
+pytestmark = pytest.mark.slow
+
 
 def sigmoid(z: Any) -> Any:
     return 1 / (1 + np.exp(-z))

@@ -17,6 +17,8 @@ from compare.layers.names.forms import factor_named
 from compare.layers.names.scalars import is_written
 from compare.layers.names.trial import Budget
 
+pytestmark = pytest.mark.slow
+
 Layer = tuple[Any, Any, dict[str, Any], dict[str, Any]]
 
 

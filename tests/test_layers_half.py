@@ -9,6 +9,8 @@ import torch
 from compare.contracts.result import Verdict
 from compare.layers.check import check_layer
 
+pytestmark = pytest.mark.slow
+
 FORMATS = (torch.float16, torch.bfloat16)
 every_format = pytest.mark.parametrize("form", FORMATS, ids=str)
 

@@ -19,6 +19,8 @@ from compare.layers.names.match import Match
 from compare.layers.names.tape import record, rerun
 from compare.layers.program import Program, Reference
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {layer.name: layer for layer in LAYERS}
 SAID = {
     ("layer norm", "mean term missing"): "does not flow through the mean",

@@ -239,6 +239,7 @@ def test_a_variance_of_exactly_zero_has_the_error_of_a_square(form: str) -> None
         assert max(ratios(layer, point).values()) <= 0.5
 
 
+@pytest.mark.slow
 def test_no_decomposition_loads_the_compiler_of_torch() -> None:
     code = """
 import sys, torch
@@ -296,6 +297,7 @@ def test_a_running_log_of_a_sum_has_a_rule_in_both_directions(form: str, off: fl
     assert wrong.verdict is Verdict.DISAGREES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slip, verdict", [(False, "agrees"), (True, "disagrees")])
 def test_a_cumulative_product_is_analysed(slip: bool, verdict: str) -> None:
     """Its gradient counts zeros by a rectifier of whole numbers."""
@@ -341,6 +343,7 @@ def interpolated(x: Any, dy: Any, *, exchanged: bool = False) -> Any:
     return y, {"x": dx}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantile", [torch.quantile, torch.nanquantile])
 @pytest.mark.parametrize("exchanged", [False, True])
 def test_a_quantile_which_turns_axes_in_place_is_judged(quantile: Any, exchanged: bool) -> None:

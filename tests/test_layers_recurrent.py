@@ -24,6 +24,8 @@ from compare.layers.program import Program, Reference
 from compare.layers.seen import hidden
 from compare.layers.shaken import DRAWS, STUDENT, runs
 
+pytestmark = pytest.mark.slow
+
 FAR = [("float32", 8), ("float64", 28)]
 
 

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from compare.contracts.result import Verdict
 from compare.layers.check import check_layer
 
+pytestmark = pytest.mark.slow
+
 Inputs = dict[str, Any]
 Manual = Callable[[Inputs, Any], tuple[Any, Inputs]]
 

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from compare import check_layer
 from compare.contracts.result import Verdict
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(4)
 Manual = Callable[[Any, Any], Any]
 

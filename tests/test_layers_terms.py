@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from compare.contracts.result import Verdict
 from compare.layers.check import check_layer
 
+pytestmark = pytest.mark.slow
+
 
 def drawn(**shapes: tuple[int, ...]) -> dict[str, Any]:
     random = np.random.default_rng(8)

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 from compare import check_layer
 from compare.contracts.result import Result, Verdict
 
+pytestmark = pytest.mark.slow
+
 Manual = Callable[[Any, Any], Any]
 RANDOM = np.random.default_rng(0)
 

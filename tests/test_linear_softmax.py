@@ -10,6 +10,8 @@ from compare.contracts.result import Verdict
 from tests.hand_ins import checked, of_wrong_twin
 from tests.test_cut import changed
 
+pytestmark = pytest.mark.slow
+
 NAIVE = """import numpy as np
 def softmax_loss_naive(W, X, y, reg):
     loss = 0.0

@@ -151,6 +151,7 @@ def test_sigmoid_is_exact_to_rounding_in_its_tails(dtype: str) -> None:
     )
 
 
+@pytest.mark.slow
 @given(seeds, st.integers(1, 40), st.integers(1, 20), st.floats(1e-3, 30), dtypes)
 def test_average_ce_of_the_softmax_is_the_cross_entropy_of_the_logits(
     seed: int, rows: int, classes: int, scale: float, dtype: str

@@ -143,6 +143,7 @@ def inside_cases(mistake: NetworkMistake, dtype: str, between: Between) -> Itera
                 yield from map(Case, observations(code, [(label, point)]))
 
 
+@pytest.mark.slow
 def test_no_two_mistakes_that_are_combined_wait_for_each_other() -> None:
     (_, point), *_ = probes((8, 8, 8, 8), activation="relu", reduction="mean", dtype="f8", seed=1)
     made = [mistake for mistake in NETWORK if mistake.applies(point)]
@@ -260,6 +261,7 @@ def two():
     assert found == {"slope-made-up": "the slope is …, not 1", "other-made-up": "another"}
 
 
+@pytest.mark.slow
 def test_the_page_of_a_mistake_that_is_gone_is_taken_away(tmp_path: Path) -> None:
     write_pages(tmp_path)
     (tmp_path / "mistakes" / "no-longer-made.md").write_text("# Old\n")

@@ -250,6 +250,7 @@ SCALES: dict[str, tuple[str, float, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalisation", ["layer", "batch"])
 @pytest.mark.parametrize("name", SCALES)
 def test_a_penalty_in_the_gradients_of_a_normalisation_is_named(
@@ -302,6 +303,7 @@ def test_of_another_declared_loss_no_softmax_is_spoken() -> None:
     assert (result.verdict, result.diagnosis) == ("disagrees", ())
 
 
+@pytest.mark.slow
 def test_a_guard_does_not_stand_for_a_gradient_that_nothing_explains() -> None:
     def guarded(w: Arrays, x: Any, t: Any) -> Any:
         _, h, s = parts(w, x)

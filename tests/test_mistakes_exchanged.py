@@ -16,7 +16,7 @@ from compare.diagnosis.gradients import diagnose
 from compare.examine.dump.dump import check_dump
 from manual_mlp import loss_and_gradients
 
-pytestmark = pytest.mark.usefixtures("shared_passes")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shared_passes")]
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 

@@ -28,6 +28,8 @@ from compare.report import page, plots
 from compare.report.explained import explained
 from tests import results
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>alert('1')</script>\x1b[31m&\"" + "x" * 300
 VOID = {"meta", "link", "img", "br", "hr"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

@@ -22,6 +22,8 @@ from compare.examine.ranks import Ranks
 from compare.report.report_json import SCHEMA
 from tests.ranks import run_on_ranks
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = ("--hidden", "7", "--epochs", "3", "--threads", "1", "--no-plots")
 
@@ -83,7 +85,6 @@ def faulty(folder: Path, fault: str, more: str = "") -> str:
     return str(path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "ranks", "options"),
     [
@@ -113,7 +114,6 @@ def test_uneven_shards_train_as_one_process_does(
     assert worst <= 0.5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "fault", "sentence"),
     [
@@ -139,7 +139,6 @@ def test_a_rank_that_is_lost_ends_the_run_with_one_sentence_and_a_report(
     assert sentence in printed and "Traceback (most recent call last)" not in report["failure"]
 
 
-@pytest.mark.slow
 def test_code_that_raises_on_one_rank_is_one_sentence_and_a_report_that_disagrees(
     tmp_path: Path,
 ) -> None:
@@ -152,7 +151,6 @@ def test_code_that_raises_on_one_rank_is_one_sentence_and_a_report_that_disagree
     assert printed.count("error: ") == 1 and "internal error" not in printed
 
 
-@pytest.mark.slow
 def test_code_that_waits_for_other_ranks_while_it_is_called_alone_is_told_where_to_do_so(
     tmp_path: Path,
 ) -> None:
@@ -182,7 +180,6 @@ def reduced(loss, gradients, rows):
 RIGHT = "right(one, rows)"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("of_loss", "of_gradients", "name"),
     [
@@ -216,7 +213,6 @@ def loss_and_gradients(parameters, x, targets, *, context):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [False, True])
 def test_masks_of_other_rows_on_one_rank_are_seen(wrong: bool, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs.py"
@@ -227,7 +223,6 @@ def test_masks_of_other_rows_on_one_rank_are_seen(wrong: bool, tmp_path: Path) -
     assert report["failure"] is None
 
 
-@pytest.mark.slow
 def test_a_reduction_is_named_where_units_are_dropped(tmp_path: Path) -> None:
     body = f"loss_by, dw_by = lambda one: {RIGHT}, lambda one: one"
     theirs = tmp_path / "theirs.py"
@@ -260,7 +255,6 @@ def test_what_several_ranks_can_train_is_not_refused(declared: dict[str, Any]) -
     require_parallel(Experiment(**declared))
 
 
-@pytest.mark.slow
 def test_ranks_that_come_to_different_weights_are_told(tmp_path: Path) -> None:
     theirs = faulty(
         tmp_path,
@@ -278,7 +272,6 @@ def step(parameters, gradients, state, *, learning_rate, momentum):
     assert report["exit_code"] == 2
 
 
-@pytest.mark.slow
 def test_one_rank_with_a_wrong_gradient_makes_the_sum_wrong(tmp_path: Path) -> None:
     theirs = faulty(tmp_path, "if RANK == 1: gradients['w2'] = gradients['w2'] * (1 + 1e-6)")
     _, report = run_ranks(2, tmp_path / "out", "--manual", theirs)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = """
@@ -127,7 +129,6 @@ def test_a_baseline_is_a_name_and_no_path(together: Together) -> None:
     together[1].fnmatch_lines(["E *baseline='../mine': must be a name of letters*"])
 
 
-@pytest.mark.slow
 def test_a_failure_is_one_screen_without_our_frames_and_is_kept(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,7 +219,6 @@ def test_kept(crosscheck):
 """
 
 
-@pytest.mark.slow
 def test_a_baseline_is_kept_on_request_and_agrees_with_itself(pytester: pytest.Pytester) -> None:
     missing = run(pytester, BASELINE)
     missing.assert_outcomes(failed=1)
@@ -231,7 +231,6 @@ def test_a_baseline_is_kept_on_request_and_agrees_with_itself(pytester: pytest.P
     run(pytester, BASELINE).assert_outcomes(passed=1)
 
 
-@pytest.mark.slow
 def test_what_moved_against_the_baseline_fails_the_test(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,7 +249,6 @@ def test_what_moved_against_the_baseline_fails_the_test(
     done.stdout.no_fnmatch_line("*manual_mlp_pytest.py*")
 
 
-@pytest.mark.slow
 def test_another_order_of_summation_moves_nothing(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,7 +267,6 @@ def test_kept(crosscheck):
     run(pytester, tests).assert_outcomes(passed=1)
 
 
-@pytest.mark.slow
 def test_a_name_that_two_cases_keep_is_an_error_at_the_update(pytester: pytest.Pytester) -> None:
     tests = """
 import pytest

@@ -15,6 +15,8 @@ from compare.contracts.experiment import ACTIVATION_NAMES
 from compare.contracts.result import Result, Verdict
 from compare.points.edges import LARGE, LOUD, NEAR, SATURATED, edge_probes, reach_of
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[Any]
 Slope = Callable[[Array], Array]
 

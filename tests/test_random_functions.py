@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare import check
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 SEEN: list[Array] = []
@@ -45,7 +47,6 @@ def test_a_mask_that_keeps_everything_is_not_held_against_anybody() -> None:
     assert check(unused).exit_code == 0
 
 
-@pytest.mark.slow
 def test_what_is_kept_between_calls_is_not_called_random() -> None:
     def kept(theta: Arrays, x: Array, t: Array) -> Any:
         SEEN.append(x)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from compare import Verdict, check
 from compare.checks.row_order import runs
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[Any]
 Rows = Callable[[Array, Array], tuple[Array, Array]]
 

@@ -303,6 +303,7 @@ def test_the_velocity_form_in_a_buffer_run_is_found() -> None:
     require_blame(side_by_side(experiment, manual=OURS), "update", "velocity", "w1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "error", "name", "at"),
     [

@@ -79,6 +79,7 @@ def test_two_correct_sides_agree_at_every_update(name: str) -> None:
     require_agreement(result, updates=batches * experiment.epochs, epochs=experiment.epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "epochs"), [("float64", 200), ("float32", 25)])
 def test_the_default_network_agrees_on_the_digits_and_no_promised_error_could_be_missed(
     dtype: str, epochs: int

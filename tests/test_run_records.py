@@ -181,6 +181,7 @@ def test_a_validation_loss_of_the_training_data_is_found() -> None:
     assert {finding.stage for finding in result.findings} == {"validation"}
 
 
+@pytest.mark.slow
 def test_validation_that_trains_is_found() -> None:
     def evaluate(parameters: Arrays, x: Array, targets: Array) -> tuple[float, float]:
         answer = OURS.evaluate(parameters, x, targets)

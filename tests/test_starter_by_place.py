@@ -59,6 +59,7 @@ def backward(A, Y, kept, lambd):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slip", "verdict"),
     [(("", ""), Verdict.AGREES), (("lambd * W) / m", "lambd * W / m)"), Verdict.DISAGREES),

@@ -8,6 +8,8 @@ import pytest
 
 from tests.hand_ins import of_wrong_twin
 
+pytestmark = pytest.mark.slow
+
 CACHE_WITH_NUMBERED_KEYS = """
 import numpy as np
 def forward_pass(X, params):

@@ -9,6 +9,8 @@ import pytest
 from compare.contracts.result import Verdict
 from tests.hand_ins import checked, of_wrong_twin
 
+pytestmark = pytest.mark.slow
+
 WORDS = """
 import numpy as np
 class MLP:

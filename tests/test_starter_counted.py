@@ -8,6 +8,8 @@ import pytest
 
 from tests.test_training_rehearsed import judged
 
+pytestmark = pytest.mark.slow
+
 COUNTED = """import numpy as np
 def costs(theta, n_in, n_hid, n_out, X, y):
     cut = n_hid * (n_in + 1)

@@ -23,6 +23,7 @@ def softmax_grad(dprobs, probs):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "blamed"),
     [

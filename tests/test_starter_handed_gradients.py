@@ -11,6 +11,8 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.source import open_source
 from tests.hand_ins import checked, of_wrong_twin
 
+pytestmark = pytest.mark.slow
+
 NET = """
 import numpy as np
 single = np.float32

@@ -16,6 +16,8 @@ from compare.examine.starter.source import open_source
 from compare.examine.starter.together import known
 from tests.hand_ins import checked, of_wrong_twin
 
+pytestmark = pytest.mark.slow
+
 SHRUNK = """
 import numpy as np
 class Affine:

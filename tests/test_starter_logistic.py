@@ -13,6 +13,8 @@ from compare.examine.starter.logistic import judged
 from compare.examine.starter.source import open_source
 from compare.guard.guard import Guard
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = """import numpy as np
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))

@@ -16,6 +16,8 @@ from compare.examine.starter.numbering import less_one
 from compare.guard.guard import Guard
 from tests.hand_ins import checked, of_wrong_twin
 
+pytestmark = pytest.mark.slow
+
 STEPS = """import numpy as np
 def predict(X, W1, b1, W2, b2):
     h = 1 / (1 + np.exp(-(X @ W1 + b1)))

@@ -192,6 +192,7 @@ def test_an_output_that_is_asserted_to_be_one_unit_is_compared_as_one(tmp_path: 
     assert found.verdict is Verdict.AGREES, found.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "wrong", "mistake"),
     [

@@ -11,6 +11,8 @@ from compare.contracts.result import Result, Verdict
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
 
+pytestmark = pytest.mark.slow
+
 NETWORK = """
 import numpy as np
 def scores(X, W1, b1, W2, b2):

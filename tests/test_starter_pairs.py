@@ -208,6 +208,7 @@ def test_a_derivative_at_another_value_than_is_kept_is_not_compared(
     assert said(tmp_path, text, "slope_bwd").verdict is due
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("derivative", "due"),
     [("a * (1 - a)", Verdict.UNDECIDABLE), ("a * (2 - a)", Verdict.DISAGREES)],

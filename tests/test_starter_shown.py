@@ -13,6 +13,8 @@ from compare.examine.starter.source import open_source
 from compare.guard.guard import Guard
 from tests.hand_ins import checked
 
+pytestmark = pytest.mark.slow
+
 GRADIENT = """
 import numpy as np
 alpha = 0.01

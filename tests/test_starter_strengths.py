@@ -14,6 +14,8 @@ from compare.examine.starter.starter import strengths_read
 from compare.examine.starter.whole_check import class_together
 from tests.hand_ins import checked
 
+pytestmark = pytest.mark.slow
+
 PENALISED = """
 import numpy as np
 def softmax(z):

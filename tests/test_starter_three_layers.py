@@ -9,6 +9,8 @@ import pytest
 from compare.examine.starter.binding import layers_named, weight_called
 from tests.hand_ins import of_wrong_twin
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 import numpy as np
 def softmax(z):

@@ -10,6 +10,8 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.starter import check_starter
 from compare.examine.starter.starter_result import starter_result
 
+pytestmark = pytest.mark.slow
+
 SUMMED = """import numpy as np
 
 def activer(u):

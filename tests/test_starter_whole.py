@@ -13,6 +13,8 @@ import pytest
 from compare.contracts.result import Verdict
 from tests.hand_ins import checked
 
+pytestmark = pytest.mark.slow
+
 COLUMNS_IN_DICTIONARIES = """
 import numpy as np
 def initialize_parameters(n_x, n_h, n_y):

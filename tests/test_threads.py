@@ -13,6 +13,8 @@ from compare.examine.threads import WORTH_WAKING, given_threads, worthwhile_thre
 from compare.examine.training import Progress
 from tests.faults import small_data
 
+pytestmark = pytest.mark.slow
+
 QUICK = Experiment(hidden=(5,), epochs=2)
 
 
@@ -32,7 +34,6 @@ def test_a_second_thread_is_woken_for_large_products_only(
     assert worthwhile_threads(rows, sizes) == expected
 
 
-@pytest.mark.slow
 def test_the_batch_counts_and_not_the_data() -> None:
     wide = replace(QUICK, hidden=(1_000, 1_000), epochs=1)
     with given_threads(3):

@@ -16,7 +16,7 @@ from compare.contracts.result import ExitCode
 from compare.examine.sides import our_manual
 from tests.faults import SMALL, side_by_side
 
-pytestmark = pytest.mark.rounding
+pytestmark = [pytest.mark.slow, pytest.mark.rounding]
 HONEST = 0.5
 RATE = 0.01
 TRAINED: dict[str, tuple[dict[str, Any], str]] = {
@@ -146,7 +146,6 @@ def test_a_step_with_state_of_its_own_is_trained(tmp_path: Path, factor: str, co
     assert run_file(tmp_path, source, *options) == code
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "code"), [("1", ExitCode.AGREES), ("learning_rate", 1)])
 def test_an_update_is_trained_beside_plain_descent(tmp_path: Path, factor: str, code: int) -> None:
     source, path = UPDATE.replace("FACTOR", factor), f"{tmp_path / 'mine.py'}:update"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.test_training_rehearsed import judged
 
+pytestmark = pytest.mark.slow
+
 ORDER = """import numpy as np
 def verlust(p, soll):
     return -np.mean(np.sum(soll * np.log(p), axis=1))

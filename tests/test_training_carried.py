@@ -8,6 +8,8 @@ import pytest
 
 from tests.hand_ins import checked
 
+pytestmark = pytest.mark.slow
+
 NETWORK = """import numpy as np
 def setup(sizes):
     P = {}

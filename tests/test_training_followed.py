@@ -8,6 +8,8 @@ import pytest
 
 from tests.test_training_rehearsed import judged
 
+pytestmark = pytest.mark.slow
+
 MOMENTUM = """import numpy as np
 def soft(z):
     e = np.exp(z - z.max(axis=1, keepdims=True))

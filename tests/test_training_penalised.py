@@ -9,6 +9,8 @@ import pytest
 from tests.test_training_followed import MOMENTUM
 from tests.test_training_rehearsed import judged
 
+pytestmark = pytest.mark.slow
+
 WHOLE = """import numpy as np
 def objective(par, X, t, weight_decay):
     h = np.tanh(X @ par["A"] + par["a"])

@@ -14,6 +14,8 @@ from compare.examine.starter.starter_result import starter_result
 from compare.examine.starter.training.program import program_of
 from compare.examine.starter.training.supply import Supply, data_role
 
+pytestmark = pytest.mark.slow
+
 TUPLES = """import numpy as np
 def init_layers(sizes):
     return [(np.random.randn(m, n) * np.sqrt(2 / n), np.zeros(m)) for n, m in zip(sizes, sizes[1:])]

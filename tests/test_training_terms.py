@@ -11,6 +11,8 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.training.terms import Terms, moved
 from tests.hand_ins import checked
 
+pytestmark = pytest.mark.slow
+
 FUNCTION = """import numpy as np
 def train(inputs, onehot, units=64, epochs=200, bs=50):
     rng = np.random.default_rng(1)

@@ -6,6 +6,8 @@ import pytest
 
 from compare.command.main import main
 
+pytestmark = pytest.mark.slow
+
 UPDATE = """
 import numpy as np
 

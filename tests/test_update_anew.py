@@ -11,6 +11,8 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.loop_steps import Updates, loop_steps
 from compare.examine.starter.source import open_source
 
+pytestmark = pytest.mark.slow
+
 TRAIN = """def train(x, y, epochs=9, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8):
     params = begin()
 {first}

@@ -12,6 +12,8 @@ from compare import check
 from compare.command.main import main
 from compare.contracts.errors import BadInput
 
+pytestmark = pytest.mark.slow
+
 Arrays = dict[str, NDArray[Any]]
 SMALL: dict[str, Any] = {"inputs": 6, "hidden": (7,), "classes": 3}
 

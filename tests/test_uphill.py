@@ -9,6 +9,8 @@ import pytest
 from compare.contracts.result import Verdict
 from compare.examine.starter.starter import check_starter
 
+pytestmark = pytest.mark.slow
+
 TEXT = """import numpy as np
 def softmax(z):
     e = np.exp(z - z.max(axis=1, keepdims=True))

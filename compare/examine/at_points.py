@@ -65,6 +65,7 @@ def examine_points(
     settings = settings_shown(judge, step, probes[0])
     result = conclude(judge, settings, environment(), guarded, named=seen.named)
     notes = (*seen.structure.notes, *lacks, *kink_convention(judge, probes), *guarded.notes)
+    notes += () if step is None else step.unrun
     notes += (seen.said,) if seen.said else ()
     whole = type(guarded) is GuardedImplementation
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:

@@ -6,6 +6,7 @@ last line of it that they wrote. Everything they read quotes that line.
 
 from __future__ import annotations
 
+import ast
 import dis
 import functools
 import inspect
@@ -87,6 +88,14 @@ def home_of(function: Callable[..., Any]) -> Place | None:
     """Return where a function is defined, None for one that was not written in Python."""
     code = code_of(function)
     return None if code is None else Place(code.co_filename, code.co_firstlineno)
+
+
+def tree_of(file: str) -> ast.Module | None:
+    """Return the parsed text of a file, None where it cannot be had or read."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return None
 
 
 def return_of(function: Callable[..., Any]) -> Place | None:

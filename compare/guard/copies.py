@@ -14,6 +14,7 @@ import numpy as np
 
 from compare.contracts.arrays import Array
 from compare.guard.blame import Place, home_of, last_place, name_of, places_of_traceback
+from compare.guard.branches import Branches
 from compare.guard.deadline import TimedOut, within
 from compare.guard.effects import Notes, contained
 from compare.guard.guard import Guard
@@ -34,6 +35,7 @@ class OnCopies:
         self.function = function
         self.guard = guard
         self.again = again
+        self.branches = Branches(function)
         self.modified: dict[str, str] = {}
 
     def __call__(self, arguments: Mapping[str, Argument], **keywords: float) -> Any:
@@ -44,7 +46,12 @@ class OnCopies:
         handed = {name: copied(argument) for name, argument in arguments.items()}
         given, named = by_place(handed)
         hint = self.hint(handed)
-        value = self.guard.call(self.function, *given, hint=hint, **named, **keywords)
+        who, home = name_of(self.function), home_of(self.function)
+
+        def call() -> Any:
+            return self.function(*given, **named, **keywords)
+
+        value = self.guard.run(lambda: self.branches.followed(call), who, home, hint)
         for name, argument in arguments.items():
             if not unchanged(argument, handed[name]) and name not in self.modified:
                 place = self.writing_line(arguments, keywords) if self.again else None

@@ -56,7 +56,12 @@ class Guarded:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the function does besides returning, one sentence each."""
-        return self.guard.notes.sentences()
+        return self.guard.notes.sentences() + self.unrun
+
+    @property
+    def unrun(self) -> tuple[str, ...]:
+        """What of the function never ran, in one sentence."""
+        return self.call.branches.notes()
 
     def read(self, reading: Callable[[], Answer]) -> Answer:
         """Return what is read of a returned value; a class of theirs may run code even here."""

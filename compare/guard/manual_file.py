@@ -63,8 +63,9 @@ class Loaded:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What their code did so far besides returning."""
-        return self.record.sentences()
+        """What their code did so far besides returning, and what of it never ran."""
+        functions = filter(None, (self.implementation, self.step))
+        return self.record.sentences() + tuple(said for one in functions for said in one.unrun)
 
 
 @dataclass(frozen=True, slots=True)

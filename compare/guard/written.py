@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from compare.guard.blame import Place, home_of
+from compare.guard.blame import Place, home_of, tree_of
 from compare.guard.implementation import Guarded
 
 CLOSE = 1e-12
@@ -51,12 +50,7 @@ def parsed(function: Callable[..., Any]) -> tuple[Place | None, ast.Module | Non
     while isinstance(function, Guarded):
         function = function.function
     home = home_of(function)
-    if home is None:
-        return None, None
-    try:
-        return home, ast.parse("".join(linecache.getlines(home.file)))
-    except (SyntaxError, ValueError):
-        return home, None
+    return (None, None) if home is None else (home, tree_of(home.file))
 
 
 def draws(call: ast.Call) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,14 +29,21 @@ READ_ONLY = "read-only"
 class OnCopies:
     """Calls `function` under `guard` on copies of named arguments; `modified` says of those it
     wrote to at which line, and the guard's notes say it too. `again`: whether it may be called once
-    more to find the line.
+    more to find the line; `branches`, if given, follow which of them its calls run.
     """
 
-    def __init__(self, function: Callable[..., Any], guard: Guard, *, again: bool = True) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        guard: Guard,
+        *,
+        again: bool = True,
+        branches: Branches | None = None,
+    ) -> None:
         self.function = function
         self.guard = guard
         self.again = again
-        self.branches = Branches(function)
+        self.branches = branches
         self.modified: dict[str, str] = {}
 
     def __call__(self, arguments: Mapping[str, Argument], **keywords: float) -> Any:
@@ -51,7 +59,8 @@ class OnCopies:
         def call() -> Any:
             return self.function(*given, **named, **keywords)
 
-        value = self.guard.run(lambda: self.branches.followed(call), who, home, hint)
+        run = call if self.branches is None else partial(self.branches.followed, call)
+        value = self.guard.run(run, who, home, hint)
         for name, argument in arguments.items():
             if not unchanged(argument, handed[name]) and name not in self.modified:
                 place = self.writing_line(arguments, keywords) if self.again else None

@@ -16,6 +16,7 @@ import numpy as np
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.guard.blame import home_of, name_of
+from compare.guard.branches import Branches
 from compare.guard.contract import Reader
 from compare.guard.copies import CONTEXT, OnCopies
 from compare.guard.effects import Notes
@@ -40,7 +41,8 @@ class Guarded:
     ) -> None:
         self.function = function
         self.guard = Guard(timeout=timeout, notes=notes)
-        self.call = OnCopies(function, self.guard, again=self.again)
+        self.branches = Branches(function)
+        self.call = OnCopies(function, self.guard, again=self.again, branches=self.branches)
         self._require_signature()
 
     @property
@@ -61,7 +63,7 @@ class Guarded:
     @property
     def unrun(self) -> tuple[str, ...]:
         """What of the function never ran, in one sentence."""
-        return self.call.branches.notes()
+        return self.branches.notes()
 
     def read(self, reading: Callable[[], Answer]) -> Answer:
         """Return what is read of a returned value; a class of theirs may run code even here."""

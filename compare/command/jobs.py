@@ -209,6 +209,7 @@ def training(
 ) -> Result:
     """Train both sides, theirs or ours as the manual one."""
     from compare.examine.dump.recorder import Recorder
+    from compare.examine.large_updates import beyond_a_training
     from compare.examine.training import run_training
 
     asked: Experiment = options.experiment
@@ -219,6 +220,9 @@ def training(
     ranks = launched()
     if ranks is None:
         result = run_training(asked, manual=manual, on_update=on_update, tap=tap)
+        if loaded is not None and loaded.step is not None and result:
+            sizes = result.settings["sizes"]
+            result = result.lacking(*beyond_a_training(loaded.step.function, asked, sizes))
     else:
         from compare.examine.parallel import run_in_parallel
 

@@ -18,6 +18,7 @@ from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.experiment import OPTIMISER_NAMES, Experiment, usual_momentum
 from compare.diagnosis.clipped import otherwise_clipped, velocity_clipped
 from compare.diagnosis.epsilons import first_epsilons
+from compare.diagnosis.held_weights import weights_held
 from compare.diagnosis.identity import Asked, Identity, Options, Walked, differing, tried, worst
 from compare.diagnosis.told_apart import Told
 from compare.diagnosis.track import Recorded
@@ -72,6 +73,7 @@ def identified(walked: Walked, declared: Asked, before: float) -> Identity | Non
             return told_more(found, step, declared.experiment)
     return (
         velocity_clipped(declared, walked, before)
+        or weights_held(declared, walked, before)
         or standing_still(declared, walked, before)
         or at_another_rate(declared, walked, before)
     )

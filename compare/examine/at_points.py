@@ -21,6 +21,7 @@ from compare.examine.arguments import network_sizes
 from compare.examine.environment import environment
 from compare.examine.guards import guard_notes, overflowing
 from compare.examine.identifying import first_updates, hint
+from compare.examine.large_updates import examine_large_updates
 from compare.examine.optimiser import examine_optimiser
 from compare.examine.rows import point_row
 from compare.examine.step import examine_step, record_at
@@ -152,13 +153,15 @@ class CheckedPoints:
         if isinstance(step, GuardedOptimiser):
             summary, self.said = examine_optimiser(judge, step, probe)
             self.steps = (summary,)
+            examine_large_updates(judge, step.function, probe.parameters)
         elif step is not None:
             try:
                 self.steps = examine_step(judge, step, probe)
             except UserCodeError as error:
                 more = hint(step.function, judge.experiment, probe.parameters)
                 raise type(error)(f"{error}{more}") from error
-            if judge.ledger.tallies["step"].failed:
+            examine_large_updates(judge, step.function, probe.parameters)
+            if judge.ledger.tallies["step"].failed and not judge.walked:
                 judge.walked = first_updates(step.function, judge.experiment, probe.parameters)
 
 

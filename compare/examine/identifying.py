@@ -42,9 +42,10 @@ class Hinting:
 
 
 def first_updates(
-    function: Callable[..., Any], experiment: Experiment, like: Arrays
+    function: Callable[..., Any], experiment: Experiment, like: Arrays, times: float = 1.0
 ) -> list[Record]:
-    """Return updates of a step from the first one on, which show what optimiser it is.
+    """Return updates of a step from the first one on, which show what optimiser it is; with
+    weights and gradients so many `times` as large.
 
     Nothing where it cannot be called so. Six of them: a mean that is not corrected and a largest
     square take a few to show.
@@ -54,9 +55,9 @@ def first_updates(
     try:
         settings = experiment.optimiser_settings
         step = GuardedOptimiser(function, UNKNOWN, settings)
-        replay, state, now = OptimiserStep.of(experiment), None, like
+        replay, state, now = OptimiserStep.of(experiment), None, enlarged(like, times)
         for update in range(UPDATES + 1):
-            gradients = drawn_gradients(generator, now, experiment, update)
+            gradients = enlarged(drawn_gradients(generator, now, experiment, update), times)
             found.append(manual_mlp.Record(update, 0, np.arange(1), 0.0, gradients, now, {}, None))
             if not update:
                 state = first_state(step, replay, now, gradients, {})
@@ -64,6 +65,11 @@ def first_updates(
     except (BadInput, UserCodeError):
         return []
     return found
+
+
+def enlarged(arrays: Arrays, times: float) -> Arrays:
+    """Return the same arrays so many times as large, in their format."""
+    return arrays if times == 1.0 else {k: a * a.dtype.type(times) for k, a in arrays.items()}
 
 
 def drawn_gradients(

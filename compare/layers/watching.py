@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compare.checks.comparison import compare_entries
+from compare.checks.comparison import Comparison, compare_entries
+from compare.contracts.arrays import Array
 from compare.contracts.digits import two_values
 from compare.contracts.errors import BadInput
 from compare.contracts.result import CheckSummary, Finding, Result, Verdict
@@ -72,6 +73,19 @@ class Watch:
         Raises:
             BadInput: the block did not make the tensor, or it has another shape.
         """
+        array, right = self.given(manual, tensor)
+        scale = LAMBDA * FORMATS[self.dtype].sides ** 0.5
+        allowance = (scale * self.analysis.sigma(tensor.detach())).numpy()
+        found = compare_entries("tensor", array.astype(np.float64), right, allowance)
+        unruled = ", ".join(sorted(self.analysis.unruled))
+        verdict = Verdict.AGREES if found.agrees else Verdict.DISAGREES
+        if not found.decidable or (unruled and not found.agrees):
+            verdict = Verdict.UNDECIDABLE
+        doubt = f"no rule for {unruled}" if unruled else "the reference is not finite"
+        return self.result(found, verdict, doubt, right.shape)
+
+    def given(self, manual: Any, tensor: Any) -> tuple[Array, Array]:
+        """Return both sides as arrays of one shape; raises `BadInput`."""
         if not isinstance(tensor, Tensor):
             raise BadInput(
                 f"the second argument is {kind(tensor)}; give a tensor of the watched block. The "
@@ -86,26 +100,24 @@ class Watch:
         right = tensor.detach().numpy()
         if array.shape != right.shape:
             raise BadInput(f"manual has shape {array.shape}; the tensor has {tuple(right.shape)}")
-        scale = LAMBDA * FORMATS[self.dtype].sides ** 0.5
-        allowance = (scale * self.analysis.sigma(tensor.detach())).numpy()
-        found = compare_entries("tensor", array.astype(np.float64), right, allowance)
-        unruled = ", ".join(sorted(self.analysis.unruled))
-        verdict = Verdict.AGREES if found.agrees else Verdict.DISAGREES
-        if not found.decidable or (unruled and not found.agrees):
-            verdict = Verdict.UNDECIDABLE
+        return array, right
+
+    def result(
+        self, found: Comparison, verdict: Verdict, doubt: str, shape: tuple[int, ...]
+    ) -> Result:
+        """Return the verdict on a comparison as a result; `doubt`: why it is undecidable, if so."""
         worst = found.worst
         mine, due = two_values(worst.manual, worst.reference)
         message = (
             f"the entry {where(worst.index)} is {mine}; the reference has {due} "
             f"({times_allowance(worst.ratio)})"
         )
-        doubt = f"no rule for {unruled}" if unruled else "the reference is not finite"
         finding = Finding.at(worst, "same_point", "tensor", message)
         return Result(
             verdict=verdict,
             kind="derivative" if verdict is Verdict.DISAGREES else None,
             settings={"mode": "layer", "reference": "tensor", "dtype": self.dtype, "seed": 0,
-                      "inputs": {"tensor": list(right.shape)}},
+                      "inputs": {"tensor": list(shape)}},
             environment=environment(),
             sentence=f"{verdict}: {doubt if verdict is Verdict.UNDECIDABLE else message}",
             findings=(finding,) if verdict is Verdict.DISAGREES else (),

@@ -120,42 +120,60 @@ def scaled_path(case: Case, change: Change, cut: Tensors) -> Found | None:
         return None if results is None else share(other.match, results, other.match.right)
 
     step = case.tape.steps[change.at]
-    size = size_of_window(step)
-    if size is not None and change.kind == "cut" and abs(c - size) < 1e-6 * size:
-        said = f"the division by {size}, the size of the window, is missing"
-        said = f"{found.sentence}in the backward pass of {case.names.noun(step.outs[0])} {said}"
-        return Found("value", said + case.names.place(step), found.results, found.rank)
     text = case.form(c, there)
-    divisor = other_divisor(case, step, c) if change.kind == "cut" and text is None else None
-    if divisor is not None:
-        said = f"{found.sentence}{IN_BACKWARD}{divisor}{case.names.place(step)}"
+    number = another_number(case, step, c, text) if change.kind == "cut" else None
+    if number is not None:
+        said = found.sentence + number + case.names.place(step)
         return Found("value", said, found.results, found.rank)
-    plain = text is None or text == f"multiplied by {c:.3g}"
-    scalar = case.names.scalar(step) if plain and change.kind == "cut" else None
-    if scalar is not None:
-        number = float(step.args[1])
-        taken = c * number if step.name == "mul" else number / c
-        if abs(taken - float(f"{taken:.4g}")) < 1e-9 * abs(taken) and case.match.unit < PRECISE:
-            said = f"{scalar} is taken to be {taken:.4g} in the backward pass"
-            said = f"{found.sentence}{said}{case.names.place(step)}"
-            return Found("value", said, found.results, found.rank)
     if text is None:
         return None
-    through = step.args[change.argument] if change.kind == "edge" else None
-    part = change.other if change.kind == "part" and isinstance(change.other, int) else 0
-    noun = case.names.noun(step.outs[part]) if through is None else case.names.seen(through.number)
-    inside = use(case.names, step, change)
-    inside = inside if through is None else f" in {case.names.noun(step.outs[0])}"
-    said = f"what flows back through {noun}{inside} is {text}"
-    if text.startswith(OFF_BY):
-        scalar, _, which = text.removeprefix(OFF_BY).rpartition(", which ")
-        scalar += "," if ", " in scalar else ""
-        said = f"{scalar} {which} in what flows back through {noun}{inside}"
-    said += case.names.place(step)
+    said = multiplied(case, step, change, text) + case.names.place(step)
     if text == WRONG_SIGN and any(case.names.angle(ref.number) == "sin" for ref in step.refs()):
         said = f"in the backward pass {NOT_UNDONE}: {said}"
         return Found("rotation", found.sentence + said, found.results, found.rank)
     return Found("factor", found.sentence + said, found.results, found.rank)
+
+
+def another_number(case: Case, step: Step, c: float, text: str | None) -> str | None:
+    """Say which number of a step is another one in its backward pass, c times what is due: the
+    size of a window, a divisor or a factor; `text` says what is known of c itself."""
+    size = size_of_window(step)
+    if size is not None and abs(c - size) < 1e-6 * size:
+        missing = f"the division by {size}, the size of the window, is missing"
+        return f"in the backward pass of {case.names.noun(step.outs[0])} {missing}"
+    divisor = other_divisor(case, step, c) if text is None else None
+    if divisor is not None:
+        return IN_BACKWARD + divisor
+    plain = text is None or text == f"multiplied by {c:.3g}"
+    return another_factor(case, step, c) if plain else None
+
+
+def another_factor(case: Case, step: Step, c: float) -> str | None:
+    """Say that a number which is a factor or divisor in the forward pass is another one in the
+    backward pass, if it is one of few digits there."""
+    scalar = case.names.scalar(step)
+    if scalar is None or case.match.unit >= PRECISE:
+        return None
+    number = float(step.args[1])
+    taken = c * number if step.name == "mul" else number / c
+    if abs(taken - float(f"{taken:.4g}")) >= 1e-9 * abs(taken):
+        return None
+    return f"{scalar} is taken to be {taken:.4g} in the backward pass"
+
+
+def multiplied(case: Case, step: Step, change: Change, text: str) -> str:
+    """Say what flows back, through what, and by which factor it is off."""
+    if change.kind == "edge":
+        noun = case.names.seen(step.args[change.argument].number)
+        inside = f" in {case.names.noun(step.outs[0])}"
+    else:
+        part = change.other if change.kind == "part" and isinstance(change.other, int) else 0
+        noun, inside = case.names.noun(step.outs[part]), use(case.names, step, change)
+    if not text.startswith(OFF_BY):
+        return f"what flows back through {noun}{inside} is {text}"
+    scalar, _, which = text.removeprefix(OFF_BY).rpartition(", which ")
+    scalar += "," if ", " in scalar else ""
+    return f"{scalar} {which} in what flows back through {noun}{inside}"
 
 
 def other_divisor(case: Case, step: Step, c: float) -> str | None:

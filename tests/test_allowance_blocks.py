@@ -201,8 +201,33 @@ def test_what_blocks_carry_does_not_grow_with_their_number() -> None:
     for shape in ((7, 30), (30, 7)):
         blocks = [LowRankCarried(draw.random((5, shape[0])), draw.random((5, shape[1])), np.ones(3))
                   for _ in range(9)]  # fmt: skip
-        carried = blocks[0].plus(blocks[1:])
-        assert len(carried.left) == len(carried.right) == 7
-        np.testing.assert_allclose(
-            carried.left.T @ carried.right, sum(one.left.T @ one.right for one in blocks)
-        )
+        carried = blocks[0].plus(blocks[1:4]).plus([blocks[4], blocks[5].plus(blocks[6:])])
+        assert carried.whole is not None and carried.whole.shape == shape
+        assert carried.left.size == carried.right.size == 0
+        product = sum(one.left.T @ one.right for one in blocks)
+        np.testing.assert_allclose(carried.multiplied(), product)
+
+
+@pytest.mark.parametrize("many", [1, 9])
+@pytest.mark.parametrize("bias", [None, 3.0])
+def test_what_is_gathered_is_the_product_with_what_the_sums_round(
+    many: int, bias: float | None
+) -> None:
+    """Whether the factors are kept or were multiplied out; the last row is that of the bias."""
+    draw = np.random.default_rng(1)
+    blocks = [LowRankCarried(draw.random((2, 7)), draw.random((2, 6)), draw.random(7))
+              for _ in range(many)]  # fmt: skip
+    carried = blocks[0].plus(blocks[1:])
+    assert (carried.whole is None) is (many == 1)
+    product = np.add.reduce([one.left.T @ one.right for one in blocks])
+    columns = np.add.reduce([one.columns for one in blocks])
+    dz = draw.random(6)
+    found = carried.gathered(dz, 0.5, None if bias is None else np.full(6, bias))
+    own = np.multiply.outer(0.5 * columns, dz)
+    if bias is not None:
+        own[-1] = bias
+    np.testing.assert_allclose(found.square, product + own)
+    np.testing.assert_allclose(found.terms(slice(2, None)), own[2:])
+    np.testing.assert_allclose(
+        (found.shared, found.bias_shared), (product[:-1].sum(), product[-1].sum())
+    )

@@ -145,42 +145,50 @@ class LowRank:
 
 @dataclass(frozen=True, slots=True)
 class LowRankCarried:
-    """A product `left.T @ right` of thin factors; `Carried` explains the methods.
+    """A product `left.T @ right` of thin factors, and `whole`; `Carried` explains the methods.
 
     (k, fan_in + 1) and (k, fan_out). `columns`: sums of squares of the columns of `[h, 1]`.
+    `whole`, (fan_in + 1, fan_out): the product of the factors that were too many to be kept.
     """
 
     left: Float
     right: Float
     columns: Float
+    whole: Float | None = None
 
     def plus(self, others: Sequence[Self]) -> Self:
         every = (self, *others)
+        multiplied = [one.whole for one in every if one.whole is not None]
         return type(self)(
             np.concatenate([one.left for one in every]),
             np.concatenate([one.right for one in every]),
             np.add.reduce([one.columns for one in every]),
+            sum(multiplied[1:], multiplied[0]) if multiplied else None,
         ).folded()
 
     def folded(self) -> Self:
-        """Return the same product in as few factors as it can have: they do not grow with N."""
+        """Return the same in no more numbers than the product has: they do not grow with N."""
         rank, fan_in, fan_out = len(self.left), self.left.shape[1], self.right.shape[1]
-        if rank <= min(fan_in, fan_out):
+        if self.whole is None and rank * (fan_in + fan_out) <= fan_in * fan_out:
             return self
-        if fan_out < fan_in:
-            return type(self)(self.right.T @ self.left, np.eye(fan_out), self.columns)
-        return type(self)(np.eye(fan_in), self.left.T @ self.right, self.columns)
+        nothing = np.empty((0, fan_in)), np.empty((0, fan_out))
+        return type(self)(*nothing, self.columns, self.multiplied())
+
+    def multiplied(self) -> Float:
+        """Return the sum of both products, (fan_in + 1, fan_out)."""
+        product: Float = self.left.T @ self.right
+        if self.whole is not None:
+            product += self.whole
+        return product
 
     def gathered(self, dz_columns: Float, of_terms: float, bias: Float | None) -> Gathered:
-        total = np.add.reduce(self.right, axis=1)  # (k,)
-        shared = float(np.add.reduce(self.left[:, :-1], axis=1) @ total)
-        bias_shared = float(self.left[:, -1] @ total)
+        square = self.multiplied()
+        shared, of_bias = float(square[:-1].sum()), square[-1].copy()
         of_columns = self.columns * of_terms
-        square = np.concatenate((self.left, of_columns[None])).T @ np.concatenate(
-            (self.right, dz_columns[None])
-        )
+        for part, block in blocks(square):
+            block += np.multiply.outer(of_columns[part], dz_columns)
         if bias is not None:
-            np.add(self.left[:, -1] @ self.right, bias, out=square[-1])
+            np.add(of_bias, bias, out=square[-1])
 
         def terms(part: slice) -> Float:
             rows: Float = np.multiply.outer(of_columns[part], dz_columns)
@@ -188,4 +196,4 @@ class LowRankCarried:
                 rows[-1] = bias
             return rows
 
-        return Gathered(square, shared, bias_shared, self.columns, terms)
+        return Gathered(square, shared, float(of_bias.sum()), self.columns, terms)

@@ -61,6 +61,9 @@ SEEN = slice(MANY, MANY + SAMPLE + SAMPLE_IF_WIDE)
 """Where these stand among the rows that are `looked_at`: after `MANY` of them."""
 
 
+NOTHING = np.empty((0, 0))
+
+
 class Whole(NamedTuple):
     """What only all rows of a batch tell."""
 
@@ -195,6 +198,7 @@ class Sweep(Generic[S]):
 
     def _forward(self, head: Head, unordered: Callable[[], ForwardAllowances]) -> ForwardAllowances:
         z = {number: Stacked(blocks) for number, blocks in self.z.items()}
+        head = head._replace(p=NOTHING, dlogits=NOTHING)  # of every row, and nobody asks again
         return ForwardAllowances(
             head.loss * self.few.top.share, head, np.concatenate(self.logits), z, {},
             self.few.arithmetic.tiny, unordered,
@@ -236,6 +240,7 @@ class Sweep(Generic[S]):
     def _allowances(
         self, gradients: Values, whole: Whole, unordered: Callable[[], Allowances]
     ) -> Allowances:
+        self.taken.clear()  # they were good enough
         gradients = self.few.form.taken(gradients)
         weights, scale, found = whole.head.weights, whole.scale, Found({}, {})
         arithmetic = self.few.arithmetic

@@ -70,12 +70,16 @@ class Swept(Mapping[str, Real]):
         return other
 
     def unordered(self, sweep: Sweep[Any], gradients: Values) -> Callable[[], Allowances]:
-        """Return what tells how far single intermediates may be off, once for all of them."""
+        """Return what tells how far single intermediates may be off, once for all of them.
+
+        The sweep itself, with what it has gathered, is not kept for it.
+        """
+        arithmetic, batch = sweep.few.arithmetic, sweep.batch
 
         @cache
         def found() -> Allowances:
             return network_allowances(
-                sweep.few.arithmetic, self.parameters, sweep.batch, self.whole(), gradients,
+                arithmetic, self.parameters, batch, self.whole(), gradients,
                 activation=self.reference.activation, reduction=self.reduction,
             ).unordered()  # fmt: skip
 

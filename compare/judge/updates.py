@@ -15,7 +15,7 @@ from compare.contracts.records import Record
 
 KEPT = 4
 """So many wrong updates are kept for the diagnosis."""
-SOME = 1 << 16
+SOME = 1 << 14
 """Of larger arrays of a right update about so many entries are kept."""
 
 

@@ -35,6 +35,7 @@ from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.gradient_functions import GradientFunction, read_function
 from compare.examine.starter.held import Held, held_by
 from compare.examine.starter.held_out import curves_of_training_rows
+from compare.examine.starter.held_weights import held_weights
 from compare.examine.starter.hidden import forward_passes, inside
 from compare.examine.starter.inline import hidden_shown
 from compare.examine.starter.layer_pairs import layer_pairs
@@ -155,7 +156,7 @@ def check_starter(
     seen = {one.name for one in found} | called | trained  # not what is called beside an update
     left = unseen(source, seen, called, idle)
     names = [name for name in left if name not in updates.functions]
-    found += [*uncompared(source, names), *stepped_twice(source)]
+    found += [*uncompared(source, names), *stepped_twice(source), *held_weights(source)]
     shifted = {one.name for one in found if is_handed_less_one(source, one.name)}
     return StarterReport(
         source,

@@ -194,7 +194,6 @@ def test_a_mistake_in_a_training_loop_is_named(tmp_path: Path, text: str, mistak
 
 
 OTHERS = {
-    "cubes": changed(TRAIN, ("np.maximum(0, z1)", "z1**3"), ("(z1 > 0)", "(3 * z1**2)")),
     "dropout": changed(
         TRAIN, ("        s = h", "        m = np.random.rand(9)\n        h = h * m\n        s = h"),
         ("dz = dh", "dz = dh * m"),
@@ -204,11 +203,6 @@ OTHERS = {
         ("        e = np.exp(s - s.max(axis=1, keepdims=True))\n", ""),
     ),
     "a batch size written in": changed(TRAIN, ("/ n", "/ 32")),
-    "sigmoids": "import numpy as np\nX = np.array([[0, 1]]); y = np.array([[1]])\n"
-    "W1 = np.ones((2, 4)); W2 = np.ones((4, 1))\nfor i in range(9):\n"
-    "    h = 1 / (1 + np.exp(-X.dot(W1)))\n    o = 1 / (1 + np.exp(-h.dot(W2)))\n"
-    "    d2 = (y - o) * o * (1 - o)\n    d1 = d2.dot(W2.T) * h * (1 - h)\n"
-    "    W2 += h.T.dot(d2)\n    W1 += X.T.dot(d1)\n",
 }  # fmt: skip
 
 

@@ -200,7 +200,7 @@ def test_a_right_training_agrees_whatever_its_weights_are_kept_in(
     assert result.exit_code == 0, result.sentence
 
 
-@pytest.mark.parametrize(("text", "pairs"), [(TUPLES, ()), (NO_BIAS, ()), (NO_BIAS, (SQUARES,))])
+@pytest.mark.parametrize(("text", "pairs"), [(TUPLES, ()), (NO_BIAS, (SQUARES,))])
 def test_a_loss_that_was_not_declared_has_to_be_shown_by_the_training(
     text: str, pairs: tuple[tuple[str, str], ...], tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@
     missed.py                             what looks like a gradient and was not compared
     cut.py, cut_program.py, cut_rehearsal.py    a back propagation in a loop, cut out and run in it
     training/                             the training of a file, run over rows of ours
+    own/                                  a training of any network, held against its own loss
     adapter.py                            the whole file as one function
 
 Nothing here is a sandbox. The code under test runs with the rights of whoever starts the program.

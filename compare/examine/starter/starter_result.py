@@ -12,6 +12,7 @@ from compare.examine.environment import environment
 from compare.examine.starter.cut_check import ANOTHER
 from compare.examine.starter.drawn import remarks
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.own import OWN
 from compare.examine.starter.own_lines import lines_concerned
 from compare.examine.starter.source import Source
 from compare.examine.starter.starter import StarterReport
@@ -102,7 +103,7 @@ def sentence_of(
     total = listed(totals(functions, right_updates, classes))
     open_ = ", ".join(one.name for one in functions if one.verdict is Verdict.UNDECIDABLE)
     if verdict is Verdict.AGREES:
-        sides = listed([*totals(functions, 0, classes), "torch"])
+        sides = listed([*totals(functions, 0, classes), *witnesses(functions)])
         right = f"; {counted(right_updates, 'update')} right" if right_updates else ""
         return f"agrees: rounding explains every difference between {sides}{right}"
     if verdict is Verdict.UNDECIDABLE:
@@ -113,6 +114,13 @@ def sentence_of(
     named = ", ".join(one.name for one in wrong)
     lacking = f"; not compared: {open_}" if open_ else ""
     return f"disagrees: {named}, of {total}: {reason_of(wrong)}{lacking}"
+
+
+def witnesses(functions: Sequence[FunctionVerdict]) -> list[str]:
+    """Return what functions were held against: torch, or the slopes of a loss of their own."""
+    own = [any(OWN in words for words in one.conventions) for one in functions]
+    return [*([] if own and all(own) else ["torch"]),
+            *(["the slopes of its own loss"] if any(own) else [])]  # fmt: skip
 
 
 def totals(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice, product
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,8 @@ class Program:
     """How many momenta were made another one."""
     idle: dict[Supply, Recorder] = field(default_factory=dict, compare=False, repr=False)
     """What was seen on data on which no loop came to its second turn: three searches ask for it."""
+    compiled: dict[int, CodeType] = field(default_factory=dict, compare=False, repr=False)
+    """What the statements were compiled to, by their nodes."""
 
     @property
     def numbers(self) -> list[float]:
@@ -117,13 +120,23 @@ class Program:
         names rows of ours."""
         for one in self.main:
             try:
-                exec(compile(ast.Module([one], []), "rehearsed", "exec"), space)
+                exec(self.code_of(one), space)
             except (Exception, SystemExit) as error:
                 recorder.failures.append(error)
                 space |= supplied(one, supply)
             else:
                 space |= {name: value for name, value in supplied(one, supply).items()
-                          if is_empty(space.get(name))}  # fmt: skip
+                          if is_empty(space.get(name)) and not self.fills(name)}  # fmt: skip
+
+    def code_of(self, one: ast.stmt) -> CodeType:
+        """Return a statement compiled; once, for it is run over and over."""
+        if id(one) not in self.compiled:
+            self.compiled[id(one)] = compile(ast.Module([one], []), "rehearsed", "exec")
+        return self.compiled[id(one)]
+
+    def fills(self, name: str) -> bool:
+        """Return whether the program fills a list of this name itself."""
+        return re.search(rf"\b{re.escape(name)}\.(append|extend|insert)\(", self.text) is not None
 
     def call(self, space: dict[str, Any], supply: Supply, recorder: Recorder) -> None:
         """Call the functions that train and that nothing has called, and methods of classes."""
@@ -155,18 +168,20 @@ class Program:
 
 
 def program_of(
-    source: Source, rate: float | None = None, strength: float = 0.0, momentum: float | None = None
-) -> Program:
+    source: Source, rate: float | None = None, strength: float | None = 0.0,
+    momentum: float | None = None,
+) -> Program:  # fmt: skip
     """Return the program of a file; its penalties are of one strength as far as a number in it
-    says them, and its learning rates and momenta another one if asked for."""
+    says them (None: as they are written), and its learning rates and momenta another one if asked
+    for."""
     printed = Printed()
     nodes = [printed.visit(copy.deepcopy(one.node)) for one in source.statements]
     if narrow_throughout(tuple(one.node for one in source.statements)):
         nodes = [Widened().visit(one) for one in nodes]
     harmless, watched = Harmless(nodes), Watched()
     numbers = Numbers(rate, strength, source.text, set(steps_of_ranges(nodes)), momentum)
-    terms = Terms(strength, frozenset(moved(nodes)))
-    nodes = [terms.visit(one) for one in nodes]
+    terms = Terms(strength or 0.0, frozenset(moved(nodes)))
+    nodes = nodes if strength is None else [terms.visit(one) for one in nodes]
     numbers.penalised = terms.found
     defined = {one.name: one for one in nodes if isinstance(one, ast.FunctionDef)}
     definitions: list[Statement] = []
@@ -227,7 +242,7 @@ class Numbers(ast.NodeTransformer):
     there are several."""
 
     def __init__(
-        self, rate: float | None, strength: float, text: str, sizes: Set[str] = frozenset(),
+        self, rate: float | None, strength: float | None, text: str, sizes: Set[str] = frozenset(),
         momentum: float | None = None,
     ) -> None:  # fmt: skip
         self.sizes, self.momentum, self.momenta = sizes, momentum, 0
@@ -289,7 +304,8 @@ class Numbers(ast.NodeTransformer):
         small = key == "alpha" and self.decays and 0 < number <= MOST_ALPHA
         if DECAY.fullmatch(key) or small:
             self.penalised = True
-            return ast.copy_location(ast.Constant(self.strength), value)
+            kept = self.strength is None
+            return value if kept else ast.copy_location(ast.Constant(self.strength), value)
         if (NOMINAL.fullmatch(key) or name in self.sizes) and number > SOME_BATCH:
             return ast.copy_location(ast.Constant(SOME_BATCH), value)
         if COUNT.fullmatch(key) and number > ROWS:
@@ -312,7 +328,9 @@ def supplied(one: ast.stmt, supply: Supply) -> dict[str, Any]:
 
 def is_empty(value: Any) -> bool:
     """Return whether a name got no data: its file was not read."""
-    return value is None or (isinstance(value, np.ndarray | list | tuple) and not np.size(value))
+    if isinstance(value, list | tuple):
+        return not value
+    return value is None or (isinstance(value, np.ndarray) and not value.size)
 
 
 def has_loop(node: ast.FunctionDef) -> bool:

@@ -22,6 +22,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
 from compare.examine.starter.numbering import SHIFTED
 from compare.examine.starter.one_function import Declared
+from compare.examine.starter.own.witness import witnessed
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.carried import (
     begun_anew,
@@ -68,10 +69,26 @@ class Rehearsed:
     parts: Parts = field(default_factory=Parts)
     followed: bool = False
     penalised: bool = False
+    own: bool = False
+    """Whether it was held against its own loss, and not against torch."""
 
 
 def rehearse(source: Source, declared: Declared) -> Rehearsed | None:
-    """Run the training of a file and say what it shows; None where it shows nothing."""
+    """Run the training of a file and say what it shows; None where it shows nothing.
+
+    Where its network is none that can be declared, its own loss is asked.
+    """
+    found = beside_torch(source, declared)
+    if found is not None and found.verdict.verdict is not Verdict.UNDECIDABLE:
+        return found
+    shown = witnessed(source, about_loop)
+    if shown is None or shown[0].verdict is Verdict.UNDECIDABLE:
+        return found
+    return Rehearsed(*shown, followed=True, own=True)
+
+
+def beside_torch(source: Source, declared: Declared) -> Rehearsed | None:
+    """What a training shows beside torch."""
     program = program_of(source)
     if not program.places:
         return None

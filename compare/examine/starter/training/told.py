@@ -42,7 +42,8 @@ def with_training(
         known = any(one.name == shown.verdict.name and one.role == "step" for one in found)
         return [*found, *([shown.verdict] if alone and not known else [])], frozenset()
     if shown.verdict.verdict is Verdict.DISAGREES:
-        return with_mistake(found, shown), frozenset()
+        more = shown.own and any(one.diagnosis for one in found)  # what was cut out says more
+        return list(found) if more else with_mistake(found, shown), frozenset()
     updated = shown.followed or right_updates > 0
     if shown.penalised or not updated:
         return list(found), frozenset()
@@ -87,10 +88,11 @@ def in_its_light(one: FunctionVerdict, shown: Rehearsed) -> FunctionVerdict:
     declared = one.kind == "convention" or shown_by_its_loop(one)  # a sum is one in the loop, too
     guessed = undecided or (is_cut_out(one) and not declared)
     of_loop = holds_it(one, shown) and ANOTHER not in one.name and guessed
+    told = of_loop or shown.own
     if of_loop or (undecided and is_part(one, shown)):
         return replace(
             one, verdict=Verdict.AGREES, sentence="agrees", kind=None, diagnosis=(),
-            conventions=words if of_loop else (f"as {shown.verdict.name} uses it",),
+            conventions=words if told else (f"as {shown.verdict.name} uses it",),
         )  # fmt: skip
     return one
 

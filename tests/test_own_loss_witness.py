@@ -1,0 +1,196 @@
+"""A training of any network is held against its own loss: the slopes of the loss that it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import ExitCode
+from tests.test_training_rehearsed import judged
+
+SETUP = """import numpy as np
+rng = np.random.default_rng(0)
+X = rng.normal(size=(30, 5))
+Y = rng.normal(size=(30, 2))
+"""
+TIED = (
+    SETUP
+    + """
+W, b, c, lr = rng.normal(size=(5, 3)), np.zeros(3), np.zeros(5), 0.1
+for i in range(20):
+    h = 1 / (1 + np.exp(-(X @ W + b)))
+    d = (h @ W.T + c - X) / len(X)
+    loss = 0.5 * np.sum((h @ W.T + c - X) ** 2) / len(X)
+    dh = d @ W * h * (1 - h)
+    W -= lr * (X.T @ dh + d.T @ h)
+    b -= lr * dh.sum(0)
+    c -= lr * d.sum(0)
+"""
+)
+RESIDUAL = (
+    SETUP
+    + """
+def cost(P, X, Y):
+    h = np.tanh(X @ P["W1"])
+    return np.mean((h + np.tanh(h @ P["W2"]) - Y @ P["E"]) ** 2)
+P = {"W1": rng.normal(size=(5, 4)), "W2": rng.normal(size=(4, 4)), "E": rng.normal(size=(2, 4))}
+for i in range(20):
+    h = np.tanh(X @ P["W1"])
+    r = np.tanh(h @ P["W2"])
+    d = 2 * (h + r - Y @ P["E"]) / h.size
+    dr = d * (1 - r**2)
+    dh = d + dr @ P["W2"].T
+    G = {"W1": X.T @ (dh * (1 - h**2)), "W2": h.T @ dr, "E": -Y.T @ d}
+    for k in P:
+        P[k] = P[k] - 0.05 * G[k]
+    if i % 10 == 0:
+        print(i, cost(P, X, Y))
+"""
+)
+POISSON = (
+    SETUP
+    + """
+class Poisson:
+    def __init__(self, lr=0.05):
+        self.lr = lr
+    def fit(self, X, y):
+        self.weights, self.bias, self.history = np.zeros(X.shape[1]), 0, []
+        for _ in range(50):
+            rate = np.exp(X @ self.weights + self.bias)
+            nll = np.mean(rate - y * np.log(rate))
+            self.history.append(nll)
+            self.weights -= self.lr * X.T @ (rate - y) / len(y)
+            self.bias -= self.lr * np.mean(rate - y)
+Poisson().fit(X, rng.poisson(2.0, 30))
+"""
+)
+NEURONS = """import math, random
+random.seed(1)
+class Neuron:
+    def __init__(self, n):
+        self.weights, self.bias = [random.uniform(-1, 1) for _ in range(n)], random.uniform(-1, 1)
+    def fire(self, x):
+        self.inputs = x
+        s = sum(w * v for w, v in zip(self.weights, x)) + self.bias
+        self.output = 1 / (1 + math.exp(-s))
+        return self.output
+hidden, out = [Neuron(2) for _ in range(3)], Neuron(3)
+data = [([0, 0], 0), ([0, 1], 1), ([1, 0], 1), ([1, 1], 0)]
+lr = 0.5
+for epoch in range(50):
+    total = 0.0
+    for x, t in data:
+        o = out.fire([n.fire(x) for n in hidden])
+        total += 0.5 * (o - t) ** 2
+        out.delta = (o - t) * o * (1 - o)
+        for j, n in enumerate(hidden):
+            n.delta = out.weights[j] * out.delta * n.output * (1 - n.output)
+        for n in [*hidden, out]:
+            for i in range(len(n.inputs)):
+                n.weights[i] -= lr * n.delta * n.inputs[i]
+            n.bias -= lr * n.delta
+"""
+EMBEDDED = (
+    SETUP
+    + """
+words, labels = rng.integers(0, 7, size=(30, 3)), rng.integers(0, 4, size=30)
+C, W = rng.normal(size=(7, 2)), rng.normal(size=(6, 4))
+for i in range(20):
+    e = C[words].reshape(30, -1)
+    s = e @ W
+    p = np.exp(s - s.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    loss = -np.log(p[range(30), labels] + 1e-5).mean()
+    d = p.copy()
+    d[range(30), labels] -= 1
+    d /= 30
+    dC = np.zeros_like(C)
+    np.add.at(dC, words, (d @ W.T).reshape(30, 3, 2))
+    W += -0.1 * e.T @ d
+    C += -0.1 * dC
+"""
+)
+SQUARED = """import numpy as np
+X = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
+y = np.array([[0, 1, 1, 0]]).T
+syn0, syn1 = 2 * np.random.random((3, 4)) - 1, 2 * np.random.random((4, 1)) - 1
+for j in range(600):
+    l1 = 1 / (1 + np.exp(-(np.dot(X, syn0))))
+    l2 = 1 / (1 + np.exp(-(np.dot(l1, syn1))))
+    l2_delta = (y - l2) * (l2 * (1 - l2))
+    l1_delta = l2_delta.dot(syn1.T) * (l1 * (1 - l1))
+    syn1 += l1.T.dot(l2_delta)
+    syn0 += X.T.dot(l1_delta)
+"""
+GATHERED = (
+    SETUP
+    + """
+W, c, lr, accumulation_steps = rng.normal(size=(5, 2)), np.zeros(2), 0.1, 5
+dW, dc = np.zeros_like(W), np.zeros_like(c)
+for i in range(40):
+    xb, yb = X[i % 6 * 5 : i % 6 * 5 + 5], Y[i % 6 * 5 : i % 6 * 5 + 5]
+    r = np.tanh(xb @ W + c) - yb
+    loss = np.mean(np.sum(r**2, axis=1))
+    g = 2 * r * (1 - (r + yb) ** 2) / len(xb) / accumulation_steps
+    dW += xb.T @ g
+    dc += g.sum(0)
+    if (i + 1) % accumulation_steps == 0:
+        W -= lr * dW
+        c -= lr * dc
+        dW, dc = np.zeros_like(W), np.zeros_like(c)
+"""
+)
+ADAPTED = TIED.replace(
+    "    W -= lr * (X.T @ dh + d.T @ h)\n    b -= lr * dh.sum(0)\n    c -= lr * d.sum(0)\n",
+    "    dW, db, dc = X.T @ dh + d.T @ h, dh.sum(0), d.sum(0)\n"
+    "    for p, g, m in zip((W, b, c), (dW, db, dc), memory):\n"
+    "        m += g * g\n        p += -lr * g / np.sqrt(m + 1e-8)\n",
+).replace("for i", "memory = [np.zeros_like(one) for one in (W, b, c)]\nfor i")
+RIGHT = {
+    "tied weights": TIED, "residual": RESIDUAL, "Poisson": POISSON, "neurons": NEURONS,
+    "word vectors": EMBEDDED, "squares": SQUARED, "gathered": GATHERED, "AdaGrad": ADAPTED,
+}  # fmt: skip
+WRONG = {
+    "one use of tied weights": (TIED, "X.T @ dh + d.T @ h", "X.T @ dh", "those of W are not"),
+    "the skip left out": (RESIDUAL, "dh = d + dr", "dh = dr", "those of P.W1 are not"),
+    "a bias that goes up": (
+        POISSON, "np.mean(rate - y)\nP", "np.mean(y - rate)\nP", "those of self.bias are not"),
+    "a missing slope": (
+        NEURONS, "* out.delta * n.output * (1 - n.output)", "* out.delta", "of hidden.0.bias"),
+    "rows that are repeated": (
+        EMBEDDED, "np.add.at(dC, words, (d @ W.T).reshape(30, 3, 2))",
+        "dC[words] += (d @ W.T).reshape(30, 3, 2)", "those of C are not"),
+    "up the squares": (SQUARED, "(y - l2) *", "(l2 - y) *", "steps up the gradient"),
+    "never set back": (
+        GATHERED, "        dW, dc = np.zeros_like(W), np.zeros_like(c)\n", "", "added up"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RIGHT)
+def test_a_training_whose_steps_are_those_of_its_loss_agrees(kind: str, tmp_path: Path) -> None:
+    result = judged(tmp_path, RIGHT[kind])
+    assert result.exit_code is ExitCode.AGREES, result.not_compared
+    assert "the slopes of its own loss" in result.sentence
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_steps_that_are_none_of_the_loss_beside_others_are_wrong(kind: str, tmp_path: Path) -> None:
+    text, old, new, said = WRONG[kind]
+    result = judged(tmp_path, text, (old, new))
+    assert result.exit_code is ExitCode.DISAGREES, result.not_compared
+    assert said in result.sentence
+
+
+UNDECIDED = {
+    "another rule of squares": (ADAPTED, "        m += g * g\n", "        m += abs(g)\n"),
+    "a gradient of another scale": (TIED, "loss = 0.5 * np", "loss = 0.1 * np"),
+    "a loss that is no number": (SQUARED, "    l2_d", "    loss = np.log(-1.0)\n    l2_d"),
+    "a rate of its own": (TIED, "W -= lr *", "W -= lr * 0.5 *"),
+}
+
+
+@pytest.mark.parametrize("kind", UNDECIDED)
+def test_what_the_slopes_do_not_tell_is_undecided(kind: str, tmp_path: Path) -> None:
+    text, old, new = UNDECIDED[kind]
+    assert judged(tmp_path, text, (old, new)).exit_code is ExitCode.UNDECIDABLE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from unittest import mock
 
@@ -12,11 +13,12 @@ import pytest
 
 import manual_mlp
 import torch_reference.blocks as blocks
-from compare.allowance import Arithmetic
+from compare.allowance import Arithmetic, at_kinks
 from compare.allowance.alike import row_identities
 from compare.allowance.batch import Batch
 from compare.allowance.lowrank import LowRankCarried
 from compare.allowance.operands import MANY
+from compare.allowance.spread import Stacked
 from compare.allowance.swept import learnt_from, looked_at
 from compare.checks import same_point
 from compare.checks.examined import Expected
@@ -194,6 +196,47 @@ def test_a_usual_batch_passes_by_once_in_either_format() -> None:
     for dtype in DTYPES:
         with mock.patch.object(Swept, "each", side_effect=AssertionError):
             both_ways(network((20, 40, 5), ROWS, dtype=dtype), "relu")
+
+
+def kinked(dtype: str) -> tuple[Expected, Stacked]:
+    """A batch by blocks, of which some units are within rounding of 0."""
+    parameters, x, targets = network((20, 40, 30, 5), ROWS, dtype=dtype)
+    x[5:ROWS:400] = 0  # z1 is the bias
+    parameters["b1"][3] = 0
+    _, _, by_blocks = both_ways((parameters, x, targets), "relu")
+    spread = by_blocks.point.allowances.forward.z[1]
+    assert isinstance(spread, Stacked)
+    return by_blocks, spread
+
+
+def test_units_at_kinks_are_noted_as_the_blocks_pass_by_in_float32() -> None:
+    by_blocks, spread = kinked("float32")
+    assert spread.near is not None and len(spread.near[0]) >= 4
+    point = by_blocks.point
+    with mock.patch.object(Swept, "block", side_effect=AssertionError):  # nothing is looked for
+        noted = candidates(point)
+        rows = np.unique(noted[1][0])
+        kept = {name: point.values[name][rows] for name in ("z1", "h1", "dz1", "dlogits")}
+        assert point.taken(1)[noted[1]].shape == noted[1][0].shape
+    looked_for = replace(spread, near=None).reaching((0.0,), point.taken(1))
+    for found, expected in zip(noted[1], looked_for, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    values = point.values
+    assert isinstance(values, Swept)
+    whole = values.whole()
+    for name, stage in kept.items():
+        np.testing.assert_array_equal(stage, whole[name][rows])
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("float32", 3), ("float64", at_kinks.MOST)])
+def test_units_at_kinks_that_are_too_many_or_of_float64_are_looked_for_when_they_are_asked_for(
+    dtype: str, most: int
+) -> None:
+    with mock.patch.object(at_kinks, "MOST", most):
+        by_blocks, spread = kinked(dtype)
+    assert spread.near is None
+    rows, units = candidates(by_blocks.point)[1]
+    assert {(row, 3) for row in range(5, ROWS, 400)} <= {*zip(rows, units, strict=True)}
 
 
 def test_what_blocks_carry_does_not_grow_with_their_number() -> None:

@@ -157,9 +157,13 @@ class Spread(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """Squared allowances of a matrix whose values come block by block of rows."""
+    """Squared allowances of a matrix whose values come block by block of rows.
+
+    `near`: the `(rows, units)` at kinks, if they were noted as the blocks passed by.
+    """
 
     blocks: Sequence[tuple[slice, Spread]]
+    near: tuple[Where, Where] | None = None
 
     def entries(self) -> Float:
         """Return the squared allowances, (N, H)."""
@@ -167,6 +171,8 @@ class Stacked:
 
     def reaching(self, kinks: tuple[float, ...], z: Real) -> tuple[Where, Where]:
         """Return the `(rows, units)` where z is within its allowance of a kink."""
+        if self.near is not None:
+            return self.near
         found = []
         for part, block in self.blocks:
             rows, units = block.reaching(kinks, z[part])

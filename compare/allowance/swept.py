@@ -22,6 +22,7 @@ from typing import Generic, NamedTuple
 import numpy as np
 
 from compare.allowance.arithmetic import quiet
+from compare.allowance.at_kinks import AtKinks
 from compare.allowance.batch import Batch
 from compare.allowance.found import Allowances, ForwardAllowances
 from compare.allowance.gradients import (
@@ -123,10 +124,12 @@ class Sweep(Generic[S]):
     gathered: dict[int, Gathering] = field(default_factory=lambda: defaultdict(Gathering))
     heaviest: dict[str, Heaviest] = field(default_factory=lambda: defaultdict(Heaviest))
     largest: dict[str, float] = field(default_factory=dict)  # |dz| of each layer learnt from
+    at_kinks: AtKinks = field(init=False)
 
     @quiet
     def __post_init__(self) -> None:
         learnt = self.few.learnt
+        self.at_kinks = AtKinks.of(self.few.rule, self.few.arithmetic, backward=self.backward)
         if learnt.complete:
             return
         self.largest = {
@@ -159,6 +162,7 @@ class Sweep(Generic[S]):
         layers, _ = block.layers()
         for layer in layers:
             self.z[layer.number].append((rows, layer.z))
+        self.at_kinks.see(rows, layers, values)
         self.logits.append(values["logits"])
         if self.backward:
             self._gather(block, layers, rows)
@@ -197,7 +201,7 @@ class Sweep(Generic[S]):
         return self._forward(self._head(), not_kept)
 
     def _forward(self, head: Head, unordered: Callable[[], ForwardAllowances]) -> ForwardAllowances:
-        z = {number: Stacked(blocks) for number, blocks in self.z.items()}
+        z = {k: Stacked(blocks, self.at_kinks.units(k)) for k, blocks in self.z.items()}
         head = head._replace(p=NOTHING, dlogits=NOTHING)  # of every row, and nobody asks again
         return ForwardAllowances(
             head.loss * self.few.top.share, head, np.concatenate(self.logits), z, {},

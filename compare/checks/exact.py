@@ -83,22 +83,29 @@ def the_same_everywhere(forward: Forward, near: Candidates) -> dict[int, Mask]:
 
 
 def in_some_rows(forward: Forward, near: Candidates) -> dict[int, Mask]:
-    """Return the same for candidates that lie in a few rows."""
+    """Return the same for candidates that lie in a few rows.
+
+    Of the last layer that has any only their own units are looked at: nothing goes on from there.
+    """
     parameters, x, values, activation = forward
+    last = max(near, default=0)
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *(at for at, _ in near.values())]))
     exact = ACTIVATION_RULES[activation].value == 0
     h, same = x[rows], np.ones((len(rows), x.shape[1]), dtype=bool)
     found: dict[int, Mask] = {}
-    for layer in range(1, max(near, default=0) + 1):
+    for layer in range(1, last + 1):
         w = parameters[f"w{layer}"]
         b = parameters.get(f"b{layer}", np.zeros(w.shape[1], w.dtype))
-        rounded_inputs = (~same).astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
-        fixed = never_rounded(h, w, b) & (rounded_inputs == 0)
         at, units = near.get(layer, (rows[:0], rows[:0]))
         at = np.searchsorted(rows, at)
+        if layer == last:
+            looked_at, units = np.unique(units, return_inverse=True)
+            w, b = w[:, looked_at], b[looked_at]
+        rounded_inputs = (~same).astype(np.float32) @ (w != 0).astype(np.float32)  # (R, H)
+        fixed = never_rounded(h, w, b) & (rounded_inputs == 0)
         if layer in near:
             found[layer] = fixed[at, units]
-        if f"h{layer}" in values:  # not of the last layer
+        if layer < last:
             h = values[f"h{layer}"][rows]
             same = (fixed & exact) | (h == 0)
             same[at, units] &= fixed[at, units]

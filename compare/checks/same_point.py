@@ -103,7 +103,7 @@ class SamePoint:
             allow = partial(self._allow, batch, parameters, inside)
             values = swept = Swept(self.reference, self.reduction, parameters, x, targets)
             sweep = swept.sweep(self.arithmetic, batch)
-            loss, gradients = swept.evaluate(sweep.see)
+            loss, gradients = swept.evaluate(sweep)
             sweep = swept.learnt_again(sweep)
             found = sweep.allowances(gradients, swept.each, swept.unordered(sweep, gradients))
             allowances = self._penalised(found, parameters, gradients, len(x))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -85,12 +85,28 @@ class Swept(Mapping[str, Real]):
 
         return found
 
-    def evaluate(self, see: See) -> tuple[float, Arrays]:
-        """Show all rows, block by block; return the loss and the gradients of the whole."""
+    def evaluate(self, sweep: Sweep[Any]) -> tuple[float, Arrays]:
+        """Show all rows, block by block; return the loss and the gradients of the whole.
+
+        All stages of the rows that have a unit at a kink are kept, if the sweep notes them.
+        """
         self._kept = {name: [] for name in KEPT}
-        return self.reference.loss_and_gradients(
-            self.parameters, self.x, self.targets, watch=partial(self._shown, see)
+        numbers: list[Numbers] = []
+        found: dict[str, list[Real]] = {}
+
+        def watch(rows: slice, stages: Arrays) -> None:
+            self._shown(sweep.see, rows, stages)
+            numbers.append(sweep.at_kinks.last_rows())
+            for name, stage in stages.items() if len(numbers[-1]) else ():
+                found.setdefault(name, []).append(stage[numbers[-1] - rows.start])
+
+        answer = self.reference.loss_and_gradients(
+            self.parameters, self.x, self.targets, watch=watch
         )
+        if found and sweep.at_kinks.noted is not None:
+            stages = {name: np.concatenate(found.pop(name)) for name in list(found)}
+            self._chosen = [(np.concatenate(numbers), stages)]
+        return answer
 
     def _shown(self, see: See, rows: slice, stages: Arrays) -> None:
         for name, blocks in self._kept.items():
@@ -104,15 +120,15 @@ class Swept(Mapping[str, Real]):
             stages = self.reference.stages(self.parameters, self.x, self.targets, rows)
             self._shown(see, rows, stages)
 
-    def at(self, numbers: Numbers) -> Values:
-        """Return all stages of some rows.
+    def at(self, numbers: Numbers, *, backward: bool = True) -> Values:
+        """Return all stages of some rows, or at least those of the forward pass.
 
         As they were: a product of other rows may round otherwise, and a unit on a kink would have
         another slope than it had in the gradients. So whole blocks are computed again.
         """
         for known, stages in self._chosen:
             here, places = places_of(numbers, known)
-            if here.all():
+            if here.all() and ("dlogits" in stages or not backward):
                 return {name: stage[places] for name, stage in stages.items()}
         found: dict[str, list[Real]] = {}
         order = np.argsort(numbers, kind="stable")
@@ -121,7 +137,7 @@ class Swept(Mapping[str, Real]):
             mine = numbers[order]
             mine = mine[(mine >= block.start) & (mine < block.stop)] - block.start
             if len(mine) or not len(numbers):
-                for name, stage in self.block(block).items():
+                for name, stage in self.block(block, backward=backward).items():
                     found.setdefault(name, []).append(stage[mine])
         stages = {name: np.concatenate(found.pop(name)) for name in list(found)}
         if not np.array_equal(order, np.arange(len(order))):
@@ -188,8 +204,13 @@ class SomeRows:
 
     def __getitem__(self, key: slice | Numbers | tuple[Numbers, Numbers]) -> Real:
         if isinstance(key, slice):
-            return self.source.block(key, backward=self.name[0] == "d")[self.name]
+            return self.source.block(key, backward=self.backward)[self.name]
         if not isinstance(key, tuple):
-            return self.source.at(key)[self.name]
+            return self.source.at(key, backward=self.backward)[self.name]
         rows, places = np.unique(key[0], return_inverse=True)
-        return self.source.at(rows)[self.name][places, key[1]]
+        return self.source.at(rows, backward=self.backward)[self.name][places, key[1]]
+
+    @property
+    def backward(self) -> bool:
+        """Whether it is a stage of the backward pass."""
+        return self.name[0] == "d"

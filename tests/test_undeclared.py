@@ -83,11 +83,20 @@ def test_scales_that_a_penalty_leaves_out_are_told_by_its_option(normalisation: 
         "--reduction sum --class-weights 0.5,2,1",
         "--ignore-index 2",
         "--reduction sum --ignore-index 0",
+        "--activation tanh --ignore-index 2",
+        "--activation gelu --class-weights 1,4,2",
+        "--ignore-index 1 --l2 0.05",
+        "--activation tanh --reduction sum --class-weights 0.5,2,1 --l1 0.01",
+        "--class-weights 1,4,2 --l2 0.05 --penalise all",
     ],
 )
 def test_weights_of_classes_and_ignored_rows_are_found(words: str, dtype: str) -> None:
     options = dict(zip(words.split()[::2], words.split()[1::2], strict=True))
     how: dict[str, Any] = {"reduction": options.get("--reduction", "mean")}
+    how |= {
+        name: options[f"--{name}"] for name in ("activation", "penalise") if f"--{name}" in options
+    }
+    how |= {name: float(options[f"--{name}"]) for name in ("l2", "l1") if f"--{name}" in options}
     if "--class-weights" in options:
         how["class_weights"] = (0.5, 2.0, 1.0)
     else:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from compare.contracts.arrays import Float
-from compare.contracts.objective import REDUCTIONS, Objective
+from compare.contracts.objective import REDUCTIONS, Objective, is_penalised
 from compare.diagnosis.observation import Observation
 from compare.textbook import Pass
 
@@ -46,6 +47,29 @@ def counted(seen: Sequence[Observation]) -> Iterator[Objective]:
         found = solve(np.concatenate(equations), np.concatenate(dws), CLOSE[dtype])
         if found is not None:
             yield from objectives(found, reduction, dtype)
+    yield from beside_penalties(seen[0], of_classes[0], dws[0])
+
+
+def beside_penalties(one: Observation, g: Float, dw: Float) -> Iterator[Objective]:
+    """Yield those with a penalty besides: its strengths are two more unknowns, at one point since
+    in the mean as torch has it they stand with its D."""
+    classes, dtype = g.shape[1], np.dtype(one.point.dtype).name
+    counts, rows = one.point.targets.sum(axis=0), len(one.point.x)
+    for reduction, penalise in product(REDUCTIONS, ("weights", "all")):
+        of = one.point.parameters.items()
+        w = flat(w * is_penalised(name, penalise) for name, w in of)
+        mean = reduction == "mean"
+        own = g - np.outer(dw, counts) if mean else g / (rows if reduction == "batch_mean" else 1)
+        table = np.column_stack([own, w, np.sign(w)])
+        found = (null_vector if mean else solved)(table, dw, CLOSE[dtype])
+        if found is None or not found[:classes].any():
+            continue
+        divisor = float(found[:classes] @ counts) if mean else 1.0
+        l2, l1 = (typed(float(c) / divisor, 1.0, dtype) for c in found[classes:])
+        if min(l2, l1) >= 0 < max(l2, l1):
+            weights = found[:classes] * (np.sign(divisor) if mean else 1.0)
+            for objective in objectives(weights, reduction, dtype):
+                yield replace(objective, l2=l2, l1=l1, penalise=penalise)
 
 
 def complete(one: Observation) -> bool:

@@ -122,7 +122,9 @@ def fitting(
         for *_, loss, output in heads:
             yield from ((here, objective) for objective in fitted(here, loss, output, forward))
     if experiment.loss == "cross_entropy":
-        yield from ((seen, objective) for objective in counted(seen))
+        for name in dict.fromkeys(one[0] for one in candidates(experiment)):
+            here = [within(one, name, experiment.between) for one in seen]
+            yield from ((here, objective) for objective in counted(here))
 
 
 def shows_loss(implementation: Implementation) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from compare.contracts.result import ExitCode
 from tests.test_training_rehearsed import judged
 
+pytestmark = pytest.mark.slow
 SETUP = """import numpy as np
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 5))
@@ -147,9 +148,50 @@ ADAPTED = TIED.replace(
     "    for p, g, m in zip((W, b, c), (dW, db, dc), memory):\n"
     "        m += g * g\n        p += -lr * g / np.sqrt(m + 1e-8)\n",
 ).replace("for i", "memory = [np.zeros_like(one) for one in (W, b, c)]\nfor i")
+OF_EPOCHS = (
+    SETUP
+    + """
+def error_of(P, A, B):
+    return np.tanh(A @ P["W"] + P["c"]) - B
+def mean_loss(X, Y, P):
+    return np.mean(np.sum(error_of(P, X, Y) ** 2, axis=1))
+def gradients(X, Y, P):
+    r = error_of(P, X, Y)
+    g = 2 * r * (1 - (r + Y) ** 2) / len(X)
+    yield "W", X.T @ g
+    yield "c", g.sum(0)
+P = {"W": rng.normal(size=(5, 2)), "c": np.zeros(2)}
+for epoch in range(9):
+    order = rng.permutation(30)
+    for i in range(0, 30, 10):
+        xb, yb = X[order[i : i + 10]], Y[order[i : i + 10]]
+        for name, g in list(gradients(xb, yb, P)):
+            P[name] -= 0.1 * g
+    print(epoch, mean_loss(X, Y, P))
+"""
+)
+OF_TEXT = """import numpy as np
+with open("names.txt") as f:
+    text = f.read()
+chars = sorted(set(text))
+place = {c: i for i, c in enumerate(chars)}
+codes = [place[c] for c in text]
+W, b, lr = np.random.randn(len(chars), len(chars)) * 0.1, np.zeros(len(chars)), 0.5
+for i in range(20):
+    s = W[codes[:-1]] + b
+    p = np.exp(s) / np.exp(s).sum(1, keepdims=True)
+    n = len(codes) - 1
+    loss = -np.log(p[range(n), codes[1:]]).mean()
+    p[range(n), codes[1:]] -= 1
+    dW = np.zeros_like(W)
+    np.add.at(dW, codes[:-1], p / n)
+    W -= lr * dW
+    b -= lr * p.mean(0)
+"""
 RIGHT = {
     "tied weights": TIED, "residual": RESIDUAL, "Poisson": POISSON, "neurons": NEURONS,
     "word vectors": EMBEDDED, "squares": SQUARED, "gathered": GATHERED, "AdaGrad": ADAPTED,
+    "the loss of an epoch": OF_EPOCHS, "text": OF_TEXT,
 }  # fmt: skip
 WRONG = {
     "one use of tied weights": (TIED, "X.T @ dh + d.T @ h", "X.T @ dh", "those of W are not"),
@@ -162,6 +204,12 @@ WRONG = {
         EMBEDDED, "np.add.at(dC, words, (d @ W.T).reshape(30, 3, 2))",
         "dC[words] += (d @ W.T).reshape(30, 3, 2)", "those of C are not"),
     "up the squares": (SQUARED, "(y - l2) *", "(l2 - y) *", "steps up the gradient"),
+    "a gradient beside others": (
+        ADAPTED, "X.T @ dh + d.T @ h", "X.T @ dh", "the gradients of b and c are the slopes"),
+    "a sum beside means": (OF_EPOCHS, "g.sum(0)", "len(X) * g.sum(0)", "those of P.c are not"),
+    "rows of a text that are repeated": (
+        OF_TEXT, "np.add.at(dW, codes[:-1], p / n)", "dW[codes[:-1]] += p / n",
+        "those of W are not"),
     "never set back": (
         GATHERED, "        dW, dc = np.zeros_like(W), np.zeros_like(c)\n", "", "added up"),
 }  # fmt: skip

@@ -15,8 +15,9 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.training.program import Program
@@ -24,6 +25,7 @@ from compare.examine.starter.training.supply import data_role
 from compare.examine.starter.training.watch import TURN
 
 ERROR = re.compile(r".*(error|err|diff|residual)s?\d*", re.IGNORECASE)
+OF_LOSSES = re.compile(r"loss|cost|entropy|nll|mse|objective", re.IGNORECASE)
 MOST_ERRORS = 4
 GATHERED = re.compile(r"(grad(ient)?_?)?(accum\w*|micro_?batches|n_?micro)", re.IGNORECASE)
 MARK, NAMED = "_own_mark", "_own_named"
@@ -39,11 +41,28 @@ class Loop:
     program: Program
     number: int
     body: tuple[ast.stmt, ...]
+    target: ast.expr | None = None
 
     @property
     def last(self) -> int:
         """The mark at the end of a turn."""
         return len(self.body)
+
+    @cached_property
+    def shown(self) -> tuple[tuple[int, str], ...]:
+        """The losses that are shown of all rows, of a batch: `cost(X, Y, P)` is `cost(xb, yb, P)`
+        there; each behind the mark at which the batch is known."""
+        batch = batch_in(self.target, self.body)
+        if set(batch) != {"x", "y"}:
+            return ()
+        texts = []
+        mark = max(place for place, _ in batch.values())
+        for call in calls_of_losses(self.program):
+            other = {one.id: batch[role][1] for one in ast.walk(call) if isinstance(one, ast.Name)
+                     for role in [data_role(one.id)] if role}  # fmt: skip
+            if len(set(other.values())) == 2:
+                texts.append((mark, ast.unparse(Renamed(other).visit(copy.deepcopy(call)))))
+        return tuple(dict.fromkeys(texts))[:MOST_ERRORS]
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -69,7 +88,7 @@ def marked(program: Program, number: int) -> Loop | None:
         return None
     source = replace(program.source, statements=statements, compiled={})
     made = replace(program, source=source, main=main, idle={}, compiled={})
-    return Loop(made, number, tuple(marks.body))
+    return Loop(made, number, tuple(marks.body), marks.target)
 
 
 def shown(marks: Marks, node: ast.stmt) -> ast.stmt:
@@ -130,6 +149,7 @@ class Marks(ast.NodeTransformer):
     def __init__(self, number: int) -> None:
         self.number = number
         self.body: list[ast.stmt] = []
+        self.target: ast.expr | None = None
 
     def visit_For(self, node: ast.For) -> ast.stmt:
         """A loop."""
@@ -146,11 +166,46 @@ class Marks(ast.NodeTransformer):
             return node
         own = node.body[1:]
         names = sorted({name for one in own for name in stored(one)})
-        self.body = own
+        self.body, self.target = own, getattr(node, "target", None)
         node.body = [*node.body[:1], *mark(0, names)]
         for place, one in enumerate(own, 1):
             node.body += [one, *mark(place, names)]
         return node
+
+
+def batch_in(target: ast.expr | None, body: Sequence[ast.stmt]) -> dict[str, tuple[int, str]]:
+    """Return the names of inputs and targets that a loop sets for each turn, by their role, with
+    the mark behind which they are set."""
+    found = {}
+    named = [one.id for one in ast.walk(target) if isinstance(one, ast.Name)] if target else []
+    for mark, names in enumerate((named, *(stored(one) for one in body))):
+        for name in names:
+            role = data_role(name)
+            if role and role not in found:
+                found[role] = mark, name
+    return found
+
+
+def calls_of_losses(program: Program) -> Iterator[ast.Call]:
+    """Yield the calls of a file's own losses."""
+    own = {one.name for every in (program.source.statements,) for line in every
+           for one in ast.walk(line.node) if isinstance(one, ast.FunctionDef)}  # fmt: skip
+    for node in (*program.main, *(one.node for one in program.source.statements)):
+        for call in (one for one in ast.walk(node) if isinstance(one, ast.Call)):
+            name = last_of(call.func)
+            if name in own and OF_LOSSES.search(name) and not call.keywords:
+                yield call
+
+
+class Renamed(ast.NodeTransformer):
+    """Puts other names into the place of some."""
+
+    def __init__(self, other: dict[str, str]) -> None:
+        self.other = other
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        """A name."""
+        return ast.Name(self.other.get(node.id, node.id), ast.Load())
 
 
 def number_of(node: ast.For | ast.While) -> int | None:

@@ -4,11 +4,12 @@ numbers moved at some of its turns: what it then shows is a function of these nu
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from types import ModuleType
+from functools import cached_property, partial
+from types import GeneratorType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from compare.contracts.errors import UserCodeError
 from compare.examine.starter.harmless import in_their_place
 from compare.examine.starter.own.leaves import Leaf, array_of, leaves_of, move
 from compare.examine.starter.own.marked import MARK, NAMED, Loop
-from compare.examine.starter.training.calls import Calls, floats_in
+from compare.examine.starter.training.calls import Calls, floats_in, other
 from compare.examine.starter.training.program import SECONDS, Program
 from compare.examine.starter.training.supply import Supply
 from compare.examine.starter.training.watch import LOOP, TURN, Enough
@@ -83,7 +84,8 @@ class Hooks(Quiet):
             self.turns.append(Turn())
             self.calls.numbers.clear()
         due = self.moves.get((len(self.turns) - 1, place))
-        if not self.turns or not (due or place in self.marks or place == self.loop.last):
+        wanted = due or place in self.marks or place == self.loop.last or place in self.batches
+        if not self.turns or not wanted:
             return
         turn = self.turns[-1]
         if due or place in self.marks:
@@ -97,8 +99,21 @@ class Hooks(Quiet):
                 turn.kept[place] = {way: array_of(one) for way, one in leaves.items()}
                 turn.kept[place] |= {key: np.array(float(value)) for key, value
                                      in self.space[NAMED].items()}  # fmt: skip
+        self.of_batch(place, local)
         if place == self.loop.last and (self.marks or len(self.turns) == self.until):
             self.end(turn, local)
+
+    @cached_property
+    def batches(self) -> frozenset[int]:
+        """The marks at which a loss of a batch is evaluated."""
+        return frozenset(place for place, _ in self.loop.shown)
+
+    def of_batch(self, place: int, local: Mapping[str, Any]) -> None:
+        """Evaluate the losses that are shown of all rows, of the batch of a turn."""
+        if place in self.batches and (self.marks or len(self.turns) == self.until):
+            for text in (one for at, one in self.loop.shown if at == place):
+                with contextlib.suppress(Exception):
+                    self.turns[-1].numbers[text] = float(eval(text, self.space, dict(local)))
 
     def end(self, turn: Turn, local: Mapping[str, Any]) -> None:
         """A turn ends."""
@@ -143,7 +158,22 @@ class Only(Calls):
         """Return a function that says that it was called, if it is one of them."""
         if self.names is not None and name not in self.names:
             return function
+        if name == self.changed:
+            function = changed_too(function)
         return super().watched(name, function, space, left)
+
+
+def changed_too(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose numbers, and what it yields, are others."""
+
+    @functools.wraps(function)
+    def called(*given: Any, **named: Any) -> Any:
+        found = function(*given, **named)
+        if isinstance(found, GeneratorType):
+            return (other(one) for one in found)
+        return 1.3 * found if isinstance(found, float) else found
+
+    return called
 
 
 def squares_of(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compare.examine.starter.binding import plain
+from compare.examine.starter.own.beside import wrong_beside
 from compare.examine.starter.own.follows import (
     Steps,
     Told,
@@ -113,7 +114,7 @@ def looked_at(program: Program, supply: Supply, until: float) -> Iterator[Seen]:
         base = None if loop is None else base_of(loop, supply, TURNS)
         if loop is None or base is None:
             continue
-        if not (base.asked or loop.errors or any(map(is_loss, base.turns[0].numbers))):
+        if not (base.asked or loop.errors or any(map(is_loss, base.turns[-1].numbers))):
             continue
         base = with_numbers(replace(base, squares=bool(loop.errors)))
         groups = grouped(list(changing(base)))
@@ -225,7 +226,10 @@ def with_rule(seen: Seen) -> Seen:
     if known or steps.slopes.mark:
         return seen
     ways = gradients_beside(steps, 0)
-    if ways is None or any(gradients_beside(steps, turn) is None for turn in (1, 2)):
+    if ways is None:
+        plain = found.kind == "wrong" and seen.is_rate(found.factor)
+        return seen if plain or seen.of_squares else replace(seen, told=wrong_beside(steps, found))
+    if any(gradients_beside(steps, turn) is None for turn in (1, 2)):
         return seen
     factors = [factor for _, factor in ways.values()]
     if not np.allclose(np.abs(factors), 1, rtol=NEAR) or np.ptp(np.sign(factors)):

@@ -200,6 +200,8 @@ def slipped(one: Seen, every: Sequence[Seen], about: FunctionVerdict) -> Functio
     climbs = bool(told.factors) and all(one.is_rate(-factor) for factor in told.factors)
     if climbs and not LIKELIHOOD.fullmatch(name_in(one)):
         return about.slip("gradient-ascent", f"its steps go up {name}", "steps up the gradient")
+    if told.kind == "wrong beside":
+        return wrong_gradients(one, about)
     if told.kind != "wrong" or not one.is_rate(told.factor) or not told_apart(one):
         return None
     named = [other for other in beside if not other.of_squares and other.is_rate(other.told.factor)]
@@ -213,6 +215,19 @@ def slipped(one: Seen, every: Sequence[Seen], about: FunctionVerdict) -> Functio
         f"its steps of {right} are its rate times the slopes of {name}, and those of {wrong} are"
         f" not: along one direction of {shown(example.group)} the slope is"
         f" {example.slope.value:.6g}, its gradient says {example.step / told.factor:.6g}",
+    )
+
+
+def wrong_gradients(one: Seen, about: FunctionVerdict) -> FunctionVerdict:
+    """Return the verdict on gradients beside the weights that are not those of the loss."""
+    told, name, example = one.told, called(one), one.told.example
+    assert example is not None
+    right, wrong = (" and ".join(sorted(map(shown, names))) for names in (told.right, told.wrong))
+    return about.wrong(
+        "value",
+        f"the gradients of {right} are the slopes of {name}, and those of {wrong} are not: along"
+        f" one direction of {shown(example.group)} the slope is {example.slope.value:.6g}, its"
+        f" gradient says {example.step:.6g}",
     )
 
 

@@ -34,6 +34,7 @@ from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
 from compare.examine.starter.training.printed import Printed
+from compare.examine.starter.training.some_text import texts_in
 from compare.examine.starter.training.supply import ROWS, SOME_BATCH, Supply, data_role
 from compare.examine.starter.training.terms import Terms, moved
 from compare.examine.starter.training.watch import LOOP, TURN, Enough, Recorder, Watched
@@ -175,7 +176,7 @@ def program_of(
     says them (None: as they are written), and its learning rates and momenta another one if asked
     for."""
     printed = Printed()
-    nodes = [printed.visit(copy.deepcopy(one.node)) for one in source.statements]
+    nodes = [printed.visit(texts_in(copy.deepcopy(one.node))) for one in source.statements]
     if narrow_throughout(tuple(one.node for one in source.statements)):
         nodes = [Widened().visit(one) for one in nodes]
     harmless, watched = Harmless(nodes), Watched()

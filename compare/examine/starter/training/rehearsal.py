@@ -72,6 +72,12 @@ class Rehearsed:
     own: bool = False
     """Whether it was held against its own loss, and not against torch."""
 
+    @property
+    def told(self) -> bool:
+        """Whether everything is told: a mistake, or steps of which nothing was left out."""
+        right = self.verdict.verdict is Verdict.AGREES and self.followed and not self.penalised
+        return right or self.verdict.verdict is Verdict.DISAGREES
+
 
 def rehearse(source: Source, declared: Declared) -> Rehearsed | None:
     """Run the training of a file and say what it shows; None where it shows nothing.
@@ -79,7 +85,7 @@ def rehearse(source: Source, declared: Declared) -> Rehearsed | None:
     Where its network is none that can be declared, its own loss is asked.
     """
     found = beside_torch(source, declared)
-    if found is not None and found.verdict.verdict is not Verdict.UNDECIDABLE:
+    if found is not None and found.told:
         return found
     shown = witnessed(source, about_loop)
     if shown is None or shown[0].verdict is Verdict.UNDECIDABLE:

@@ -21,7 +21,7 @@ from compare.examine.starter.source import Source
 from compare.examine.starter.training.rehearsal import Rehearsed, rehearse
 from compare.examine.starter.update_sites import LOOSE
 
-CUT = "cut out of"
+CUT, DROPPED = "cut out of", "its dropout was not compared"
 OF_LOOPS = frozenset({MISTAKE, OTHER})
 """Mistakes that running a loop that was cut out has shown."""
 
@@ -83,7 +83,8 @@ def in_its_light(one: FunctionVerdict, shown: Rehearsed) -> FunctionVerdict:
     """Return a verdict, right where the steps of a right training say so."""
     if one.verdict is Verdict.AGREES:
         return one
-    undecided = one.verdict is Verdict.UNDECIDABLE and not one.lacking
+    dropped = shown.own and DROPPED in one.sentence  # it was run as it is written
+    undecided = one.verdict is Verdict.UNDECIDABLE and (dropped or not one.lacking)
     words = shown.verdict.conventions
     declared = one.kind == "convention" or shown_by_its_loop(one)  # a sum is one in the loop, too
     guessed = undecided or (is_cut_out(one) and not declared)
@@ -92,7 +93,7 @@ def in_its_light(one: FunctionVerdict, shown: Rehearsed) -> FunctionVerdict:
     if of_loop or (undecided and is_part(one, shown)):
         return replace(
             one, verdict=Verdict.AGREES, sentence="agrees", kind=None, diagnosis=(),
-            conventions=words if told else (f"as {shown.verdict.name} uses it",),
+            conventions=words if told else (f"as {shown.verdict.name} uses it",), lacking=False,
         )  # fmt: skip
     return one
 

@@ -23,10 +23,11 @@ from compare.diagnosis.gradients import diagnosed, probes
 from compare.diagnosis.match import Case
 from compare.mistakes.declared import DECLARED
 from compare.mistakes.declared_activations import OTHERS
+from compare.mistakes.inside import inside_of
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pass, Point
 
-ATTEMPTS = 40
+ATTEMPTS = 100
 """So many times as many networks are drawn at most, for those in which a mistake shows."""
 BETWEENS = (PLAIN, PLAIN, PLAIN, Between("layer"), Between("batch"), Between(dropout=0.3))
 
@@ -95,17 +96,22 @@ def written(mistake: NetworkMistake, network: Network) -> Callable[..., tuple[fl
             parameters, x, targets, network.activation, network.objective.reduction,
             network.dtype, network.objective, network.between, context,
         )  # fmt: skip
-        net = Pass(at).having(mistake.overrides(mistake.example))
+        net = Pass(at).having(made_in(network, mistake).overrides(mistake.example))
         gradients = {name: net.named(f"d{name}").value.astype(x.dtype) for name in parameters}
         return float(net.named("loss").value), gradients
 
     return implementation
 
 
+def made_in(network: Network, mistake: NetworkMistake) -> NetworkMistake:
+    """Return the mistake as it is made there: the derivative of an activation is of n, not of z."""
+    return mistake if network.between.plain else inside_of(mistake)
+
+
 def shows(mistake: NetworkMistake, network: Network) -> bool:
     """Whether the mistake can be made in a network and is seen in it."""
     points = probes(**network.options)
-    if not possible(mistake, points[0][1]):
+    if not possible(made_in(network, mistake), points[0][1]):
         return False
     seen = observations(written(mistake, network), points)
     return any(Case(one).disagrees for one in seen if not one.special)

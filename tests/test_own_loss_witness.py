@@ -188,9 +188,46 @@ for i in range(20):
     W -= lr * dW
     b -= lr * p.mean(0)
 """
+DROPPED = """import numpy as np
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(30, 5)), rng.normal(size=(30, 2))
+W1, W2, lr = rng.normal(size=(5, 6)), rng.normal(size=(6, 2)), 0.1
+for i in range(20):
+    m = np.random.rand(30, 6) < 0.8
+    h = np.tanh(X @ W1) * m / 0.8
+    r = h @ W2 - Y
+    loss = np.sum(r**2) / len(X)
+    d = 2 * r / len(X)
+    dh = d @ W2.T * m / 0.8
+    dz = dh * (1 - np.tanh(X @ W1) ** 2)
+    W2 -= lr * h.T @ d
+    W1 -= lr * X.T @ dz
+"""
+SLICED = """import numpy as np
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(30, 5)), rng.normal(size=(30, 2))
+net, lr = {"W": rng.normal(size=(5, 2)), "c": np.zeros(2)}, 0.1
+pairs = list(zip(X, Y))
+def cost(net, pairs):
+    outputs = [np.tanh(x @ net["W"] + net["c"]) - y for x, y in pairs]
+    return sum(np.sum(one**2) for one in outputs) / len(pairs)
+def move(net, rows):
+    dW, dc = np.zeros((5, 2)), np.zeros(2)
+    for x, y in rows:
+        o = np.tanh(x @ net["W"] + net["c"])
+        d = 2 * (o - y) * (1 - o**2)
+        dW, dc = dW + np.outer(x, d), dc + d
+    net["W"] = net["W"] - lr / len(rows) * dW
+    net["c"] = net["c"] - lr / len(rows) * dc
+for epoch in range(9):
+    for k in range(0, 30, 10):
+        move(net, pairs[k : k + 10])
+    print(epoch, cost(net, pairs))
+"""
 RIGHT = {
     "tied weights": TIED, "residual": RESIDUAL, "Poisson": POISSON, "neurons": NEURONS,
     "word vectors": EMBEDDED, "squares": SQUARED, "gathered": GATHERED, "AdaGrad": ADAPTED,
+    "dropout": DROPPED, "slices": SLICED,
     "the loss of an epoch": OF_EPOCHS, "text": OF_TEXT,
 }  # fmt: skip
 WRONG = {
@@ -210,6 +247,10 @@ WRONG = {
     "rows of a text that are repeated": (
         OF_TEXT, "np.add.at(dW, codes[:-1], p / n)", "dW[codes[:-1]] += p / n",
         "those of W are not"),
+    "a share of a mask that is no rate": (
+        DROPPED, "dh = d @ W2.T * m / 0.8", "dh = d @ W2.T * m", "those of W1 are not"),
+    "a mean beside a sum of a slice": (
+        SLICED, "lr / len(rows) * dc", "lr * dc", "those of net.c are not"),
     "never set back": (
         GATHERED, "        dW, dc = np.zeros_like(W), np.zeros_like(c)\n", "", "added up"),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -53,15 +53,17 @@ class Loop:
         """The losses that are shown of all rows, of a batch: `cost(X, Y, P)` is `cost(xb, yb, P)`
         there; each behind the mark at which the batch is known."""
         batch = batch_in(self.target, self.body)
-        if set(batch) != {"x", "y"}:
-            return ()
+        parts = slices_in(self.target, self.body)
+        mark = max((place for place, _ in batch.values()), default=0)
         texts = []
-        mark = max(place for place, _ in batch.values())
         for call in calls_of_losses(self.program):
-            other = {one.id: batch[role][1] for one in ast.walk(call) if isinstance(one, ast.Name)
-                     for role in [data_role(one.id)] if role}  # fmt: skip
-            if len(set(other.values())) == 2:
+            names = {one.id for one in ast.walk(call) if isinstance(one, ast.Name)}
+            data = {name: batch[data_role(name)][1] for name in names if data_role(name) in batch}
+            if set(map(data_role, data)) == {"x", "y"} == set(batch):
+                other = {name: ast.parse(one, mode="eval").body for name, one in data.items()}
                 texts.append((mark, ast.unparse(Renamed(other).visit(copy.deepcopy(call)))))
+            if names & set(parts):
+                texts.append((0, ast.unparse(Renamed(parts).visit(copy.deepcopy(call)))))
         return tuple(dict.fromkeys(texts))[:MOST_ERRORS]
 
     @property
@@ -186,6 +188,17 @@ def batch_in(target: ast.expr | None, body: Sequence[ast.stmt]) -> dict[str, tup
     return found
 
 
+def slices_in(target: ast.expr | None, body: Sequence[ast.stmt]) -> dict[str, ast.expr]:
+    """Return by name what the body takes of data for each turn of its loop: `data[k:k + 10]`."""
+    counts = {one.id for one in ast.walk(target) if isinstance(one, ast.Name)} if target else set()
+    return {
+        part.value.id: part for line in body for part in ast.walk(line)
+        if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name)
+        and isinstance(part.slice, ast.Slice) and isinstance(part.ctx, ast.Load)
+        and counts & {one.id for one in ast.walk(part.slice) if isinstance(one, ast.Name)}
+    }  # fmt: skip
+
+
 def calls_of_losses(program: Program) -> Iterator[ast.Call]:
     """Yield the calls of a file's own losses."""
     own = {one.name for every in (program.source.statements,) for line in every
@@ -198,14 +211,14 @@ def calls_of_losses(program: Program) -> Iterator[ast.Call]:
 
 
 class Renamed(ast.NodeTransformer):
-    """Puts other names into the place of some."""
+    """Puts others into the place of some names."""
 
-    def __init__(self, other: dict[str, str]) -> None:
+    def __init__(self, other: Mapping[str, ast.expr]) -> None:
         self.other = other
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         """A name."""
-        return ast.Name(self.other.get(node.id, node.id), ast.Load())
+        return copy.deepcopy(self.other.get(node.id, node))
 
 
 def number_of(node: ast.For | ast.While) -> int | None:

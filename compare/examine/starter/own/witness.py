@@ -29,7 +29,7 @@ from compare.examine.starter.source import Source
 from compare.examine.starter.training.parts import Parts
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.supply import supplies
-from compare.examine.starter.update_words import is_weight
+from compare.examine.starter.update_words import is_weight, number_in
 
 SECONDS, MOST_SUPPLIES, SHARE = 2.5, 3, 0.02
 LIKELIHOOD = re.compile(r".*(likelihood|reward|elbo|logl|return|score).*|ll", re.IGNORECASE)
@@ -240,9 +240,18 @@ def own_rates(one: Seen) -> dict[str, float]:
             factor = factor_of(one.steps.reaches(group, one.steps.turns[0]))
             if factor and one.steps.fits(group, one.steps.turns[0], factor):
                 found[group.name] = factor / one.told.factor
-    numbers = one.base.loop.program.numbers
+    numbers = list(numbers_in_updates(one.base.loop.program))
     return {name: times for name, times in found.items()
             if np.isclose(times, numbers, rtol=1e-4).any()}  # fmt: skip
+
+
+def numbers_in_updates(program: Program) -> Iterator[float]:
+    """Yield the numbers that are written where weights are moved, as `lr * 0.5` is."""
+    nodes = (*program.main, *(one.node for one in program.source.statements))
+    for part in (part for node in nodes for part in ast.walk(node)):
+        if isinstance(part, ast.AugAssign) and isinstance(part.op, ast.Sub | ast.Add):
+            inside = [one for one in ast.walk(part.value) if isinstance(one, ast.expr)]
+            yield from (number for one in inside if (number := number_in(one)) is not None)
 
 
 def told_apart(one: Seen) -> bool:

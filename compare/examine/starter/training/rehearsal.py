@@ -88,7 +88,7 @@ def rehearse(source: Source, declared: Declared) -> Rehearsed | None:
     if found is not None and found.told:
         return found
     shown = witnessed(source, about_loop)
-    if shown is None or shown[0].verdict is Verdict.UNDECIDABLE:
+    if shown is None or (found and shown[0].verdict is Verdict.UNDECIDABLE):
         return found
     return Rehearsed(*shown, followed=True, own=True)
 

@@ -7,7 +7,7 @@ no function that was found wrong. A mistake that its steps show is one of the fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from compare.contracts.result import Verdict
@@ -37,6 +37,8 @@ def with_training(
         right = all(one.verdict is Verdict.AGREES for one in found)
         named = {one.name for one in found if one.role == "gradient"}
         return [*found, *(exchanged(source, named) if right else ())], frozenset()
+    if shown.verdict.verdict is Verdict.UNDECIDABLE and shown.own:
+        return list(with_sentence(found, shown)), frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE:
         alone = all(one.verdict is Verdict.AGREES for one in found)
         known = any(one.name == shown.verdict.name and one.role == "step" for one in found)
@@ -51,6 +53,16 @@ def with_training(
     if not any(holds_it(one, shown) or is_part(one, shown) for one in found):
         said.append(shown.verdict)  # nothing in it has a name that says what it is
     return said, shown.parts.path
+
+
+def with_sentence(found: Sequence[FunctionVerdict], shown: Rehearsed) -> Iterator[FunctionVerdict]:
+    """Yield the verdicts; the first one that could not be compared says what its own loss shows."""
+    said = False
+    for one in found:
+        first = one.verdict is Verdict.UNDECIDABLE and not (said or one.lacking)
+        said = said or first
+        words = f"{one.sentence}; held against its own loss, {shown.verdict.sentence}"
+        yield replace(one, sentence=words) if first else one
 
 
 def asked(found: Sequence[FunctionVerdict]) -> bool:

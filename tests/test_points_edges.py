@@ -13,7 +13,7 @@ from compare import check
 from compare.allowance.rules import ACTIVATION_RULES
 from compare.contracts.experiment import ACTIVATION_NAMES
 from compare.contracts.result import Result, Verdict
-from compare.points.edges import LARGE, LOUD, NEAR, SATURATED, edge_probes, reach_of
+from compare.points.edges import ALIKE, LARGE, LOUD, NEAR, SATURATED, SURE, edge_probes, reach_of
 
 pytestmark = pytest.mark.slow
 
@@ -162,3 +162,53 @@ AT_ZERO = {"relu", "leaky_relu", "relu6", "selu"}
 
 def test_a_network_of_one_layer_has_no_edges() -> None:
     assert edge_probes((7, 4), activation="relu", dtype="float64", seed=0) == []
+
+
+def classifier(
+    *, clip: float = np.inf, left_out: float = 1.0, shift: bool = True
+) -> Callable[..., Any]:
+    """Return softmax cross-entropy over one ReLU layer, logits cut at `clip`; rows with a
+    probability above `left_out` have no gradient."""
+
+    def loss_and_gradients(parameters: dict[str, Array], x: Array, targets: Array) -> Any:
+        z1 = x @ parameters["w1"] + parameters["b1"]  # (N, H)
+        h1 = np.maximum(z1, 0)
+        z2 = np.clip(h1 @ parameters["w2"] + parameters["b2"], -clip, clip)  # (N, K)
+        e = np.exp(z2 - z2.max(axis=1, keepdims=True) if shift else z2)
+        p = e / e.sum(axis=1, keepdims=True)
+        loss = -(targets * np.log(p)).sum() / len(x)
+        dz2 = (p - targets) / len(x) * (p.max(axis=1, keepdims=True) <= left_out)
+        dz1 = (dz2 @ parameters["w2"].T) * (z1 > 0)
+        gradients = {"w1": x.T @ dz1, "b1": dz1.sum(axis=0)}
+        return loss, gradients | {"w2": h1.T @ dz2, "b2": dz2.sum(axis=0)}
+
+    return loss_and_gradients
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("shift", [True, False])
+def test_logits_that_are_large_and_rows_that_are_all_but_right_accuse_nobody(
+    dtype: str, shift: bool
+) -> None:
+    for hidden in ((9,), (30,)):
+        found = check(classifier(shift=shift), hidden=hidden, dtype=dtype)
+        assert found.verdict is Verdict.AGREES, found.sentence
+        assert not any("within bounds" in note for note in found.notes)
+
+
+def test_logits_that_are_clipped_at_15_are_another_function() -> None:
+    found = check(classifier(clip=15.0))
+    assert found.verdict is Verdict.DISAGREES and f"(an edge: {ALIKE})" in found.sentence
+
+
+@pytest.mark.parametrize(("clip", "beyond", "within"), [(50.0, 51, 28), (500.0, 568, 311)])
+def test_a_bound_beyond_that_is_a_note_with_its_size(clip: float, beyond: int, within: int) -> None:
+    found = check(classifier(clip=clip))
+    assert found.verdict is Verdict.AGREES
+    (note,) = (note for note in found.notes if "within bounds" in note)
+    assert f"logits of about {beyond}," in note and f"about {within} not" in note
+
+
+def test_rows_that_are_left_out_once_they_are_right_are_seen() -> None:
+    found = check(classifier(left_out=0.999), hidden=(9,), seed=1)
+    assert found.verdict is Verdict.DISAGREES and f"(an edge: {SURE})" in found.sentence

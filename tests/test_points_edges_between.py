@@ -14,7 +14,7 @@ from benchmarks.between.__main__ import KINDS
 from compare import check
 from compare.contracts.between import Between
 from compare.contracts.result import Result, Verdict
-from compare.points.edges import LARGE, LOUD, NEAR, STILL, edge_probes
+from compare.points.edges import ALIKE, AROUND, LARGE, LOUD, NEAR, STILL, edge_probes
 
 Array = NDArray[Any]
 Slope = Callable[[Array], Array]
@@ -160,7 +160,7 @@ def test_a_variance_that_is_kept_above_a_floor_is_named(kind: str, rate: float) 
 def test_the_edges_are_reached(kind: str, rate: float) -> None:
     between = Between(kind, rate)
     probes = edge_probes((7, 9, 4), activation="relu", dtype="float64", seed=0, between=between)
-    kinds = [NEAR, LARGE, LOUD] + [STILL] * (kind != "none")
+    kinds = [NEAR, LARGE, LOUD, ALIKE] + [STILL] * (kind != "none")
     assert [probe.note for probe in probes] == kinds
     for probe in probes:
         z = probe.x @ probe.parameters["w1"] + probe.parameters["b1"]
@@ -173,6 +173,7 @@ def test_the_edges_are_reached(kind: str, rate: float) -> None:
             NEAR: n[n > 0].min() == 1e-12,
             LARGE: 100 < np.abs(n).max() < 200,
             LOUD: np.abs(probe.x).max() > 20.0,
+            ALIKE: probe.parameters["b2"].min() > AROUND - 2,
             STILL: kind == "none" or v.min() < 1e-9 < 0.01 < v.max(),
         }
         assert shown[probe.note]
@@ -181,4 +182,4 @@ def test_the_edges_are_reached(kind: str, rate: float) -> None:
 def test_without_gamma_and_beta_no_unit_can_be_set() -> None:
     bare = Between("layer", affine=False)
     probes = edge_probes((7, 9, 4), activation="relu", dtype="float64", seed=0, between=bare)
-    assert [probe.note for probe in probes] == [LOUD, STILL]
+    assert [probe.note for probe in probes] == [LOUD, ALIKE, STILL]

@@ -19,7 +19,7 @@ from compare.contracts.measured import PointRow
 from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.examine.arguments import network_sizes
 from compare.examine.environment import environment
-from compare.examine.guards import guard_notes, overflowing
+from compare.examine.guards import bounded_logits, guard_notes, overflowing
 from compare.examine.identifying import first_updates, hint
 from compare.examine.large_updates import examine_large_updates
 from compare.examine.optimiser import examine_optimiser
@@ -72,6 +72,7 @@ def examine_points(
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
         notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
         notes += guard_notes(guarded, experiment, sizes)
+        notes += bounded_logits(judge, guarded, probes[0])
     read = isinstance(guarded, GuardedUpdate)  # such gradients have a rounding of their own
     result = replace(
         result, notes=result.notes + notes, checks=result.checks + seen.steps,

@@ -19,8 +19,10 @@ from compare.diagnosis.asking import observations
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.observation import Observation
 from compare.guard.implementation import GuardedImplementation
+from compare.judge.point import PointJudge
 from compare.points.diagnostic import UNLIKELY, probe, reduced
 from compare.points.drawing import batch_sizes
+from compare.points.edges import AROUND, with_logits_around
 from compare.points.probe import Probe
 
 POINTS = 3
@@ -91,6 +93,28 @@ def without_loss(observation: Observation) -> Observation:
     return Observation(observation.point, gradients, observation.label)
 
 
+def bounded_logits(
+    judge: PointJudge, implementation: Implementation, probe: Probe
+) -> tuple[str, ...]:
+    """Say so if what softmax takes is kept within bounds: where all logits of a row are large, p is
+    an ordinary one, and so are loss and gradient."""
+    within = AROUND
+    for reach in np.geomspace(2 * AROUND, 0.8 * np.log(np.finfo(probe.x.dtype).max), 6):
+        at = with_logits_around(float(reach), probe)
+        point = at.parameters, at.x, at.targets
+        loss, gradients, *_ = implementation(*point)
+        if not all(np.isfinite(array).all() for array in (loss, *gradients.values())):
+            return ()
+        if not judge.same_point(*point, loss, gradients).agrees:
+            return (BOUNDED.format(reach, within),)
+        within = reach
+    return ()
+
+
+BOUNDED = (
+    "with logits of about {:.0f}, all of a row alike, loss or gradient are others than torch's, and"
+    " with those of about {:.0f} not: what softmax takes is kept within bounds"
+)
 IT, LOSS = "it", "the loss alone"
 EXP = "exp overflows (subtract the maximum of the row first, or take log-sum-exp)"
 LOG_OF_0 = (

@@ -1,10 +1,10 @@
-"""Points at the edges of what ordinary ones reach: units just above 0, large units, large inputs.
+"""Points at the edges of what ordinary ones reach: units just above 0, large units, inputs, logits.
 
 A mask with a threshold of 1e-5, units that are cut off at 6, a sigmoid of what is clipped at 10,
-gradients that are clipped at 5, a variance kept above 1e-6: all of them are right at ordinary
-points. Right code is right here too: units end where libraries begin to cut curves off, and before
-exponentials overflow. What an activation takes is n = gamma s + beta in a normalised layer, z in
-another.
+gradients that are clipped at 5, a variance kept above 1e-6, logits that are clipped at 15, rows
+left out once they are right: all of them are right at ordinary points. Right code is right here
+too: units end where libraries begin to cut curves off, and before exponentials overflow. What an
+activation takes is n = gamma s + beta in a normalised layer, z in another.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+import manual_mlp
 from compare.allowance.rules import ACTIVATION_RULES, ActivationRule
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.between import PLAIN, Between
 from compare.contracts.objective import Objective
+from compare.contracts.records import depth
 from compare.points.probe import Probe, draw_probes
 from manual_mlp.normalise import standardise
 
@@ -28,6 +30,8 @@ NEAR = "units just above 0"
 LARGE = "large units"
 LOUD = "large inputs"
 STILL = "variances far below eps"
+ALIKE = "large logits, all of a row alike"
+SURE = "rows that are all but right"
 SMALLEST, LARGEST = -12, -3
 """Decades of the units just above 0."""
 FAR = 150.0
@@ -37,6 +41,11 @@ SATURATED = 18.0
 and people clip what a sigmoid takes; exp of twice as much is finite in float32."""
 LEFT = 1e-12
 """Where a slope is so near to its limit, nothing is left that code could do wrong."""
+SURELY = 12.0
+"""The largest lead of a logit over the others of its row: 1 - p is some 1e-5 there. Closer to 1
+many keep p away from it in the logarithm, which is a convention."""
+AROUND = SATURATED - 4
+"""Large logits, so that the largest of ordinary ones around it end there too."""
 GAIN = 100.0
 """By how much the inputs are larger, and the weights that take them smaller."""
 SMALLEST_DEVIATION = 1e-5
@@ -64,12 +73,17 @@ def edge_probes(
         draw_probes, sizes, activation=activation, dtype=dtype, objective=objective, bias=bias,
         between=between,
     )  # fmt: skip
-    near, far, loud, still = (draw(seed=seed + n)[0] for n in (1, 2, 3, 4))
+    near, far, loud, still, alike, sure = (draw(seed=seed + n)[0] for n in range(1, 7))
     normalised = between.normalisation != "none"
     settable = between.affine if normalised else bias
     points = [just_above(near)] if settable and 0.0 in rule.kinks else []
     points += [large(far, rule, between)] if between.affine or not normalised else []
     points += [with_large_inputs(loud)]
+    named = Objective() if objective is None else objective
+    if bias and (named.loss == "cross_entropy" or named.output == "softmax"):
+        points += [with_logits_around(AROUND, alike)]
+    if between == PLAIN and named.plain:
+        points += [nearly_right(sure, activation)]
     return [*points, varying_little(still, between)] if normalised else points
 
 
@@ -141,6 +155,30 @@ def with_large_inputs(probe: Probe) -> Probe:
     gain = probe.x.dtype.type(GAIN)
     parameters: dict[str, Any] = probe.parameters | {"w1": probe.parameters["w1"] / gain}
     return replace(probe, parameters=parameters, x=probe.x * gain, note=LOUD)
+
+
+def with_logits_around(level: float, probe: Probe) -> Probe:
+    """Return a point whose logits all lie around a large number: softmax is an ordinary one."""
+    last = f"b{depth(probe.parameters)}"
+    shifted = probe.parameters[last] + probe.x.dtype.type(level)
+    return replace(probe, parameters=probe.parameters | {last: shifted}, note=ALIKE)
+
+
+def nearly_right(probe: Probe, activation: str) -> Probe:
+    """Return a point where every row has its largest logit at its class, by far or by little."""
+    given, rows = dict(probe.parameters), np.arange(len(probe.x))
+    z = manual_mlp.forward(given, probe.x, activation=activation)["logits"]  # (N, K)
+    w, b = f"w{depth(given)}", f"b{depth(given)}"
+    if b in given:  # halfway between largest and smallest: softmax does not see it
+        given[b] = given[b] - (z.max() + z.min()) / 2
+        z = z - (z.max() + z.min()) / 2
+    leads = z.max(axis=1) - np.sort(z, axis=1)[:, -2:].min(axis=1)  # (N,)
+    if leads.any():
+        gain = z.dtype.type(min(SURELY / leads.max(), SATURATED / np.abs(z).max()))
+        given |= {name: gain * given[name] for name in (w, b) if name in given}
+    targets = np.zeros_like(probe.targets)
+    targets[rows, z.argmax(axis=1)] = 1
+    return replace(probe, parameters=given, targets=targets, note=SURE)
 
 
 def varying_little(probe: Probe, between: Between) -> Probe:

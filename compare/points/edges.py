@@ -41,9 +41,11 @@ SATURATED = 18.0
 and people clip what a sigmoid takes; exp of twice as much is finite in float32."""
 LEFT = 1e-12
 """Where a slope is so near to its limit, nothing is left that code could do wrong."""
-SURELY = 12.0
-"""The largest lead of a logit over the others of its row: 1 - p is some 1e-5 there. Closer to 1
-many keep p away from it in the logarithm, which is a convention."""
+SURELY, SPREAD = 12.0, 16.0
+"""The largest lead of a logit over the others of its row, and over the smallest: 1 - p is some 1e-5
+there, the smallest p some 1e-7. Beyond, many keep p away from 1 and 0, which is a convention."""
+NEARLY = 0.1
+"""The share of what classes differ by that stays where they are nearly alike."""
 AROUND = SATURATED - 4
 """Large logits, so that the largest of ordinary ones around it end there too."""
 GAIN = 100.0
@@ -82,7 +84,7 @@ def edge_probes(
     named = Objective() if objective is None else objective
     if bias and (named.loss == "cross_entropy" or named.output == "softmax"):
         points += [with_logits_around(AROUND, alike)]
-    if between == PLAIN and named.plain:
+    if between == PLAIN and named.plain and sizes[-1] > 1:
         points += [nearly_right(sure, activation)]
     return [*points, varying_little(still, between)] if normalised else points
 
@@ -165,17 +167,22 @@ def with_logits_around(level: float, probe: Probe) -> Probe:
 
 
 def nearly_right(probe: Probe, activation: str) -> Probe:
-    """Return a point where every row has its largest logit at its class, by far or by little."""
+    """Return a point where every row has its largest logit at its class, by far or by little.
+
+    The classes but the first are nearly alike, so that none has a probability next to 0.
+    """
     given, rows = dict(probe.parameters), np.arange(len(probe.x))
+    last = [name for name in (f"w{depth(given)}", f"b{depth(given)}") if name in given]
+    for name in last:
+        others = given[name][..., 1:]
+        common = others.mean(axis=-1, keepdims=True)
+        nearly = (common + NEARLY * (others - common)).astype(others.dtype)
+        given[name] = np.concatenate([given[name][..., :1], nearly], axis=-1)
     z = manual_mlp.forward(given, probe.x, activation=activation)["logits"]  # (N, K)
-    w, b = f"w{depth(given)}", f"b{depth(given)}"
-    if b in given:  # halfway between largest and smallest: softmax does not see it
-        given[b] = given[b] - (z.max() + z.min()) / 2
-        z = z - (z.max() + z.min()) / 2
-    leads = z.max(axis=1) - np.sort(z, axis=1)[:, -2:].min(axis=1)  # (N,)
-    if leads.any():
-        gain = z.dtype.type(min(SURELY / leads.max(), SATURATED / np.abs(z).max()))
-        given |= {name: gain * given[name] for name in (w, b) if name in given}
+    lead, behind = (float((sign * (z[:, 0] - z[:, -1])).max()) for sign in (1, -1))
+    if lead > 0:
+        gain = z.dtype.type(min(SURELY / lead, SPREAD / max(behind, lead)))
+        given |= {name: gain * given[name] for name in last}
     targets = np.zeros_like(probe.targets)
     targets[rows, z.argmax(axis=1)] = 1
     return replace(probe, parameters=given, targets=targets, note=SURE)

@@ -72,6 +72,13 @@ def rewrite(dump: Path, number: int, **changes: Any) -> None:
     np.savez(path, allow_pickle=True, **arrays)
 
 
+def in_float32(dump: Path, number: int) -> None:
+    """Store every array of a step in float32, as a training that was resumed in it would."""
+    describe(dump, dtype=None)
+    with np.load(dump / f"step_{number:05d}.npz") as archive:
+        rewrite(dump, number, **{name: archive[name].astype(np.float32) for name in archive.files})
+
+
 def array_of(dump: Path, number: int, name: str) -> Array:
     """Return one array of a step."""
     with np.load(dump / f"step_{number:05d}.npz") as archive:
@@ -300,6 +307,13 @@ DAMAGE: dict[str, tuple[Change, str]] = {
         lambda d: nameless(d, w1=np.ones((64, 12), np.float32)),
         "holds parameters of type float32, float64: store all",
     ),
+    "another format": (
+        lambda d: in_float32(d, 3),
+        "step 3 was stored as float32, the first one as float64: put the steps",
+    ),
+    "a count below 0": (lambda d: rewrite(d, 0, t=-5), "step_00000.npz: t is -5; it counts the up"),
+    "half a count": (lambda d: rewrite(d, 0, t=2.5), "t is 2.5; it counts"),
+    "no count": (lambda d: rewrite(d, 0, t=np.nan), "t is nan; it counts"),
     "too fine": (lambda d: describe(d, dtype="float32"), "w1 is float64 and does not fit into f"),
     "a stray parameter": (
         lambda d: nameless(d, w4=np.ones((2, 2)), b4=np.ones(2)),
@@ -452,3 +466,13 @@ def test_a_plain_array_of_version_3_is_read(dump: Path) -> None:
     with path.open("wb") as file:
         np.lib.format.write_array(file, array, version=(3, 0))
     assert check_dump(dump).exit_code is ExitCode.AGREES
+
+
+def test_a_count_of_updates_beside_velocities_is_read_past(dump: Path) -> None:
+    for number in range(4):
+        rewrite(dump, number, t=7 + number)
+    assert check_dump(dump).verdict is Verdict.AGREES
+    rewrite(dump, 2, t=3)
+    result = check_dump(dump)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert "t is not one more than in the step before (step 2)" in result.sentence

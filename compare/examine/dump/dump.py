@@ -34,7 +34,7 @@ from compare.examine.dump.dump_format import (
 from compare.examine.dump.dump_step import Step, step_of
 from compare.examine.dump.misrecorded import Misrecorded, follows
 from compare.examine.dump.ranks import OfRanks, in_step, merged, rank_folders
-from compare.examine.dump.updated import Updated, recorded, replay_of, why_not
+from compare.examine.dump.updated import Updated, miscounted, recorded, replay_of, why_not
 from compare.examine.environment import environment
 from compare.examine.sides import build_reference, differentiating
 from compare.judge.conclusion import conclude
@@ -185,6 +185,12 @@ class Dump:
                 f"step {step.number} is a network of {sizes_of(step)}, the first one of"
                 f" {self.sizes}: put each network into a dump of its own"
             )
+        if str(step.x.dtype) != self.judge.experiment.dtype:
+            raise BadInput(
+                f"step {step.number} was stored as {step.x.dtype}, the first one as"
+                f" {self.judge.experiment.dtype}: put the steps of each format"
+                " into a dump of its own"
+            )
         record, judge = step.record, self.judge
         examined = judge.at_point(record, step.x, step.targets, context=step.context)
         self.carried(step, examined)
@@ -194,6 +200,10 @@ class Dump:
             self.lacking.setdefault(clause.split()[0], f"{clause} (step {step.number})")
         for key in step.misspelt:
             self.lacking.setdefault(key, f"the array {shown(key)} has no such name here")
+        if isinstance(self.replay, StepCheck) and miscounted(self.previous, step):
+            self.lacking.setdefault(
+                "t", f"t is not one more than in the step before (step {step.number})"
+            )
         self.misrecorded.see(step, examined, self.previous)
         self.updated.see(self.previous, step, self.examined)
         self.examined = examined

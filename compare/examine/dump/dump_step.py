@@ -176,6 +176,15 @@ class Reader:
             " gradients and velocities"
         )
 
+    def count(self) -> int:
+        """Return the count of updates before this one."""
+        t = self.number("t")
+        if t < 0 or not t.is_integer():
+            raise BadInput(
+                f"{self.where}: t is {t:g}; it counts the updates done before this one: 0, 1, ..."
+            )
+        return int(t)
+
     def shaped(self, name: str, array: Array, due: tuple[int, ...]) -> Array:
         """Return an array of the shape that is due; a bias may be (1, H)."""
         if array.shape == due or (len(due) == 1 and array.shape == (1, *due)):
@@ -228,7 +237,7 @@ class Reader:
                 kept = self.like(parameters, prefix)
                 found |= {prefix + name: array for name, array in kept.items()}
         if "t" in self.arrays:
-            found["t"] = np.asarray(int(self.number("t")))
+            found["t"] = np.asarray(self.count())
         return found
 
     def number(self, key: str) -> float:

@@ -115,6 +115,23 @@ def test_an_update_from_a_file_is_trained_with_epochs(rate: str, code: int, tmp_
     assert main([*arguments, "--epochs", "2", "--momentum", "0"]) == code
 
 
+@pytest.mark.parametrize(
+    ("more", "left_out"),
+    [
+        (["--momentum", "0", "--schedule", "cosine"], "leave out --schedule,"),
+        (["--momentum", "0.9", "--clip-norm", "1"], "leave out --momentum and --clip-norm,"),
+    ],
+)
+def test_what_an_update_is_not_held_against_is_named_by_its_options(
+    more: list[str], left_out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    arguments = ["--manual", f"{path}:update", "--no-plots", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--epochs", "2", *more]) == 2
+    assert left_out in " ".join(capsys.readouterr().err.split())
+
+
 ONE = """
 import numpy as np
 

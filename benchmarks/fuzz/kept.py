@@ -131,11 +131,10 @@ class Workplace:
         shutil.rmtree(self.top, ignore_errors=True)
 
     def fresh(self) -> Path:
-        """Return an empty folder; the last attempt's goes."""
-        folder = self.top / "attempt"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        return folder
+        """Return an empty folder; the last attempt's goes, unless a process of it still writes."""
+        for old in self.top.iterdir():
+            shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix="attempt-", dir=self.top))
 
 
 class Clock:

@@ -243,14 +243,23 @@ def reduction_of(loaded: Loaded | None, timeout: float) -> GuardedReduction | No
     return GuardedReduction(loaded.reduction, timeout=timeout, notes=loaded.record)
 
 
+BEYOND_DESCENT = frozenset({
+    "momentum", "optimiser", "momentum_form", "nesterov", "dampening", "weight_decay", "clip_norm",
+    "clip_value", "schedule",
+})  # fmt: skip
+"""Settings with which an update is more than w - learning_rate * dw."""
+
+
 def plain_descent(options: argparse.Namespace) -> Experiment:
     """Return the experiment of an `update`, which is w - learning_rate * dw and nothing besides."""
     asked: Experiment = options.experiment
     momentum = asked.momentum if "momentum" in options.given else 0.0
     if momentum or not asked.plain_momentum:
+        beyond = (name for name in options.given if name in BEYOND_DESCENT)
+        more = [flag_of(name) for name in beyond if getattr(asked, name) not in (0, "sgd")]
         raise BadInput(
             "an update(parameters, x, targets, *, learning_rate) is held against plain gradient "
-            "descent: train it without momentum, decay and clipping, or bring a `step`"
+            f"descent: leave out {' and '.join(more)}, or bring a `step`"
         )
     return replace(asked, momentum=0.0)
 

@@ -1,4 +1,4 @@
-"""Which branches of a user's function never ran: what stands in them was compared with nothing.
+"""Which branches of a user's function no call reaches: what stands there was compared with nothing.
 
 `if len(x) > 1000:` is beyond every small point, and `if context:` beyond a network without
 dropout. Where nobody says so, a green verdict is read as if it held there too.
@@ -8,38 +8,62 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from compare.guard.blame import Place, home_of, tree_of
 
 Value = TypeVar("Value")
-LINES = 300_000
-"""So many lines are followed, for a third of a second in all; a loop over samples may take more."""
+STEPS = 300_000
+"""So many steps of the interpreter are followed, for some tenths of a second in all; a loop over
+samples may take more."""
 SHOWN = 3
 """Branches that a note quotes."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Point = tuple[int, int]
+"""A line and a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a file, from its first character to behind its last."""
+
+    first: Point
+    last: Point
+
+    @classmethod
+    def of(cls, nodes: Sequence[ast.AST]) -> Span:
+        """Return what some nodes in a row take up."""
+        first, last = nodes[0], nodes[-1]
+        return cls(
+            (getattr(first, "lineno", 0), getattr(first, "col_offset", 0)),
+            (getattr(last, "end_lineno", 0), getattr(last, "end_col_offset", 0)),
+        )
+
+    def holds(self, points: set[tuple[Point, Point]]) -> bool:
+        """Return whether one of the steps, given by beginning and end, lies within."""
+        return any(self.first <= begin and end <= self.last for begin, end in points)
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """The lines from `first` to `last` below an `if`, or below its `else`."""
+    """What runs only after something else has: `body` after `test`, which stands at `at`."""
 
     at: Place
-    otherwise: bool
-    first: int
-    last: int
+    kind: str
+    test: Span
+    body: Span
 
     def __str__(self) -> str:
-        return f"the `else` of {self.at.quoted()}" if self.otherwise else self.at.quoted()
+        return f"the {self.kind} at {self.at.quoted()}"
 
 
 class Branches:
-    """Follows the lines that calls of `function` run, while there are branches that did not.
+    """Follows what calls of `function` run, while there are branches that did not.
 
-    Nothing is followed under a debugger or a measurement of coverage, which follow lines
+    Nothing is followed under a debugger or a measurement of coverage, which follow steps
     themselves.
     """
 
@@ -47,9 +71,10 @@ class Branches:
         home = home_of(function)
         self.file = home.file if home else ""
         self.waiting = list(branches_of(home)) if home else []
-        self.ran: set[int] = set()
+        self.steps: set[tuple[CodeType, int]] = set()
+        self.ran: set[tuple[Point, Point]] = set()
         self.calls = 0
-        self.left = LINES
+        self.left = STEPS
 
     def followed(self, call: Callable[[], Value]) -> Value:
         """Return `call()`, a call of the function."""
@@ -62,29 +87,43 @@ class Branches:
         finally:
             if sys.gettrace() == self.entered:  # a call that never ends is stopped by another trace
                 sys.settrace(None)
-            self.waiting = [
-                one for one in self.waiting if self.ran.isdisjoint(range(one.first, one.last + 1))
-            ]
+            self.ran |= set(places_of(self.steps))
+            self.steps.clear()
+            self.waiting = [one for one in self.waiting if not one.body.holds(self.ran)]
 
     def entered(self, frame: FrameType, event: str, _: object) -> Any:
-        """Follow the lines of functions of the file, and of no other."""
-        return self.line if self.left > 0 and frame.f_code.co_filename == self.file else None
+        """Follow the steps of functions of the file, and of no other."""
+        if self.left <= 0 or frame.f_code.co_filename != self.file:
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self.step
 
-    def line(self, frame: FrameType, event: str, _: object) -> Any:
-        """Remember a line that ran."""
-        self.ran.add(frame.f_lineno)
+    def step(self, frame: FrameType, event: str, _: object) -> Any:
+        """Remember a step of the interpreter."""
+        self.steps.add((frame.f_code, frame.f_lasti))
         self.left -= 1
-        return self.line
+        return self.step
 
     def notes(self) -> tuple[str, ...]:
-        """Return the sentence on branches that never ran though their `if` was reached, if any."""
-        never = [str(one) for one in self.waiting if one.at.line in self.ran]
+        """Return the sentence on branches that never ran though what leads to them did, if any."""
+        never = [str(one) for one in self.waiting if one.test.holds(self.ran)]
         if not never:
             return ()
         shown = ", ".join(never[:SHOWN])
         more = f" and {len(never) - SHOWN} more" if len(never) > SHOWN else ""
         calls = "no call" if self.left > 0 else f"none of the first {self.calls:,} calls"
-        return (f"what stands below {shown}{more} ran in {calls} and was not compared",)
+        return (f"{calls} reaches {shown}{more}, so nothing there was compared",)
+
+
+def places_of(steps: set[tuple[CodeType, int]]) -> Iterator[tuple[Point, Point]]:
+    """Yield where in the file steps stand, from where to where."""
+    positions: dict[CodeType, list[Any]] = {}
+    for code, last in steps:
+        if code not in positions:
+            positions[code] = list(code.co_positions())
+        line, end, column, end_column = positions[code][last // 2]
+        if None not in (line, end, column, end_column):
+            yield (line, column), (end, end_column)
 
 
 def branches_of(home: Place) -> Iterator[Branch]:
@@ -94,8 +133,8 @@ def branches_of(home: Place) -> Iterator[Branch]:
         return
     functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
     for function in named_by([one for one in functions if begins(one) == home.line], functions):
-        ifs = (node for node in ast.walk(function) if isinstance(node, ast.If))
-        yield from (branch for one in ifs for branch in branches_below(one, home.file))
+        for node in ast.walk(function):
+            yield from branches_at(node, home.file)
 
 
 def begins(function: Function) -> int:
@@ -112,17 +151,43 @@ def named_by(some: list[Function], functions: list[Function]) -> list[Function]:
     return found
 
 
-def branches_below(node: ast.If, file: str) -> Iterator[Branch]:
-    """Yield the branches of an `if` that compute something, on lines of their own."""
-    for otherwise, body in ((False, node.body), (True, node.orelse)):
-        if body and computes(body) and body[0].lineno > (node.test.end_lineno or node.lineno):
-            last = body[-1].end_lineno or body[-1].lineno
-            yield Branch(Place(file, node.lineno), otherwise, body[0].lineno, last)
+def branches_at(node: ast.AST, file: str) -> Iterator[Branch]:
+    """Yield the branches of a statement or expression that compute something."""
+    for kind, test, body in parts_of(node):
+        if body and computes(body):
+            line = getattr(node, "lineno", body[0].lineno)
+            yield Branch(Place(file, line), kind, Span.of([test]), Span.of(body))
 
 
-def computes(body: list[ast.stmt]) -> bool:
-    """Return whether statements keep or return something: no refusal, no line that is printed, and
-    no `elif`, which has branches of its own."""
+Body = Sequence[ast.stmt] | Sequence[ast.expr]
+
+
+def parts_of(node: ast.AST) -> Iterator[tuple[str, ast.AST, Body]]:
+    """Yield what may run or not, after what, and what it is called."""
+    match node:
+        case ast.If(test=test, body=body, orelse=otherwise):
+            yield "branch", test, body
+            yield "`else`", test, otherwise
+        case ast.IfExp(test=test, body=value, orelse=other):
+            yield "branch", test, [value]
+            yield "`else`", test, [other]
+        case ast.While(test=test, body=body):
+            yield "loop", test, body
+        case ast.For(iter=test, body=body):
+            yield "loop", test, body
+        case ast.Match(subject=test, cases=cases):
+            for case in cases:
+                yield f"`case {ast.unparse(case.pattern)}`", test, case.body
+        case ast.Try(body=first, handlers=handlers):
+            for handler in handlers:
+                yield "`except`", first[0], handler.body
+
+
+def computes(body: Body) -> bool:
+    """Return whether something is kept or returned: no refusal, no line that is printed, and no
+    `elif`, which has branches of its own."""
+    if isinstance(body[0], ast.expr):
+        return True
     if isinstance(body[-1], ast.Raise) or (len(body) == 1 and isinstance(body[0], ast.If)):
         return False
     kept = (ast.Assign, ast.AugAssign, ast.AnnAssign)

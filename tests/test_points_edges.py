@@ -212,3 +212,20 @@ def test_a_bound_beyond_that_is_a_note_with_its_size(clip: float, beyond: int, w
 def test_rows_that_are_left_out_once_they_are_right_are_seen() -> None:
     found = check(classifier(left_out=0.999), hidden=(9,), seed=1)
     assert found.verdict is Verdict.DISAGREES and f"(an edge: {SURE})" in found.sentence
+
+
+def test_a_gradient_that_is_another_one_once_exp_overflows_is_said_beside_the_loss() -> None:
+    def by_log(parameters: dict[str, Array], x: Array, targets: Array) -> Any:
+        h = np.maximum(x @ parameters["w1"] + parameters["b1"], 0)
+        z2 = h @ parameters["w2"] + parameters["b2"]
+        log_p = z2 - np.log(np.exp(z2).sum(axis=1, keepdims=True))
+        dz2 = (np.exp(log_p) - targets) / len(x)
+        dz1 = (dz2 @ parameters["w2"].T) * (h > 0)
+        gradients = {"w1": x.T @ dz1, "b1": dz1.sum(axis=0)}
+        loss = -(targets * log_p).sum() / len(x)
+        return loss, gradients | {"w2": h.T @ dz2, "b2": dz2.sum(axis=0)}
+
+    found = check(by_log)
+    assert found.verdict is Verdict.AGREES
+    (note,) = (note for note in found.notes if "not finite" in note)
+    assert "the gradient is another one" in note and "exp overflows" in note

@@ -70,7 +70,7 @@ def examine_points(
     notes += (seen.said,) if seen.said else ()
     whole = type(guarded) is GuardedImplementation
     if result.verdict is Verdict.AGREES and drawn and experiment.plain and whole:
-        notes += overflowing(guarded.function, probes[0], experiment.activation, guarded.timeout)
+        notes += overflowing(judge, guarded, probes[0])
         notes += guard_notes(guarded, experiment, sizes)
         notes += bounded_logits(judge, guarded, probes[0])
     read = isinstance(guarded, GuardedUpdate)  # such gradients have a rounding of their own

@@ -18,7 +18,7 @@ from compare.contracts.records import Implementation, depth
 from compare.diagnosis.asking import observations
 from compare.diagnosis.match import Case, telling
 from compare.diagnosis.observation import Observation
-from compare.guard.implementation import GuardedImplementation
+from compare.guard.implementation import Guarded, GuardedImplementation
 from compare.judge.point import PointJudge
 from compare.points.diagnostic import UNLIKELY, probe, reduced
 from compare.points.drawing import batch_sizes
@@ -115,7 +115,9 @@ BOUNDED = (
     "with logits of about {:.0f}, all of a row alike, loss or gradient are others than torch's, and"
     " with those of about {:.0f} not: what softmax takes is kept within bounds"
 )
-IT, LOSS = "it", "the loss alone"
+IT = "it is not finite"
+LOSS = "the loss alone is not finite"
+WRONG = "the loss is not finite and the gradient is another one"
 EXP = "exp overflows (subtract the maximum of the row first, or take log-sum-exp)"
 LOG_OF_0 = (
     "it takes the log of 0, a probability that has underflowed (take the loss from the logits, by"
@@ -124,27 +126,25 @@ LOG_OF_0 = (
 """Why the numbers of a right function end: where p itself were NaN the gradients would be, too."""
 
 
-def overflowing(
-    implementation: Implementation, probe: Probe, activation: str, timeout: float | None
-) -> tuple[str, ...]:
+def overflowing(judge: PointJudge, implementation: Guarded, probe: Probe) -> tuple[str, ...]:
     """Say so if a right function is not finite once exp of a logit is not: no shift by the maximum.
 
     The logits of ordinary points never get there, so nothing else would show it.
     """
     last = f"w{depth(probe.parameters)}"
-    values = manual_mlp.forward(probe.parameters, probe.x, activation=activation)
-    logits = values["logits"]
+    values = manual_mlp.forward(probe.parameters, probe.x, activation=judge.experiment.activation)
     reach = 4 * float(np.log(np.finfo(probe.x.dtype).max))
-    louder = probe.parameters[last] * probe.x.dtype.type(reach / np.abs(logits).max())
-    guarded = GuardedImplementation(implementation, timeout=timeout)
+    louder = probe.parameters[last] * probe.x.dtype.type(reach / np.abs(values["logits"]).max())
+    point = probe.parameters | {last: louder}, probe.x, probe.targets
+    guarded = GuardedImplementation(implementation.function, timeout=implementation.timeout)
     try:
-        loss, gradients, _ = guarded(probe.parameters | {last: louder}, probe.x, probe.targets)
+        loss, gradients, _ = guarded(*point)
     except UserCodeError as error:
         return (f"with logits of about ±{reach:.0f}: {error}",)
     finite = all(np.isfinite(array).all() for array in gradients.values())
     if np.isfinite(loss) and finite:
         return ()
-    what, why = (LOSS, LOG_OF_0) if finite else (IT, EXP)
-    return (
-        f"with logits of about ±{reach:.0f} {what} is not finite, where the reference is: {why}",
-    )
+    compared = judge.same_point(*point, loss, gradients).gradients.values()
+    what, why = (LOSS, LOG_OF_0) if all(one.agrees for one in compared) else (IT, EXP)
+    what = WRONG if finite and what is IT else what
+    return (f"with logits of about ±{reach:.0f} {what}, where the reference is finite: {why}",)

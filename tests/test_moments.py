@@ -88,7 +88,7 @@ def test_a_check_names_the_updates_of_a_step_by_their_order() -> None:
 def test_points_are_counted_without_those_that_were_left_out() -> None:
     result = check(one_hot_only)
     (kink,) = result.kinks
-    assert result.checks[0].made == 6 and kink.update == 2
+    assert result.checks[0].made == 8 and kink.update == 2
     assert "1 kink, the first at the third point" in " ".join(screen(result).split())
 
 

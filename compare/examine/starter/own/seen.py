@@ -101,7 +101,10 @@ class Seen:
         if found.kind == "nesterov":
             return self.is_rate(found.factor / (1 + found.share))
         if found.kind in ("momentum", "last"):
-            return self.is_rate(found.factor) or self.is_rate(found.factor / (1 - found.share))
+            averaged = found.share >= 0.5  # below, the two shares were exchanged as likely as not
+            return self.is_rate(found.factor) or (
+                averaged and self.is_rate(found.factor / (1 - found.share))
+            )
         if found.kind == "gathered":
             return self.is_rate(2 * found.factor)
         return found.kind == "decay" and self.is_rate(found.factor)

@@ -224,6 +224,20 @@ for epoch in range(9):
         move(net, pairs[k : k + 10])
     print(epoch, cost(net, pairs))
 """
+PICKED = (
+    SETUP
+    + """
+labels, W, lr = rng.integers(0, 3, size=30), rng.normal(size=(5, 3)), 0.1
+for i in range(20):
+    chosen = rng.choice(30, 12)
+    X_batch, y_batch = X[chosen], labels[chosen]
+    s = X_batch @ W
+    p = np.exp(s) / np.exp(s).sum(1, keepdims=True)
+    loss = -np.log(p[range(12), y_batch]).mean()
+    p[range(12), y_batch] -= 1
+    W -= lr * X_batch.T @ p / 12
+"""
+)
 RIGHT = {
     "tied weights": TIED, "residual": RESIDUAL, "Poisson": POISSON, "neurons": NEURONS,
     "word vectors": EMBEDDED, "squares": SQUARED, "gathered": GATHERED, "AdaGrad": ADAPTED,
@@ -275,11 +289,24 @@ UNDECIDED = {
     "another rule of squares": (ADAPTED, "        m += g * g\n", "        m += abs(g)\n"),
     "a gradient of another scale": (TIED, "loss = 0.5 * np", "loss = 0.1 * np"),
     "a loss that is no number": (SQUARED, "    l2_d", "    loss = np.log(-1.0)\n    l2_d"),
+    "a likelihood without a name": (
+        SQUARED, "    l2_d",
+        "    [].append(-np.mean(y * np.log(l2) + (1 - y) * np.log(1 - l2)))\n    l2_d"),
+    "a factor within bounds": (
+        TIED, "    W -= lr", "    k = max(1.0, 1e-9 / np.sum(dh**2))\n    W -= k * lr"),
+    "a step that is thrown away": (
+        TIED, "    b -= lr * dh.sum(0)\n    c -= lr * d.sum(0)\n",
+        "    b = np.subtract(b, lr * dh.sum(0))\n    np.subtract(c, lr * d.sum(0))\n"),
+    "targets drawn apart": (PICKED, "labels[chosen]", "labels[rng.choice(30, 12)]"),
     "a rate of its own": (TIED, "W -= lr *", "W -= lr * 0.5 *"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", UNDECIDED)
 def test_what_the_slopes_do_not_tell_is_undecided(kind: str, tmp_path: Path) -> None:
     text, old, new = UNDECIDED[kind]
     assert judged(tmp_path, text, (old, new)).exit_code is ExitCode.UNDECIDABLE
+
+
+def test_targets_drawn_with_their_rows_agree(tmp_path: Path) -> None:
+    assert judged(tmp_path, PICKED).exit_code is ExitCode.AGREES

@@ -15,6 +15,7 @@ import numpy as np
 from compare.contracts.arrays import Array
 from compare.examine.starter.own.groups import Base
 from compare.examine.starter.own.replay import data_seen
+from compare.examine.starter.training.supply import data_role
 
 LEAST = 4
 
@@ -30,7 +31,9 @@ def other_rows(base: Base) -> str:
         for batch, rows in batches(every, later):
             for name, targets in whole.items():
                 for other, one in later.items():
-                    if is_of_others(one, targets, rows):
+                    if is_of_others(one, targets, rows) or (
+                        data_role(other) == "y" and is_drawn_apart(later, one, targets, rows)
+                    ):
                         return (
                             f"in its loop the rows of {other} are not those of {batch}: {inputs}"
                             f" and {name} are shuffled or cut in different ways"
@@ -57,3 +60,13 @@ def is_of_others(one: Array, targets: Array, rows: Array) -> bool:
     count = len(rows)
     return any(np.array_equal(one, targets[start : start + count])
                for start in range(len(targets) - count + 1))  # fmt: skip
+
+
+def is_drawn_apart(later: Mapping[str, Array], one: Array, targets: Array, rows: Array) -> bool:
+    """Whether an array is made of targets, and neither it nor another is that of these rows."""
+    due = targets[rows]
+    alike = [other for other in later.values()
+             if other.dtype == due.dtype and other.shape == due.shape]  # fmt: skip
+    if not any(one is other for other in alike) or any(np.array_equal(a, due) for a in alike):
+        return False
+    return bool(np.isin(one, targets).all()) and not (one == one[0]).all()

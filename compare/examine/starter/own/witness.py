@@ -18,6 +18,7 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.own import OWN
+from compare.examine.starter.own.doubts import doubted
 from compare.examine.starter.own.follows import factor_of
 from compare.examine.starter.own.groups import is_loss
 from compare.examine.starter.own.marked import ERROR
@@ -29,10 +30,11 @@ from compare.examine.starter.source import Source
 from compare.examine.starter.training.parts import Parts
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.supply import supplies
-from compare.examine.starter.update_words import is_weight, number_in
+from compare.examine.starter.update_words import number_in
 
 SECONDS, MOST_SUPPLIES, SHARE = 2.5, 3, 0.02
 LIKELIHOOD = re.compile(r".*(likelihood|reward|elbo|logl|return|score).*|ll", re.IGNORECASE)
+LOGARITHM = re.compile(r"\blog(1p|2|10|addexp)?\(")
 PLAIN = "its rate times the slopes"
 KINDS = {
     "momentum": f"with momentum {PLAIN}",
@@ -91,13 +93,16 @@ def rights(every: Sequence[Seen]) -> Iterator[Seen]:
 
 
 def shows_a_loss(one: Seen, beside: Sequence[Seen]) -> bool:
-    """Whether a loop has a number that is called a loss, if only one that is not finite; what is
-    shown of the distance of its outputs is none that it trains by."""
+    """Whether a loop has a number that is called a loss, if only one that is not finite, or a
+    program takes a logarithm, as of a likelihood; what is shown of the distance of its outputs is
+    none that it trains by."""
     numbers = [pair for turn in one.base.turns for pair in turn.numbers.items()]
     named = {way for way, value in numbers if is_loss(way) and not value.is_integer()}
     shown = {way for way in named
              if not (way.startswith("half ") or ERROR.fullmatch(way.split(".")[-1]))}  # fmt: skip
-    return bool(shown or any(not other.of_squares for other in beside)) and not of_distance(one)
+    by_log = LOGARITHM.search(one.base.loop.program.text)
+    beside_it = shown or by_log or any(not other.of_squares for other in beside)
+    return bool(beside_it) and not of_distance(one)
 
 
 def of_distance(one: Seen) -> bool:
@@ -120,7 +125,7 @@ def agreed(
 ) -> tuple[FunctionVerdict, Parts]:
     """Return the verdict on a training whose steps are those of its loss."""
     verdict = about(source, *seen.base.loop.program.places[seen.base.loop.number])
-    if sentence := set_anew(seen) or other_rows(seen.base):
+    if sentence := doubted(seen) or other_rows(seen.base):
         return verdict.undecided(sentence), Parts()
     words = [f"{OWN}: its steps are {made_of(seen)} of {called(seen)}"]
     words += [f"{guards} left out"] if guards else []
@@ -137,17 +142,6 @@ def agreed(
         conventions=tuple(words),
     )  # fmt: skip
     return found, taking_part(seen)
-
-
-def set_anew(seen: Seen) -> str:
-    """Return in words what lines of the loop take off a weight that is not carried on."""
-    known = {word for one in seen.steps.groups for word in one.name.split(".")}
-    for part in seen.base.loop.body:
-        if isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
-            name = part.target.id
-            if is_weight(name) and name not in known and isinstance(part.op, ast.Sub):
-                return f"{name} is not carried on from one turn of its loop to the next"
-    return ""
 
 
 def made_of(seen: Seen) -> str:

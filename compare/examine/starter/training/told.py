@@ -38,7 +38,7 @@ def with_training(
         named = {one.name for one in found if one.role == "gradient"}
         return [*found, *(exchanged(source, named) if right else ())], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE and shown.own:
-        return list(with_sentence(found, shown)), frozenset()
+        return list(with_sentence(found, shown)) or [shown.verdict], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE:
         alone = all(one.verdict is Verdict.AGREES for one in found)
         known = any(one.name == shown.verdict.name and one.role == "step" for one in found)

@@ -101,6 +101,14 @@ def test_weights_that_are_held_are_told_how(step: Callable[..., Any], words: str
     assert words in found.diagnosis[0].sentence
 
 
+def test_a_step_that_takes_any_keyword_is_asked_too() -> None:
+    def step(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: Any) -> Any:
+        after, state = manual_mlp.velocity_step(parameters, gradients, state, **rates)
+        return of_weights(COLUMNS, after), state
+
+    assert [one.mistake for one in checked(step).diagnosis] == ["weights-held"]
+
+
 def test_weights_of_adam_that_are_held_are_told() -> None:
     found = checked(adam(COLUMNS), optimiser="adam")
     assert [one.mistake for one in found.diagnosis] == ["weights-held"]

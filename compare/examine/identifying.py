@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -48,12 +48,26 @@ def first_updates(
     weights and gradients so many `times` as large.
 
     Nothing where it cannot be called so. Six of them: a mean that is not corrected and a largest
-    square take a few to show.
+    square take a few to show. A step that takes any keyword may pass them on to one that takes
+    rate and momentum alone.
     """
+    settings = experiment.optimiser_settings
+    few = {name: settings[name] for name in ("learning_rate", "momentum")}
+    given = (function, experiment, like, times)
+    return updates_with(settings, *given) or updates_with(few, *given)
+
+
+def updates_with(
+    settings: Mapping[str, Any],
+    function: Callable[..., Any],
+    experiment: Experiment,
+    like: Arrays,
+    times: float,
+) -> list[Record]:
+    """Return the same of a step that is called with these settings."""
     generator = np.random.default_rng(experiment.seed)
     found: list[Record] = []
     try:
-        settings = experiment.optimiser_settings
         step = GuardedOptimiser(function, UNKNOWN, settings)
         replay, state, now = OptimiserStep.of(experiment), None, enlarged(like, times)
         for update in range(UPDATES + 1):

@@ -100,7 +100,7 @@ class Alarm:
             return trace
 
         for frame in theirs:
-            frame.f_trace = trace
+            frame.f_trace, frame.f_trace_lines = trace, True  # whoever followed it had his own way
         sys.settrace(trace)
 
 

@@ -22,7 +22,13 @@ BOUNDING = frozenset({"min", "max", "minimum", "maximum", "clip"})
 
 def doubted(seen: Seen) -> str:
     """Return the first doubt in words, "" if there is none."""
-    return set_anew(seen) or thrown_away(seen) or within_bounds(seen)
+    return decaying(seen) or set_anew(seen) or thrown_away(seen) or within_bounds(seen)
+
+
+def decaying(seen: Seen) -> str:
+    """Return in words that weights decay, as no loss shows: how they should is not known."""
+    decays = seen.told.kind == "decay"
+    return f"its weights decay by {seen.told.decay:.4g} of themselves, as no loss shows" * decays
 
 
 def set_anew(seen: Seen) -> str:

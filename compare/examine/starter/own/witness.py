@@ -133,8 +133,6 @@ def agreed(
         words.append("no line of it shows a loss")
     if seen.halved:
         words.append(f"half of {called(seen)} is meant")
-    if seen.told.kind == "decay":
-        words.append(f"its weights decay by {seen.told.decay:.4g} of themselves, as no loss shows")
     if LIKELIHOOD.fullmatch(name_in(seen)) and seen.told.factor < 0:
         words.append("it climbs")
     found = FunctionVerdict(

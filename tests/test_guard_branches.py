@@ -150,3 +150,17 @@ def test_a_debugger_goes_on_undisturbed() -> None:
     finally:
         sys.settrace(None)
     assert kept is trace and lines and not said
+
+
+def late(parameters: Any, x: Any, targets: Any) -> Any:
+    for _ in range(100):
+        size = len(x)
+    loss, gradients = loss_and_gradients(parameters, x, targets)
+    if size > 0:
+        loss = loss + 0.0
+    return loss, gradients
+
+
+def test_a_call_that_is_followed_no_further_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branches, "STEPS", 100)
+    assert told(late) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import manual_mlp
 from compare import Verdict, check
 
 Array = NDArray[Any]
@@ -71,3 +73,16 @@ def test_a_clip_in_the_gradient_alone_is_not_said_to_be_in_the_loss() -> None:
     result = check(network(lambda p: (p, np.clip(p, 1e-3, 1 - 1e-3))))
     assert result.verdict is Verdict.DISAGREES
     assert result.diagnosis[0].mistake == "clip-in-gradient"
+
+
+def test_a_function_that_raises_at_large_logits_keeps_them_within_no_bounds() -> None:
+    def raising(
+        parameters: Mapping[str, Array], x: Array, targets: Array
+    ) -> tuple[Array, dict[str, Array]]:
+        logits = manual_mlp.forward(parameters, x)["logits"]
+        math.exp(float(logits.max()) * 4)
+        return manual_mlp.loss_and_gradients(parameters, x, targets)
+
+    result = check(raising)
+    assert result.verdict is Verdict.AGREES
+    assert not any("kept within bounds" in note for note in result.notes)

@@ -310,3 +310,78 @@ def test_what_the_slopes_do_not_tell_is_undecided(kind: str, tmp_path: Path) -> 
 
 def test_targets_drawn_with_their_rows_agree(tmp_path: Path) -> None:
     assert judged(tmp_path, PICKED).exit_code is ExitCode.AGREES
+
+
+STEPS = "    W -= lr * (X.T @ dh + d.T @ h)\n    b -= lr * dh.sum(0)\n    c -= lr * d.sum(0)\n"
+FIRST = "W, b, c, lr = "
+IN_EPOCHS = TIED.replace("for i in range(20):\n", "for epoch in range(5):\n  for i in range(4):\n")
+HALF = "0.5 * np.sum((h @ W.T + c - X) ** 2) / len(X)"
+RIGHT_IN_THEIR_WAY = {
+    "a rate of another name": (
+        TIED, "c -= lr * d.sum(0)", "c -= lr_c * d.sum(0)", FIRST, "lr_c = 0.03\n" + FIRST),
+    "a rate written into a sum": (TIED, "c -= lr * d.sum(0)", "c = c - 0.25 * lr * d.sum(0)"),
+    "a rate in a dictionary": (
+        TIED, "c -= lr *", "c -= rates['c'] *", FIRST, "rates = {'c': 1.0, 'b': 3.0}\n" + FIRST),
+    "steps in turns": (
+        TIED, STEPS,
+        "    if i % 2:\n        W -= lr * (X.T @ dh + d.T @ h)\n    else:\n"
+        "        b -= lr * dh.sum(0)\n        c -= lr * d.sum(0)\n"),
+    "a mean of weights beside": (
+        TIED, STEPS, STEPS + "    mean = 0.9 * mean + 0.1 * W\n"
+        "    loss_of_mean = np.sum((h @ mean.T - X) ** 2)\n", FIRST,
+        "mean = np.zeros((5, 3))\n" + FIRST),
+    "an opponent that climbs": (
+        TIED, HALF, HALF + " - 0.5 * np.sum(z**2) + np.sum(z * c)",
+        "d.sum(0)\n", "(d.sum(0) + z)\n    z += lr * (c - z)\n", FIRST,
+        "z = rng.normal(size=5)\n" + FIRST),
+    "an objective that is climbed": (
+        TIED, "loss = 0.5", "J = -0.5"),
+    "two decays": (
+        TIED, STEPS, STEPS + "    W -= 0.01 * lr * W\n    c -= 0.02 * lr * c\n"),
+    "squares beside a loss that is shown": (
+        SQUARED, "    l2_d",
+        "    print(-np.mean(y * np.log(l2) + (1 - y) * np.log(1 - l2)))\n    l2_d"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RIGHT_IN_THEIR_WAY)
+def test_a_choice_of_a_training_is_no_mistake(kind: str, tmp_path: Path) -> None:
+    text, *changes = RIGHT_IN_THEIR_WAY[kind]
+    result = judged(tmp_path, text, *zip(changes[::2], changes[1::2], strict=True))
+    assert result.exit_code is not ExitCode.DISAGREES, result.sentence
+
+
+VELOCITIES = (
+    "    V = 0.9 * V - lr * (X.T @ dh + d.T @ h)\n    W += V\n    b -= lr * dh.sum(0)\n"
+    "    c -= lr * d.sum(0)\n"
+)
+WRONG_SOMEWHERE = {
+    "a unit that is cut off and has no slope": (
+        TIED, "1 / (1 + np.exp(-(X @ W + b)))", "np.clip(X @ W + b, 0, None)", "* h * (1 - h)", ""),
+    "weights begun anew": (
+        IN_EPOCHS, "  for i in range(4):\n",
+        "  W, b, c = np.ones((5, 3)) * 0.3, np.zeros(3), np.zeros(5)\n  for i in range(4):\n"),
+    "an update that is lost": (TIED, "    c -= lr * d.sum(0)", "    c - lr * d.sum(0)"),
+    "a gradient that nothing reads": (
+        TIED, "    c -= lr * d.sum(0)\n", "    dc = d.sum(0)\n"),
+    "a second loop": (
+        TIED, STEPS, STEPS + "for i in range(20):\n    h = 1 / (1 + np.exp(-(X @ W + b)))\n"
+        "    W -= lr * X.T @ h\n"),
+    "a share of the last gradient": (
+        TIED, STEPS, STEPS.replace("c -= lr * d.sum(0)", "c -= lr * (d.sum(0) + 0.9 * last)\n")
+        + "    last = d.sum(0)\n", FIRST, "last = np.zeros(5)\n" + FIRST),
+    "now and then": (
+        TIED, "    c -= lr * d.sum(0)\n",
+        "    if i % 10 == 0:\n        print(loss)\n        c -= lr * d.sum(0)\n"),
+    "a mean of statistics": (
+        TIED, STEPS, STEPS + "    running_mean = 0.9 * running_mean + 0.5 * X.mean(0)\n", FIRST,
+        "running_mean = np.zeros(5)\n" + FIRST),
+    "steps that are no numbers": (TIED, "0.1\nfor", "0.1\nlr = np.nan\nfor"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG_SOMEWHERE)
+def test_what_the_first_steps_do_not_show_is_not_green(kind: str, tmp_path: Path) -> None:
+    text, *changes = WRONG_SOMEWHERE[kind]
+    result = judged(tmp_path, text, *zip(changes[::2], changes[1::2], strict=True))
+    assert result.exit_code in (ExitCode.UNDECIDABLE, ExitCode.DISAGREES), result.sentence

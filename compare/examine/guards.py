@@ -102,7 +102,10 @@ def bounded_logits(
     for reach in np.geomspace(2 * AROUND, 0.8 * np.log(np.finfo(probe.x.dtype).max), 6):
         at = with_logits_around(float(reach), probe)
         point = at.parameters, at.x, at.targets
-        loss, gradients, *_ = implementation(*point)
+        try:
+            loss, gradients, *_ = implementation(*point)
+        except UserCodeError:  # one that raises where exp overflows is no bound
+            return ()
         if not all(np.isfinite(array).all() for array in (loss, *gradients.values())):
             return ()
         if not judge.same_point(*point, loss, gradients).agrees:

@@ -46,6 +46,11 @@ class Span:
         """Return whether one of the steps, given by beginning and end, lies within."""
         return any(self.first <= begin and end <= self.last for begin, end in points)
 
+    def meets(self, lines: set[int], beside: Span) -> bool:
+        """Return whether one of its lines, but for those that `beside` shares, has run."""
+        own = range(max(self.first[0], beside.last[0] + 1), self.last[0] + 1)
+        return any(line in lines for line in own)
+
 
 @dataclass(frozen=True, slots=True)
 class Branch:
@@ -73,6 +78,7 @@ class Branches:
         self.waiting = list(branches_of(home)) if home else []
         self.steps: set[tuple[CodeType, int]] = set()
         self.ran: set[tuple[Point, Point]] = set()
+        self.lines: set[int] = set()
         self.calls = 0
         self.left = STEPS
 
@@ -80,34 +86,47 @@ class Branches:
         """Return `call()`, a call of the function."""
         if not self.waiting or self.left <= 0 or sys.gettrace() is not None:
             return call()
-        self.calls += 1
+        sys._getframe().f_trace_opcodes = True  # from 3.13 on this is what turns them on
         sys.settrace(self.entered)
         try:
             return call()
         finally:
+            self.calls += self.left > 0
             if sys.gettrace() == self.entered:  # a call that never ends is stopped by another trace
                 sys.settrace(None)
             self.ran |= set(places_of(self.steps))
             self.steps.clear()
-            self.waiting = [one for one in self.waiting if not one.body.holds(self.ran)]
+            self.waiting = [one for one in self.waiting if not self.has_run(one)]
+
+    def has_run(self, one: Branch) -> bool:
+        """Return whether something of a branch has run: a step of it, or a line of its own, which
+        is all that the first call of a function shows from Python 3.13 on."""
+        return one.body.holds(self.ran) or one.body.meets(self.lines, one.test)
 
     def entered(self, frame: FrameType, event: str, _: object) -> Any:
         """Follow the steps of functions of the file, and of no other."""
         if self.left <= 0 or frame.f_code.co_filename != self.file:
             return None
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        frame.f_trace_opcodes = True
         return self.step
 
     def step(self, frame: FrameType, event: str, _: object) -> Any:
-        """Remember a step of the interpreter."""
-        self.steps.add((frame.f_code, frame.f_lasti))
-        self.left -= 1
+        """Remember a step of the interpreter, up to the last one that is followed."""
+        if event == "line":
+            self.lines.add(frame.f_lineno)
+        else:
+            self.steps.add((frame.f_code, frame.f_lasti))
+            self.left -= 1
+        if self.left <= 0:
+            sys.settrace(None)
+            frame.f_trace_opcodes = frame.f_trace_lines = False
         return self.step
 
     def notes(self) -> tuple[str, ...]:
         """Return the sentence on branches that never ran though what leads to them did, if any."""
-        never = [str(one) for one in self.waiting if one.test.holds(self.ran)]
-        if not never:
+        never = [str(one) for one in self.waiting
+                 if one.test.holds(self.ran) or one.test.first[0] in self.lines]  # fmt: skip
+        if not (never and self.calls):
             return ()
         shown = ", ".join(never[:SHOWN])
         more = f" and {len(never) - SHOWN} more" if len(never) > SHOWN else ""

@@ -7,22 +7,34 @@ others beyond them.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+
+import numpy as np
 
 from compare.examine.starter.binding import plain
 from compare.examine.starter.cut_names import loaded, stored
-from compare.examine.starter.own.marked import last_of
+from compare.examine.starter.own.marked import last_of, number_of, slices_in
 from compare.examine.starter.own.seen import Seen
+from compare.examine.starter.short_batch import NOMINAL
 from compare.examine.starter.slots import RATE
-from compare.examine.starter.update_words import is_weight
+from compare.examine.starter.training.supply import data_role
+from compare.examine.starter.update_words import STATE, is_weight
 
 BOUNDING = frozenset({"min", "max", "minimum", "maximum", "clip"})
 """Calls that give back a bound where a number is beyond it."""
+Loops = ast.For | ast.While
+EPOCH = re.compile(r"_|i|k|t|e|ep\w*|it|iter\w*|step\w*", re.IGNORECASE)
+"""What counts the turns of a loop around one over batches."""
+RUNNING = re.compile(r".*(running|moving|population)_?\w*|(running|moving|pop)\w*")
+"""Statistics that are kept for the evaluation of a network."""
 
 
 def doubted(seen: Seen) -> str:
     """Return the first doubt in words, "" if there is none."""
-    return decaying(seen) or set_anew(seen) or thrown_away(seen) or within_bounds(seen)
+    doubts = (decaying, set_anew, begun_anew, thrown_away, unread, others, averaged_beside,
+              shorter, within_bounds)  # fmt: skip
+    return next((words for one in doubts if (words := one(seen))), "")
 
 
 def decaying(seen: Seen) -> str:
@@ -42,15 +54,129 @@ def set_anew(seen: Seen) -> str:
     return ""
 
 
+def begun_anew(seen: Seen) -> str:
+    """Return in words what a loop over epochs sets anew before the one whose steps were looked at:
+    weights, or what an optimiser keeps."""
+    for outer in loops_of(seen):
+        inner = holding(outer, seen)
+        names = [one.id for one in ast.walk(outer.target) if isinstance(one, ast.Name)]
+        if inner is None or not all(map(EPOCH.fullmatch, names)):
+            continue
+        for line in outer.body[: outer.body.index(inner)]:
+            for name in stored(line) if isinstance(line, ast.Assign) else ():
+                kept = is_weight(name) or STATE.fullmatch(plain(name))
+                if kept and name not in loaded(line) and name in changed_in(inner):
+                    return f"{name} is set anew at every turn of the loop around it"
+    return ""
+
+
+def loops_of(seen: Seen) -> Iterator[ast.For]:
+    """Yield the counting loops of a program."""
+    return (one for node in nodes_of(seen) for one in ast.walk(node) if isinstance(one, ast.For))
+
+
+def nodes_of(seen: Seen) -> list[ast.stmt]:
+    """Return the statements of a program."""
+    program = seen.base.loop.program
+    return [*program.main, *(one.node for one in program.source.statements)]
+
+
+def holding(outer: ast.For, seen: Seen) -> ast.stmt | None:
+    """Return the line of a loop which the loop that was looked at stands in, if one does."""
+    number = seen.base.loop.number
+    for line in outer.body:
+        if any(isinstance(one, Loops) and number_of(one) == number
+               for one in ast.walk(line)):  # fmt: skip
+            return line
+    return None
+
+
+def changed_in(line: ast.stmt) -> set[str]:
+    """Return the names whose values are made of those before."""
+    found = set()
+    for part in ast.walk(line):
+        if isinstance(part, ast.AugAssign):
+            found |= set(stored(part))
+        elif isinstance(part, ast.Assign):
+            found |= set(stored(part)) & loaded(part.value)
+    return found
+
+
 def thrown_away(seen: Seen) -> str:
-    """Return in words which call gives back something that is kept everywhere else in the loop."""
+    """Return in words what is computed in the loop and kept nowhere: `c - lr * dc`, or what a call
+    gives back that is kept everywhere else."""
     kept = {last_of(part.value.func) for part in parts_of(seen)
             if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call)}  # fmt: skip
+    for part in (one for one in parts_of(seen) if isinstance(one, ast.Expr)):
+        if isinstance(part.value, ast.BinOp):
+            return f"what {ast.unparse(part.value)} gives is thrown away"
+        if isinstance(part.value, ast.Call) and last_of(part.value.func) in kept:
+            called = ast.unparse(part.value)
+            return f"what {called} returns is thrown away, and that of others is kept"
+    return ""
+
+
+def unread(seen: Seen) -> str:
+    """Return in words which gradient of the loop nothing reads, of what no turn moves."""
+    text = {name for line in nodes_of(seen) for name in loaded(line)}
+    first, last = (seen.base.turns[-1].kept[mark] for mark in (0, seen.base.loop.last))
     for part in parts_of(seen):
-        if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
-            if last_of(part.value.func) in kept:
-                called = ast.unparse(part.value)
-                return f"what {called} returns is thrown away, and that of others is kept"
+        for name in stored(part) if isinstance(part, ast.Assign) else ():
+            of = re.sub(r"^(d|g|grad)_?", "", name)
+            still = of in first and np.array_equal(first[of], last.get(of, 0.0))
+            if name not in text and of != name and still and not data_role(of):
+                return f"{name} is computed in its loop, and no step of {of} is made of it"
+    return ""
+
+
+def others(seen: Seen) -> str:
+    """Return in words that another loop of the program, neither around nor within this one, moves
+    weights, and was not looked at."""
+    number = seen.base.loop.number
+    for one in loops_of(seen):
+        inside = [
+            number_of(each) for each in ast.walk(one) if isinstance(each, ast.For | ast.While)
+        ]
+        lines = [each for line in one.body for each in ast.walk(line)]
+        moved = any(isinstance(each, ast.AugAssign) and isinstance(each.op, ast.Sub)
+                    and is_weight(ast.unparse(each.target)) for each in lines)  # fmt: skip
+        own = number in inside or number_of(one) in numbers_within(seen)
+        if moved and not own:
+            return f"the loop in line {one.lineno} moves weights too, and was not looked at"
+    return ""
+
+
+def numbers_within(seen: Seen) -> set[int | None]:
+    """Return the numbers of the loops within the one that was looked at."""
+    return {number_of(one) for one in parts_of(seen) if isinstance(one, Loops)}
+
+
+def averaged_beside(seen: Seen) -> str:
+    """Return in words which arrays go a part of the way to others at every turn beside the weights,
+    as running statistics do: no loss of a training shows whether they are right."""
+    own = {way for one in seen.steps.groups for way in one.starts}
+    for way in seen.base.turns[0].kept[0]:
+        if way not in own and RUNNING.fullmatch(plain(way.rpartition(".")[2])):
+            pairs = [(one.kept[0].get(way), one.kept[seen.base.loop.last].get(way))
+                     for one in seen.base.turns]  # fmt: skip
+            if any(before is not None and after is not None and before.shape == after.shape
+                   and (before != after).any() for before, after in pairs):  # fmt: skip
+                return f"{way} was not compared: no loss of a training shows whether it is right"
+    return ""
+
+
+def shorter(seen: Seen) -> str:
+    """Return in words that steps are divided by the size of a batch though the last one of an epoch
+    has fewer rows."""
+    loop = seen.base.loop
+    kept = seen.base.turns[0].kept[loop.last]
+    rows = [len(kept[name]) for name in slices_in(loop.target, loop.body) if name in kept]
+    for part in (part for line in nodes_of(seen) for part in ast.walk(line)):
+        divided = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)
+        name = ast.unparse(part.right) if isinstance(part, ast.BinOp) and divided else ""
+        size = float(kept[name]) if name in kept and not kept[name].ndim else 0.0
+        if size > 1 and NOMINAL.fullmatch(plain(name)) and any(one % size for one in rows):
+            return f"it divides by {name}, also where the last batch of an epoch has fewer rows"
     return ""
 
 

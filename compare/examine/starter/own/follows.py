@@ -17,7 +17,7 @@ from compare.examine.starter.own.groups import Base, Group, common
 from compare.examine.starter.own.slopes import Slope, Slopes
 
 MOST_DECAY = 0.5
-DIRECTIONS, ATTEMPTS, HOPELESS = (0, 1), 4, 1e5
+DIRECTIONS, ATTEMPTS, HOPELESS, LOOKED_AT = (0, 1), 4, 1e5, 4
 SURE, CLOSE, POWER, CLEAR = 4.0, 1e-6, 0.01, 30.0
 """How many times as far off as a slope may be, and as much of it, a step may be; the share of the
 largest slope below which a slope tells nothing of its own; how far off is a mistake."""
@@ -160,7 +160,7 @@ class Told:
 
 def told(steps: Steps) -> Told:
     """Return what one loss tells of the steps."""
-    turns, names = steps.turns[:3], {one.name for one in steps.groups}
+    turns, names = steps.turns[:LOOKED_AT], {one.name for one in steps.groups}
     if not any(one.step for one in steps.every(turns[0])) and turns[0] == 0:
         return gathered(steps, names)
     first, right = steps.factor(turns[0])
@@ -190,6 +190,8 @@ def with_shares(steps: Steps, first: float, names: set[str]) -> Told:
                 due.append(one.step - first * one.slope.value)
                 off = sum(each.off for each in (*before, one.slope))
                 allowed.append(SURE * abs(first) * off + 1e-5 * abs(one.step) + one.rounding)
+        if not all(np.isfinite(one).all() for one in (rows, due, allowed)):
+            return found
         matrix, aim, weight = np.array(rows), np.array(due), 1 / np.array(allowed)
         fit = np.linalg.lstsq(matrix * weight[:, None], aim * weight, rcond=None)[0]
         if (np.abs(matrix @ fit - aim) * weight > SURE).any():
@@ -221,6 +223,8 @@ def gathered(steps: Steps, names: set[str]) -> Told:
         rows = [[steps.reach(group, at, number).slope.value for at in before]
                 for group in steps.groups for number in DIRECTIONS]  # fmt: skip
         due = np.array([one.step for one in steps.every(turn)])
+        if not (np.isfinite(rows).all() and np.isfinite(due).all()):
+            return found
         fit = np.linalg.lstsq(np.array(rows), due, rcond=None)[0]
         if np.abs(np.array(rows) @ fit - due).max() > 1e-4 * np.abs(due).max():
             return found
@@ -241,17 +245,53 @@ def in_part(steps: Steps, factor: float, right: set[str]) -> Told:
                  wrong=frozenset(one.name for one in others))  # fmt: skip
     if not right:
         return found
-    decays = [
-        (each.step - factor * each.slope.value) / each.weights / factor
-        for one in others for each in steps.reaches(one, steps.turns[0]) if each.weights and factor
-    ]  # fmt: skip
-    several = all(sum(each.size for each in one.starts.values()) > 2 for one in others)
-    if several and np.allclose(decays, decays[0], rtol=1e-3) and 0 < decays[0] < MOST_DECAY:
-        return replace(found, kind="decay", decay=decays[0])
+    decays = [decay_of(steps, one, factor) for one in others]
+    if all(decays):
+        return replace(found, kind="decay", decay=max(decays))
+    if any(is_led(steps, one) for one in others):
+        return found
     far = [min(steps.reaches(one, steps.turns[0]), key=lambda each: each.misses(factor))
            for one in others]  # fmt: skip
     clear = all(one.misses(factor) > CLEAR for one in far)
     return replace(found, kind="wrong" if clear else "", example=far[0])
+
+
+def decay_of(steps: Steps, group: Group, factor: float) -> float:
+    """Return the share of itself that a group loses at a step beside its slopes; 0 if none."""
+    known = [one for one in steps.reaches(group, steps.turns[0]) if one.weights and factor]
+    shares = [(one.step - factor * one.slope.value) / one.weights / factor for one in known]
+    several = sum(one.size for one in group.starts.values()) > 2 and len(shares) > 1
+    alike = several and np.allclose(shares, shares[0], rtol=1e-3)
+    return shares[0] if alike and 0 < shares[0] < MOST_DECAY else 0.0
+
+
+def is_led(steps: Steps, group: Group) -> bool:
+    """Whether a group is moved by no slope and is not meant to be: it stands still at a turn, as
+    one of two that take turns, or goes a part of the way to another array, as a running mean."""
+    return any(stands_still(steps, group, turn) or goes_to(steps, group, turn)
+               for turn in steps.turns[:LOOKED_AT])  # fmt: skip
+
+
+def stands_still(steps: Steps, group: Group, turn: int) -> bool:
+    """Whether a turn does not change a group."""
+    before, after = steps.kept(turn, 0), steps.kept(turn, steps.base.loop.last)
+    return all(np.array_equal(before[way], after[way]) for way in group.starts)
+
+
+def goes_to(steps: Steps, group: Group, turn: int) -> bool:
+    """Whether a turn moves an array of a group a part of the way to another array of its shape."""
+    before, after = steps.kept(turn, 0), steps.kept(turn, steps.base.loop.last)
+    for way in group.starts:
+        moved = after[way] - before[way]
+        for kept in (before, after):
+            for other, array in kept.items():
+                if other not in group.starts and array.shape == moved.shape and moved.size > 2:
+                    gap = array - before[way]
+                    part = float((moved * gap).sum()) / (float((gap**2).sum()) or 1.0)
+                    off = np.abs(moved - part * gap).max()
+                    if 0 < part < 1 and off <= 1e-9 * np.abs(moved).max():
+                        return True
+    return False
 
 
 def gradients_beside(steps: Steps, turn: int) -> dict[str, tuple[str, float]] | None:

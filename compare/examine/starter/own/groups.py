@@ -30,6 +30,11 @@ class Group:
     name: str
     starts: Arrays
 
+    @property
+    def word(self) -> str:
+        """The last word of its name."""
+        return [one for one in self.name.split(".") if one != "*" and not one.isdigit()][-1]
+
     @cached_property
     def scale(self) -> float:
         """How large they are."""
@@ -97,7 +102,7 @@ def shifted(base: Base, weights: Sequence[Group]) -> Base | None:
     shift = {(0, 0): by}
     marks = frozenset(range(base.loop.last + 1))
     seen = replayed(base.loop, base.supply, len(base.turns), shift, marks, base.asked,
-                    squares=base.squares)  # fmt: skip
+                    squares=base.squares, within=frozenset(by))  # fmt: skip
     if len(seen) < len(base.turns) or any(base.loop.last not in one.kept for one in seen):
         return None
     return replace(base, turns=tuple(seen), shift=shift)

@@ -23,6 +23,7 @@ from compare.examine.starter.cut_names import stored
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import data_role
 from compare.examine.starter.training.watch import TURN
+from compare.examine.starter.update_words import is_weight
 
 ERROR = re.compile(r".*(error|err|diff|residual)s?\d*", re.IGNORECASE)
 OF_LOSSES = re.compile(r"loss|cost|entropy|nll|mse|objective", re.IGNORECASE)
@@ -109,9 +110,18 @@ class Often(ast.NodeTransformer):
         rest = any(isinstance(one, ast.Mod) for one in ast.walk(node.test))
         called = {last_of(one.func) for part in node.body for one in ast.walk(part)
                   if isinstance(one, ast.Call)}  # fmt: skip
-        if rest and not node.orelse and called & SHOWS and not called & MOVES:
+        shows = called & SHOWS and not called & MOVES
+        if rest and not node.orelse and shows and not any(map(changes, ast.walk(node))):
             node.test = ast.copy_location(ast.Constant(True), node.test)
         return node
+
+
+def changes(node: ast.AST) -> bool:
+    """Whether a line changes something in part, or what is called a weight."""
+    if isinstance(node, ast.AugAssign):
+        return True
+    targets = node.targets if isinstance(node, ast.Assign) else ()
+    return any(not isinstance(one, ast.Name) or is_weight(one.id) for one in targets)
 
 
 class Sooner(ast.NodeTransformer):

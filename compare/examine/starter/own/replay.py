@@ -70,6 +70,8 @@ class Hooks(Quiet):
     """The numbers that are looked at, where not everything is."""
     squares: bool = False
     """Whether half the sums of squares of the errors are, too."""
+    within: frozenset[str] | None = None
+    """What alone is copied within a turn, where not everything is."""
     calls: Calls = field(default_factory=Calls)
     turns: list[Turn] = field(default_factory=list)
 
@@ -96,7 +98,9 @@ class Hooks(Quiet):
                     move(leaves[way], by, own, self.space[NAMED])
             if place in self.marks:
                 leaves = self.leaves(local) if due else leaves
-                turn.kept[place] = {way: array_of(one) for way, one in leaves.items()}
+                whole = self.within is None or place in (0, self.loop.last)
+                turn.kept[place] = {way: array_of(one) for way, one in leaves.items()
+                                    if whole or way in (self.within or ())}  # fmt: skip
                 turn.kept[place] |= {key: np.array(float(value)) for key, value
                                      in self.space[NAMED].items()}  # fmt: skip
         self.of_batch(place, local)
@@ -204,10 +208,11 @@ def replayed(
     loop: Loop, supply: Supply, until: int, moves: Moves | None = None,
     marks: frozenset[int] = frozenset(), asked: tuple[str, ...] = (), changed: str = "",
     squares: bool = False, named: frozenset[str] | None = None,
+    within: frozenset[str] | None = None,
 ) -> list[Turn]:  # fmt: skip
     """Run a program for some turns of its loop, and return what was seen of them."""
     space = space_of(loop.program)
-    hooks = Hooks(loop, space, moves or {}, until, marks, asked, squares,
+    hooks = Hooks(loop, space, moves or {}, until, marks, asked, squares, within,
                   Only(changed=changed, names=named))  # fmt: skip
     space |= {LOOP: nothing, TURN: hooks.begin, MARK: hooks.mark, NAMED: {}}
     hooks.calls(loop.program.source, space)

@@ -29,7 +29,7 @@ from compare.examine.starter.own.groups import (
 from compare.examine.starter.own.marked import marked
 from compare.examine.starter.own.replay import counted, replayed
 from compare.examine.starter.own.rules import rule_of
-from compare.examine.starter.own.slopes import STEP, Slopes
+from compare.examine.starter.own.slopes import STEP, Slopes, in_time
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import Supply
@@ -100,7 +100,7 @@ class Seen:
             return all(map(self.is_rate, found.factors))
         if found.kind == "nesterov":
             return self.is_rate(found.factor / (1 + found.share))
-        if found.kind in ("momentum", "last"):
+        if found.kind == "momentum":
             averaged = found.share >= 0.5  # below, the two shares were exchanged as likely as not
             return self.is_rate(found.factor) or (
                 averaged and self.is_rate(found.factor / (1 - found.share))
@@ -113,6 +113,7 @@ class Seen:
 def looked_at(program: Program, supply: Supply, until: float) -> Iterator[Seen]:
     """Yield what each loop shows of each of its losses."""
     for number in counted(program, supply):
+        in_time(until)
         loop = marked(program, number)
         base = None if loop is None else base_of(loop, supply, TURNS)
         if loop is None or base is None:
@@ -158,19 +159,17 @@ def weights_in(base: Base, groups: Sequence[Group], until: float) -> list[Group]
         return []
     slopes, found = Slopes(base, until), []
     for group in groups:
+        in_time(until)
+        if RATE.fullmatch(plain(group.word)):
+            continue
         some = depends(base, [group]) and any(
             abs(one.value) > 3 * one.off for turn in (0, 1)
             for way, one in slopes.at(turn, group, 0).items() if is_loss(way))  # fmt: skip
         if some and carried(base, group) > CARRIED:
             found.append(group)
-        elif some and is_weight(shown_name(group.name)):
+        elif some and is_weight(group.word):
             return []  # a weight that is not carried on: its step is no small one
     return found
-
-
-def shown_name(name: str) -> str:
-    """Return the last word of the name of a group."""
-    return [one for one in name.split(".") if one != "*" and not one.isdigit()][-1]
 
 
 def depends(base: Base, groups: Sequence[Group]) -> bool:

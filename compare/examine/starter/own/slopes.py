@@ -46,8 +46,7 @@ class Slopes:
 
     def measured(self, turn: int, group: Group, number: int) -> dict[str, Slope]:
         """Return the slopes of a turn along a direction."""
-        if time.process_time() > self.until:
-            raise TimeoutError
+        in_time(self.until)
         far = [self.numbers(turn, group, number, step) for step in (STEP, -STEP)]
         near = [self.numbers(turn, group, number, step) for step in (NEAR, -NEAR)]
         still, every = self.base.turns[turn - (self.mark > 0)].numbers, (*far, *near)
@@ -69,6 +68,12 @@ class Slopes:
             there[way] = there.get(way, 0.0) + one
         return replayed(self.base.loop, self.base.supply, turn + 1, moves, asked=self.base.asked,
                         squares=self.base.squares, named=self.base.named)  # fmt: skip
+
+
+def in_time(until: float) -> None:
+    """Raise TimeoutError where the processor time that may be spent is spent."""
+    if time.process_time() > until:
+        raise TimeoutError
 
 
 def slope_of(still: float, moved: Sequence[float]) -> Slope:

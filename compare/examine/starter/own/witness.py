@@ -18,8 +18,8 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.own import OWN
+from compare.examine.starter.own.chosen import chosen
 from compare.examine.starter.own.doubts import doubted
-from compare.examine.starter.own.follows import factor_of
 from compare.examine.starter.own.groups import is_loss
 from compare.examine.starter.own.marked import ERROR
 from compare.examine.starter.own.rows import other_rows
@@ -30,10 +30,11 @@ from compare.examine.starter.source import Source
 from compare.examine.starter.training.parts import Parts
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.supply import supplies
-from compare.examine.starter.update_words import number_in
 
 SECONDS, MOST_SUPPLIES, SHARE = 2.5, 3, 0.02
 LIKELIHOOD = re.compile(r".*(likelihood|reward|elbo|logl|return|score).*|ll", re.IGNORECASE)
+TO_BE_SMALL = re.compile(r"loss|cost|err|entropy|nll|mse|sse|bce|risk|squares", re.IGNORECASE)
+"""Of losses, those that are called so that nobody climbs them; a `J` may be a reward."""
 LOGARITHM = re.compile(r"\blog(1p|2|10|addexp)?\(")
 PLAIN = "its rate times the slopes"
 KINDS = {
@@ -183,21 +184,22 @@ def slipped(one: Seen, every: Sequence[Seen], about: FunctionVerdict) -> Functio
     """Return the verdict on a mistake that the slopes of a loss show."""
     told, name = one.told, called(one)
     beside = [other for other in every if other.base is one.base and other is not one]
-    if any(reads(other, one) for other in beside):
+    shown_beside = one.of_squares and shows_a_loss(one, beside)
+    if shown_beside or any(reads(other, one) for other in beside):
         return None
     if told.kind == "added" and (one.is_rate(told.factor) or one.is_rate(2 * told.factor)):
         title = "gradients that are added up from batch to batch"
         said = f"each step is made of the slopes of {name} at all updates so far: they are added up"
         return about.slip("gradients-accumulate", f"{said} and never set back to 0", title)
     climbs = bool(told.factors) and all(one.is_rate(-factor) for factor in told.factors)
-    if climbs and not LIKELIHOOD.fullmatch(name_in(one)):
+    if climbs and TO_BE_SMALL.search(told.loss):
         return about.slip("gradient-ascent", f"its steps go up {name}", "steps up the gradient")
     if told.kind == "wrong beside":
         return wrong_gradients(one, about)
     if told.kind != "wrong" or not one.is_rate(told.factor) or not told_apart(one):
         return None
     named = [other for other in beside if not other.of_squares and other.is_rate(other.told.factor)]
-    if any(told.wrong & other.told.right for other in named) or own_rates(one):
+    if any(told.wrong & other.told.right for other in named) or chosen(one):
         return None  # they move by another loss, or at another rate
     example = told.example
     assert example is not None
@@ -221,29 +223,6 @@ def wrong_gradients(one: Seen, about: FunctionVerdict) -> FunctionVerdict:
         f" one direction of {shown(example.group)} the slope is {example.slope.value:.6g}, its"
         f" gradient says {example.step:.6g}",
     )
-
-
-def own_rates(one: Seen) -> dict[str, float]:
-    """Return how many times the rate of the others the wrong groups have, of those that move by
-    their slopes: a number that is written somewhere is a choice."""
-    found = {}
-    for group in one.steps.groups:
-        if group.name in one.told.wrong:
-            factor = factor_of(one.steps.reaches(group, one.steps.turns[0]))
-            if factor and one.steps.fits(group, one.steps.turns[0], factor):
-                found[group.name] = factor / one.told.factor
-    numbers = list(numbers_in_updates(one.base.loop.program))
-    return {name: times for name, times in found.items()
-            if np.isclose(times, numbers, rtol=1e-4).any()}  # fmt: skip
-
-
-def numbers_in_updates(program: Program) -> Iterator[float]:
-    """Yield the numbers that are written where weights are moved, as `lr * 0.5` is."""
-    nodes = (*program.main, *(one.node for one in program.source.statements))
-    for part in (part for node in nodes for part in ast.walk(node)):
-        if isinstance(part, ast.AugAssign) and isinstance(part.op, ast.Sub | ast.Add):
-            inside = [one for one in ast.walk(part.value) if isinstance(one, ast.expr)]
-            yield from (number for one in inside if (number := number_in(one)) is not None)
 
 
 def told_apart(one: Seen) -> bool:

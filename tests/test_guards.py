@@ -78,7 +78,7 @@ def test_a_clip_in_the_gradient_alone_is_not_said_to_be_in_the_loss() -> None:
 def test_a_function_that_raises_at_large_logits_keeps_them_within_no_bounds() -> None:
     def raising(
         parameters: Mapping[str, Array], x: Array, targets: Array
-    ) -> tuple[Array, dict[str, Array]]:
+    ) -> tuple[float, dict[str, Array]]:
         logits = manual_mlp.forward(parameters, x)["logits"]
         math.exp(float(logits.max()) * 4)
         return manual_mlp.loss_and_gradients(parameters, x, targets)

@@ -40,10 +40,15 @@ class Reach:
     weights: float
     rounding: float
 
+    @property
+    def open(self) -> float:
+        """How far a slope may be off."""
+        return SURE * self.slope.off + CLOSE * abs(self.slope.value)
+
     def misses(self, factor: float) -> float:
         """How many times the step is farther from a factor times the slope than it may be."""
-        allowed = SURE * abs(factor) * self.slope.off + CLOSE * abs(factor * self.slope.value)
-        return abs(self.step - factor * self.slope.value) / (allowed + self.rounding)
+        allowed = abs(factor) * self.open + self.rounding
+        return abs(self.step - factor * self.slope.value) / allowed
 
 
 @dataclass
@@ -123,6 +128,13 @@ class Steps:
         """Whether the slopes of a group are known well enough to tell a mistake."""
         known = self.reaches(group, turn)
         return any(abs(one.slope.value) > one.slope.off / POWER for one in known)
+
+    def power(self) -> float:
+        """Return how large an error along a direction is at most, as a share of the largest slope,
+        that does not show."""
+        known = self.every(self.turns[0])
+        largest = max(abs(one.slope.value) for one in known)
+        return max(one.open for one in known) / largest
 
     def is_rough(self, group: Group) -> bool:
         """Whether the slopes of a group are so little known, beside the largest ones, that a wrong

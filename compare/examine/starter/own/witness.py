@@ -148,7 +148,8 @@ def made_of(seen: Seen) -> str:
     turns = len(seen.steps.turns)
     where = f"along directions of all weights, at {turns} updates"
     rule = f"{seen.rule} of the slopes" if seen.rule else KINDS.get(seen.told.kind, PLAIN)
-    return f"{rule} (central differences {where})"
+    power = f"an error of {seen.steps.power():.1g} of the largest slope would show"
+    return f"{rule} (central differences {where}; {power})"
 
 
 def called(seen: Seen) -> str:

@@ -7,6 +7,7 @@ no function that was found wrong. A mistake that its steps show is one of the fi
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,10 +19,12 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.one_function import Declared
 from compare.examine.starter.short_batch import MISTAKE
 from compare.examine.starter.source import Source
-from compare.examine.starter.training.rehearsal import Rehearsed, rehearse
+from compare.examine.starter.stepped_twice import SLOPE, derives, descends_by_rate
+from compare.examine.starter.training.rehearsal import Rehearsed, about_loop, rehearse
 from compare.examine.starter.update_sites import LOOSE
 
 CUT, DROPPED = "cut out of", "its dropout was not compared"
+UNFOLLOWED = "its updates are right, and the gradients in its loop were compared with nothing"
 OF_LOOPS = frozenset({MISTAKE, OTHER})
 """Mistakes that running a loop that was cut out has shown."""
 
@@ -36,7 +39,8 @@ def with_training(
     if shown is None:
         right = all(one.verdict is Verdict.AGREES for one in found)
         named = {one.name for one in found if one.role == "gradient"}
-        return [*found, *(exchanged(source, named) if right else ())], frozenset()
+        said = [*exchanged(source, named), *unfollowed(source, found)] if right else []
+        return [*found, *said], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE and shown.own:
         return list(with_sentence(found, shown)) or [shown.verdict], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE:
@@ -53,6 +57,25 @@ def with_training(
     if not any(holds_it(one, shown) or is_part(one, shown) for one in found):
         said.append(shown.verdict)  # nothing in it has a name that says what it is
     return said, shown.parts.path
+
+
+def unfollowed(source: Source, found: Sequence[FunctionVerdict]) -> Iterator[FunctionVerdict]:
+    """Yield that the gradients in a loop were compared with nothing, where updates alone were."""
+    if not all(one.role == "step" for one in found):
+        return
+    for one in source.statements:
+        for loop in (part for part in ast.walk(one.node) if isinstance(part, ast.For | ast.While)):
+            parts = list(ast.walk(loop))
+            if any(map(descends_by_rate, parts)) and any(map(makes_a_gradient, parts)):
+                yield about_loop(source, one.file, loop.lineno).undecided(UNFOLLOWED)
+                return
+
+
+def makes_a_gradient(line: ast.AST) -> bool:
+    """Whether a line gives what is called a gradient a product or a sum."""
+    if not isinstance(line, ast.Assign) or not any(map(derives, ast.walk(line.value))):
+        return False
+    return any(SLOPE.fullmatch(ast.unparse(one)) for one in line.targets)
 
 
 def with_sentence(found: Sequence[FunctionVerdict], shown: Rehearsed) -> Iterator[FunctionVerdict]:

@@ -229,3 +229,83 @@ def test_a_gradient_that_is_another_one_once_exp_overflows_is_said_beside_the_lo
     assert found.verdict is Verdict.AGREES
     (note,) = (note for note in found.notes if "not finite" in note)
     assert "the gradient is another one" in note and "exp overflows" in note
+
+
+PIECES: dict[str, tuple[Slope, Slope, Slope]] = {
+    "relu6": (bounded, lambda z: ((z > 0) & (z <= 6)) * 1.0,
+              lambda z: ((z > 0) & (z < 6.0005)) * 1.0),
+    "hardtanh": (lambda z: np.clip(z, -1, 1), lambda z: (np.abs(z) <= 1) * 1.0,
+                 lambda z: (np.abs(z) < 0.9998) * 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("activation", PIECES)
+def test_a_slope_that_ends_a_little_off_its_kink_is_seen(activation: str, dtype: str) -> None:
+    value, right, wrong = PIECES[activation]
+    for slope, verdict in ((right, Verdict.AGREES), (wrong, Verdict.DISAGREES)):
+        network = softmax_network(value, lambda z, slope=slope: slope(z).astype(z.dtype))
+        found = check(network, inputs=7, hidden=(9,), classes=4, activation=activation, dtype=dtype)
+        assert found.verdict is verdict, found.sentence
+    assert "an edge: units just beside" in found.sentence
+
+
+def own_class(o: Array, y: Array) -> tuple[Array, Array]:
+    """The row and the class of each sample."""
+    return np.arange(len(o)), y.argmax(axis=1)
+
+
+def hinge_slope(o: Array, y: Array, above: float) -> Array:
+    rows, t = own_class(o, y)
+    margins = o - o[rows, t][:, None] + 1
+    within = (margins > above) * 1.0
+    within[rows, t] = 0
+    within[rows, t] = -within.sum(axis=1)
+    return within
+
+
+def hinge_terms(o: Array, y: Array) -> Array:
+    rows, t = own_class(o, y)
+    margins = np.maximum(o - o[rows, t][:, None] + 1, 0)
+    margins[rows, t] = 0
+    return margins
+
+
+Of = Callable[[Array, Array], Array]
+LOSSES: dict[str, tuple[Of, Of, Of]] = {
+    "l1": (lambda o, y: np.abs(o - y), lambda o, y: np.where(o >= y, 1.0, -1.0),
+           lambda o, y: np.sign(o - y) * (np.abs(o - y) > 1e-4)),
+    "huber": (lambda o, y: np.where(np.abs(o - y) < 1, (o - y) ** 2 / 2, np.abs(o - y) - 0.5),
+              lambda o, y: np.where(np.abs(o - y) < 1, o - y, np.sign(o - y)),
+              lambda o, y: np.where(np.abs(o - y) < 1.002, o - y, np.sign(o - y))),
+    "hinge": (hinge_terms, lambda o, y: hinge_slope(o, y, 0.0),
+              lambda o, y: hinge_slope(o, y, 1e-4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_pieces_of_a_loss_that_meet_a_little_off_their_joint_are_seen(
+    loss: str, dtype: str
+) -> None:
+    terms, right, wrong = LOSSES[loss]
+    for slope, verdict in ((right, Verdict.AGREES), (wrong, Verdict.DISAGREES)):
+        found = check(network_of(terms, slope), inputs=7, hidden=(9,), classes=4, loss=loss,
+                      activation="tanh", reduction="batch_mean", dtype=dtype)  # fmt: skip
+        assert found.verdict is verdict, found.sentence
+    assert "an edge: errors just beside a joint" in found.sentence
+
+
+def network_of(terms: Of, slope: Of) -> Callable[..., Any]:
+    """Return a loss of one tanh layer, divided by the rows, and its gradients."""
+
+    def loss_and_gradients(parameters: dict[str, Array], x: Array, targets: Array) -> Any:
+        h1 = np.tanh(x @ parameters["w1"] + parameters["b1"])  # (N, H)
+        o = h1 @ parameters["w2"] + parameters["b2"]  # (N, K)
+        do = (slope(o, targets) / len(x)).astype(o.dtype)
+        dz1 = do @ parameters["w2"].T * (1 - h1 * h1)
+        return terms(o, targets).sum() / len(x), {
+            "w1": x.T @ dz1, "b1": dz1.sum(axis=0), "w2": h1.T @ do, "b2": do.sum(axis=0)
+        }  # fmt: skip
+
+    return loss_and_gradients

@@ -2,7 +2,8 @@
 
 A mask with a threshold of 1e-5, units that are cut off at 6, a sigmoid of what is clipped at 10,
 gradients that are clipped at 5, a variance kept above 1e-6, logits that are clipped at 15, rows
-left out once they are right: all of them are right at ordinary points. Right code is right here
+left out once they are right, a joint of two pieces that is a little off: all of them are right at
+ordinary points. Right code is right here
 too: units end where libraries begin to cut curves off, and before exponentials overflow. What an
 activation takes is n = gamma s + beta in a normalised layer, z in another.
 """
@@ -30,10 +31,16 @@ NEAR = "units just above 0"
 LARGE = "large units"
 LOUD = "large inputs"
 STILL = "variances far below eps"
+BESIDE = "units just beside {:g}"
+JOINT = "errors just beside a joint of the loss"
 ALIKE = "large logits, all of a row alike"
 SURE = "rows that are all but right"
+JOINTS = {"l1": 0.0, "huber": 1.0, "hinge": 0.0}
+"""Where two pieces of a loss are joined: the error, or the margin of a class, there."""
 SMALLEST, LARGEST = -12, -3
 """Decades of the units just above 0."""
+RESOLVED = 64
+"""Beside a kink elsewhere, a unit is at least so many of the format's own steps away from it."""
 FAR = 150.0
 """The largest unit where the activation is made of straight lines."""
 SATURATED = 18.0
@@ -78,7 +85,7 @@ def edge_probes(
     near, far, loud, still, alike, sure = (draw(seed=seed + n)[0] for n in range(1, 7))
     normalised = between.normalisation != "none"
     settable = between.affine if normalised else bias
-    points = [just_above(near)] if settable and 0.0 in rule.kinks else []
+    points = [just_beside(near, kink) for kink in rule.kinks] if settable else []
     points += [large(far, rule, between)] if between.affine or not normalised else []
     points += [with_large_inputs(loud)]
     named = Objective() if objective is None else objective
@@ -86,30 +93,61 @@ def edge_probes(
         points += [with_logits_around(AROUND, alike)]
     if between == PLAIN and named.plain and sizes[-1] > 1:
         points += [nearly_right(sure, activation)]
+    if between == PLAIN and bias and named.loss in JOINTS and named.output == "identity":
+        points += [beside_a_joint(alike, activation, named.loss)]
     return [*points, varying_little(still, between)] if normalised else points
 
 
-def just_above(probe: Probe) -> Probe:
-    """Return a point that has units between 1e-12 and 1e-3 in the first layer: all of the first
-    row, or every second unit in all rows where they are normalised."""
+def just_beside(probe: Probe, kink: float) -> Probe:
+    """Return a point that has units 1e-12 to 1e-3 beside a kink in the first layer, above 0 alone
+    or on both sides of another one: all of the first row, or every second unit in all rows where
+    they are normalised."""
     given, context = probe.parameters, dict(probe.context)
+    note = BESIDE.format(kink) if kink else NEAR
     if "gamma1" in given:
         scale, shift = given["gamma1"].copy(), given["beta1"].copy()
-        scale[::2], shift[::2] = 0, decades(len(shift[::2]))  # so n1 = beta1 exactly
+        scale[::2], shift[::2] = (
+            0,
+            around(kink, len(shift[::2]), probe.x.dtype),
+        )  # so n1 = beta1 exactly
         changed = given | {"gamma1": scale, "beta1": shift}
-        return replace(probe, parameters=changed, note=NEAR)
+        return replace(probe, parameters=changed, note=note)
     b1, x = given["b1"], probe.x.copy()
     x[0] = 0  # so z1[0] = b1 exactly, on every side
     if "mask1" in context:
         context["mask1"] = context["mask1"].copy()
         context["mask1"][0] = True
-    changed = given | {"b1": decades(len(b1)).astype(b1.dtype)}
-    return replace(probe, parameters=changed, x=x, note=NEAR, context=context)
+    changed = given | {"b1": around(kink, len(b1), probe.x.dtype).astype(b1.dtype)}
+    return replace(probe, parameters=changed, x=x, note=note, context=context)
 
 
-def decades(units: int) -> Array:
+def around(kink: float, count: int, dtype: DTypeLike) -> Array:
+    """Return so many values beside a kink: above 0, and on both sides of another one by turns, no
+    nearer than the format can tell."""
+    if not kink:
+        return decades(count)
+    sides = np.where(np.arange(count) % 2, -1.0, 1.0)
+    return kink + sides * decades(count, np.log10(RESOLVED * np.finfo(dtype).eps))
+
+
+def beside_a_joint(probe: Probe, activation: str, loss: str) -> Probe:
+    """Return a point whose first row has errors on both sides of where pieces of a loss meet, or
+    margins there, of all classes but its own."""
+    given, y = probe.parameters, probe.targets[0]
+    o = manual_mlp.forward(given, probe.x, activation=activation)["logits"][0]
+    t = int(y.argmax())
+    error = o - o[t] + 1 if loss == "hinge" else o - y
+    shift = around(1.0, len(o), probe.x.dtype) - 1 + JOINTS[loss] - error
+    if loss == "hinge":
+        shift[t] = 0
+    last = f"b{depth(given)}"
+    shifted = (given[last] + shift).astype(probe.x.dtype)
+    return replace(probe, parameters=given | {last: shifted}, note=JOINT)
+
+
+def decades(count: int, smallest: float = SMALLEST) -> Array:
     """Return so many values from the smallest to the largest, however few they are."""
-    return np.logspace(SMALLEST, LARGEST, units)
+    return np.logspace(max(smallest, SMALLEST), LARGEST, count)
 
 
 def large(probe: Probe, rule: ActivationRule, between: Between = PLAIN) -> Probe:

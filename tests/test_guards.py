@@ -86,3 +86,45 @@ def test_a_function_that_raises_at_large_logits_keeps_them_within_no_bounds() ->
     result = check(raising)
     assert result.verdict is Verdict.AGREES
     assert not any("kept within bounds" in note for note in result.notes)
+
+
+def logistic(loss_of: Callable[[Array, Array, Array], Any]) -> Callable[..., Any]:
+    """A right network with sigmoid outputs, but for what its loss makes of z, p and the targets."""
+
+    def loss_and_gradients(parameters: Mapping[str, Array], x: Array, targets: Array) -> Any:
+        h = np.tanh(x @ parameters["w1"] + parameters["b1"])
+        z = h @ parameters["w2"] + parameters["b2"]
+        p = 1 / (1 + np.exp(-z))
+        dz = (p - targets) / z.size
+        dh = dz @ parameters["w2"].T * (1 - h * h)
+        gradients = {"w1": x.T @ dh, "b1": dh.sum(0), "w2": h.T @ dz, "b2": dz.sum(0)}
+        return loss_of(z, p, targets).mean(), gradients
+
+    return loss_and_gradients
+
+
+def of_logits(z: Array, p: Array, t: Array) -> Array:
+    return np.asarray(np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z))))
+
+
+def of_clipped(z: Array, p: Array, t: Array) -> Array:
+    q = np.clip(p, 1e-7, 1 - 1e-7)
+    return np.asarray(-(t * np.log(q) + (1 - t) * np.log(1 - q)))
+
+
+def of_probabilities(z: Array, p: Array, t: Array) -> Array:
+    return np.asarray(-(t * np.log(p) + (1 - t) * np.log(1 - p)))
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+@pytest.mark.parametrize(
+    ("loss_of", "words"),
+    [(of_logits, ""), (of_clipped, "others than torch's"), (of_probabilities, "not finite")],
+)
+def test_a_logistic_loss_says_where_its_logarithm_ends(
+    loss_of: Callable[..., Any], words: str, classes: int
+) -> None:
+    result = check(logistic(loss_of), loss="bce", activation="tanh", classes=classes)
+    assert result.verdict is Verdict.AGREES
+    said = [note for note in result.notes if "probabilities down to" in note]
+    assert len(said) == bool(words) and all(words in note for note in said)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 
+from compare.contracts.arrays import Real
 from compare.diagnosis.identity import Asked, Identity, Walked, worst
 from compare.mistakes.fits import rounded
 from compare.mistakes.mistake import Mistake
 from compare.textbook.functions import held, norm
-from compare.textbook.pair import Pair
+from compare.textbook.pair import Pair, exact
 from compare.textbook.plain_optimisers import Buffers, OptimiserSettings, Rule, Stepped
 
 HELD = Mistake(
@@ -92,8 +93,8 @@ class Holding:
 
 def weights_held(asked: Asked, walked: Walked, before: float) -> Identity | None:
     """Return how weights are held beside the declared update, if that makes the updates."""
-    every = tuple(walked[0].parameters)
-    for holding in ways(walked):
+    every, seen = tuple(walked[0].parameters), list(updates_of(asked, walked))
+    for holding in ways(walked, seen):
         step = replace(asked.right, written=holding.rule(asked.right.rule))
         after = worst(step, walked, every)
         if after <= 1:
@@ -101,13 +102,60 @@ def weights_held(asked: Asked, walked: Walked, before: float) -> Identity | None
     return None
 
 
-def ways(walked: Walked) -> Iterator[Holding]:
-    """Yield the ways to hold weights, each with the bound that the first update shows."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A tensor before an update, where the declared update takes it, and where it went; `still`:
+    that update does not depend on the tensor itself."""
+
+    w: Real
+    due: Real
+    after: Real
+    still: bool
+
+    def is_held(self, holding: Holding) -> bool:
+        """Whether it looks, but for rounding, as if something of it was held in this way: shorter
+        than it would be, in the same direction."""
+        if holding.first and not self.still:
+            return True
+        before = self.w if holding.first else self.due
+        found = self.after - (self.due - self.w) if holding.first else self.after
+        near = np.sqrt(np.finfo(self.w.dtype).eps)
+        if holding.what == "entries":
+            return bool((np.abs(found) < (1 - near) * np.abs(before)).any())
+        axis = AXES[holding.what] if self.w.ndim == 2 else None
+        lengths = np.linalg.norm(before, axis=axis, keepdims=True)
+        share = np.linalg.norm(found, axis=axis, keepdims=True) / lengths
+        alike = np.linalg.norm(found - share * before, axis=axis, keepdims=True) <= near * lengths
+        return bool((alike & (share < 1 - near)).any())
+
+
+def updates_of(asked: Asked, walked: Walked) -> Iterator[Moved]:
+    """Yield every tensor at every update, the buffers carried along."""
+    every = tuple(walked[0].parameters)
+    buffers: dict[str, Buffers] = {name: {} for name in every}
+    for before, after in pairwise(walked):
+        now = asked.right.at(getattr(before, "learning_rate", None))
+        gradients = now.clipping.pairs(before.gradients)
+        for name, w in before.parameters.items():
+            of = now.settings_of(name, every)
+            due, buffers[name] = now.rule(
+                exact(w, w.dtype), gradients[name], buffers[name], before.update + 1, of
+            )
+            still = not asked.experiment.weight_decay
+            yield Moved(w, due.value, after.parameters[name], still)
+
+
+def ways(walked: Walked, seen: Sequence[Moved]) -> Iterator[Holding]:
+    """Yield the ways to hold weights that the updates may show, each with the bound that the first
+    of them does."""
     for what, biases, first in product(AXES, (False, True), (False, True)):
         plain = Holding(what, biases, first)
+        if not any(one.is_held(plain) for one in seen if one.w.ndim == 2 or biases):
+            continue
         shown = walked[1].parameters if not first else walked[0].parameters
+        guards = GUARDS[:1] if what == "entries" else GUARDS
         for bound in bounds(plain, shown, first=first):
-            for guard, always in product(GUARDS, (False, True)):
+            for guard, always in product(guards, (False, True)):
                 if guard or not always:
                     yield replace(plain, bound=bound, guard=guard, always=always)
 

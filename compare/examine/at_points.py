@@ -19,7 +19,7 @@ from compare.contracts.measured import PointRow
 from compare.contracts.result import CheckSummary, Result, Verdict
 from compare.examine.arguments import network_sizes
 from compare.examine.environment import environment
-from compare.examine.guards import bounded_logits, guard_notes, overflowing
+from compare.examine.guards import bounded_logits, guard_notes, guarded_logistic, overflowing
 from compare.examine.identifying import first_updates, hint
 from compare.examine.large_updates import examine_large_updates
 from compare.examine.optimiser import examine_optimiser
@@ -73,6 +73,9 @@ def examine_points(
         notes += overflowing(judge, guarded, probes[0])
         notes += guard_notes(guarded, experiment, sizes)
         notes += bounded_logits(judge, guarded, probes[0])
+    logistic = experiment.loss == "bce" and experiment.between.plain
+    if result.verdict is Verdict.AGREES and drawn and logistic and whole:
+        notes += guarded_logistic(judge, guarded, probes[0])
     read = isinstance(guarded, GuardedUpdate)  # such gradients have a rounding of their own
     result = replace(
         result, notes=result.notes + notes, checks=result.checks + seen.steps,

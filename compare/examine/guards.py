@@ -114,6 +114,34 @@ def bounded_logits(
     return ()
 
 
+def guarded_logistic(
+    judge: PointJudge, implementation: Implementation, probe: Probe
+) -> tuple[str, ...]:
+    """Say so if the logistic loss of a right function is another one once probabilities are small
+    enough: p clipped or raised before its logarithm, 1 - p that has no digits left."""
+    last, within = f"w{depth(probe.parameters)}", 0.0
+    z = manual_mlp.forward(probe.parameters, probe.x, activation=judge.experiment.activation)
+    largest = float(np.abs(z["logits"]).max())
+    for reach in np.geomspace(4.0, 0.8 * np.log(np.finfo(probe.x.dtype).max), 12):
+        louder = probe.parameters[last] * probe.x.dtype.type(reach / largest)
+        point = probe.parameters | {last: louder}, probe.x, probe.targets
+        try:
+            loss, gradients, *_ = implementation(*point)
+        except UserCodeError as error:
+            return (f"with logits of about ±{reach:.0f}: {error}",)
+        finite = all(np.isfinite(array).all() for array in (loss, *gradients.values()))
+        if not (finite and judge.same_point(*point, loss, gradients).agrees):
+            how = "others than torch's" if finite else "not finite"
+            return (LOGISTIC.format(np.exp(-reach), how, np.exp(-within)),) if within else ()
+        within = float(reach)
+    return ()
+
+
+LOGISTIC = (
+    "with probabilities down to {:.0e} loss or gradient are {}, and with those down to {:.0e} not:"
+    " p or 1 - p is kept away from 0 before its logarithm, or has no digits left (take the loss"
+    " from the logits)"
+)
 BOUNDED = (
     "with logits of about {:.0f}, all of a row alike, loss or gradient are others than torch's, and"
     " with those of about {:.0f} not: what softmax takes is kept within bounds"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -244,10 +245,14 @@ PIECES: dict[str, tuple[Slope, Slope, Slope]] = {
 def test_a_slope_that_ends_a_little_off_its_kink_is_seen(activation: str, dtype: str) -> None:
     value, right, wrong = PIECES[activation]
     for slope, verdict in ((right, Verdict.AGREES), (wrong, Verdict.DISAGREES)):
-        network = softmax_network(value, lambda z, slope=slope: slope(z).astype(z.dtype))
+        network = softmax_network(value, partial(in_its_format, slope))
         found = check(network, inputs=7, hidden=(9,), classes=4, activation=activation, dtype=dtype)
         assert found.verdict is verdict, found.sentence
     assert "an edge: units just beside" in found.sentence
+
+
+def in_its_format(slope: Slope, z: Array) -> Array:
+    return slope(z).astype(z.dtype)
 
 
 def own_class(o: Array, y: Array) -> tuple[Array, Array]:
@@ -261,14 +266,14 @@ def hinge_slope(o: Array, y: Array, above: float) -> Array:
     within = (margins > above) * 1.0
     within[rows, t] = 0
     within[rows, t] = -within.sum(axis=1)
-    return within
+    return np.asarray(within)
 
 
 def hinge_terms(o: Array, y: Array) -> Array:
     rows, t = own_class(o, y)
     margins = np.maximum(o - o[rows, t][:, None] + 1, 0)
     margins[rows, t] = 0
-    return margins
+    return np.asarray(margins)
 
 
 Of = Callable[[Array, Array], Array]

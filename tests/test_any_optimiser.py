@@ -17,7 +17,6 @@ from manual_mlp.optimisers import SGD, Adagrad, Adam, RMSprop, Rule, update
 from torch_reference import Recipe
 from torch_reference.optimisers import optimiser_step
 
-pytestmark = pytest.mark.rounding
 HONEST = 0.5
 RATE = 0.01
 Settings = dict[str, Any]

@@ -21,7 +21,6 @@ from compare.mistakes.optimiser_mistake import OptimiserMistake
 from manual_mlp import Record, loss_and_gradients
 from manual_mlp.optimisers import SGD, Adagrad, Adam, RMSprop, Rule, update
 
-pytestmark = pytest.mark.rounding
 RATE = 0.01
 Step = Callable[..., Any]
 

@@ -16,7 +16,6 @@ from compare.diagnosis.optimiser import identify
 from compare.mistakes.adam import ADAM_STATE
 from manual_mlp import Record, loss_and_gradients
 
-pytestmark = pytest.mark.rounding
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 Step = Callable[[Arrays, Arrays, dict[str, Any]], tuple[Arrays, dict[str, Any]]]

@@ -19,7 +19,6 @@ from manual_mlp import Record
 from manual_mlp.optimisers import update
 from tests.faults import SMALL, side_by_side
 
-pytestmark = pytest.mark.rounding
 U = {"float64": 2.0**-53, "float32": 2.0**-24}
 OPTIMISERS: dict[str, dict[str, Any]] = {
     "nesterov": {"nesterov": True, "momentum_form": "buffer"},

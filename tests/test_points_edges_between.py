@@ -16,6 +16,8 @@ from compare.contracts.between import Between
 from compare.contracts.result import Result, Verdict
 from compare.points.edges import ALIKE, AROUND, LARGE, LOUD, NEAR, STILL, edge_probes
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[Any]
 Slope = Callable[[Array], Array]
 EPS = 1e-5
@@ -132,7 +134,7 @@ def test_an_activation_of_what_is_clipped_is_named(kind: str, rate: float, dtype
     assert "clipped at 10" in wrong.diagnosis[0].title
 
 
-@pytest.mark.parametrize(("kind", "rate"), KINDS)
+@pytest.mark.parametrize(("kind", "rate"), [("none", 0.4), ("layer", 0.0), ("batch", 0.0)])
 def test_a_gradient_that_is_clipped_is_named(kind: str, rate: float) -> None:
     """Behind a small variance gradients are large already, elsewhere at large inputs."""
     found = checked(kind, rate, clip=5.0)

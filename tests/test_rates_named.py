@@ -16,7 +16,6 @@ from compare.contracts.experiment import Experiment
 from compare.diagnosis.rates import at_other_rates
 from manual_mlp import Record
 
-pytestmark = pytest.mark.rounding
 RATES = (0.1, 0.08, 0.05, 0.05, 0.02)
 Arrays = dict[str, np.ndarray[Any, Any]]
 

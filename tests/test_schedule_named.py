@@ -14,7 +14,6 @@ from compare.contracts.experiment import Experiment
 from compare.diagnosis.scheduled import on_schedule
 from manual_mlp import Record, loss_and_gradients
 
-pytestmark = pytest.mark.rounding
 Arrays = dict[str, np.ndarray[Any, Any]]
 RATE = 0.1
 CURVES: dict[str, tuple[Callable[[int], float], str]] = {

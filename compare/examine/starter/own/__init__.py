@@ -2,7 +2,9 @@
 
 `leaves` are the numbers that a program keeps, `marked` its loop with our calls in it, `replay` runs
 it with some of them moved, `slopes` are the differences of its loss that this gives, `groups` what
-of it are weights, `follows` holds its steps against these slopes, and `witness` says the verdict.
+of it are weights. `steps` lays what they move by beside these slopes, `follows` says what the steps
+are made of, `chosen` and `led` what in them is meant, `doubts` what they do not show, and `witness`
+gives the verdict.
 """
 
 OWN = "held against its own loss"

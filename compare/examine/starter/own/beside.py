@@ -11,15 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from compare.examine.starter.own.follows import (
-    CLEAR,
-    DIRECTIONS,
-    Steps,
-    Told,
-    factor_beside,
-    laid,
-)
+from compare.examine.starter.own.follows import Told, factor_beside, laid
 from compare.examine.starter.own.groups import Group
+from compare.examine.starter.own.steps import CLEAR, DIRECTIONS, Steps
 
 Naming = tuple[tuple[str, ...], tuple[str, ...], str, str]
 """Where a weight lies, where its gradient does, and what is put before and behind its last word."""

@@ -14,9 +14,9 @@ import numpy as np
 
 from compare.examine.starter.binding import plain
 from compare.examine.starter.cut_names import loaded
-from compare.examine.starter.own.follows import factor_of
 from compare.examine.starter.own.groups import Base, Group, is_loss
 from compare.examine.starter.own.seen import Seen
+from compare.examine.starter.own.steps import factor_of
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.update_lines import word

@@ -11,7 +11,6 @@ import numpy as np
 from compare.examine.starter.binding import plain
 from compare.examine.starter.own.beside import wrong_beside
 from compare.examine.starter.own.follows import (
-    Steps,
     Told,
     gradient_arrays,
     gradients_beside,
@@ -30,6 +29,7 @@ from compare.examine.starter.own.marked import marked
 from compare.examine.starter.own.replay import counted, replayed
 from compare.examine.starter.own.rules import rule_of
 from compare.examine.starter.own.slopes import STEP, Slopes, in_time
+from compare.examine.starter.own.steps import Steps
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import Supply

@@ -57,7 +57,15 @@ def shares(one: Judged, other: Judged) -> bool:
     alike = keys[0][:1] == keys[1][:1] or any(map(is_its_own, (one, other)))
     gradient = is_gradient_name(word(one.gradient)) or of_gradient(word(one.gradient))
     apart = one.target.key != other.target.key and one.way == other.way
+    if any(map(is_row, (one, other))):
+        return False
     return same and apart and alike and gradient and not any(map(is_copy, keys))
+
+
+def is_row(one: Judged) -> bool:
+    """Return whether a row of a table is moved by what is no row of one, `w[i] -= lr * g`: an error
+    of one sample goes to every row that took part in it."""
+    return bool(re.search(r"\[[^'\"\d]", one.target.key)) and "[" not in one.gradient
 
 
 def is_copy(key: str) -> bool:

@@ -31,6 +31,11 @@ class Group:
     starts: Arrays
 
     @property
+    def is_numbers(self) -> bool:
+        """Whether it is one number or a list of such, as losses are: E may be a table as well."""
+        return all(one.size == 1 for one in self.starts.values())
+
+    @property
     def word(self) -> str:
         """The last word of its name."""
         return [one for one in self.name.split(".") if one != "*" and not one.isdigit()][-1]

@@ -122,7 +122,7 @@ def looked_at(program: Program, supply: Supply, until: float) -> Iterator[Seen]:
             continue
         base = with_numbers(replace(base, squares=bool(loop.errors)))
         groups = grouped(list(changing(base)))
-        named = {one.name for one in groups if is_loss(one.name)}
+        named = {one.name for one in groups if one.is_numbers and is_loss(one.name)}
         groups = [one for one in groups if one.name not in named]
         if 0 < len(groups) <= MOST_GROUPS:
             yield from of_loop(base, groups, named, until)

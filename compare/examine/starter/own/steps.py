@@ -106,13 +106,19 @@ class Steps:
         names of those groups."""
         best: tuple[float, set[str]] = 0.0, set()
         for group in self.groups:
-            found = factor_of(self.reaches(group, turn, turn != self.turns[0]))
+            found = self.snapped(factor_of(self.reaches(group, turn, turn != self.turns[0])))
             if not found:
                 continue
             right = {one.name for one in self.groups if self.fits(one, turn, found)}
             if (len(right), self.is_rate(found)) > (len(best[1]), self.is_rate(best[0])):
                 best = found, right
         return best
+
+    def snapped(self, factor: float) -> float:
+        """Return the rate that a factor is all but equal to, else the factor: one that is told by a
+        slope takes a small error of this slope up."""
+        near = [one for one in self.rates if np.isclose(factor, one, rtol=1e-4)]
+        return near[0] if near else factor
 
     def is_rate(self, factor: float) -> bool:
         """Whether a factor is one of the rates."""

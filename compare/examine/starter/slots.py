@@ -205,10 +205,15 @@ def set_strength(thing: Any, strength: float, only: str = "") -> None:
 
 
 def read_ahead(thing: Any, name: str) -> bool:
-    """Whether a forward pass or an activation reads an attribute: the `alpha` of a leaky ReLU."""
-    methods = (one for base in type(thing).__mro__ for one in vars(base).items())
-    return any(AHEAD.search(plain(key)) and type(one) is FunctionType
-               and name in one.__code__.co_names for key, one in methods)  # fmt: skip
+    """Whether a forward pass, an activation or a method that one of them calls reads an attribute:
+    the `alpha` of a leaky ReLU."""
+    methods = {key: one for base in type(thing).__mro__ for key, one in vars(base).items()
+               if type(one) is FunctionType}  # fmt: skip
+    reached = [key for key in methods if AHEAD.search(plain(key))]
+    for key in reached:  # which grows meanwhile
+        reached += [one for one in methods[key].__code__.co_names
+                    if one in methods and one not in reached]  # fmt: skip
+    return any(name in methods[key].__code__.co_names for key in reached)
 
 
 def set_rate(thing: Any, rate: float) -> bool:

@@ -8,23 +8,34 @@ no function that was found wrong. A mistake that its steps show is one of the fi
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from compare.contracts.result import Verdict
+from compare.examine.starter.binding import plain
 from compare.examine.starter.cut_check import ANOTHER
+from compare.examine.starter.cut_names import loaded
 from compare.examine.starter.cut_rehearsal import OTHER
 from compare.examine.starter.exchanged import exchanged
 from compare.examine.starter.function_verdict import FunctionVerdict
+from compare.examine.starter.missed import descends
 from compare.examine.starter.one_function import Declared
 from compare.examine.starter.short_batch import MISTAKE
 from compare.examine.starter.source import Source
-from compare.examine.starter.stepped_twice import SLOPE, derives, descends_by_rate
+from compare.examine.starter.stepped_twice import targets
 from compare.examine.starter.training.rehearsal import Rehearsed, about_loop, rehearse
+from compare.examine.starter.update_lines import word
 from compare.examine.starter.update_sites import LOOSE
+from compare.examine.starter.update_words import of_gradient
 
 CUT, DROPPED = "cut out of", "its dropout was not compared"
 UNFOLLOWED = "its updates are right, and the gradients in its loop were compared with nothing"
+HOLDING = ast.For | ast.While | ast.FunctionDef
+OF_DATA = re.compile(
+    r"[xyhazo]\d*|(inp|out|hid|act|pred|prob|err|target|label|sample)\w*"
+)
+"""What inputs, units, outputs, targets and errors are called."""
 OF_LOOPS = frozenset({MISTAKE, OTHER})
 """Mistakes that running a loop that was cut out has shown."""
 
@@ -60,22 +71,25 @@ def with_training(
 
 
 def unfollowed(source: Source, found: Sequence[FunctionVerdict]) -> Iterator[FunctionVerdict]:
-    """Yield that the gradients in a loop were compared with nothing, where updates alone were."""
+    """Yield that gradients were compared with nothing, where updates alone were and what holds them
+    makes their gradients, too."""
     if not all(one.role == "step" for one in found):
         return
     for one in source.statements:
-        for loop in (part for part in ast.walk(one.node) if isinstance(part, ast.For | ast.While)):
-            parts = list(ast.walk(loop))
-            if any(map(descends_by_rate, parts)) and any(map(makes_a_gradient, parts)):
-                yield about_loop(source, one.file, loop.lineno).undecided(UNFOLLOWED)
+        for block in (part for part in ast.walk(one.node) if isinstance(part, HOLDING)):
+            parts = list(ast.walk(block))
+            if any(map(descends, parts)) and any(map(makes_a_gradient, parts)):
+                yield about_loop(source, one.file, block.lineno).undecided(UNFOLLOWED)
                 return
 
 
 def makes_a_gradient(line: ast.AST) -> bool:
-    """Whether a line gives what is called a gradient a product or a sum."""
-    if not isinstance(line, ast.Assign) or not any(map(derives, ast.walk(line.value))):
+    """Whether a line makes what is called a gradient of inputs, units, outputs or errors."""
+    if not isinstance(line, ast.Assign | ast.AugAssign):
         return False
-    return any(SLOPE.fullmatch(ast.unparse(one)) for one in line.targets)
+    named = any(of_gradient(word(ast.unparse(one))) for one in targets(line))
+    made = any(isinstance(part, ast.BinOp) for part in ast.walk(line.value))
+    return named and made and any(OF_DATA.fullmatch(plain(name)) for name in loaded(line.value))
 
 
 def with_sentence(found: Sequence[FunctionVerdict], shown: Rehearsed) -> Iterator[FunctionVerdict]:

@@ -265,6 +265,9 @@ WRONG = {
         DROPPED, "dh = d @ W2.T * m / 0.8", "dh = d @ W2.T * m", "those of W1 are not"),
     "a mean beside a sum of a slice": (
         SLICED, "lr / len(rows) * dc", "lr * dc", "those of net.c are not"),
+    "a table called E, of words that are repeated": (
+        EMBEDDED.replace("C", "E"), "np.add.at(dE, words, (d @ W.T).reshape(30, 3, 2))",
+        "dE[words] += (d @ W.T).reshape(30, 3, 2)", "those of E are not"),
     "never set back": (
         GATHERED, "        dW, dc = np.zeros_like(W), np.zeros_like(c)\n", "", "added up"),
 }  # fmt: skip
@@ -373,6 +376,13 @@ WRONG_SOMEWHERE = {
     "now and then": (
         TIED, "    c -= lr * d.sum(0)\n",
         "    if i % 10 == 0:\n        print(loss)\n        c -= lr * d.sum(0)\n"),
+    "statistics under a name of their own": (
+        TIED, STEPS, STEPS + "    rv += 0.1 * (X.mean(0) - rv)\n", FIRST,
+        "rv = np.ones(5)\n" + FIRST),
+    "half of a penalty beside small weights": (
+        TIED, "W, b, c, lr = rng", "W, b, c, lr = 0.001 * rng", HALF,
+        HALF + " + 0.02 * np.sum(W**2)",
+        "d.T @ h)", "d.T @ h + 0.02 * W)"),
     "a mean of statistics": (
         TIED, STEPS, STEPS + "    running_mean = 0.9 * running_mean + 0.5 * X.mean(0)\n", FIRST,
         "running_mean = np.zeros(5)\n" + FIRST),

@@ -149,7 +149,10 @@ BOUNDED = (
 IT = "it is not finite"
 LOSS = "the loss alone is not finite"
 WRONG = "the loss is not finite and the gradient is another one"
-EXP = "exp overflows (subtract the maximum of the row first, or take log-sum-exp)"
+EXP = (
+    "exp overflows, or a probability that has underflowed to 0 is divided by (subtract the maximum"
+    " of the row first, and work from the logits)"
+)
 LOG_OF_0 = (
     "it takes the log of 0, a probability that has underflowed (take the loss from the logits, by"
     " log-sum-exp)"

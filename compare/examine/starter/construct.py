@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from compare.examine.starter.binding import CERTAIN, plain
+from compare.guard.effects import Notes, generators_kept
 
 Sizes = tuple[int, ...]
 SEED = 0
@@ -21,6 +24,15 @@ OUTPUTS = re.compile(r".*(out|class|target|label).*|k|c|ny|no|n2|y")
 ALL = re.compile(r".*(layer|sizes|dims|shape|architecture|structure|topology|widths).*")
 GENERATOR = re.compile(r"(np)?rng|generator|gen|(random)?state|rs|rand|random")
 RATE = re.compile(r"lr|learningrate|rate|alpha|eta|stepsize")
+
+
+@contextmanager
+def drawn_alike() -> Iterator[None]:
+    """Let what is built draw the same numbers every time; what is drawn later stays random."""
+    with generators_kept("", None, Notes()):
+        random.seed(SEED)
+        np.random.seed(SEED)  # noqa: NPY002  what the class draws from
+        yield
 
 
 class Either(np.random.RandomState):

@@ -21,6 +21,7 @@ from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.chain import widths_of
+from compare.examine.starter.construct import drawn_alike
 from compare.examine.starter.expected import known_quantities
 from compare.examine.starter.meanings import LAYOUTS, Layout, meanings
 from compare.examine.starter.returned import parts_of
@@ -151,7 +152,8 @@ class Recipe:
     ) -> tuple[Any, dict[str, Slot], dict[str, Any]]:
         """An object with our weights, where they are in it, and what its methods are passed."""
         values = self.values(parameters, x, targets) | {"STEP": rate}
-        thing = self.build(widths_of(parameters), values)
+        with drawn_alike():  # weights that are not found among ours are the same in every object
+            thing = self.build(widths_of(parameters), values)
         set_rate(thing, rate)
         if self.strength is not None:
             set_strength(thing, self.strength, self.only)

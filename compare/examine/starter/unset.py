@@ -62,7 +62,8 @@ def others(recipe: Recipe, point: Point) -> Iterator[Slot]:
 
 
 def numbers(recipe: Recipe, point: Point, moved: str | None) -> list[Array]:
-    """Return the gradients, with the array of that way moved; the same draws every time."""
+    """Return the gradients and the loss, if it is shown, with the array of that way moved; the same
+    draws every time."""
 
     def move(thing: object) -> None:
         for slot in slots_in(thing):
@@ -71,14 +72,14 @@ def numbers(recipe: Recipe, point: Point, moved: str | None) -> list[Array]:
                 slot.put(kept + np.linspace(0.0, MOVED, kept.size).reshape(kept.shape) ** 2)
 
     np.random.seed(SEED)  # noqa: NPY002 - what the class draws from
-    _, gradients = recipe.outcome(dict(point.parameters), point.x, point.targets, before=move)
-    return list(gradients.values())
+    loss, gradients = recipe.outcome(dict(point.parameters), point.x, point.targets, before=move)
+    return [*gradients.values(), *([] if loss is None else [np.asarray(loss)])]
 
 
 def not_set(names: list[str]) -> str:
     """Say which arrays were not set, and why that matters."""
     some = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
     return (
-        f"its gradients depend on {some}, beyond the weights and biases that it is read with, which"
+        f"its numbers depend on {some}, beyond the weights and biases that it is read with, which"
         " kept what the class gave them"
     )

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 import numpy as np
 
 from compare.examine.starter.binding import plain
 from compare.examine.starter.cut_names import loaded, stored
+from compare.examine.starter.own.groups import changing
 from compare.examine.starter.own.marked import last_of, number_of, slices_in
+from compare.examine.starter.own.replay import replayed
 from compare.examine.starter.own.seen import Seen
+from compare.examine.starter.own.slopes import STEP
 from compare.examine.starter.short_batch import NOMINAL
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.training.supply import data_role
@@ -26,8 +29,8 @@ BOUNDING = frozenset({"min", "max", "minimum", "maximum", "clip"})
 Loops = ast.For | ast.While
 EPOCH = re.compile(r"_|i|k|t|e|ep\w*|it|iter\w*|step\w*", re.IGNORECASE)
 """What counts the turns of a loop around one over batches."""
-RUNNING = re.compile(r".*(running|moving|population)_?\w*|(running|moving|pop)\w*")
-"""Statistics that are kept for the evaluation of a network."""
+MOST_BESIDE, CARRIED_ON = 6, 1e-3
+"""So many arrays are tried; a part of a move is what is left of it, neither nothing nor all."""
 
 
 def doubted(seen: Seen) -> str:
@@ -152,17 +155,32 @@ def numbers_within(seen: Seen) -> set[int | None]:
 
 
 def averaged_beside(seen: Seen) -> str:
-    """Return in words which arrays go a part of the way to others at every turn beside the weights,
-    as running statistics do: no loss of a training shows whether they are right."""
+    """Return in words which array goes a part of the way to something at every turn and moves no
+    weight, as running statistics do: no loss of a training shows whether it is right."""
     own = {way for one in seen.steps.groups for way in one.starts}
-    for way in seen.base.turns[0].kept[0]:
-        if way not in own and RUNNING.fullmatch(plain(way.rpartition(".")[2])):
-            pairs = [(one.kept[0].get(way), one.kept[seen.base.loop.last].get(way))
-                     for one in seen.base.turns]  # fmt: skip
-            if any(before is not None and after is not None and before.shape == after.shape
-                   and (before != after).any() for before, after in pairs):  # fmt: skip
-                return f"{way} was not compared: no loss of a training shows whether it is right"
+    beside = [way for way, start in changing(seen.base) if start.size > 1 and way not in own]
+    for way in beside[:MOST_BESIDE]:
+        if is_averaged(seen, way, own):
+            return f"{way} was not compared: nothing of a training shows whether it is right"
     return ""
+
+
+def is_averaged(seen: Seen, way: str, own: Set[str]) -> bool:
+    """Whether a part of a move of an array is left at the end of a turn, and nothing else of the
+    turns is another then."""
+    base, last = seen.base, seen.base.loop.last
+    by = {way: np.full_like(base.turns[1].kept[0][way], STEP)}
+    moves = {**base.shift, (1, 0): by}
+    turns = replayed(base.loop, base.supply, len(base.turns), moves, base.ends, base.asked,
+                     squares=base.squares)  # fmt: skip
+    if len(turns) < len(base.turns) or way not in turns[1].kept.get(last, {}):
+        return False
+    pairs = [
+        (one.kept[last], other.kept[last]) for one, other in zip(turns, base.turns, strict=True)
+    ]
+    left = (pairs[1][0][way] - pairs[1][1][way]) / STEP
+    same = all(np.array_equal(one[each], other[each]) for one, other in pairs for each in own)
+    return bool(same and ((left > CARRIED_ON) & (left < 1 - CARRIED_ON)).all())
 
 
 def shorter(seen: Seen) -> str:

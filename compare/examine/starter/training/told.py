@@ -32,9 +32,7 @@ from compare.examine.starter.update_words import of_gradient
 CUT, DROPPED = "cut out of", "its dropout was not compared"
 UNFOLLOWED = "its updates are right, and the gradients in its loop were compared with nothing"
 HOLDING = ast.For | ast.While | ast.FunctionDef
-OF_DATA = re.compile(
-    r"[xyhazo]\d*|(inp|out|hid|act|pred|prob|err|target|label|sample)\w*"
-)
+OF_DATA = re.compile(r"[xyhazo]\d*|(inp|out|hid|act|pred|prob|err|target|label|sample)\w*")
 """What inputs, units, outputs, targets and errors are called."""
 OF_LOOPS = frozenset({MISTAKE, OTHER})
 """Mistakes that running a loop that was cut out has shown."""
@@ -53,7 +51,8 @@ def with_training(
         said = [*exchanged(source, named), *unfollowed(source, found)] if right else []
         return [*found, *said], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE and shown.own:
-        return list(with_sentence(found, shown)) or [shown.verdict], frozenset()
+        told = list(with_sentence(found, shown))
+        return told if told != list(found) else [*found, shown.verdict], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE:
         alone = all(one.verdict is Verdict.AGREES for one in found)
         known = any(one.name == shown.verdict.name and one.role == "step" for one in found)

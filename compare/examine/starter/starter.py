@@ -68,7 +68,7 @@ from compare.examine.starter.single import (
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.stepped_twice import stepped_twice
 from compare.examine.starter.together import together
-from compare.examine.starter.training.told import with_training
+from compare.examine.starter.training.told import unfollowed, with_training
 from compare.examine.starter.uncompared import uncompared
 from compare.examine.starter.update_calls import left_where_they_were
 from compare.examine.starter.update_same import same_for_all
@@ -151,6 +151,8 @@ def check_starter(
     found = seen_with_gradients(pairs_checked(source, found), source, updates.descending)
     found = [with_reason(one, source, opened, replaced) for one in found]
     found, trained = with_training(source, found, asked, updates.right)
+    if updates.right and not of_classes.verdicts and file.whole is None:
+        found += unfollowed(source, found)
     idle = frozenset[str]() if file.whole is None else file.whole.idle
     called = file.called | of_classes.parts
     seen = {one.name for one in found} | called | trained  # not what is called beside an update

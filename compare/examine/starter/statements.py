@@ -24,11 +24,13 @@ PLAIN = (
     ast.JoinedStr, ast.FormattedValue, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
     ast.expr_context, ast.keyword,
 )  # fmt: skip
+GENERATORS = ("default_rng", "RandomState")
+"""What makes a generator and draws nothing."""
 HARMLESS = frozenset({
     "int", "float", "bool", "str", "complex", "len", "range", "abs", "min", "max", "sum", "round",
     "pow", "tuple", "list", "dict", "set", "partial", "vectorize", "frompyfunc", "finfo", "iinfo",
     "array", "asarray", "dtype", "float32", "float64", "int32", "int64", "sqrt", "log", "exp",
-    "zeros", "ones", "eye", "arange", "linspace",
+    "zeros", "ones", "eye", "arange", "linspace", *GENERATORS,
 })  # fmt: skip
 """Functions, by the last part of their name, that a simple constant may call."""
 OLD_PRINT = re.compile(r"^(\s*)print\s+(?![(=.,\[])(?:>>\s*\w+\s*,)?(.*?)(;?\s*)$", re.MULTILINE)
@@ -209,5 +211,5 @@ def last_name(call: ast.Call) -> str:
     function = call.func
     if isinstance(function, ast.Attribute):
         inside_random = isinstance(function.value, ast.Attribute)
-        return "" if inside_random else function.attr
+        return "" if inside_random and function.attr not in GENERATORS else function.attr
     return function.id if isinstance(function, ast.Name) else ""

@@ -48,11 +48,9 @@ def with_training(
     if shown is None:
         right = all(one.verdict is Verdict.AGREES for one in found)
         named = {one.name for one in found if one.role == "gradient"}
-        said = [*exchanged(source, named), *unfollowed(source, found)] if right else []
-        return [*found, *said], frozenset()
+        return [*found, *(exchanged(source, named) if right else ())], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE and shown.own:
-        told = list(with_sentence(found, shown))
-        return told if told != list(found) else [*found, shown.verdict], frozenset()
+        return list(with_sentence(found, shown)) or [shown.verdict], frozenset()
     if shown.verdict.verdict is Verdict.UNDECIDABLE:
         alone = all(one.verdict is Verdict.AGREES for one in found)
         known = any(one.name == shown.verdict.name and one.role == "step" for one in found)
@@ -72,7 +70,7 @@ def with_training(
 def unfollowed(source: Source, found: Sequence[FunctionVerdict]) -> Iterator[FunctionVerdict]:
     """Yield that gradients were compared with nothing, where updates alone were and what holds them
     makes their gradients, too."""
-    if not all(one.role == "step" for one in found):
+    if not all(one.role == "step" and one.verdict is Verdict.AGREES for one in found):
         return
     for one in source.statements:
         for block in (part for part in ast.walk(one.node) if isinstance(part, HOLDING)):

@@ -11,7 +11,7 @@ from compare.examine.starter.own.replay import Turn, replayed
 from compare.examine.starter.own.seen import Seen
 from compare.examine.starter.training.parts import Parts
 
-SECONDS, MOST = 1.0, 30
+SECONDS, MOST = 3.0, 30
 
 
 def taking_part(seen: Seen) -> Parts:

@@ -33,6 +33,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_calls import ADVICE
 from compare.examine.starter.gradient_check import GradientCheck
 from compare.examine.starter.gradient_functions import GradientFunction, read_function
+from compare.examine.starter.handed_slopes import handed_slope
 from compare.examine.starter.held import Held, held_by
 from compare.examine.starter.held_out import curves_of_training_rows
 from compare.examine.starter.held_weights import held_weights
@@ -319,8 +320,9 @@ def gradient_checked(
     except UserCodeError as error:
         why = f"not defined: {error}"
         return FunctionVerdict(how.name, "gradient", place, Verdict.UNDECIDABLE, why)
-    if slope := slope_checked(how.name, function, check.activations, check.guard.timeout):
-        return replace(slope, place=place)
+    for slopes in (slope_checked, handed_slope):
+        if slope := slopes(how.name, function, check.activations, check.guard.timeout):
+            return replace(slope, place=place)
     if linear := linear_checked(source, how, function, check):
         return replace(linear, place=place)
     found = replace(check(function, how), place=place)

@@ -18,11 +18,13 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from compare.checks.referee import each_belongs
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Result, Verdict
@@ -33,18 +35,25 @@ from compare.examine.starter.gradient_functions import GradientFunction, read_fu
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.networks import EXPONENTIAL
 from compare.examine.starter.one_layer import checked_as_network
+from compare.examine.starter.own_loss import smoothing_of
 from compare.examine.starter.readings import UNEQUAL
 from compare.examine.starter.recipe import number_in
 from compare.examine.starter.returned import parts_of
 from compare.examine.starter.slots import PENALTY
 from compare.examine.starter.source import Source
-from compare.examine.starter.strengths import OURS, Added, at_strength, forms
+from compare.examine.starter.strengths import OURS, Added, Strength, at_strength, forms
 from compare.examine.starter.whole_check import in_words, without_our_labels
 from compare.guard.guard import Guard
 from compare.points.probe import draw_probes
 
 WEIGHT = re.compile(r"w|weights?|theta")
 BIAS = re.compile(r"b|bias")
+SMOOTHS = re.compile(r"smooth|eps|alpha", re.IGNORECASE)
+"""In the name of a function or of a parameter, without underscores, that smooths the targets."""
+PARTED = (
+    "its gradient is not the gradient of its loss (p - t is, only where every row of the smoothed"
+    " targets t adds up to 1)"
+)
 SIZES = (UNEQUAL.F, UNEQUAL.K)
 
 
@@ -87,6 +96,11 @@ class Linear:
     def behind_a_layer(self, parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
         """Loss and gradients of a layer in front of it: dw1 = x.T @ ds of what it returns."""
         scores = x @ parameters["w1"] + parameters["b1"]
+        loss, ds = self.slope_at(scores, targets)
+        return loss, {"w1": x.T @ ds, "b1": ds.sum(axis=0)}
+
+    def slope_at(self, scores: Array, targets: Array) -> tuple[float, Array]:
+        """Loss and gradient of the scores, as rows."""
         labels = targets.argmax(axis=1) if self.labels else self.layout.lay("y", targets)
         values = {"x": self.layout.lay("x", scores), "y": labels}
         answer = self.function(**{name: values[role] for name, role in self.roles.items()})
@@ -95,8 +109,7 @@ class Linear:
         slope = next((one for one in arrays if one.shape == values["x"].shape), None)
         if slope is None or loss is None:
             raise ValueError("no loss and gradient of the scores came back")
-        ds = slope if slope.shape == scores.shape else slope.T
-        return loss, {"w1": x.T @ ds, "b1": ds.sum(axis=0)}
+        return loss, slope if slope.shape == scores.shape else slope.T
 
     def found(self, arrays: Sequence[Any], name: str, parameter: Array) -> Array:
         """The gradient of one parameter among what came back."""
@@ -154,9 +167,63 @@ def linear_checked(
     best = next((one for one in results if one[1].verdict is Verdict.AGREES), None)
     told = (one for one in results if one[1].diagnosis or half_right(one[1], one[0], seed))
     best = best or next(told, None)
+    smooths = smooths_targets(source, how.name)
     if best is None:
-        return None
+        return parted(how.name, results, guard, seed) if smooths else None
+    if smooths and (verdict := smoothed(how.name, *best, reduction, seed, guard)):
+        return verdict
     return with_strength(how.name, *best, reduction, seed, guard)
+
+
+def smooths_targets(source: Source, name: str) -> bool:
+    """Whether a function says by its name, or by that of a parameter, that it smooths targets."""
+    every = (name, *parameters_in(source, name))
+    return any(SMOOTHS.search(one.replace("_", "")) for one in every)
+
+
+def parameters_in(source: Source, name: str) -> list[str]:
+    """All parameters of a function, also those that may be left out."""
+    node = source.definitions[name].node
+    every = ast.walk(node.args) if isinstance(node, ast.FunctionDef) else ()
+    return [one.arg for one in every if isinstance(one, ast.arg)]
+
+
+def smoothed(
+    name: str, linear: Linear, result: Result, reduction: str, seed: int, guard: Guard
+) -> FunctionVerdict | None:
+    """The verdict on a loss that smooths its targets as it says, if it agrees with that."""
+    options = smoothing_of(result)
+    again = options and compared(linear, {"reduction": reduction, **options}, seed, guard)
+    if not again or again.verdict is not Verdict.AGREES:
+        return None
+    words = (*in_short(linear), *Strength(declared=options).words(), *again.notes)
+    return in_words(name, role_in(again), again, words)
+
+
+def parted(
+    name: str, results: Sequence[tuple[Linear, Result]], guard: Guard, seed: int
+) -> FunctionVerdict | None:
+    """The verdict on a loss of scores that is not known here, if its gradient is not that of it;
+    nothing is said of what may be no gradient, its probabilities or their logarithms."""
+    for linear, result in results:
+        if linear.of_scores and not belongs(linear, guard, seed):
+            return replace(in_words(name, "gradient", result, in_short(linear)), sentence=PARTED)
+    return None
+
+
+def belongs(linear: Linear, guard: Guard, seed: int) -> bool:
+    """Whether the gradients of a function are those of its loss, as far as it returns gradients:
+    they have both signs."""
+    parameters, x, targets = given = drawn(linear, seed)
+    scores = x @ parameters["w1"] + parameters["b1"]
+    asked = partial(each_belongs, linear, *given)
+    try:
+        slope = guard.run(lambda: linear.slope_at(scores, targets)[1], "", None)
+        gradients = guard.run(lambda: linear(*given)[1], "", None)
+        found = guard.run(lambda: asked(gradients=gradients), "", None)
+    except UserCodeError:
+        return True
+    return bool(found) or not ((slope > 0).any() and (slope < 0).any())
 
 
 def half_right(result: Result, linear: Linear, seed: int) -> bool:

@@ -20,6 +20,7 @@ OF_THE_LOSS = frozenset(
 )  # fmt: skip
 """What a file's own loss may declare."""
 NETWORK = frozenset(one.name for one in fields(Network))
+SMOOTHED = "smoothing-in-both"
 UNKNOWN = (
     "your gradient is the gradient of your loss, which is none that can be declared here;"
     " whether it is the loss you want was not told"
@@ -39,6 +40,17 @@ def declared_by(result: Result, declared: Mapping[str, Any], loss: str) -> dict[
     factor = "loss_factor" in options and options.get("loss", loss) == "cross_entropy"
     fits = set(options) <= OF_THE_LOSS - set(declared) and None not in options.values()
     return options if fits and not factor else {}
+
+
+def smoothing_of(result: Result) -> dict[str, Any]:
+    """The smoothing of targets that loss and gradient share, as a setting; none where something
+    else is wrong, or only one of the two is smoothed."""
+    if result.verdict is not Verdict.DISAGREES or len(result.diagnosis) != 1:
+        return {}
+    (found,) = result.diagnosis
+    shared = found.mistake == SMOOTHED and found.constant is not None
+    options = {"label_smoothing": found.constant} if shared else found.declares
+    return options if set(options) == {"label_smoothing"} else {}
 
 
 def is_of_no_known_loss(result: Result, declared: Mapping[str, Any]) -> bool:

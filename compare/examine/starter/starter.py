@@ -23,9 +23,11 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
 from compare.examine.starter.activation_slopes import slope_checked
 from compare.examine.starter.best_kept import best_by_reference
+from compare.examine.starter.binary_loss import binary_loss
 from compare.examine.starter.chosen_slopes import chosen_slopes
 from compare.examine.starter.constants import constants_in
 from compare.examine.starter.cut_check import cut_checked, places
+from compare.examine.starter.expected import LOSS
 from compare.examine.starter.factors import as_factors
 from compare.examine.starter.forward_check import forward_checks
 from compare.examine.starter.function_check import FunctionCheck
@@ -278,6 +280,8 @@ def checked(
         return check(name, role, function, source.signature(name), place, form)
 
     of_batch = found(by_sample(alone, name, called_by_sample(source, name)))
+    if role == "average_ce":
+        of_batch = binary_loss(source, of_batch, function)
     if (
         role in ("average_ce", "grad_ce")
         and of_batch.verdict is not Verdict.AGREES
@@ -326,6 +330,8 @@ def gradient_checked(
     if linear := linear_checked(source, how, function, check):
         return replace(linear, place=place)
     found = replace(check(function, how), place=place)
+    if found.role == LOSS:
+        found = binary_loss(source, found, function)
     if found.verdict is Verdict.DISAGREES and shows_squares_alone(source.text):
         why = "its loss is no cross-entropy, and what its functions hand each other was not found"
         return found.undecided(f"{how.name} was not compared: {why}; {ADVICE}")

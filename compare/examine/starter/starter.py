@@ -50,6 +50,7 @@ from compare.examine.starter.linear_softmax import (
 )
 from compare.examine.starter.logistic import logistic_regressions
 from compare.examine.starter.loop_steps import Updates, loop_steps
+from compare.examine.starter.loss_pairs import several_returned
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed, unseen
 from compare.examine.starter.network_class import Found, classes_checked
@@ -279,6 +280,9 @@ def checked(
     def found(form: str) -> FunctionVerdict:
         return check(name, role, function, source.signature(name), place, form)
 
+    several = several_returned(source, name, function, check) if role == "average_ce" else None
+    if several is not None:
+        return several
     of_batch = found(by_sample(alone, name, called_by_sample(source, name)))
     if role == "average_ce":
         of_batch = binary_loss(source, of_batch, function)

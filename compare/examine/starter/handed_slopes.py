@@ -52,7 +52,7 @@ def handed_slope(
         f"was not compared: its numbers are not {in_order(parameters)[0]} times the derivative of"
         f" {' or '.join(named)}, neither of its input nor of h"
     )
-    return FunctionVerdict(name, "slope", None, Verdict.UNDECIDABLE, why)
+    return FunctionVerdict(name, "gradient", None, Verdict.UNDECIDABLE, why)
 
 
 def in_order(parameters: Sequence[str]) -> list[str]:

@@ -63,6 +63,14 @@ def cleared(source: Source, one: FunctionVerdict) -> FunctionVerdict:
     return again if again.verdict is not Verdict.DISAGREES and again.sentence else one
 
 
+def seen_beside(source: Source, one: FunctionVerdict) -> FunctionVerdict:
+    """The verdict on a function, or what is said of it beside the forward pass of its own name."""
+    unread = FunctionVerdict(one.name, "gradient", one.place, Verdict.UNDECIDABLE, "")
+    named = is_open(source, unread) and any(counterparts(source, one.name))
+    again = pair_checked(source, unread) if named else unread
+    return again if again.sentence else one
+
+
 def is_open(source: Source, one: FunctionVerdict) -> bool:
     """Whether a function was not compared that takes a dy and what a forward pass keeps."""
     known = source.definitions.get(one.name)

@@ -59,7 +59,7 @@ from compare.examine.starter.nothing_known import nothing_known
 from compare.examine.starter.numbering import FROM_ONE, from_one, is_handed_less_one, takes_one_off
 from compare.examine.starter.one_function import Declared
 from compare.examine.starter.optimiser_classes import by_updates_alone
-from compare.examine.starter.pair_check import pairs_checked
+from compare.examine.starter.pair_check import pairs_checked, seen_beside
 from compare.examine.starter.readings import F, K, N
 from compare.examine.starter.settled import settled
 from compare.examine.starter.single import (
@@ -328,9 +328,10 @@ def gradient_checked(
     except UserCodeError as error:
         why = f"not defined: {error}"
         return FunctionVerdict(how.name, "gradient", place, Verdict.UNDECIDABLE, why)
-    for slopes in (slope_checked, handed_slope):
-        if slope := slopes(how.name, function, check.activations, check.guard.timeout):
-            return replace(slope, place=place)
+    if slope := slope_checked(how.name, function, check.activations, check.guard.timeout):
+        return replace(slope, place=place)
+    if slope := handed_slope(how.name, function, check.activations, check.guard.timeout):
+        return seen_beside(source, replace(slope, place=place))
     if linear := linear_checked(source, how, function, check):
         return replace(linear, place=place)
     found = replace(check(function, how), place=place)

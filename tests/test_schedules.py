@@ -19,6 +19,7 @@ from compare.examine.sides import our_manual
 from manual_mlp.schedules import clipped_by_norm, cosine, stops
 from tests.faults import SMALL, side_by_side
 
+pytestmark = pytest.mark.rounding
 FORMATS = ("float64", "float32")
 SCHEDULES = ("step:2:0.5", "cosine", "cosine:0.1", "warm_up:3", "warm_up:4:0.5")
 OPTIMISERS: dict[str, dict[str, Any]] = {

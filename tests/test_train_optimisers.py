@@ -16,7 +16,7 @@ from compare.contracts.result import ExitCode
 from compare.examine.sides import our_manual
 from tests.faults import SMALL, side_by_side
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.rounding]
 HONEST = 0.5
 RATE = 0.01
 TRAINED: dict[str, tuple[dict[str, Any], str]] = {

@@ -117,7 +117,7 @@ class Branches:
         else:
             self.steps.add((frame.f_code, frame.f_lasti))
             self.left -= 1
-        if self.left <= 0:
+        if self.left <= 0 and sys.gettrace() == self.entered:
             sys.settrace(None)
             frame.f_trace_opcodes = frame.f_trace_lines = False
         return self.step

@@ -3,9 +3,9 @@
 A mask with a threshold of 1e-5, units that are cut off at 6, a sigmoid of what is clipped at 10,
 gradients that are clipped at 5, a variance kept above 1e-6, logits that are clipped at 15, rows
 left out once they are right, a joint of two pieces that is a little off: all of them are right at
-ordinary points. Right code is right here
-too: units end where libraries begin to cut curves off, and before exponentials overflow. What an
-activation takes is n = gamma s + beta in a normalised layer, z in another.
+ordinary points. Right code is right here too: units end where libraries begin to cut curves off,
+and before exponentials overflow. What an activation takes is n = gamma s + beta in a normalised
+layer, z in another.
 """
 
 from __future__ import annotations
@@ -106,10 +106,8 @@ def just_beside(probe: Probe, kink: float) -> Probe:
     note = BESIDE.format(kink) if kink else NEAR
     if "gamma1" in given:
         scale, shift = given["gamma1"].copy(), given["beta1"].copy()
-        scale[::2], shift[::2] = (
-            0,
-            around(kink, len(shift[::2]), probe.x.dtype),
-        )  # so n1 = beta1 exactly
+        scale[::2] = 0  # so n1 = beta1 exactly
+        shift[::2] = around(kink, len(shift[::2]), probe.x.dtype)
         changed = given | {"gamma1": scale, "beta1": shift}
         return replace(probe, parameters=changed, note=note)
     b1, x = given["b1"], probe.x.copy()
@@ -137,7 +135,8 @@ def beside_a_joint(probe: Probe, activation: str, loss: str) -> Probe:
     o = manual_mlp.forward(given, probe.x, activation=activation)["logits"][0]
     t = int(y.argmax())
     error = o - o[t] + 1 if loss == "hinge" else o - y
-    shift = around(1.0, len(o), probe.x.dtype) - 1 + JOINTS[loss] - error
+    beside = around(1.0, len(o), probe.x.dtype) - 1  # both sides of 0, as o around it has digits
+    shift = JOINTS[loss] + beside - error
     if loss == "hinge":
         shift[t] = 0
     last = f"b{depth(given)}"

@@ -71,14 +71,13 @@ def numbers_by_rates(program: Program) -> Iterator[float]:
             if isinstance(part, ast.Constant) and (number := number_in(part)) is not None:
                 yield abs(number)
             elif isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div):
-                number = number_in(part.right)
-                yield 1 / number if number else 1.0
+                if number := number_in(part.right):
+                    yield 1 / number
 
 
 def updates(program: Program) -> Iterator[ast.AST]:
     """Yield what a program takes off something, and what it multiplies with a rate."""
-    nodes = (*program.main, *(one.node for one in program.source.statements))
-    for part in (part for node in nodes for part in ast.walk(node)):
+    for part in (part for node in program.nodes for part in ast.walk(node)):
         if isinstance(part, ast.AugAssign) and isinstance(part.op, ast.Sub | ast.Add):
             name = ast.unparse(part.target)
             if not (of_gradient(word(name)) or is_loss(name)):

@@ -1,7 +1,7 @@
 """Why a training whose steps are those of its loss may still be wrong where nobody looked.
 
-A weight that is computed and not kept has no steps, and a number that is kept within bounds has
-others beyond them.
+A weight that is computed and not kept has no steps, a number that is kept within bounds has others
+beyond them, and neither another loop nor an average beside the weights was held against anything.
 """
 
 from __future__ import annotations
@@ -75,13 +75,8 @@ def begun_anew(seen: Seen) -> str:
 
 def loops_of(seen: Seen) -> Iterator[ast.For]:
     """Yield the counting loops of a program."""
-    return (one for node in nodes_of(seen) for one in ast.walk(node) if isinstance(one, ast.For))
-
-
-def nodes_of(seen: Seen) -> list[ast.stmt]:
-    """Return the statements of a program."""
-    program = seen.base.loop.program
-    return [*program.main, *(one.node for one in program.source.statements)]
+    return (one for node in seen.base.loop.program.nodes
+            for one in ast.walk(node) if isinstance(one, ast.For))  # fmt: skip
 
 
 def holding(outer: ast.For, seen: Seen) -> ast.stmt | None:
@@ -121,7 +116,7 @@ def thrown_away(seen: Seen) -> str:
 
 def unread(seen: Seen) -> str:
     """Return in words which gradient of the loop nothing reads, of what no turn moves."""
-    text = {name for line in nodes_of(seen) for name in loaded(line)}
+    text = {name for line in seen.base.loop.program.nodes for name in loaded(line)}
     first, last = (seen.base.turns[-1].kept[mark] for mark in (0, seen.base.loop.last))
     for part in parts_of(seen):
         for name in stored(part) if isinstance(part, ast.Assign) else ():
@@ -137,9 +132,7 @@ def others(seen: Seen) -> str:
     weights, and was not looked at."""
     number = seen.base.loop.number
     for one in loops_of(seen):
-        inside = [
-            number_of(each) for each in ast.walk(one) if isinstance(each, ast.For | ast.While)
-        ]
+        inside = [number_of(each) for each in ast.walk(one) if isinstance(each, Loops)]
         lines = [each for line in one.body for each in ast.walk(line)]
         moved = any(isinstance(each, ast.AugAssign) and isinstance(each.op, ast.Sub)
                     and is_weight(ast.unparse(each.target)) for each in lines)  # fmt: skip
@@ -189,7 +182,7 @@ def shorter(seen: Seen) -> str:
     loop = seen.base.loop
     kept = seen.base.turns[0].kept[loop.last]
     rows = [len(kept[name]) for name in slices_in(loop.target, loop.body) if name in kept]
-    for part in (part for line in nodes_of(seen) for part in ast.walk(line)):
+    for part in (part for line in seen.base.loop.program.nodes for part in ast.walk(line)):
         divided = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)
         name = ast.unparse(part.right) if isinstance(part, ast.BinOp) and divided else ""
         size = float(kept[name]) if name in kept and not kept[name].ndim else 0.0

@@ -213,7 +213,7 @@ def calls_of_losses(program: Program) -> Iterator[ast.Call]:
     """Yield the calls of a file's own losses."""
     own = {one.name for every in (program.source.statements,) for line in every
            for one in ast.walk(line.node) if isinstance(one, ast.FunctionDef)}  # fmt: skip
-    for node in (*program.main, *(one.node for one in program.source.statements)):
+    for node in program.nodes:
         for call in (one for one in ast.walk(node) if isinstance(one, ast.Call)):
             name = last_of(call.func)
             if name in own and OF_LOSSES.search(name) and not call.keywords:

@@ -84,6 +84,11 @@ class Program:
     """What the statements were compiled to, by their nodes."""
 
     @property
+    def nodes(self) -> tuple[ast.stmt, ...]:
+        """Its statements: what it does, and its definitions."""
+        return (*self.main, *(one.node for one in self.source.statements))
+
+    @property
     def numbers(self) -> list[float]:
         """The numbers with a point or an exponent that are written in it."""
         return [float(one) for one in NUMBER.findall(self.text)]

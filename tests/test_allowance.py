@@ -42,6 +42,7 @@ def test_the_unit_is_lambda_roundoffs(dtype: str) -> None:
     assert arithmetic.unit == pytest.approx(LAMBDA * U[dtype], abs=0.0)
 
 
+@pytest.mark.slow
 @given(
     depth=st.integers(1, 4),
     rows=st.integers(1, 80),

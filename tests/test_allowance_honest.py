@@ -180,6 +180,7 @@ def test_soft_targets_round_a_loss_once_for_every_class(dtype: str, classes: int
     assert worst(drawn, (loss, gradients)) <= 0.5
 
 
+@pytest.mark.slow
 def test_targets_smoothed_alike_miss_a_sum_of_1_alike() -> None:
     # At biases that fit the classes' frequencies the gradient is small, and what it misses is not.
     generator = np.random.default_rng(0)

@@ -88,6 +88,7 @@ def test_a_right_step_agrees_within_half_of_its_allowance(name: str, dtype: str,
     assert step_check(result).worst_ratio <= HONEST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "slip"), [("float64", 1e-12), ("float32", 1e-4)])
 @pytest.mark.parametrize("what", ["movement", "buffers"])
 @pytest.mark.parametrize("name", RIGHT)

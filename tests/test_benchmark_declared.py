@@ -42,6 +42,7 @@ def test_a_scale_error_of_the_promised_size_is_seen_where_a_tensor_is_not_weak(d
     assert found["seen"] > 3 and not found["missed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["penalty-sign", "silu-first-term-only"])
 def test_a_mistake_of_what_is_declared_is_planted_and_named(name: str) -> None:
     found = named(next(one for one in DECLARED if one.name == name), 4, 0)

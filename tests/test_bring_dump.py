@@ -143,6 +143,7 @@ def test_a_mistake_is_named_from_recorded_numbers_alone(dump: Path) -> None:
     assert result.diagnosis[0].mistake == "gradient-summed"
 
 
+@pytest.mark.slow
 def test_a_wrong_update_is_found_by_the_step_check(dump: Path) -> None:
     rewrite(dump, 2, v_w1=array_of(dump, 2, "v_w1") * 1.001)
     result = check_dump(dump)

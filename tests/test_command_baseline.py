@@ -62,6 +62,7 @@ def test_a_run_that_moved_ends_in_exit_code_1_and_says_what_moved(
     assert document["baseline"]["moved"][0]["first"]["epoch"] == 3
 
 
+@pytest.mark.slow
 def test_drawing_keeps_what_the_baseline_said(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ends_with(monkeypatch, moved(results.agreeing(epochs=5)))
     assert run.main(["--baseline", str(kept)]) == 1

@@ -86,6 +86,7 @@ def surrogate() -> Result:
     return Result(**{**vars(result), "settings": {**result.settings, "data": "d\udcff.npz"}})
 
 
+@pytest.mark.slow
 def test_pictures_and_page_bear_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     folder.save(surrogate(), tmp_path / "o")
     assert (tmp_path / "o" / "report.html").stat().st_size > 10_000
@@ -106,6 +107,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_run(
     assert json.loads(Path("o/report.json").read_text())["exit_code"] == 2
 
 
+@pytest.mark.slow
 def test_pictures_of_an_interrupted_run_do_not_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

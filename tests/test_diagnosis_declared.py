@@ -72,12 +72,14 @@ def test_another_network_is_told_the_option_that_declares_it(
     assert "declared" in found.mistake and option in found.sentence
 
 
+@pytest.mark.slow
 def test_a_mistake_in_another_network_is_named_beside_it() -> None:
     wrong = network(lambda z: np.logaddexp(0, z), lambda z: np.ones_like(z))
     found = [one.mistake for one in check(wrong).diagnosis]
     assert found == ["undeclared-activation", "mask-missing"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slope, name", [(0.0, "relu"), (0.05, "leaky_relu:0.05")])
 def test_a_mistake_behind_units_that_were_not_declared_is_named_beside_them(
     slope: float, name: str

@@ -20,6 +20,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairing, "MOST_FITTED", 100)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_what_was_not_tried_is_said_where_nothing_is_found() -> None:
     def odd(parameters: Arrays, x: Array, y: Array) -> tuple[float, Arrays]:

@@ -125,6 +125,7 @@ def test_parameters_that_share_memory_are_told_from_those_that_are_never_updated
     assert found.mistake == "weights-stored-without-a-copy"
 
 
+@pytest.mark.slow
 def test_a_parameter_that_is_never_updated_shares_no_memory(tmp_path: Path) -> None:
     steps = recorded()[:3]
     for step in steps:  # a training that leaves b2 where it began: right at every step

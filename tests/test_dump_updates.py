@@ -134,6 +134,7 @@ def test_the_first_update_of_a_late_record_shows_the_velocity_that_the_others_ar
     assert result.exit_code is ExitCode.DISAGREES and result.kind == "update"
 
 
+@pytest.mark.slow
 def test_a_resumed_training_says_by_t_that_updates_came_before(tmp_path: Path) -> None:
     steps = [step | {"t": np.asarray(2 + n)} for n, step in enumerate(training()[2:])]
     result = checked(tmp_path / "t", steps, range(4), **momentum())

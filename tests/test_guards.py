@@ -52,6 +52,7 @@ def floored_otherwise_in_gradient(p: Array) -> tuple[Array, Array]:
     return np.maximum(p, 1e-9), np.where(p < 1e-9, p + 1e-5, p)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("guarded", "words", "not_said"),
     [
@@ -69,6 +70,7 @@ def test_a_guard_that_nothing_ordinary_reaches_is_said_with_what_it_changes(
     assert words in note and not_said not in note
 
 
+@pytest.mark.slow
 def test_a_clip_in_the_gradient_alone_is_not_said_to_be_in_the_loss() -> None:
     result = check(network(lambda p: (p, np.clip(p, 1e-3, 1 - 1e-3))))
     assert result.verdict is Verdict.DISAGREES

@@ -163,6 +163,7 @@ def test_a_convention_at_exactly_zero_is_one_slope_for_all_units(slope: float, d
         np.testing.assert_allclose(change, slope)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_flip_that_stays_within_its_allowance_is_resolved_beyond_half_of_it(dtype: str) -> None:
     unit = (1, 4, 2)
@@ -241,6 +242,7 @@ def test_a_convention_at_blank_rows_and_a_flip_elsewhere_are_resolved_together(
     assert not examined.widened
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), dtype=st.sampled_from(DTYPES), data=st.data())
 @settings(max_examples=60)
 def test_random_flips_agree_and_only_they_are_named(

@@ -77,12 +77,14 @@ COLUMNS, ROWS, WHOLE = (partial(scaled, axis=axis) for axis in (0, -1, None))
 CUT = partial(np.clip, a_min=-3.0, a_max=3.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_step_that_holds_nothing_agrees(dtype: str) -> None:
     assert checked(stepping(free), dtype=dtype).verdict is Verdict.AGREES
     assert checked(adam(free), dtype=dtype, optimiser="adam").verdict is Verdict.AGREES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "words"),
     [
@@ -101,6 +103,7 @@ def test_weights_that_are_held_are_told_how(step: Callable[..., Any], words: str
     assert words in found.diagnosis[0].sentence
 
 
+@pytest.mark.slow
 def test_a_step_that_takes_any_keyword_is_asked_too() -> None:
     def step(parameters: Arrays, gradients: Arrays, state: Arrays, **rates: Any) -> Any:
         after, state = manual_mlp.velocity_step(parameters, gradients, state, **rates)
@@ -109,11 +112,13 @@ def test_a_step_that_takes_any_keyword_is_asked_too() -> None:
     assert [one.mistake for one in checked(step).diagnosis] == ["weights-held"]
 
 
+@pytest.mark.slow
 def test_weights_of_adam_that_are_held_are_told() -> None:
     found = checked(adam(COLUMNS), optimiser="adam")
     assert [one.mistake for one in found.diagnosis] == ["weights-held"]
 
 
+@pytest.mark.slow
 def test_keras_adds_its_epsilon_to_every_norm() -> None:
     def keras(w: Array) -> Array:
         length = np.sqrt(np.sum(np.square(w), axis=0, keepdims=True))
@@ -122,6 +127,7 @@ def test_keras_adds_its_epsilon_to_every_norm() -> None:
     assert [one.mistake for one in checked(stepping(keras)).diagnosis] == ["weights-held"]
 
 
+@pytest.mark.slow
 def test_gradients_that_a_step_cuts_off_are_told_the_option() -> None:
     def step(
         parameters: Arrays,
@@ -175,6 +181,7 @@ def step(parameters, gradients, state, *, learning_rate, momentum):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bound", "code"), [("np.inf", 0), ("3", 3)])
 def test_a_training_that_never_comes_to_the_bound_says_so(
     bound: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -247,6 +247,7 @@ class Cosine(torch.autograd.Function):
         return dy[:, None] * da, dy[:, None] * db
 
 
+@pytest.mark.slow
 def test_a_norm_in_the_place_of_its_square_is_said_first() -> None:
     right = lambda a, b: F.cosine_similarity(a, b)  # noqa: E731
     wrong = lambda a, b: Cosine.apply(a, b)  # type: ignore[no-untyped-call]  # noqa: E731

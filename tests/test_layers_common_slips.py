@@ -36,6 +36,7 @@ def losses(wrong: bool) -> Any:
     return manual
 
 
+@pytest.mark.slow
 def test_the_dy_of_a_loss_by_sample_is_missed() -> None:
     inputs = {"z": np.random.default_rng(0).normal(size=(5, 3)), "t": np.array([0, 2, 1, 1, 0])}
     name = said(losses, lambda z, t: F.cross_entropy(z, t, reduction="none"), inputs, wrt=["z"])
@@ -60,6 +61,7 @@ def attended(q: Any, k: Any, v: Any) -> Any:
     return F.scaled_dot_product_attention(q[None], k[None], v[None])[0]
 
 
+@pytest.mark.slow
 def test_the_probabilities_before_the_bracket_are_missed() -> None:
     name = said(attention, attended, {"q": (6, 4), "k": (5, 4), "v": (5, 3)})
     assert "p (dy - Σ dy p), the first factor p is missing" in name
@@ -98,6 +100,7 @@ def rms_norm(x: Any, w: Any) -> Any:
     return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-5) * w
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slip, centred, due", [
     ("before", False, "h is missing before the mean of dh h"),
     ("within", False, "h is missing in the mean of dh h"),
@@ -141,6 +144,7 @@ def by_steps(q: Any, k: Any, v: Any) -> Any:
     return torch.stack(out)
 
 
+@pytest.mark.slow
 def test_another_sequence_at_every_step_is_named() -> None:
     name = said(remembered, by_steps, {"q": (5, 3), "k": (5, 3), "v": (5, 4)})
     assert "reads `q` in place of `k`, at every step" in name
@@ -174,6 +178,7 @@ def by_tanh(x: Any, w: Any) -> Any:
     return torch.stack(out)
 
 
+@pytest.mark.slow
 def test_another_slope_at_every_step_is_named() -> None:
     name = said(unrolled(lambda hs, t: 1 - hs[t + 1]), by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
     assert "the derivative of y = tanh is taken to be 1 - y, at every step" in name
@@ -202,6 +207,7 @@ def one_short(wrong: bool) -> Any:
     return manual
 
 
+@pytest.mark.slow
 def test_a_bound_that_few_entries_reach_shows_at_several_points() -> None:
     inputs = {"x": (4, 6), "w": (6, 5)}
     assert said(linear, lambda x, w: x @ w, inputs) == "dw is clipped at ±5"
@@ -238,12 +244,14 @@ def decay(x: Any, t: Any, a: Any) -> Any:
     return torch.stack(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by, which", [(1, "the next step"), (-1, "the step before")])
 def test_a_parameter_of_every_step_is_no_first_state(by: int, which: str) -> None:
     name = said(decayed(by), decay, {"x": (5, 3), "t": (5, 3), "a": (3,)})
     assert f"of {which}: it is off by one in time" in name
 
 
+@pytest.mark.slow
 def test_before_the_first_step_there_was_zero() -> None:
     name = said(unrolled(lambda hs, t: 1 - hs[t] ** 2), by_tanh, {"x": (4, 2, 3), "w": (3, 3)})
     assert "of the step before: it is off by one in time" in name
@@ -270,6 +278,7 @@ def grouped(taken: int) -> Callable[[bool], Any]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken", [5, 7])
 def test_the_number_that_the_sums_of_a_norm_are_divided_by_is_said(taken: int) -> None:
     name = said(grouped(taken), lambda x, g, b: F.group_norm(x, 2, g, b),
@@ -350,6 +359,7 @@ def by_halves(x: Any) -> Any:
     return torch.stack(out)
 
 
+@pytest.mark.slow
 def test_a_step_that_plays_no_part_is_not_left_out() -> None:
     """At the first step zero is halved: whether there as well does not show."""
     said(halved, by_halves, {"x": (5, 3)})

@@ -61,6 +61,7 @@ def test_what_changes_together_is_changed_together() -> None:
     assert "x is 3×8 in place of 3×4 and w is 8×4 in place of 4×4" in note
 
 
+@pytest.mark.slow
 def test_equal_lengths_of_the_output_are_looked_at_too() -> None:
     def manual(inputs: Any, dy: Any) -> Any:
         x, w = inputs["x"], inputs["w"]

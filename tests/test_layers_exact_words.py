@@ -15,6 +15,7 @@ from tests.layer_twins import said
 Array = Any
 
 
+@pytest.mark.slow
 def test_a_division_that_is_missing_is_no_multiplication() -> None:
     def manual(wrong: bool) -> Any:
         def both(inputs: Any, dy: Any) -> Any:
@@ -51,6 +52,7 @@ def padded(crop: slice, before: int) -> Callable[[bool], Any]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crop, before, reference, where", [
     (slice(0, -2), 1, lambda x, w: F.conv1d(x, w, padding=1), "end"),
     (slice(2, None), 1, lambda x, w: F.conv1d(x, w, padding=1), "start"),
@@ -88,12 +90,14 @@ def scaled_scores(wrong: bool) -> Any:
     return manual
 
 
+@pytest.mark.slow
 def test_a_half_is_no_root_of_the_batch() -> None:
     shapes = dict.fromkeys("mve", (4, 3))
     name = said(sampled, lambda m, v, e: m + torch.exp(0.5 * v) * e + v, shapes)
     assert "the factor 1/2 is left out of the backward pass" in name
 
 
+@pytest.mark.slow
 def test_a_half_that_scales_a_product_over_four_is_its_root() -> None:
     name = said(
         scaled_scores, lambda q, k: torch.tanh(q @ k.T / 4**0.5), {"q": (5, 4), "k": (3, 4)}
@@ -113,6 +117,7 @@ def hard(wrong: bool) -> Any:
     return manual
 
 
+@pytest.mark.slow
 def test_a_bound_that_is_left_out_is_said() -> None:
     name = said(hard, F.hardswish, {"x": (5, 8)})
     assert "the upper bound 6 of the clamped value is left out" in name
@@ -130,6 +135,7 @@ def normed(wrong: bool) -> Any:
     return manual
 
 
+@pytest.mark.slow
 def test_a_factor_of_one_is_not_said() -> None:
     reference = torch.nn.BatchNorm1d(4).eval()
     reference.running_var = torch.tensor([1.1, 0.7, 2.0, 0.5])
@@ -186,6 +192,7 @@ class OnlyStates(torch.nn.RNN):
         return super().forward(input)[0]
 
 
+@pytest.mark.slow
 def test_the_recurrent_layers_of_torch_are_written_down() -> None:
     torch.manual_seed(0)
     name = said(rnn, OnlyStates(3, 4, batch_first=True), {"input": (2, 5, 3)})

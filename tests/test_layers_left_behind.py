@@ -109,6 +109,7 @@ class OfParameters(Lists):
 FORMS = [Lists, Rebound, Backwards, Nested, WithTable, OfParameters]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("factor", [1.0, 1.001])
 def test_gradients_are_found_where_people_leave_them(form: Any, factor: float) -> None:

@@ -64,6 +64,7 @@ def test_inputs_become_attributes_that_an_object_reads(layer: Any) -> None:
     assert check_layer(layer, reference, SHAPES).verdict is Verdict.AGREES
 
 
+@pytest.mark.slow
 def test_an_object_without_attributes_is_judged_as_well() -> None:
     result = check_layer(Slipped, reference, SHAPES)
     assert result.verdict is Verdict.DISAGREES and result.findings[0].stage == "db"

@@ -288,6 +288,7 @@ def running_log_sum(factor: float) -> Any:
     return manual
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "off"), [("float32", 1e-4), ("float64", 1e-11)])
 def test_a_running_log_of_a_sum_has_a_rule_in_both_directions(form: str, off: float) -> None:
     x = {"x": (5 * np.random.default_rng(0).normal(size=(3, 6))).astype(form)}

@@ -45,6 +45,7 @@ def with_itself(x: Any, v: Any) -> Any:
     return h * h + h
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manual, reference, due", [
     (squared_and_itself, with_itself,
      "through tanh of the product of `x` and `v` in ((tanh · tanh) + tanh)"),
@@ -75,6 +76,7 @@ def gated(omitted: str) -> Callable[[bool], Any]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("omitted", ["w", "v"])
 def test_of_an_input_that_is_read_twice_the_use_is_said(omitted: str) -> None:
     name = said(gated(omitted), lambda x, w, v: torch.tanh(x @ w) * (x @ v),
@@ -114,6 +116,7 @@ def recurrent(x: Any, h0: Any, w: Any, b: Any) -> Any:
     return torch.stack(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slip, due", [
     ("dw", "of the terms of dw only that of the first step is left (overwritten in place of added"),
     ("db", "of the terms of db only that of the first step is left (overwritten in place of added"),
@@ -125,6 +128,7 @@ def test_a_gradient_that_a_loop_overwrites_is_not_cut(slip: str, due: str) -> No
     assert ("overwritten" in name) is (slip != "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part, due", [
     (lambda dy: dy[-1], "only the last of 64 terms is left (overwritten in place of added)"),
     (lambda dy: dy[0], "only the first of 64 terms counts"),
@@ -154,6 +158,7 @@ def smooth_l1(wrong: bool) -> Any:
     return manual
 
 
+@pytest.mark.slow
 def test_one_branch_taken_everywhere_is_no_derivative_left_out() -> None:
     name = said(smooth_l1, F.smooth_l1_loss, {"x": (5, 4), "t": (5, 4)})
     assert "is taken everywhere, whatever the condition says" in name

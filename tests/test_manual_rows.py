@@ -121,6 +121,7 @@ def test_row_blocks_of_a_declared_network_add_up_and_its_penalty_counts_once(
         np.testing.assert_allclose(blocks[2][name], value, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_a_pass_needs_no_more_memory_for_more_rows() -> None:
     """Beyond the data: 2 MB for a block of 512 rows, and not 40 times as much for 40 of them."""
     point = problem((6, 512, 3), rows=1)

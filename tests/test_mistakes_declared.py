@@ -329,6 +329,7 @@ def test_a_factor_is_a_form_before_it_is_a_number() -> None:
     assert [one.mistake for one in result.diagnosis] == ["error-divided-by-root-of-width"]
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_network_that_was_not_declared_is_named_beside_it() -> None:
     def diagonal(w: Arrays, x: Any, t: Any) -> Any:
         _, h, z = parts(w, x)

@@ -242,6 +242,7 @@ def named_in(name: str) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_a_slip_of_no_known_kind_is_not_named() -> None:
     odd = network(TERMS["huber"], lambda o, t: np.clip(o - t, -1, 1) + 0.3 * np.sin(9 * o))
     assert names(odd, SIZES[0], "huber") == []

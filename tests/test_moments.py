@@ -80,6 +80,7 @@ def test_a_check_names_its_points_by_their_order() -> None:
     assert (result.findings[0].epoch, result.findings[0].update) == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_check_names_the_updates_of_a_step_by_their_order() -> None:
     result = check(manual_mlp.loss_and_gradients, step=wrong_step)
     assert result.findings[0].message.endswith("at the first update")
@@ -92,6 +93,7 @@ def test_points_are_counted_without_those_that_were_left_out() -> None:
     assert "1 kink, the first at the third point" in " ".join(screen(result).split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
 @pytest.mark.parametrize("function", [wrong_at_the_second_point, one_hot_only])
 def test_no_reader_of_a_check_is_told_of_an_epoch(

@@ -41,6 +41,7 @@ def missing(weights: set[int], biases: set[int]) -> Callable[..., Gradients]:
     return partial(loss_and_gradients, weights=weights, biases=biases)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "title"),
     [

@@ -227,6 +227,7 @@ RUNS: dict[str, tuple[Function, str, str | None]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_is_given_its_kind_by_the_three_witnesses(name: str, dtype: str) -> None:
@@ -248,6 +249,7 @@ def test_a_sum_where_a_mean_is_expected_is_a_convention(dtype: str) -> None:
     assert result.referee is not None and result.referee["belongs"] == str(Belongs.YES)
 
 
+@pytest.mark.slow
 def test_another_activation_is_a_convention_that_can_be_declared() -> None:
     manual = our_manual(replace(SMALL, activation="tanh"))
     result = side_by_side(manual=manual)

@@ -27,6 +27,7 @@ def test_every_case_is_either_a_slip_or_right() -> None:
     assert BY_SECTION.keys() == SLIPS.keys() | RIGHT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", SLIPS)
 def test_the_slip_is_the_only_thing_named_in(section: str) -> None:
     found = BY_SECTION[section].found

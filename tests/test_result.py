@@ -42,6 +42,7 @@ def test_a_result_is_true_only_where_the_exit_code_is_0(result: Result, true: bo
             result.raise_for_disagreement()
 
 
+@pytest.mark.slow
 def test_asserting_a_wrong_gradient_fails() -> None:
     assert check(loss_and_gradients)
     assert not check(summed)
@@ -61,6 +62,7 @@ def test_the_text_is_what_the_command_prints() -> None:
     assert result.sentence.split()[-1] in str(result)
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_verdict_table_diagnosis_and_pictures() -> None:
     shown = check(summed)._repr_html_()
     for piece in ("disagrees", "<table>", "dw1", "gradient-summed", "data:image/png;base64,"):
@@ -70,6 +72,7 @@ def test_a_notebook_shows_verdict_table_diagnosis_and_pictures() -> None:
     assert "<html" not in shown
 
 
+@pytest.mark.slow
 def test_a_notebook_escapes_what_others_wrote() -> None:
     hostile = replace(results.agreeing(epochs=3), sentence="<script>", notes=("<b>",))
     assert "<script>" not in hostile._repr_html_() and "<b>" not in hostile._repr_html_()
@@ -78,6 +81,7 @@ def test_a_notebook_escapes_what_others_wrote() -> None:
 WHAT = "step_00001.NPZ is no step's name"
 
 
+@pytest.mark.slow
 def test_what_was_not_compared_makes_agreement_undecidable_and_is_said_everywhere() -> None:
     result = results.agreeing(epochs=3).lacking(WHAT)
     assert result.verdict == "undecidable" and result.exit_code == 3

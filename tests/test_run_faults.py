@@ -49,6 +49,7 @@ def test_a_wrong_loss_is_found(change: Callable[[float], float], at: int | None)
     require_blame(result, "loss", "loss", update=at or 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", UPDATES)
 @pytest.mark.parametrize("name", TENSORS)
 @pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-9), ("float32", 1e-3)])
@@ -60,6 +61,7 @@ def test_a_wrong_scale_of_one_gradient_is_found(
     require_blame(result, "derivative", f"d{name}", name, update=at or 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0, 8, 12])
 @pytest.mark.parametrize("name", TENSORS)
 def test_mini_batches_say_epoch_and_update(name: str, at: int) -> None:
@@ -128,6 +130,7 @@ def test_a_transposed_square_gradient_is_found() -> None:
     require_blame(side_by_side(SQUARE, manual=manual), "derivative", "dw1", "w1", update=2)
 
 
+@pytest.mark.slow
 def test_the_finding_holds_both_values() -> None:
     result = side_by_side(manual=wrong_gradient(OURS, "b2", lambda gradient: gradient * 3))
     finding = result.findings[0]
@@ -176,6 +179,7 @@ def through_new_weights(parameters: Arrays, x: Array, values: Arrays, dlogits: A
     return ours(updated, x, values, dlogits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backward", "stage", "parameter"),
     [
@@ -208,11 +212,13 @@ def stale(manual: Manual, *, loss_too: bool) -> Function:
     return implementation
 
 
+@pytest.mark.slow
 def test_gradients_of_stale_weights_are_found_at_the_second_update() -> None:
     manual = with_function(OURS, stale(OURS, loss_too=False))
     require_blame(side_by_side(manual=manual), "derivative", "dlogits", "w2", update=1)
 
 
+@pytest.mark.slow
 def test_a_whole_pass_at_stale_weights_is_found_at_the_second_update() -> None:
     result = side_by_side(manual=with_function(OURS, stale(OURS, loss_too=True)))
     assert [finding.stage for finding in result.findings] == ["loss", "dlogits"]
@@ -288,6 +294,7 @@ COULD_BE_DECLARED = ("nesterov", "weight decay")
 """A convention, if it is made from the first update on."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [None, 3])
 @pytest.mark.parametrize("name", STEPS)
 def test_a_wrong_step_is_found_and_no_gradient_is_blamed(name: str, at: int | None) -> None:

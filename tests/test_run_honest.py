@@ -121,6 +121,7 @@ def blank_rows() -> DataSet:
     return replace(data, train=replace(data.train, x=x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
     "data", [repeated_rows(), scaled(1e-6), scaled(1e3), blank_rows()],

@@ -60,6 +60,7 @@ def test_while_a_side_makes_its_update_no_record_before_the_last_one_is_in_memor
     assert set(alive) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("some", [4, updates.SOME])
 @pytest.mark.parametrize("since", [0, 4, 100])
 def test_some_rows_of_a_right_update_name_what_all_rows_name(some: int, since: int) -> None:

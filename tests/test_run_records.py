@@ -335,6 +335,7 @@ def test_the_sentence_on_the_free_run_names_an_update() -> None:
     assert "first at epoch 0, update 0, parameter -, stage loss" in result.checks[2].sentence
 
 
+@pytest.mark.slow
 def test_an_update_that_looks_at_other_rows_is_named_from_the_records_of_the_run() -> None:
     experiment = replace(SMALL, batch_size=6)
     everything = draw_inputs(experiment, small_data()).training

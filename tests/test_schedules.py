@@ -77,6 +77,7 @@ def clipping_each_alone(asked: Experiment) -> Any:
     return step
 
 
+@pytest.mark.slow
 def test_clipping_every_tensor_by_itself_is_no_clipping_of_all_together() -> None:
     asked = replace(SMALL, clip_norm=0.1)
     result = side_by_side(asked, manual=replace(our_manual(asked), step=clipping_each_alone(asked)))

@@ -21,12 +21,14 @@ FULL_ONLY = {
 }
 
 
+@pytest.mark.slow
 def test_the_nominal_batch_size_is_wrong_for_a_shorter_batch(tmp_path: Path) -> None:
     wrong = of_wrong_twin(tmp_path, FIT, *NOMINAL)
     assert [one.mistake for one in wrong.diagnosis] == ["gradient-divided-by-data-set"]
     assert "batch_size" in wrong.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", FULL_ONLY)
 def test_it_is_right_where_every_batch_is_full(how: str, tmp_path: Path) -> None:
     result = checked(tmp_path, changed(FIT, NOMINAL, FULL_ONLY[how]))

@@ -36,6 +36,7 @@ def test_a_softmax_without_a_shift_agrees_and_its_overflow_is_noted() -> None:
     assert not any("overflows" in note for note in ours.notes)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_beside_an_overflow_is_still_named() -> None:
     def summed(parameters: Arrays, x: Array, targets: Array) -> tuple[float, Arrays]:
         with np.errstate(all="ignore"):

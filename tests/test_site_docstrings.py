@@ -34,6 +34,7 @@ def section(module: Any, kind: str) -> Any:
     return found.value
 
 
+@pytest.mark.slow
 def test_an_example_is_read_as_code(module: Any) -> None:
     ((_, text),) = section(module, "examples")
     assert text.startswith(">>> Experiment(hidden=20") and text.endswith("\n'float32'")

@@ -27,6 +27,7 @@ def backward(X, Y, Z1, A1, A2, W2):
 """
 
 
+@pytest.mark.slow
 def test_a_softmax_over_everything_is_not_excused_by_single_samples(tmp_path: Path) -> None:
     of_wrong_twin(tmp_path, COLUMNS, "np.sum(E, axis=0)", "np.sum(E)")
 
@@ -59,6 +60,7 @@ def train(X, Y, W1, b1, W2, b2):
 """
 
 
+@pytest.mark.slow
 def test_a_file_that_hands_over_single_samples_is_judged_on_them(tmp_path: Path) -> None:
     online = COLUMNS.replace("np.sum(E, axis=0)", "np.sum(E)") + ONLINE
     assert checked(tmp_path, online).verdict is Verdict.AGREES

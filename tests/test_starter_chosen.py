@@ -70,6 +70,7 @@ def gradients(X, Y, W1, b1, W2, b2):
 A_LOSS = "\nfor epoch in range(9):\n    loss = -np.sum(Y * np.log(P)) / len(Y)\n"
 
 
+@pytest.mark.slow
 def test_a_penalty_that_no_loss_is_shown_for_is_asked_for(tmp_path: Path) -> None:
     """Right if the loss has it, wrong if it has not: which of the two no line tells."""
     path = tmp_path / "mine.py"
@@ -80,6 +81,7 @@ def test_a_penalty_that_no_loss_is_shown_for_is_asked_for(tmp_path: Path) -> Non
     assert checked(tmp_path, GRADIENTS_ALONE, l2=0.001).verdict is Verdict.AGREES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [GRADIENTS_ALONE + A_LOSS, GRADIENTS_ALONE.replace("+ 0", "- 0")])
 def test_a_penalty_beside_a_loss_without_it_and_a_negative_one_are_mistakes(
     tmp_path: Path, text: str

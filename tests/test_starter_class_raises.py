@@ -37,6 +37,7 @@ class Net:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong", "line"),
     [

@@ -37,6 +37,7 @@ def main(name, n):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [

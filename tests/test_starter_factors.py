@@ -37,6 +37,7 @@ def test_each_factor_is_judged_as_one(tmp_path: Path, old: str, new: str, blamed
     assert [one.parameter for one in result.findings] == [blamed], result.sentence
 
 
+@pytest.mark.slow
 def test_an_unknown_second_factor_does_not_accuse_the_first(tmp_path: Path) -> None:
     """What is no Jacobian, and no mistake that is known, is undecided alone."""
     result = checked(tmp_path, PARTS.replace("- np.outer(q, q)", "+ np.outer(q, q)"))
@@ -44,6 +45,7 @@ def test_an_unknown_second_factor_does_not_accuse_the_first(tmp_path: Path) -> N
     assert [one.split(":")[0] for one in result.not_compared] == ["softmax_grad"]
 
 
+@pytest.mark.slow
 def test_a_slope_at_p_without_a_softmax_behind_it_is_none_at_the_logits(tmp_path: Path) -> None:
     """Alone it is what the catalogue says."""
     result = checked(tmp_path, PARTS.partition("def softmax_grad")[0])

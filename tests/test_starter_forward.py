@@ -51,6 +51,7 @@ def verdict_on(tmp_path: Path, text: str) -> tuple[Verdict, str]:
     return found.verdict, found.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("axis", "verdict"), [("0", Verdict.AGREES), ("1", Verdict.DISAGREES)])
 def test_a_forward_pass_is_held_against_the_networks_values(
     axis: str, verdict: Verdict, tmp_path: Path
@@ -60,6 +61,7 @@ def test_a_forward_pass_is_held_against_the_networks_values(
     assert ("the probabilities it returns are wrong" in sentence) == (verdict is Verdict.DISAGREES)
 
 
+@pytest.mark.slow
 def test_a_forward_pass_nobody_can_call_keeps_the_file_from_agreeing(tmp_path: Path) -> None:
     text = COLUMNS.replace("AXIS", "0").replace("(X, params)", "(X, params, q)")
     text = text.replace("Z1 = params", "Z1 = q.scale() * params")

@@ -49,6 +49,7 @@ def test_a_validation_curve_of_the_training_rows_is_named(tmp_path: Path) -> Non
     assert "val_losses is made of t, which train" in " ".join(str(found).split())
 
 
+@pytest.mark.slow
 def test_the_same_training_with_a_curve_of_held_out_rows_agrees(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(TRAINING)

@@ -87,6 +87,7 @@ def test_a_bounded_weight_is_told_from_other_lines(body: str, held: list[str]) -
     assert told == held
 
 
+@pytest.mark.slow
 def test_a_training_whose_weights_are_held_is_undecided_with_the_line(tmp_path: Path) -> None:
     assert checked(tmp_path, SCRIPT.format(more="pass")).verdict is Verdict.AGREES
     line = "W1 *= np.minimum(1, 3 / np.linalg.norm(W1, axis=1, keepdims=True))"

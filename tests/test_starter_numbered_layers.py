@@ -36,6 +36,7 @@ class Classifier:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [(" * (self.hidden > 0)", ""), ("d.sum(axis=0)", "d.mean(axis=0)"), (" / len(self.t)", "")],

@@ -73,6 +73,7 @@ def start(Y, h):
 """
 
 
+@pytest.mark.slow
 def test_the_loss_of_what_the_gradients_predict_is_theirs(tmp_path: Path) -> None:
     assert checked(tmp_path, PREDICTS.replace("def loss", "def mse")).verdict is Verdict.AGREES
     found = checked(tmp_path, PREDICTS.replace("Y.size", "X.shape[0]"))
@@ -134,6 +135,7 @@ class Tagger:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
@@ -187,6 +189,7 @@ def undeclared(folder: Path, text: str) -> Result:
     return starter_result(check_starter(path, timeout=20.0))
 
 
+@pytest.mark.slow
 def test_an_output_that_is_asserted_to_be_one_unit_is_compared_as_one(tmp_path: Path) -> None:
     found = undeclared(tmp_path, ASSERTED)
     assert found.verdict is Verdict.AGREES, found.sentence

@@ -39,6 +39,7 @@ def said(text: str) -> list[tuple[str, int]]:
     return list(second_steps(tree, only_moving([tree])))
 
 
+@pytest.mark.slow
 def test_a_class_that_steps_twice_on_one_gradient_is_not_called_right(tmp_path: Path) -> None:
     assert checked(tmp_path, NET + STEP).verdict is Verdict.AGREES
     twice = checked(tmp_path, f"{NET}{STEP}            self.step(lr)\n")

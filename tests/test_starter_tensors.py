@@ -42,6 +42,7 @@ class Net:
 MASK = " * (self.z > 0)"
 
 
+@pytest.mark.slow
 def test_every_gradient_of_a_class_has_a_row_and_the_one_quoted_is_the_one_shown(
     tmp_path: Path,
 ) -> None:
@@ -62,18 +63,21 @@ def test_every_gradient_of_a_class_has_a_row_and_the_one_quoted_is_the_one_shown
     assert tensors(wrong.worst) == wrong.worst and "dw1 of Net" in terminal_text(wrong)
 
 
+@pytest.mark.slow
 def test_a_class_is_counted_as_a_class_and_a_function_as_a_function(tmp_path: Path) -> None:
     assert checked(tmp_path, NET).sentence.endswith("between 1 class and torch")
     relu = "\ndef relu(z):\n    return np.maximum(z, 0)\n"
     assert "between 1 function, 1 class and torch" in checked(tmp_path, NET + relu).sentence
 
 
+@pytest.mark.slow
 def test_the_function_at_fault_is_still_the_class(tmp_path: Path) -> None:
     wrong = of_wrong_twin(tmp_path, NET, MASK, "")
     assert wrong.findings[0].parameter == "Net"
     assert functions({"settings": wrong.settings, "findings": plain(wrong.findings)}) == ["Net"]
 
 
+@pytest.mark.slow
 def test_the_file_s_own_name_stands_beside_one_that_says_something_else(tmp_path: Path) -> None:
     own = NET.replace("self.dW1", "self.grad_W1")
     named = [name for name in checked(tmp_path, own).worst if "(" in name]
@@ -81,6 +85,7 @@ def test_the_file_s_own_name_stands_beside_one_that_says_something_else(tmp_path
     assert not [name for name in checked(tmp_path, NET).worst if "(" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -70,6 +70,7 @@ def nnCostFunction(nn_params, input_layer_size, hidden_layer_size, num_labels, X
 """
 
 
+@pytest.mark.slow
 def test_the_course_in_which_theta_is_one_vector_is_compared(tmp_path: Path) -> None:
     """Theta is read column by column, and the classes are numbered from 1."""
     wrong = of_wrong_twin(tmp_path, COURSE, "lambda_ / m * Theta2[:", "lambda_ * Theta2[:")
@@ -116,6 +117,7 @@ def test_a_vector_with_one_weight_transposed_is_compared(tmp_path: Path) -> None
     assert checked(tmp_path, VECTOR).verdict is Verdict.AGREES
 
 
+@pytest.mark.slow
 def test_a_vector_in_a_form_that_is_not_known_accuses_nobody(tmp_path: Path) -> None:
     """The same, read backwards: no number of it is a network's, which tells of the reading."""
     other = VECTOR.replace("np.split(theta", "np.split(theta[::-1]").replace(
@@ -148,11 +150,13 @@ class TwoLayer:
 """
 
 
+@pytest.mark.slow
 def test_a_class_whose_weights_have_their_biases_behind_is_compared(tmp_path: Path) -> None:
     wrong = of_wrong_twin(tmp_path, CLASS, " * (self.Z1 > 0)", "")
     assert wrong.diagnosis[0].mistake == "mask-missing"
 
 
+@pytest.mark.slow
 def test_a_class_whose_weights_have_their_biases_in_front_is_compared(tmp_path: Path) -> None:
     front = CLASS.replace("[X, one]", "[one, X]").replace("(0, self.Z1), one]", "(0, self.Z1)]")
     front = front.replace("[np.max", "[one, np.max").replace("[:, :-1]", "[:, 1:]")
@@ -177,6 +181,7 @@ def gradients(x, y, W1, W2):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [

@@ -42,6 +42,7 @@ def spelt(how: str, text: str = NET) -> str:
     return text.replace("FORMAT", named).replace("SHORT", short)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SPELT)
 def test_right_code_in_float32_agrees(how: str, tmp_path: Path) -> None:
     found = checked(tmp_path, spelt(how))
@@ -49,6 +50,7 @@ def test_right_code_in_float32_agrees(how: str, tmp_path: Path) -> None:
     assert sum("float32 of the file was read as float64" in note for note in found.notes) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SPELT)
 def test_wrong_code_in_float32_is_named_as_in_float64(how: str, tmp_path: Path) -> None:
     found = checked(tmp_path, spelt(how, NET.replace('"b2": dz.sum', '"b2": dz.mean')))
@@ -56,6 +58,7 @@ def test_wrong_code_in_float32_is_named_as_in_float64(how: str, tmp_path: Path) 
     assert any("mean" in one.sentence for one in found.diagnosis)
 
 
+@pytest.mark.slow
 def test_one_conversion_in_code_of_another_format_is_a_slip(tmp_path: Path) -> None:
     text = spelt("an attribute").replace("x = x.astype(np.float32)", "x = x.astype(np.float64)", 1)
     found = checked(tmp_path, text)

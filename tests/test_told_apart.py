@@ -25,6 +25,7 @@ def test_a_number_has_the_digits_that_tell_it_from_the_declared_one(
     assert f"{Told.beside(number, 0.1, 0.9):.4g}" == said
 
 
+@pytest.mark.slow
 def test_a_momentum_a_little_off_is_not_said_to_be_the_declared_one() -> None:
     def step(
         parameters: Any, gradients: Any, state: Any, *, learning_rate: float, momentum: float
@@ -39,6 +40,7 @@ def test_a_momentum_a_little_off_is_not_said_to_be_the_declared_one() -> None:
     assert "The momentum is 0.9000001, not the one declared." in found.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(("rate", "names"), [(False, ["learning-rate-left-out"]), (True, [])])
 def test_an_update_without_its_rate_is_named(dtype: str, rate: bool, names: list[str]) -> None:

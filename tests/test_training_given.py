@@ -56,12 +56,14 @@ def shown(folder: Path, text: str) -> Rehearsed:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [TEXT, METHODS], ids=["momentum", "a momentum that is not asked"])
 def test_a_training_that_is_handed_its_weights_is_run(text: str, tmp_path: Path) -> None:
     found = shown(tmp_path, text).verdict
     assert (found.name, found.verdict) == ("learn", Verdict.AGREES), found.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [

@@ -50,6 +50,7 @@ TRAIN = HEAD + f"def train(X, y, epochs=20, lr=0.1):\n{WEIGHTS}    for epoch in 
 LAST = "    return W1, b1, W2, b2\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", [TRAIN + GRADIENTS + SIGNS + LAST, RESTARTS], ids=["signs", "restarts"]
 )
@@ -57,6 +58,7 @@ def test_what_is_another_training_and_no_mistake_is_not_accused(tmp_path: Path, 
     assert checked(tmp_path, text).verdict is not Verdict.DISAGREES
 
 
+@pytest.mark.slow
 def test_a_momentum_with_its_shares_exchanged_is_not_right(tmp_path: Path) -> None:
     begun = "    v = {k: 0.0 for k in ('W1', 'b1', 'W2', 'b2')}\n    for epoch"
     right = "        v = {k: 0.9 * v[k] + 0.1 * g for k, g in grads.items()}\n"
@@ -87,11 +89,13 @@ OTHER = AT_P.replace("grad_softmax_cross_entropy", "cross_entropy_derivative") +
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [AT_P, OTHER])
 def test_a_slope_at_p_is_not_excused_by_the_name_of_a_function(tmp_path: Path, text: str) -> None:
     assert checked(tmp_path, text).verdict is Verdict.DISAGREES
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_handed_class_numbers_less_one_counts_as_its_loss(
     tmp_path: Path,
 ) -> None:

@@ -38,6 +38,7 @@ BACK = "            back = E.dot(self.V.T) * (A > 0)\n"
 STEPPED = "            self.d = self.d - self.eta * E.sum(axis=0)\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", ["0.3", "0.7"])
 def test_weights_that_are_stepped_too_early_are_said_with_their_own_rate(
     tmp_path: Path, rate: str

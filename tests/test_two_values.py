@@ -47,6 +47,7 @@ def test_sentences_about_functions_and_the_screen_of_a_test_show_it_too() -> Non
     assert "0.1234567890123" in screen and "0.1234567890124" in screen
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_it_too() -> None:
     result = replace(results.disagreeing(), worst={"dw1": entry(440.0), "db1": entry(0.4)})
     text = notebook_html(result)

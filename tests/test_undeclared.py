@@ -59,6 +59,7 @@ def test_the_options_that_were_left_out_are_found(words: str, dtype: str) -> Non
     assert found.ratio <= 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalisation", ["layer", "batch"])
 def test_scales_that_a_penalty_leaves_out_are_told_by_its_option(normalisation: str) -> None:
     from manual_mlp import Between
@@ -74,6 +75,7 @@ def test_scales_that_a_penalty_leaves_out_are_told_by_its_option(normalisation: 
     assert result.kind == "convention" and "`--penalise linear`" in result.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
     "words",
@@ -105,6 +107,7 @@ def test_weights_of_classes_and_ignored_rows_are_found(words: str, dtype: str) -
     assert found is not None and found.words == words
 
 
+@pytest.mark.slow
 def test_a_mistake_beside_class_weights_is_no_declaration() -> None:
     weighed = written(class_weights=(0.5, 2.0, 1.0))
 
@@ -174,6 +177,7 @@ def test_an_update_by_another_loss_names_the_option_and_says_nothing_of_a_loss(w
     assert f"`{words}`" in result.sentence and "your loss" not in result.sentence
 
 
+@pytest.mark.slow
 def test_an_update_of_twice_the_gradient_is_no_convention() -> None:
     result = check(updating(2.0), hidden=(7,), inputs=6, classes=3)
     assert result.kind == "derivative"
@@ -209,6 +213,7 @@ def looking_for_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compare.judge.conclusion.name_mistake", lambda *_: Named())
 
 
+@pytest.mark.slow
 def test_a_loss_that_cannot_be_declared_is_said_to_be_another_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -227,6 +232,7 @@ def test_a_loss_that_cannot_be_declared_is_said_to_be_another_one(
     )
 
 
+@pytest.mark.slow
 def test_a_wrong_gradient_of_another_loss_is_no_convention(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -247,6 +253,7 @@ def test_a_declared_loss_is_not_declared_again() -> None:
     assert found is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_penalty_alone_is_no_loss_to_declare(dtype: str) -> None:
     asked = Experiment(hidden=(11,), dtype=dtype)

@@ -30,6 +30,7 @@ def update(P, G, L, rate):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ['G["b" + str(L)]', 'G["b1"].mean()'])
 def test_one_gradient_for_all_layers_is_undecided(tmp_path: Path, wrong: str) -> None:
     assert checked(tmp_path, LAYERED).verdict is Verdict.AGREES

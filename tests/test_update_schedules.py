@@ -103,6 +103,7 @@ def train(X, Y, W1, b1, W2, b2, lr=0.1, epochs=20):
 """
 
 
+@pytest.mark.slow
 def test_gradients_beside_a_schedule_are_cut_out_and_compared(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     for text, due in ((CALLED, {"agrees"}), (CALLED.replace("* (h > 0)", ""), {"disagrees"})):

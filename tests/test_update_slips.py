@@ -110,6 +110,7 @@ def test_the_mistake_in_a_wrong_form_is_named(
     assert [one.mistake for one in found.diagnosis] == [mistake]
 
 
+@pytest.mark.slow
 def test_of_an_unknown_form_no_momentum_is_spoken(tmp_path: Path) -> None:
     (found,) = updates(tmp_path, ADAM.replace("np.sqrt(v_hat)", "v_hat ** 3")).found
     assert found.verdict is Verdict.UNDECIDABLE

@@ -50,6 +50,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", RIGHT)
 def test_a_right_loss_in_the_training_agrees(how: str, tmp_path: Path) -> None:
     result = checked(tmp_path, RIGHT[how])
@@ -58,6 +59,7 @@ def test_a_right_loss_in_the_training_agrees(how: str, tmp_path: Path) -> None:
                for one in result.checks)  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", WRONG)
 def test_a_wrong_loss_in_the_training_is_named(mistake: str, tmp_path: Path) -> None:
     result = checked(tmp_path, WRONG[mistake])

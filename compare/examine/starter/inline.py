@@ -75,12 +75,12 @@ def loss_given(
     source: Source, opened: Opened, p: Array, targets: Array, loss: float, guard: Guard
 ) -> bool:
     """Whether a function of a file that is named like a loss gives this one of p and the targets,
-    which are all that it takes."""
+    which are all that it has to be handed."""
     for name, one in source.definitions.items():
         function = vars(opened.module).get(name)
         if not (LOSS.fullmatch(plain(name)) and isinstance(one.node, ast.FunctionDef)):
             continue
-        if len(source.signature(name)) != TAKEN or not callable(function):
+        if handed_over(one.node) != TAKEN or not callable(function):
             continue
         for given in ((p, targets), (targets, p)):
             try:
@@ -90,6 +90,12 @@ def loss_given(
             if isinstance(found, float | np.ndarray) and same(np.asarray(found), np.array(loss)):
                 return True
     return False
+
+
+def handed_over(function: ast.FunctionDef) -> int:
+    """How many values a function has to be handed: `delta=1.0` is none."""
+    given = function.args
+    return len(given.posonlyargs) + len(given.args) - len(given.defaults)
 
 
 def assignments(source: Source) -> Iterator[tuple[ast.expr, str]]:

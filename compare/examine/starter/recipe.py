@@ -59,7 +59,8 @@ FORWARD = re.compile(
 BACKWARD = re.compile(r".*back.*|.*grad.*|bprop|bp|lossand\w*")
 LOSS = re.compile(
     r".*(loss|cost|entropy|objective).*|ce|averagece|nll|mse|sse|bce"
-    r"|(mean)?squareerror|(mean)?squarederrors?"
+    r"|(mean)?squareerror|(mean|sumof|sum)?squarederrors?"
+    r"|mae|(mean)?absoluteerrors?|(pseudo)?huber|smoothl1|logcosh|hinge"
 )
 TRAIN = re.compile(r"(fit|train|learn)\w*|(train|sgd|gradientdescent)?step|update\w*|optimi\w*")
 COUNTS = {"epochs": 1, "epoch": 1, "nepochs": 1, "numepochs": 1, "iterations": 1, "iters": 1,

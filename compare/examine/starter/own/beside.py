@@ -6,17 +6,19 @@ is meant to be: it is wrong where it is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from compare.contracts.arrays import Arrays
 from compare.examine.starter.own.follows import Told, factor_beside, laid
 from compare.examine.starter.own.groups import Group
 from compare.examine.starter.own.steps import CLEAR, DIRECTIONS, Steps
 
 Naming = tuple[tuple[str, ...], tuple[str, ...], str, str]
 """Where a weight lies, where its gradient does, and what is put before and behind its last word."""
+BESIDE = "wrong beside"
 FAR = 0.02
 
 
@@ -37,6 +39,7 @@ def wrong_beside(steps: Steps, found: Told) -> Told:
                if all(named(one, name) == way for name, way in right.items())}  # fmt: skip
     wrong = [group for group in steps.groups if group.name not in right]
     meant = {group.name: named(one, group.name) for one in namings for group in wrong}
+    meant = meant or in_a_list(set(right.values()), wrong, beside, kept)
     known = all(meant.get(group.name) in beside for group in wrong)
     if not (right and wrong and known):
         return found
@@ -44,8 +47,30 @@ def wrong_beside(steps: Steps, found: Told) -> Told:
     if len(off) < len(wrong):
         return found
     example = steps.reach(off[0], 0, 0, tuple(beside[meant[off[0].name]]))
-    return replace(found, kind="wrong beside", factor=1.0, right=frozenset(right),
+    return replace(found, kind=BESIDE, factor=1.0, right=frozenset(right),
                    wrong=frozenset(one.name for one in off), example=example)  # fmt: skip
+
+
+def in_a_list(
+    right: set[str], wrong: Sequence[Group], beside: Mapping[str, Sequence[str]], kept: Arrays
+) -> dict[str, str]:
+    """Return which gradients of a list are those of weights, where the others are known and there
+    is one of their shape for each."""
+    lists = {way.rpartition(".")[0] for way in right}
+    found: dict[str, str] = {}
+    for group in wrong:
+        shapes = [one.shape for one in group.starts.values()]
+        left = [
+            way
+            for way, ways in beside.items()
+            if way not in right
+            and {way.rpartition(".")[0]} == lists
+            and [kept[one].shape for one in ways] == shapes
+        ]
+        if len(left) != 1:
+            return {}
+        found[group.name] = left[0]
+    return found if len(set(found.values())) == len(wrong) else {}
 
 
 def is_off(steps: Steps, group: Group, ways: list[str]) -> bool:

@@ -15,7 +15,8 @@ import numpy as np
 from compare.examine.starter.binding import plain
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.own.groups import changing
-from compare.examine.starter.own.marked import last_of, number_of, slices_in
+from compare.examine.starter.own.marked import number_of
+from compare.examine.starter.own.of_batch import last_of, parts_in
 from compare.examine.starter.own.replay import replayed
 from compare.examine.starter.own.seen import Seen
 from compare.examine.starter.own.slopes import STEP
@@ -143,8 +144,20 @@ def others(seen: Seen) -> str:
 
 
 def numbers_within(seen: Seen) -> set[int | None]:
-    """Return the numbers of the loops within the one that was looked at."""
-    return {number_of(one) for one in parts_of(seen) if isinstance(one, Loops)}
+    """Return the numbers of the loops within the one that was looked at, and within the functions
+    that it calls."""
+    defined = {one.name: one for node in seen.base.loop.program.nodes for one in ast.walk(node)
+               if isinstance(one, ast.FunctionDef)}  # fmt: skip
+    within, reached, left = set(), set(), list(parts_of(seen))
+    while left:
+        one = left.pop()
+        if isinstance(one, Loops):
+            within.add(number_of(one))
+        name = last_of(one.func) if isinstance(one, ast.Call) else ""
+        if name in defined and name not in reached:
+            reached.add(name)
+            left += ast.walk(defined[name])
+    return within
 
 
 def averaged_beside(seen: Seen) -> str:
@@ -181,7 +194,7 @@ def shorter(seen: Seen) -> str:
     has fewer rows."""
     loop = seen.base.loop
     kept = seen.base.turns[0].kept[loop.last]
-    rows = [len(kept[name]) for name in slices_in(loop.target, loop.body) if name in kept]
+    rows = [len(kept[name]) for name in parts_in(loop.target, loop.body) if name in kept]
     for part in (part for line in seen.base.loop.program.nodes for part in ast.walk(line)):
         divided = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)
         name = ast.unparse(part.right) if isinstance(part, ast.BinOp) and divided else ""
@@ -194,6 +207,8 @@ def shorter(seen: Seen) -> str:
 def within_bounds(seen: Seen) -> str:
     """Return in words that steps are multiplied by a number which is kept within bounds, as a
     clipped norm is: beyond them they are others than those that were looked at."""
+    if seen.clipped_to:
+        return ""  # how it is held was seen
     lines = list(parts_of(seen))
     used = {name for part in lines if isinstance(part, ast.AugAssign)
             and isinstance(part.op, ast.Sub | ast.Add) for name in loaded(part.value)}  # fmt: skip

@@ -15,18 +15,18 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from compare.examine.starter.cut_names import stored
+from compare.examine.starter.own.of_batch import last_of, of_batch
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import data_role
 from compare.examine.starter.training.watch import TURN
 from compare.examine.starter.update_words import is_weight
 
 ERROR = re.compile(r".*(error|err|diff|residual)s?\d*", re.IGNORECASE)
-OF_LOSSES = re.compile(r"loss|cost|entropy|nll|mse|objective", re.IGNORECASE)
 MOST_ERRORS = 4
 GATHERED = re.compile(r"(grad(ient)?_?)?(accum\w*|micro_?batches|n_?micro)", re.IGNORECASE)
 MARK, NAMED = "_own_mark", "_own_named"
@@ -51,21 +51,8 @@ class Loop:
 
     @cached_property
     def shown(self) -> tuple[tuple[int, str], ...]:
-        """The losses that are shown of all rows, of a batch: `cost(X, Y, P)` is `cost(xb, yb, P)`
-        there; each behind the mark at which the batch is known."""
-        batch = batch_in(self.target, self.body)
-        parts = slices_in(self.target, self.body)
-        mark = max((place for place, _ in batch.values()), default=0)
-        texts = []
-        for call in calls_of_losses(self.program):
-            names = {one.id for one in ast.walk(call) if isinstance(one, ast.Name)}
-            data = {name: batch[data_role(name)][1] for name in names if data_role(name) in batch}
-            if set(map(data_role, data)) == {"x", "y"} == set(batch):
-                other = {name: ast.parse(one, mode="eval").body for name, one in data.items()}
-                texts.append((mark, ast.unparse(Renamed(other).visit(copy.deepcopy(call)))))
-            if names & set(parts):
-                texts.append((0, ast.unparse(Renamed(parts).visit(copy.deepcopy(call)))))
-        return tuple(dict.fromkeys(texts))[:MOST_ERRORS]
+        """The losses that are shown of other rows, of those of a turn."""
+        return of_batch(self.program, self.target, self.body)
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -150,11 +137,6 @@ class Sooner(ast.NodeTransformer):
         return value
 
 
-def last_of(node: ast.expr) -> str:
-    """Return the last name of what is called."""
-    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
-
-
 class Marks(ast.NodeTransformer):
     """Puts the calls into the loop that has this number."""
 
@@ -183,52 +165,6 @@ class Marks(ast.NodeTransformer):
         for place, one in enumerate(own, 1):
             node.body += [one, *mark(place, names)]
         return node
-
-
-def batch_in(target: ast.expr | None, body: Sequence[ast.stmt]) -> dict[str, tuple[int, str]]:
-    """Return the names of inputs and targets that a loop sets for each turn, by their role, with
-    the mark behind which they are set."""
-    found = {}
-    named = [one.id for one in ast.walk(target) if isinstance(one, ast.Name)] if target else []
-    for mark, names in enumerate((named, *(stored(one) for one in body))):
-        for name in names:
-            role = data_role(name)
-            if role and role not in found:
-                found[role] = mark, name
-    return found
-
-
-def slices_in(target: ast.expr | None, body: Sequence[ast.stmt]) -> dict[str, ast.expr]:
-    """Return by name what the body takes of data for each turn of its loop: `data[k:k + 10]`."""
-    counts = {one.id for one in ast.walk(target) if isinstance(one, ast.Name)} if target else set()
-    return {
-        part.value.id: part for line in body for part in ast.walk(line)
-        if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name)
-        and isinstance(part.slice, ast.Slice) and isinstance(part.ctx, ast.Load)
-        and counts & {one.id for one in ast.walk(part.slice) if isinstance(one, ast.Name)}
-    }  # fmt: skip
-
-
-def calls_of_losses(program: Program) -> Iterator[ast.Call]:
-    """Yield the calls of a file's own losses."""
-    own = {one.name for every in (program.source.statements,) for line in every
-           for one in ast.walk(line.node) if isinstance(one, ast.FunctionDef)}  # fmt: skip
-    for node in program.nodes:
-        for call in (one for one in ast.walk(node) if isinstance(one, ast.Call)):
-            name = last_of(call.func)
-            if name in own and OF_LOSSES.search(name) and not call.keywords:
-                yield call
-
-
-class Renamed(ast.NodeTransformer):
-    """Puts others into the place of some names."""
-
-    def __init__(self, other: Mapping[str, ast.expr]) -> None:
-        self.other = other
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        """A name."""
-        return copy.deepcopy(self.other.get(node.id, node))
 
 
 def number_of(node: ast.For | ast.While) -> int | None:

@@ -115,9 +115,10 @@ class Hooks(Quiet):
     def of_batch(self, place: int, local: Mapping[str, Any]) -> None:
         """Evaluate the losses that are shown of all rows, of the batch of a turn."""
         if place in self.batches and (self.marks or len(self.turns) == self.until):
+            scope = {**local, **self.space[NAMED]}
             for text in (one for at, one in self.loop.shown if at == place):
                 with contextlib.suppress(Exception):
-                    self.turns[-1].numbers[text] = float(eval(text, self.space, dict(local)))
+                    self.turns[-1].numbers[text] = float(eval(text, self.space, scope))
 
     def end(self, turn: Turn, local: Mapping[str, Any]) -> None:
         """A turn ends."""

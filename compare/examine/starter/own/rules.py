@@ -33,6 +33,9 @@ def rules(numbers: Sequence[float]) -> Iterator[tuple[str, Rule]]:
             if one <= two:
                 yield "Adam", partial(adam, one=one, two=two, guard=guard, inside=inside,
                                       corrected=corrected)  # fmt: skip
+        for one, two in product(shares, shares) if not inside else ():
+            if one <= two:
+                yield "Adam", partial(adam_in_one, one=one, two=two, guard=guard)
 
 
 def adagrad(g: Sequence[Array], guard: float, inside: bool) -> Array:
@@ -69,26 +72,39 @@ def adam(
     return m / rooted(v, guard, inside)
 
 
+def adam_in_one(g: Sequence[Array], one: float, two: float, guard: float) -> Array:
+    """Return the step of Adam at a rate of 1, both corrections in the rate: the guard stands beside
+    a root that was not corrected, as at the end of section 2 of the paper (Kingma and Ba, 2015)."""
+    m, v = mean(g, one), mean([each**2 for each in g], two)
+    made: Array = np.sqrt(1 - two ** len(g)) / (1 - one ** len(g)) * m / (np.sqrt(v) + guard)
+    return made
+
+
 def rule_of(
-    steps: Sequence[Array], gradients: Sequence[Array], numbers: Sequence[float]
-) -> tuple[str, float] | None:
+    steps: Sequence[Array], gradients: Sequence[Array], numbers: Sequence[float],
+    weights: Sequence[Array] = (), decays: Sequence[float] = (),
+) -> tuple[str, float] | None:  # fmt: skip
     """Return the name and the rate of the rule that makes all steps of their gradients; arrays by
-    turn, all weights one after another. None where there is none."""
-    moves = [one != 0 for one in steps]
-    if not all(one.any() for one in moves):
+    turn, all weights one after another. None where there is none. `decays` are the strengths by
+    which `weights` may decay beside, as AdamW has it: torch.optim.AdamW."""
+    if not all((one != 0).any() for one in steps):
         return None
-    for name, rule in rules(numbers):
-        rate, near = 0.0, True
+    for (name, rule), decay in product(rules(numbers), (0.0, *decays)):
+        rate = 0.0
         for turn, step in enumerate(steps):
             with np.errstate(all="ignore"):
                 made = np.nan_to_num(rule(gradients[: turn + 1]))
+            made = made + decay * weights[turn] if decay else made
             place = int(np.argmax(np.abs(made)))
             rate = rate or (step[place] / made[place] if made[place] else 0.0)
-            near = bool(rate and (np.abs(step - rate * made)
-                                  <= NEAR * np.abs(rate * made) + NEAR * 1e-3 * np.abs(step).max()
-                                  ).all())  # fmt: skip
-            if not near:
+            if not rate or not is_near(step, rate * made):
                 break
-        if near:
-            return name, float(rate)
+        else:
+            return (f"{name} and a decay by {decay:g}" if decay else name), float(rate)
     return None
+
+
+def is_near(step: Array, due: Array) -> bool:
+    """Whether a step is the one that is due, as far as its gradients and its rate tell it."""
+    allowed = NEAR * np.abs(due) + NEAR * 1e-3 * np.abs(step).max()
+    return bool((np.abs(step - due) <= allowed).all())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
 
 import numpy as np
 
 from compare.examine.starter.binding import plain
-from compare.examine.starter.own.beside import wrong_beside
+from compare.examine.starter.own.beside import BESIDE, wrong_beside
+from compare.examine.starter.own.clipped import clipped_to
 from compare.examine.starter.own.follows import (
     Told,
     gradient_arrays,
@@ -26,6 +29,7 @@ from compare.examine.starter.own.groups import (
     shifted,
 )
 from compare.examine.starter.own.marked import marked
+from compare.examine.starter.own.recovered import with_recovered
 from compare.examine.starter.own.replay import counted, replayed
 from compare.examine.starter.own.rules import rule_of
 from compare.examine.starter.own.slopes import STEP, Slopes, in_time
@@ -36,7 +40,8 @@ from compare.examine.starter.training.supply import Supply
 from compare.examine.starter.update_words import is_weight
 
 TURNS, MOST_GROUPS = 4, 24
-CARRIED, NEAR = 0.5, 1e-4
+CARRIED, NEAR, NEAREST = 0.5, 1e-4, 1e-7
+DECAYS, MOST_DECAY = re.compile(r"decay|\bwd\b"), 0.1
 SQUARED = re.compile(r"\*\* ?2|square|pow\(")
 
 
@@ -81,12 +86,18 @@ class Seen:
     def halved(self) -> bool:
         """Whether half of the loss is meant."""
         plain = self.told.kind == "plain" and not self.of_squares
-        return plain and not self.steps.is_rate(self.told.factor)
+        return plain and not (self.steps.is_rate(self.told.factor) or self.clipped_to)
 
     @property
     def of_squares(self) -> bool:
         """Whether the squares of an error stand for a loss that is not shown."""
         return self.told.loss.startswith("half ")
+
+    @cached_property
+    def clipped_to(self) -> float:
+        """The bound of its norm that a plain step keeps to, if one does."""
+        plain = self.told.kind == "plain" and not self.of_squares
+        return clipped_to(self.steps, self.told.factors, self.rates) if plain else 0.0
 
     @property
     def right(self) -> bool:
@@ -97,7 +108,7 @@ class Seen:
         if self.rule:
             return True
         if found.kind == "plain":
-            return all(map(self.is_rate, found.factors))
+            return all(map(self.is_rate, found.factors)) or self.clipped_to > 0
         if found.kind == "nesterov":
             return self.is_rate(found.factor / (1 + found.share))
         if found.kind == "momentum":
@@ -148,8 +159,9 @@ def of_loop(base: Base, groups: Sequence[Group], named: set[str], until: float) 
         slopes = Slopes(moved, until, mark)
         every = {way for one in weights for way in slopes.at(int(mark > 0), one, 0) if is_loss(way)}
         for loss in sorted(every):
-            steps = Steps(moved, weights, slopes, loss, rates)
-            if any(steps.tells(one, steps.turns[0]) for one in weights):
+            own = [one for one in weights if not (one.is_numbers and slopes.is_flat(one, loss))]
+            steps = Steps(moved, own, slopes, loss, rates)
+            if any(steps.tells(one, steps.turns[0]) for one in own):
                 yield with_rule(Seen(moved, steps, told(steps), rates, loss in named))
 
 
@@ -165,7 +177,7 @@ def weights_in(base: Base, groups: Sequence[Group], until: float) -> list[Group]
         some = depends(base, [group]) and any(
             abs(one.value) > 3 * one.off for turn in (0, 1)
             for way, one in slopes.at(turn, group, 0).items() if is_loss(way))  # fmt: skip
-        if some and carried(base, group) > CARRIED:
+        if some and is_carried(base, group):
             found.append(group)
         elif some and is_weight(group.word):
             return []  # a weight that is not carried on: its step is no small one
@@ -185,9 +197,16 @@ def depends(base: Base, groups: Sequence[Group]) -> bool:
     return False
 
 
-def carried(base: Base, group: Group) -> float:
+def is_carried(base: Base, group: Group) -> bool:
+    """Whether a small move is still there at the end of a turn; a unit that it takes over a corner
+    may move the step by more than that, so several moves are made."""
+    left = (carried(base, group, number, step) for number, step in product((0, 1), (STEP, NEAREST)))
+    return any(CARRIED < one < 1 / CARRIED for one in left)
+
+
+def carried(base: Base, group: Group, number: int, step: float) -> float:
     """Return how much of a small move is left at the end of a turn."""
-    by = {way: STEP * one for way, one in group.direction(0).items()}
+    by = {way: step * one for way, one in group.direction(number).items()}
     last = base.loop.last
     runs = [replayed(base.loop, base.supply, 2, moves, frozenset({last}), named=base.named)
             for moves in ({(1, 0): by}, {})]  # fmt: skip
@@ -227,26 +246,42 @@ def with_rule(seen: Seen) -> Seen:
     known = found.kind not in ("", "wrong") or len(found.right) == len(steps.groups)
     if known or steps.slopes.mark:
         return seen
-    ways = gradients_beside(steps, 0)
-    if ways is None:
-        plain = found.kind == "wrong" and seen.is_rate(found.factor)
-        return seen if plain or seen.of_squares else replace(seen, told=wrong_beside(steps, found))
+    taken = (steps, *with_recovered(steps))
+    every = [(other, ways) for other in taken
+             if (ways := gradients_beside(other, 0)) is not None]  # fmt: skip
+    for other, ways in every:
+        made = by_rule(replace(seen, steps=other), ways)
+        if made.rule:
+            return replace(seen, rule=made.rule)
+        if made.told.kind == "beside":
+            return replace(seen, told=made.told)
+    plain = found.kind == "wrong" and seen.is_rate(found.factor)
+    if every or plain or seen.of_squares:
+        return seen
+    told_beside = (wrong_beside(other, found) for other in taken)
+    return replace(seen, told=next((one for one in told_beside if one.kind == BESIDE), found))
+
+
+def by_rule(seen: Seen, ways: Mapping[str, tuple[str, float]]) -> Seen:
+    """Return what is seen with the rule that makes its steps of the gradients that lie beside its
+    weights; without one that they are right."""
+    steps, program = seen.steps, seen.base.loop.program
     if any(gradients_beside(steps, turn) is None for turn in (1, 2)):
         return seen
     factors = [factor for _, factor in ways.values()]
     if not np.allclose(np.abs(factors), 1, rtol=NEAR) or np.ptp(np.sign(factors)):
         return seen
-    arrays = list(gradient_arrays(steps, ways))
     names = [one.name for one in steps.groups]
     gradients = [joined(factors[0] * each for name in names for each in one[name])
-                 for one in arrays]  # fmt: skip
-    last, moves = seen.base.loop.last, []
-    for turn in seen.base.turns:
-        moves.append(joined(turn.kept[0][way] - turn.kept[last][way]
-                            for one in steps.groups for way in one.starts))  # fmt: skip
-    rule = rule_of(moves, gradients, seen.base.loop.program.numbers)
+                 for one in gradient_arrays(steps, ways)]  # fmt: skip
+    kept = [[joined(turn.kept[mark][way] for one in steps.groups for way in one.starts)
+             for mark in (0, seen.base.loop.last)] for turn in seen.base.turns]  # fmt: skip
+    moves, weights = [one - other for one, other in kept], [one for one, _ in kept]
+    decays = [one for one in program.numbers if 0 < one <= MOST_DECAY]
+    decays = decays if DECAYS.search(program.text) else []
+    rule = rule_of(moves, gradients, program.numbers, weights, decays)
     if rule is None or not seen.is_rate(rule[1]):
-        return replace(seen, told=replace(found, kind="beside"))
+        return replace(seen, told=replace(seen.told, kind="beside"))
     return replace(seen, rule=rule[0])
 
 

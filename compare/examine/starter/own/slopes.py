@@ -44,6 +44,12 @@ class Slopes:
             self.found[key] = self.measured(turn, group, number)
         return self.found[key]
 
+    def is_flat(self, group: Group, loss: str) -> bool:
+        """Whether a loss knows nothing of a group: a running mean of losses is no weight of one."""
+        first = int(self.mark > 0)
+        return all(loss in found and found[loss].value == 0
+                   for number in (0, 1) for found in [self.at(first, group, number)])  # fmt: skip
+
     def measured(self, turn: int, group: Group, number: int) -> dict[str, Slope]:
         """Return the slopes of a turn along a direction."""
         in_time(self.until)

@@ -18,6 +18,7 @@ from compare.contracts.result import Verdict
 from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.own import OWN
+from compare.examine.starter.own.beside import BESIDE
 from compare.examine.starter.own.chosen import chosen
 from compare.examine.starter.own.doubts import doubted
 from compare.examine.starter.own.groups import is_loss
@@ -130,6 +131,7 @@ def agreed(
         return verdict.undecided(sentence), Parts()
     words = [f"{OWN}: its steps are {made_of(seen)} of {called(seen)}"]
     words += [f"{guards} left out"] if guards else []
+    words += [f"its norm is held to {seen.clipped_to:g}"] if seen.clipped_to else []
     if seen.of_squares:
         words.append("no line of it shows a loss")
     if seen.halved:
@@ -195,7 +197,7 @@ def slipped(one: Seen, every: Sequence[Seen], about: FunctionVerdict) -> Functio
     climbs = bool(told.factors) and all(one.is_rate(-factor) for factor in told.factors)
     if climbs and TO_BE_SMALL.search(told.loss):
         return about.slip("gradient-ascent", f"its steps go up {name}", "steps up the gradient")
-    if told.kind == "wrong beside":
+    if told.kind == BESIDE:
         return wrong_gradients(one, about)
     if told.kind != "wrong" or not one.is_rate(told.factor) or not told_apart(one):
         return None

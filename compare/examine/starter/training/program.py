@@ -50,7 +50,9 @@ ROWS_AT = {"permutation": 0, "choice": 0, "arange": 0, "range": 1, "randint": 1}
 """Which argument of a call is the number of rows."""
 COUNT = re.compile(r"n|m|(n|num|number)(of)?(train\w*|samples?|examples?|rows|data\w*)|trainsize")
 """Names of the number of rows."""
-
+DRAWN = r"(normal|randn?|uniform|random(_sample)?|randint|integers|linspace)\([^\n]*\b{}\b"
+"""A number of rows that the file draws itself, and may cut into parts of sizes that it says too."""
+MOST_DRAWN = 1000
 
 CALLED_RATE = re.compile(r"learning_?rate|\blr\b|\beta\b", re.IGNORECASE)
 """Beside it a small alpha that multiplies weights or their squares is the strength of a penalty, as
@@ -253,6 +255,7 @@ class Numbers(ast.NodeTransformer):
     ) -> None:  # fmt: skip
         self.sizes, self.momentum, self.momenta = sizes, momentum, 0
         self.rate, self.strength, self.penalised = rate, strength, False
+        self.text = text
         self.decays = bool(CALLED_RATE.search(text) and OF_WEIGHTS.search(text))
         self.rates: list[float] = []
 
@@ -314,7 +317,7 @@ class Numbers(ast.NodeTransformer):
             return value if kept else ast.copy_location(ast.Constant(self.strength), value)
         if (NOMINAL.fullmatch(key) or name in self.sizes) and number > SOME_BATCH:
             return ast.copy_location(ast.Constant(SOME_BATCH), value)
-        if COUNT.fullmatch(key) and number > ROWS:
+        if COUNT.fullmatch(key) and number > ROWS and not self.draws(name, number):
             return ast.copy_location(ast.Constant(ROWS), value)
         if number and (RATE.fullmatch(key) or key == "learningrateinit"):
             self.rates.append(number)
@@ -324,6 +327,11 @@ class Numbers(ast.NodeTransformer):
             self.momenta += 1
             return ast.copy_location(ast.Constant(self.momentum), value)
         return value
+
+    def draws(self, name: str, number: float) -> bool:
+        """Whether so many rows are drawn by the file itself."""
+        drawn = re.search(DRAWN.format(re.escape(name)), self.text)
+        return number <= MOST_DRAWN and drawn is not None
 
 
 def supplied(one: ast.stmt, supply: Supply) -> dict[str, Any]:

@@ -31,9 +31,11 @@ AFFIXES = (
     re.compile(
         r"_?(train(ing)?|tr|val(id(ation)?)?|va|test(ing)?|te|ts|dev|all|full|set|orig|raw|shuffled)$"
     ),
+    re.compile(r"(?<=^[xyt])v$"),
 )
 ASIDE = re.compile(
     r"^(val|test|dev)|(_?(val(id(ation)?)?|test(ing)?|dev)|(_|^[xy])(va|te|ts))(_?set)?$|_t(est)?_"
+    r"|^[xyt]v$"
 )
 """Of the name of a set that is not trained on."""
 NUMBER = re.compile(r"\b\d{1,4}\b")

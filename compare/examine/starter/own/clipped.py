@@ -7,14 +7,17 @@ All weights of a turn then move by one share of their slopes, and the step is th
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 
 import numpy as np
 
+from compare.examine.starter.own.of_batch import last_of
 from compare.examine.starter.own.steps import Steps
+from compare.examine.starter.training.program import Program
 
-WRITTEN = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:e-?\d+)?(?![\w.])")
+CLIPS = re.compile(r"clip|norm|bound|min$", re.IGNORECASE)
 NEAR = 1e-5
 """Of a bound: `total + 1e-6` is divided by as well."""
 
@@ -22,7 +25,7 @@ NEAR = 1e-5
 def clipped_to(steps: Steps, factors: Sequence[float], rates: Sequence[float]) -> float:
     """Return the bound of the norm, a number of the text, that steps keep to where their factor is
     no rate; 0 where there is no such bound, or no step that keeps to it."""
-    bounds = {float(one) for one in WRITTEN.findall(steps.base.loop.program.text)} - {0.0}
+    bounds = bounds_in(steps.base.loop.program)
     for rate in rates:
         short = [turn for turn, factor in zip(steps.turns, factors, strict=True)
                  if not np.isclose(factor, rate, rtol=1e-4)]  # fmt: skip
@@ -32,6 +35,30 @@ def clipped_to(steps: Steps, factors: Sequence[float], rates: Sequence[float]) -
         if short and fits and bound:
             return bound
     return 0.0
+
+
+def bounds_in(program: Program) -> set[float]:
+    """Return the numbers of a program that may be a bound: compared with, given a name, or handed
+    to what clips. The 1 in `g / total` is none of them."""
+    found: set[float] = set()
+    for node in (part for line in program.nodes for part in ast.walk(line)):
+        if isinstance(node, ast.Compare):
+            found |= numbers_in(*node.comparators)
+        elif isinstance(node, ast.Assign):
+            found |= numbers_in(node.value)
+        elif isinstance(node, ast.arguments):
+            found |= numbers_in(*node.defaults)
+        elif isinstance(node, ast.Call) and CLIPS.search(last_of(node.func)):
+            shares = [one.left for one in node.args if isinstance(one, ast.BinOp)]
+            found |= numbers_in(*node.args, *(one.value for one in node.keywords), *shares)
+    return found - {0.0}
+
+
+def numbers_in(*nodes: ast.expr) -> set[float]:
+    """Return those of some values that are numbers, or are of a tuple of values."""
+    every = [part for one in nodes for part in getattr(one, "elts", [one])]
+    values = [one.value for one in every if isinstance(one, ast.Constant)]
+    return {float(one) for one in values if isinstance(one, int | float)}
 
 
 def length(steps: Steps, turn: int) -> float:

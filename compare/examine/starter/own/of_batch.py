@@ -19,7 +19,7 @@ from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import data_role, is_aside
 
-OF_LOSSES = re.compile(r"loss|cost|entropy|nll|mse|objective|huber|mae$", re.IGNORECASE)
+OF_LOSSES = re.compile(r"loss|cost|entropy|nll|mse|objective|huber|mae$|err", re.IGNORECASE)
 MOST = 4
 Rows = dict[str, ast.expr]
 """What of the data a turn takes, by the name of the whole."""
@@ -43,9 +43,9 @@ def of_batch(
             texts.append((known, exchanged(call, rows)))
         if names & set(parts):
             texts.append((behind, exchanged(call, parts)))
-        aside = {name: whole[data_role(name)] for name in names
-                 if is_aside(name) and data_role(name) in whole}  # fmt: skip
-        if len(aside) > 1 and not parts:
+        held_out = {name: data_role(name) for name in names if is_aside(name) and data_role(name)}
+        aside = {name: whole[role] for name, role in held_out.items() if role in whole}
+        if aside and len(aside) == len(held_out) and not parts:
             texts.append((0, exchanged(call, aside)))
     return tuple(dict.fromkeys(texts))[:MOST]
 
@@ -93,13 +93,11 @@ def parts_of(line: ast.stmt) -> Iterator[ast.Subscript]:
 
 
 def read_whole(body: Sequence[ast.stmt]) -> Rows:
-    """Return the name of the inputs and of the targets that a body trains on, where there is one
-    of each."""
+    """Return the name of the inputs, and of the targets, that a body trains on, where it is one."""
     names = set(chain.from_iterable(map(loaded, body)))
     found = {role: {one for one in names if data_role(one) == role and not is_aside(one)}
              for role in "xy"}  # fmt: skip
-    one_each = all(len(some) == 1 for some in found.values())
-    return {role: ast.Name(min(some)) for role, some in found.items()} if one_each else {}
+    return {role: ast.Name(min(some)) for role, some in found.items() if len(some) == 1}
 
 
 def calls_of_losses(program: Program) -> Iterator[ast.Call]:

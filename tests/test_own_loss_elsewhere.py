@@ -1,0 +1,130 @@
+"""Trainings that do not show the loss they descend, or the gradient that they descend by.
+
+The loss of other rows is evaluated on theirs, and what an optimiser keeps tells the gradient.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compare.contracts.result import ExitCode
+from tests.test_own_loss_witness import SETUP
+from tests.test_training_rehearsed import judged
+
+pytestmark = pytest.mark.slow
+NETWORK = (
+    SETUP
+    + """
+def forward(P, X):
+    h = np.tanh(X @ P[0] + P[1])
+    return h, h @ P[0].T + P[2]
+def error(out, X):
+    return np.mean((out - X) ** 2)
+def slopes(P, X):
+    h, out = forward(P, X)
+    d = 2 * (out - X) / X.size
+    dh = d @ P[0] * (1 - h**2)
+    return [X.T @ dh + d.T @ h, dh.sum(0), d.sum(0)]
+P = [rng.normal(size=(5, 3)), np.zeros(3), np.zeros(5)]
+"""
+)
+"""An autoencoder whose two layers share a weight: no network that can be declared."""
+PLAIN = "    for p, g in zip(P, slopes(P, X)):\n        p -= 0.1 * g\n"
+ADAM = (
+    "class Adam:\n    def __init__(self, params):\n        self.params, self.t = params, 0\n"
+    "        self.m = [np.zeros_like(p) for p in params]\n"
+    "        self.v = [np.zeros_like(p) for p in params]\n"
+    "    def step(self, grads, lr=0.01):\n        self.t += 1\n"
+    "        for i, (p, g) in enumerate(zip(self.params, grads)):\n"
+    "            self.m[i] = 0.9 * self.m[i] + 0.1 * g\n"
+    "            self.v[i] = 0.99 * self.v[i] + 0.01 * g**2\n"
+    "            m, v = self.m[i] / (1 - 0.9**self.t), self.v[i] / (1 - 0.99**self.t)\n"
+    "            p -= lr * m / (np.sqrt(v) + 1e-8)\n"
+    "adam = Adam(P)\nfor i in range(20):\n    loss = error(forward(P, X)[1], X)\n"
+    "    adam.step(slopes(P, X))\n"
+)
+IN_ONE = ADAM.replace("m, v = self.m[i] / (1 - 0.9**self.t), self.v[i] / (1 - 0.99**self.t)", (
+    "m, v = self.m[i], self.v[i]\n"
+    "            now = lr * np.sqrt(1 - 0.99**self.t) / (1 - 0.9**self.t)"
+)).replace("p -= lr * m", "p -= now * m")  # fmt: skip
+DECAYED = ADAM.replace(
+    "            m, v", "            p *= 1 - lr * weight_decay\n            m, v"
+).replace("lr=0.01", "lr=0.01, weight_decay=0.05")
+HELD_OUT = (
+    "def fit(X, Xv):\n  best = np.inf\n  for epoch in range(50):\n"
+    + PLAIN
+    + "    val = error(forward(P, Xv)[1], Xv)\n    best = min(best, val)\nfit(X[:20], X[20:])\n"
+)
+PICKED = (
+    "for epoch in range(5):\n  order = rng.permutation(len(X))\n  for s in range(0, len(X), 10):\n"
+    "    rows = order[s:s + 10]\n"
+    + PLAIN.replace("slopes(P, X)", "slopes(P, X[rows])")
+    + "  print(epoch, error(forward(P, X)[1], X))\n"
+)
+CLIPPED = (
+    "for i in range(20):\n    loss = error(forward(P, X)[1], X)\n    grads = slopes(P, X)\n"
+    "    total = np.sqrt(sum((g**2).sum() for g in grads))\n    if total > 0.5:\n"
+    "        grads = [g * 0.5 / total for g in grads]\n"
+    "    for p, g in zip(P, grads):\n        p -= 0.1 * g\n"
+)
+SMOOTHED = (
+    "def lossFun(X):\n    h, out = forward(P, X)\n    return error(out, X), slopes(P, X)\n"
+    "memory, smooth = [np.zeros_like(p) for p in P], 0.0\n"
+    "def move(grads):\n    for p, g, m in zip(P, grads, memory):\n        m += g * g\n"
+    "        p += -0.1 * g / np.sqrt(m + 1e-8)\n"
+    "for n in range(20):\n    loss, grads = lossFun(X)\n"
+    "    smooth = smooth * 0.999 + loss * 0.001\n    move(grads)\n    print(n, smooth)\n"
+)
+TRAININGS = {
+    "a loss of rows held out": HELD_OUT,
+    "a loss of all rows beside rows picked by their numbers": PICKED,
+    "a norm that is held to a bound": CLIPPED,
+    "a running mean of losses beside a rule in a function": SMOOTHED,
+    "Adam that is handed its gradients": ADAM,
+    "Adam with both corrections in its rate": IN_ONE,
+    "a decay of the weights beside Adam": DECAYED,
+}
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_a_right_training_agrees(kind: str, tmp_path: Path) -> None:
+    result = judged(tmp_path, NETWORK + TRAININGS[kind])
+    assert result.exit_code is ExitCode.AGREES, result.not_compared
+
+
+@pytest.mark.parametrize("kind", TRAININGS)
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("dh.sum(0)", "(d @ P[0]).sum(0)"), ("X.T @ dh + d.T @ h", "X.T @ dh")],
+    ids=["no derivative in a bias", "half of a shared weight"],
+)
+def test_the_same_training_with_a_wrong_gradient_is_not_green(
+    kind: str, right: str, wrong: str, tmp_path: Path
+) -> None:
+    text = NETWORK.replace(right, wrong, 1) + TRAININGS[kind]
+    assert judged(tmp_path, text).exit_code is not ExitCode.AGREES
+
+
+WRONG_RULES = {
+    "a bound that is left out of the share": CLIPPED.replace("g * 0.5 / total", "g / total"),
+    "a bound by the sum of the norms": CLIPPED.replace(
+        "np.sqrt(sum((g**2).sum() for g in grads))", "sum(np.sqrt((g**2).sum()) for g in grads)"
+    ),
+    "a decay by the rate alone": DECAYED.replace("1 - lr * weight_decay", "1 - lr"),
+    "a mean with shares that miss 1": ADAM.replace("0.1 * g\n", "0.2 * g\n"),
+    "squares that are none": IN_ONE.replace("0.01 * g**2", "0.01 * abs(g)"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_RULES)
+def test_a_rule_that_is_not_as_it_should_be_is_not_green(kind: str, tmp_path: Path) -> None:
+    assert judged(tmp_path, NETWORK + WRONG_RULES[kind]).exit_code is not ExitCode.AGREES
+
+
+def test_a_wrong_gradient_is_told_by_the_means_that_are_made_of_it(tmp_path: Path) -> None:
+    text = NETWORK.replace("dh.sum(0)", "(d @ P[0]).sum(0)") + ADAM
+    result = judged(tmp_path, text)
+    assert result.exit_code is ExitCode.DISAGREES
+    assert "those of P.1 are not" in result.sentence

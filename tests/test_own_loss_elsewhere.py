@@ -128,3 +128,64 @@ def test_a_wrong_gradient_is_told_by_the_means_that_are_made_of_it(tmp_path: Pat
     result = judged(tmp_path, text)
     assert result.exit_code is ExitCode.DISAGREES
     assert "those of P.1 are not" in result.sentence
+
+
+LINE = """import math
+import numpy as np
+x_train = np.array([1.0, 1.7, 2.0, 2.5, 3.0, 3.2])
+y_train = np.array([250, 300, 480, 430, 630, 730.0])
+def compute_cost(x, y, w, b):
+    cost = 0
+    for i in range(x.shape[0]):
+        cost = cost + (w * x[i] + b - y[i]) ** 2
+    return 1 / (2 * x.shape[0]) * cost
+def compute_gradient(x, y, w, b):
+    m, dj_dw, dj_db = x.shape[0], 0, 0
+    for i in range(m):
+        dj_dw += (w * x[i] + b - y[i]) * x[i]
+        dj_db += w * x[i] + b - y[i]
+    return dj_dw / m, dj_db / m
+def gradient_descent(x, y, w, b, alpha, num_iters, cost_function, gradient_function):
+    history = []
+    for i in range(num_iters):
+        dj_dw, dj_db = gradient_function(x, y, w, b)
+        w = w - alpha * dj_dw
+        b = b - alpha * dj_db
+        history.append(cost_function(x, y, w, b))
+        if i % math.ceil(num_iters / 10) == 0:
+            print(i, history[-1])
+    return w, b
+gradient_descent(x_train, y_train, 0, 0, 1e-2, 1000, compute_cost, compute_gradient)
+"""
+"""A line through points, of one weight and one bias, as the first week of many courses has it."""
+
+
+def test_a_line_through_points_agrees(tmp_path: Path) -> None:
+    assert judged(tmp_path, LINE).exit_code is ExitCode.AGREES
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("dj_db / m", "dj_db", "those of b are not"),
+        ("w = w - alpha", "w = w + alpha", "a step up the gradient"),
+    ],
+)
+def test_one_of_two_numbers_that_moves_otherwise_is_wrong_at_a_named_rate(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    result = judged(tmp_path, LINE, (old, new))
+    assert result.exit_code is ExitCode.DISAGREES, result.not_compared
+    assert said in result.sentence
+
+
+def test_a_program_draws_its_own_rows_where_its_file_is_missing(tmp_path: Path) -> None:
+    loaded = (
+        "def load():\n    try:\n        d = np.loadtxt('points.txt', delimiter=',')\n"
+        "        return d[:, 0], d[:, 1]\n    except OSError:\n"
+        "        return np.linspace(1, 3, 9), np.linspace(2, 4, 9) ** 2\n"
+        "x_train, y_train = load()\ngradient_descent("
+    )
+    assert judged(tmp_path, LINE, ("gradient_descent(x_t", loaded + "x_t")).exit_code is (
+        ExitCode.AGREES
+    )

@@ -248,7 +248,8 @@ WRONG = {
     "one use of tied weights": (TIED, "X.T @ dh + d.T @ h", "X.T @ dh", "those of W are not"),
     "the skip left out": (RESIDUAL, "dh = d + dr", "dh = dr", "those of P.W1 are not"),
     "a bias that goes up": (
-        POISSON, "np.mean(rate - y)\nP", "np.mean(y - rate)\nP", "those of self.bias are not"),
+        POISSON, "np.mean(rate - y)\nP", "np.mean(y - rate)\nP",
+        "steps up the gradient in self.bias"),
     "a missing slope": (
         NEURONS, "* out.delta * n.output * (1 - n.output)", "* out.delta", "of hidden.0.bias"),
     "rows that are repeated": (

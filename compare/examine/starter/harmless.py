@@ -168,6 +168,7 @@ def defaults(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return argparse.Namespace(**values)
 
 
-def refused() -> None:
-    """What is called in place of a call that reaches outside."""
+def refused(*_: Any, **__: Any) -> None:
+    """What is called in place of a call that reaches outside; a program that draws its own data
+    where a file is missing goes on."""
     raise OSError("a training that is run on other rows reads and writes nothing")

@@ -176,9 +176,16 @@ def changed_too(function: Callable[..., Any]) -> Callable[..., Any]:
         found = function(*given, **named)
         if isinstance(found, GeneratorType):
             return (other(one) for one in found)
-        return 1.3 * found if isinstance(found, float) else found
+        return larger(found)
 
     return called
+
+
+def larger(found: Any) -> Any:
+    """Return other real numbers, alone or among several values: gradients of one feature."""
+    if isinstance(found, tuple) and not hasattr(found, "_fields"):
+        return tuple(map(larger, found))
+    return 1.3 * found if isinstance(found, float | np.floating) else found
 
 
 def squares_of(text: str) -> str:

@@ -198,10 +198,10 @@ def depends(base: Base, groups: Sequence[Group]) -> bool:
 
 
 def is_carried(base: Base, group: Group) -> bool:
-    """Whether a small move is still there at the end of a turn; a unit that it takes over a corner
-    may move the step by more than that, so several moves are made."""
+    """Whether a small move is still there at the end of a turn, the other way round if a rate is
+    too large; a unit that is taken over a corner may end it, so several moves are made."""
     left = (carried(base, group, number, step) for number, step in product((0, 1), (STEP, NEAREST)))
-    return any(CARRIED < one < 1 / CARRIED for one in left)
+    return any(abs(one) > CARRIED for one in left)
 
 
 def carried(base: Base, group: Group, number: int, step: float) -> float:
@@ -229,14 +229,18 @@ def behind_update(base: Base, weights: Sequence[Group]) -> Iterator[int]:
 
 def rates_of(base: Base) -> tuple[float, ...]:
     """Return the numbers that are called a rate, or else all that are written."""
-    found = [
+    every = rates_named(base) or [1.0, *base.loop.program.numbers]
+    return tuple(dict.fromkeys(one for one in every if one > 0))
+
+
+def rates_named(base: Base) -> list[float]:
+    """Return the positive numbers that are called a rate."""
+    kept = [
         float(array) for turn in base.turns for mark in (0, base.loop.last)
         for way, array in turn.kept.get(mark, {}).items()
         if not array.ndim and RATE.fullmatch(plain(way.rpartition(".")[2]))
     ]  # fmt: skip
-    found += base.loop.program.rates
-    every = [one for one in found if one > 0] or [1.0, *base.loop.program.numbers]
-    return tuple(dict.fromkeys(one for one in every if one > 0))
+    return [one for one in (*kept, *base.loop.program.rates) if one > 0]
 
 
 def with_rule(seen: Seen) -> Seen:
@@ -246,6 +250,7 @@ def with_rule(seen: Seen) -> Seen:
     known = found.kind not in ("", "wrong") or len(found.right) == len(steps.groups)
     if known or steps.slopes.mark:
         return seen
+    plain = found.kind == "wrong" and seen.is_rate(found.factor)
     taken = (steps, *with_recovered(steps))
     every = [(other, ways) for other in taken
              if (ways := gradients_beside(other, 0)) is not None]  # fmt: skip
@@ -253,9 +258,8 @@ def with_rule(seen: Seen) -> Seen:
         made = by_rule(replace(seen, steps=other), ways)
         if made.rule:
             return replace(seen, rule=made.rule)
-        if made.told.kind == "beside":
+        if made.told.kind == "beside" and not plain:
             return replace(seen, told=made.told)
-    plain = found.kind == "wrong" and seen.is_rate(found.factor)
     if every or plain or seen.of_squares:
         return seen
     told_beside = (wrong_beside(other, found) for other in taken)

@@ -24,7 +24,7 @@ from compare.examine.starter.own.doubts import doubted
 from compare.examine.starter.own.groups import is_loss
 from compare.examine.starter.own.marked import ERROR
 from compare.examine.starter.own.rows import other_rows
-from compare.examine.starter.own.seen import Seen, looked_at
+from compare.examine.starter.own.seen import Seen, looked_at, rates_named
 from compare.examine.starter.own.taking_part import taking_part
 from compare.examine.starter.own.unguarded import unguarded
 from compare.examine.starter.source import Source
@@ -207,6 +207,10 @@ def slipped(one: Seen, every: Sequence[Seen], about: FunctionVerdict) -> Functio
     example = told.example
     assert example is not None
     right, wrong = (" and ".join(sorted(map(shown, names))) for names in (told.right, told.wrong))
+    if all(one.steps.fits(group, one.steps.turns[0], -told.factor)
+           for group in one.steps.groups if group.name in told.wrong):  # fmt: skip
+        title = f"steps up the gradient in {wrong}"
+        return about.slip("gradient-ascent", f"its steps of {wrong} go up {name}", title)
     return about.wrong(
         "value",
         f"its steps of {right} are its rate times the slopes of {name}, and those of {wrong} are"
@@ -229,8 +233,8 @@ def wrong_gradients(one: Seen, about: FunctionVerdict) -> FunctionVerdict:
 
 
 def told_apart(one: Seen) -> bool:
-    """Whether the groups that are right are more than one number, and each wrong one is clearly
-    off, by more than a guard in a logarithm makes."""
+    """Whether the groups that are right are more than a few numbers, or move by what is called a
+    rate, and each wrong one is clearly off, by more than a guard in a logarithm makes."""
     groups = {group.name: group for group in one.steps.groups}
     entries = sum(array.size for name in one.told.right for array in groups[name].starts.values())
     off = []
@@ -239,7 +243,9 @@ def told_apart(one: Seen) -> bool:
         due = [one.told.factor * each.slope.value for each in reaches]
         far = sum(abs(each.step - each_due) for each, each_due in zip(reaches, due, strict=True))
         off.append(far > SHARE * (sum(map(abs, due)) + sum(abs(each.step) for each in reaches)) / 2)
-    return entries > 2 and all(off)
+    sure = entries > 2 or any(np.isclose(told_rate, one.told.factor, rtol=1e-4)
+                              for told_rate in rates_named(one.base))  # fmt: skip
+    return sure and all(off)
 
 
 def shown(group: str) -> str:

@@ -189,3 +189,76 @@ def test_a_program_draws_its_own_rows_where_its_file_is_missing(tmp_path: Path) 
     assert judged(tmp_path, LINE, ("gradient_descent(x_t", loaded + "x_t")).exit_code is (
         ExitCode.AGREES
     )
+
+
+NORMALISED = (
+    SETUP
+    + """
+class Norm:
+    def __init__(self, n):
+        self.gamma, self.beta = np.ones(n), np.zeros(n)
+        self.running_mean, self.running_var = np.zeros(n), np.ones(n)
+    def forward(self, x, training=True):
+        if training:
+            mean, var = x.mean(0), x.var(0)
+            self.running_mean = 0.9 * self.running_mean + 0.1 * mean
+            self.running_var = 0.9 * self.running_var + 0.1 * var
+        else:
+            mean, var = self.running_mean, self.running_var
+        self.std = np.sqrt(var + 1e-5)
+        self.xn = (x - mean) / self.std
+        return self.gamma * self.xn + self.beta
+    def backward(self, d):
+        self.dgamma, self.dbeta = (d * self.xn).sum(0), d.sum(0)
+        dxn = d * self.gamma
+        return (dxn - dxn.mean(0) - self.xn * (dxn * self.xn).mean(0)) / self.std
+class Net:
+    def __init__(self):
+        self.W1, self.W2 = rng.normal(size=(5, 4)), rng.normal(size=(4, 2))
+        self.norm = Norm(4)
+    def forward(self, x):
+        self.x = x
+        self.h = np.tanh(self.norm.forward(x @ self.W1))
+        self.out = self.h @ self.W2
+    def loss(self, y):
+        return np.mean((self.out - y) ** 2)
+    def backward(self, y):
+        d = 2 * (self.out - y) / y.size
+        self.dW2 = self.h.T @ d
+        self.dW1 = self.x.T @ self.norm.backward(d @ self.W2.T * (1 - self.h**2))
+    def step(self):
+        self.W1 -= 0.1 * self.dW1
+        self.W2 -= 0.1 * self.dW2
+        self.norm.gamma -= 0.1 * self.norm.dgamma
+        self.norm.beta -= 0.1 * self.norm.dbeta
+net = Net()
+for epoch in range(10):
+    for i in range(0, 30, 10):
+        net.forward(X[i:i + 10])
+        net.backward(Y[i:i + 10])
+        net.step()
+    net.forward(X)
+    print(epoch, net.loss(Y))
+"""
+)
+"""A loss that reads what a forward pass has left, and running statistics beside the weights."""
+
+
+def test_a_loss_of_what_a_forward_pass_has_left_is_that_of_its_turn(tmp_path: Path) -> None:
+    result = judged(tmp_path, NORMALISED)
+    assert result.exit_code is ExitCode.AGREES, result.not_compared
+
+
+NOT_GREEN = {
+    "a mean of the batch for the variance": ("+ 0.1 * var", "+ 0.1 * mean"),
+    "shares that miss 1": ("+ 0.1 * mean", "+ 0.2 * mean"),
+    "statistics of units, not of rows": ("x.mean(0), x.var(0)", "x.mean(0), x.mean(0)"),
+    "a mean that is held constant": ("dxn - dxn.mean(0) - ", "dxn - "),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_GREEN)
+def test_running_statistics_and_a_normalisation_that_are_others_are_not_green(
+    kind: str, tmp_path: Path
+) -> None:
+    assert judged(tmp_path, NORMALISED, NOT_GREEN[kind]).exit_code is not ExitCode.AGREES

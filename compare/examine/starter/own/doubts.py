@@ -20,6 +20,7 @@ from compare.examine.starter.own.of_batch import last_of, parts_in
 from compare.examine.starter.own.replay import replayed
 from compare.examine.starter.own.seen import Seen
 from compare.examine.starter.own.slopes import STEP
+from compare.examine.starter.own.statistics import is_statistic
 from compare.examine.starter.short_batch import NOMINAL
 from compare.examine.starter.slots import RATE
 from compare.examine.starter.training.supply import data_role
@@ -161,14 +162,19 @@ def numbers_within(seen: Seen) -> set[int | None]:
 
 
 def averaged_beside(seen: Seen) -> str:
-    """Return in words which array goes a part of the way to something at every turn and moves no
-    weight, as running statistics do: no loss of a training shows whether it is right."""
-    own = {way for one in seen.steps.groups for way in one.starts}
-    beside = [way for way, start in changing(seen.base) if start.size > 1 and way not in own]
-    for way in beside[:MOST_BESIDE]:
-        if is_averaged(seen, way, own):
+    """Return in words which average lies beside the weights, but for running statistics that are
+    written as such: no loss of a training shows whether it is right."""
+    for way in averages(seen):
+        if not is_statistic(seen.base.loop.program, way.split(".")[-1]):
             return f"{way} was not compared: nothing of a training shows whether it is right"
     return ""
+
+
+def averages(seen: Seen) -> Iterator[str]:
+    """Yield the arrays that go a part of the way to something at every turn and move no weight."""
+    own = {way for one in seen.steps.groups for way in one.starts}
+    beside = [way for way, start in changing(seen.base) if start.size > 1 and way not in own]
+    return (way for way in beside[:MOST_BESIDE] if is_averaged(seen, way, own))
 
 
 def is_averaged(seen: Seen, way: str, own: Set[str]) -> bool:

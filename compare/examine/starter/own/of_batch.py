@@ -20,6 +20,7 @@ from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import data_role, is_aside
 
 OF_LOSSES = re.compile(r"loss|cost|entropy|nll|mse|objective|huber|mae$|err", re.IGNORECASE)
+OF_OBJECT = re.compile(r"[\w.]+\.\w+\(")
 MOST = 4
 Rows = dict[str, ast.expr]
 """What of the data a turn takes, by the name of the whole."""
@@ -47,6 +48,8 @@ def of_batch(
         aside = {name: whole[role] for name, role in held_out.items() if role in whole}
         if aside and len(aside) == len(held_out) and not parts:
             texts.append((0, exchanged(call, aside)))
+    # A method may tell the loss of what a forward pass has left: of this turn, at its end.
+    texts += [(len(body), text) for _, text in texts if OF_OBJECT.match(text)]
     return tuple(dict.fromkeys(texts))[:MOST]
 
 

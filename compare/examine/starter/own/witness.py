@@ -20,7 +20,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.own import OWN
 from compare.examine.starter.own.beside import BESIDE
 from compare.examine.starter.own.chosen import chosen
-from compare.examine.starter.own.doubts import doubted
+from compare.examine.starter.own.doubts import averages, doubted
 from compare.examine.starter.own.groups import is_loss
 from compare.examine.starter.own.marked import ERROR
 from compare.examine.starter.own.rows import other_rows
@@ -132,6 +132,8 @@ def agreed(
     words = [f"{OWN}: its steps are {made_of(seen)} of {called(seen)}"]
     words += [f"{guards} left out"] if guards else []
     words += [f"its norm is held to {seen.clipped_to:g}"] if seen.clipped_to else []
+    words += [f"{way} is a running statistic of batches, as it is written"
+              for way in averages(seen)]  # fmt: skip
     if seen.of_squares:
         words.append("no line of it shows a loss")
     if seen.halved:

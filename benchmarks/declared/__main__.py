@@ -50,7 +50,11 @@ def parse(given: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments of the command line."""
     made = argparse.ArgumentParser(prog="python -m benchmarks.declared", description=__doc__)
     made.add_argument(
-        "networks", type=int, nargs="?", default=500, help="per entry and format (default: 500)"
+        "networks",
+        type=int,
+        nargs="?",
+        default=250,
+        help="per entry and format, two points of each (default: 250)",
     )
     made.add_argument(
         "--mistakes", type=int, default=30, metavar="NETWORKS",

@@ -79,16 +79,15 @@ def computed(probe: Probe, asked: Experiment, seed: int) -> tuple[float, Any]:
         return other_network(way, *declared)(*at, probe.context)
 
 
-def worst(entry: dict[str, Any], dtype: str, seed: int) -> float:
-    """The worst ratio of one network, infinite if it is accused, NaN if its loss is not finite."""
+def ratios(entry: dict[str, Any], dtype: str, seed: int) -> list[float]:
+    """The worst ratio at each point of a network, infinite if it is accused there, NaN if its loss
+    is not finite."""
     asked, judge, points = drawn(entry, dtype, seed)
-    found = [worst_at(probe, asked, judge, seed) for probe in points]
-    told = [one for one in found if not np.isnan(one)]
-    return max(told, default=np.nan)
+    return [worst_at(probe, asked, judge, seed) for probe in points]
 
 
 def worst_at(probe: Probe, asked: Experiment, judge: PointJudge, seed: int) -> float:
-    """The same of one point."""
+    """The worst ratio at one point: loss and all gradients are one comparison."""
     loss, gradients = computed(probe, asked, seed)
     at = probe.parameters, probe.x, probe.targets
     examined = judge.same_point(*at, loss, gradients, context=probe.context)
@@ -117,14 +116,14 @@ def scaled(entry: dict[str, Any], dtype: str, seed: int) -> Counter[str]:
 
 
 def measured(entry: dict[str, Any], dtype: str, seeds: range) -> tuple[float, Counter[str]]:
-    """Return the worst ratio of some networks of an entry, and counts: of the accused, of those
-    whose loss is no number, of scale errors."""
-    ratios = [worst(entry, dtype, seed) for seed in seeds]
-    told = [ratio for ratio in ratios if not np.isnan(ratio)]
+    """Return the worst ratio of some networks of an entry, and counts: of comparisons, of the
+    accused, of those whose loss is no number, of scale errors."""
+    found_at = [ratio for seed in seeds for ratio in ratios(entry, dtype, seed)]
+    told = [ratio for ratio in found_at if not np.isnan(ratio)]
     found = sum((scaled(entry, dtype, seed) for seed in seeds), Counter[str]())
     found.update(
         compared=len(told),
         accused=sum(ratio == np.inf for ratio in told),
-        infinite=len(ratios) - len(told),
+        infinite=len(found_at) - len(told),
     )
     return max(told, default=0.0), found

@@ -67,6 +67,7 @@ OPTIMISER_SETTINGS = (
     "learning_rate", "momentum", "nesterov", "dampening", "weight_decay", "decoupled", "decay_of",
     "betas", "eps", "alpha", "centred",
 )  # fmt: skip
+CLIPPING = ("clip_norm", "clip_value")
 EPSILON = {"adagrad": 1e-10}
 """What torch adds to the root where nothing is said; 1e-8 elsewhere."""
 UNSAID: Any = None
@@ -367,11 +368,16 @@ class Experiment:
 
     @property
     def optimiser_settings(self) -> dict[str, Any]:
-        """Return what an update depends on, by the names a `step` may take it under."""
+        """Return what an update depends on besides the clipping of its gradients."""
         settings = {name: getattr(self, name) for name in OPTIMISER_SETTINGS}
         if self.eps is None:
             settings["eps"] = EPSILON.get(self.optimiser, 1e-8)
         return settings
+
+    @property
+    def step_settings(self) -> dict[str, Any]:
+        """Return what a `step`, which clips by itself, is given under the names it takes."""
+        return self.optimiser_settings | {name: getattr(self, name) for name in CLIPPING}
 
     def as_settings(self) -> dict[str, Any]:
         """Return the settings as plain values, in declaration order, for reports."""

@@ -51,7 +51,7 @@ def first_updates(
     square take a few to show. A step that takes any keyword may pass them on to one that takes
     rate and momentum alone.
     """
-    settings = experiment.optimiser_settings
+    settings = experiment.step_settings
     few = {name: settings[name] for name in ("learning_rate", "momentum")}
     given = (function, experiment, like, times)
     return updates_with(settings, *given) or updates_with(few, *given)

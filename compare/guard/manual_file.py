@@ -166,7 +166,7 @@ def guarded_step(
     bare = experiment is not None and not experiment.momentum and not takes_momentum(step)
     if experiment is None or (experiment.plain_momentum and not bare):
         return GuardedStep(step, timeout=timeout, notes=notes)
-    settings = experiment.optimiser_settings
+    settings = experiment.step_settings
     return GuardedOptimiser(step, experiment.optimiser, settings, timeout=timeout, notes=notes)
 
 

@@ -46,7 +46,7 @@ class GuardedOptimiser(Guarded):
         self.settings = {
             name: value
             for name, value in settings.items()
-            if name in named or name == "learning_rate"
+            if name == "learning_rate" or (name in named and not left_to(function, name, value))
         }
         self.keywords = tuple(self.settings)
         super().__init__(function, timeout=timeout, notes=notes)
@@ -90,6 +90,16 @@ def named_keywords(function: Callable[..., Any], settings: Iterable[str]) -> set
     taken = signature.parameters
     any_keyword = any(one.kind is one.VAR_KEYWORD for one in taken.values())
     return set(settings) if any_keyword else set(taken)
+
+
+def left_to(function: Callable[..., Any], name: str, value: Any) -> bool:
+    """Whether a setting that nobody declared stays what the step itself says; one that has to be
+    given is None."""
+    try:
+        named = inspect.signature(function).parameters.get(name)
+    except (TypeError, ValueError):
+        named = None
+    return value is None and (named is None or named.default is not named.empty)
 
 
 def takes_momentum(function: Callable[..., Any]) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from compare import Experiment, Manual, check, run_training
+from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.sides import our_manual
 
@@ -91,3 +92,43 @@ def test_running_statistics_that_a_check_is_shown_are_compared(
     assert wrong.verdict is Verdict.DISAGREES
     assert f"running_{name}1" in wrong.sentence
     assert [one.mistake for one in wrong.diagnosis] == [mistake]
+
+
+def trained(handed_on: Any) -> Any:
+    """Train batch normalisation whose third value is changed so, or left out with None."""
+    experiment = Experiment(hidden=(5,), normalisation="batch", epochs=2, batch_size=700)
+    function, ours = batch_normalised(), our_manual(experiment)
+
+    def changed(*point: Any, **how: Any) -> Any:
+        loss, gradients, shown = function(*point, **how)
+        return (loss, gradients) if handed_on is None else (loss, gradients, handed_on(shown))
+
+    return run_training(experiment, manual=Manual(changed, ours.evaluate, ours.step))
+
+
+@pytest.mark.parametrize("handed_on", [None, lambda shown: {}], ids=["no third value", "empty"])
+def test_running_statistics_that_are_not_shown_are_not_compared_and_a_note_says_how(
+    handed_on: Any,
+) -> None:
+    result = trained(handed_on)
+    assert result.verdict is Verdict.AGREES
+    note = next(note for note in result.notes if "were not compared" in note)
+    assert "a third value, a dictionary with running_mean1, running_var1" in note
+    assert not any("running" in name for name in result.worst)
+
+
+def test_running_statistics_that_are_shown_are_compared_and_no_note_is_needed() -> None:
+    result = trained(lambda shown: shown)
+    assert result and "running_mean1" in result.worst
+    assert not any("running statistics" in note for note in result.notes)
+
+
+def test_a_part_of_the_running_statistics_is_refused_with_what_is_missing() -> None:
+    with pytest.raises(UserCodeError, match="returned running_mean1 without running_var1"):
+        trained(lambda shown: {"running_mean1": shown["running_mean1"]})
+
+
+def test_a_running_statistic_of_another_shape_is_told_with_the_shape_that_is_due() -> None:
+    result = trained(lambda shown: shown | {"running_mean1": shown["running_mean1"][:3]})
+    assert result.verdict is Verdict.DISAGREES
+    assert "returned running_mean1 of shape (3,); (5,) is due" in result.sentence

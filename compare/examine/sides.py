@@ -16,6 +16,7 @@ from compare.contracts.between import running
 from compare.contracts.errors import BadInput
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Manual, Record
+from compare.examine.handed_on import HandingOn
 from compare.examine.optimisers import our_schedule, our_step, torch_recipe
 from compare.points.batches import updates_of
 from compare.points.inputs import Inputs
@@ -59,13 +60,16 @@ def manual_records(
     experiment: Experiment, inputs: Inputs, manual: Manual, context: ContextOf | None = None
 ) -> Iterator[Record]:
     """Train the manual side; `context` in the place of that of the inputs."""
+    function: Any = manual.loss_and_gradients
+    if experiment.between.together:
+        function = HandingOn(function, our_manual(experiment).loss_and_gradients)
     return manual_mlp.train(
         inputs.parameters,
         inputs.state,
         inputs.training,
         inputs.validation,
         inputs.order,
-        loss_and_gradients=manual.loss_and_gradients,
+        loss_and_gradients=function,
         evaluate=manual.evaluate,
         step=manual.step,
         learning_rate=experiment.learning_rate,

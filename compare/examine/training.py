@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 import manual_mlp
+from compare.contracts.arrays import Arrays
+from compare.contracts.between import Context
 from compare.contracts.errors import BadInput, UserCodeError, WrongCall
 from compare.contracts.experiment import Experiment
 from compare.contracts.known import require_known
@@ -26,6 +28,7 @@ from compare.contracts.result import Result
 from compare.data import DataSet
 from compare.data.freed import give_back
 from compare.examine.environment import environment
+from compare.examine.handed_on import handed_on, not_handed_on
 from compare.examine.read_in_blocks import in_memory
 from compare.examine.sides import (
     build_reference,
@@ -180,12 +183,21 @@ class Run:
         """Compare the intermediates that the manual side shows; records do not carry them."""
         at = probe.parameters, probe.x, probe.targets
         loss, gradients, *shown = self.manual.loss_and_gradients(*at, **probe.how)
+        if self.experiment.between.together:
+            self.hands_on(shown[0] if shown else {}, probe.context)
         if not shown or not shown[0]:
             return
         examined = self.judge.same_point(*at, loss, gradients, context=probe.context)
         rows = np.arange(len(probe.x))
         record = manual_mlp.Record(0, 0, rows, loss, gradients, probe.parameters, {}, None)
         self.lacking = tuple(enter_shown(self.judge, record, examined, shown[0]))
+
+    def hands_on(self, shown: Arrays, context: Context) -> None:
+        """See whether the manual side shows the running statistics that follow a batch."""
+        function = self.manual.loss_and_gradients
+        self.judge.hands_on = bool(handed_on(function, shown, context))
+        if not self.judge.hands_on:
+            self.notes += (not_handed_on(function, context),)
 
     def see(self, ours: Record, theirs: Record) -> None:
         """Show the judge a pair of records."""

@@ -47,6 +47,7 @@ class Judge(PointJudge):
     """Watches one run, pair of records by pair of records."""
 
     inputs: Inputs
+    hands_on: bool = True  # whether the manual side's running statistics are its own
     rows: list[EpochRow] = field(default_factory=list)
     first: Arrays | None = None  # the parameters of the first record
     trail: list[Record] = field(default_factory=list)
@@ -81,7 +82,7 @@ class Judge(PointJudge):
             self._carried(manual, *self._expected)
         give_back(manual.parameters)  # the updates left gaps between their arrays
         examined = self.at_point(manual, *self._batch(manual), self.context_of(manual))
-        if self.experiment.between.together:
+        if self.experiment.between.together and self.hands_on:
             self._expected = manual, examined.expected
         drift, reference_right = self._follow(manual, reference, examined)
         if manual.evaluation is not None and reference.evaluation is not None:

@@ -60,7 +60,8 @@ def test_a_step_that_names_clip_norm_is_given_it_and_unclipped_gradients(largest
 
 
 def test_a_step_that_names_clip_value_is_given_it() -> None:
-    assert check(loss_and_gradients, step=by_value, clip_value=0.01, hidden=(4,))
+    step: Any = by_value
+    assert check(loss_and_gradients, step=step, clip_value=0.01, hidden=(4,))
 
 
 def test_a_step_whose_bound_nobody_declares_clips_as_it_says_itself() -> None:
@@ -68,7 +69,8 @@ def test_a_step_whose_bound_nobody_declares_clips_as_it_says_itself() -> None:
 
 
 def test_a_wrong_clipping_by_the_given_bound_is_named() -> None:
-    result = check(loss_and_gradients, step=by_itself, clip_norm=0.1, hidden=(4,))
+    step: Any = by_itself
+    result = check(loss_and_gradients, step=step, clip_norm=0.1, hidden=(4,))
     assert result.verdict is Verdict.DISAGREES
     assert result.diagnosis[0].title == "each gradient clipped by itself"
 

@@ -271,7 +271,7 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
     counted on their logits if they show them, and on ours at their weights if not.
     """
     from compare.contracts.records import Manual
-    from compare.examine.carried import TrainedStep, TrainedUpdate
+    from compare.examine.carried import TrainedMomentum, TrainedStep, TrainedUpdate
     from compare.examine.identifying import Hinting
     from compare.examine.sides import our_manual
 
@@ -298,5 +298,5 @@ def manual_of(loaded: Loaded, asked: Experiment, name: str) -> Manual:
     if isinstance(loaded.step, GuardedOptimiser):
         step = TrainedStep(loaded.step, asked)
     elif loaded.step is not None:
-        step = Hinting(loaded.step, asked)
+        step = Hinting(TrainedMomentum(loaded.step, asked), asked)
     return Manual(code, evaluate, step, name)

@@ -22,9 +22,10 @@ from compare.examine.environment import environment
 from compare.examine.guards import bounded_logits, guard_notes, guarded_logistic, overflowing
 from compare.examine.identifying import first_updates, hint
 from compare.examine.large_updates import examine_large_updates
+from compare.examine.momentum import examine_momentum
 from compare.examine.optimiser import examine_optimiser
 from compare.examine.rows import point_row
-from compare.examine.step import examine_step, record_at
+from compare.examine.step import record_at
 from compare.guard.implementation import (
     GuardedImplementation,
     GuardedStep,
@@ -160,10 +161,11 @@ class CheckedPoints:
             examine_large_updates(judge, step.function, probe.parameters)
         elif step is not None:
             try:
-                self.steps = examine_step(judge, step, probe)
+                summary, self.said = examine_momentum(judge, step, probe)
             except UserCodeError as error:
                 more = hint(step.function, judge.experiment, probe.parameters)
                 raise type(error)(f"{error}{more}") from error
+            self.steps = (summary,)
             examine_large_updates(judge, step.function, probe.parameters)
             if judge.ledger.tallies["step"].failed and not judge.walked:
                 judge.walked = first_updates(step.function, judge.experiment, probe.parameters)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from compare.checks.optimiser_replay import first_zeros
 from compare.checks.optimiser_step import OptimiserStep
 from compare.contracts.arrays import Arrays
-from compare.contracts.errors import UserCodeError
+from compare.contracts.errors import Raised, UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Rates
-from compare.guard.implementation import GuardedUpdate
-from compare.guard.optimiser import GuardedOptimiser
+from compare.guard.contract import documents
+from compare.guard.implementation import GuardedStep, GuardedUpdate
+from compare.guard.optimiser import GuardedOptimiser, with_own_state
 
 
 class TrainedStep:
@@ -50,6 +51,35 @@ class TrainedStep:
         return documented | ({} if t is None else {"t": np.asarray(t)})
 
 
+class TrainedMomentum:
+    """Contract 2 from the first update on: a step of momentum that is handed {} before it.
+
+    One that does not take that is given zeros. State under keys of its own is carried here.
+    """
+
+    def __init__(self, step: GuardedStep, experiment: Experiment) -> None:
+        self.step, self.experiment, self.function = step, experiment, step.function
+        self.own: GuardedOptimiser | None = None
+        self.state: Any = None
+        self.begun = False
+
+    def __call__(
+        self, parameters: Arrays, gradients: Arrays, state: Arrays, /, **rates: Unpack[Rates]
+    ) -> tuple[Arrays, Arrays]:
+        if self.own is not None:
+            after, self.state = self.own(parameters, gradients, self.state)
+            return after, {}
+        moving, self.begun = self.begun or any(v.any() for v in state.values()), True
+        first = None if moving else begun(self.step, parameters, gradients, **rates)
+        if first is None:
+            return self.step(parameters, gradients, state, **rates)
+        after, self.state = first
+        if documents(self.state, parameters):
+            return after, self.state
+        self.own = with_own_state(self.step, self.experiment)
+        return after, {}
+
+
 class TrainedUpdate:
     """Contracts 1 and 2, made of an `update(parameters, x, targets, *, learning_rate)`.
 
@@ -76,6 +106,16 @@ class TrainedUpdate:
         after = self.update.after(parameters, *self.batch, rates["learning_rate"])
         share = rates["learning_rate"] if self.inside else 1.0
         return after, {f"v_{name}": g * g.dtype.type(share) for name, g in gradients.items()}
+
+
+def begun(
+    step: GuardedStep, parameters: Arrays, gradients: Arrays, **rates: Unpack[Rates]
+) -> tuple[Arrays, Any] | None:
+    """Return the update of a step of momentum from the state {}; None where it does not take it."""
+    try:
+        return step.begin(parameters, gradients, **rates)
+    except Raised:
+        return None
 
 
 def first_state(

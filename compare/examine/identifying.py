@@ -16,8 +16,7 @@ from compare.contracts.arrays import Arrays
 from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Rates, Record
-from compare.examine.carried import first_state
-from compare.guard.implementation import GuardedStep
+from compare.examine.carried import TrainedMomentum, first_state
 from compare.guard.optimiser import GuardedOptimiser
 
 UNKNOWN = "an optimiser that is to be identified"
@@ -28,7 +27,7 @@ UPDATES = 6
 class Hinting:
     """A step of contract 2; where it fails the option is named that declares it, if one does."""
 
-    def __init__(self, step: GuardedStep, experiment: Experiment) -> None:
+    def __init__(self, step: TrainedMomentum, experiment: Experiment) -> None:
         self.step, self.experiment = step, experiment
 
     def __call__(

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 import manual_mlp
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Arrays
-from compare.contracts.result import CheckSummary
 from compare.guard.implementation import GuardedStep
-from compare.judge.ledger import bounded
 from compare.judge.point import PointJudge
 from compare.points.probe import Probe
 
 
-def examine_step(judge: PointJudge, guarded: GuardedStep, probe: Probe) -> tuple[CheckSummary, ...]:
+def examine_step(judge: PointJudge, guarded: GuardedStep, probe: Probe, replay: StepCheck) -> None:
     """Two consecutive updates with the user's step, from a state that is not zero."""
     generator = np.random.default_rng(judge.experiment.seed)
     dtype = probe.x.dtype
@@ -27,18 +25,14 @@ def examine_step(judge: PointJudge, guarded: GuardedStep, probe: Probe) -> tuple
         return generator.normal(scale=0.1, size=array.shape).astype(dtype)
 
     rate, momentum = judge.experiment.learning_rate, judge.experiment.momentum
-    replay = StepCheck(judge.arithmetic, rate, momentum, judge.experiment.momentum_form)
     now = probe.parameters
     state = judge.state = {f"v_{name}": like(array) for name, array in now.items()}
-    tally = judge.ledger.tallies["step"]
     for update in range(2):
         gradients = {name: like(array) for name, array in now.items()}
         before = record_at(replace(probe, parameters=now), update, gradients, state)
         now, state = guarded(now, gradients, state, learning_rate=rate, momentum=momentum)
         after = record_at(replace(probe, parameters=now), update + 1, gradients, state)
         judge.replay("manual", before, after, replay)
-    sentence = f"{tally.made} step checks, worst {bounded(tally.worst_ratio)} × allowance"
-    return (CheckSummary("step", tally.verdict, tally.made, tally.worst_ratio, sentence),)
 
 
 def record_at(

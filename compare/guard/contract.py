@@ -164,11 +164,31 @@ class Reader:
         whole = value[1] if given is None else zeros | dict(given)
         return parameters, self.arrays(whole, "state value", state)
 
+    def first_update(self, value: Any) -> tuple[Arrays, Any]:
+        """Return parameters and state after the update from {}: velocities of all parameters, or
+        the state as it is where it is kept in another way."""
+        parameters, state = self.any_update(value)
+        zeros = {f"v_{name}": np.zeros_like(w) for name, w in self.parameters.items()}
+        if state is None or (isinstance(state, Mapping) and not own_keys(state, zeros)):
+            return self.update(value, zeros)
+        return parameters, state
+
     def any_update(self, value: Any) -> tuple[Arrays, Any]:
         """Return parameters and state of contract 10; the state may be anything."""
         if not isinstance(value, tuple | list) or len(value) != 2:
             self.refuse(f"returned {kind(value)}; it must return (parameters, state)")
         return self.arrays(value[0], "parameter", self.parameters), value[1]
+
+
+def own_keys(state: Mapping[Any, Any], due: Mapping[str, Any]) -> bool:
+    """Return whether a state has other keys than those that are due."""
+    return any(key not in due for key in islice(state, len(due) + FEW))
+
+
+def documents(state: Any, parameters: Mapping[str, Array]) -> bool:
+    """Return whether a state is the velocities of all parameters, under their documented keys."""
+    due = dict.fromkeys(f"v_{name}" for name in parameters)
+    return isinstance(state, Mapping) and not own_keys(state, due) and len(state) == len(due)
 
 
 def is_number(shape: tuple[int, ...], due: tuple[int, ...]) -> bool:

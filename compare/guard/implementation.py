@@ -264,6 +264,20 @@ class GuardedStep(Guarded):
         reader = Reader(self.function, parameters, -1, self.guard.notes)
         return self.read(lambda: reader.update(value, state))
 
+    def begin(
+        self,
+        parameters: Mapping[str, Array],
+        gradients: Mapping[str, Array],
+        *,
+        learning_rate: float,
+        momentum: float,
+    ) -> tuple[Arrays, Any]:
+        """Return the update from the state {}; its state has all velocities, or keys of its own."""
+        arguments = {"parameters": parameters, "gradients": gradients, "state": {}}
+        value = self.call(arguments, learning_rate=learning_rate, momentum=momentum)
+        reader = Reader(self.function, parameters, -1, self.guard.notes)
+        return self.read(lambda: reader.first_update(value))
+
 
 class GuardedReduction(Guarded):
     """A sum over ranks of their own: `(loss, gradients, rows) -> (loss, gradients)`, checked.

@@ -9,22 +9,28 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from compare.contracts.arrays import Array, Arrays
 from compare.contracts.errors import BadInput
-from compare.guard.blame import name_of
+from compare.contracts.experiment import Experiment
+from compare.guard.blame import home_of, name_of
+from compare.guard.branches import Branches
 from compare.guard.contract import Reader
 from compare.guard.copies import copied
 from compare.guard.effects import Notes
 from compare.guard.guard import TIMEOUT
-from compare.guard.implementation import Guarded
+from compare.guard.implementation import Guarded, GuardedStep
 
 KEEPING_MOMENTUM = ("sgd", "rmsprop")
 
 
 class GuardedOptimiser(Guarded):
-    """`step(parameters, gradients, state, *, learning_rate, ...) -> (parameters, state)`."""
+    """`step(parameters, gradients, state, *, learning_rate, ...) -> (parameters, state)`.
+
+    `branches`, if given, follow which of them its calls run.
+    """
 
     positions = ("parameters", "gradients", "state")
 
@@ -36,6 +42,7 @@ class GuardedOptimiser(Guarded):
         *,
         timeout: float | None = TIMEOUT,
         notes: Notes | None = None,
+        branches: Branches | None = None,
     ) -> None:
         named = named_keywords(function, settings)
         if optimiser in KEEPING_MOMENTUM and settings["momentum"] and "momentum" not in named:
@@ -50,6 +57,7 @@ class GuardedOptimiser(Guarded):
         }
         self.keywords = tuple(self.settings)
         super().__init__(function, timeout=timeout, notes=notes)
+        self.followed = branches
 
     def __call__(
         self,
@@ -64,11 +72,14 @@ class GuardedOptimiser(Guarded):
         """
         rate = {} if learning_rate is None else {"learning_rate": learning_rate}
         state = self.read(lambda: copy.deepcopy(state))
-        value = self.guard.call(
-            self.function, copied(parameters), copied(gradients), state,
-            hint=f"it is called as {name_of(self.function)}(parameters, gradients, state)",
-            **(self.settings | rate),
-        )  # fmt: skip
+        who, given = name_of(self.function), (copied(parameters), copied(gradients), state)
+
+        def call() -> Any:
+            return self.function(*given, **(self.settings | rate))
+
+        run = call if self.followed is None else partial(self.followed.followed, call)
+        hint = f"it is called as {who}(parameters, gradients, state)"
+        value = self.guard.run(run, who, home_of(self.function), hint)
         reader = Reader(self.function, parameters, -1, self.guard.notes)
         return self.read(lambda: reader.any_update(value))
 
@@ -79,6 +90,15 @@ class GuardedOptimiser(Guarded):
         reader = Reader(self.function, like, -1, self.guard.notes)
         expected = {key: like[key.partition("_")[2]] for key in keys if key != "t"}
         return reader.arrays({key: state[key] for key in expected}, "state value", expected)
+
+
+def with_own_state(step: GuardedStep, experiment: Experiment) -> GuardedOptimiser:
+    """Return a step of momentum whose state has keys of its own; it goes on being followed."""
+    settings = {name: getattr(experiment, name) for name in step.keywords}
+    return GuardedOptimiser(
+        step.function, "sgd", settings, timeout=step.timeout, notes=step.guard.notes,
+        branches=step.branches,
+    )  # fmt: skip
 
 
 def named_keywords(function: Callable[..., Any], settings: Iterable[str]) -> set[str]:

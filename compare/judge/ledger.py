@@ -75,10 +75,11 @@ class Ledger:
         self.repeats[key] = self.repeats.get(key, 0) + 1
         self.findings.setdefault(key, finding)
 
-    def say_of(self, update: int, words: str) -> None:
-        """Say what is special about a point of a check, in the findings made there."""
+    def say_of(self, update: int, words: str, check: str | None = None) -> None:
+        """Say what is special about a point of a check, in the findings made there; by one check
+        only, where it is given."""
         for key, one in self.findings.items():
-            if one.update == update:
+            if one.update == update and check in (None, one.check):
                 self.findings[key] = replace(one, message=f"{one.message} ({words})")
 
     def compared(self, key: str, comparison: Comparison) -> None:

@@ -12,6 +12,7 @@ from compare.contracts.experiment import Experiment
 from compare.contracts.measured import Curves, EpochRow
 from compare.contracts.records import Record
 from compare.judge.naming import Named, from_trail
+from compare.judge.naming_first import OF_THE_START, of_the_start, without_start
 from compare.judge.point import PointJudge
 from compare.judge.run import Judge
 
@@ -48,6 +49,9 @@ def name_run_mistake(judge: Judge, kind: str | None) -> Named:
         )
         if found:
             return with_options(judge, Named(found))
+        begun = without_start(judge.trail)
+        if begun and (found := of_the_start([begun], wanted)):
+            return Named(found)
         return name_update(judge, judge.inputs.state)
     if kind == "data" and judge.first is not None:
         reference = judge.inputs.parameters
@@ -65,6 +69,9 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
     """
     if not judge.ledger.tallies["step"].failed:
         return Named()
+    if judge.begun:
+        found = of_the_start(judge.begun, judge.experiment, judge.updates.right)
+        return Named(found, () if found else (OF_THE_START,))
     from compare.diagnosis.rates import at_other_rates
     from compare.diagnosis.scheduled import on_schedule
 
@@ -81,9 +88,9 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
         if rates is not None:
             return Named((rates,))
     unknown = f"no known mistake of {wanted.optimiser} reproduces the update"
-    found = with_options(judge, alone or Named(facts=(unknown,)))
-    if found.diagnosis or not (wrong and wanted.plain_momentum):
-        return found
+    named = with_options(judge, alone or Named(facts=(unknown,)))
+    if named.diagnosis or not (wrong and wanted.plain_momentum):
+        return named
     return of_momentum(judge, declared[0], pairs=True) or Named(facts=facts_of(judge, declared[0]))
 
 

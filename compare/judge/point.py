@@ -71,7 +71,8 @@ class PointJudge:
     `suspects` are the first wrong points, `right` a few right ones of a dump, which nobody can
     ask for more. `statistics` says of wrong running statistics which slip reproduces them.
     `state` is the state before the first update, zeros where absent; `walked` are
-    records of consecutive updates from the first one on, to tell the optimiser by.
+    records of consecutive updates from the first one on, to tell the optimiser by. `begun` is the
+    update from the state {}, before and after, at two learning rates, where it alone is wrong.
 
     `mode` says whose points they are: None of a training, else of a `check` or a `dump`; `parts`
     how many ranks add up a batch.
@@ -91,6 +92,7 @@ class PointJudge:
     updates: Updates = field(default_factory=Updates)
     state: Arrays = field(default_factory=dict)
     walked: list[Record] = field(default_factory=list)
+    begun: list[tuple[Record, Record]] = field(default_factory=list)
     over: bool = False
 
     def __post_init__(self) -> None:

@@ -20,17 +20,18 @@ from compare.checks.drift import Drift, moved_gradients
 from compare.checks.examined import Examined, Expected
 from compare.checks.optimiser_replay import OptimiserReplay
 from compare.checks.optimiser_step import OptimiserStep
-from compare.checks.reported import Reported, compare_reported
+from compare.checks.reported import Reported
 from compare.checks.running import compare_running, slip_of, without_running
 from compare.checks.step import StepCheck
 from compare.contracts.arrays import Arrays
 from compare.contracts.between import NOTHING, Context, running
-from compare.contracts.measured import Band, Curves, EpochRow
-from compare.contracts.records import Evaluation, Record
+from compare.contracts.measured import Band, EpochRow
+from compare.contracts.records import Record
 from compare.contracts.result import Finding
 from compare.data.freed import give_back
 from compare.judge.ledger import finding_of
-from compare.judge.point import PointJudge, Replay
+from compare.judge.point import MOST_WALKED, PointJudge, Replay
+from compare.judge.seen import curves_of, is_finite, reported_at, shows_velocities
 from compare.points.batches import batch_of
 from compare.points.inputs import Inputs
 from manual_mlp.schedules import stops
@@ -99,7 +100,14 @@ class Judge(PointJudge):
         if before is not None:
             if self.experiment.between.together:
                 before, record = without_running(before), without_running(record)
-            self.replay(side, before, record, self.steps[side])
+            self.replay(side, before, record, self._step_of(side, record))
+
+    def _step_of(self, side: str, record: Record) -> Replay:
+        """Return what replays a side's updates: the reference's own state where it shows none."""
+        if self.drift.optimiser is None and not shows_velocities(record):
+            self.drift.optimiser = OptimiserStep.of(self.experiment)
+            self.steps[side] = OptimiserReplay(self.drift.optimiser)
+        return self.steps[side]
 
     def _carried(self, manual: Record, before: Record, expected: Expected) -> None:
         """Check the running statistics that the update before left behind."""
@@ -123,9 +131,16 @@ class Judge(PointJudge):
             }
         wrong = any(self.ledger.tallies[check].failed > 0 for check in ("step", "same_point"))
         self.trail.append(manual)
-        if not wrong:
+        if not (wrong or self._carries_its_own()):
             del self.trail[:-1]
         del self.trail[TRAIL:]
+
+    def _carries_its_own(self) -> bool:
+        """Whether the first updates are kept: a state that no record shows is known from there."""
+        replay, first = self.steps["manual"], self.trail[0]
+        own = isinstance(replay, OptimiserReplay) and not replay.compared
+        small = sum(w.size for w in first.parameters.values()) <= MOST_WALKED
+        return own and small and first.update == 0 and len(self.trail) < TRAIL
 
     def _batch(self, record: Record) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
         """The rows of a record's own batch: a wrong batch is a finding, not a wrong gradient."""
@@ -318,35 +333,3 @@ class Judge(PointJudge):
                 named = replace(one, name=name)
                 self.ledger.find(finding_of("same_point", stage, None, named, record, side))
                 self.ledger.tallies["same_point"].failed += 1
-
-
-def reported_at(examined: Examined, targets: NDArray[Any], curves: Curves) -> Reported:
-    """The training point of a full batch: its loss and logits are examined already."""
-    logits = examined.expected.point.values["logits"]
-    hits = logits.argmax(axis=1) == targets.argmax(axis=1)
-    return compare_reported(
-        curves.train_loss,
-        curves.train_accuracy,
-        examined.reference_loss,
-        float(hits.mean()),
-        examined.allowances.forward,
-        len(targets),
-    )
-
-
-def is_finite(record: Record) -> bool:
-    """Whether every number of a record can be compared at all."""
-    arrays = (*record.parameters.values(), *record.gradients.values(), *record.state.values())
-    reported = record.evaluation
-    losses = () if reported is None else (reported.train_loss, reported.validation_loss)
-    return all(np.isfinite(numbers).all() for numbers in (record.loss, *losses, *arrays))
-
-
-def curves_of(evaluation: Evaluation) -> Curves:
-    """Return the four numbers of an epoch boundary."""
-    return Curves(
-        train_loss=float(evaluation.train_loss),
-        train_accuracy=float(evaluation.train_accuracy),
-        validation_loss=float(evaluation.validation_loss),
-        validation_accuracy=float(evaluation.validation_accuracy),
-    )

@@ -161,6 +161,20 @@ START = (
         free=True,
         example=1e-5,
     ),
+    StepMistake(
+        "velocity-starts-at-gradient",
+        "a velocity that starts as the gradient",
+        "The velocity starts as the gradient, not at zero: the first update has momentum · dw too "
+        "much.",
+        "v = momentum * (dw if first else v) + inside * dw",
+    ),
+    StepMistake(
+        "first-update-without-rate",
+        "a first update without the learning rate",
+        "The first update is made without the learning rate; all later ones have it.",
+        'rate = 1 if first else learning_rate\ninside, outside = (rate, 1) if form == "velocity" '
+        "else (1, rate)",
+    ),
 )
 
 UPDATE = LEARNING_RATE + DIRECTION + DECAY + START

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, dropwhile, islice, permutations
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -248,7 +249,12 @@ def reading(version: Version, settings: Settings) -> str:
     rate, name = settings.learning_rate, version.mistake.name
     if name == "weight-decay-outside" and version.constant is not None:
         return f" (That is {rate * version.constant:.4g} per update: the rate may be left out.)"
-    if name == "dampened":
+    if name == "learning-rate-inside-and-outside" and isclose(rate, 1 - settings.momentum):
+        return (
+            f" (Or the gradient is weighted with 1 - momentum, a running average, which is "
+            f"{rate:.4g} as well: another momentum tells the two apart.)"
+        )
+    if name == "dampened" and settings.form == "velocity":
         return f" (A learning rate of {rate * (1 - settings.momentum):.4g} does the same.)"
     return ""
 

@@ -91,7 +91,11 @@ def name_update(judge: PointJudge, start: Arrays | None = None) -> Named:
     named = with_options(judge, alone or Named(facts=(unknown,)))
     if named.diagnosis or not (wrong and wanted.plain_momentum):
         return named
-    return of_momentum(judge, declared[0], pairs=True) or Named(facts=facts_of(judge, declared[0]))
+    return (
+        in_the_other_form(judge, declared[0])
+        or of_momentum(judge, declared[0], pairs=True)
+        or Named(facts=facts_of(judge, declared[0]))
+    )
 
 
 def momentum_of(wanted: Experiment, start: Arrays) -> tuple[Settings, ...]:
@@ -129,6 +133,17 @@ def of_momentum(judge: PointJudge, declared: Settings, *, pairs: bool) -> Named 
     return Named(said) if said else None
 
 
+def in_the_other_form(judge: PointJudge, declared: Settings) -> Named | None:
+    """Return the mistake that makes the updates of momentum whose rate stands elsewhere than was
+    declared, with the option for that."""
+    form = "velocity" if declared.form == "buffer" else "buffer"
+    found = of_momentum(judge, replace(declared, form=form), pairs=False)
+    more = f" (With `--momentum-form {form}`.)"
+    if found is None:
+        return None
+    return Named(tuple(replace(one, sentence=one.sentence + more) for one in found.diagnosis))
+
+
 def facts_of(judge: PointJudge, declared: Settings) -> tuple[str, ...]:
     """Return plain facts about updates that no mistake makes."""
     from compare.diagnosis.updates import OTHER, step_facts
@@ -142,6 +157,7 @@ def with_options(judge: PointJudge, named: Named) -> Named:
     A learning rate that is another one at every update is what clipping looks like.
     """
     from compare.diagnosis.optimiser import identify
+    from compare.diagnosis.reproduced import reproduces
     from compare.diagnosis.shortened import shortened, typed
 
     best, wanted = (named.diagnosis[0] if named.diagnosis else None), judge.experiment
@@ -150,6 +166,8 @@ def with_options(judge: PointJudge, named: Named) -> Named:
     measured = best is not None and best.mistake == RATE and not typed(best.constant or 0.0)
     declared = (wanted.clip_norm or wanted.clip_value) is not None
     identity = identify(walked(judge), wanted) if declared or not measured else None
+    if identity is not None and not reproduces(identity, wanted, judge.updates.wrong):
+        identity = None
     known = identity is not None and identity.mistake is not None and identity.mistake.name != RATE
     if declared and known and identity is not None and (best is None or best.mistake == RATE):
         return Named((identity.diagnosis,))

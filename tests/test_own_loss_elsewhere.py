@@ -262,3 +262,74 @@ def test_running_statistics_and_a_normalisation_that_are_others_are_not_green(
     kind: str, tmp_path: Path
 ) -> None:
     assert judged(tmp_path, NORMALISED, NOT_GREEN[kind]).exit_code is not ExitCode.AGREES
+
+
+STEPPED = (
+    SETUP
+    + """
+class Auto:
+    def __init__(self):
+        self.W, self.c = rng.normal(size=(5, 3)), np.zeros(5)
+    def train_step(self, x, lr=0.1):
+        h = np.tanh(x @ self.W)
+        d = (h @ self.W.T + self.c - x) / len(x)
+        loss = 0.5 * np.sum((h @ self.W.T + self.c - x) ** 2) / len(x)
+        self.W -= lr * (x.T @ (d @ self.W * (1 - h**2)) + d.T @ h)
+        self.c -= lr * d.sum(0)
+        return loss
+auto = Auto()
+for epoch in range(20):
+    losses = []
+    for k in range(0, 30, 10):
+        losses.append(auto.train_step(X[k:k + 10]))
+    print(epoch, np.mean(losses))
+"""
+)
+BASED = """import numpy as np
+class Linear:
+    def train(self, X, y, learning_rate=1e-2, num_iters=100, batch_size=50):
+        self.W = 0.1 * np.random.randn(X.shape[1], np.max(y) + 1)
+        self.history = []
+        for it in range(num_iters):
+            rows = np.random.choice(len(X), batch_size)
+            loss, grad = self.loss(X[rows], y[rows])
+            self.history.append(loss)
+            self.W -= learning_rate * grad
+class Squares(Linear):
+    def loss(self, X_batch, y_batch):
+        e = X_batch @ self.W**2 - np.eye(self.W.shape[1])[y_batch]
+        return np.sum(e**2) / len(e), 4 * X_batch.T @ e * self.W / len(e)
+"""
+ASKED = (
+    SETUP
+    + """
+class Counts:
+    def fit(self, X, y):
+        self.X, self.y, self.w, self.b = X, y, np.zeros(X.shape[1]), 0.0
+        for i in range(100):
+            self.update()
+    def neg_log_lik(self):
+        eta = self.X @ self.w + self.b
+        return np.mean(np.exp(eta) - self.y * eta)
+    def update(self, lr=0.1):
+        r = np.exp(self.X @ self.w + self.b) - self.y
+        self.w = self.w - lr * self.X.T @ r / len(r)
+        self.b = self.b - lr * np.mean(r)
+model = Counts()
+model.fit(X, rng.poisson(1.0, size=30))
+print(model.neg_log_lik())
+"""
+)
+LATER = {
+    "a loss that a list is given": (STEPPED, "+ d.T @ h", ""),
+    "a training that a class inherits": (BASED, "4 * X_batch", "3 * X_batch"),
+    "a loss that is asked for once the training is over": (ASKED, "np.mean(r)", "np.sum(r)"),
+}
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_a_loss_is_found_where_a_program_has_it(kind: str, tmp_path: Path) -> None:
+    text, old, new = LATER[kind]
+    result = judged(tmp_path, text)
+    assert result.exit_code is ExitCode.AGREES, result.not_compared
+    assert judged(tmp_path, text, (old, new)).exit_code is not ExitCode.AGREES

@@ -12,12 +12,12 @@ import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.own.marked import Loop
-from compare.examine.starter.own.replay import Turn, replayed
+from compare.examine.starter.own.replay import LAST, Turn, replayed
 from compare.examine.starter.training.supply import Supply
 
 LOSS = re.compile(
     r".*(loss|cost|error|err|entropy|nll|obj|energy|risk|elbo|likelihood).*|j|l|e|ce|bce|mse|sse"
-    r"|total|ll|logl\w*|printed_number_\d+|print\(\)",
+    r"|total|ll|logl\w*|(neg_?)?(log_?)?lik|printed_number_\d+|print\(\)",
     re.IGNORECASE,
 )
 SCALE, SHIFT = 0.05, 7
@@ -98,7 +98,8 @@ def base_of(loop: Loop, supply: Supply, turns: int) -> Base | None:
         return None
     asked = [way for one in seen for way, array in one.kept.get(loop.last, {}).items()
              if array.size == 1 and is_loss(way)]  # fmt: skip
-    return Base(loop, supply, tuple(seen), tuple(dict.fromkeys(asked)))
+    newest = [f"{way[:-2]}.{LAST}" for way in asked if way.endswith(".0")]
+    return Base(loop, supply, tuple(seen), tuple(dict.fromkeys([*asked, *newest])))
 
 
 def shifted(base: Base, weights: Sequence[Group]) -> Base | None:

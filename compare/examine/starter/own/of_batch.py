@@ -19,7 +19,9 @@ from compare.examine.starter.cut_names import loaded, stored
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import data_role, is_aside
 
-OF_LOSSES = re.compile(r"loss|cost|entropy|nll|mse|objective|huber|mae$|err", re.IGNORECASE)
+OF_LOSSES = re.compile(
+    r"loss|cost|entropy|nll|mse|objective|huber|mae$|err|lik(elihood)?$", re.IGNORECASE
+)
 OF_OBJECT = re.compile(r"[\w.]+\.\w+\(")
 MOST = 4
 Rows = dict[str, ast.expr]
@@ -35,9 +37,12 @@ def of_batch(
     behind = max((place for place, _ in places.values()), default=0)
     parts = {name: part for name, (_, part) in places.items()}
     whole = read_whole(body)
+    read = set().union(*map(loaded, body))
     texts = []
     for call in calls_of_losses(program):
         names = loaded(call)
+        if isinstance(call.func, ast.Attribute) and not call.args and "self" in read:
+            texts.append((0, f"self.{call.func.attr}()"))
         roles = {name: role for name in names if (role := data_role(name)) in batch}
         if set(roles.values()) == {"x", "y"} == set(batch):
             rows: Rows = {name: ast.Name(batch[role][1]) for name, role in roles.items()}

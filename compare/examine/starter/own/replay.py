@@ -27,6 +27,8 @@ from compare.guard.blame import Place
 from compare.guard.guard import Guard
 
 MOST_COUNTED = 1000
+LAST = "last"
+"""What a list was given last, in the way to a number: the loss of a turn is added at its end."""
 Moves = Mapping[tuple[int, int], Mapping[str, Array]]
 """What is added to which numbers, by turn and mark."""
 
@@ -203,6 +205,8 @@ def looked_up(value: Any, keys: list[str]) -> float | None:
     for key in keys:
         if isinstance(value, Mapping):
             value = next((one for name, one in value.items() if str(name) == key), None)
+        elif isinstance(value, list) and key == LAST:
+            value = value[-1] if value else None
         elif isinstance(value, list | tuple):
             value = value[int(key)] if key.isdigit() and int(key) < len(value) else None
         else:

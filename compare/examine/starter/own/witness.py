@@ -23,6 +23,7 @@ from compare.examine.starter.own.chosen import chosen
 from compare.examine.starter.own.doubts import averages, doubted
 from compare.examine.starter.own.groups import is_loss
 from compare.examine.starter.own.marked import ERROR
+from compare.examine.starter.own.replay import LAST
 from compare.examine.starter.own.rows import other_rows
 from compare.examine.starter.own.seen import Seen, looked_at, rates_named
 from compare.examine.starter.own.taking_part import taking_part
@@ -169,7 +170,7 @@ def name_in(seen: Seen) -> str:
     loss = seen.told.loss.partition("()#")[0]
     if seen.of_squares:
         return loss
-    return ".".join(one for one in loss.split(".") if not one.isdigit())
+    return ".".join(one for one in loss.split(".") if not one.isdigit() and one != LAST)
 
 
 def not_right(

@@ -14,7 +14,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice, product
 from types import CodeType
 from typing import Any
@@ -95,6 +95,13 @@ class Program:
         """The numbers with a point or an exponent that are written in it."""
         return [float(one) for one in NUMBER.findall(self.text)]
 
+    @cached_property
+    def bases(self) -> frozenset[str]:
+        """The classes that other ones are made of."""
+        classes = [one.node for one in self.source.definitions.values()
+                   if isinstance(one.node, ast.ClassDef)]  # fmt: skip
+        return frozenset(ast.unparse(base) for one in classes for base in one.bases)
+
     def seen_on(self, supply: Supply) -> Recorder:
         """Return what is seen of it on some data; once, where no loop steps."""
         if supply in self.idle:
@@ -157,6 +164,8 @@ class Program:
                 with recorder.failing(given):
                     value(**given)
             elif isinstance(one.node, ast.ClassDef) and inspect.isclass(value):
+                if name in self.bases:
+                    continue  # those that are made of it train as it does, and have what it lacks
                 for method, _ in methods_of(value, TRAIN):
                     for made in built(value, supply):
                         with contextlib.suppress(Exception):

@@ -4,8 +4,9 @@
         v = {k: np.zeros_like(w) for k, w in params.items()}        what it had gathered is lost
 
 One update alone does not show it: every velocity is 0 before the first. Looked for are zeros in the
-loop that updates, in one over epochs around it or in the function that is called for an update, and
-optimisers that are made there. Where the weights are made anew too, a training begins.
+loop that updates, in one over epochs around it, in the function that is called for an update or
+around its calls (`update_handed`), and optimisers that are made there. Where the weights are made
+anew too, a training begins.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from math import inf
 from compare.contracts.result import Diagnosis
 from compare.examine.starter.cut_names import loaded
 from compare.examine.starter.update_adaptive import divides_by_root
+from compare.examine.starter.update_handed import base, zeroed_around
 from compare.examine.starter.update_lines import Line, keys_in, lines_of, word
 from compare.examine.starter.update_paths import Loop, all_lines, goes_over, is_fresh
 from compare.examine.starter.update_reading import Update
@@ -34,7 +36,11 @@ def begun_anew(one: Judged, site: Site, everything: Sequence[ast.AST]) -> Diagno
     """Return what is wrong with the beginning of what an update carries on, None if nothing."""
     kept = carried_on(one.update) if one.update is not None else set()
     counts = {key for key in kept if COUNT.fullmatch(word(key))}
-    when = kept and (zeros_in(one, kept - counts, site) or made_in_loop(site, everything))
+    when = kept and (
+        zeros_in(one, kept - counts, site)
+        or made_in_loop(site, everything)
+        or zeros_handed(one, kept - counts, site, everything)
+    )
     if not when and counts and (when := zeros_in(one, counts, site)):
         said = f"The count of the updates, t, begins at 0 {when}; the running means go on."
         return Diagnosis(
@@ -47,11 +53,6 @@ def begun_anew(one: Judged, site: Site, everything: Sequence[ast.AST]) -> Diagno
     return Diagnosis(
         "velocity-reset", said, inf, 0.0, title=f"{what} that begin anew {when}"
     )  # fmt: skip
-
-
-def base(key: str) -> str:
-    """Return a key without what it is indexed by: `v` of `v[k]`."""
-    return key.partition("[")[0]
 
 
 def carried_on(update: Update) -> set[str]:
@@ -71,6 +72,16 @@ def zeros_in(one: Judged, kept: Set[str], site: Site) -> str:
         return EVERY_UPDATE
     epochs = (loop for loop in outer if is_over_epochs(loop))
     return EVERY_EPOCH if any(are_zeroed(loop.body, kept, one.target) for loop in epochs) else ""
+
+
+def zeros_handed(one: Judged, kept: Set[str], site: Site, everything: Sequence[ast.AST]) -> str:
+    """Return when zeros are put in the place of what a function is handed to carry on."""
+    for place, loop in zeroed_around(kept, base(one.target.key), site, everything, straight):
+        if not place:
+            return EVERY_UPDATE
+        if is_over_epochs(loop):
+            return EVERY_EPOCH
+    return ""
 
 
 def loops_around(target: Line, site: Site) -> list[Loop]:

@@ -91,6 +91,22 @@ def test_a_wrong_training_with_momentum_is_not_called_right(kind: str, tmp_path:
     assert judged(tmp_path, MOMENTUM, WRONG[kind]).exit_code != 0
 
 
+AT_REST = (
+    ("np.full(W1.shape, 1e-3), np.full(c1.shape, 1e-3)", "0 * W1, 0 * c1"),
+    ("np.full(W2.shape, 1e-3), np.full(c2.shape, 1e-3)", "0 * W2, 0 * c2"),
+)
+
+
+@pytest.mark.parametrize("begun", [(), AT_REST], ids=["moving", "at rest"])
+def test_weights_that_are_stepped_too_early_are_named_whatever_their_velocity_begins_with(
+    begun: tuple[tuple[str, str], ...], tmp_path: Path
+) -> None:
+    result = judged(tmp_path, MOMENTUM, WRONG["weights that are stepped before"], *begun)
+    (named,) = result.diagnosis
+    assert named.mistake == "weights-stepped-too-early"
+    assert "by 0.2 times their gradient" in named.sentence
+
+
 def test_a_slip_of_nesterovs_form_is_not_called_right(tmp_path: Path) -> None:
     slip = ("o1, o2, r1, r2 = s1, s2, t1, t2\n", "o1, o2, r1, r2 = s1, s2, t1, 0 * t2\n")
     assert judged(tmp_path, MOMENTUM, *NESTEROV, slip).exit_code != 0

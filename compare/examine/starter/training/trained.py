@@ -251,10 +251,18 @@ def laid_as_targets(way: str, array: Array, outputs: int, *, columns: bool) -> A
 
 
 def first_fit(step: Step, due: Mapping[str, Array]) -> Fit:
-    """What the first step takes off the weights, beside a velocity that is not 0 before it."""
+    """What the first step takes off the weights, beside a velocity that is not 0 before it.
+
+    Where only some of it is right, that of the last weights tells more than gradients that lie
+    beside them: what the others are moved by can be asked for.
+    """
     fit = best_fit(step, due)
-    begun = fit if fit.whole else without_velocity(step, due)
-    return begun if begun.whole else fit
+    if fit.whole:
+        return fit
+    begun, last = without_velocity(step, due), f"w{len(step.chain.weights)}"
+    more = len(begun.right) - len(fit.right)
+    told = last in begun.right and (more > 0 or (more == 0 and bool(fit.ways)))
+    return begun if begun.whole or told else fit
 
 
 def best_fit(step: Step, due: Mapping[str, Array]) -> Fit:

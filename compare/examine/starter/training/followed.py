@@ -1,14 +1,15 @@
 """Whether the steps of a training follow torch's SGD with momentum, each from the gradient due.
 
 A step is then a share of the step before plus a rate times the gradient, with Nesterov's momentum
-a rate times (1 + share) gradients less a share of the gradient before. The share is a number that
-is written in the text. What the velocity was at first is an array that was seen, or nothing.
+a rate times (1 + share) gradients less a share of the gradient before, as torch has it, or the
+gradient is that at the weights to which the share alone would lead. The share is a number that is
+written in the text. What the velocity was at first is an array that was seen, or nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,12 +29,15 @@ class Rule:
 
     share: float
     rate: float
-    nesterov: bool
+    nesterov: bool = False
+    ahead: bool = False
+    """Whether its gradient is that at the weights to which its share of the step before leads."""
 
     def words(self) -> str:
         """What a training that follows it does."""
-        name = "Nesterov's momentum" if self.nesterov else "momentum"
-        return f"run over rows of ours, its steps are those of torch's gradient and {name}"
+        name = "Nesterov's momentum" if self.nesterov or self.ahead else "momentum"
+        where = " at the weights ahead" if self.ahead else ""
+        return f"run over rows of ours, its steps are those of torch's gradient{where} and {name}"
 
     def made_of(self, due: Arrays, last: Arrays) -> Arrays:
         """The gradient that the rate is taken times of."""
@@ -46,34 +50,42 @@ class Rule:
 def rule_of(training: Training, numbers: Sequence[float]) -> Rule | None:
     """Return the rule that all steps follow; None where none of them does."""
     for share in sorted({one for one in numbers if 0 < one < 1}, reverse=True):
-        for nesterov in (False, True):
-            rule = follows(training, share, nesterov=nesterov)
+        for bare in (Rule(share, 1.0), Rule(share, 1.0, True), Rule(share, 1.0, ahead=True)):
+            rule = follows(training, bare)
             if rule is not None:
                 return rule
     return None
 
 
-def follows(training: Training, share: float, *, nesterov: bool) -> Rule | None:
-    """Return the rule with a share, if all steps follow it, the first one included."""
-    last, rate, bare = training.due(training.step, training.rows), 0.0, Rule(share, 1.0, nesterov)
+def follows(training: Training, bare: Rule) -> Rule | None:
+    """Return a rule with its rate, if all steps follow it, the first one included."""
+    last, rate, share = training.due(training.step, training.rows), 0.0, bare.share
     first = bare.made_of(last, {name: np.zeros_like(one) for name, one in last.items()})
     for before, step in zip(training.steps, training.steps[1:], strict=False):
         if step.before is not before.after:
             return None
         more = {name: one - share * before.taken[name] for name, one in step.taken.items()}
-        for due, rows in dues(training, step):
+        seen_from = looked_ahead(before, step, share) if bare.ahead else step
+        for due, rows in dues(training, seen_from):
             made = bare.made_of(due, last)
             found = common_factor(more, made, step.near)
             if found and (not rate or np.isclose(found, rate, rtol=SAME)):
                 rate, last = rate or found, due
-                allowed = allowances(training, (before, step), rows, made, rate)
+                allowed = allowances(training, (before, seen_from), rows, made, rate)
                 break
         else:
             return None
         if not is_within(more, made, rate, allowed):
             return None
     begun = rate > 0 and begins(training, first, rate, share)
-    return Rule(share, rate, nesterov) if begun else None
+    return replace(bare, rate=rate) if begun else None
+
+
+def looked_ahead(before: Step, step: Step, share: float) -> Step:
+    """Return a step as it would begin at the weights to which a share of the one before leads."""
+    moved = {way: step.before[way] + share * (step.before[way] - before.before[way])
+             for way in step.chain.ways().values()}  # fmt: skip
+    return replace(step, before={**step.before, **moved})
 
 
 def dues(training: Training, step: Step) -> Iterator[tuple[Arrays, list[int]]]:

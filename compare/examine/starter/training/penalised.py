@@ -76,7 +76,7 @@ class Penalised:
         """Say that its penalty is that of its loss, or what it is; empty if that is not known."""
         if self.rule is None and (self.training.fit.ways or self.training.fit.rest):
             return ""
-        if self.rule and self.rule.nesterov:
+        if self.rule and (self.rule.nesterov or self.rule.ahead):
             return ""
         shown = [self.at(strength) for strength in STRENGTHS]
         if not all(one.c and np.isfinite(list(one.c.values())).all() for one in shown):

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from compare.contracts.arrays import Arrays
 from compare.contracts.result import Verdict
 from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.cut_rehearsal import OTHER, OTHER_ROWS
@@ -32,18 +31,18 @@ from compare.examine.starter.training.carried import (
 )
 from compare.examine.starter.training.exact import recovered
 from compare.examine.starter.training.followed import rule_of
+from compare.examine.starter.training.later_steps import kinds_of, stale
 from compare.examine.starter.training.loop_mistakes import explained
 from compare.examine.starter.training.made_targets import shifted_targets
 from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.penalised import Penalised
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.scale import losses_meant
-from compare.examine.starter.training.shares import shares_of
 from compare.examine.starter.training.stepping import batch_known
-from compare.examine.starter.training.steps import MOST, SAME, multiple
+from compare.examine.starter.training.steps import multiple
 from compare.examine.starter.training.still import nothing_moves
 from compare.examine.starter.training.stopped import stops
-from compare.examine.starter.training.trained import Training, best_fit, training_of
+from compare.examine.starter.training.trained import Training, training_of
 from compare.examine.starter.update_sites import LOOSE
 from compare.guard.blame import Place
 
@@ -187,17 +186,14 @@ def right_or_added_up(
         title = f"a step up the gradient in {' and '.join(up)}"
         return Rehearsed(about.slip("gradient-ascent", title, title))
     kinds, place = list(kinds_of(training)), program.places[training.loop]
-    if kinds and (wrong := wrong_step(training, kinds[-1], len(kinds), about)):
-        return Rehearsed(wrong)
     plain = not (training.fit.ways or training.fit.rest) and set(kinds) <= {"plain"}
+    numbers = [one for one in program.numbers if one not in program.rates]
+    rule = None if plain else rule_of(training, numbers)
+    if kinds and not rule and (wrong := wrong_step(training, kinds[-1], len(kinds), about)):
+        return Rehearsed(wrong)
     told = begun_anew(source, training) or made_anew(source, training, *place)
     if told := told or (without_momentum(source, training) if plain else None):
         return Rehearsed(about.slip(*told))
-    rule = (
-        None
-        if plain
-        else rule_of(training, [one for one in program.numbers if one not in program.rates])
-    )
     if "momentum" in kinds and not rule and (names := out_of_step(training)):
         said = f"{' and '.join(names)}: moved by no share of the last step and of the gradient"
         return Rehearsed(about.undecided(f"{said}, as the others are"))
@@ -213,17 +209,6 @@ def right_or_added_up(
     if not program.penalised:
         return right
     return with_penalty(right, Penalised(source, training, losses, rule))
-
-
-def kinds_of(training: Training) -> Iterator[str]:
-    """How each step after the first is made, as far as it was seen what it is made of."""
-    for number in range(1, len(training.steps)):
-        how = next_step(training, number)
-        if training.steps[number].before is not training.steps[number - 1].after and how != "plain":
-            return  # what it is made of besides its gradient was not seen
-        yield how
-        if how not in ("plain", "left"):  # a later one is made of all before it
-            return
 
 
 def wrong_step(
@@ -285,45 +270,3 @@ def climbing(training: Training) -> list[str]:
         return []
     due, step = training.due(training.step, training.rows), training.step
     return [name for name, one in step.taken.items() if multiple(one, due[name], step.near) < 0]
-
-
-def next_step(training: Training, number: int) -> str:
-    """How a later step is made: `plain` of its own gradient, `added` of that and the one before in
-    equal shares, `momentum` of both, `left` where only gradients are seen; empty if of neither."""
-    step, last = training.steps[number], training.steps[number - 1]
-    before = [training.due(last, rows) for _, rows in last.batches(training.data)[:MOST]]
-    for _, rows in step.batches(training.data)[:MOST]:
-        due = training.due(step, rows)
-        fit = best_fit(step, due)
-        own = bool(training.fit.ways) == bool(fit.ways)
-        if own and fit.whole and recovered(training, step, rows, fit).worst() <= 1:
-            return "left" if fit.ways else "plain"
-        if training.fit.ways:
-            if any(best_fit(step, added(one, due)).whole for one in before):
-                return "added"
-            continue
-        for one in before:
-            shares = shares_of(step, one, due)
-            if shares is not None and all(share > 0 for _, share in shares.values()):
-                rate = next(iter(training.fit.factors.values()))
-                same = np.allclose(list(shares.values()), rate, rtol=SAME)
-                return "added" if same else "momentum"
-        if training.fit.rest and shares_of(step, last.taken, due) is not None:
-            return "momentum"
-    return ""
-
-
-def stale(training: Training, number: int) -> bool:
-    """Whether a step moves the last weights by the gradient of the one before: what the forward
-    pass had left was used again."""
-    step, last = training.steps[number], training.steps[number - 1]
-    names = [name for name in step.taken if int(name[1:]) == len(training.chain.weights)]
-    return any(
-        all(multiple(step.taken[name], due[name], step.near) > 0 for name in names)
-        for _, rows in last.batches(training.data)[:MOST] for due in [training.due(last, rows)]
-    )  # fmt: skip
-
-
-def added(one: Arrays, other: Arrays) -> Arrays:
-    """The sum of two gradients."""
-    return {name: one[name] + array for name, array in other.items()}

@@ -47,6 +47,7 @@ from compare.examine.starter.recipe import (
     setting,
     steps_by_its_gradient,
 )
+from compare.examine.starter.several_batches import with_several_batches
 from compare.examine.starter.short_batch import with_a_short_batch
 from compare.examine.starter.single import handed
 from compare.examine.starter.source import Opened, Source
@@ -199,6 +200,8 @@ def as_it_is_called(
     verdict = lines(verdict)
     if verdict.verdict is Verdict.AGREES:
         verdict = with_a_short_batch(verdict, best.recipe, best.sizes, quiet)
+    if verdict.verdict is Verdict.AGREES:
+        verdict = with_several_batches(verdict, best.recipe, best.sizes, quiet)
     shown = best.shows_loss or ends(network) == ends(declared.network)
     if doubtful := in_doubt_of(best, verdict):
         return about.undecided(f"was not compared: {doubtful}; {ADVICE}"), False

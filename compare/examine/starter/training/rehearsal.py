@@ -38,6 +38,7 @@ from compare.examine.starter.training.parts import Parts, parts_of
 from compare.examine.starter.training.penalised import Penalised
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.scale import losses_meant
+from compare.examine.starter.training.stepped_outside import stepped_outside
 from compare.examine.starter.training.stepping import batch_known
 from compare.examine.starter.training.steps import multiple
 from compare.examine.starter.training.still import nothing_moves
@@ -185,6 +186,8 @@ def right_or_added_up(
     if up := climbing(training):
         title = f"a step up the gradient in {' and '.join(up)}"
         return Rehearsed(about.slip("gradient-ascent", title, title))
+    if outside := stepped_outside(program, training):
+        return Rehearsed(about.slip(*outside))
     kinds, place = list(kinds_of(training)), program.places[training.loop]
     plain = not (training.fit.ways or training.fit.rest) and set(kinds) <= {"plain"}
     numbers = [one for one in program.numbers if one not in program.rates]

@@ -23,6 +23,7 @@ import numpy as np
 
 from compare.guard.blame import Place, last_place, places_of_frame
 from compare.guard.generators import global_generators
+from compare.guard.pictures import no_pictures
 
 ELSEWHERE = 20771
 """Where random generators are started to see whether the code draws from them."""
@@ -109,6 +110,7 @@ def contained(who: str, home: Place | None, notes: Notes) -> Iterator[None]:
         generators_kept(who, home, notes),
         folder_kept(who, home, notes),
         gradients_kept(who, home, notes),
+        no_pictures(who, home, notes.add),
         redirect_stdout(printed),
         redirect_stderr(printed),
         warnings.catch_warnings(record=True) as caught,

@@ -29,16 +29,19 @@ from compare.examine.starter.recipe import (
     DoesNotFit,
     NoBiases,
     Recipe,
-    moves_after_every_sample,
     recipes,
 )
+from compare.examine.starter.recipe_steps import moves_after_every_sample
 from compare.examine.starter.source import Source
 from compare.examine.starter.unset import left_unset
+from compare.examine.starter.zeroing import are_all_zero
 from compare.guard.blame import home_of
 from compare.guard.guard import Guard
 
 TRIALS = 400
 """How many ways to call a class are tried."""
+NOTHING_LEFT = -1
+"""Right less than a gradient that is wrong: a method handed nothing that leaves 0 everywhere."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,8 @@ def best_trial(cls: type, guard: Guard, declared: Declared, sizes: Sizes) -> Tri
                 furthest = max(furthest, reached(error, cls))
             continue
         right = max(agreeing(gradients, due), agreeing(gradients, other))
+        if not recipe.methods[-1].passed and are_all_zero(gradients):
+            right = NOTHING_LEFT
         better = best is None or (right, loss is not None) > (best.right, best.shows_loss)
         if better:
             best = Trial(recipe, right, loss is not None, sizes)

@@ -20,6 +20,7 @@ from compare.examine.starter.numbers_returned import may_be_loss
 from compare.examine.starter.recipe import FORWARD, LOSS
 from compare.examine.starter.uncompared import OF_LOSS, named_values
 from compare.examine.starter.update_targets import multiplies
+from compare.examine.starter.zeroing import is_zeroing
 
 BACKWARD = re.compile(r".*(back|grad|deriv|delta).*|bprop|bp|bwd")
 
@@ -36,7 +37,7 @@ def returns_gradients(name: str, node: Code) -> bool:
     returns = any(isinstance(one, ast.Return) and one.value is not None for one in ast.walk(node))
     of_object = bool(node.args.args) and node.args.args[0].arg == "self"
     returns = of_object or (returns and len(node.args.args) > 0)  # or they are left in attributes
-    if not returns or TRAINING.search(plain(name)):
+    if not returns or TRAINING.search(plain(name)) or is_zeroing(name):
         return False
     gradients = any(is_gradient_name(one) for one in returned_names(node))
     ahead = FORWARD.fullmatch(plain(name)) or (LOSS.fullmatch(plain(name)) and names_none(node))
@@ -74,7 +75,8 @@ def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
     named_so += [one for one in flow.functions if returns_what_is_asked(flow, one, finals)]
     losses = [one for one, node in flow.functions.items() if may_be_loss(one, node)]
     losses = sorted(losses, key=lambda one: LOSS.fullmatch(plain(one)) is None)
-    ordered = [*reversed(wanted), *named_so, *losses]
+    zeroing = [one for one in flow.functions if is_zeroing(one) and not flow.parameters(one)]
+    ordered = [*zeroing[:1], *reversed(wanted), *named_so, *losses]
     kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
     kept = [one for one in kept if not flow.calls(one) & set(finals)]  # that one trains
     return [one for one in kept if not TRAINING.search(plain(one))]

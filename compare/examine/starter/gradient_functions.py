@@ -23,6 +23,7 @@ from compare.examine.starter.meanings import Layout, Meaning, meanings
 from compare.examine.starter.nodes import nodes_of
 from compare.examine.starter.numbering import counts_from_one
 from compare.examine.starter.source import Source
+from compare.examine.starter.zeroing import is_zeroing
 
 GRADIENT = re.compile(r"grad|back|deriv|^d_?[lwb]|delta", re.IGNORECASE)
 LOSS = re.compile(
@@ -115,7 +116,7 @@ def looks_like_gradient(name: str, parameters: list[str]) -> bool:
         SETTINGS.fullmatch(plain(parameter)) for parameter in parameters
     )
     named = GRADIENT.search(name) or LOSS.fullmatch(plain(name))
-    return bool(parameters and named and not trains)
+    return bool(parameters and named and not trains and not is_zeroing(name))
 
 
 def returned_names(node: ast.AST) -> tuple[str, ...]:

@@ -45,8 +45,8 @@ from compare.examine.starter.recipe import (
     TRAIN,
     Recipe,
     setting,
-    steps_by_its_gradient,
 )
+from compare.examine.starter.recipe_steps import steps_by_its_gradient
 from compare.examine.starter.several_batches import with_several_batches
 from compare.examine.starter.short_batch import with_a_short_batch
 from compare.examine.starter.single import handed
@@ -56,6 +56,7 @@ from compare.examine.starter.unshown import advice, ends
 from compare.examine.starter.used import used_in
 from compare.examine.starter.weight_layout import in_its_shape, turned_by
 from compare.examine.starter.whole_check import class_together, without_our_labels
+from compare.examine.starter.zeroing import is_zeroing
 from compare.guard.guard import Guard
 from compare.judge.conclusion import RANDOM
 
@@ -85,7 +86,7 @@ def network_classes(source: Source) -> list[str]:
 
 def computes_gradients(node: ast.stmt) -> bool:
     """True for a method that is named like a gradient, a loss with its gradient, or a training."""
-    if not isinstance(node, ast.FunctionDef):
+    if not isinstance(node, ast.FunctionDef) or is_zeroing(node.name):
         return False
     named = plain(node.name)
     return bool(GRADIENT.search(named) or TRAIN.fullmatch(named) or LOSS.fullmatch(named))

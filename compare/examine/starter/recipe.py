@@ -18,7 +18,6 @@ import numpy as np
 
 import manual_mlp
 from compare.contracts.arrays import Array, Arrays
-from compare.contracts.errors import UserCodeError
 from compare.examine.starter.binding import CERTAIN, plain
 from compare.examine.starter.chain import widths_of
 from compare.examine.starter.construct import drawn_alike
@@ -38,7 +37,7 @@ from compare.examine.starter.slots import (
     strengths_of,
     weight_slots,
 )
-from compare.guard.guard import Guard
+from compare.examine.starter.zeroing import ZEROES, is_zeroing
 from compare.textbook import Point
 
 STEP = 2.0**40
@@ -46,8 +45,6 @@ STEP = 2.0**40
 step is the gradient, to rounding."""
 OWN_RATE = 2.0**20
 """A step below it is none of rate `STEP`: gradients of this network are far above 2^-20."""
-SMALL = 0.125
-"""A learning rate at which three steps of a row and one of their sum come far apart."""
 LOSSES = 12
 """How many meanings of the parameters of a method that gives the loss are tried."""
 MEANINGS = 60
@@ -222,35 +219,6 @@ class Recipe:
         return ", then ".join(map(str, self.methods)) + layout + single
 
 
-def moves_after_every_sample(recipe: Recipe, point: Point) -> bool:
-    """Whether training on a row three times over is training on it, and again, and again.
-
-    Summed or averaged over the batch it is one step, whatever the order in which rows are drawn.
-    """
-    row, target = point.x[:1], point.targets[:1]
-    once: Arrays = dict(point.parameters)
-    for _ in range(3):
-        once = recipe.after(once, row, target, SMALL)
-    rows, targets = np.repeat(row, 3, axis=0), np.repeat(target, 3, axis=0)
-    thrice = recipe.after(dict(point.parameters), rows, targets, SMALL)
-    return all(np.allclose(thrice[name], one, rtol=1e-12, atol=1e-13) for name, one in once.items())
-
-
-def steps_by_its_gradient(recipe: Recipe, point: Point, guard: Guard) -> bool:
-    """Whether the last method moves the weights by rate × gradient, with the gradients found."""
-    alone = Point(point.parameters, point.x[:1], point.targets[:1]) if recipe.online else point
-    given = dict(alone.parameters), alone.x, alone.targets
-    try:
-        _, gradients = guard.run(lambda: replace(recipe, online=False).outcome(*given), "", None)
-        after = guard.run(lambda: recipe.after(*given, STEP), "", None)
-    except UserCodeError:
-        return False
-    return all(
-        np.allclose((array - after[name]) / STEP, gradients[name], rtol=1e-9, atol=1e-11)
-        for name, array in alone.parameters.items()
-    )
-
-
 def number_in(answer: Any) -> float | None:
     """The loss in what a method returned: a number, alone or first of several values."""
     first = parts_of(answer)[:1] if not isinstance(answer, Mapping) else []
@@ -302,15 +270,28 @@ def stepped(
 def recipes(cls: type, build: Callable[..., Any]) -> Iterator[Recipe]:
     """Every order of calls that may leave gradients behind, the likeliest first."""
     forward = methods_of(cls, FORWARD)
-    backward = [one for one in methods_of(cls, BACKWARD) if not FORWARD.fullmatch(plain(one[0]))]
+    backward = [one for one in methods_of(cls, BACKWARD)
+                if not FORWARD.fullmatch(plain(one[0])) and not is_zeroing(one[0])]  # fmt: skip
     losses = [one for one in methods_of(cls, LOSS) if one not in backward]
     train = methods_of(cls, TRAIN)
     for layout in (LAYOUTS[0], LAYOUTS[1]):
         before = [*called(forward, layout, 2), ()]
         between = [(), *called(losses, layout, 4)]
         for (method,) in called((*backward, *losses, *train), layout, MEANINGS):
-            for ahead, loss in product(before, between):
-                yield Recipe(build, (*ahead, *loss, method), layout)
+            for ahead, loss, clear in product(before, between, (*cleared(cls), ())):
+                yield Recipe(build, (*clear, *ahead, *loss, method), layout)
+
+
+def cleared(cls: type) -> list[tuple[Method]]:
+    """The calls of a class that set its gradients to 0 before they are added up anew."""
+    asked = [(name, given) for name, given in methods_of(cls, ZEROES) if not required(given)]
+    return [(Method(name, ()),) for name, _ in asked[:1]]
+
+
+def required(parameters: Iterable[inspect.Parameter]) -> list[inspect.Parameter]:
+    """The parameters that have to be handed over."""
+    open_ends = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [one for one in parameters if one.default is one.empty and one.kind not in open_ends]
 
 
 def called(

@@ -23,7 +23,8 @@ from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
-from compare.examine.starter.recipe import SMALL, Recipe
+from compare.examine.starter.recipe import Recipe
+from compare.examine.starter.recipe_steps import SMALL
 from compare.guard.guard import Guard
 
 NOMINAL = re.compile(r"(mini)?batch(size|sz)|bs|batch")

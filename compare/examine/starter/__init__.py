@@ -6,10 +6,12 @@
     roles.py, readings.py, ..._readings.py, function_check.py    the functions of the assignment
     binding.py, meanings.py               what the arguments of a gradient function may mean
     flow.py, subject.py, chain.py, arrays_in.py    what a file's functions hand to each other
-    networks.py, whole.py, whole_check.py    all of them as one gradient of the network they compute
+    networks.py, evidence.py, whole.py, whole_check.py    all of them as one gradient of the network
+                                          they compute
     gradient_functions.py, gradient_check.py, gradient_calls.py,
     expected.py, returned.py, activation_slopes.py    gradients and slopes, by calling them
-    construct.py, slots.py, recipe.py, class_trials.py, network_class.py    classes, by trial
+    construct.py, slots.py, zeroing.py, recipe.py, class_trials.py,
+    network_class.py                      classes, by trial
     layer_classes.py, layer_losses.py, loss_calls.py, layer_objects.py,
     layers_check.py                       layers as objects
     pair_kinds.py, pair_check.py          a forward and a backward pass of one layer as functions

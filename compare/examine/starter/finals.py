@@ -75,11 +75,18 @@ def makers(flow: Flow, finals: Sequence[str]) -> list[str]:
     named_so += [one for one in flow.functions if returns_what_is_asked(flow, one, finals)]
     losses = [one for one, node in flow.functions.items() if may_be_loss(one, node)]
     losses = sorted(losses, key=lambda one: LOSS.fullmatch(plain(one)) is None)
+    between = [one for loss in losses for one in handed_to(flow, loss) if one not in losses]
     zeroing = [one for one in flow.functions if is_zeroing(one) and not flow.parameters(one)]
-    ordered = [*zeroing[:1], *reversed(wanted), *named_so, *losses]
+    ordered = [*zeroing[:1], *reversed(wanted), *named_so, *between, *losses]
     kept = [one for one in dict.fromkeys(ordered) if one in flow.functions and one not in finals]
     kept = [one for one in kept if not flow.calls(one) & set(finals)]  # that one trains
     return [one for one in kept if not TRAINING.search(plain(one))]
+
+
+def handed_to(flow: Flow, name: str) -> list[str]:
+    """The functions whose values the file hands to one: a softmax between scores and a loss."""
+    given = [flow.handed.get((name, one.arg), ()) for one in flow.parameters(name)]
+    return [value.split(".")[0] for values in given for value in values]
 
 
 LAYERS = 2

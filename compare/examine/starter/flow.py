@@ -142,12 +142,19 @@ def held_by(argument: ast.expr, made: Made, functions: Mapping[str, Code]) -> It
     """The values an argument may hold."""
     if called := called_in(argument, functions):
         yield called
-    elif isinstance(argument, ast.Subscript) and isinstance(argument.slice, ast.Constant):
-        place = argument.slice.value
-        whole = list(held_by(argument.value, made, functions))
-        yield from (f"{one}.{place}" for one in whole if isinstance(place, int))
+    elif isinstance(argument, ast.Subscript) and (place := place_in(argument)) is not None:
+        yield from (f"{one}.{place}" for one in held_by(argument.value, made, functions))
     else:
         yield from made.get(written(argument), ())
+
+
+def place_in(node: ast.Subscript) -> int | None:
+    """The whole number that is asked for, also from the end; None of anything else."""
+    try:
+        place = ast.literal_eval(node.slice)
+    except ValueError:
+        return None
+    return place if type(place) is int else None
 
 
 def written(node: ast.expr) -> str:

@@ -23,13 +23,10 @@ from compare.examine.starter.answered import (
     names_of,
     slopes_in,
 )
-from compare.examine.starter.arrays_in import leaves
 from compare.examine.starter.batches import made_for_batches
-from compare.examine.starter.binding import LAYERS, certain, plain, possible, weights_of
+from compare.examine.starter.binding import LAYERS
 from compare.examine.starter.chain import (
     MODES,
-    PAIR,
-    PAIRS,
     Call,
     Chain,
     Mode,
@@ -37,8 +34,8 @@ from compare.examine.starter.chain import (
     shown_arrays,
     value_of,
 )
+from compare.examine.starter.evidence import Evidence
 from compare.examine.starter.finals import finals_of, makers
-from compare.examine.starter.flow import same_name
 from compare.examine.starter.meanings import by_cost, in_order
 from compare.examine.starter.networks import (
     Network,
@@ -49,13 +46,12 @@ from compare.examine.starter.networks import (
     point,
     told,
 )
-from compare.examine.starter.numbering import FROM_ONE, counts_from_one
-from compare.examine.starter.numbers_named import NUMBERS, setting_named, size_named
+from compare.examine.starter.numbers_named import NUMBERS
 from compare.examine.starter.numbers_returned import may_be_loss, only_by_value
 from compare.examine.starter.readings import Sizes
 from compare.examine.starter.stepped import as_update, trains
-from compare.examine.starter.subject import Subject, unpacked_into, walks_pairs
-from compare.examine.starter.unrolled import Unrolled, laid_alike
+from compare.examine.starter.subject import Subject
+from compare.examine.starter.unrolled import laid_alike
 from compare.guard.guard import Guard
 
 NONE: Mapping[str, Array] = {}
@@ -104,21 +100,15 @@ class Search:
     """Whether the file hands its functions one sample after another."""
     left: int = RUNS
     best: Whole | None = None
-    stages: dict[str, list[str]] = field(default_factory=dict)
-    """The values that are hidden units, or p, of a network."""
-    keys: dict[str, frozenset[str]] = field(default_factory=dict)
-    """The keys of dictionaries that functions returned."""
-    lengths: dict[str, int] = field(default_factory=dict)
-    """How many values there are in a tuple or list that functions returned."""
-    built: frozenset[str] = frozenset()
-    """The initialisers of the file: what they return are its weights in its own containers."""
-    parts: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """Arrays that functions returned, also in caches, and their names there."""
+    evidence: Evidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.evidence = Evidence(self.subject, self.sizes)
 
     def __call__(self) -> Whole | None:
         """The chain that gives torch's gradients, or else the one that comes nearest."""
         finals = finals_of(self.subject.flow)
-        self.built = frozenset(init for init, _ in self.subject.starts)
+        self.evidence.built = frozenset(init for init, _ in self.subject.starts)
         for init, start in self.subject.starts if finals else ():
             for mode in MODES:
                 chain = Chain(
@@ -135,15 +125,10 @@ class Search:
                     return self.best  # its forward pass is a network's: nothing else is meant
         return self.best
 
-    @property
-    def weights(self) -> tuple[str, ...]:
-        """The names of the weights and biases."""
-        return weights_of(self.sizes.layers)
-
     def done(self) -> bool:
         """Whether everything is right, or nothing may be tried any more."""
         return self.left <= 0 or (
-            self.best is not None and self.best.told.right == len(self.weights)
+            self.best is not None and self.best.told.right == len(self.evidence.weights)
         )
 
     def may_be(self, final: str, mode: Mode) -> bool:
@@ -164,8 +149,7 @@ class Search:
         self, chain: Chain, known: list[str], finals: Sequence[str]
     ) -> tuple[Chain, list[str]]:
         """Add the calls whose values the gradients are handed, and the loss."""
-        for kept in (self.parts, self.stages, self.keys, self.lengths):
-            kept.clear()
+        self.evidence.forget()
         for name in makers(self.subject.flow, finals):
             ranked: list[tuple[tuple[bool, bool, bool], Chain, Ran]] = []
             for longer in self.extended(chain, known, name):
@@ -179,27 +163,12 @@ class Search:
                 rank, found, ran = max(ranked, key=lambda one: one[0])
                 loss = may_be_loss(name, self.subject.flow.functions[name])
                 told = rank[0] or not only_by_value(self.subject.flow, name)
-                if told and (all(rank[1:]) or not loss or self.sure(chain, known, name)):
+                sure = self.evidence.sure(chain, known, name)
+                sure = sure and (rank[1] or self.evidence.says(found.calls[-1], known))
+                if told and (all(rank[1:]) or not loss or sure):
                     chain, known = found, [*known, name]
-                    self.learn(ran, name)
+                    self.evidence.learn(ran, name, lambda one: self.told(one).fit)
         return chain, known
-
-    def learn(self, ran: Ran, name: str) -> None:
-        """Keep what a function returned: its arrays, their stages, the keys of its caches."""
-        self.parts[name] = []
-        for leaf in leaves(ran.answers[0][name]):
-            value = ".".join((name, *leaf.way))
-            self.parts[name].append((value, leaf.name))
-            alone = tuple({value: value_of(value, {}, one)} for one in ran.answers)
-            fit = self.told(replace(ran, answers=alone)).fit
-            for stage, found in (("h", fit.h), ("p", fit.p)):
-                self.stages[stage] = [*self.stages.get(stage, ()), *([value] if found else [])]
-        for value, _ in [(name, ""), *self.subject.flow.values(name)]:
-            whole = value_of(value, {}, ran.answers[0])
-            if isinstance(whole, Mapping):
-                self.keys[value] = frozenset(map(str, whole))
-            elif isinstance(whole, tuple | list):
-                self.lengths[value] = len(whole)
 
     def likely(self, ran: Ran, call: Call) -> tuple[bool, bool]:
         """Whether a loss is a number, and whether it was handed what the network ends in."""
@@ -238,9 +207,10 @@ class Search:
             if set(gradients) != set(parameters):
                 continue
             fits = self.told(ran, gradients)
-            right = fits.fit.loss or fits.fit.right > 0 if self.unrolled(final) else fits.fit.ahead
-            alone = not longer.calls[:-1] and not self.unrolled(final)
-            sure = self.sure(chain, known, final) and (right or alone)
+            unrolled = self.evidence.is_unrolled(final)
+            right = fits.fit.loss or fits.fit.right > 0 if unrolled else fits.fit.ahead
+            alone = not longer.calls[:-1] and not unrolled
+            sure = self.evidence.sure(chain, known, final) and (right or alone)
             found = Whole(longer, final, fits, loss_from(ran), sure, self.sizes.layers)
             if self.best is None or found.rank > self.best.rank:
                 self.best = found
@@ -277,15 +247,15 @@ class Search:
         asked = [
             (one.arg, found)
             for one in flow.parameters(name)
-            if (found := self.choices(name, one.arg, known, chain))
+            if (found := self.evidence.choices(name, one.arg, known, chain))
             or one.arg not in flow.defaults(name)
         ]
         if not all(found for _, found in asked):
             return
         names, structures = [one for one, _ in asked], self.subject.structures
-        tried = 0
+        tried, weights = 0, self.evidence.weights
         lists = [tuple(found) for _, found in asked]
-        for picked in islice(chain_of(in_order(lists, self.weights), by_cost(lists)), PICKED):
+        for picked in islice(chain_of(in_order(lists, weights), by_cost(lists)), PICKED):
             if self.left <= 0 or tried >= EACH:
                 return
             arrays = [one for one in picked if one not in NUMBERS]
@@ -295,64 +265,3 @@ class Search:
                 tried += 1
                 call = Call(name, tuple(zip(names, (str(one) for one in picked), strict=True)))
                 yield replace(chain, calls=(*chain.calls, call))
-
-    def sure(self, chain: Chain, known: list[str], name: str) -> bool:
-        """Whether the file says of every argument what it is."""
-        flow = self.subject.flow
-        return all(
-            self.evidence(name, one.arg, known, chain)
-            for one in flow.parameters(name)
-            if one.arg not in flow.defaults(name)
-        )
-
-    def choices(self, name: str, parameter: str, known: list[str], chain: Chain) -> list[str]:
-        """What one parameter may mean, the likeliest first; nothing where it may be left out."""
-        found = self.evidence(name, parameter, known, chain)
-        if found or parameter in self.subject.flow.defaults(name):
-            return found
-        made = [value for other in known for value, _ in self.subject.flow.values(other)]
-        made += [value for other in known for value, _ in self.parts.get(other, ())]
-        return list(dict.fromkeys(["x", "y", "labels", *made, *self.weights]))
-
-    def unrolled(self, name: str) -> bool:
-        """Whether a function takes weights in one vector."""
-        given = [forms for (one, _), forms in self.subject.containers.items() if one == name]
-        return any(isinstance(build, Unrolled) for forms in given for build in forms.values())
-
-    def evidence(self, name: str, parameter: str, known: list[str], chain: Chain) -> list[str]:
-        """What the file says that a parameter means: by its own calls, by the names of what its
-        functions return, by what an earlier call was handed under that name, or by its own name.
-        """
-        flow, key = self.subject.flow, plain(parameter)
-        if chain.mode.one_by_one and walks_pairs(flow.functions[name], parameter):
-            return [PAIRS, PAIR]
-        found = [
-            one for one in flow.handed.get((name, parameter), ()) if one.split(".")[0] in known
-        ]
-        for other in known:
-            found += same_name(flow, other, parameter)
-            found += [value for value, called in self.parts.get(other, ()) if plain(called) == key]
-        found += [value for call in chain.calls for one, value in call.passed if plain(one) == key]
-        asked = self.subject.asked.get((name, parameter), frozenset())
-        found += [value for value, keys in self.keys.items() if asked and asked <= keys]
-        unpacked = unpacked_into(flow.functions[name], parameter)
-        found += [value for value, length in self.lengths.items() if length == unpacked]
-        quantity, given = certain(key, self.sizes.layers), {"x", "y", *self.weights}
-        containers = self.subject.containers.get((name, parameter), {})
-        forms = [one for one, build in containers.items() if isinstance(build, Unrolled)]
-        if containers and (forms or quantity not in given):
-            found += [one for one in known[:1] if one in self.built]
-            found += containers
-        if not containers and self.unrolled(name) and (size := size_named(key)):
-            return [size]
-        if not found and quantity not in given:
-            if setting := setting_named(key):
-                return [setting]
-        if quantity in given:
-            from_one = counts_from_one(flow.functions, name, parameter)
-            labels = ["y", "labels", *([FROM_ONE] if from_one else [])]
-            found += labels if quantity == "y" else [quantity]
-        if not found:
-            for one in [quantity] if quantity else possible(key, self.sizes.layers):
-                found += [one] if one in given else self.stages.get(one[0], ())
-        return list(dict.fromkeys(found))

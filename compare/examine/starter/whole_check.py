@@ -132,6 +132,7 @@ def together(
         whole, strength, result = of_its_own_loss(whole, strength, result, subject, declared, sizes)
     except (BadInput, UserCodeError):
         return None
+    result = without_overwritten(result, whole)
     meant = replace(meant, whole=whole)
     verdict = verdict_on(meant, source, result, declared.network, strength, name)
     own = is_of_no_known_loss(result, declared.settings)
@@ -269,15 +270,26 @@ def loss_of(whole: Whole) -> str:
 
 def without_our_labels(result: Result, numbers: bool) -> Result:
     """The result without what we did ourselves: made class numbers of soft targets."""
-    ours = [one for one in result.diagnosis if numbers and one.mistake == HARDENED]
-    if not ours:
+    return without(result, HARDENED) if numbers else result
+
+
+def without_overwritten(result: Result, whole: Whole) -> Result:
+    """The result without what cannot be: the loss of a function of its own is called before the
+    gradient, which may overwrite its probabilities. That it is NaN has another cause."""
+    return without(result, OVERWRITTEN) if whole.loss not in ("", whole.final) else result
+
+
+def without(result: Result, mistake: str) -> Result:
+    """The result without one of its mistakes."""
+    gone = [one for one in result.diagnosis if one.mistake == mistake]
+    if not gone:
         return result
-    kept = tuple(one for one in result.diagnosis if one not in ours)
-    sentence = result.sentence.replace(f"{ours[0].headline}: ", "")
+    kept = tuple(one for one in result.diagnosis if one not in gone)
+    sentence = result.sentence.replace(f"{gone[0].headline}: ", "")
     return replace(result, diagnosis=kept, sentence=sentence)
 
 
-HARDENED = "targets-hardened"
+HARDENED, OVERWRITTEN = "targets-hardened", "delta-overwrites-probabilities"
 
 
 def in_words(name: str, role: str, result: Result, words: Iterable[str]) -> FunctionVerdict:

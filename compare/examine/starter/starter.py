@@ -11,7 +11,7 @@ gradient belongs to its loss. Where nothing is wrong so far, the training is run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from compare.examine.starter.cut_check import cut_checked, places
 from compare.examine.starter.expected import LOSS
 from compare.examine.starter.factors import as_factors
 from compare.examine.starter.forward_check import forward_checks
-from compare.examine.starter.function_check import FunctionCheck
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.gradient_calls import ADVICE
 from compare.examine.starter.gradient_check import GradientCheck
@@ -50,24 +49,20 @@ from compare.examine.starter.linear_softmax import (
 )
 from compare.examine.starter.logistic import logistic_regressions
 from compare.examine.starter.loop_steps import Updates, loop_steps
-from compare.examine.starter.loss_pairs import several_returned
 from compare.examine.starter.meanings import LAYOUTS, Layout
 from compare.examine.starter.missed import missed, unseen
 from compare.examine.starter.network_class import Found, classes_checked
 from compare.examine.starter.networks import candidates, shows_squares_alone
 from compare.examine.starter.nothing_known import nothing_known
-from compare.examine.starter.numbering import FROM_ONE, from_one, is_handed_less_one, takes_one_off
+from compare.examine.starter.numbering import is_handed_less_one
 from compare.examine.starter.one_function import Declared
 from compare.examine.starter.optimiser_classes import by_updates_alone
 from compare.examine.starter.pair_check import pairs_checked, seen_beside
 from compare.examine.starter.readings import F, K, N
+from compare.examine.starter.role_checks import roles_checked
 from compare.examine.starter.settled import settled
 from compare.examine.starter.single import (
     as_called,
-    by_sample,
-    called_by_sample,
-    calls_unread,
-    made_for_one,
 )
 from compare.examine.starter.source import Opened, Source, open_source
 from compare.examine.starter.stepped_twice import stepped_twice
@@ -175,16 +170,6 @@ def check_starter(
     )
 
 
-def roles_checked(
-    file: Held, opened: Opened, of_classes: Found, reduction: str
-) -> list[FunctionVerdict]:
-    """Check the functions of the assignment, each alone."""
-    check = FunctionCheck(file.source.guard, reduction)
-    alone = {**of_classes.handed, **(file.whole.handed if file.whole is not None else {})}
-    return [checked(check, file.source, opened, name, role, alone, of_classes.verdicts)
-            for name, role in file.roles.items()]  # fmt: skip
-
-
 def with_the_rest_called(
     file: Held,
     found: list[FunctionVerdict],
@@ -259,45 +244,6 @@ def likeliest_layouts(found: Iterable[FunctionVerdict]) -> tuple[Layout, ...]:
     """The layouts to try, first those of the functions that agree."""
     columns = any(one.layout == "columns" for one in found if one.verdict is Verdict.AGREES)
     return tuple(sorted(LAYOUTS, key=lambda one: (one.samples == "columns") != columns))
-
-
-def checked(
-    check: FunctionCheck,
-    source: Source,
-    opened: Opened,
-    name: str,
-    role: str,
-    alone: Mapping[str, str],
-    classes: Sequence[FunctionVerdict],
-) -> FunctionVerdict:
-    """Check one of the functions of the assignment; say why where it could not be called."""
-    place = source.where(name)
-    try:
-        function = opened.get(name)
-    except UserCodeError as error:
-        return FunctionVerdict(name, role, place, Verdict.UNDECIDABLE, f"not defined: {error}")
-
-    def found(form: str) -> FunctionVerdict:
-        return check(name, role, function, source.signature(name), place, form)
-
-    several = several_returned(source, name, function, check) if role == "average_ce" else None
-    if several is not None:
-        return several
-    of_batch = found(by_sample(alone, name, called_by_sample(source, name)))
-    if role == "average_ce":
-        of_batch = binary_loss(source, of_batch, function)
-    if (
-        role in ("average_ce", "grad_ce")
-        and of_batch.verdict is not Verdict.AGREES
-        and takes_one_off(source, name)
-    ):
-        again = check(name, role, from_one(function), source.signature(name), place, "")
-        if again.verdict is Verdict.AGREES:
-            return replace(again, conventions=(*again.conventions, FROM_ONE), numbers=FROM_ONE)
-    unread = [one for one in classes if calls_unread(source, one, name)]
-    if of_batch.verdict is not Verdict.DISAGREES or not unread:
-        return of_batch
-    return made_for_one(of_batch, found("vector"), unread[0].name)
 
 
 def unproved(found: Iterable[FunctionVerdict], stepped: Iterable[str]) -> list[FunctionVerdict]:

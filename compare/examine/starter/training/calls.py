@@ -11,6 +11,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Calls:
                 left = {kept for part in ast.walk(one.node) if isinstance(part, ast.Global)
                         for kept in part.names}  # fmt: skip
                 space[name] = self.watched(name, value, space, left)
+                put_in_defaults(space, value, space[name])
             elif isinstance(one.node, ast.ClassDef) and inspect.isclass(value):
                 for method, function in list(vars(value).items()):
                     if inspect.isfunction(function) and method != "__init__":
@@ -65,6 +67,16 @@ class Calls:
             return other(found)
 
         return called
+
+
+def put_in_defaults(space: Mapping[str, Any], function: Any, instead: Any) -> None:
+    """Put another function into the place of one that parameters of a program stand for unless
+    they are told otherwise: `def skipgram(word, gradient=naive_softmax)`."""
+    for one in space.values():
+        own = inspect.unwrap(one) if inspect.isfunction(one) else None
+        if isinstance(own, FunctionType) and own.__defaults__:
+            own.__defaults__ = tuple(instead if each is function else each
+                                     for each in own.__defaults__)  # fmt: skip
 
 
 def floats_in(value: Any) -> Iterator[float]:

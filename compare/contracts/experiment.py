@@ -301,7 +301,7 @@ class Experiment:
     )  # fmt: skip
     label_smoothing: float = setting(
         0.0, SHARE, LOSS, "of cross_entropy: targets are (1 - X) y + X/K",
-        used_by=(TRAIN, POINT, DUMP),
+        used_by=(TRAIN, POINT, DUMP, STARTER),
     )  # fmt: skip
     class_weights: tuple[float, ...] | None = setting(
         None, Maybe(Numbers(NOT_NEGATIVE)), LOSS,

@@ -8,10 +8,11 @@ file has declared it. Where no network that is known has that loss, nobody can s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from compare.contracts.result import Result, Verdict
+from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network
 
 OF_THE_LOSS = frozenset(
@@ -36,7 +37,7 @@ def declared_by(result: Result, declared: Mapping[str, Any], loss: str) -> dict[
     if result.verdict is not Verdict.DISAGREES or len(result.diagnosis) != 1:
         return {}
     (found,) = result.diagnosis
-    options = found.declares
+    options = found.declares or smoothing_of(result)
     factor = "loss_factor" in options and options.get("loss", loss) == "cross_entropy"
     fits = set(options) <= OF_THE_LOSS - set(declared) and None not in options.values()
     return options if fits and not factor else {}
@@ -58,3 +59,17 @@ def is_of_no_known_loss(result: Result, declared: Mapping[str, Any]) -> bool:
     undeclared = not {"loss", "output"} & set(declared)
     disagrees = result.verdict is Verdict.DISAGREES and result.kind == "function"
     return undeclared and disagrees and not result.diagnosis
+
+
+def beside_smoothing(one: FunctionVerdict, declared: Mapping[str, Any]) -> FunctionVerdict:
+    """The verdict on a gradient that was compared alone, which is done without the smoothing of
+    targets: undecided where that was declared."""
+    smoothing = declared.get("label_smoothing")
+    if not smoothing or one.role not in ALONE or one.verdict is Verdict.UNDECIDABLE:
+        return one
+    why = f"was compared without the declared --label-smoothing {smoothing:g}, as it stands alone"
+    return replace(one.undecided(why), kind=None, worst=None, diagnosis=(), tensors={})
+
+
+ALONE = ("gradient", "loss")
+"""The parts of a verdict that smoothed targets change."""

@@ -57,6 +57,7 @@ from compare.examine.starter.nothing_known import nothing_known
 from compare.examine.starter.numbering import is_handed_less_one
 from compare.examine.starter.one_function import Declared
 from compare.examine.starter.optimiser_classes import by_updates_alone
+from compare.examine.starter.own_loss import beside_smoothing
 from compare.examine.starter.pair_check import pairs_checked, seen_beside
 from compare.examine.starter.readings import F, K, N
 from compare.examine.starter.role_checks import roles_checked
@@ -182,10 +183,12 @@ def with_the_rest_called(
     """Add gradient functions, layers, classes and forward passes, then see them together."""
     source, known = file.source, file.settled
     gradients = [one for one in file.gradients if one.name not in known]
-    found = found + [gradient_checked(slope, source, opened, one) for one in gradients]
+    alone = [gradient_checked(slope, source, opened, one) for one in gradients]
+    found = found + [beside_smoothing(one, asked.settings) for one in alone]
     found = as_called(source, found, of_classes.verdicts, of_classes.used)
     found += [*file.layers.verdicts, *together_said(source, file.layers, of_classes.verdicts)]
-    found += linear_softmaxes(source, {one.name for one in found} | known, slope)
+    linear = linear_softmaxes(source, {one.name for one in found} | known, slope)
+    found += [beside_smoothing(one, asked.settings) for one in linear]
     done = {one.name for one in found} | known
     settings = {"reduction": slope.reduction, **asked.settings}
     found += logistic_regressions(source, done, asked.timeout, asked.seed, settings)

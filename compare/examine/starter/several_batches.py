@@ -22,7 +22,8 @@ from compare.examine.starter.binding import plain
 from compare.examine.starter.function_verdict import FunctionVerdict, Slip
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import Sizes
-from compare.examine.starter.recipe import SMALL, Recipe
+from compare.examine.starter.recipe import Recipe
+from compare.examine.starter.recipe_steps import SMALL
 from compare.examine.starter.short_batch import MISTAKE, NOMINAL, alike, handed
 from compare.examine.starter.slots import laid_like
 from compare.guard.guard import Guard

@@ -167,6 +167,36 @@ def test_a_sum_over_a_mini_batch_that_is_overwritten_disagrees(tmp_path: Path) -
     assert "w1 and w2 get the gradient of the last sample alone" in found.sentence
 
 
+SHUFFLED = (
+    "    def SGD(self, training_data, epochs, mini_batch_size, eta, lmbda=0.0):\n"
+    "        import random\n"
+    "        for j in range(epochs):\n"
+    "            random.shuffle(training_data)\n"
+    "            for k in range(0, len(training_data), mini_batch_size):\n"
+    "                batch = training_data[k:k + mini_batch_size]\n"
+    "                self.update_mini_batch(batch, eta, lmbda, len(training_data))\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        ("nabla_w = [a + b for a, b in zip(nabla_w, dw)]", Verdict.AGREES),
+        ("nabla_w = dw", Verdict.DISAGREES),
+    ],
+)
+def test_which_sample_is_the_last_of_a_shuffled_batch_decides_nothing(
+    line: str, verdict: Verdict, tmp_path: Path
+) -> None:
+    text = NIELSEN.replace("nabla_w = [a + b for a, b in zip(nabla_w, dw)]", line)
+    head = "    def update_mini_batch(self, mini_batch, eta):\n"
+    assert head in text
+    found = checked(
+        tmp_path, text.replace(head, f"{SHUFFLED}{head.replace('eta', 'eta, lmbda, n')}")
+    )
+    assert found.verdict is verdict, found.sentence
+
+
 def test_a_mini_batch_that_is_summed_throughout_is_a_matter_of_the_rate(tmp_path: Path) -> None:
     found = checked(tmp_path, NIELSEN.replace("eta / len(mini_batch)", "eta"))
     assert found.verdict is Verdict.AGREES, found.sentence

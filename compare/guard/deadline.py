@@ -24,6 +24,8 @@ AGAIN = 0.05
 """Seconds between two signals, for code that swallows the first."""
 REACH = 7
 """How many lines after a swallowed signal the next one may strike."""
+SLACK = 5.0
+"""How many times as long a call may take by the clock where its seconds are of processor time."""
 
 
 class TimedOut(BaseException):
@@ -34,18 +36,24 @@ class TimedOut(BaseException):
         self.stack = stack
 
 
-def within(seconds: float | None, call: Callable[[], Value]) -> Value:
-    """Return `call()`, or raise `TimedOut` after `seconds`; None waits for ever."""
+def within(
+    seconds: float | None, call: Callable[[], Value], *, of_processor: bool = False
+) -> Value:
+    """Return `call()`, or raise `TimedOut` after `seconds`; None waits for ever.
+
+    Seconds `of_processor` pass only while the process computes, up to `SLACK` times as many by the
+    clock: what is concluded must not depend on what else a machine has to do.
+    """
     if seconds is None:
         return call()
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        return under_an_alarm(seconds, call)
+        return under_an_alarm(seconds, call, SLACK if of_processor else 1.0)
     return on_a_thread(seconds, call)
 
 
-def under_an_alarm(seconds: float, call: Callable[[], Value]) -> Value:
+def under_an_alarm(seconds: float, call: Callable[[], Value], slack: float) -> Value:
     """Return `call()`; a timer that was running before goes on afterwards."""
-    alarm = Alarm()
+    alarm = Alarm(seconds, slack)
     began = time.monotonic()
     trace, handler = sys.gettrace(), signal.signal(signal.SIGALRM, alarm.ring)
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
@@ -65,9 +73,17 @@ def under_an_alarm(seconds: float, call: Callable[[], Value]) -> Value:
 class Alarm:
     """Raises `TimedOut` in the call it entered, and in nothing that clears up after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float, slack: float) -> None:
         self.inside: FrameType | None = None
         self.rings = 0
+        self.computed_until = time.process_time() + seconds
+        self.latest = time.monotonic() + slack * seconds
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the seconds were computed, or the clock says that it is enough."""
+        computed = time.process_time() >= self.computed_until
+        return computed or time.monotonic() >= self.latest
 
     def enter(self, call: Callable[[], Value]) -> Value:
         """Make the call from a frame that `ring` can look for."""
@@ -81,7 +97,7 @@ class Alarm:
         Every ring strikes one line later than the last, so that one of them strikes outside.
         """
         stack = list(frames_to(frame))
-        if self.inside not in stack:
+        if self.inside not in stack or not (self.rings or self.is_up):
             return
         self.rings += 1
         error = TimedOut(tuple(places_of_frame(frame)))

@@ -33,11 +33,15 @@ usual, and of thirty hand-ins one that never returns must not take longer than a
 class Guard:
     """Calls functions of the user; `notes` gathers what they do besides returning.
 
-    `timeout` is in seconds per call; None waits for ever.
+    `timeout` is in seconds per call, `of_processor` if that is said; None waits for ever.
     """
 
-    def __init__(self, *, timeout: float | None = TIMEOUT, notes: Notes | None = None) -> None:
+    def __init__(
+        self, *, timeout: float | None = TIMEOUT, notes: Notes | None = None,
+        of_processor: bool = False,
+    ) -> None:  # fmt: skip
         self.timeout = timeout
+        self.of_processor = of_processor
         self.notes = Notes() if notes is None else notes
 
     def call(self, function: Callable[..., Any], *args: Any, hint: str = "", **kwargs: Any) -> Any:
@@ -54,7 +58,7 @@ class Guard:
         process, seconds = os.getpid(), seconds_left(self.timeout)
         try:
             with contained(who, home, self.notes):
-                return within(seconds, call)
+                return within(seconds, call, of_processor=self.of_processor)
         except (KeyboardInterrupt, BadInput):  # the latter is a sentence already
             raise
         except BaseException as error:

@@ -121,7 +121,9 @@ class Rehearsal:
         calls |= in_their_place()
         vars(opened.module).update(calls)
         with suppress(UserCodeError):  # what it does besides is not looked at here
-            Guard(timeout=SECONDS).call(until_enough(opened.get(NAME)), **self.handed())
+            Guard(timeout=SECONDS, of_processor=True).call(
+                until_enough(opened.get(NAME)), **self.handed()
+            )
         due = len(self.cut.wanted)
         return [turn for turn in recorder.turns if len(turn.gradients) == due]
 
@@ -176,7 +178,9 @@ class Rehearsal:
         weights = dict(zip(sorted(self.cut.weights), turn.weights, strict=True))
         arguments = {**weights, **dict(zip(self.batch, turn.batch, strict=True))}
         given = [arguments[name] for name in self.cut.how.parameters]
-        found = Guard(timeout=SECONDS).call(opened.get(self.cut.function), *copy.deepcopy(given))
+        found = Guard(timeout=SECONDS, of_processor=True).call(
+            opened.get(self.cut.function), *copy.deepcopy(given)
+        )
         return list(found) if len(self.cut.wanted) > 1 else [found]
 
     def factor(self, turn: Turn) -> float:

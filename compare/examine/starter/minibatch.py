@@ -28,6 +28,7 @@ from compare.diagnosis.prediction import BY_NAME
 from compare.examine.starter.binding import plain
 from compare.examine.starter.chain import places_of_weights, put_weights
 from compare.examine.starter.construct import builders
+from compare.examine.starter.cut import DECAY
 from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import point
 from compare.examine.starter.readings import UNEQUAL
@@ -43,7 +44,8 @@ STEP = 0.125
 STEPS = re.compile(rf"{TRAIN.pattern}|(mini_?batch)?(sgd|(stochastic)?gradientdescent)\w*")
 BATCH = re.compile(r"(mini)?batch|(training|train)?data|samples|pairs|examples")
 MEAN, SUM, LAST, TWICE = "mean", "sum", "the last sample alone", "mean, divided once more"
-PAIRS, RATED, EPOCH, SIZE = "pairs", "rate", "one epoch", "how many"
+PAIRS, RATED, EPOCH, SIZE, NONE = "pairs", "rate", "one epoch", "how many", "no penalty"
+ROWS = ("n", "m", "nsamples", "numsamples")
 
 
 def put_together(
@@ -70,7 +72,8 @@ def put_together(
 
 def settings(parameters: Sequence[inspect.Parameter]) -> dict[str, str] | None:
     """What the parameters of a method that steps by a list of pairs are handed: the list, and after
-    it rates, one epoch, and how many samples there are; None where something else is asked for."""
+    it rates, one epoch, how many samples there are, and no penalty; None where something else is
+    asked for."""
     given: dict[str, str] = {}
     for one in parameters:
         word = plain(one.name)
@@ -78,7 +81,8 @@ def settings(parameters: Sequence[inspect.Parameter]) -> dict[str, str] | None:
             PAIRS if not given and BATCH.fullmatch(word)
             else RATED if RATE.fullmatch(word)
             else EPOCH if word in COUNTS
-            else SIZE if "batch" in word and given
+            else SIZE if given and ("batch" in word or word in ROWS)
+            else NONE if DECAY.fullmatch(word)
             else ""
         )  # fmt: skip
         if meaning:
@@ -99,7 +103,7 @@ def ways(cls: type, method: str, asked: Mapping[str, str], form: str) -> dict[st
         thing = build((UNEQUAL.F, UNEQUAL.H, UNEQUAL.K), {"x": x, "y": targets})
         put_weights(thing, parameters)
         set_rate(thing, STEP)
-        values = {PAIRS: list(batch), RATED: STEP, EPOCH: 1, SIZE: len(batch)}
+        values = {PAIRS: list(batch), RATED: STEP, EPOCH: 1, SIZE: len(batch), NONE: 0.0}
         getattr(thing, method)(**{name: values[one] for name, one in asked.items()})
         found = places_of_weights(thing, parameters)
         return {n: one - laid_like(found[n].array, one.shape) for n, one in parameters.items()}
@@ -119,9 +123,10 @@ def holds(build: Callable[..., Any], parameters: Arrays) -> bool:
 
 def way_of(whole: Array, alone: Array) -> str:
     """How one step is made of several."""
-    last = alone[-1]
-    known = ((MEAN, alone.mean(axis=0)), (SUM, alone.sum(axis=0)), (LAST, last),
-             (LAST, last / len(alone)), (TWICE, alone.mean(axis=0) / len(alone)))  # fmt: skip
+    # A training may shuffle its samples: which one is the last is not known.
+    known = ((MEAN, alone.mean(axis=0)), (SUM, alone.sum(axis=0)),
+             *((LAST, one / count) for one in alone for count in (1, len(alone))),
+             (TWICE, alone.mean(axis=0) / len(alone)))  # fmt: skip
     found = (name for name, due in known if np.allclose(whole, due, rtol=1e-9, atol=1e-12))
     return next(found, "") if alone.any() else ""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -21,6 +20,7 @@ from compare.examine.starter.own.leaves import Leaf, array_of, leaves_of, move
 from compare.examine.starter.own.marked import MARK, NAMED, Loop
 from compare.examine.starter.training.calls import Calls, floats_in, other
 from compare.examine.starter.training.program import SECONDS, Program
+from compare.examine.starter.training.same_numbers import same_numbers
 from compare.examine.starter.training.supply import Supply
 from compare.examine.starter.training.watch import LOOP, TURN, Enough
 from compare.guard.blame import Place
@@ -265,27 +265,11 @@ def run_all(
         for run in runs:
             if not done():
                 with contextlib.suppress(UserCodeError, Enough):
-                    Guard(timeout=SECONDS).run(run, "the program", None)
+                    Guard(timeout=SECONDS, of_processor=True).run(run, "the program", None)
 
 
 def nothing(_: int) -> None:
     """What a loop calls that is not looked at."""
-
-
-@contextlib.contextmanager
-def same_numbers() -> Iterator[None]:
-    """Let random numbers be the same in every run."""
-    made = np.random.default_rng
-    states = np.random.get_state(), random.getstate()  # noqa: NPY002 - theirs
-    np.random.seed(0)  # noqa: NPY002
-    random.seed(0)
-    np.random.default_rng = lambda seed=None: made(0 if seed is None else seed)
-    try:
-        yield
-    finally:
-        np.random.default_rng = made
-        np.random.set_state(states[0])  # noqa: NPY002
-        random.setstate(states[1])
 
 
 def data_seen(loop: Loop, supply: Supply) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -34,6 +34,7 @@ from compare.examine.starter.slots import RATE
 from compare.examine.starter.source import Source
 from compare.examine.starter.statements import Kind, Statement
 from compare.examine.starter.training.printed import Printed
+from compare.examine.starter.training.same_numbers import same_numbers
 from compare.examine.starter.training.some_text import texts_in
 from compare.examine.starter.training.supply import ROWS, SOME_BATCH, Supply, data_role
 from compare.examine.starter.training.terms import Terms, moved
@@ -120,14 +121,12 @@ class Program:
         space |= {LOOP: recorder.loop, TURN: recorder.turn, **in_their_place()}
         if wrap is not None:
             wrap(self.source, space)
-        with contextlib.suppress(UserCodeError, Enough):
-            run = partial(self.execute, space, supply, recorder)
-            Guard(timeout=SECONDS).run(run, "the program", None)
-        for calls in (self.call, self.call_in_order):
-            if not recorder.turns:
-                with contextlib.suppress(UserCodeError, Enough):
-                    run = partial(calls, space, supply, recorder)
-                    Guard(timeout=SECONDS).run(run, "the program", None)
+        with same_numbers():
+            for one in (self.execute, self.call, self.call_in_order):
+                if one == self.execute or not recorder.turns:
+                    with contextlib.suppress(UserCodeError, Enough):
+                        run = partial(one, space, supply, recorder)
+                        Guard(timeout=SECONDS, of_processor=True).run(run, "the program", None)
         return recorder
 
     def execute(self, space: dict[str, Any], supply: Supply, recorder: Recorder) -> None:

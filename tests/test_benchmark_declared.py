@@ -56,7 +56,7 @@ def test_a_round_that_was_kept_is_not_measured_again(
     given = ["1", "--mistakes", "0", "--entries", "tanh", "--json", str(tmp_path / "kept")]
     assert main(given) == 0
     lines, said = (tmp_path / "kept").read_text(encoding="utf-8"), capsys.readouterr().out
-    assert len(lines.splitlines()) == 2 and "accused 0 of 1" in said
+    assert len(lines.splitlines()) == 2 and "accused 0 of 2" in said
     (tmp_path / "kept").write_text(lines.replace("[0.", "[7."), encoding="utf-8")
     assert main(given) == 1
     assert "not reached: tanh" in capsys.readouterr().out

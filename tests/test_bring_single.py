@@ -164,7 +164,7 @@ def test_a_sum_over_a_mini_batch_that_is_overwritten_disagrees(tmp_path: Path) -
     assert right in NIELSEN
     found = checked(tmp_path, NIELSEN.replace(right, "nabla_w = dw"))
     assert found.verdict is Verdict.DISAGREES
-    assert "w1 and w2 get the gradient of the last sample alone" in found.sentence
+    assert "w1 and w2 get the gradient of one sample alone" in found.sentence
 
 
 SHUFFLED = (

@@ -333,3 +333,31 @@ def test_a_loss_is_found_where_a_program_has_it(kind: str, tmp_path: Path) -> No
     result = judged(tmp_path, text)
     assert result.exit_code is ExitCode.AGREES, result.not_compared
     assert judged(tmp_path, text, (old, new)).exit_code is not ExitCode.AGREES
+
+
+HALF_PENALISED = (
+    SETUP
+    + """
+lam, w, b, lr = 0.3, rng.normal(size=5), 0.0, 0.05
+y = Y[:, 0]
+for i in range(50):
+    e = X @ w + b - y
+    w = w - lr * (2 * X.T @ e / len(y) + lam * np.sign(w))
+    b = b - lr * 2 * np.mean(e)
+    print(i, "mse loss", np.mean(e**2))
+"""
+)
+
+
+def test_a_penalty_that_no_loss_shows_accuses_nobody(tmp_path: Path) -> None:
+    assert judged(tmp_path, HALF_PENALISED).exit_code is ExitCode.UNDECIDABLE
+
+
+def test_a_norm_that_is_compared_with_one_number_and_held_to_another_is_not_green(
+    tmp_path: Path,
+) -> None:
+    text = NETWORK + CLIPPED
+    for old, new in (("total > 0.5", "total > 0.6"), ("if total", "flag = True\n    if total")):
+        assert judged(tmp_path, text, (old, new), ("g * 0.5 /", "g /")).exit_code is not (
+            ExitCode.AGREES
+        )

@@ -41,8 +41,9 @@ def within(
 ) -> Value:
     """Return `call()`, or raise `TimedOut` after `seconds`; None waits for ever.
 
-    Seconds `of_processor` pass only while the process computes, up to `SLACK` times as many by the
-    clock: what is concluded must not depend on what else a machine has to do.
+    Seconds `of_processor` pass only while the call computes, up to `SLACK` times as many by the
+    clock: what is concluded must not depend on what else a machine has to do. Where there is no
+    interval timer, or on another thread, they are seconds of the clock.
     """
     if seconds is None:
         return call()
@@ -76,13 +77,13 @@ class Alarm:
     def __init__(self, seconds: float, slack: float) -> None:
         self.inside: FrameType | None = None
         self.rings = 0
-        self.computed_until = time.process_time() + seconds
+        self.computed_until = time.thread_time() + seconds
         self.latest = time.monotonic() + slack * seconds
 
     @property
     def is_up(self) -> bool:
         """Whether the seconds were computed, or the clock says that it is enough."""
-        computed = time.process_time() >= self.computed_until
+        computed = time.thread_time() >= self.computed_until
         return computed or time.monotonic() >= self.latest
 
     def enter(self, call: Callable[[], Value]) -> Value:

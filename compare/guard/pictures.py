@@ -5,6 +5,7 @@ It would lie in the reader's folder, over one that shows their own training.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +23,11 @@ def no_pictures(who: str, home: Place | None, note: Callable[..., None]) -> Iter
         return
     kept = figure.savefig
 
-    def savefig(_: Any, name: Any = "", *__: Any, **___: Any) -> None:
-        note(f"{who} saves {str(name)!r} ({home}); the picture was left out", about=f"{who} saves")
+    def savefig(self: Any, fname: Any = "", *given: Any, **named: Any) -> None:
+        if not isinstance(fname, str | os.PathLike):
+            kept(self, fname, *given, **named)  # to memory, which harms nobody
+            return
+        note(f"{who} saves {str(fname)!r} ({home}); the picture was left out", about=f"{who} saves")
 
     figure.savefig = savefig
     try:

@@ -43,7 +43,7 @@ SAMPLES = 3
 STEP = 0.125
 STEPS = re.compile(rf"{TRAIN.pattern}|(mini_?batch)?(sgd|(stochastic)?gradientdescent)\w*")
 BATCH = re.compile(r"(mini)?batch|(training|train)?data|samples|pairs|examples")
-MEAN, SUM, LAST, TWICE = "mean", "sum", "the last sample alone", "mean, divided once more"
+MEAN, SUM, LAST, TWICE = "mean", "sum", "one sample alone", "mean, divided once more"
 PAIRS, RATED, EPOCH, SIZE, NONE = "pairs", "rate", "one epoch", "how many", "no penalty"
 ROWS = ("n", "m", "nsamples", "numsamples")
 

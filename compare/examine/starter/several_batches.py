@@ -92,8 +92,8 @@ class Epoch:
             return None
         which = " and ".join(once)
         sentence = (
-            f"in two batches of an epoch {which} move once and {' and '.join(often)} with each of"
-            " them: a step of theirs stands outside of the loop over the batches"
+            f"in an epoch of two batches {' and '.join(often)} moved with each of them and {which}"
+            " once: a step stands outside of the loop over the batches"
         )
         return SELDOM, sentence, f"{which}: stepped once in an epoch, not with every batch"
 

@@ -17,7 +17,8 @@ from compare.examine.starter.own.of_batch import last_of
 from compare.examine.starter.own.steps import Steps
 from compare.examine.starter.training.program import Program
 
-CLIPS = re.compile(r"clip|norm|bound|min$", re.IGNORECASE)
+CLIPS = re.compile(r"clip|norms?$|bound|^min$", re.IGNORECASE)
+BOUND = re.compile(r"clip|norm|bound|thresh|limit|^max_?|^c$", re.IGNORECASE)
 NEAR = 1e-5
 """Of a bound: `total + 1e-6` is divided by as well."""
 
@@ -30,24 +31,28 @@ def clipped_to(steps: Steps, factors: Sequence[float], rates: Sequence[float]) -
         short = [turn for turn, factor in zip(steps.turns, factors, strict=True)
                  if not np.isclose(factor, rate, rtol=1e-4)]  # fmt: skip
         fits = all(0 < factor < rate * (1 + 1e-4) for factor in factors)
-        lengths = [length(steps, turn) / rate for turn in short]
-        bound = next((one for one in bounds if np.allclose(lengths, one, rtol=NEAR)), 0.0)
+        lengths = {turn: length(steps, turn) / rate for turn in steps.turns}
+        kept = (one for one in bounds if max(lengths.values()) <= one * (1 + NEAR)
+                and np.allclose([lengths[turn] for turn in short], one, rtol=NEAR))  # fmt: skip
+        bound = next(kept, 0.0)
         if short and fits and bound:
             return bound
     return 0.0
 
 
 def bounds_in(program: Program) -> set[float]:
-    """Return the numbers of a program that may be a bound: compared with, given a name, or handed
-    to what clips. The 1 in `g / total` is none of them."""
+    """Return the numbers of a program that may be a bound: compared with, given the name of one, or
+    handed to what clips. The 1 in `g / total` is none of them."""
     found: set[float] = set()
     for node in (part for line in program.nodes for part in ast.walk(line)):
         if isinstance(node, ast.Compare):
             found |= numbers_in(*node.comparators)
-        elif isinstance(node, ast.Assign):
+        elif isinstance(node, ast.Assign) and BOUND.search(last_of(node.targets[0])):
             found |= numbers_in(node.value)
         elif isinstance(node, ast.arguments):
-            found |= numbers_in(*node.defaults)
+            named = [*node.posonlyargs, *node.args][len(node.args) - len(node.defaults) :]
+            pairs = zip(named, node.defaults, strict=False)
+            found |= numbers_in(*(value for one, value in pairs if BOUND.search(one.arg)))
         elif isinstance(node, ast.Call) and CLIPS.search(last_of(node.func)):
             shares = [one.left for one in node.args if isinstance(one, ast.BinOp)]
             found |= numbers_in(*node.args, *(one.value for one in node.keywords), *shares)
@@ -58,7 +63,8 @@ def numbers_in(*nodes: ast.expr) -> set[float]:
     """Return those of some values that are numbers, or are of a tuple of values."""
     every = [part for one in nodes for part in getattr(one, "elts", [one])]
     values = [one.value for one in every if isinstance(one, ast.Constant)]
-    return {float(one) for one in values if isinstance(one, int | float)}
+    return {float(one) for one in values
+            if isinstance(one, int | float) and not isinstance(one, bool)}  # fmt: skip
 
 
 def length(steps: Steps, turn: int) -> float:

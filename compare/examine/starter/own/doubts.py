@@ -200,7 +200,9 @@ def shorter(seen: Seen) -> str:
     has fewer rows."""
     loop = seen.base.loop
     kept = seen.base.turns[0].kept[loop.last]
-    rows = [len(kept[name]) for name in parts_in(loop.target, loop.body) if name in kept]
+    sliced = [name for name, (_, part) in parts_in(loop.target, loop.body).items()
+              if isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Slice)]  # fmt: skip
+    rows = [len(kept[name]) for name in sliced if name in kept and kept[name].ndim]
     for part in (part for line in seen.base.loop.program.nodes for part in ast.walk(line)):
         divided = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)
         name = ast.unparse(part.right) if isinstance(part, ast.BinOp) and divided else ""

@@ -23,7 +23,7 @@ OF_LOSSES = re.compile(
     r"loss|cost|entropy|nll|mse|objective|huber|mae$|err|lik(elihood)?$", re.IGNORECASE
 )
 OF_OBJECT = re.compile(r"[\w.]+\.\w+\(")
-MOST = 4
+MOST = 6
 Rows = dict[str, ast.expr]
 """What of the data a turn takes, by the name of the whole."""
 
@@ -52,10 +52,11 @@ def of_batch(
         held_out = {name: data_role(name) for name in names if is_aside(name) and data_role(name)}
         aside = {name: whole[role] for name, role in held_out.items() if role in whole}
         if aside and len(aside) == len(held_out) and not parts:
-            texts.append((0, exchanged(call, aside)))
+            texts.append((known, exchanged(call, aside)))
     # A method may tell the loss of what a forward pass has left: of this turn, at its end.
-    texts += [(len(body), text) for _, text in texts if OF_OBJECT.match(text)]
-    return tuple(dict.fromkeys(texts))[:MOST]
+    every = [(at, text) for place, text in texts
+             for at in ((place, len(body)) if OF_OBJECT.match(text) else (place,))]  # fmt: skip
+    return tuple(dict.fromkeys(every))[:MOST]
 
 
 def exchanged(call: ast.Call, rows: Mapping[str, ast.expr]) -> str:

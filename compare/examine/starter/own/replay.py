@@ -27,6 +27,7 @@ from compare.guard.blame import Place
 from compare.guard.guard import Guard
 
 MOST_COUNTED = 1000
+AT_END = " at the end of its turn"
 LAST = "last"
 """What a list was given last, in the way to a number: the loss of a turn is added at its end."""
 Moves = Mapping[tuple[int, int], Mapping[str, Array]]
@@ -120,7 +121,8 @@ class Hooks(Quiet):
             scope = {**local, **self.space[NAMED]}
             for text in (one for at, one in self.loop.shown if at == place):
                 with contextlib.suppress(Exception):
-                    self.turns[-1].numbers[text] = float(eval(text, self.space, scope))
+                    way = text if place < self.loop.last else f"{text}{AT_END}"
+                    self.turns[-1].numbers[way] = float(eval(text, self.space, scope))
 
     def end(self, turn: Turn, local: Mapping[str, Any]) -> None:
         """A turn ends."""

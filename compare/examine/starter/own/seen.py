@@ -42,6 +42,10 @@ from compare.examine.starter.update_words import is_weight
 TURNS, MOST_GROUPS = 4, 24
 CARRIED, NEAR, NEAREST = 0.5, 1e-4, 1e-7
 DECAYS, MOST_DECAY = re.compile(r"decay|\bwd\b"), 0.1
+PENALISED = re.compile(
+    r"decay|\bwd\b|l[12]\b|l[12]_|_?reg\b|regul|lam(bda|bd)?\b|lmbda|penal|ridge|lasso"
+)
+"""Words of a text whose gradients may have a term that no loss shows."""
 SQUARED = re.compile(r"\*\* ?2|square|pow\(")
 
 
@@ -200,7 +204,9 @@ def depends(base: Base, groups: Sequence[Group]) -> bool:
 def is_carried(base: Base, group: Group) -> bool:
     """Whether a small move is still there at the end of a turn, the other way round if a rate is
     too large; a unit that is taken over a corner may end it, so several moves are made."""
-    left = (carried(base, group, number, step) for number, step in product((0, 1), (STEP, NEAREST)))
+    narrow = any(one.dtype == np.float32 for one in group.starts.values())
+    steps = (STEP,) if narrow else (STEP, NEAREST)
+    left = (carried(base, group, number, step) for number, step in product((0, 1), steps))
     return any(abs(one) > CARRIED for one in left)
 
 
@@ -262,7 +268,9 @@ def with_rule(seen: Seen) -> Seen:
             return replace(seen, told=made.told)
     if every or plain or seen.of_squares:
         return seen
-    told_beside = (wrong_beside(other, found) for other in taken)
+    # Means of gradients that a penalty was added to are none of the slopes of a loss without it.
+    sure = taken[:1] if PENALISED.search(seen.base.loop.program.text) else taken
+    told_beside = (wrong_beside(other, found) for other in sure)
     return replace(seen, told=next((one for one in told_beside if one.kind == BESIDE), found))
 
 

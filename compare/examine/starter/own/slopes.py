@@ -46,9 +46,9 @@ class Slopes:
 
     def is_flat(self, group: Group, loss: str) -> bool:
         """Whether a loss knows nothing of a group: a running mean of losses is no weight of one."""
-        first = int(self.mark > 0)
+        turns = range(int(self.mark > 0), len(self.base.turns))
         return all(loss in found and found[loss].value == 0
-                   for number in (0, 1) for found in [self.at(first, group, number)])  # fmt: skip
+                   for turn in turns for found in [self.at(turn, group, 0)])  # fmt: skip
 
     def measured(self, turn: int, group: Group, number: int) -> dict[str, Slope]:
         """Return the slopes of a turn along a direction."""

@@ -16,7 +16,8 @@ from compare.examine.starter.own.of_batch import last_of
 from compare.examine.starter.training.program import Program
 
 NAMED = {"mean": re.compile(r"mean|mu\b|avg|mu$"), "var": re.compile(r"var|sigma")}
-SQUARES = re.compile(r"\*\* ?2|square")
+SQUARES = re.compile(r"\) ?\*\* ?2|square\(.* - ")
+"""Of what the mean was taken off: `(x - mu) ** 2`."""
 NEAR_ONE = 1e-9
 
 

@@ -23,9 +23,9 @@ from compare.examine.starter.own.chosen import chosen
 from compare.examine.starter.own.doubts import averages, doubted
 from compare.examine.starter.own.groups import is_loss
 from compare.examine.starter.own.marked import ERROR
-from compare.examine.starter.own.replay import LAST
+from compare.examine.starter.own.replay import AT_END, LAST
 from compare.examine.starter.own.rows import other_rows
-from compare.examine.starter.own.seen import Seen, looked_at, rates_named
+from compare.examine.starter.own.seen import PENALISED, Seen, looked_at, rates_named
 from compare.examine.starter.own.taking_part import taking_part
 from compare.examine.starter.own.unguarded import unguarded
 from compare.examine.starter.source import Source
@@ -167,7 +167,7 @@ def called(seen: Seen) -> str:
 
 def name_in(seen: Seen) -> str:
     """Return the name of a loss: that of a list without its place in it."""
-    loss = seen.told.loss.partition("()#")[0]
+    loss = seen.told.loss.partition("()#")[0].removesuffix(AT_END)
     if seen.of_squares:
         return loss
     return ".".join(one for one in loss.split(".") if not one.isdigit() and one != LAST)
@@ -246,9 +246,9 @@ def told_apart(one: Seen) -> bool:
         due = [one.told.factor * each.slope.value for each in reaches]
         far = sum(abs(each.step - each_due) for each, each_due in zip(reaches, due, strict=True))
         off.append(far > SHARE * (sum(map(abs, due)) + sum(abs(each.step) for each in reaches)) / 2)
-    sure = entries > 2 or any(np.isclose(told_rate, one.told.factor, rtol=1e-4)
-                              for told_rate in rates_named(one.base))  # fmt: skip
-    return sure and all(off)
+    named = any(np.isclose(rate, one.told.factor, rtol=1e-4) for rate in rates_named(one.base))
+    sure = named and not PENALISED.search(one.base.loop.program.text)
+    return (entries > 2 or sure) and all(off)
 
 
 def shown(group: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 
@@ -13,11 +14,11 @@ import numpy as np
 @contextlib.contextmanager
 def same_numbers() -> Iterator[None]:
     """Let random numbers be the same in every run."""
-    made = np.random.default_rng
+    made, unseeded = np.random.default_rng, count()
     states = np.random.get_state(), random.getstate()  # noqa: NPY002 - theirs
     np.random.seed(0)  # noqa: NPY002
     random.seed(0)
-    np.random.default_rng = lambda seed=None: made(0 if seed is None else seed)
+    np.random.default_rng = lambda seed=None: made(next(unseeded) if seed is None else seed)
     try:
         yield
     finally:

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
+
 from compare.examine.starter.function_verdict import Slip
 from compare.examine.starter.several_batches import SELDOM
 from compare.examine.starter.training.program import Program
@@ -23,6 +25,9 @@ from compare.examine.starter.training.steps import MOST, Step, fit_of
 from compare.examine.starter.training.trained import Training
 from compare.examine.starter.training.watch import Snapshot
 
+FAR = 0.5
+"""Of the size of a weight, from one epoch to the next."""
+
 
 def stepped_outside(program: Program, training: Training) -> Slip | None:
     """The mistake of biases that are moved once in an epoch; None where none are."""
@@ -30,12 +35,22 @@ def stepped_outside(program: Program, training: Training) -> Slip | None:
         return None
     runs = program.run(training.supply).runs.get(training.loop, [])
     runs = [run for run in runs if len(run) > 1]
-    chain = with_biases(training.chain, runs) if len(runs) > 1 else training.chain
+    chain = training.chain
+    if len(runs) > 1 and goes_on(chain, runs):
+        chain = with_biases(chain, runs)
     if not all(chain.biases) or not takes_part(training, chain, runs[1]):
         return None
     words = " and ".join(one for one in chain.biases if one)
     sentence = f"no step of the loop over batches moves {words}, and one after it does"
     return SELDOM, sentence, f"{words}: stepped once in an epoch, not with every batch"
+
+
+def goes_on(chain: Chain, runs: Sequence[Sequence[Snapshot]]) -> bool:
+    """Whether the second run begins near the weights that the first one ended with: a restart has
+    others."""
+    last, later = runs[0][-1], runs[1][0]
+    pairs = [(last[way], later[way]) for way in chain.weights]
+    return all(np.linalg.norm(one - other) <= FAR * np.linalg.norm(one) for one, other in pairs)
 
 
 def with_biases(chain: Chain, runs: Sequence[Sequence[Snapshot]]) -> Chain:

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 
 from compare import check
 from compare.checks.optimiser_step import OptimiserStep
+from compare.contracts.errors import UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.diagnosis.identity import Identity
 from compare.diagnosis.optimiser import identify
@@ -134,10 +135,9 @@ def own_adam(parameters: Any, gradients: Any, state: Any, *, learning_rate: floa
     return after, {**kept, "t": t}
 
 
-def test_adam_that_was_not_declared_is_told_by_its_option() -> None:
-    result = check(loss_and_gradients, step=own_adam, learning_rate=RATE, hidden=(7,))
-    assert result.kind == "convention"
-    assert "Your update is Adam's: `--optimiser adam` declares" in result.diagnosis[0].sentence
+def test_adam_that_was_not_declared_is_told_by_its_option_where_its_state_is_refused() -> None:
+    with pytest.raises(UserCodeError, match="your update is Adam's: `--optimiser adam` declares"):
+        check(loss_and_gradients, step=own_adam, learning_rate=RATE, hidden=(7,))
 
 
 def test_a_check_names_the_mistake_of_a_declared_optimiser() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from compare import check
 from compare.command.main import main
+from compare.contracts.errors import UserCodeError
 from compare.contracts.result import Result, Verdict
 from manual_mlp import loss_and_gradients
 
@@ -136,5 +137,5 @@ def step(w, g, state, *, learning_rate, momentum):
         after[k] = w[k] - learning_rate * (m / (1 - 0.9**t)) / root
     return after, {**kept, "t": t}
 """
-    result = checked(adam)
-    assert result.kind == "convention" and "`--optimiser adam` declares" in result.sentence
+    with pytest.raises(UserCodeError, match=r"v_w1.*`--optimiser adam` declares it"):
+        checked(adam)

@@ -17,6 +17,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.experiment import Experiment
 from compare.contracts.records import Rates, Record
 from compare.examine.carried import TrainedMomentum, first_state
+from compare.guard.implementation import GuardedStep
 from compare.guard.optimiser import GuardedOptimiser
 
 UNKNOWN = "an optimiser that is to be identified"
@@ -28,16 +29,34 @@ class Hinting:
     """A step of contract 2; where it fails the option is named that declares it, if one does."""
 
     def __init__(self, step: TrainedMomentum, experiment: Experiment) -> None:
-        self.step, self.experiment = step, experiment
+        self.step, self.experiment, self.asked = step, experiment, False
 
     def __call__(
         self, parameters: Arrays, gradients: Arrays, state: Arrays, /, **rates: Unpack[Rates]
     ) -> tuple[Arrays, Arrays]:
         try:
-            return self.step(parameters, gradients, state, **rates)
+            found = self.step(parameters, gradients, state, **rates)
+            if self.step.own is not None and not self.asked:
+                self.asked = True
+                refuse_another(self.step.step, self.experiment, parameters, gradients)
         except UserCodeError as error:
             more = hint(self.step.function, self.experiment, parameters)
             raise type(error)(f"{error}{more}") from error
+        return found
+
+
+def refuse_another(
+    step: GuardedStep, experiment: Experiment, parameters: Arrays, gradients: Arrays
+) -> None:
+    """Raise what a step says of the documented state if it is another optimiser's: its own state
+    is no velocity under other keys."""
+    if not hint(step.function, experiment, parameters):
+        return
+    zeros = {f"v_{name}": np.zeros_like(w) for name, w in parameters.items()}
+    step(
+        parameters, gradients, zeros,
+        learning_rate=experiment.learning_rate, momentum=experiment.momentum,
+    )  # fmt: skip
 
 
 def first_updates(

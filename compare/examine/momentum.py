@@ -15,6 +15,7 @@ from compare.contracts.arrays import Arrays
 from compare.contracts.records import Rates
 from compare.contracts.result import CheckSummary
 from compare.examine.carried import begun
+from compare.examine.identifying import refuse_another
 from compare.examine.optimiser import examine_optimiser
 from compare.examine.step import examine_step, record_at
 from compare.guard.contract import documents
@@ -38,6 +39,7 @@ def examine_momentum(
     first = First(step, probe, first_gradients(wanted.seed, probe.parameters), wanted.momentum)
     began = first.update(wanted.learning_rate)
     if began is not None and not documents(began.state, probe.parameters):
+        refuse_another(step, wanted, probe.parameters, first.gradients)
         return by_what_it_does(judge, step, probe)
     rate, momentum, form = wanted.learning_rate, wanted.momentum, wanted.momentum_form
     replay = StepCheck(judge.arithmetic, rate, momentum, form)

@@ -124,6 +124,22 @@ def test_a_step_with_keys_of_its_own_is_trained(wrong: bool, tmp_path: Path) -> 
     assert "keeps its state in its own way" in report and "if not state" not in report
 
 
+GOES_OVER = """
+def step(w, g, state, *, learning_rate, momentum):
+    after, kept = dict(w), {}
+    for key, v in state.items():
+        kept[key] = momentum * v + learning_rate * g[key[2:]]
+        after[key[2:]] = w[key[2:]] - kept[key]
+    return after, kept
+"""
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [("", Verdict.AGREES), ("2 * ", Verdict.DISAGREES)])
+def test_a_step_that_does_nothing_with_no_state_is_given_zeros(rate: str, verdict: Verdict) -> None:
+    text = GOES_OVER.replace("learning_rate * g", f"{rate}learning_rate * g")
+    assert checked(text).verdict is verdict
+
+
 def test_a_state_of_another_optimiser_is_told_by_its_option() -> None:
     adam = """
 import numpy as np

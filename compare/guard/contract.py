@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from compare.contracts.arrays import Array, Arrays
-from compare.contracts.errors import UserCodeError, WrongCall
+from compare.contracts.errors import Raised, UserCodeError, WrongCall
 from compare.guard.blame import name_of, return_of
 from compare.guard.effects import Notes
 
@@ -166,8 +166,13 @@ class Reader:
 
     def first_update(self, value: Any) -> tuple[Arrays, Any]:
         """Return parameters and state after the update from {}: velocities of all parameters, or
-        the state as it is where it is kept in another way."""
+        the state as it is where it is kept in another way.
+
+        Raises `Raised` where nothing is done: a step that goes over its state does not take {}.
+        """
         parameters, state = self.any_update(value)
+        if isinstance(state, Mapping) and not state and same(parameters, self.parameters):
+            self.refuse("does nothing with the state {}", Raised)
         zeros = {f"v_{name}": np.zeros_like(w) for name, w in self.parameters.items()}
         if state is None or (isinstance(state, Mapping) and not own_keys(state, zeros)):
             return self.update(value, zeros)
@@ -178,6 +183,11 @@ class Reader:
         if not isinstance(value, tuple | list) or len(value) != 2:
             self.refuse(f"returned {kind(value)}; it must return (parameters, state)")
         return self.arrays(value[0], "parameter", self.parameters), value[1]
+
+
+def same(one: Arrays, other: Mapping[str, Array]) -> bool:
+    """Return whether two sets of arrays have the same numbers."""
+    return all(np.array_equal(array, other[name]) for name, array in one.items())
 
 
 def own_keys(state: Mapping[Any, Any], due: Mapping[str, Any]) -> bool:

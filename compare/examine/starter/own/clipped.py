@@ -50,9 +50,12 @@ def bounds_in(program: Program) -> set[float]:
         elif isinstance(node, ast.Assign) and BOUND.search(last_of(node.targets[0])):
             found |= numbers_in(node.value)
         elif isinstance(node, ast.arguments):
-            named = [*node.posonlyargs, *node.args][len(node.args) - len(node.defaults) :]
-            pairs = zip(named, node.defaults, strict=False)
-            found |= numbers_in(*(value for one, value in pairs if BOUND.search(one.arg)))
+            named = [*node.posonlyargs, *node.args]
+            named = named[len(named) - len(node.defaults) :]
+            pairs = [*zip(named, node.defaults, strict=True),
+                     *zip(node.kwonlyargs, node.kw_defaults, strict=True)]  # fmt: skip
+            found |= numbers_in(*(value for one, value in pairs
+                                  if value and BOUND.search(one.arg)))  # fmt: skip
         elif isinstance(node, ast.Call) and CLIPS.search(last_of(node.func)):
             shares = [one.left for one in node.args if isinstance(one, ast.BinOp)]
             found |= numbers_in(*node.args, *(one.value for one in node.keywords), *shares)

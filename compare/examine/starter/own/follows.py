@@ -28,9 +28,12 @@ from compare.examine.starter.own.steps import (
 
 @dataclass(frozen=True)
 class Told:
-    """What a loss tells: `kind` is plain, momentum, nesterov, last, added, squares or nothing;
-    `factor` how many times its slope the steps are, `share` how much of a step stays, `right` the
-    groups that move by it and `wrong` those that do not, `off` how far at least."""
+    """What a loss tells: `factor` how many times its slope the steps are, `share` how much of a
+    step stays, `right` the groups that move by it and `wrong` those that do not.
+
+    `kind` is plain, momentum, nesterov, last, added, gathered, decay, beside (the gradients that
+    lie there are right), wrong, wrong beside, or nothing.
+    """
 
     loss: str
     kind: str = ""

@@ -82,23 +82,21 @@ def parts_in(target: ast.expr | None, body: Sequence[ast.stmt]) -> dict[str, tup
     known = dict.fromkeys(names_of(target), 0)
     found: dict[str, tuple[int, ast.expr]] = {}
     for mark, line in enumerate(body):
-        for part in parts_of(line):
+        for whole, part in parts_of(line):
             needs = loaded(part.slice) & set(known)
-            rows = isinstance(part.slice, ast.Slice) or data_role(part.value.id)  # type: ignore[attr-defined]
-            if needs and rows:
-                place = max(known[name] for name in needs)
-                found.setdefault(part.value.id, (place, part))  # type: ignore[attr-defined]
+            if needs and (isinstance(part.slice, ast.Slice) or data_role(whole)):
+                found.setdefault(whole, (max(known[name] for name in needs), part))
         if isinstance(line, ast.Assign):
             known |= {name: mark + 1 for name in stored(line) if name not in known}
     return found
 
 
-def parts_of(line: ast.stmt) -> Iterator[ast.Subscript]:
-    """Yield the parts of arrays that a line reads."""
+def parts_of(line: ast.stmt) -> Iterator[tuple[str, ast.Subscript]]:
+    """Yield the parts of arrays that a line reads, with the name of the whole."""
     for part in ast.walk(line):
         if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name):
             if isinstance(part.ctx, ast.Load):
-                yield part
+                yield part.value.id, part
 
 
 def read_whole(body: Sequence[ast.stmt]) -> Rows:

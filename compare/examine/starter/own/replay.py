@@ -7,7 +7,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from types import GeneratorType, ModuleType
 from typing import Any
 
@@ -19,8 +19,7 @@ from compare.examine.starter.harmless import in_their_place
 from compare.examine.starter.own.leaves import Leaf, array_of, leaves_of, move
 from compare.examine.starter.own.marked import MARK, NAMED, Loop
 from compare.examine.starter.training.calls import Calls, floats_in, other
-from compare.examine.starter.training.program import SECONDS, Program
-from compare.examine.starter.training.same_numbers import same_numbers
+from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import Supply
 from compare.examine.starter.training.watch import LOOP, TURN, Enough
 from compare.guard.blame import Place
@@ -231,7 +230,7 @@ def replayed(
     space |= {LOOP: nothing, TURN: hooks.begin, MARK: hooks.mark, NAMED: {}}
     hooks.calls(loop.program.source, space)
     space["print"] = hooks.show
-    run_all(loop.program, space, supply, hooks, lambda: bool(hooks.turns))
+    loop.program.run_in(space, supply, hooks, lambda: bool(hooks.turns))
     return hooks.turns
 
 
@@ -257,19 +256,6 @@ def space_of(program: Program) -> dict[str, Any]:
     return space
 
 
-def run_all(
-    program: Program, space: dict[str, Any], supply: Supply, seen: Any, done: Callable[[], bool]
-) -> None:
-    """Run a program as it stands, and if no loop turns then what of it trains."""
-    runs = [partial(one, space, supply, seen) for one in (
-        program.execute, program.call, program.call_in_order)]  # fmt: skip
-    with same_numbers():
-        for run in runs:
-            if not done():
-                with contextlib.suppress(UserCodeError, Enough):
-                    Guard(timeout=SECONDS, of_processor=True).run(run, "the program", None)
-
-
 def nothing(_: int) -> None:
     """What a loop calls that is not looked at."""
 
@@ -291,7 +277,7 @@ def data_seen(loop: Loop, supply: Supply) -> tuple[dict[str, Array], dict[str, A
             raise Enough
 
     space |= {LOOP: nothing, TURN: begin, MARK: mark, NAMED: {}, "print": nothing_shown}
-    run_all(loop.program, space, supply, Quiet(), lambda: bool(first))
+    loop.program.run_in(space, supply, Quiet(), lambda: bool(first))
     return first, later
 
 
@@ -318,7 +304,7 @@ def counted(program: Program, supply: Supply) -> list[int]:
             raise Enough
 
     space |= {LOOP: nothing, TURN: turn, "print": nothing_shown}
-    run_all(program, space, supply, Quiet(), lambda: bool(turns))
+    program.run_in(space, supply, Quiet(), lambda: bool(turns))
     return sorted(turns, key=lambda one: (-turns[one], -one))
 
 

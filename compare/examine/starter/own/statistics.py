@@ -90,8 +90,9 @@ def given_to(function: ast.FunctionDef, name: str) -> Iterator[ast.expr]:
     """Yield what a function assigns to a name, alone or as one of several."""
     for line in (one for one in ast.walk(function) if isinstance(one, ast.Assign)):
         target, value = line.targets[0], line.value
-        several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
-        pairs = zip(target.elts, value.elts, strict=False) if several else [(target, value)]  # type: ignore[attr-defined]
+        pairs = [(target, value)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = [*zip(target.elts, value.elts, strict=False)]
         yield from (given for to, given in pairs if last_name(to) == name)
 
 

@@ -102,13 +102,20 @@ class Program:
         space |= {LOOP: recorder.loop, TURN: recorder.turn, **in_their_place()}
         if wrap is not None:
             wrap(self.source, space)
+        self.run_in(space, supply, recorder, lambda: recorder.turns > 0)
+        return recorder
+
+    def run_in(
+        self, space: dict[str, Any], supply: Supply, seen: Any, done: Callable[[], bool]
+    ) -> None:
+        """Run it as it stands, and if no loop turns then what of it trains; `seen` is told what
+        fails, and `done` says whether a loop has turned."""
         with same_numbers():
             for one in (self.execute, self.call, self.call_in_order):
-                if one == self.execute or not recorder.turns:
+                if not done():
+                    run = partial(one, space, supply, seen)
                     with contextlib.suppress(UserCodeError, Enough):
-                        run = partial(one, space, supply, recorder)
                         Guard(timeout=SECONDS, of_processor=True).run(run, "the program", None)
-        return recorder
 
     def execute(self, space: dict[str, Any], supply: Supply, recorder: Recorder) -> None:
         """Execute the statements one by one; one that fails, or that would load data, gives its

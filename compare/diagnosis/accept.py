@@ -32,8 +32,8 @@ def accepted(
     for candidate in candidates:
         if numbers_needed(candidate) > wrong or not first.reproduced(candidate.overrides):
             continue
-        fitting = [adapted(candidate, case) for case in cases]
-        if all(fitting) and confirmed(candidate, fitting, cases):
+        fitting = as_they_fit(candidate, cases)
+        if fitting and confirmed(candidate, fitting, cases):
             names = tuple(sorted(part.mistake.name for part in candidate.parts))
             best[names] = min(best.get(names, candidate), candidate, key=lambda e: e.rank)
     return sorted(narrow(list(best.values())), key=lambda explanation: explanation.rank)
@@ -50,6 +50,16 @@ def narrow(found: Sequence[Explanation]) -> Sequence[Explanation]:
     One that does allows so much that it fits wherever another has cast the right numbers.
     """
     return [one for one in found if not one.needs_proof] or found
+
+
+def as_they_fit(candidate: Explanation, cases: Sequence[Case]) -> list[Explanation]:
+    """Return the candidate as it reproduces each case; none at all if there is one it does not."""
+    fitting: list[Explanation] = []
+    for case in cases:
+        if (fit := adapted(candidate, case)) is None:
+            return []
+        fitting.append(fit)
+    return fitting
 
 
 def adapted(explanation: Explanation, case: Case) -> Explanation | None:
@@ -73,7 +83,7 @@ def variants(explanation: Explanation, case: Case) -> Iterator[Explanation]:
 
 
 def confirmed(
-    candidate: Explanation, fitting: Sequence[Explanation | None], cases: Sequence[Case]
+    candidate: Explanation, fitting: Sequence[Explanation], cases: Sequence[Case]
 ) -> bool:
     """Return whether more numbers are explained than constants were fitted and mistakes combined.
 
@@ -82,7 +92,7 @@ def confirmed(
     at random would; beside a guard it has to do both. A mistake with a proof of its own has to
     give that.
     """
-    told = [(case, fit) for case, fit in zip(cases, fitting, strict=True) if fit and case.disagrees]
+    told = [(case, fit) for case, fit in zip(cases, fitting, strict=True) if case.disagrees]
     if candidate.needs_proof:
         return proved(candidate, [case for case, _ in told])
     explained = sum(case.explained(fit.overrides) for case, fit in told)
@@ -99,7 +109,7 @@ def confirmed(
 
 def beside_finite(
     told: Sequence[tuple[Case, Explanation]],
-    fitting: Sequence[Explanation | None],
+    fitting: Sequence[Explanation],
     cases: Sequence[Case],
 ) -> int:
     """Return how many infinities and NaN are explained, where only such are wrong.
@@ -108,8 +118,7 @@ def beside_finite(
     that is finite: NaN is NaN whatever made it.
     """
     held = all(
-        fit is not None and case.whole.reproduced(fit.overrides)
-        for case, fit in zip(cases, fitting, strict=True)
+        case.whole.reproduced(fit.overrides) for case, fit in zip(cases, fitting, strict=True)
     )
     if not held or not any(case.whole.shows_finite for case in cases):
         return 0

@@ -23,6 +23,9 @@ FEATURES = 16
 """How many rows of a wide dw1 are looked at first."""
 FAR = 0.01
 """A tensor is far off from this share of its norm on, where rounding is far below that."""
+ABOVE_ROUNDING = 1e10
+"""So many times the right tensor's allowance, where that is less than `FAR`, is far off as well: no
+mistake makes rounding as many times larger."""
 LARGE = 1 << 17
 """Entries from which a gradient is dropped after its comparison; nothing else needs it."""
 
@@ -43,7 +46,7 @@ def ratios(seen: NDArray[Any], pair: Pair) -> NDArray[np.float64]:
     return quotient
 
 
-def is_far(seen: NDArray[Any], pair: Pair, size: float) -> bool:
+def is_far(seen: NDArray[Any], pair: Pair, size: float, share: float) -> bool:
     """Return whether the values alone are apart by a share of their norm that no rounding makes.
 
     The norm is at least `size`: of a sum that cancels rounding may be all there is.
@@ -52,7 +55,7 @@ def is_far(seen: NDArray[Any], pair: Pair, size: float) -> bool:
         return True
     with np.errstate(all="ignore"):
         entries = np.asarray(seen, dtype=np.float64)
-        least = FAR * max(norm(entries), norm(pair.value), size)
+        least = share * max(norm(entries), norm(pair.value), size)
         return bool(np.isfinite(least) and norm(entries - pair.value) > least)
 
 
@@ -72,7 +75,7 @@ class Case:
         self.whole = self
         self.right = Pass(observation.point)
         self.known: dict[tuple[str, Overrides], float] = {}
-        self.sizes: dict[str, float | None] = {}
+        self.sizes: dict[str, tuple[float, float]] = {}
         self.untried: list[str] = []  # what a search for two mistakes left out
         self.features: NDArray[np.intp] | None = None
         self.wrong = {name: self.ratio(name, frozenset()) > 1.0 for name in observation.order}
@@ -120,8 +123,8 @@ class Case:
     def _compared(self, name: str, net: Pass) -> float:
         """Compare one tensor; a wide dw1 first in some features, the rest only if those agree."""
         stage, layer = net.stage_of(name)
-        size = self._size(name) if net.overrides else None
-        if size is not None and is_far(self.seen[name], net.named(name), size):
+        size, share = self._size(name) if net.overrides else (0.0, np.inf)
+        if share <= FAR and is_far(self.seen[name], net.named(name), size, share):
             return np.inf
         if name == "dw1" and self.features is not None:
             part = ratios(self.seen[name][self.features], Window(net, self.features).get("dw", 1))
@@ -132,15 +135,16 @@ class Case:
             net.forget(stage, layer)
         return worst
 
-    def _size(self, name: str) -> float | None:
-        """Return the norm of the right tensor, if its allowance is so small a part of it that no
-        mistaken one comes near `FAR`: then values reject a mistake, and no allowance is needed."""
+    def _size(self, name: str) -> tuple[float, float]:
+        """Return the norm of the right tensor and the share of it from which on values alone reject
+        a mistake, so that no allowance is needed: none (inf) where rounding may be that large."""
         if name not in self.sizes:
             right = self.right.named(name)
             with np.errstate(all="ignore"):
-                size = norm(right.value)
-                steady = norm(right.allowance) <= FAR**2 * size and not self.observation.special
-            self.sizes[name] = size if steady else None
+                size, rounding = norm(right.value), norm(right.allowance)
+                steady = rounding <= FAR**2 * size and not self.observation.special
+                share = min(FAR, ABOVE_ROUNDING * rounding / size) if size else FAR
+            self.sizes[name] = (size, share if steady else np.inf)
         return self.sizes[name]
 
     def reproduced(self, overrides: Overrides) -> bool:

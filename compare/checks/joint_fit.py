@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from compare.checks.comparison import BLOCK
 from compare.checks.discrete import bounded, choose
 from compare.checks.slopes import ReferencePoint, Slopes, effect
 from compare.contracts.arrays import Float
@@ -148,6 +149,14 @@ def linearised(
     return columns, weighed(difference) - base + columns @ shares
 
 
+def in_parts(*arrays: Float) -> Iterator[tuple[Float, ...]]:
+    """Yield the same entries of arrays of one shape, a few at a time: what is made of large ones
+    is then small."""
+    flat = [array.reshape(-1) for array in arrays]
+    for start in range(0, flat[0].size, BLOCK):
+        yield tuple(array[start : start + BLOCK] for array in flat)
+
+
 def common_share(
     point: ReferencePoint, units: Listed, difference: Mapping[str, Float]
 ) -> float | None:
@@ -158,10 +167,12 @@ def common_share(
             effect(point, units.slopes(np.full(len(units.shares), at))) for at in (share, share / 2)
         )
         along = left = 0.0
-        for name, scale in weigh.items():
-            column = (moved[name] - beside[name]) / (share / 2 * scale)
-            along += float(np.vdot(column, column))
-            left += float(np.vdot(column, (difference[name] - moved[name]) / scale))
+        for name, whole in weigh.items():
+            arrays = (moved[name], beside[name], difference[name], whole)
+            for here, there, wanted, scale in in_parts(*arrays):
+                column = (here - there) / (share / 2 * scale)
+                along += float(np.vdot(column, column))
+                left += float(np.vdot(column, (wanted - here) / scale))
         if not along > 0:
             return None
         share += left / along

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compare.allowance.sample import sampled
 from compare.allowance.squares import blocks
-from compare.contracts.arrays import Float
+from compare.contracts.arrays import Float, Real
 
 SAMPLE = 64
 """Rows looked at to find out how many are near-duplicates."""
@@ -95,9 +95,7 @@ def near_duplicate_rows(x: NDArray[np.floating], apart: float) -> tuple[float, f
     return (share, float(np.median(relative[near]))) if share * len(x) > RARE else None
 
 
-def row_weights(
-    times: Float | None, logits: Float, largest: float, roundoff: float
-) -> Float | None:
+def row_weights(times: Float | None, logits: Real, largest: float, roundoff: float) -> Float | None:
     """Return the weight of every row of a batch, (N,): how many rows are like it. None: only it.
 
     Like it are those that are equal in `x`, `times` of them, and those whose logits, (K, N) and at
@@ -110,7 +108,7 @@ def row_weights(
     return np.maximum(times, weights)
 
 
-def near_rows(logits: Float, near: float) -> Float | None:
+def near_rows(logits: Real, near: float) -> Float | None:
     """Return how many rows, (K, N), are within `near` of each, (N,), or None if all are apart.
 
     Near rows have near keys, so only neighbours in the order of the keys are looked at.

@@ -73,7 +73,9 @@ class Batch:
     @cached_property
     def by_class(self) -> Where:
         """The rows sorted by class: the order in which their dlogits add up worst, (N,)."""
-        classes = np.argmax(self.y, axis=0).astype(np.uint16)  # short keys are sorted by digits
+        classes = np.argmax(self.targets, axis=1).astype(
+            np.uint16
+        )  # short keys are sorted by digits
         return np.argsort(classes, kind="stable")
 
     @cached_property
@@ -84,7 +86,7 @@ class Batch:
         count as the same. What rounded targets may miss is a few digits of the format they were
         computed in; whatever a row misses beyond that is an error, and nothing is allowed for it.
         """
-        missed = 1 - np.maximum.reduce(self.y)
+        missed = 1 - np.max(self.targets, axis=1).astype(np.float64)
         if not missed.any():
             return None
         often = multiplicities(coarse(row_keys(np.sort(self.y, axis=0).T)))
@@ -115,7 +117,7 @@ class Batch:
         found = Batch(self.x[rows], self.targets[rows], identities)
         if form.remembered:
             found._read[form] = Operand(found.x, self.sizes[rows])
-        known: dict[str, Any] = {"y": self.y[:, rows], "often": None, "soft": None}
+        known: dict[str, Any] = {"often": None, "soft": None}
         if self.often is not None:
             known["often"] = self.often[rows]
         if self.soft is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.operands import Operand, Where
 from compare.allowance.rules import ActivationRule, lean
+from compare.allowance.shelf import Shelf
 from compare.allowance.spread import Gathered, Product, Slope, distance
 from compare.allowance.sums import OF_TERMS
 from compare.contracts.arrays import Float, Real, Values
@@ -127,6 +128,9 @@ class Dense:
 
     def widened(self, factor: Float) -> Self:
         return type(self)(self.square * factor)
+
+    def kept(self, shelf: Shelf) -> Self:
+        return type(self)(shelf.put(self.square))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,24 +10,27 @@ import numpy as np
 
 from compare.allowance.arithmetic import quiet
 from compare.allowance.head import Head
+from compare.allowance.outputs import Output
 from compare.allowance.softmax import ambiguous_samples
 from compare.allowance.spread import Spread, Stacked
 from compare.allowance.squares import length
-from compare.contracts.arrays import Float, Real
+from compare.contracts.arrays import Float
 
 
 @dataclass(frozen=True)
 class ForwardAllowances:
     """Allowances of a loss and of everything on the way to it.
 
-    `z` and `h` hold squared allowances per layer. `unordered` makes the same without a look at the
-    order of any sum: intermediates that a side shows are held against those. `shown`: those of what
-    stands inside a hidden layer, by name; there `z` is of what the activation takes.
+    `outputs` yields what the reference puts out, perhaps block by block of rows: then `head` holds
+    nothing of single rows. `z` and `h` hold squared allowances per layer. `unordered` makes the
+    same without a look at the order of any sum: intermediates that a side shows are held against
+    those. `shown`: those of what stands inside a hidden layer, by name; there `z` is of what the
+    activation takes.
     """
 
     loss: float
     head: Head
-    reference_logits: Real
+    outputs: Callable[[], Iterable[Output]]
     z: Mapping[int, Spread | Stacked]
     h: Mapping[int, Spread]
     tiny: float
@@ -35,14 +38,14 @@ class ForwardAllowances:
     shown: Mapping[str, Spread] = field(default_factory=dict)
 
     @property
-    def probabilities(self) -> Float:
-        """Softmax of the reference's logits in float64, (N, K)."""
-        return self.head.probabilities.T
+    def probabilities(self) -> Iterator[Float]:
+        """Softmax of the reference's logits in float64, (N, K), block by block of rows."""
+        return (block.p for block in self.outputs())
 
     @cached_property
     def ambiguous(self) -> int:
         """How many samples may change class by rounding: two accuracies may differ by as many."""
-        return ambiguous_samples(self.reference_logits, self.head.logits.T)
+        return sum(ambiguous_samples(block.logits, block.allowed) for block in self.outputs())
 
     def intermediate(self, name: str) -> Float | None:
         """Return the allowance of `z1`, `h1`, ..., `logits` or `p`, or None."""

@@ -1,25 +1,27 @@
-"""From the logits to the loss and to dlogits: the allowances of the network's last stage."""
+"""From the logits to the loss and to dlogits: the allowances of the network's last stage.
+
+All of it is found row by row, but for a few numbers that only all rows of a batch tell (see
+`told.py`). So a long batch is looked at in blocks of rows, twice: once for these, once by them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
-from compare.allowance.alike import row_weights
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.batch import Batch
-from compare.allowance.log_sum_exp import Rounded
 from compare.allowance.operands import Where
 from compare.allowance.softmax import (
-    moved_logits,
     probability_allowance,
     rounding_of_quotient,
     sample_loss_allowance,
-    softmax_columns,
     target_slack,
 )
+from compare.allowance.told import Softmaxed, Told
 from compare.allowance.totals import rounding_of_losses
 from compare.contracts.arrays import Float, Real
 
@@ -65,40 +67,54 @@ class Top(NamedTuple):
     share: float
 
 
+class Losses(NamedTuple):
+    """What the samples of some rows lose, and what each of their losses is allowed, (N,)."""
+
+    values: Float
+    allowed: Float
+
+
 def cross_entropy_top(rows: int, reduction: str) -> Top:
     """Return that of softmax cross-entropy."""
     return Top(head_allowances, {"mean": 1 / rows, "sum": 1.0}[reduction])
 
 
 def head_allowances(arithmetic: Arithmetic, reference: Real, batch: Batch, z_square: Float) -> Head:
-    """Return the allowances of softmax, loss and dlogits; `z_square` is A(logits)**2, (K, N).
+    """Return the allowances of softmax, loss and dlogits; `z_square` is A(logits)**2, (K, N)."""
+    rows = Softmaxed.of(reference, z_square, arithmetic.unit)
+    told = Told.by([rows], batch.often, arithmetic, lambda: reference)
+    head, losses = head_of_rows(rows, batch, told, arithmetic.unit)
+    return head._replace(loss=loss_allowance(losses, told.weights, arithmetic))
+
+
+def head_of_rows(rows: Softmaxed, batch: Batch, told: Told, unit: float) -> tuple[Head, Losses]:
+    """Return the head of the rows of `batch` but for the loss, and their losses, by what is told.
 
     A(dlogits) = A(p) + 2 unit |p - y|        and what soft targets miss of a sum of 1
     """
-    unit, count = arithmetic.unit, len(reference)
-    logits = np.asarray(reference.T, dtype=np.float64, order="C")  # (K, N)
-    z_allowance = np.sqrt(z_square, order="C")
-    p, shifted = softmax_columns(logits)
-    most = np.maximum.reduce(p)  # (N,)
-    moved = moved_logits(shifted, z_allowance, unit)
-    largest = np.maximum.reduce(moved)  # (N,)
-    lse = Rounded.of(p, np.maximum.reduce(logits), most, largest, arithmetic.roundoff)
-    p_allowance = probability_allowance(p, most, moved, largest, lse.p, unit)
-    sizes = np.maximum.reduce(np.abs(logits))  # (N,)
-    weights = row_weights(batch.often, logits, float(sizes.max()), arithmetic.roundoff)
+    p, moved, largest = rows.p, rows.moved, rows.largest
+    p_allowance = probability_allowance(
+        p, rows.most, moved, largest, told.lse.p, unit, told.to_one, told.small
+    )
     error = p - batch.y
     np.abs(error, out=error)
     slack = target_slack(batch, unit)
-    terms = sample_loss_allowance(
-        error, moved, largest, sizes, unit, slack is not None, lse.losses
+    allowed = sample_loss_allowance(
+        error, moved, largest, rows.sizes, unit, slack is not None, told.lse.losses
     )  # (N,)
     error *= 2 * unit
     dlogits = np.add(p_allowance, error, out=error)
-    losses = -np.einsum("kn,kn->n", batch.y, shifted) - np.log(most)  # (N,)
+    values = -np.einsum("kn,kn->n", batch.y, rows.shifted) - np.log(rows.most)  # (N,)
     if slack is not None:
-        terms += losses * slack
+        allowed += values * slack
         dlogits += p * slack
-    terms *= terms
-    carried = float(np.add.reduce(terms) if weights is None else terms @ weights) ** 0.5
-    loss = carried + rounding_of_losses(losses, arithmetic) + count * arithmetic.floor()
-    return Head(p, z_allowance, p_allowance, dlogits, loss, weights, True, lse.p)
+    losses = Losses(values, allowed)
+    head = Head(p, rows.z_allowance, p_allowance, dlogits, 0.0, told.weights, True, told.lse.p)
+    return head, losses
+
+
+def loss_allowance(losses: Losses, weights: Float | None, arithmetic: Arithmetic) -> float:
+    """Return A(sum of the losses) of a whole batch."""
+    values, squares = losses.values, losses.allowed * losses.allowed
+    total = float(np.add.reduce(squares) if weights is None else squares @ weights)
+    return sqrt(total) + rounding_of_losses(values, arithmetic) + len(values) * arithmetic.floor()

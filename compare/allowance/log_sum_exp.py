@@ -29,7 +29,8 @@ where lse lies. These samples count as independent; those of equal logits have w
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,31 +59,63 @@ class Rounded(NamedTuple):
     losses: Float
 
     @classmethod
-    def of(cls, p: Float, largest_logit: Float, most: Float, moved: Float, roundoff: float) -> Self:
-        """Return it from p, (K, N), and from the largest logit, p and B of each sample, (N,).
+    def of(
+        cls, p: Float, largest_logit: Float, most: Float, moved: Float, roundoff: float
+    ) -> Rounded:
+        """Return it from p, (K, N), and from the largest logit, p and B of each sample, (N,)."""
+        shared = Shared()
+        shared.see(p, largest_logit, most, moved, roundoff)
+        return shared.rounded()
 
-        Independent errors, and a sample's share of those that samples have in common: what is
-        beyond sum q**2 in V, or in (sum p_n r_n)**2 where r_n is known, with `q_n = p_n size_n`.
-        Where the places are close, `(sum p)**2 / sum p**2` times sum q**2, by Cauchy and Schwarz.
-        """
+
+@dataclass
+class Shared:
+    """What samples have in common, added up over blocks of them, for every class and for a weight
+    of 1: the losses weigh every sample so, and hidden units may.
+
+    With `q_n = p_n size_n`: `waves`, (K + 1, 2 M + 3), are the sums of q times the waves; `alone`
+    is sum q**2, `total` sum p, `squares` sum p**2. Half a digit and size of every sample are kept.
+    """
+
+    alone: Float | float = 0.0
+    waves: Float | float = 0.0
+    total: Float | float = 0.0
+    squares: Float | float = 0.0
+    half: list[Float] = field(default_factory=list)
+    size: list[Float] = field(default_factory=list)
+
+    def see(
+        self, p: Float, largest_logit: Float, most: Float, moved: Float, roundoff: float
+    ) -> None:
+        """Take a block: p, (K, N), and the largest logit, p and B of each sample, (N,)."""
         half, size, waves = places(largest_logit, most, moved, roundoff)
-        q = np.empty((len(p) + 1, len(size)))
-        np.multiply(p, size, out=q[:-1])
-        q[-1] = size  # the losses weigh every sample by 1, and hidden units may
-        alone, sums = np.vecdot(q, q), q @ waves  # (K + 1,), (K + 1, 2 M + 3)
-        sums *= sums
+        weights = np.ones((len(p) + 1, len(size)))
+        weights[:-1] = p
+        self.total = self.total + np.add.reduce(weights, axis=1)
+        self.squares = self.squares + np.vecdot(weights, weights)
+        weights *= size  # q
+        self.alone = self.alone + np.vecdot(weights, weights)
+        self.waves = self.waves + weights @ waves
+        self.half.append(half)
+        self.size.append(size)
+
+    def rounded(self) -> Rounded:
+        """Return independent errors, and a sample's share of those that samples have in common.
+
+        What is beyond sum q**2 in V, or in (sum p_n r_n)**2 where r_n is known. Where the places
+        are close, `(sum p)**2 / sum p**2` times sum q**2, by Cauchy and Schwarz.
+        """
+        alone, sums = np.asarray(self.alone), np.square(self.waves)
         first, known = sums[:, 0] + sums[:, 1], np.sqrt(sums[:, -2]) + np.sqrt(sums[:, -1])
         together = np.maximum(sums[:, :-3] @ SHARES, known * known)
-        times = np.divide(together, alone, out=np.zeros(len(q)), where=alone > 0)
-        close = np.flatnonzero(first > CLOSE * sums[:, -3])
-        if len(close):
-            some = np.concatenate((p, np.ones((1, len(size)))))[close]
-            samples = np.square(np.add.reduce(some, axis=1)) / np.vecdot(some, some)
-            times[close] = np.maximum(times[close], samples)
+        times = np.divide(together, alone, out=np.zeros(len(alone)), where=alone > 0)
+        samples = np.square(self.total) / np.where(np.asarray(self.squares) > 0, self.squares, 1.0)
+        close = first > CLOSE * sums[:, -3]
+        times = np.where(close, np.maximum(times, samples), times)
         beyond = np.sqrt(np.maximum(times - 1, 0.0)) * TOGETHER
-        alone = ALONE * half
+        half, size = ALONE * np.concatenate(self.half), np.concatenate(self.size)
         of_p, of_losses = float(beyond.max()), float(beyond[-1])
-        return cls(np.hypot(alone, of_p * size), np.hypot(alone, of_losses * size))
+        return Rounded(np.hypot(half, of_p * size), np.hypot(half, of_losses * size))
 
 
 def places(

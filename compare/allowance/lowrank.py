@@ -12,6 +12,7 @@ from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.dense import Dense, widened
 from compare.allowance.operands import Operand, Where
 from compare.allowance.rules import ActivationRule, lean
+from compare.allowance.shelf import Shelf
 from compare.allowance.spread import Gathered, Product, Slope, distance
 from compare.allowance.squares import blocks, largest_quotients, row_squares, squared_products
 from compare.contracts.arrays import Float, Real, Values
@@ -141,6 +142,9 @@ class LowRank:
 
     def widened(self, factor: Float) -> Self:
         return type(self)(self.rows, self.columns * factor)
+
+    def kept(self, shelf: Shelf) -> Self:
+        return type(self)(shelf.put(self.rows), shelf.put(self.columns))
 
 
 @dataclass(frozen=True, slots=True)

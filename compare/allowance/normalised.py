@@ -109,7 +109,8 @@ class NormalisedPass(Pass[Dense]):
         layers, between = self._walked()
         forward = self._found(layers, between)
         gradients = Dense.taken(gradients)
-        scale, weights = scale_of(self.values["dlogits"]), forward.head.weights
+        peak = float(np.abs(self.values["dlogits"]).max())
+        scale, weights = scale_of(peak), forward.head.weights
         operand = Dense.read(self._scaled("dlogits", scale))
         sums = batch_sums(self.arithmetic, len(self.batch.x), weights)
         dz, dh = {len(layers): self._dlogits(forward.head, scale)}, dict[int, Dense]()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from compare.allowance.arithmetic import LAMBDA
 from compare.allowance.batch import Batch
 from compare.allowance.log_sum_exp import Rounded
+from compare.allowance.operands import Where
 from compare.contracts.arrays import Float
 
 SMALL = 0.1
@@ -56,8 +57,9 @@ def moved_logits(shifted: Float, z_allowance: Float, unit: float) -> Float:
 
 
 def probability_allowance(
-    p: Float, most: Float, moved: Float, largest: Float, rounded: Float, unit: float
-) -> Float:
+    p: Float, most: Float, moved: Float, largest: Float, rounded: Float, unit: float,
+    to_one: int | None = None, small: bool | None = None,
+) -> Float:  # fmt: skip
     """Return A(p), (K, N), from B, (K, N), the largest p and B of each sample, (N,).
 
         log p_k moves by at most   (1 - p_k) B_k + sum_{j!=k} p_j B_j + max_j B_j**2 / 2
@@ -69,16 +71,18 @@ def probability_allowance(
     second line is the sum of the exponentials and the division: where the largest of them is all
     there is, 1 + 0 and 1 / 1 do not round at all. The third is for `exp(z - lse)`, which is how a
     derivative of log-sum-exp is computed: its rounding multiplies all p of a sample alike.
+
+    Of some rows of a batch: `to_one` of all rows round to 1, and all B are `small`, or not.
     """
     carried = p * moved
     row = np.add.reduce(carried)
     row += largest * largest / 2
-    row += rounding_of_quotient(p, most, unit)
+    row += rounding_of_quotient(p, most, unit, to_one)
     row += rounded
     carried *= -2
     carried += moved
     slack: Float = np.add(carried, row, out=carried)
-    if np.maximum.reduce(largest, initial=0.0) < SMALL:
+    if are_small(largest) if small is None else small:
         slack += slack * slack  # expm1 is below this
     else:
         np.expm1(np.minimum(slack, LARGEST_EXPONENT, out=slack), out=slack)
@@ -86,24 +90,52 @@ def probability_allowance(
     return np.asarray(np.minimum(slack, 1.0, out=slack))
 
 
-def rounding_of_quotient(p: Float, most: Float, unit: float) -> Float | float:
+def are_small(largest: Float) -> bool:
+    """Return whether all of the largest B are below `SMALL`."""
+    return bool(np.maximum.reduce(largest, initial=0.0) < SMALL)
+
+
+def rounding_of_quotient(
+    p: Float, most: Float, unit: float, to_one: int | None = None
+) -> Float | float:
     """Return what the sum of the exponentials and the division by it round, relative to p, (N,).
 
     Where p rounds to 1, all that 1 - p is worth is lost, and always in the same direction: errors
-    of M such samples add up like M, not like sqrt(M), so each is allowed sqrt(M) / 2 of them.
+    of M such samples add up like M, not like sqrt(M), so each is allowed sqrt(M) / 2 of them. M is
+    `to_one` where these are some rows of a batch.
     """
-    usual = float(unit * (1 + np.sqrt(1 + len(p))))
-    if not np.maximum.reduce(most, initial=0.0) > 1 - usual / 3:
+    usual = usual_of_quotient(len(p), unit)
+    saturated, missing = saturation(p, most, unit)
+    if not len(saturated):
         return usual
-    saturated = np.flatnonzero(6 * (1 - most) < 2 * usual)
     found = np.full(p.shape[1], usual)
-    here = p[:, saturated]
-    here[np.argmax(here, axis=0), np.arange(len(saturated))] = 0.0
-    missing = np.add.reduce(here)  # 1 - max p, exactly
-    to_one = missing < ROUNDS_TO_ONE * unit / LAMBDA
-    bias = 3 * missing * to_one * np.sqrt(np.count_nonzero(to_one))
+    certain = missing < ROUNDS_TO_ONE * unit / LAMBDA
+    count = np.count_nonzero(certain) if to_one is None else to_one
+    bias = 3 * missing * certain * np.sqrt(count)
     found[saturated] = np.maximum(np.minimum(6 * missing, usual), bias)
     return found
+
+
+def usual_of_quotient(classes: int, unit: float) -> float:
+    """Return what that is where no exponential is all there is."""
+    return float(unit * (1 + np.sqrt(1 + classes)))
+
+
+def saturation(p: Float, most: Float, unit: float) -> tuple[Where, Float]:
+    """Return the samples whose largest p, (N,), is nearly 1, and by how much it misses 1."""
+    usual = usual_of_quotient(len(p), unit)
+    if not np.maximum.reduce(most, initial=0.0) > 1 - usual / 3:
+        return np.empty(0, np.intp), np.empty(0)
+    saturated = np.flatnonzero(6 * (1 - most) < 2 * usual)
+    here = p[:, saturated]
+    here[np.argmax(here, axis=0), np.arange(len(saturated))] = 0.0
+    return saturated, np.add.reduce(here)  # 1 - max p, exactly
+
+
+def round_to_one(p: Float, most: Float, unit: float) -> int:
+    """Return how many samples have a p that rounds to 1."""
+    _, missing = saturation(p, most, unit)
+    return int(np.count_nonzero(missing < ROUNDS_TO_ONE * unit / LAMBDA))
 
 
 def target_slack(batch: Batch, unit: float) -> Float | None:

@@ -18,6 +18,7 @@ import numpy as np
 from compare.allowance.arithmetic import Arithmetic
 from compare.allowance.operands import Operand, Right, Where
 from compare.allowance.rules import ActivationRule
+from compare.allowance.shelf import Shelf
 from compare.contracts.arrays import Float, Real, Values
 
 S = TypeVar("S")
@@ -153,6 +154,9 @@ class Spread(Protocol):
 
     def widened(self, factor: Float) -> Self:
         """Multiply the columns by a factor each, (H,)."""
+
+    def kept(self, shelf: Shelf) -> Self:
+        """Return the same in memory of the shelf."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ few rows: what the sums over units round is learnt from them. Then the blocks pa
     blocks   -> A(logits), and the carried squares of every layer's gradients, added up
     the end  -> the loss, and what only all rows tell: who is like whom, the rounding of the sums
 
+Of every row its logits and dlogits are kept, and thin factors of what these are allowed: see
+`outputs`.
+
 A block takes its rows' A(dlogits) from what is known so far. Where all rows tell more, because rows
 are alike that lie in different blocks or are saturated, the blocks pass by once more. So they do
 where errors are shared from layer to layer and a row that was not learnt from decides a gradient.
@@ -34,11 +37,14 @@ from compare.allowance.gradients import (
     gradient_allowances,
     weighted_squares,
 )
-from compare.allowance.head import Head
+from compare.allowance.head import Head, Losses, head_of_rows
 from compare.allowance.near_duplicates import SAMPLE, SAMPLE_IF_WIDE
 from compare.allowance.operands import MANY, Where
+from compare.allowance.outputs import Outputs
 from compare.allowance.sample import sampled
+from compare.allowance.shelf import Shelf
 from compare.allowance.spread import Carried, Stacked
+from compare.allowance.told import Softmaxed, Told
 from compare.allowance.walk import DEEP, Layer, Pass, S, scale_of, scaled
 from compare.contracts.arrays import Float, Real, Values
 from compare.contracts.records import depth
@@ -66,10 +72,16 @@ NOTHING = np.empty((0, 0))
 
 
 class Whole(NamedTuple):
-    """What only all rows of a batch tell."""
+    """What only all rows of a batch tell.
 
-    head: Head
+    `loss`: A(sum of the losses); `near`: whether every block took about the A(dlogits) that follows
+    from `told`.
+    """
+
+    told: Told
+    loss: float
     scale: float
+    near: bool
 
 
 @dataclass
@@ -125,6 +137,7 @@ class Sweep(Generic[S]):
     heaviest: dict[str, Heaviest] = field(default_factory=lambda: defaultdict(Heaviest))
     largest: dict[str, float] = field(default_factory=dict)  # |dz| of each layer learnt from
     at_kinks: AtKinks = field(init=False)
+    shelf: Shelf = field(default_factory=Shelf)
 
     @quiet
     def __post_init__(self) -> None:
@@ -133,14 +146,13 @@ class Sweep(Generic[S]):
         if learnt.complete:
             return
         self.largest = {
-            name: float(np.abs(value).max(initial=0.0))
-            for name, value in self.few.values.items()
-            if name.startswith("d")
+            name: largest(value) for name, value in self.few.values.items() if name.startswith("d")
         }
         layers, errors = self.few.layers()
         if self.backward:
             head = self.few.head(layers)
-            for _ in self.few.downwards(layers, errors, head, scale_of(self.few.values["dlogits"])):
+            scale = scale_of(largest(self.few.values["dlogits"]))
+            for _ in self.few.downwards(layers, errors, head, scale):
                 pass  # on the way it learns
         learnt.complete = True
         self.few = self.few.of_rows(self.batch, {})
@@ -153,15 +165,15 @@ class Sweep(Generic[S]):
     @property
     def weights(self) -> Float | None:
         """How often each row counts, (N,)."""
-        return self.batch.often if self.whole is None else self.whole.head.weights
+        return self.batch.often if self.whole is None else self.whole.told.weights
 
     @quiet
     def see(self, rows: slice, values: Values) -> None:
-        """Take a block."""
+        """Take a block, whose logits and dlogits may be kept."""
         block = self.few.of_rows(self.batch.part(rows, self.few.form), values)
         layers, _ = block.layers()
         for layer in layers:
-            self.z[layer.number].append((rows, layer.z))
+            self.z[layer.number].append((rows, layer.z.kept(self.shelf)))
         self.at_kinks.see(rows, layers, values)
         self.logits.append(values["logits"])
         if self.backward:
@@ -185,8 +197,8 @@ class Sweep(Generic[S]):
         return "dlogits" if number == depth(self.few.parameters) else f"dz{number}"
 
     def _gather(self, block: Pass[S], layers: list[Layer[S]], rows: slice) -> None:
-        head = block.head(layers) if self.whole is None else of_rows(self.whole.head, rows)
-        self.taken.append(head.dlogits)
+        head = self._head(block, layers, rows)
+        self.taken.append(self.shelf.put(head.dlogits))
         weights = None if self.weights is None else self.weights[rows]
         for layer, dz, spread, _ in block.downwards(layers, None, head, self.scale):
             here = self.gathered[layer.number]
@@ -195,23 +207,45 @@ class Sweep(Generic[S]):
             if weights is not None:
                 here.weighted = here.weighted + weighted_squares(dz.entries, weights)
 
+    def _head(self, block: Pass[S], layers: list[Layer[S]], rows: slice) -> Head:
+        """Return the head of a block by itself, or by what all rows tell if that is known."""
+        if self.whole is None:
+            return block.head(layers)
+        unit, spread = self.few.arithmetic.unit, layers[-1].z.entries().T
+        softmaxed = Softmaxed.of(block.values["logits"], spread, unit)
+        return head_of_rows(softmaxed, block.batch, self.whole.told.of_rows(rows), unit)[0]
+
+    @property
+    def outputs(self) -> Outputs:
+        """What the network puts out for all rows that have passed by."""
+        few, spreads = self.few, self.z[len(self.z)]
+        return Outputs(few.arithmetic, self.batch, few.form, self.logits, spreads)
+
     @quiet
     def forward(self) -> ForwardAllowances:
         """Return what the blocks come to: the loss, and all on the way to it."""
-        return self._forward(self._head(), not_kept)
+        return self._forward(self._all_rows(), not_kept)
 
-    def _forward(self, head: Head, unordered: Callable[[], ForwardAllowances]) -> ForwardAllowances:
+    def _forward(
+        self, whole: Whole, unordered: Callable[[], ForwardAllowances]
+    ) -> ForwardAllowances:
         z = {k: Stacked(blocks, self.at_kinks.units(k)) for k, blocks in self.z.items()}
-        head = head._replace(p=NOTHING, dlogits=NOTHING)  # of every row, and nobody asks again
+        head = Head(NOTHING, NOTHING, NOTHING, NOTHING, whole.loss, whole.told.weights, True)
         return ForwardAllowances(
-            head.loss * self.few.top.share, head, np.concatenate(self.logits), z, {},
+            whole.loss * self.few.top.share, head, self.outputs.rows, z, {},
             self.few.arithmetic.tiny, unordered,
         )  # fmt: skip
 
-    def _head(self) -> Head:
-        logits = np.concatenate(self.logits)
-        spread = Stacked(self.z[len(self.z)]).entries()
-        return self.few.top.head(self.few.arithmetic, logits, self.batch, spread.T)
+    def _all_rows(self) -> Whole:
+        """Return what all rows tell, now that they have passed by."""
+        outputs, found, near = self.outputs, list[Losses](), True
+        told = outputs.told()
+        for number, (head, losses) in enumerate(outputs.heads(told)):
+            found.append(losses)
+            near = near and (not self.backward or near_enough(self.taken[number], head.dlogits))
+        dlogits = self.dz[len(self.z)]
+        scale = scale_of(max(largest(block) for block in dlogits)) if self.backward else 1.0
+        return Whole(told, outputs.loss(found, told), scale, near)
 
     @quiet
     def allowances(
@@ -221,7 +255,7 @@ class Sweep(Generic[S]):
 
         `unordered`: tells what single intermediates are allowed.
         """
-        whole = Whole(self._head(), scale_of(np.concatenate(self.dz[len(self.z)])))
+        whole = self._all_rows()
         if not self.good_enough(whole):
             other = Sweep(self.few, self.batch, self.seen, True, whole, largest=self.largest)
             again(other.see)
@@ -232,21 +266,18 @@ class Sweep(Generic[S]):
         """Whether the blocks were taken as all rows tell."""
         if self.whole is not None:
             return True
-        right, taken = whole.head.dlogits, np.concatenate(self.taken, axis=1)
-        alike = whole.head.weights is self.weights or (
-            whole.head.weights is not None
-            and self.weights is not None
-            and np.array_equal(whole.head.weights, self.weights)
+        told = whole.told.weights
+        alike = told is self.weights or (
+            told is not None and self.weights is not None and np.array_equal(told, self.weights)
         )
-        near = (taken >= right * TOO_NARROW) & (taken <= right * TOO_WIDE)
-        return alike and whole.scale == self.scale and bool(near.all())
+        return alike and whole.scale == self.scale and whole.near
 
     def _allowances(
         self, gradients: Values, whole: Whole, unordered: Callable[[], Allowances]
     ) -> Allowances:
         self.taken.clear()  # they were good enough
         gradients = self.few.form.taken(gradients)
-        weights, scale, found = whole.head.weights, whole.scale, Found({}, {})
+        weights, scale, found = whole.told.weights, whole.scale, Found({}, {})
         arithmetic = self.few.arithmetic
         sums = batch_sums(arithmetic, len(self.batch.x), weights)
         for number, gathering in self.gathered.items():
@@ -265,7 +296,7 @@ class Sweep(Generic[S]):
                 ),
             )  # fmt: skip
         entries, projections = found.ordered(gradients)
-        forward = self._forward(whole.head, lambda: unordered().forward)
+        forward = self._forward(whole, lambda: unordered().forward)
         return Allowances(forward, entries, projections, {}, {}, scale, unordered)
 
     def _factors(
@@ -300,12 +331,11 @@ def not_kept() -> ForwardAllowances:
     raise NotImplementedError
 
 
-def of_rows(head: Head, rows: slice) -> Head:
-    """Return some rows of what all rows tell."""
-    weights = None if head.weights is None else head.weights[rows]
-    rounded = None if head.rounded is None else head.rounded[rows]
-    return head._replace(
-        probabilities=head.probabilities[:, rows], logits=head.logits[:, rows],
-        p=head.p[:, rows], dlogits=head.dlogits[:, rows], weights=weights,
-        rounded=rounded,
-    )  # fmt: skip
+def near_enough(taken: Float, right: Float) -> bool:
+    """Whether what was taken is about right, entry by entry."""
+    return bool(((taken >= right * TOO_NARROW) & (taken <= right * TOO_WIDE)).all())
+
+
+def largest(block: Real) -> float:
+    """Return the largest |entry|."""
+    return float(np.abs(block).max(initial=0.0))

@@ -35,6 +35,7 @@ from compare.allowance.gradients import (
 from compare.allowance.head import Head, Top
 from compare.allowance.inner import usual
 from compare.allowance.operands import INNER, Operand, Right
+from compare.allowance.outputs import Output
 from compare.allowance.propagated import Propagated
 from compare.allowance.rules import ActivationRule
 from compare.allowance.spread import Product, Slope, Spread
@@ -140,7 +141,8 @@ class Pass(Generic[S]):
         layers, errors = self.layers()
         forward = self._head(layers)
         gradients = self.form.taken(gradients)
-        scale, weights = scale_of(self.values["dlogits"]), forward.head.weights
+        peak = float(np.abs(self.values["dlogits"]).max())
+        scale, weights = scale_of(peak), forward.head.weights
         sums = batch_sums(self.arithmetic, len(self.batch.x), weights)
         dh: dict[int, S] = {}
         dz: dict[int, S] = {}
@@ -287,7 +289,7 @@ class Pass(Generic[S]):
         return ForwardAllowances(
             head.loss * self.top.share,
             head,
-            self.values["logits"],
+            partial(iter, [Output.of(self.values["logits"], head)]),
             {layer.number: layer.z for layer in layers},
             {layer.number - 1: layer.h_spread for layer in layers if layer.h_spread is not None},
             self.arithmetic.tiny,
@@ -338,9 +340,8 @@ def scaled(values: Real, scale: float) -> Real:
     return values if scale == 1.0 else values.astype(np.float64) * scale
 
 
-def scale_of(dlogits: Real) -> float:
+def scale_of(peak: float) -> float:
     """A power of two that brings the largest |dlogits| to order 1, or 1 if it need not be moved."""
-    peak = float(np.abs(dlogits).max())
     if not 0 < peak < SMALLEST_PEAK:
         return 1.0
     return float(2.0 ** min(-int(np.frexp(peak)[1]), LARGEST_SCALE))

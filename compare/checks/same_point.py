@@ -274,7 +274,7 @@ class SamePoint:
         if self._by_blocks(x):
             values = Swept(self.reference, self.reduction, parameters, x, targets)
             sweep = values.sweep(self.arithmetic, batch, backward=False)
-            expected, right = self.reference.evaluate(parameters, x, targets, watch=sweep.see)
+            expected, right = values.report(sweep)
             allowances = sweep.forward()
         else:
             expected, right, shown = self.reference.evaluate(

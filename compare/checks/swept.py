@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from compare.allowance import Allowances, Arithmetic, Batch, network_allowances
 from compare.allowance.network import sweep_over
+from compare.allowance.shelf import Shelf
 from compare.allowance.swept import See, Sweep, looked_at
 from compare.checks.slopes import Change, places_of
 from compare.contracts.arrays import Arrays, Real, Values
@@ -46,6 +47,7 @@ class Swept(Mapping[str, Real]):
     change: Change | None = None
     _kept: dict[str, list[Real]] = field(default_factory=dict)
     _chosen: list[tuple[Numbers, Values]] = field(default_factory=list)
+    _shelf: Shelf = field(default_factory=Shelf)
     _all: dict[str, Real] = field(default_factory=dict)
 
     def sweep(self, arithmetic: Arithmetic, batch: Batch, *, backward: bool = True) -> Sweep[Any]:
@@ -90,7 +92,7 @@ class Swept(Mapping[str, Real]):
 
         All stages of the rows that have a unit at a kink are kept, if the sweep notes them.
         """
-        self._kept = {name: [] for name in KEPT}
+        self._begin()
         numbers: list[Numbers] = []
         found: dict[str, list[Real]] = {}
 
@@ -109,13 +111,23 @@ class Swept(Mapping[str, Real]):
         return answer
 
     def _shown(self, see: See, rows: slice, stages: Arrays) -> None:
-        for name, blocks in self._kept.items():
-            blocks.append(stages[name])
-        see(rows, self.changed_rows(rows, stages))
+        kept = {name: self._shelf.put(stages[name]) for name in self._kept if name in stages}
+        for name, stage in kept.items():
+            self._kept[name].append(stage)
+        see(rows, self.changed_rows(rows, stages | kept))
+
+    def _begin(self) -> None:
+        self._kept, self._shelf = {name: [] for name in KEPT}, Shelf()
+
+    def report(self, sweep: Sweep[Any]) -> tuple[float, float]:
+        """Show all rows without their gradients; return the loss and the accuracy."""
+        self._begin()
+        watch = partial(self._shown, sweep.see)
+        return self.reference.evaluate(self.parameters, self.x, self.targets, watch=watch)
 
     def each(self, see: See) -> None:
         """Show all rows, block by block, without the gradients of the weights."""
-        self._kept = {name: [] for name in KEPT}
+        self._begin()
         for rows in self.reference.row_blocks(len(self.x)):
             stages = self.reference.stages(self.parameters, self.x, self.targets, rows)
             self._shown(see, rows, stages)

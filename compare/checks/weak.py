@@ -9,7 +9,7 @@ transposition, zero biases a missing bias.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,12 +82,12 @@ def reasons_at(
     gradients: Values,
     rows: int,
     distinct: int,
-    p: NDArray[np.floating] | None,
+    p: Iterable[NDArray[np.floating]] | None,
 ) -> Iterator[tuple[str, str | None]]:
     """Yield what is weak at a point, whatever the allowance: `(reason, parameter)`.
 
-    `rows` is the batch size, `distinct` how many of its rows differ, `p` the probabilities, (N, K),
-    if it is softmax that makes them.
+    `rows` is the batch size, `distinct` how many of its rows differ, `p` the probabilities, (N, K)
+    block by block of rows, if it is softmax that makes them.
     """
     depth = sum(name[0] == "w" for name in parameters)
     if rows == 1:
@@ -110,12 +110,22 @@ def reasons_at(
                 f"no gradient passes through {which} of layer {layer} at any sample of the batch",
                 f"w{layer}",
             )
-    if p is None:
-        return
-    if p.shape[1] > 1 and np.abs(p * p.shape[1] - 1).max() < UNIFORM:
-        yield "all classes are equally probable, so softmax is hardly used", None
-    elif p.shape[1] > 1 and (p.max(axis=1) == 1).all():
-        yield "softmax is saturated for every sample", None
+    if p is not None and (reason := weakness_of(p)) is not None:
+        yield reason, None
+
+
+def weakness_of(p: Iterable[NDArray[np.floating]]) -> str | None:
+    """Return what is weak about the probabilities of a batch, or None."""
+    uniform = saturated = True
+    for block in p:
+        classes = block.shape[1]
+        uniform &= classes > 1 and bool(np.abs(block * classes - 1).max() < UNIFORM)
+        saturated &= classes > 1 and bool((block.max(axis=1) == 1).all())
+        if not uniform and not saturated:
+            return None
+    if uniform:
+        return "all classes are equally probable, so softmax is hardly used"
+    return "softmax is saturated for every sample"
 
 
 @dataclass

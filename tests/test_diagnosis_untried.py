@@ -15,7 +15,8 @@ from compare.textbook import Pass
 from tests.test_diagnosis import SIZES, faulty, only
 
 MOST_COMPARED = 16_000
-"""Tensors under a mistake or two: at half a millisecond each eight seconds of a processor; 12,148 are made."""
+"""Tensors under a mistake or two: at half a millisecond each eight seconds of a processor; 12,148
+are made."""
 
 
 @pytest.fixture

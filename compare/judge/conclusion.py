@@ -16,7 +16,7 @@ from compare.contracts.records import Implementation
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict, Weak
 from compare.judge.evidence import contradicted, evidence_of, kind_of_findings
 from compare.judge.ledger import bounded
-from compare.judge.naming import Named, name_mistake, predicted, showing, widths
+from compare.judge.naming import Named, known_already, name_mistake, predicted, showing, widths
 from compare.judge.naming_run import name_update
 from compare.judge.point import FirstSuspect, PointJudge
 from compare.judge.statistics import statistics_named
@@ -43,6 +43,7 @@ def conclude(
     `named`: what is known already to explain them, so that nothing is looked for. `updates=False`:
     nothing is to be named in the updates, which are wrong because the gradients are.
     """
+    named = known_already(named)
     evidence = evidence_of(judge, implementation, referee=referee)
     findings, taylor = evidence.findings, evidence.taylor
     against_torch = contradicted(judge, findings, taylor)

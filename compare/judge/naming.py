@@ -7,7 +7,9 @@ all there is, and they are asked as they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +45,24 @@ class Named:
     diagnosis: tuple[Diagnosis, ...] = ()
     facts: tuple[str, ...] = ()
     convention: bool = False
+
+
+_ASKED = ContextVar("whether mistakes are looked for", default=True)
+
+
+@contextmanager
+def nothing_named() -> Iterator[None]:
+    """Look for no mistake: where a disagreement is no evidence, seconds of search are lost."""
+    before = _ASKED.set(False)
+    try:
+        yield
+    finally:
+        _ASKED.reset(before)
+
+
+def known_already(named: Named | None) -> Named | None:
+    """Return what explains the numbers without a search: what is known, or nothing if unasked."""
+    return named if named is not None or _ASKED.get() else Named()
 
 
 def name_mistake(judge: PointJudge, implementation: Implementation) -> Named:

@@ -44,6 +44,7 @@ from compare.examine.starter.source import Source
 from compare.examine.starter.strengths import OURS, Added, Strength, at_strength, forms
 from compare.examine.starter.whole_check import in_words, without_our_labels
 from compare.guard.guard import Guard
+from compare.judge.naming import nothing_named
 from compare.points.probe import draw_probes
 
 WEIGHT = re.compile(r"w|weights?|theta")
@@ -161,18 +162,28 @@ def linear_checked(
     guard, reduction, seed = Guard(timeout=source.guard.timeout), asked.reduction, asked.seed
     ways = [Linear(function, roles, labels, layout)
             for layout, labels in product(LAYOUTS, (True, False))]  # fmt: skip
-    tried = [(one, compared(one, {"reduction": reduction}, seed, guard))
-             for one in ways if shown(one, guard, seed)]  # fmt: skip
-    results = [(one, result) for one, result in tried if result is not None]
+    ways = [one for one in ways if shown(one, guard, seed)]
+    with nothing_named():
+        results = all_compared(ways, reduction, seed, guard)
     best = next((one for one in results if one[1].verdict is Verdict.AGREES), None)
-    told = (one for one in results if one[1].diagnosis or half_right(one[1], one[0], seed))
-    best = best or next(told, None)
+    if best is None:
+        results = all_compared(ways, reduction, seed, guard)
+        told = (one for one in results if one[1].diagnosis or half_right(one[1], one[0], seed))
+        best = next(told, None)
     smooths = smooths_targets(source, how.name)
     if best is None:
         return parted(how.name, results, guard, seed) if smooths else None
     if smooths and (verdict := smoothed(how.name, *best, reduction, seed, guard)):
         return verdict
     return with_strength(how.name, *best, reduction, seed, guard)
+
+
+def all_compared(
+    ways: Sequence[Linear], reduction: str, seed: int, guard: Guard
+) -> list[tuple[Linear, Result]]:
+    """The ways in which the function can be compared, and what is said of it then."""
+    every = ((one, compared(one, {"reduction": reduction}, seed, guard)) for one in ways)
+    return [(one, result) for one, result in every if result is not None]
 
 
 def smooths_targets(source: Source, name: str) -> bool:

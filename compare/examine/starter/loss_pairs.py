@@ -185,9 +185,9 @@ def of_pair(
         return of_binary(loss, function, pair, check)
     how = read_function(source, name, source.definitions[name].node)
     asked = GradientCheck(check.guard, check.reduction, seed)
-    found = linear_checked(source, how, function, asked) or by_readings(
-        source, name, function, pair, check
-    )
+    found = by_readings(source, name, function, pair, check)
+    if found.verdict is not Verdict.AGREES:
+        found = linear_checked(source, how, function, asked) or found
     wrong = found.verdict is Verdict.DISAGREES and found.role != "loss"
     if wrong and VALUE.search(called) and not SLOPE.search(called):
         return loss.undecided(UNTOLD.format(name=name, what=NOT_A_GRADIENT))

@@ -12,6 +12,7 @@ import functools
 import inspect
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,6 +60,7 @@ from compare.examine.starter.whole_check import class_together, without_our_labe
 from compare.examine.starter.zeroing import is_zeroing
 from compare.guard.guard import Guard
 from compare.judge.conclusion import RANDOM
+from compare.judge.naming import nothing_named
 
 NOTHING: Mapping[str, Any] = {}
 DROPOUT = re.compile(r"drop|keep_?prob|mask", re.IGNORECASE)
@@ -148,12 +150,17 @@ def class_checked(
             if whole.right:
                 form, guard = whole.handed.get(name, ""), Guard(timeout=declared.timeout)
                 seen.updates += put_together(cls, name, form, place, guard)
-            return judged(whole.verdict, source, best, due, cls)
+            unset = (
+                [] if isinstance(best, str) else left_unset(best.recipe, due.point, source.guard)
+            )
+            return judged(whole.verdict, source, best, cls, unset)
     if isinstance(best, str):
         return about.undecided(f"was not compared: {best}; {ADVICE}")
     seen.handed |= handed_by(best.recipe, opened, due, Guard(timeout=declared.timeout))
     seen.used[name] = used_by(best.recipe, opened, due, Guard(timeout=declared.timeout))
-    verdict, right = as_it_is_called(source, cls, best, declared, about)
+    unset = left_unset(best.recipe, due.point, Guard(timeout=declared.timeout))
+    with nothing_named() if unset else nullcontext():  # nobody is accused by such numbers
+        verdict, right = as_it_is_called(source, cls, best, declared, about)
     method = best.recipe.methods[-1]
     quiet = Guard(timeout=declared.timeout)
     seen.updates += left_by_methods(cls, best.recipe, due.point, place, quiet)
@@ -163,7 +170,7 @@ def class_checked(
         and steps_by_its_gradient(best.recipe, due.point, Guard(timeout=declared.timeout))
     ):
         seen.stepped.add(f"in {name}.{method.name}")
-    return judged(verdict, source, best, due, cls)
+    return judged(verdict, source, best, cls, unset)
 
 
 def as_it_is_called(
@@ -232,10 +239,10 @@ def in_doubt_of(best: Trial, verdict: FunctionVerdict) -> str:
 
 
 def judged(
-    verdict: FunctionVerdict, source: Source, best: Trial | str, due: Expected, cls: type
+    verdict: FunctionVerdict, source: Source, best: Trial | str, cls: type, unset: list[str]
 ) -> FunctionVerdict:
     """The verdict, undecided where a class was accused of numbers that are no evidence: its layers
-    may have penalties of their own, some of its arrays were not set, or it draws masks of dropout,
+    may have penalties of their own, some of its arrays are `unset`, or it draws masks of dropout,
     which nobody can hand to torch."""
     if verdict.verdict is not Verdict.DISAGREES:
         return verdict
@@ -245,9 +252,8 @@ def judged(
         return replace(verdict.undecided(why), worst=None, diagnosis=(), kind=None)
     if isinstance(best, str):
         return verdict
-    quiet = Guard(timeout=source.guard.timeout)
     random = any(one.mistake == RANDOM for one in verdict.diagnosis)
-    if unset := left_unset(best.recipe, due.point, quiet):
+    if unset:
         why = f"was not compared: {not_set(unset)}; {ADVICE}"
     elif random and DROPOUT.search(source.text):
         why = "its dropout was not compared: it draws its masks itself"

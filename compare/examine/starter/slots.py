@@ -155,18 +155,25 @@ def is_without_biases(thing: Any, missing: Sequence[str], due: Mapping[str, Arra
 def gradient_slots(
     thing: Any, due: Mapping[str, Array], weights: Mapping[str, Slot]
 ) -> dict[str, Slot]:
-    """Where the gradients of w1, b1, ... are: arrays of their shape under a gradient's name."""
+    """Where the gradients of w1, b1, ... are: arrays of their shape under a gradient's name.
+
+    Of several the one that is named like the weight: gamma has the shape of the bias before it.
+    """
     taken = [(slot.holder, slot.key) for slot in weights.values()]
+    slots = [slot for slot in slots_in(thing) if slot.of_gradients and not any(
+        slot.holder is holder and slot.key == key for holder, key in taken)]  # fmt: skip
     found: dict[str, Slot] = {}
-    for slot in slots_in(thing):
-        if any(slot.holder is holder and slot.key == key for holder, key in taken):
-            continue
-        if not slot.of_gradients:
-            continue
-        for name, array in due.items():
-            if name not in found and fits(slot.array, array.shape):
-                found[name] = slot
+    for name, array in due.items():
+        fitting = [slot for slot in slots if fits(slot.array, array.shape)]
+        if fitting:
+            found[name] = min(fitting, key=lambda slot: unlike(slot, weights.get(name)))
     return found
+
+
+def unlike(gradient: Slot, weight: Slot | None) -> tuple[bool, bool]:
+    """In which of two ways a gradient is not named as that of a weight: beside it, and at all."""
+    named = weight is not None and weight.name in gradient.name
+    return not (named and weight is not None and gradient.holder is weight.holder), not named
 
 
 def laid_like(array: Array, shape: tuple[int, ...]) -> Array:

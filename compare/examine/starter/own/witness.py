@@ -33,7 +33,7 @@ from compare.examine.starter.training.parts import Parts
 from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.supply import supplies
 
-SECONDS, MOST_SUPPLIES, SHARE = 4.0, 3, 0.02
+SECONDS, MOST_SUPPLIES, SHARE = 10.0, 3, 0.02
 LIKELIHOOD = re.compile(r".*(likelihood|reward|elbo|logl|return|score).*|ll", re.IGNORECASE)
 TO_BE_SMALL = re.compile(r"loss|cost|err|entropy|nll|mse|sse|bce|risk|squares", re.IGNORECASE)
 """Of losses, those that are called so that nobody climbs them; a `J` may be a reward."""

@@ -21,6 +21,13 @@ from compare.examine.starter.source import Source
 MOST_NUMBERS = 12
 
 
+@functools.lru_cache(maxsize=256)
+def globals_of(function: ast.FunctionDef) -> frozenset[str]:
+    """Return the names of a program that a function declares global, kept as each run asks."""
+    lines = (part for part in ast.walk(function) if isinstance(part, ast.Global))
+    return frozenset(name for line in lines for name in line.names)
+
+
 @dataclass
 class Calls:
     """What was called, by name; a method as `Class.method`. `numbers` are what they returned beside
@@ -36,9 +43,7 @@ class Calls:
         for name, one in source.definitions.items():
             value = space.get(name)
             if isinstance(one.node, ast.FunctionDef) and callable(value):
-                left = {kept for part in ast.walk(one.node) if isinstance(part, ast.Global)
-                        for kept in part.names}  # fmt: skip
-                space[name] = self.watched(name, value, space, left)
+                space[name] = self.watched(name, value, space, globals_of(one.node))
                 put_in_defaults(space, value, space[name])
             elif isinstance(one.node, ast.ClassDef) and inspect.isclass(value):
                 for method, function in list(vars(value).items()):

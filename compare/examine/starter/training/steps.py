@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+import manual_mlp
 from compare.contracts.arrays import Array, Arrays
 from compare.examine.starter.networks import Network
 from compare.examine.starter.training.seen import Chain, Data
 from compare.examine.starter.training.watch import Snapshot
+
+if TYPE_CHECKING:
+    from torch_reference import Reference
 
 NEAR = {"float64": 1e-6, "float32": 3e-3}
 """How far, relative to the largest entry, two gradients of one network may be apart while it is
@@ -138,6 +144,17 @@ def due_at(network: Network, parameters: Arrays, x: Array, targets: Array) -> Ar
     return evaluated(network, parameters, x, targets, network.reduction, network.loss_factor)[1]
 
 
+def nearly_due_at(network: Network, parameters: Arrays, x: Array, targets: Array) -> Arrays:
+    """Return our own gradients, a tenth of the time: most meanings are none by far."""
+    criterion = manual_mlp.Criterion(
+        network.loss, network.output, network.reduction, network.loss_factor
+    )
+    activation = network.activation
+    return manual_mlp.loss_and_gradients(
+        parameters, x, targets, activation=activation, criterion=criterion
+    )[1]
+
+
 def loss_at(
     network: Network, parameters: Arrays, x: Array, targets: Array, reduction: str
 ) -> float:
@@ -149,16 +166,26 @@ def evaluated(
     network: Network, parameters: Arrays, x: Array, targets: Array, reduction: str, factor: float
 ) -> tuple[float, Arrays]:
     """Return torch's loss and gradients."""
-    from torch_reference import Criterion, Reference
-
     matrices = [one for one in parameters.values() if one.ndim == 2]
     widths = (len(matrices[0]), *(one.shape[1] for one in matrices))
-    reference = Reference(
-        widths, activation=network.activation, bias="b1" in parameters,
-        criterion=Criterion(network.loss, network.output, reduction, factor),
+    reference = reference_of(
+        widths, network.activation, "b1" in parameters, network.loss, network.output, reduction,
+        factor,
     )  # fmt: skip
     loss, gradients = reference.loss_and_gradients(parameters, x, targets)
     return float(loss), gradients
+
+
+@lru_cache(maxsize=64)
+def reference_of(
+    widths: tuple[int, ...], activation: str, bias: bool, loss: str, output: str, reduction: str,
+    factor: float,
+) -> Reference:  # fmt: skip
+    """Return torch's network, kept: a training is held against it at thousands of points."""
+    from torch_reference import Criterion, Reference
+
+    criterion = Criterion(loss, output, reduction, factor)
+    return Reference(widths, activation=activation, bias=bias, criterion=criterion)
 
 
 def targets_for(network: Network, targets: Array, outputs: int) -> Iterator[Array]:

@@ -26,6 +26,7 @@ from compare.examine.starter.training.steps import (
     fit_of,
     laid_beside,
     multiple,
+    nearly_due_at,
     outputs_for,
     targets_for,
 )
@@ -33,8 +34,10 @@ from compare.examine.starter.training.supply import ROWS, Supply, data_role, sup
 from compare.examine.starter.training.velocities import without_velocity
 from compare.examine.starter.training.watch import Recorder, Snapshot
 
-SECONDS = 5.0
-"""Of processor time in search of the network of a training."""
+SECONDS = 8.0
+"""Of processor time in search of the network of a training, beyond what that needs elsewhere."""
+MOST_MEANT = 600
+"""So many meanings of a program are tried; of right ones 69 at most before theirs."""
 MOST_CHAINS, MOST_BATCHES, MOST_SIZES, MOST_STEPS, FORMS, MOST_LATER = 3, 4, 12, 4, 2, 4
 
 
@@ -90,22 +93,32 @@ def training_of(program: Program, networks: Sequence[Network]) -> Training | Non
     best: Training | None = None
     until = time.process_time() + SECONDS
     seen: list[tuple[Supply, Recorder]] = []
+    tried = 0
     for supply, recorder in runs(program, until):
         before = best
-        for found in trainings(recorder, supply, networks, until):
+        for found in islice(trainings(recorder, supply, networks, until), MOST_MEANT - tried):
+            tried += 1
             if best is None or found.rank > best.rank:
                 best = found
             if best.fit.whole:
                 return best
         seen += [(supply, recorder)] if best is not before else []
-        if time.process_time() > until or len(seen) >= FORMS:
+        if time.process_time() > until or len(seen) >= FORMS or tried >= MOST_MEANT:
             break
+    return of_other_targets(seen, networks) or best
+
+
+def of_other_targets(
+    seen: Sequence[tuple[Supply, Recorder]], networks: Sequence[Network]
+) -> Training | None:
+    """Return a training whose first step is made of other targets than those of its rows."""
     until = time.process_time() + SECONDS
-    for supply, recorder in seen:
-        for found in trainings(recorder, supply, networks, until, others=True):
-            if found.fit.whole:
-                return found
-    return best
+    every = (
+        found
+        for supply, recorder in seen
+        for found in trainings(recorder, supply, networks, until, others=True)
+    )
+    return next((one for one in islice(every, MOST_MEANT) if one.fit.whole), None)
 
 
 def distinct(networks: Sequence[Network]) -> list[Network]:
@@ -207,7 +220,9 @@ def meant(
         own = targets[list(rows)]
         for words, given in other_targets(step, data, targets, rows) if others else [("", own)]:
             try:
-                fit = first_fit(step, due_at(network, step.parameters, x, given))
+                fit = first_fit(step, nearly_due_at(network, step.parameters, x, given))
+                if fit.right:
+                    fit = first_fit(step, due_at(network, step.parameters, x, given))
             except (ValueError, BadInput):  # no network for targets like these
                 continue
             found = Training(supply, loop, steps, data, network, targets, rows, batch, fit, words)

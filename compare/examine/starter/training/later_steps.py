@@ -60,8 +60,10 @@ def next_step(training: Training, number: int) -> str:
 def is_mean(training: Training, last: Step, step: Step, due: Arrays) -> bool:
     """Whether what lies beside the weights is a share of itself before a step and, as at the first
     step, a share of the gradient: the same ones for all, 1 together."""
-    found = []
-    for name, way in training.fit.ways.items():
+    ways, found = training.fit.ways, []
+    if not set(ways.values()) <= set(last.after) & set(step.after):
+        return False  # what an optimiser is handed may lie there at the first step alone
+    for name, way in ways.items():
         before, after = (laid_beside(one, way, due[name]) for one in (last, step))
         shares = shares_in(after, before, due[name], step.near)
         if shares is None:

@@ -83,10 +83,11 @@ class Base:
 
 
 def is_loss(way: str) -> bool:
-    """Whether a number is called a loss, or is returned by what is."""
+    """Whether a number is called a loss, is returned by what is, or where it is returned."""
     if "()#" in way:
-        name = way.partition("()#")[0].rpartition(".")[2]
-        return name == "print" or bool(LOSS.fullmatch(name))
+        name, _, place = way.partition("()#")
+        named = (name.rpartition(".")[2], place.partition(" ")[2])
+        return name == "print" or any(map(LOSS.fullmatch, named))
     words = [one for one in way.split(".") if not one.isdigit()]
     return way.startswith("half the sum") or any(LOSS.fullmatch(one) for one in words[-2:])
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from compare.examine.starter.cut_names import stored
 from compare.examine.starter.own.of_batch import last_of, of_batch
+from compare.examine.starter.source import Source
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import data_role
 from compare.examine.starter.training.watch import TURN
@@ -54,6 +55,11 @@ class Loop:
         """The losses that are shown of other rows, of those of a turn."""
         return of_batch(self.program, self.target, self.body)
 
+    @cached_property
+    def returned(self) -> dict[str, str]:
+        """What the one value that a function returns is called in it, by the function's name."""
+        return dict(returns(self.program.source))
+
     @property
     def errors(self) -> tuple[str, ...]:
         """What the lines of the body subtract from their targets, or call an error."""
@@ -66,6 +72,19 @@ class Loop:
             elif isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name):
                 texts += [part.targets[0].id] if ERROR.fullmatch(part.targets[0].id) else []
         return tuple(dict.fromkeys(texts))[:MOST_ERRORS]
+
+
+def returns(source: Source) -> Iterator[tuple[str, str]]:
+    """Yield functions and methods whose every return gives back the same name, and that name."""
+    for name, one in source.definitions.items():
+        inside = one.node.body if isinstance(one.node, ast.ClassDef) else ()
+        methods = [(f"{name}.{part.name}", part) for part in inside
+                   if isinstance(part, ast.FunctionDef)]  # fmt: skip
+        for called, function in [(name, one.node), *methods]:
+            values = [part.value for part in ast.walk(function) if isinstance(part, ast.Return)]
+            words = {each.id if isinstance(each, ast.Name) else "" for each in values}
+            if isinstance(function, ast.FunctionDef) and len(words) == 1 and any(words):
+                yield called, f" {words.pop()}"
 
 
 def marked(program: Program, number: int) -> Loop | None:

@@ -128,7 +128,8 @@ class Hooks(Quiet):
         turn.silent = frozenset(self.calls.silent)
         for name, values in self.calls.numbers.items():
             turn.called.add(name)
-            turn.numbers |= {f"{name}()#{i}": value for i, value in enumerate(values[:6])}
+            word = self.loop.returned.get(name, "")
+            turn.numbers |= {f"{name}()#{i}{word}": value for i, value in enumerate(values[:6])}
         scope = {**self.space, **local}
         for way in self.asked:
             value = looked_up(scope, way.split("."))

@@ -25,6 +25,7 @@ from compare.contracts.records import Implementation
 from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
+from compare.examine.starter.alone.verdict import layer_alone
 from compare.examine.starter.binding import plain
 from compare.examine.starter.class_loss import LinesOf
 from compare.examine.starter.class_options import as_made
@@ -155,7 +156,8 @@ def class_checked(
             )
             return judged(whole.verdict, source, best, cls, unset)
     if isinstance(best, str):
-        return about.undecided(f"was not compared: {best}; {ADVICE}")
+        alone = layer_alone(cls, source, name, Guard(timeout=declared.timeout), about)
+        return alone or about.undecided(f"was not compared: {best}; {ADVICE}")
     seen.handed |= handed_by(best.recipe, opened, due, Guard(timeout=declared.timeout))
     seen.used[name] = used_by(best.recipe, opened, due, Guard(timeout=declared.timeout))
     unset = left_unset(best.recipe, due.point, Guard(timeout=declared.timeout))

@@ -22,6 +22,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
 from compare.examine.starter.activation_slopes import slope_checked
+from compare.examine.starter.alone.used import with_their_use
 from compare.examine.starter.best_kept import best_by_reference
 from compare.examine.starter.binary_loss import binary_loss
 from compare.examine.starter.chosen_slopes import chosen_slopes
@@ -151,6 +152,7 @@ def check_starter(
     found = seen_with_gradients(pairs_checked(source, found), source, updates.descending)
     found = [with_reason(one, source, opened, replaced) for one in found]
     found, trained = with_training(source, found, asked, updates.right)
+    found = list(with_their_use(source, found, trained=bool(trained)))
     if updates.right and not of_classes.verdicts and file.whole is None:
         found += unfollowed(source, found)
     idle = frozenset[str]() if file.whole is None else file.whole.idle

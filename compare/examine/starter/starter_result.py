@@ -9,6 +9,7 @@ from dataclasses import replace
 from compare.contracts.result import CheckSummary, Diagnosis, Finding, Result, Verdict
 from compare.diagnosis.gradients import GUARDS
 from compare.examine.environment import environment
+from compare.examine.starter.alone import ALONE
 from compare.examine.starter.cut_check import ANOTHER
 from compare.examine.starter.drawn import remarks
 from compare.examine.starter.function_verdict import FunctionVerdict
@@ -117,10 +118,14 @@ def sentence_of(
 
 
 def witnesses(functions: Sequence[FunctionVerdict]) -> list[str]:
-    """Return what functions were held against: torch, or the slopes of a loss of their own."""
-    own = [any(OWN in words for words in one.conventions) for one in functions]
-    return [*([] if own and all(own) else ["torch"]),
-            *(["the slopes of its own loss"] if any(own) else [])]  # fmt: skip
+    """Return what functions were held against: torch, or the slopes of a loss or of a forward pass
+    of their own."""
+    own, alone = ([any(said in words for words in one.conventions) for one in functions]
+                  for said in (OWN, ALONE))  # fmt: skip
+    beside = [one or other for one, other in zip(own, alone, strict=True)]
+    return [*([] if beside and all(beside) else ["torch"]),
+            *(["the slopes of its own loss"] if any(own) else []),
+            *(["the slopes of its own forward pass"] if any(alone) else [])]  # fmt: skip
 
 
 def totals(

@@ -8,6 +8,7 @@ of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -18,6 +19,7 @@ from compare.examine.starter.own.replay import data_seen
 from compare.examine.starter.training.supply import data_role
 
 LEAST = 4
+HELD_OUT = re.compile(r"test|val|dev|hold|held", re.IGNORECASE)
 
 
 def other_rows(base: Base) -> str:
@@ -31,6 +33,8 @@ def other_rows(base: Base) -> str:
         for batch, rows in batches(every, later):
             for name, targets in whole.items():
                 for other, one in later.items():
+                    if HELD_OUT.search(other):
+                        continue  # they go with other inputs
                     if is_of_others(one, targets, rows) or (
                         data_role(other) == "y" and is_drawn_apart(later, one, targets, rows)
                     ):

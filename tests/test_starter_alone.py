@@ -99,6 +99,40 @@ def train(layer, x, t, lr):
 )
 
 
+STEP = """\
+import numpy as np
+
+def rnn_step_forward(x, prev_h, Wx, Wh, b):
+    h = np.tanh(x @ Wx + prev_h @ Wh + b)
+    return h, (x, prev_h, Wx, Wh, h)
+
+def rnn_step_backward(dnext_h, cache):
+    x, prev_h, Wx, Wh, h = cache
+    da = dnext_h * (1 - h ** 2)
+    return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+"""
+POOL = """\
+import numpy as np
+
+def pool_forward(x, pool_param):
+    size, s = pool_param["pool_height"], pool_param["stride"]
+    n, c, h, w = x.shape
+    out = np.zeros((n, c, h - size + 1, w - size + 1))
+    for i in range(h - size + 1):
+        for j in range(w - size + 1):
+            out[:, :, i, j] = x[:, :, i:i+size, j:j+size].mean(axis=(2, 3))
+    return out, (x, pool_param)
+
+def pool_backward(dout, cache):
+    x, pool_param = cache
+    size, dx = pool_param["pool_height"], np.zeros_like(x)
+    for i in range(dout.shape[2]):
+        for j in range(dout.shape[3]):
+            dx[:, :, i:i+size, j:j+size] += dout[:, :, i, j][:, :, None, None] / size ** 2
+    return dx
+"""
+
+
 def verdict(folder: Path, text: str) -> tuple[Verdict, str]:
     """The verdict on a file and its sentence."""
     (folder / "layer.py").write_text(text)
@@ -134,6 +168,12 @@ def test_a_layer_that_draws_is_drawn_alike(tmp_path: Path) -> None:
     assert verdict(tmp_path, DROPOUT)[0] is Verdict.AGREES
 
 
+def test_a_mean_over_rows_beside_a_sum_is_a_mistake(tmp_path: Path) -> None:
+    text = CONV.replace("dout.sum(axis=(0, 2, 3))", "dout.sum(axis=(0, 2, 3)) / len(dout)")
+    found, sentence = verdict(tmp_path, text)
+    assert found is Verdict.DISAGREES and "those of bias are not" in sentence
+
+
 @pytest.mark.parametrize("text", [PENALISED, AVERAGED], ids=["a penalty", "a mean over rows"])
 def test_nobody_is_accused_of_what_may_be_meant(tmp_path: Path, text: str) -> None:
     assert verdict(tmp_path, text)[0] is Verdict.UNDECIDABLE
@@ -156,3 +196,14 @@ def test_a_right_layer_in_a_training_that_nobody_followed_is_undecided(tmp_path:
 def test_a_wrong_layer_in_such_a_training_is_wrong(tmp_path: Path) -> None:
     text = TRAINED.replace("(grad_out * self.x_hat).sum(axis=0)", "grad_out.sum(axis=0)")
     assert verdict(tmp_path, text)[0] is Verdict.DISAGREES
+
+
+@pytest.mark.parametrize("text", [STEP, POOL], ids=["a step of a recurrent network", "pooling"])
+def test_two_functions_are_one_layer(tmp_path: Path, text: str) -> None:
+    found, sentence = verdict(tmp_path, text)
+    assert found is Verdict.AGREES and sentence.endswith("the slopes of its own forward pass")
+
+
+def test_of_two_functions_the_wrong_gradient_is_named(tmp_path: Path) -> None:
+    found, sentence = verdict(tmp_path, STEP.replace("prev_h.T @ da", "h.T @ da"))
+    assert found is Verdict.DISAGREES and "those of Wh are not" in sentence

@@ -38,6 +38,7 @@ SPELLINGS = (
 """How the two are called."""
 SETTINGS: Mapping[str, Any] = {
     "mode": "train", "p": 0.6, "seed": 3, "dropout": 0.6, "keep_prob": 0.6, "training": True,
+    "stride": 1, "pad": 1, "pool_height": 2, "pool_width": 2,
 }  # fmt: skip
 """What is handed over in a dictionary of settings; of what has a default there, that."""
 CLEARLY = 1e3

@@ -22,6 +22,7 @@ from compare.contracts.errors import BadInput, UserCodeError
 from compare.contracts.result import Verdict
 from compare.examine.starter.absent_data import note_stand_ins, put_in, stand_ins
 from compare.examine.starter.activation_slopes import slope_checked
+from compare.examine.starter.alone.joined import pair_alone
 from compare.examine.starter.alone.used import with_their_use
 from compare.examine.starter.best_kept import best_by_reference
 from compare.examine.starter.binary_loss import binary_loss
@@ -149,7 +150,8 @@ def check_starter(
     )  # fmt: skip
     found = with_the_rest_called(file, found, opened, slope, of_classes, forward, asked)
     found, updates = with_lines(file, found, slope, of_classes)
-    found = seen_with_gradients(pairs_checked(source, found), source, updates.descending)
+    found = [pair_alone(source, one) for one in pairs_checked(source, found)]
+    found = seen_with_gradients(found, source, updates.descending)
     found = [with_reason(one, source, opened, replaced) for one in found]
     found, trained = with_training(source, found, asked, updates.right)
     found = list(with_their_use(source, found, trained=bool(trained)))

@@ -1,8 +1,9 @@
 """The verdict on a layer whose gradients are held against the slopes of its own forward pass.
 
-It is right where all of them are the slopes, and wrong where some are and others are far from it,
-and neither a multiple of theirs nor theirs with a penalty. Where none is, nobody knows what is
-handed to its backward pass.
+It is right where all of them are the slopes, and wrong where some are and others are far from it
+and not theirs with a penalty. Gradients of parameters that are all one number times the slopes may
+be means over rows, as some have it. Where none is right, nobody knows what is handed to its
+backward pass.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Told:
     name: str
     right: bool
     wrong: bool
+    multiple: bool
     seen: float
     slope: float
 
@@ -65,7 +67,9 @@ def judged(layer: Layer, about: FunctionVerdict) -> FunctionVerdict | None:
     if called.moved or any(strengths_of(layer.made({})).values()):
         return None
     every = [told(layer, name, array) for name, array in found.items()]
-    right, wrong = [one for one in every if one.right], [one for one in every if one.wrong]
+    right = [one for one in every if one.right]
+    alone = all(one.name == INPUT for one in right)  # then the others may be means over rows
+    wrong = [one for one in every if one.wrong and not (one.multiple and alone)]
     if right and wrong:
         return disagreeing(about, right, wrong)
     lacking = [name for name in layer.parameters if name not in found]
@@ -110,19 +114,15 @@ def told(layer: Layer, name: str, gradient: Array) -> Told:
     own = None if name == INPUT else [
         float((layer.parameters[name] * layer.direction(name, n)).sum()) for n in range(DIRECTIONS)
     ]  # fmt: skip
-    meant = is_multiple(seen, due) or (own is not None and is_penalised(seen - due, np.array(own)))
-    return Told(name, right, clear and known and not meant, float(seen[worst]), float(due[worst]))
+    meant = own is not None and is_multiple(seen - due, np.array(own))  # a penalty
+    values = float(seen[worst]), float(due[worst])
+    return Told(name, right, clear and known and not meant, is_multiple(seen, due), *values)
 
 
 def is_multiple(seen: Array, due: Array) -> bool:
-    """Whether a gradient is a number times the slopes: a mean over rows may be meant."""
+    """Whether one thing is a number times another one."""
     factor = float(seen @ due) / float(due @ due) if due.any() else 0.0
     return bool(factor and np.abs(seen - factor * due).max() <= 1e-4 * np.abs(seen).max())
-
-
-def is_penalised(rest: Array, own: Array) -> bool:
-    """Whether what a gradient has beyond the slopes is a number times the parameter."""
-    return is_multiple(rest, own)
 
 
 def agreeing(

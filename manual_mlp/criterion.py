@@ -103,11 +103,11 @@ class Criterion:
         return w
 
     def divisor(self, targets: Array) -> float:
-        """D, for the whole batch."""
+        """D, for the whole batch; nan if no row of it counts, as a mean over none is no number."""
         if self.reduction == "sum":
             return 1.0
         if self.weighs and self.reduction == "mean":
-            return float((targets * self.weights(targets)).sum())
+            return float((targets * self.weights(targets)).sum()) or np.nan
         every_entry = self.reduction == "mean" and not LOSSES[self.loss].rows
         return float(targets.size if every_entry else len(targets))
 

@@ -123,7 +123,25 @@ KEPT = ADAM.replace(
 ONCE = "        self.t += 1\n        for k in self.params:\n"
 EACH = "        for k in self.params:\n            self.t += 1\n"
 BEHIND = KEPT.replace(ONCE, "        for k in self.params:\n")
+INDEXED_TWICE = """class Adam:
+    def __init__(self, layers):
+        self.t = 0
+        self.m = [[np.zeros_like(l.W), np.zeros_like(l.b)] for l in layers]
+        self.v = [[np.zeros_like(l.W), np.zeros_like(l.b)] for l in layers]
+
+    def step(self):
+        self.t += 1
+        for i, layer in enumerate(self.layers):
+            for j, (p, g) in enumerate(((layer.W, layer.dW), (layer.b, layer.db))):
+                m, v = self.m[i][j], self.v[i][j]
+                m[...] = self.beta1 * m + (1 - self.beta1) * g
+                v[...] = self.beta2 * v + (1 - self.beta2) * g ** 2
+                m_hat = m / (1 - self.beta1 ** self.t)
+                v_hat = v / (1 - self.beta2 ** self.t)
+                p -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+"""
 COUNTS = {
+    "means under two numbers": INDEXED_TWICE,
     "before the loop": KEPT,
     "behind the loop": BEHIND.replace("self.t = 0", "self.t = 1") + "        self.t += 1\n",
     "one for every weight": KEPT.replace(ONCE, EACH).replace("self.t", "self.t[k]"),

@@ -83,13 +83,13 @@ class Objective:
         return w
 
     def share(self, targets: NDArray[Any]) -> float:
-        """The number that the sum of all terms is multiplied by: factor / D."""
+        """What the sum of all terms is multiplied by: factor / D; nan if no row counts."""
         rows, classes = targets.shape
         if self.reduction == "sum":
             return self.loss_factor
         if self.reduction == "mean" and self.weighs:
             total = float(np.vdot(targets, self.weights(targets)))
-            return self.loss_factor / total
+            return self.loss_factor / total if total else np.nan
         every = self.reduction == "mean" and self.loss not in OVER_ROWS
         count: int = rows * classes if every else rows
         return self.loss_factor / count

@@ -158,17 +158,18 @@ def advanced_in_call(
         if not isinstance(node, ast.FunctionDef) or node.name != function:
             continue
         names = {one.arg for one in node.args.args}
-        keys = [one for one in update.states if names & set(keys_in(ast.parse(indexed_by(one))))]
+        keys = [one for one in update.states if names & indexing(one)]
         advances = [line for one in node.body if isinstance(one, ast.Assign | ast.AugAssign)
                     for line in lines_of(one, "") if line.key == key and is_next(line)]  # fmt: skip
-        if keys and advances and not names & set(keys_in(ast.parse(indexed_by(key)))):
+        if keys and advances and not names & indexing(key):
             return is_called_for_each(function, everything)
     return False
 
 
-def indexed_by(key: str) -> str:
-    """Return what a key is indexed by: `k` of `m[k]`."""
-    return key.partition("[")[2].rpartition("]")[0]
+def indexing(key: str) -> set[str]:
+    """Return what a place is indexed by: `k` of `m[k]`, `i` and `j` of `m[i][j]`."""
+    entries = [one for one in ast.walk(ast.parse(key)) if isinstance(one, ast.Subscript)]
+    return {read for one in entries for read in keys_in(one.slice)}
 
 
 def is_called_for_each(function: str, everything: Sequence[ast.AST]) -> bool:

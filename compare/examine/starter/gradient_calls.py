@@ -46,9 +46,9 @@ def said(how: GradientFunction, call: Call) -> Iterator[str]:
         yield SIZES_WRITTEN_IN
 
 
-def misshapen(calls: Sequence[Call]) -> Call | None:
-    """The likeliest call that returned something of which a wrong shape can be said."""
-    return next((call for call in calls if call.problem and not call.raised), None)
+def misshapen(calls: Sequence[Call]) -> list[Call]:
+    """The calls that returned something of which a wrong shape can be said, the likeliest first."""
+    return [call for call in calls if call.problem and not call.raised]
 
 
 def of_weights(call: Call) -> bool:

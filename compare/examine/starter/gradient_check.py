@@ -53,6 +53,8 @@ CALLS = 1000
 """How often one function is called in search of its meaning."""
 EXPLAINED = 3
 """Of how many meanings that fit in shape a known mistake is looked for."""
+MISSHAPEN = 40
+"""How many meanings that give a gradient a wrong shape are asked how much else is right."""
 
 NO_PENALTY = Penalty()
 SHOWN_NOWHERE = "nothing in the file computes them: declare them with --activation"
@@ -232,23 +234,37 @@ class GradientCheck:
         clear = not doubtful and any(of_weights(one) or of_loss(one) for one in fitting[:1])
         if fitting and (clear or self.rights(fitting[0])):
             return self.verdict(function, how, fitting[0])
-        wrong = misshapen(calls) if how.returns is not None else None
-        if not fitting and wrong and not doubtful:
-            return self.verdict(function, how, wrong, self.shape_named(function, how, wrong))
+        wrong = [] if fitting or how.returns is None else misshapen(calls)
+        for call in self.most_right_in_shape(function, how, wrong[:MISSHAPEN])[:EXPLAINED]:
+            if named := diagnose_single(self.observation(how, call)):
+                return self.verdict(function, how, replace(call, parts=()), named)
+        if wrong and not doubtful:
+            return self.verdict(function, how, wrong[0])
         return not_compared(how, calls, doubtful)
 
-    def shape_named(
-        self, function: Callable[..., Any], how: GradientFunction, call: Call
-    ) -> tuple[Diagnosis, ...]:
-        """The mistake that gives a gradient its wrong shape, and all gradients their numbers."""
+    def most_right_in_shape(
+        self, function: Callable[..., Any], how: GradientFunction, calls: Sequence[Call]
+    ) -> list[Call]:
+        """The calls that gave a gradient a wrong shape that tells a mistake, with its numbers.
+
+        Those come first of which most others are right.
+        """
+        shaped = [one for call in calls if (one := self.as_shaped(function, how, call)).parts]
+        return sorted(shaped, key=lambda one: -self.rights(self.in_shape(one)))
+
+    def as_shaped(self, function: Callable[..., Any], how: GradientFunction, call: Call) -> Call:
+        """A call with the gradients as a mistake shapes them; with none where no mistake does."""
         due = self.due(call.sizes, self.reduction)
         self.prepare(due)
         value = OnCopies(function, self.quiet)(call.meaning.arguments(due.quantities))
         parts = named_parts(value, how.returns, due.gradients, call.meaning.layout, kept=True)
-        if isinstance(parts, str):
-            return ()
-        seen = self.observation(how, replace(call, parts=tuple(parts)))
-        return diagnose_single(seen)
+        return call if isinstance(parts, str) else replace(call, parts=tuple(parts))
+
+    def in_shape(self, call: Call) -> Call:
+        """A call with those of its gradients alone that have the shape that is due."""
+        due = self.due(call.sizes, self.reduction).gradients
+        fitting = [(names, one) for names, one in call.parts if one.shape == due[names[0]].shape]
+        return replace(call, parts=tuple(fitting))
 
     def loss_named(self, function: Callable[..., Any], call: Call) -> tuple[Diagnosis, ...]:
         """The mistake in a loss, with the meaning of its arguments."""

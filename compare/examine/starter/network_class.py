@@ -25,6 +25,7 @@ from compare.contracts.records import Implementation
 from compare.contracts.result import Result, Verdict
 from compare.examine.point import check
 from compare.examine.sides import our_manual
+from compare.examine.starter.alone.used import is_alone
 from compare.examine.starter.alone.verdict import layer_alone
 from compare.examine.starter.binding import plain
 from compare.examine.starter.class_loss import LinesOf
@@ -120,7 +121,7 @@ def classes_checked(
     found.verdicts = [
         one
         for one in found.verdicts
-        if one.name not in found.parts or one.verdict is not Verdict.UNDECIDABLE
+        if one.name not in found.parts or not (one.verdict is Verdict.UNDECIDABLE or is_alone(one))
     ] + found.updates
     return found
 

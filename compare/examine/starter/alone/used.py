@@ -24,11 +24,16 @@ def with_their_use(
     followed; `trained`: a training of the file is right."""
     used = not trained and any(uses(source))
     for one in found:
-        alone = any(words.startswith(ALONE) for words in one.conventions)
-        if alone and used and one.verdict is Verdict.AGREES:
+        if used and is_alone(one):
             yield replace(one.undecided(UNFOLLOWED), conventions=())
         else:
             yield one
+
+
+def is_alone(one: FunctionVerdict) -> bool:
+    """Whether a layer is right, and was held against its own forward pass alone."""
+    said = any(words.startswith(ALONE) for words in one.conventions)
+    return said and one.verdict is Verdict.AGREES
 
 
 def uses(source: Source) -> Iterator[ast.Call]:

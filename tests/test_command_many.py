@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from compare.command import given
 from compare.command.given import Task, tasks, way_of
 from compare.command.main import leave_report_of
 from compare.command.many import checked, folders, names
@@ -327,3 +328,24 @@ def test_a_call_of_a_gradient_function_among_several_files_has_as_long_as_a_stud
     options = Namespace(out=tmp_path, timeout=60.0, given=given, plots=())
     checked(options, Task(way, "a.py"), "a.py", "a", lambda options: 0)
     assert seen == [seconds]
+
+
+def test_a_folder_that_holds_too_much_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given, "MOST_BELOW", 5)
+    for name in "abcdef":
+        (tmp_path / f"{name}.txt").touch()
+    with pytest.raises(BadInput, match="holds more than 5 files and folders; give the folder of"):
+        given.opened_by_content(str(tmp_path))
+
+
+def test_hidden_folders_are_not_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given, "MOST_BELOW", 5)
+    (tmp_path / ".git").mkdir()
+    for name in "abcdef":
+        (tmp_path / ".git" / f"{name}.py").touch()
+    (tmp_path / "m.py").write_text("def loss_and_gradients(parameters, x, targets): ...\n")
+    assert [one.path for one in given.opened_by_content(str(tmp_path))] == [str(tmp_path / "m.py")]

@@ -27,6 +27,8 @@ NAMES = {
 }
 CHECK = "check"
 """A first word that may stand before the paths: `manual-mlp check hand-ins/`."""
+MOST_BELOW = 20_000
+"""So many files and folders are looked through in search of what can be checked."""
 CODE = (".py", ".ipynb")
 TABLE = ".csv"
 RECORDED = re.compile(r"step_\d")
@@ -147,8 +149,17 @@ def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
 
 
 def below(folder: Path) -> Iterator[Path]:
-    """Everything in a folder and its folders, but what vanishes or cannot be read meanwhile."""
+    """Everything in a folder and its folders that is not hidden, but what vanishes or cannot be
+    read meanwhile. Raises BadInput for a whole disk, or whatever else holds as much."""
+    found = 0
     for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not hidden((name,))]
+        found += len(folders) + len(files)
+        if found > MOST_BELOW:
+            raise BadInput(
+                f"{folder}: holds more than {MOST_BELOW:,} files and folders; give the folder of "
+                "the code, or its files one by one"
+            )
         for name in (*folders, *files):
             yield Path(place, name)
 

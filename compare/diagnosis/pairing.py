@@ -137,18 +137,28 @@ def in_loss(case: Case, numbers: int) -> Iterator[Explanation]:
         yield from refitted(case, scale, numbers)
 
 
-def guarded(case: Case, numbers: int) -> Iterator[Explanation]:
+def guarded(case: Case, numbers: int, cases: Sequence[Case]) -> Iterator[Explanation]:
     """Yield a usual guard in the logarithm with every mistake whose constant is fitted beside it.
 
     Of two constants that one number shows together the guard's is one of a few that people type.
+    One that changes the loss in no case is none beside which anything could be told.
     """
     if not case.wrong.get("loss"):
         return
     for mistake in network_mistakes(case.point):
         if mistake.guard and mistake.paired and possible(mistake, case.point):
             guards = (Part(mistake, c) for c in USUAL_GUARDS)
-            for guard in (one for one in guards if needed(case, one, NOTHING)):
+            shown = (one for one in guards if any(changes_loss(each, one) for each in cases))
+            for guard in (one for one in shown if needed(case, one, NOTHING)):
                 yield from refitted(case, guard, numbers)
+
+
+def changes_loss(case: Case, part: Part) -> bool:
+    """Return whether a mistake changes the loss by more than rounding may."""
+    right, mistaken = (
+        case.right.having(given).named("loss") for given in (NOTHING, part.overrides)
+    )
+    return not np.abs(mistaken.value - right.value) <= right.allowance
 
 
 def needed(case: Case, part: Part, given: Overrides) -> bool:

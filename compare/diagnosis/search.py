@@ -127,7 +127,7 @@ def two(cases: Cases, combined: Combined = pairs) -> list[Finding]:
     found = accepted(combined(most, numbers), most, cases)
     if not found and most.wrong != first.wrong:
         found = accepted(combined(first, numbers), first, cases)
-    found = found or accepted(guarded(first, numbers), first, cases)
+    found = found or accepted(guarded(first, numbers, cases), first, cases)
     return whole([each for each in found if not each.needs_proof] or alone or found, cases)
 
 

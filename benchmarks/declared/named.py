@@ -27,7 +27,7 @@ from compare.mistakes.inside import inside_of
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pass, Point
 
-ATTEMPTS = 100
+ATTEMPTS = 300
 """So many times as many networks are drawn at most, for those in which a mistake shows."""
 BETWEENS = (PLAIN, PLAIN, PLAIN, Between("layer"), Between("batch"), Between(dropout=0.3))
 

@@ -22,7 +22,7 @@ from compare.mistakes.declared_parts import (
     scaled,
     straight,
 )
-from compare.mistakes.fits import Among, in_the_loss
+from compare.mistakes.fits import Among, in_the_loss, or_usual
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook import Pair, Pass
 from compare.textbook.losses import LOSS_RULES, OUTPUT_RULES
@@ -248,7 +248,7 @@ JOINTS = (
         HUBER,
         {"terms": with_constant(own_joint, back=False),
          "error": with_constant(slope_of_own_joint, back=True)},
-        fit=in_the_loss(1e-3, 1e3, beyond_loss=True), example=2.0),
+        fit=or_usual(in_the_loss(1e-3, 1e3, beyond_loss=True), DELTAS), example=2.0),
     both("huber-as-smooth-l1", "a smooth absolute error with beta {constant:.4g}",
         "Loss and gradient are those of the smooth L1 error with beta {constant:.4g}, Huber's "
         "error over its joint; at beta 1 the two are the same.",
@@ -270,7 +270,7 @@ JOINTS = (
         "The loss has its joint (delta) at {constant:.4g}; the gradient at 1.",
         "terms = np.where(abs(d) <= c, d**2 / 2, c * (abs(d) - c / 2))", applies=HUBER,
         paired=False, declared=True, functions={"terms": with_constant(own_joint, back=False)},
-        fit=in_the_loss(1e-3, 1e3), example=2.0,
+        fit=or_usual(in_the_loss(1e-3, 1e3), DELTAS), example=2.0,
     ),
 )  # fmt: skip
 

@@ -13,10 +13,12 @@ from compare.mistakes.declared_parts import (
     shifted_guard,
     straight,
 )
-from compare.mistakes.fits import in_the_loss
+from compare.mistakes.fits import in_the_loss, or_usual
 from compare.mistakes.mistake import NetworkMistake
 from compare.textbook.functions import log
 
+CLIPS = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Where people clip probabilities so high that a loss falls and rises again with it."""
 BINARY = (
     one("sigmoid-derivative-on-top", "a factor p (1 - p) too many",
         "The error p - y is multiplied with p (1 - p) once more, but it already contains the "
@@ -65,8 +67,8 @@ BINARY = (
         "Probabilities are clipped to [{constant:.3g}, 1 - {constant:.3g}] before the logarithms; "
         "the gradient is not.",
         "p = np.clip(p, c, 1 - c)", applies=minimising("bce"),
-        functions={"terms": clip_guard}, fit=in_the_loss(1e-30, 0.5), guard=True, declared=True,
-        example=0.2,
+        functions={"terms": clip_guard}, fit=or_usual(in_the_loss(1e-30, 0.5), CLIPS),
+        guard=True, declared=True, example=0.2,
     ),
 )  # fmt: skip
 

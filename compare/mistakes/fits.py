@@ -82,6 +82,21 @@ def in_the_loss(low: float, high: float, *, beyond_loss: bool = False) -> Fit:
     return fit
 
 
+def or_usual(fit: Fit, values: Iterable[float]) -> Fit:
+    """Return the fit that tries usual values as well, where a loss is seen.
+
+    It may be flat, as with a joint that no error of a batch reaches, or turn, as with a clip that
+    many probabilities do.
+    """
+    usual = tuple(values)
+
+    def found(trial: Trial, seen: Seen) -> Iterator[float]:
+        yield from fit(trial, seen)
+        yield from usual if "loss" in seen else ()
+
+    return found
+
+
 def in_loss_or_gradient(low: float, high: float, small: float) -> Fit:
     """Return the same fit, and beside it one in the gradient, which is linear in constants up to
     `small`: in float32 the loss may round more than a small constant changes it."""

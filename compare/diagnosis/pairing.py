@@ -17,7 +17,7 @@ from compare.contracts.arrays import Mask
 from compare.diagnosis.accept import numbers_needed
 from compare.diagnosis.candidates import fitted, parts, possible, rest_is_reproduced
 from compare.diagnosis.explanation import NOTHING, Explanation, Part
-from compare.diagnosis.match import Case, Overrides
+from compare.diagnosis.match import Case, Overrides, norm
 from compare.mistakes.catalogue import network_mistakes
 from compare.mistakes.fits import Among
 from compare.mistakes.mistake import LAYER, NetworkMistake
@@ -115,8 +115,9 @@ def nearness(case: Case, part: Part) -> float:
             continue
         seen, value = np.asarray(case.seen[name], dtype=np.float64), net.named(name).value
         if seen.shape == value.shape:
-            size = float((seen * seen).sum() * (value * value).sum())
-            share = float((seen * value).sum()) ** 2 / size if size else 0.0
+            with np.errstate(all="ignore"):
+                size, along = norm(seen) * norm(value), np.abs((seen * value).sum())
+                share = float(np.square(along / size))
             total += share if np.isfinite(share) else 0.0
     return total
 

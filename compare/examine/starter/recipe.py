@@ -45,6 +45,9 @@ STEP = 2.0**40
 step is the gradient, to rounding."""
 OWN_RATE = 2.0**20
 """A step below it is none of rate `STEP`: gradients of this network are far above 2^-20."""
+USUAL_RATE, ONE_STEP = 0.125, 1e-2
+"""A rate at which a few steps stay near, and as how much of it two gradients may differ that are
+one: in float32 a step of this rate has four digits."""
 LOSSES = 12
 """How many meanings of the parameters of a method that gives the loss are tried."""
 MEANINGS = 60
@@ -122,7 +125,35 @@ class Recipe:
         found = self.gradients(thing, answers, slots, parameters, shapes)
         gradients = {name: laid_like(found[name], one.shape) for name, one in parameters.items()}
         loss = next(filter(None, map(number_in, answers)), None)
-        return self.loss(thing, values) if loss is None else loss, gradients
+        if loss is None and not moved(slots, parameters):
+            loss = self.loss(thing, values)
+        elif loss is None:
+            loss = self.loss_in_place(parameters, x, targets, before)
+        if moved(slots, parameters) and not self.steps_once(parameters, x, targets, gradients):
+            raise DoesNotFit("it moves its weights more than once, as often as is written into it")
+        return loss, gradients
+
+    def steps_once(self, parameters: Arrays, x: Array, targets: Array, found: Arrays) -> bool:
+        """Whether a step at an ordinary rate is made of the same gradient for any of the weights:
+        of several steps each is made of another one."""
+        after = self.after(parameters, x, targets, USUAL_RATE)
+        steps = {name: (one - after[name]) / USUAL_RATE for name, one in parameters.items()}
+        return any(
+            np.abs(steps[name] - one).max() <= ONE_STEP * np.abs(one).max()
+            for name, one in found.items()
+        )
+
+    def loss_in_place(
+        self, parameters: Arrays, x: Array, targets: Array, before: Before | None
+    ) -> float | None:
+        """The loss of a class whose methods move its weights: that of our weights, which the same
+        calls at a rate of 0 leave; None where they do not."""
+        thing, slots, values = self.prepared(parameters, x, targets, 0.0)
+        if before is not None:
+            before(thing)
+        for method in self.methods:
+            method.call(thing, values)
+        return None if moved(slots, parameters) else self.loss(thing, values)
 
     def averaged(
         self, parameters: Arrays, x: Array, targets: Array, before: Before | None = None
@@ -217,6 +248,16 @@ class Recipe:
         layout = f"; {self.layout.words()}" if self.layout.words() else ""
         single = "; its weights move after every sample" if self.online else ""
         return ", then ".join(map(str, self.methods)) + layout + single
+
+
+def moved(slots: Mapping[str, Slot], parameters: Arrays) -> bool:
+    """Whether an object has other weights than ours."""
+    return any(
+        not np.array_equal(
+            laid_like(slots[name].array, one.shape), one.astype(slots[name].array.dtype)
+        )
+        for name, one in parameters.items()
+    )
 
 
 def number_in(answer: Any) -> float | None:

@@ -28,6 +28,7 @@ from compare.examine.starter.own.rows import other_rows
 from compare.examine.starter.own.seen import PENALISED, Seen, looked_at, rates_named
 from compare.examine.starter.own.taking_part import taking_part
 from compare.examine.starter.own.unguarded import unguarded
+from compare.examine.starter.own.unmoved import unmoved
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.parts import Parts
 from compare.examine.starter.training.program import Program, program_of
@@ -128,7 +129,10 @@ def agreed(
 ) -> tuple[FunctionVerdict, Parts]:
     """Return the verdict on a training whose steps are those of its loss."""
     verdict = about(source, *seen.base.loop.program.places[seen.base.loop.number])
-    if sentence := doubted(seen) or other_rows(seen.base):
+    still = unmoved(seen)
+    if still and still.gradients:
+        return verdict.slip(*still.slip()), Parts()
+    if sentence := doubted(seen) or other_rows(seen.base) or (still.words() if still else ""):
         return verdict.undecided(sentence), Parts()
     words = [f"{OWN}: its steps are {made_of(seen)} of {called(seen)}"]
     words += [f"{guards} left out"] if guards else []

@@ -21,6 +21,7 @@ from compare.examine.starter.function_verdict import FunctionVerdict
 from compare.examine.starter.networks import Network, candidates
 from compare.examine.starter.numbering import SHIFTED
 from compare.examine.starter.one_function import Declared
+from compare.examine.starter.own.unmoved import unmoved_in
 from compare.examine.starter.own.witness import witnessed
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.carried import (
@@ -200,6 +201,9 @@ def right_or_added_up(
     if "momentum" in kinds and not rule and (names := out_of_step(training)):
         said = f"{' and '.join(names)}: moved by no share of the last step and of the gradient"
         return Rehearsed(about.undecided(f"{said}, as the others are"))
+    if still := unmoved_in(source, training.loop, training.supply):
+        return Rehearsed(about.slip(*still.slip()) if still.gradients
+                         else about.undecided(still.words()))  # fmt: skip
     shown = rule.words() if rule else LEFT if training.fit.ways else RUN
     words = (shown, *training.network.words(Network()))
     verdict = replace(about, verdict=Verdict.AGREES, sentence="agrees", conventions=words)

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from compare.examine.starter.cut_names import stored
-from compare.examine.starter.own.of_batch import last_of, of_batch
+from compare.examine.starter.cut_names import loaded, stored
+from compare.examine.starter.own.of_batch import last_of, of_batch, parts_of
 from compare.examine.starter.source import Source
 from compare.examine.starter.training.program import Program
 from compare.examine.starter.training.supply import data_role
@@ -59,6 +59,17 @@ class Loop:
     def returned(self) -> dict[str, str]:
         """What the one value that a function returns is called in it, by the function's name."""
         return dict(returns(self.program.source))
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of arrays that its lines hand on, whose places are at its end what they were:
+        `X[rows]` in `step(X[rows], y[rows])`."""
+        found = []
+        for number, line in enumerate(self.body):
+            later = {name for one in self.body[number:] for name in stored(one)}
+            found += [ast.unparse(part) for _, part in parts_of(line) if not loaded(part) & later
+                      and not any(isinstance(one, ast.Call) for one in ast.walk(part))]  # fmt: skip
+        return tuple(dict.fromkeys(found))
 
     @property
     def errors(self) -> tuple[str, ...]:

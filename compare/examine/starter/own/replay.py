@@ -263,7 +263,7 @@ def nothing(_: int) -> None:
 
 def data_seen(loop: Loop, supply: Supply) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the arrays that there are when the first loop begins, and those in a turn of this
-    one."""
+    one, with the parts of arrays that its lines hand on, such as `targets[s:s + 20]`."""
     space = space_of(loop.program)
     first: dict[str, Array] = {}
     later: dict[str, Array] = {}
@@ -274,7 +274,11 @@ def data_seen(loop: Loop, supply: Supply) -> tuple[dict[str, Array], dict[str, A
 
     def mark(place: int, local: Mapping[str, Any]) -> None:
         if place == loop.last:
-            later.update(arrays_in({**space, **local}))
+            scope = {**space, **local}
+            later.update(arrays_in(scope))
+            for text in loop.parts:
+                with contextlib.suppress(Exception):
+                    later.update(arrays_in({text: eval(text, space, dict(local))}))
             raise Enough
 
     space |= {LOOP: nothing, TURN: begin, MARK: mark, NAMED: {}, "print": nothing_shown}

@@ -9,10 +9,12 @@ may be meant to stay as it is.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -29,9 +31,11 @@ from compare.examine.starter.training.program import Program, program_of
 from compare.examine.starter.training.supply import Supply, data_role
 from compare.examine.starter.update_words import is_weight
 
-LATER, LONG, MOST, SECONDS = 1, 60, 12, 4.0
-"""What is copied anew at a first turn is another array at the next one; what is moved now and then
-is moved within so many turns."""
+LATER, LONG, MOST, SECONDS = 1, 300, 12, 4.0
+"""What is copied anew at a first turn is another array at the next one; what is moved now and then,
+or later on, is moved within so many turns."""
+MOST_KEPT = 5_000_000
+"""Numbers in the copies of all turns."""
 MEANT = re.compile(
     r"fr[eo]+ze|trainable|requires_grad|pre-?train|fine-?tun|reservoir|\belm\b|extreme learning"
     r"|random (features?|projections?)|(are|is|stays?|kept|held) fixed|not trained|untrained",
@@ -119,17 +123,24 @@ def of_any_loss(base: Base, groups: Sequence[Group], weights: Sequence[Group]) -
 
 def candidates(base: Base, moved: Set[str]) -> Iterator[Group]:
     """Yield what turns leave as it is and may be a weight."""
-    if MEANT.search(base.loop.program.text):
+    if MEANT.search(written(base.loop.program.source.path)):
         return
-    last, found = base.loop.last, 0
+    found = 0
     for way, start in base.turns[0].kept[0].items():
         group = Group(way, {way: start})
         if way in moved or kept_so(way) or data_role(group.word) or found >= MOST:
             continue
         named = is_weight(group.word) or TRAINED.fullmatch(group.word) or placed(group, moved)
-        if named and not is_loss(group.word) and is_still(base, way, (0, last)):
+        if named and not is_loss(group.word) and is_still(base, way, (0, base.loop.last)):
             found += 1
             yield group
+
+
+def written(path: Path) -> str:
+    """Return the text of a file with its comments: they say what is meant."""
+    with contextlib.suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def kept_so(way: str) -> bool:
@@ -219,7 +230,9 @@ def steers(base: Base, group: Group, moved: Set[str]) -> bool:
 
 def stays(base: Base, names: Sequence[str]) -> bool:
     """Whether many turns leave arrays as they are, and the other loops of a program, too."""
-    turns = replayed(base.loop, base.supply, LONG, marks=frozenset({0}))
+    size = sum(one.size for one in base.turns[0].kept[0].values())
+    count = min(LONG, max(TURNS, MOST_KEPT // size))
+    turns = replayed(base.loop, base.supply, count, marks=frozenset({0}))
     long = replace(base, turns=tuple(one for one in turns if 0 in one.kept))
     if not all(is_still(long, way, (0,)) for way in names):
         return False
